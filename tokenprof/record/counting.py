@@ -1,0 +1,59 @@
+"""Local token counts in the vocabularies that come with the product; never a network call.
+
+`toktok` has its vocabularies compiled in. `tiktoken` gives the same ids but fetches its rank files,
+so it is asked only when they are already on disk. Without either, a block keeps its bytes and the
+estimate falls back to them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+VOCABULARIES = ("o200k_base", "cl100k_base")
+"""The vocabularies every text is counted in, the first one being what estimates start from."""
+
+
+def load_vocabularies() -> None:
+    """Load the vocabularies now (about 0.4 s, holding the interpreter), so that no later call waits for them."""
+    count_tokens(["warm"])
+
+
+def count_tokens(texts: Sequence[str]) -> list[Mapping[str, int]]:
+    """Return, per text, the number of tokens in each vocabulary that is at hand (an empty mapping for none)."""
+    if not texts:
+        return []
+    counts: dict[str, list[int]] = {}
+    try:
+        import toktok
+    except ImportError:
+        for name in VOCABULARIES:
+            counted = _count_with_tiktoken(name, texts)
+            if counted is not None:
+                counts[name] = counted
+    else:
+        for name in VOCABULARIES:
+            # One thread: this shares the host's machine.
+            counts[name] = toktok.batch_count(texts, name, threads=1)
+    return [{name: column[i] for name, column in counts.items()} for i in range(len(texts))]
+
+
+def _count_with_tiktoken(name: str, texts: Sequence[str]) -> list[int] | None:
+    """Count with tiktoken if its ranks are on disk; None when asking it would go to the network."""
+    if not _ranks_on_disk(name):
+        return None
+    import tiktoken
+
+    encoding = tiktoken.get_encoding(name)
+    return [len(encoding.encode_ordinary(text)) for text in texts]
+
+
+def _ranks_on_disk(name: str) -> bool:
+    """Whether tiktoken's cache holds the rank file (it names files by the sha1 of their address)."""
+    address = f"https://openaipublic.blob.core.windows.net/encodings/{name}.tiktoken"
+    folder = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR")
+    root = Path(folder) if folder else Path(tempfile.gettempdir()) / "data-gym-cache"
+    return (root / hashlib.sha1(address.encode(), usedforsecurity=False).hexdigest()).is_file()

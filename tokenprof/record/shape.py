@@ -1,0 +1,170 @@
+"""From the content of a block to what is kept of it: digest, features, fields."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from tokenprof.record.counting import count_tokens
+from tokenprof.record.digest import digest, project_key
+from tokenprof.types import Block, BlockKind, Child, Features, Section
+
+FEATURES_VERSION = 1
+
+_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_UPPERCASE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_DIGITS = b"0123456789"
+_PUNCTUATION = bytes(c for c in range(33, 127) if not chr(c).isalnum())
+_NON_ASCII = bytes(range(128, 256))
+_CONTINUATION = bytes(range(128, 192))
+
+
+def canonical(value: object) -> bytes:
+    """Return compact JSON of a wire value, keys in the order sent, SDK models as their wire form."""
+    return orjson.dumps(value, default=_wire_form, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _wire_form(value: object) -> object:
+    dump = getattr(value, "model_dump", None)
+    if dump is not None:
+        return dump(mode="json", by_alias=True, exclude_unset=True)
+    if isinstance(value, bytes | bytearray):
+        return base64.b64encode(value).decode()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Iterable):
+        return list(value)
+    return str(value)
+
+
+def measure(text: str, tokens: Mapping[str, int]) -> Features:
+    """Return the features of `text`, whose token counts are known already."""
+    data = text.encode("utf-8", "surrogatepass")
+
+    def occurrences(of: bytes) -> int:
+        return len(data) - len(data.translate(None, of))
+
+    high_bytes = occurrences(_NON_ASCII)
+    return Features(
+        version=FEATURES_VERSION,
+        bytes=len(data),
+        chars=len(text),
+        tokens=tokens,
+        letters=occurrences(_LETTERS),
+        uppercase=occurrences(_UPPERCASE),
+        digits=occurrences(_DIGITS),
+        punctuation=occurrences(_PUNCTUATION),
+        spaces=occurrences(b" \t"),
+        newlines=occurrences(b"\n"),
+        non_ascii=high_bytes - occurrences(_CONTINUATION) if high_bytes else 0,
+    )
+
+
+class Shaper:
+    """Makes blocks of wire content; each distinct content is digested and counted once.
+
+    One per recording or per file read. Counting is done in batches: `texts` are queued by `block`
+    and counted when `flush` is called, because a batch costs one call into the tokenizer.
+    """
+
+    def __init__(self, key: bytes | None = None, *, count: Callable[[Sequence[str]], list[Mapping[str, int]]] = count_tokens):
+        self._key = project_key() if key is None else key
+        self._count = count
+        self._known: dict[bytes, tuple[str, Features]] = {}
+
+    def digest(self, value: object) -> str:
+        """Return the keyed digest of a wire value."""
+        return digest(canonical(value), self._key)
+
+    def block(
+        self,
+        kind: BlockKind,
+        name: str,
+        content: object,
+        *,
+        section: Section = "messages",
+        role: str = "user",
+        opens_message: bool = False,
+        text: str | None = None,
+        link: str | None = None,
+        deferred: bool = False,
+        fields: Sequence[str] = (),
+        children: Sequence[tuple[str, str]] = (),
+    ) -> Block:
+        """Return the block of `content`, a wire value from which cache markers have been taken off.
+
+        `text` is what the model reads of it (None: the whole content is opaque, as an image is).
+        `fields` names the keys of `content` to digest apart; `children` are (name, text) pairs.
+        """
+        identity, features = self._features(content, text)
+        mapping = content if isinstance(content, Mapping) else {}
+        return Block(
+            kind=kind,
+            name=name,
+            digest=identity,
+            section=section,
+            role=role,
+            opens_message=opens_message,
+            features=features,
+            link=link,
+            deferred=deferred,
+            fields={field: self.digest(mapping[field]) for field in fields if field in mapping},
+            children=self._children(children),
+        )
+
+    def _features(self, content: object, text: str | None) -> tuple[str, Features]:
+        data = canonical(content)
+        known = self._known.get(data)
+        if known is None:
+            if text is None:
+                features = Features(version=FEATURES_VERSION, bytes=len(data), pixels=pixels_of(content))
+            else:
+                features = measure(text, self._count([text])[0])
+            known = self._known[data] = (digest(data, self._key), features)
+        return known
+
+    def _children(self, children: Sequence[tuple[str, str]]) -> tuple[Child, ...]:
+        counted = self._count([text for _, text in children])
+        return tuple(
+            Child(name=name, digest=self.digest(text), tokens=tokens)
+            for (name, text), tokens in zip(children, counted, strict=True)
+        )
+
+
+def pixels_of(content: object) -> int:
+    """Return width × height of a base64 image block (PNG, GIF or JPEG), 0 where it cannot be told."""
+    source = content.get("source") if isinstance(content, Mapping) else None
+    data = source.get("data") if isinstance(source, Mapping) else None
+    if not isinstance(data, str):
+        return 0
+    try:
+        return _pixels(base64.b64decode(data[:65536 * 4 // 3 // 4 * 4], validate=False))
+    except (ValueError, struct.error):
+        return 0
+
+
+def _pixels(head: bytes) -> int:
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        width, height = struct.unpack(">II", head[16:24])
+        return int(width * height)
+    if head.startswith(b"GIF8"):
+        width, height = struct.unpack("<HH", head[6:10])
+        return int(width * height)
+    if head.startswith(b"\xff\xd8"):
+        at = 2
+        while at + 9 < len(head):
+            marker, length = head[at + 1], struct.unpack(">H", head[at + 2 : at + 4])[0]
+            if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+                height, width = struct.unpack(">HH", head[at + 5 : at + 9])
+                return int(width * height)
+            at += 2 + length
+    return 0
+
+
+def json_text(value: Any) -> str:
+    """Return a wire value as the compact JSON text that a token count of it starts from."""
+    return canonical(value).decode("utf-8", "replace")

@@ -1,0 +1,182 @@
+"""The facts that flow through the profiler: blocks, turns, runs.
+
+A `Run` is what happened, with no money in it: prices, hardware and attribution are applied to it
+later, so an old run can be read again with a better model. Harness adapters and readers make these
+values, everything else consumes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from tokenprof.pricing.usage import Usage
+
+BlockKind = Literal[
+    "system",
+    "tool",
+    "skills_index",
+    "skill",
+    "memory",
+    "user",
+    "document",
+    "image",
+    "assistant",
+    "thinking",
+    "tool_call",
+    "tool_result",
+    "reminder",
+    "summary",
+    "server_state",
+    "output",
+    "provider_overhead",
+    "unattributed",
+]
+"""What a block of the context is; the last two hold tokens that no block on the wire accounts for."""
+
+Section = Literal["tools", "system", "messages"]
+"""Where a block stands in the order in which Anthropic caches a prompt: tools, then system, then messages."""
+
+TurnStatus = Literal["ok", "partial", "error"]
+"""`partial`: the response was cut before its final usage; `error`: it ended in an error event but was billed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What is measured of a block's text before the text is let go.
+
+    Everything a token estimate needs later. `tokens` maps the name of a bundled vocabulary to the
+    count of the text in it. Images and documents have `bytes` and no `tokens`.
+    """
+
+    version: int
+    bytes: int
+    chars: int = 0
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    letters: int = 0
+    uppercase: int = 0
+    digits: int = 0
+    punctuation: int = 0
+    spaces: int = 0
+    newlines: int = 0
+    non_ascii: int = 0
+    pixels: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A finer part of a block: a line of a skills index, a field of a tool's schema."""
+
+    name: str
+    digest: str
+    tokens: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One content block, tool definition or item as it stood on the wire.
+
+    `digest` is keyed per project: equal texts match, nobody can test a guess. `opens_message` marks
+    the first block of a message, which carries that message's framing tokens. `link` pairs a tool
+    call with its result. `deferred` marks a tool whose schema is not in the prompt until referenced.
+    `fields` holds a digest per field, so that a change can be named (`description`, `input_schema`).
+    """
+
+    kind: BlockKind
+    name: str
+    digest: str
+    section: Section
+    role: str
+    opens_message: bool
+    features: Features
+    link: str | None = None
+    deferred: bool = False
+    fields: Mapping[str, str] = field(default_factory=dict)
+    children: tuple[Child, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Breakpoint:
+    """A cache breakpoint: everything up to and including block `after` (index in the prompt) may be written."""
+
+    after: int
+    ttl: Literal["5m", "1h", "30m", "12h"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selectors:
+    """What the response says was served, where that selects a price."""
+
+    service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    batch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One billed model call.
+
+    The prompt is held as a delta, as it was recorded: the first `kept` blocks of turn `base` (an
+    index into `Run.turns`), then `added`. `base` is None where `kept` is 0. `context` names the
+    message history that the call extends; `parent` the context that spawned it. `usage` is None
+    where the provider reported none (*unmeasured*). `settings` holds digests of request parameters
+    that are part of the cache key. `hidden_prefix` says that the true prompt began with content that
+    the source does not show (a transcript without system prompt and tools). `provider` is known by
+    wire shape, not by host name. Times are UTC.
+    """
+
+    id: str
+    context: str
+    provider: str
+    requested_model: str
+    model: str
+    started_at: datetime
+    duration_s: float | None
+    status: TurnStatus
+    usage: Usage | None
+    added: tuple[Block, ...]
+    output: tuple[Block, ...] = ()
+    base: int | None = None
+    kept: int = 0
+    agent: str | None = None
+    parent: str | None = None
+    attempts: int = 1
+    ttft_s: float | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    selectors: Selectors = field(default_factory=Selectors)
+    breakpoints: tuple[Breakpoint, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    hidden_prefix: bool = False
+    output_incomplete: bool = False
+    compacted: bool = False
+    cache_miss_reason: str | None = None
+    cache_missed_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that was read, and the format it was found to be in."""
+
+    file: str
+    format: str
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The billed turns of one or several recordings, in time order, with what the readers had to say of them."""
+
+    turns: tuple[Turn, ...]
+    sources: tuple[Source, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def prompts(self) -> Iterator[tuple[Block, ...]]:
+        """Yield each turn's whole prompt, expanded from the deltas, in the order of `turns`."""
+        whole: list[tuple[Block, ...]] = []
+        for turn in self.turns:
+            base = whole[turn.base][: turn.kept] if turn.base is not None else ()
+            whole.append(base + turn.added)
+            yield whole[-1]
