@@ -1,0 +1,230 @@
+"""Whether a report adds up: the conservation rules of `tokenprof.report/1`, checked on the JSON itself.
+
+Exact where the contract is exact: tokens are integers and money is summed as decimals without
+rounding, so a cent that went missing anywhere between the bill and the blocks is found here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal, localcontext
+from typing import Any, Final
+
+USAGE_KEYS: Final = (
+    "uncached_input",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "cache_write_30m",
+    "cache_write_12h",
+    "cache_write",
+    "output",
+    "reasoning",
+    "fee",
+)
+"""The disjoint classes of a `usage` object, in the order they are shown."""
+
+_ENOUGH_DIGITS: Final = 200
+_RATIO_TOLERANCE: Final = Decimal("0.01")
+
+Json = Mapping[str, Any]
+
+
+def check(report: Json) -> None:
+    """Assert the conservation rules on a report.
+
+    Raises AssertionError with a sentence naming the turn, block or class that does not add up and
+    both figures.
+    """
+    turns: Sequence[Json] = report["turns"]
+    blocks: Sequence[Json] = report["blocks"]
+    with localcontext() as context:
+        context.prec = _ENOUGH_DIGITS
+        _check_turn_order(turns)
+        for turn in turns:
+            _check_turn(turn)
+        _check_blocks(turns, blocks)
+        _check_totals(report["totals"], turns)
+        _check_classes(report["classes"], turns)
+        for where, holder in _estimates(report):
+            _check_estimate(where, holder)
+
+
+def sum_usd(amounts: Iterable[str | None]) -> Decimal | None:
+    """Return the exact sum of the amounts that are known; None where none is."""
+    with localcontext() as context:
+        context.prec = _ENOUGH_DIGITS
+        known = [Decimal(amount) for amount in amounts if amount is not None]
+        return sum(known, Decimal(0)) if known else None
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    """Raise AssertionError with the sentence; an `assert` would be silent under `python -O`."""
+    if not holds:
+        raise AssertionError(otherwise)
+
+
+def _check_turn_order(turns: Sequence[Json]) -> None:
+    indexes = [turn["index"] for turn in turns]
+    _require(
+        indexes == sorted(set(indexes)), f"turns[].index must rise from turn to turn, but reads {indexes}."
+    )
+    times = [turn["at"] for turn in turns if turn["at"] is not None]
+    _require(times == sorted(times), "turns[] must be in time order, but turns[].at goes back.")
+
+
+def _check_turn(turn: Json) -> None:
+    """Assert that a turn's entries are its usage, class by class, and its bill."""
+    name = f"Turn {turn['index']}"
+    entries: Sequence[Json] = turn["entries"]
+    usage = turn["usage"]
+    if usage is None:
+        _require(not entries, f"{name} is unmeasured (usage is null) but has {len(entries)} entries.")
+        _require(turn["billed_usd"] is None, f"{name} is unmeasured but billed ${turn['billed_usd']}.")
+        return
+    placed: dict[str, int] = defaultdict(int)
+    for entry in entries:
+        placed[entry["class"]] += entry["tokens"]
+    for key in USAGE_KEYS:
+        _require(
+            placed[key] == usage[key],
+            f"{name}: entries hold {placed[key]:,} tokens of {key}, but usage says {usage[key]:,}.",
+        )
+    amounts = [entry["billed_usd"] for entry in entries]
+    billed = turn["billed_usd"]
+    if billed is None:
+        priced = sum(amount is not None for amount in amounts)
+        _require(
+            priced == 0, f"{name} is unpriced (billed_usd is null), but {priced} of its entries have a price."
+        )
+        return
+    unpriced = sum(amount is None for amount in amounts)
+    _require(unpriced == 0, f"{name} is billed ${billed}, but {unpriced} of its entries have no price.")
+    total = sum_usd(amounts) or Decimal(0)
+    _require(total == Decimal(billed), f"{name}: entries add up to ${total}, but it is billed ${billed}.")
+
+
+def _check_blocks(turns: Sequence[Json], blocks: Sequence[Json]) -> None:
+    """Assert that each block carries the sum of its entries, and each entry lies on a block."""
+    names = [block["id"] for block in blocks]
+    _require(len(names) == len(set(names)), "blocks[].id must be unique, but some id stands twice.")
+    entries: dict[str, list[Json]] = {name: [] for name in names}
+    for turn in turns:
+        for entry in turn["entries"]:
+            block = entry["block"]
+            _require(
+                block in entries, f"Turn {turn['index']}: an entry names block {block}, which blocks[] lacks."
+            )
+            entries[block].append(entry)
+    indexes = {turn["index"] for turn in turns}
+    for block in blocks:
+        name, own = f"Block {block['id']} ({block['name']})", entries[block["id"]]
+        carried = sum(entry["tokens"] for entry in own)
+        _require(
+            (block["billed_tokens"] or 0) == carried,
+            f"{name}: billed_tokens is {block['billed_tokens']}, but its entries hold {carried:,}.",
+        )
+        _same_usd(name, block["billed_usd"], (entry["billed_usd"] for entry in own))
+        _check_size(name, block)
+        for key in ("born_turn", "last_turn"):
+            _require(
+                block[key] is None or block[key] in indexes, f"{name}: {key} {block[key]} is not a turn."
+            )
+
+
+def _check_size(name: str, block: Json) -> None:
+    size, low, high = block["tokens"], block["tokens_low"], block["tokens_high"]
+    if block["state"] == "exact":
+        _require(
+            size == low == high, f"{name} is exact, so its bounds must equal {size}; they are {low}–{high}."
+        )
+    elif size is not None and low is not None and high is not None:
+        _require(low <= size <= high, f"{name}: size {size} is outside its bounds {low}–{high}.")
+
+
+def _check_totals(totals: Json, turns: Sequence[Json]) -> None:
+    """Assert that the totals are the turns' sums, and say how much they leave out."""
+    measured = [turn for turn in turns if turn["usage"] is not None]
+    expected = {
+        "turns": len(turns),
+        "unmeasured_turns": len(turns) - len(measured),
+        "unpriced_turns": sum(turn["billed_usd"] is None for turn in measured),
+        "partial_turns": sum(turn["status"] == "partial" for turn in turns),
+    }
+    for key, number in expected.items():
+        _require(totals[key] == number, f"totals.{key} is {totals[key]}, but the turns make it {number}.")
+    for key in USAGE_KEYS:
+        placed = sum(turn["usage"][key] for turn in measured)
+        said = totals["usage"][key] if totals["usage"] is not None else 0
+        _require(said == placed, f"totals.usage.{key} is {said:,}, but the turns hold {placed:,}.")
+    if turns:
+        _same_usd("totals", totals["billed_usd"], (turn["billed_usd"] for turn in turns))
+
+
+def _check_classes(classes: Sequence[Json], turns: Sequence[Json]) -> None:
+    """Assert that the headline table has each class once, with the sums of its entries."""
+    names = [row["class"] for row in classes]
+    _require(len(names) == len(set(names)), f"classes[] must name each class once, but reads {names}.")
+    entries: dict[str, list[Json]] = defaultdict(list)
+    for turn in turns:
+        for entry in turn["entries"]:
+            entries[entry["class"]].append(entry)
+    for name in entries:
+        _require(name in names, f"classes[] lacks {name}, which turns were billed for.")
+    for row in classes:
+        own = entries[row["class"]]
+        placed = sum(entry["tokens"] for entry in own)
+        _require(
+            row["tokens"] == placed,
+            f"Class {row['class']}: {row['tokens']:,} tokens, but entries hold {placed:,}.",
+        )
+        if own:
+            _same_usd(f"Class {row['class']}", row["billed_usd"], (entry["billed_usd"] for entry in own))
+
+
+def _same_usd(name: str, said: str | None, amounts: Iterable[str | None]) -> None:
+    """Assert that an amount is the exact sum of those known; null if, and only if, none is."""
+    total = sum_usd(amounts)
+    if said is None or total is None:
+        _require(
+            said is None or (total is None and Decimal(said) == 0),
+            f"{name}: ${said} billed, but nothing under it has a price.",
+        )
+        _require(total is None, f"{name}: billed_usd is null, but ${total} under it is priced.")
+        return
+    _require(Decimal(said) == total, f"{name}: ${said} billed, but what lies under it adds up to ${total}.")
+
+
+def _estimates(report: Json) -> Iterable[tuple[str, Json]]:
+    """Yield everything that carries a hardware estimate, with its name."""
+    yield "totals", report["totals"]
+    for row in report["classes"]:
+        yield f"Class {row['class']}", row
+    for turn in report["turns"]:
+        yield f"Turn {turn['index']}", turn
+        for entry in turn["entries"]:
+            yield f"Turn {turn['index']}, entry {entry['block']} {entry['class']}", entry
+    for block in report["blocks"]:
+        yield f"Block {block['id']}", block
+
+
+def _check_estimate(name: str, holder: Json) -> None:
+    """Assert that intervals are ordered and that price_to_cost is billed over hardware, ends crossed."""
+    for key in ("hardware_usd", "hardware_opportunity_usd", "hardware_marginal_usd", "price_to_cost"):
+        interval = holder.get(key)
+        if interval is not None:
+            low, mid, high = (Decimal(interval[end]) for end in ("low", "mid", "high"))
+            _require(low <= mid <= high, f"{name}: {key} is not low ≤ mid ≤ high: {low}, {mid}, {high}.")
+    ratios = holder.get("price_to_cost")
+    if ratios is None:
+        return
+    billed, hardware = holder["billed_usd"], holder["hardware_usd"]
+    _require(billed is not None, f"{name} has a price_to_cost although it is unpriced.")
+    _require(hardware is not None, f"{name} has a price_to_cost although its compute is unknown.")
+    for end, other in (("low", "high"), ("mid", "mid"), ("high", "low")):
+        product = Decimal(ratios[end]) * Decimal(hardware[other])
+        _require(
+            abs(product - Decimal(billed)) <= _RATIO_TOLERANCE * Decimal(billed),
+            f"{name}: price_to_cost.{end} × hardware_usd.{other} is ${product:f}, but ${billed} was billed.",
+        )

@@ -1,0 +1,242 @@
+"""The report a person reads in a terminal, from the JSON report alone.
+
+The first line answers the question the profiler is asked: what was billed, what it cost to compute
+and how far apart the two are. What is not known is said in words and never shown as a zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from io import StringIO
+from typing import Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from tokenprof.report import numbers, tables
+from tokenprof.report.grid import paragraph
+from tokenprof.report.tables import BAD, SOFT, WARN, Json, printable
+
+DEFAULT_TURNS: Final = 24
+DEFAULT_BLOCKS: Final = 16
+_SHOWN_ASSUMPTIONS: Final = 6
+_SHOWN_SOURCES: Final = 3
+
+SEVERITY_STYLES: Final = {"high": BAD, "medium": WARN, "low": SOFT, "info": SOFT}
+
+# For terminals that have no Unicode: one character for one, so that columns stay aligned.
+_PLAIN: Final = str.maketrans("×–—…±·÷≥−█▉▊▋▌▍▎▏─●┆└Σ", "x---~-/>-########-o:`S")
+
+
+def render(
+    report: Mapping[str, Any],
+    console: Console,
+    *,
+    turns: int | None = DEFAULT_TURNS,
+    blocks: int = DEFAULT_BLOCKS,
+) -> None:
+    """Print a report of the contract `tokenprof.report/1` to a console, in the console's width.
+
+    `turns` is how many turns are shown at most (None: all of them), `blocks` how many blocks.
+    """
+    sections: Sequence[list[Text]] = (
+        _headline(report, console),
+        tables.classes(report, console),
+        tables.slices(report, console),
+        tables.turns(report, console, turns),
+        tables.blocks(report, console, blocks),
+        tables.groups(report, console),
+        _findings(report, console),
+        _basis(report, console),
+        _warnings(report, console),
+    )
+    plain = console.options.ascii_only
+    for number, section in enumerate(section for section in sections if section):
+        if number:
+            console.print()
+        for line in section:
+            console.print(_plain(line) if plain else line, soft_wrap=True, highlight=False)
+
+
+def to_text(report: Mapping[str, Any], width: int = 80, **shown: Any) -> str:
+    """Return the report as plain text of a width; `shown` is passed on to `render`."""
+    page = StringIO()
+    console = Console(file=page, width=width, color_system=None, force_terminal=False, legacy_windows=False)
+    render(report, console, **shown)
+    return page.getvalue()
+
+
+def _headline(report: Json, console: Console) -> list[Text]:
+    """Return the answer in one sentence, then what was profiled in a line or two."""
+    if not report["turns"]:
+        return [Text("No turn was recorded: nothing was billed.", "bold")]
+    about = [_models(report), _when(report["turns"])]
+    usage, prompt = report["totals"]["usage"], _prompt_tokens(report)
+    if usage is not None and prompt:
+        written = usage["output"] + usage["reasoning"]
+        read = numbers.percent(numbers.fraction(usage["cache_read"], prompt))
+        about.append(f"{prompt:,} tokens in, {read} of them read from cache")
+        about.append(f"{written:,} out")
+    lines = paragraph(_answer(report["totals"]), console)
+    return lines + paragraph(Text(" · ".join(part for part in about if part), SOFT), console)
+
+
+def _answer(totals: Json) -> Text:
+    """Return `6 turns billed $0.35; compute est. $0.0125–0.0615 ($0.0274): billed 13× compute (5.7–28×)`."""
+    every, unpriced, unmeasured = totals["turns"], totals["unpriced_turns"], totals["unmeasured_turns"]
+    unknown = [
+        f"{number} {state}"
+        for number, state in ((unpriced, "unpriced"), (unmeasured, "unmeasured"))
+        if number
+    ]
+    billed = totals["billed_usd"]
+    sentence = Text(style="bold")
+    if billed is None:
+        sentence.append(f"{numbers.count(every, 'turn')}: ").append(", ".join(unknown), BAD)
+    elif unknown:
+        priced = every - unpriced - unmeasured
+        sentence.append(f"{numbers.count(every, 'turn')}: {priced} billed ").append(
+            numbers.usd(billed), "green"
+        )
+        sentence.append(", ").append(", ".join(unknown), BAD)
+    else:
+        at_least = "at least " if totals["partial_turns"] else ""
+        sentence.append(f"{numbers.count(every, 'turn')} billed {at_least}").append(
+            numbers.usd(billed), "green"
+        )
+    estimate, ratios = totals["hardware_usd"], totals["price_to_cost"]
+    if estimate is None:
+        return sentence.append("; compute not estimated")
+    sentence.append("; compute est. ").append(numbers.usd_interval(estimate), "cyan")
+    if ratios is not None:
+        between = numbers.ratio_range(ratios)
+        sentence.append(
+            f": billed {numbers.ratio(ratios['mid'])} compute" + (f" ({between})" if between else "")
+        )
+    return sentence
+
+
+def _models(report: Json) -> str:
+    names = list(dict.fromkeys(printable(turn["model"]) for turn in report["turns"] if turn["model"]))
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _when(turns: Sequence[Json]) -> str:
+    """Return the day, and the time from the first turn's start to the last one's end."""
+    starts = [(datetime.fromisoformat(turn["at"]), turn["duration_s"] or 0.0) for turn in turns if turn["at"]]
+    if not starts:
+        return ""
+    first = min(at for at, _ in starts)
+    span = max((at - first).total_seconds() + lasted for at, lasted in starts)
+    return f"{first:%Y-%m-%d %H:%M} UTC · {numbers.duration(span)}"
+
+
+def _prompt_tokens(report: Json) -> int:
+    return sum(turn["context_tokens"] for turn in report["turns"] if turn["context_tokens"] is not None)
+
+
+def _findings(report: Json, console: Console) -> list[Text]:
+    found: Sequence[Json] = report["findings"]
+    if not found:
+        return []
+    lines = [Text("Findings", "bold")]
+    for finding in found:
+        style = SEVERITY_STYLES.get(finding["severity"], "")
+        title = Text.assemble(
+            (f"{finding['severity']:<6}", style), "  ", (printable(finding["title"]), "bold")
+        )
+        if finding["saves_usd"] is not None:
+            about = "~" if finding.get("state") == "estimated" else ""
+            title.append(f"  saves {about}{numbers.usd(finding['saves_usd'])}", "green")
+        lines += paragraph(title, console, lead=lead, indent=2)
+        lines += paragraph(Text(printable(finding["detail"]), SOFT), console, indent=10)
+    return lines
+
+
+def _basis(report: Json, console: Console) -> list[Text]:
+    """Return what the figures rest on: the prices, and the deployment with its assumptions."""
+    lines = [Text("What this rests on", "bold")]
+    lines += _labelled("source", _sources(report["sources"]), console)
+    lines += _labelled("prices", _prices(report["prices"]), console)
+    deployment = report["deployment"]
+    if deployment is None:
+        return lines + _labelled("compute", "no deployment: compute is not estimated", console)
+    lines += _labelled("compute", _deployment(deployment), console)
+    assumptions = deployment["assumptions"]
+    shown = [_assumption(item) for item in assumptions[:_SHOWN_ASSUMPTIONS]]
+    for item in shown:
+        lines += _labelled("", item, console, style=SOFT)
+    if len(assumptions) > len(shown):
+        more = f"… {len(assumptions) - len(shown)} more with their sources in --format json"
+        lines += _labelled("", more, console, style=SOFT)
+    return lines
+
+
+def _sources(sources: Sequence[Json]) -> str:
+    """Return the files that were read, the first of them by name."""
+    names = [f"{source['file']} ({source['format']})" for source in sources[:_SHOWN_SOURCES]]
+    if len(sources) > len(names):
+        names.append(f"{len(sources) - len(names)} more")
+    return ", ".join(names)
+
+
+def _prices(prices: Json) -> str:
+    parts = [" ".join(str(part) for part in (prices["book"], prices["version"]) if part)]
+    if prices["as_of"]:
+        parts.append(f"as of {prices['as_of']}")
+    overlays = [
+        str(item.get("file", item) if isinstance(item, Mapping) else item) for item in prices["overlays"]
+    ]
+    if overlays:
+        parts.append("over it " + ", ".join(overlays))
+    return ", ".join(parts) + "; each turn at the list price of its own time"
+
+
+def _deployment(deployment: Json) -> str:
+    """Return the deployment in a sentence: its model, its chips, then whatever else is one plain value."""
+    chips = " × ".join(str(deployment[key]) for key in ("chips", "chip") if deployment[key] is not None)
+    parts = [f"{deployment['model']} on {chips}" if chips else str(deployment["model"])]
+    for key, value in deployment.items():
+        if key not in ("model", "chip", "chips", "assumptions"):
+            shown = _value(value)
+            parts += [f"{key.replace('_', ' ')} {shown}"] if shown else []
+    sources = {item.get("source") for item in deployment["assumptions"] if isinstance(item, Mapping)} - {None}
+    if sources:
+        parts.append(numbers.count(len(sources), "source"))
+    return "; ".join(parts)
+
+
+def _assumption(item: Any) -> str:
+    if not isinstance(item, Mapping):
+        return str(item)
+    unit = f" {item['unit']}" if item.get("unit") else ""
+    source = f" ({item['source']})" if item.get("source") else ""
+    return f"{item['name']} {_value(item['value'])}{unit}{source}"
+
+
+def _value(value: Any) -> str:
+    """Return a plain value or an interval as text; nothing for what is nested deeper or unknown."""
+    if isinstance(value, Mapping) and {"low", "high"} <= value.keys():
+        low, high = value["low"], value["high"]
+        return str(low) if low == high else f"{low}–{high}"
+    return str(value) if isinstance(value, str | int | float) else ""
+
+
+def _labelled(label: str, text: str, console: Console, style: str = "") -> list[Text]:
+    return paragraph(Text(printable(text), style), console, lead=Text(f"{label:<9}", SOFT), indent=2)
+
+
+def _warnings(report: Json, console: Console) -> list[Text]:
+    if not report["warnings"]:
+        return []
+    lines = [Text("Warnings", "bold")]
+    for warning in report["warnings"]:
+        lines += paragraph(Text(printable(warning), WARN), console, lead=Text("! ", WARN), indent=2)
+    return lines
+
+
+def _plain(line: Text) -> Text:
+    """Return a line in ASCII, for a terminal whose encoding has no more."""
+    ascii_only = line.plain.translate(_PLAIN).encode("ascii", "replace").decode("ascii")
+    return Text(ascii_only, spans=line.spans, style=line.style)
