@@ -1,0 +1,111 @@
+"""What one model call consumed, as disjoint counts.
+
+Providers count in two ways: Anthropic's `input_tokens` leaves the cached part out, everybody else's
+includes it. `Usage` knows neither: each token is in exactly one class, so classes can be summed and
+priced without knowing where they came from. `tokenprof.pricing.normalise` makes these from the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+CLASSES = (
+    "uncached_input",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "cache_write_30m",
+    "cache_write_12h",
+    "cache_write",
+    "output",
+    "reasoning",
+    "fee",
+)
+"""The billed classes, disjoint, in the order in which reports show them."""
+
+INPUT_CLASSES = CLASSES[:7]
+"""The classes that make up the prompt."""
+
+
+class UsageError(ValueError):
+    """Usage that cannot be right: a count that is no count, or two counts that contradict each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Disjoint token counts of one call (or a sum of calls), and counts of what is billed by the piece.
+
+    `cache_write_tokens` are writes whose time to live the source does not tell. `output_tokens` is all
+    output that is not reasoning. `fees` counts server-tool uses and the like, by name, each name once.
+    Raises `UsageError` where a count is not a non-negative int.
+    """
+
+    uncached_input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    cache_write_30m_tokens: int = 0
+    cache_write_12h_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    fees: tuple[tuple[str, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in _TOKEN_FIELDS:
+            check_count(name, getattr(self, name))
+        for name, count in self.fees:
+            check_count(f"fees[{name}]", count)
+        if len({name for name, _ in self.fees}) != len(self.fees):
+            raise UsageError(f"Usage.fees names a fee twice: {self.fees}. Add the counts up first.")
+
+    @property
+    def input_tokens(self) -> int:
+        """The whole prompt: the sum of the seven input classes."""
+        return sum(getattr(self, f"{cls}_tokens") for cls in INPUT_CLASSES)
+
+    @property
+    def all_output_tokens(self) -> int:
+        """Everything the model wrote: output and reasoning."""
+        return self.output_tokens + self.reasoning_tokens
+
+    @property
+    def fee_count(self) -> int:
+        """How many pieces are billed as fees, over all names."""
+        return sum(count for _, count in self.fees)
+
+    def tokens_of(self, cls: str) -> int:
+        """Return the tokens of a class of `CLASSES`; 0 for `fee`, which has pieces and no tokens."""
+        if cls not in CLASSES:
+            raise UsageError(f"There is no billed class '{cls}'; the classes are {', '.join(CLASSES)}.")
+        return 0 if cls == "fee" else getattr(self, f"{cls}_tokens")
+
+    def by_class(self) -> dict[str, int]:
+        """Return the tokens of every class, all ten names present."""
+        return {cls: self.tokens_of(cls) for cls in CLASSES}
+
+    def __add__(self, other: Usage) -> Usage:
+        sums = {name: getattr(self, name) + getattr(other, name) for name in _TOKEN_FIELDS}
+        return Usage(**sums, fees=add_fees(self.fees, other.fees))
+
+
+def check_count(name: str, value: object) -> int:
+    """Return `value` if it is a count, else raise `UsageError` naming it.
+
+    A bool is an int to Python and no count to anybody.
+    """
+    if type(value) is not int or value < 0:
+        raise UsageError(f"Usage key '{name}' must be a non-negative integer, but it is {value!r}.")
+    return value
+
+
+def add_fees(*fees: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    """Return the counts of several fee lists added up by name, names in order, zero counts left out."""
+    totals: dict[str, int] = {}
+    for name, count in (pair for part in fees for pair in part):
+        totals[name] = totals.get(name, 0) + count
+    return tuple(sorted((name, count) for name, count in totals.items() if count))
+
+
+_TOKEN_FIELDS = tuple(field.name for field in fields(Usage) if field.name != "fees")
