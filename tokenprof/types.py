@@ -7,7 +7,7 @@ values, everything else consumes them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -97,6 +97,11 @@ class Block:
     children: tuple[Child, ...] = ()
 
 
+def block_key(block: Block) -> str:
+    """Return what makes two occurrences the same in a prefix: the text, its role, and where a message begins."""
+    return f"{block.digest}{'+' if block.opens_message else '-'}{block.role}"
+
+
 @dataclass(frozen=True, slots=True)
 class Breakpoint:
     """A cache breakpoint: everything up to and including block `after` (index in the prompt) may be written."""
@@ -173,10 +178,16 @@ class Run:
     sources: tuple[Source, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def prompts(self) -> Iterator[tuple[Block, ...]]:
-        """Yield each turn's whole prompt, expanded from the deltas, in the order of `turns`."""
-        whole: list[tuple[Block, ...]] = []
-        for turn in self.turns:
-            base = whole[turn.base][: turn.kept] if turn.base is not None else ()
-            whole.append(base + turn.added)
-            yield whole[-1]
+    def prompts(self) -> list[tuple[Block, ...]]:
+        """Return each turn's whole prompt, expanded from the deltas, in the order of `turns`."""
+        whole: dict[int, tuple[Block, ...]] = {}
+        for index in range(len(self.turns)):
+            # Of calls that ran in parallel, the one that ended first may have started last.
+            chain = [index]
+            while (base := self.turns[chain[-1]].base) is not None and base not in whole:
+                chain.append(base)
+            for at in reversed(chain):
+                turn = self.turns[at]
+                start = () if turn.base is None else whole[turn.base][: turn.kept]
+                whole[at] = start + turn.added
+        return [whole[index] for index in range(len(self.turns))]

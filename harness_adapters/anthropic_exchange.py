@@ -1,0 +1,186 @@
+"""A Messages exchange as bytes on the wire, in our terms: JSON or server-sent events into a `Call`.
+
+Used by whatever sees the bytes: the SDK middleware and the proxy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx2
+import orjson
+
+from tokenprof.harness_adapters.anthropic_messages import message_blocks, output_of, prompt_of, settings_of
+from tokenprof.pricing.normalise import merge_anthropic_stream, usage_from_anthropic
+from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.shape import Shaper
+from tokenprof.types import Selectors, TurnStatus
+
+PROVIDER = "anthropic"
+
+
+def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
+    """Return the call that an exchange was; without a response id where there was nothing to bill."""
+    body: dict[str, Any] = orjson.loads(exchange.request)
+    requested_model = str(body.get("model", ""))
+    message, status = _message_of(exchange)
+    if message is None:
+        return Call(None, requested_model, "", "error", None, ())
+    prompt = prompt_of(body, shaper)
+    raw_usage = message.get("usage")
+    usage = raw_usage if isinstance(raw_usage, Mapping) and "input_tokens" in raw_usage else None
+    miss, missed_tokens = _cache_miss(message)
+    content = message.get("content")
+    return Call(
+        response_id=str(message.get("id") or exchange.span_id),
+        requested_model=requested_model,
+        model=str(message.get("model") or requested_model),
+        status=status,
+        usage=usage_from_anthropic(usage) if usage is not None else None,
+        prompt=prompt.blocks,
+        breakpoints=prompt.breakpoints,
+        output=output_of(content, shaper),
+        output_as_prompt=message_blocks([{"role": "assistant", "content": content}], shaper),
+        settings=settings_of(body, shaper),
+        selectors=selectors_of(usage or {}),
+        output_incomplete=status != "ok",
+        continues=_continues(body),
+        cache_miss_reason=miss,
+        cache_missed_tokens=missed_tokens,
+        content={"request": body, "response": message},
+    )
+
+
+def selectors_of(usage: Mapping[str, Any]) -> Selectors:
+    """Return what the usage says was served."""
+
+    def text(name: str) -> str | None:
+        value = usage.get(name)
+        return value if isinstance(value, str) else None
+
+    tier = text("service_tier")
+    return Selectors(tier, text("speed"), text("inference_geo"), batch=tier == "batch")
+
+
+def _message_of(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
+    if exchange.status_code is None or not 200 <= exchange.status_code < 300 or not exchange.body:
+        return None, "error"
+    data = _decoded(exchange)
+    if "text/event-stream" in exchange.headers.get("content-type", ""):
+        return message_of_events(server_sent_events(data))
+    try:
+        message = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None, "error"
+    return (message, "ok") if isinstance(message, dict) and message.get("type") == "message" else (None, "error")
+
+
+def _decoded(exchange: Exchange) -> bytes:
+    """Return the body without its content coding; of a cut body, as much as can be decoded."""
+    coding = exchange.headers.get("content-encoding")
+    if not coding or coding == "identity":
+        return exchange.body
+    response = httpx2.Response(200, headers={"content-encoding": coding}, stream=_Chunks(exchange.body))
+    decoded = bytearray()
+    try:
+        for chunk in response.iter_bytes():
+            decoded += chunk
+    except httpx2.DecodingError:
+        pass
+    return bytes(decoded)
+
+
+class _Chunks(httpx2.SyncByteStream):
+    def __init__(self, body: bytes):
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, len(self._body), 4096):
+            yield self._body[start : start + 4096]
+
+
+def server_sent_events(data: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the JSON payloads of a Messages event stream; a half-received last event is left out."""
+    for frame in data.replace(b"\r\n", b"\n").split(b"\n\n"):
+        payload = b"\n".join(line[5:].lstrip() for line in frame.split(b"\n") if line.startswith(b"data:"))
+        if not payload:
+            continue
+        try:
+            event = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(event, dict):
+            yield event
+
+
+def message_of_events(events: Iterator[dict[str, Any]]) -> tuple[dict[str, Any] | None, TurnStatus]:
+    """Put a message together from its events. `partial` if they end before the final usage."""
+    message: dict[str, Any] | None = None
+    blocks: dict[int, dict[str, Any]] = {}
+    arguments: dict[int, list[str]] = {}
+    deltas: list[Mapping[str, Any]] = []
+    status: TurnStatus = "partial"
+    for event in events:
+        kind = event.get("type")
+        if kind == "message_start":
+            message = dict(event.get("message") or {})
+        elif kind == "content_block_start":
+            blocks[event["index"]] = dict(event.get("content_block") or {})
+        elif kind == "content_block_delta":
+            _apply_delta(blocks.setdefault(event["index"], {}), event.get("delta") or {}, arguments.setdefault(event["index"], []))
+        elif kind == "message_delta":
+            deltas.append(event.get("usage") or {})
+            if message is not None:
+                message.update({k: v for k, v in (event.get("delta") or {}).items() if v is not None})
+                if (event.get("delta") or {}).get("stop_reason"):
+                    status = "ok"
+        elif kind == "error":
+            status = "error"
+    if message is None:
+        return None, "error"
+    for index, parts in arguments.items():
+        if parts:
+            blocks[index]["input"] = _loads_or_text("".join(parts))
+    message["content"] = [blocks[index] for index in sorted(blocks)]
+    if isinstance(message.get("usage"), Mapping):
+        message["usage"] = merge_anthropic_stream(message["usage"], deltas)
+    return message, status
+
+
+def _apply_delta(block: dict[str, Any], delta: Mapping[str, Any], arguments: list[str]) -> None:
+    kind = delta.get("type")
+    if kind == "text_delta":
+        block["text"] = block.get("text", "") + delta.get("text", "")
+    elif kind == "thinking_delta":
+        block["thinking"] = block.get("thinking", "") + delta.get("thinking", "")
+    elif kind == "signature_delta":
+        block["signature"] = delta.get("signature", "")
+    elif kind == "input_json_delta":
+        arguments.append(delta.get("partial_json", ""))
+    elif kind == "compaction_delta":
+        block["content"] = (block.get("content") or "") + (delta.get("content") or "")
+
+
+def _loads_or_text(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {"partial": text}
+
+
+def _cache_miss(message: Mapping[str, Any]) -> tuple[str | None, int | None]:
+    diagnostics = message.get("diagnostics")
+    reason = diagnostics.get("cache_miss_reason") if isinstance(diagnostics, Mapping) else None
+    if not isinstance(reason, Mapping):
+        return None, None
+    tokens = reason.get("cache_missed_input_tokens")
+    return str(reason.get("type")), tokens if isinstance(tokens, int) else None
+
+
+def _continues(body: Mapping[str, Any]) -> str | None:
+    thread = body.get("thread")
+    if isinstance(thread, Mapping) and thread.get("type") == "continue":
+        previous = thread.get("previous_message_id")
+        return previous if isinstance(previous, str) else None
+    return None

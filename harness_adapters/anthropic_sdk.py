@@ -1,0 +1,272 @@
+"""The `anthropic` SDK (2.x), through its own middleware.
+
+The middleware chain runs once per attempt inside the SDK's retry loop, before a platform client
+rewrites the request, so one class serves every client and every way of calling. A body that is still
+to be read is observed by passing its bytes on as they come; nothing is read ahead or held back.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import anthropic
+import httpx2
+from anthropic import Middleware
+
+from tokenprof.harness_adapters.anthropic_exchange import PROVIDER, interpret
+from tokenprof.record.exchange import Exchange
+from tokenprof.record.shape import canonical
+from tokenprof.record.span import start_span
+from tokenprof.session import active_recorder, current_agent
+
+if TYPE_CHECKING:
+    from anthropic import APIRequest
+    from anthropic._middleware import AsyncCallNext, CallNext
+
+    from tokenprof.record.recorder import Recorder
+
+MESSAGES_PATHS = ("/v1/messages",)
+HEADERS_READ = ("content-encoding", "content-type", "request-id")
+
+
+class TokenprofMiddleware(Middleware):
+    """Shows tokenprof each attempt at a Messages call; changes nothing."""
+
+    def handle(self, request: APIRequest, call_next: CallNext) -> Any:
+        """Pass the request on, and note what went over the wire."""
+        attempt = _begin(request)
+        if attempt is None:
+            return call_next(request)
+        try:
+            response = call_next(request)
+        except BaseException as error:
+            attempt.fail(error)
+            raise
+        attempt.observe(response)
+        return response
+
+    async def handle_async(self, request: APIRequest, call_next: AsyncCallNext) -> Any:
+        """Pass the request on, and note what went over the wire."""
+        attempt = _begin(request)
+        if attempt is None:
+            return await call_next(request)
+        try:
+            response = await call_next(request)
+        except BaseException as error:
+            attempt.fail(error)
+            raise
+        attempt.observe(response)
+        return response
+
+
+def wrap(client: Any) -> Any:
+    """Return a copy of an Anthropic client that carries the middleware; the client itself if it does already."""
+    if any(isinstance(entry, TokenprofMiddleware) for entry in client.middleware):
+        return client
+    return client.with_middleware(TokenprofMiddleware())
+
+
+def wrap_new_clients() -> Callable[[], None]:
+    """Make every Anthropic client that is made from now on carry the middleware; returns what undoes it.
+
+    Works on the constructors of all client classes that the package exports, so platform clients
+    (Bedrock, Vertex, Foundry, …) are covered.
+    """
+    patched: list[tuple[type, Any, Any]] = []
+    for name in dir(anthropic):
+        client_class = getattr(anthropic, name, None)
+        if not inspect.isclass(client_class) or not issubclass(client_class, _client_bases()):
+            continue
+        original = client_class.__dict__.get("__init__")
+        if original is None or "middleware" not in inspect.signature(original).parameters:
+            continue
+        replacement = _constructor_with_middleware(original)
+        client_class.__init__ = replacement
+        patched.append((client_class, original, replacement))
+
+    def undo() -> None:
+        for client_class, original, replacement in patched:
+            # Another tool may have wrapped the constructor since; its work is left alone.
+            if client_class.__dict__.get("__init__") is replacement:
+                client_class.__init__ = original  # type: ignore[misc]
+
+    return undo
+
+
+def _client_bases() -> tuple[type, ...]:
+    return tuple(base for base in anthropic.Anthropic.__mro__ + anthropic.AsyncAnthropic.__mro__ if base.__name__ == "BaseClient")
+
+
+def _constructor_with_middleware(original: Any) -> Any:
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        middleware = tuple(kwargs.get("middleware") or ())
+        if not any(isinstance(entry, TokenprofMiddleware) for entry in middleware):
+            kwargs["middleware"] = (*middleware, TokenprofMiddleware())
+        original(self, *args, **kwargs)
+
+    __init__.__wrapped__ = original  # type: ignore[attr-defined]
+    # The SDK copies clients by the parameters it finds in the constructor's signature.
+    __init__.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
+    return __init__
+
+
+def _begin(request: APIRequest) -> _Attempt | None:
+    """Take what is needed of a request; None for what is not a model call. Never raises."""
+    try:
+        path = request.url.partition("?")[0].rstrip("/")
+        if request.method.lower() != "post" or not path.endswith(MESSAGES_PATHS):
+            return None
+        body = request.json
+        if not isinstance(body, dict):
+            return None
+        extra = request.options.extra_json
+        exchange = Exchange(
+            interpret=interpret,
+            provider=PROVIDER,
+            request=canonical({**body, **extra} if extra else body),
+            started_ns=time.time_ns(),
+            call=request.options.idempotency_key or "",
+            retries_taken=request.retries_taken,
+            agent=current_agent(),
+        )
+        recorder = active_recorder()
+        start_span(exchange, str(body.get("model", "")))
+        if recorder is None and exchange.span is None:
+            return None
+        return _Attempt(exchange, recorder)
+    except Exception:  # noqa: BLE001 - the host's call goes on whatever happens to us
+        return None
+
+
+class _Attempt:
+    """One attempt while its response is being read; handed over exactly once."""
+
+    def __init__(self, exchange: Exchange, recorder: Recorder | None):
+        self.exchange = exchange
+        self._recorder = recorder
+        self._chunks: list[bytes] = []
+        self._handed_over = False
+        self._ticket: int | None = None
+
+    def fail(self, error: BaseException) -> None:
+        """Note that the attempt ended in an exception before there was a response."""
+        self._end(failure=type(error).__name__)
+
+    def observe(self, response: Any) -> None:
+        """Note a response: at once if its body is read already, else as the host reads it."""
+        try:
+            self._observe(response.http_response)
+        except Exception as error:  # noqa: BLE001 - the host's call goes on whatever happens to us
+            self._end(failure=type(error).__name__)
+
+    def _observe(self, response: httpx2.Response) -> None:
+        self.exchange.status_code = response.status_code
+        self.exchange.headers = {
+            name: value for name in HEADERS_READ if (value := response.headers.get(name)) is not None
+        }
+        if response.is_closed and hasattr(response, "_content"):
+            self.exchange.headers = {k: v for k, v in self.exchange.headers.items() if k != "content-encoding"}
+            self._chunks.append(response.content)
+            self._end(complete=True)
+            return
+        if self._recorder is not None:
+            self._ticket = self._recorder.watch(self.cut)
+        if isinstance(response.stream, httpx2.AsyncByteStream):
+            response.stream = _AsyncTee(response.stream, self)
+        else:
+            response.stream = _Tee(response.stream, self)  # type: ignore[arg-type]
+
+    def take(self, chunk: bytes) -> None:
+        """Note a chunk of the body on its way to the host."""
+        if self.exchange.first_byte_ns is None:
+            self.exchange.first_byte_ns = time.time_ns()
+        self._chunks.append(chunk)
+
+    def finish(self) -> None:
+        """Note that the body was read to its end."""
+        self._end(complete=True)
+
+    def cut(self, error: BaseException | None = None) -> None:
+        """Note that the body will not be read further."""
+        self._end(failure=type(error).__name__ if error is not None else None)
+
+    def _end(self, *, complete: bool = False, failure: str | None = None) -> None:
+        if self._handed_over:
+            return
+        self._handed_over = True
+        exchange = self.exchange
+        exchange.ended_ns = time.time_ns()
+        exchange.body = b"".join(self._chunks)
+        exchange.complete = complete
+        exchange.failure = failure
+        self._chunks.clear()
+        if self._recorder is None:
+            _finish_span(exchange)
+            return
+        if self._ticket is not None:
+            self._recorder.unwatch(self._ticket)
+        self._recorder.submit(exchange)
+
+
+class _Tee(httpx2.SyncByteStream):
+    """A response body that shows each chunk to an attempt as it passes."""
+
+    def __init__(self, inner: httpx2.SyncByteStream, attempt: _Attempt):
+        self._inner = inner
+        self._attempt = attempt
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for chunk in self._inner:
+                self._attempt.take(chunk)
+                yield chunk
+        except BaseException as error:
+            self._attempt.cut(None if isinstance(error, GeneratorExit) else error)
+            raise
+        self._attempt.finish()
+
+    def close(self) -> None:
+        try:
+            self._inner.close()
+        finally:
+            self._attempt.cut()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _AsyncTee(httpx2.AsyncByteStream):
+    """The asynchronous twin of `_Tee`."""
+
+    def __init__(self, inner: httpx2.AsyncByteStream, attempt: _Attempt):
+        self._inner = inner
+        self._attempt = attempt
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._inner:
+                self._attempt.take(chunk)
+                yield chunk
+        except BaseException as error:
+            self._attempt.cut(None if isinstance(error, GeneratorExit) else error)
+            raise
+        self._attempt.finish()
+
+    async def aclose(self) -> None:
+        try:
+            await self._inner.aclose()
+        finally:
+            self._attempt.cut()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def _finish_span(exchange: Exchange) -> None:
+    """End the span of a call that nobody records, off the caller's thread."""
+    from tokenprof.record.spans_only import recorder
+
+    recorder().submit(exchange)

@@ -1,0 +1,25 @@
+"""tokenprof: a profiler for agent harnesses.
+
+    client = tokenprof.wrap(anthropic.Anthropic())
+    with tokenprof.profile("run.jsonl"):
+        ...your agent...
+
+then `tokenprof report run.jsonl`. Importing this package loads no SDK and no data.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tokenprof.session import agent, profile, wrap
+
+__version__ = "0.1.0"
+__all__ = ["agent", "profile", "wrap"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module("tokenprof.session"), name)
+    raise AttributeError(f"module 'tokenprof' has no attribute {name!r}")

@@ -1,0 +1,139 @@
+"""How many tokens a block probably has, from what was measured of its text.
+
+A linear model over a few features: the local token count, more of it per kind of content, the
+densities that local vocabularies misjudge, and a fixed cost per message, tool call, tool result and
+schema. Its coefficients start from priors and are fitted on the run: each segment's exact total is
+an observation of the sum of its blocks (generalised least squares with a Gaussian prior, i.e.
+Bayesian linear regression; Bishop, Pattern Recognition and Machine Learning, 2006, eq. 3.49-3.51).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tokenprof.attribute.priors import COEFFICIENTS, Prior, prior_for
+from tokenprof.types import Block
+
+Vector = npt.NDArray[np.float64]
+
+BYTES_PER_TOKEN = 4.0
+"""What stands for a count where no vocabulary is at hand; a stated last resort."""
+
+PIXELS_PER_TOKEN = 750.0
+"""Anthropic's rule for images: width × height / 750 (platform.claude.com, vision)."""
+
+FIT_ROUNDS = 3
+OUTLIER_Z = 2.5
+
+
+def local_tokens(block: Block) -> float:
+    """Return the local token count of a block's text, or what stands for it."""
+    counted = block.features.tokens.get("o200k_base")
+    if counted is None:
+        counted = next(iter(block.features.tokens.values()), None)
+    if counted is not None:
+        return float(counted)
+    if block.features.pixels:
+        return block.features.pixels / PIXELS_PER_TOKEN
+    return block.features.bytes / BYTES_PER_TOKEN
+
+
+_RESULT_KINDS = frozenset({"tool_result", "skill", "document", "memory"})
+
+
+def features_of(block: Block) -> Vector:
+    """Return the feature vector of a block, in the order of `priors.COEFFICIENTS`."""
+    tokens = local_tokens(block)
+    f = block.features
+    kind = block.kind
+    is_call = kind == "tool_call" or (kind == "output" and block.role == "assistant" and block.name != "text")
+    values = {
+        "tokens": tokens,
+        "tokens_tool": tokens if kind == "tool" else 0.0,
+        "tokens_call": tokens if is_call else 0.0,
+        "tokens_result": tokens if kind in _RESULT_KINDS else 0.0,
+        "tokens_thinking": tokens if kind == "thinking" or block.role == "reasoning" else 0.0,
+        "tokens_second_vocabulary": f.tokens.get("cl100k_base", tokens) - tokens if f.tokens else 0.0,
+        "digits": f.digits,
+        "punctuation": f.punctuation,
+        "uppercase": f.uppercase,
+        "spaces": f.spaces,
+        "newlines": f.newlines,
+        "non_ascii": f.non_ascii,
+        "per_message": 1.0 if block.opens_message and block.section == "messages" else 0.0,
+        "per_tool_call": 1.0 if is_call else 0.0,
+        "per_tool_result": 1.0 if kind == "tool_result" or (kind == "skill" and block.link) else 0.0,
+        "per_tool": 1.0 if kind == "tool" else 0.0,
+        "per_block": 1.0,
+    }
+    return np.array([values[name] for name in COEFFICIENTS], dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A sum of blocks whose size is known: their summed features, the size, its own variance."""
+
+    features: Vector
+    tokens: float
+    variance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """The fitted model: coefficients, their covariance, and the scale of what it leaves unexplained."""
+
+    prior: Prior
+    coefficients: Vector
+    covariance: npt.NDArray[np.float64]
+    noise_scale: float
+
+    def expected(self, features: Vector) -> float:
+        """Return the expected tokens of a block."""
+        return float(max(self.coefficients @ features, 0.0))
+
+    def variance(self, expected: float, block: Block) -> float:
+        """Return the variance of a block's size about its expectation, for given coefficients [tokens²]."""
+        return block_variance(self.prior, expected, block) * self.noise_scale
+
+
+def block_variance(prior: Prior, expected: float, block: Block) -> float:
+    """Return the prior variance of one block's size about the model [tokens²]."""
+    relative = prior.relative_sd if block.features.tokens else prior.relative_sd_uncounted
+    return (relative * expected) ** 2 / (1 + expected / prior.averaging_tokens) + prior.absolute_sd**2
+
+
+def fit(model: str, provider: str, observations: Sequence[Observation]) -> Estimator:
+    """Return the estimator for a model, fitted on a run's own observations.
+
+    Outliers (content that the source does not show) are given less weight, and the noise scale is
+    learnt from the residuals, both shrunk towards the prior.
+    """
+    prior = prior_for(provider, model)
+    mean = np.array([prior.mean[name] for name in COEFFICIENTS])
+    precision = np.diag([prior.sd[name] ** -2 for name in COEFFICIENTS])
+    coefficients, covariance, scale = mean, np.linalg.inv(precision), 1.0
+    if not observations:
+        return Estimator(prior, coefficients, covariance, scale)
+    x = np.array([o.features for o in observations])
+    y = np.array([o.tokens for o in observations])
+    variance = np.array([o.variance for o in observations])
+    weight = np.ones(len(y))
+    for _ in range(FIT_ROUNDS):
+        w = weight / (variance * scale)
+        covariance = np.linalg.inv(precision + (x * w[:, None]).T @ x)
+        coefficients = covariance @ (precision @ mean + x.T @ (w * y))
+        z = np.abs(y - x @ coefficients) / np.sqrt(variance * scale)
+        weight = np.minimum(1.0, OUTLIER_Z / np.maximum(z, 1e-9))
+        degrees = prior.noise_degrees
+        squared = float(np.sum(np.minimum(z, OUTLIER_Z) ** 2) * scale)
+        scale = (degrees + squared) / (degrees + len(y))
+    return Estimator(prior, coefficients, covariance, scale)
+
+
+def sum_features(blocks: Iterable[Block]) -> Vector:
+    """Return the features of several blocks together."""
+    return np.sum([features_of(block) for block in blocks], axis=0)

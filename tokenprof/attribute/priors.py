@@ -1,0 +1,118 @@
+"""What is believed of tokenizers before a run is seen.
+
+Coefficients multiply the features of `estimate.features_of`. The Claude rows were fitted on the two
+public Claude Code sessions named in `benchmarks/data/README.md` (Opus 4.6, February 2026) by
+`benchmarks/attribution.py --fit`; newer Claude tokenizers are reported to give 1.0-1.47 times as
+many tokens for the same text (sources in docs/attribution.md), hence the wide spread of `tokens`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+COEFFICIENTS = (
+    "tokens",
+    "tokens_tool",
+    "tokens_call",
+    "tokens_result",
+    "tokens_thinking",
+    "tokens_second_vocabulary",
+    "digits",
+    "punctuation",
+    "uppercase",
+    "spaces",
+    "newlines",
+    "non_ascii",
+    "per_message",
+    "per_tool_call",
+    "per_tool_result",
+    "per_tool",
+    "per_block",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """Mean and standard deviation per coefficient, and how far a block strays from the model.
+
+    `relative_sd` holds for short texts and falls with length beyond `averaging_tokens`;
+    `tools_preamble_tokens` is the hidden text a provider puts before the tools (mean, sd).
+    """
+
+    name: str
+    mean: Mapping[str, float]
+    sd: Mapping[str, float]
+    relative_sd: float
+    relative_sd_uncounted: float
+    averaging_tokens: float
+    absolute_sd: float
+    noise_degrees: float
+    tools_preamble_tokens: tuple[float, float]
+
+
+def _prior(name: str, mean: Mapping[str, float], sd: Mapping[str, float], preamble: tuple[float, float]) -> Prior:
+    return Prior(
+        name=name,
+        mean={coefficient: mean.get(coefficient, 0.0) for coefficient in COEFFICIENTS},
+        sd={coefficient: sd[coefficient] for coefficient in COEFFICIENTS},
+        relative_sd=0.08,
+        relative_sd_uncounted=0.35,
+        averaging_tokens=4000.0,
+        absolute_sd=1.5,
+        noise_degrees=6.0,
+        tools_preamble_tokens=preamble,
+    )
+
+
+_WIDE = {
+    "tokens": 0.25,
+    "tokens_tool": 0.10,
+    "tokens_call": 0.10,
+    "tokens_result": 0.10,
+    "tokens_thinking": 0.15,
+    "tokens_second_vocabulary": 0.4,
+    "digits": 0.05,
+    "punctuation": 0.05,
+    "uppercase": 0.03,
+    "spaces": 0.02,
+    "newlines": 0.10,
+    "non_ascii": 0.15,
+    "per_message": 3.0,
+    "per_tool_call": 10.0,
+    "per_tool_result": 8.0,
+    "per_tool": 10.0,
+    "per_block": 1.5,
+}
+
+CLAUDE_OLDER = _prior(
+    "claude, to 4.6",
+    {"tokens": 1.15, "per_message": 4.0, "per_tool_call": 20.0, "per_tool_result": 12.0, "per_tool": 10.0},
+    _WIDE,
+    preamble=(320.0, 60.0),
+)
+CLAUDE_NEWER = _prior(
+    "claude, from 4.7",
+    {"tokens": 1.35, "per_message": 4.0, "per_tool_call": 20.0, "per_tool_result": 12.0, "per_tool": 10.0},
+    {**_WIDE, "tokens": 0.3},
+    preamble=(320.0, 60.0),
+)
+OPENAI = _prior(
+    "o200k",
+    {"tokens": 1.0, "per_message": 4.0, "per_tool_call": 6.0, "per_tool_result": 4.0, "per_tool": 6.0},
+    {**_WIDE, "tokens": 0.03, "tokens_second_vocabulary": 0.02},
+    preamble=(20.0, 20.0),
+)
+UNKNOWN = _prior("unknown", {"tokens": 1.1, "per_message": 4.0}, {**_WIDE, "tokens": 0.3}, preamble=(100.0, 150.0))
+
+_OLDER_CLAUDE = ("claude-2", "claude-3", "claude-opus-4-0", "claude-opus-4-1", "claude-opus-4-2", "claude-opus-4-5",
+                 "claude-opus-4-6", "claude-sonnet-4", "claude-haiku-4")
+
+
+def prior_for(provider: str, model: str) -> Prior:
+    """Return the prior for a model; an unknown one gets a wide one."""
+    if provider == "anthropic":
+        return CLAUDE_OLDER if model.startswith(_OLDER_CLAUDE) else CLAUDE_NEWER
+    if provider == "openai":
+        return OPENAI
+    return UNKNOWN

@@ -1,0 +1,116 @@
+"""Sizes of blocks, given exact totals of segments: a Gaussian conditioned on the bill.
+
+Each block's size has a prior from the estimator; each segment's total is known exactly, and an
+assistant message's blocks together nearly equal the output tokens of the call that wrote them.
+Conditioning a Gaussian on linear observations (Bishop 2006, eq. 2.113-2.117) spreads what is left
+over by how uncertain each block is, which is never one factor over the whole prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+CLIP_ROUNDS = 6
+SETTLED_VARIANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One linear observation: the unknowns it sums, their total, and its variance (0 where exact)."""
+
+    unknowns: tuple[int, ...]
+    total: float
+    variance: float = 0.0
+
+
+def condition(
+    mean: npt.NDArray[np.float64],
+    variance: npt.NDArray[np.float64],
+    floor: npt.NDArray[np.float64],
+    rows: Sequence[Row],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return posterior means and variances of independent unknowns under `rows`, none below its floor."""
+    mean, variance = mean.copy(), variance.copy()
+    design = np.zeros((len(rows), len(mean)))
+    for index, row in enumerate(rows):
+        for unknown in row.unknowns:
+            design[index, unknown] += 1.0
+    totals = np.array([row.total for row in rows])
+    noise = np.array([row.variance for row in rows])
+    posterior, spread = mean, variance
+    for _ in range(CLIP_ROUNDS):
+        gain = _gain(design, variance, noise)
+        posterior = mean + gain @ (totals - design @ mean)
+        spread = variance - np.einsum("ij,ji->i", gain, design * variance[None, :])
+        low = posterior < floor - 1e-9
+        if not low.any():
+            break
+        mean[low], variance[low] = floor[low], SETTLED_VARIANCE
+    return np.maximum(posterior, floor), np.maximum(spread, 0.0)
+
+
+def _gain(
+    design: npt.NDArray[np.float64], variance: npt.NDArray[np.float64], noise: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    weighted = design * variance[None, :]
+    innovation = weighted @ design.T + np.diag(noise + 1e-9)
+    return np.asarray(np.linalg.solve(innovation, weighted).T)
+
+
+def clusters(rows: Iterable[tuple[int, ...]]) -> list[list[int]]:
+    """Group row indices so that rows which share an unknown are together, in order of first row."""
+    leader: dict[int, int] = {}
+    group: list[int] = []
+
+    def find(index: int) -> int:
+        while group[index] != index:
+            group[index] = group[group[index]]
+            index = group[index]
+        return index
+
+    for index, unknowns in enumerate(rows):
+        group.append(index)
+        for unknown in unknowns:
+            if unknown in leader:
+                a, b = find(leader[unknown]), find(index)
+                group[max(a, b)] = min(a, b)
+            else:
+                leader[unknown] = index
+    found: dict[int, list[int]] = {}
+    for index in range(len(group)):
+        found.setdefault(find(index), []).append(index)
+    return list(found.values())
+
+
+def largest_remainder(weights: Sequence[float], total: int, floor: Sequence[int] | None = None) -> list[int]:
+    """Return integers that sum to `total`, each as near its weight as that allows.
+
+    Weights are wanted sizes; where they do not sum to `total` they are scaled. No part falls below
+    its floor (1 for what must be something, 0 for what may be nothing) unless the total is too small.
+    """
+    if not weights:
+        return []
+    least = list(floor) if floor is not None else [0] * len(weights)
+    if sum(least) > total:
+        least = [0] * len(weights)
+    wanted = [max(w, 0.0) for w in weights]
+    scale = sum(wanted)
+    wanted = [w * total / scale for w in wanted] if scale > 0 else [total / len(weights)] * len(weights)
+    parts = [max(int(w), low) for w, low in zip(wanted, least, strict=True)]
+    short = total - sum(parts)
+    by_remainder = sorted(range(len(parts)), key=lambda i: wanted[i] - parts[i], reverse=short > 0)
+    while short:
+        for index in by_remainder:
+            if short == 0:
+                break
+            if short > 0:
+                parts[index] += 1
+                short -= 1
+            elif parts[index] > least[index]:
+                parts[index] -= 1
+                short += 1
+    return parts

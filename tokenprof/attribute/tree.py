@@ -1,0 +1,92 @@
+"""Prompts as paths in a tree, and what the bill says of places on them.
+
+Two prompts that begin with the same blocks share the nodes of that beginning. A *pin* is a node up
+to which the number of billed tokens is known exactly: the end of a billed prompt, or a place where a
+cached part ends. Between two pins on a path lies a *segment*, whose total is therefore exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tokenprof.types import Block
+
+ROOT = 0
+
+
+@dataclass(slots=True)
+class Node:
+    """A block at a place in a history. `pin` is the number of billed tokens up to and including it."""
+
+    block: Block | None
+    key: str
+    parent: int
+    depth: int
+    first_turn: int
+    pin: int | None = None
+    slack: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Nodes between two pins on one path, and the exact number of tokens they hold together."""
+
+    nodes: tuple[int, ...]
+    tokens: int
+    first_turn: int
+
+
+@dataclass(slots=True)
+class Tree:
+    """The prompts of one model's turns (another model's tokenizer would give the same text another size)."""
+
+    nodes: list[Node] = field(default_factory=lambda: [Node(None, "", -1, 0, 0, pin=0)])
+    _children: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def walk(self, steps: Sequence[tuple[str, Block, bool]], turn: int) -> list[int]:
+        """Return the nodes of a prompt, given as (key, block, whether its size is slack), making the new ones."""
+        path: list[int] = []
+        at = ROOT
+        for key, block, slack in steps:
+            child = self._children.get((at, key))
+            if child is None:
+                child = len(self.nodes)
+                self.nodes.append(Node(block, key, at, self.nodes[at].depth + 1, turn, slack=slack))
+                self._children[at, key] = child
+            path.append(child)
+            at = child
+        return path
+
+    def pin(self, node: int, tokens: int) -> bool:
+        """Note that the prompt up to `node` holds `tokens`. False if that contradicts what is known."""
+        known = self.nodes[node].pin
+        if known is not None:
+            return known == tokens
+        below = self.nodes[self.pinned_above(node)].pin or 0
+        if tokens < below:
+            return False
+        self.nodes[node].pin = tokens
+        return True
+
+    def pinned_above(self, node: int) -> int:
+        """Return the nearest pinned ancestor of a node (the root is pinned at 0)."""
+        at = self.nodes[node].parent
+        while self.nodes[at].pin is None:
+            at = self.nodes[at].parent
+        return at
+
+    def segments(self) -> list[Segment]:
+        """Return the segments that the pins make, by the turn in which each became known."""
+        found = []
+        for index, node in enumerate(self.nodes):
+            if node.pin is None or index == ROOT:
+                continue
+            inside = [index]
+            at = node.parent
+            while self.nodes[at].pin is None:
+                inside.append(at)
+                at = self.nodes[at].parent
+            tokens = node.pin - (self.nodes[at].pin or 0)
+            found.append(Segment(tuple(reversed(inside)), tokens, node.first_turn))
+        return sorted(found, key=lambda segment: segment.first_turn)

@@ -1,0 +1,116 @@
+"""Which message history a call extends, and from which earlier call its prompt is best told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tokenprof.types import Block, block_key
+
+KEYFRAME_EVERY = 64
+"""A prompt is written whole after so many deltas, so that one lost line costs little."""
+
+KEPT_TAIL_BLOCKS = 3
+"""So many blocks of an old history, at least, make a prompt its compacted continuation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a prompt belongs: its context, and the earlier call whose first `kept` blocks it repeats."""
+
+    context: str
+    parent: str | None
+    base: str | None
+    kept: int
+    compacted: bool
+
+
+@dataclass(slots=True)
+class _Context:
+    name: str
+    agent: str | None
+    parent: str | None
+    last_call: str = ""
+    keys: list[str] = field(default_factory=list)
+    messages_from: int = 0
+    deltas: int = 0
+    texts: set[str] = field(default_factory=set)
+
+
+class ContextTracker:
+    """Follows the message histories of a recording; contexts form a tree.
+
+    A call extends the context with whose newest prompt it shares the longest run of leading blocks,
+    if that run reaches into the messages. If it leaves that history where the model had already
+    answered and takes up nothing of what followed, it is a branch: a context of its own. A prompt that
+    shares no beginning but holds a summary, or much of an older history, continues that one compacted.
+    """
+
+    def __init__(self) -> None:
+        self._contexts: list[_Context] = []
+
+    def place(self, call: str, blocks: Sequence[Block], agent: str | None) -> Placement:
+        """Find the context of a prompt and note the prompt as that context's newest."""
+        keys = [block_key(block) for block in blocks]
+        messages_from = next((i for i, b in enumerate(blocks) if b.section == "messages"), len(blocks))
+        nearest, shared = self._nearest(keys, agent)
+        base = nearest.last_call if nearest is not None and shared else None
+        compacted = False
+        parent: _Context | None = None
+        context: _Context | None = None
+        if nearest is not None and shared > messages_from:
+            if _is_branch(keys, nearest.keys, shared):
+                parent = nearest
+            else:
+                context = nearest
+        else:
+            context = self._compacted_from(keys[messages_from:], blocks, agent)
+            compacted = context is not None
+            if context is None and agent is not None and self._contexts:
+                parent = self._contexts[0]
+        if context is None:
+            context = _Context(f"c{len(self._contexts) + 1}", agent, parent.name if parent else None)
+            self._contexts.append(context)
+        context.deltas += 1
+        if context.deltas > KEYFRAME_EVERY:
+            context.deltas, base = 0, None
+        context.last_call, context.keys, context.messages_from = call, keys, messages_from
+        context.texts.update(keys[messages_from:])
+        return Placement(context.name, context.parent, base, shared if base else 0, compacted)
+
+    def _nearest(self, keys: list[str], agent: str | None) -> tuple[_Context | None, int]:
+        """Return the context whose newest prompt shares the most leading blocks; ties go to the same agent."""
+        best, best_rank = None, (0, False)
+        for context in reversed(self._contexts):
+            rank = (_shared_prefix(keys, context.keys), context.agent == agent)
+            if rank > best_rank and rank[0]:
+                best, best_rank = context, rank
+        return best, best_rank[0]
+
+    def _compacted_from(
+        self, message_keys: list[str], blocks: Sequence[Block], agent: str | None
+    ) -> _Context | None:
+        summarised = any(block.kind == "summary" for block in blocks)
+        kin = [context for context in self._contexts if context.agent == agent]
+        if not kin:
+            return None
+        overlap, context = max(
+            ((len(context.texts.intersection(message_keys)), context) for context in reversed(kin)),
+            key=lambda pair: pair[0],
+        )
+        if summarised or overlap >= max(KEPT_TAIL_BLOCKS, (len(message_keys) + 1) // 2):
+            return context
+        return None
+
+
+def _shared_prefix(ours: list[str], theirs: list[str]) -> int:
+    for index, (our, their) in enumerate(zip(ours, theirs, strict=False)):
+        if our != their:
+            return index
+    return min(len(ours), len(theirs))
+
+
+def _is_branch(ours: list[str], theirs: list[str], shared: int) -> bool:
+    """Whether a prompt leaves a history for good: answers of the model were dropped and nothing after was kept."""
+    dropped = theirs[shared:]
+    return any(key.endswith("assistant") for key in dropped) and not set(dropped).intersection(ours[shared:])

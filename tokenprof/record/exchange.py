@@ -1,0 +1,74 @@
+"""What passes between an adapter and the recorder.
+
+On the caller's thread an adapter fills an `Exchange` with references and bytes it already has.
+Everything that takes time (parsing, digesting, counting) happens in `interpret`, which the
+recorder calls on its own thread and which answers with a `Call` in our terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tokenprof.pricing.usage import Usage
+from tokenprof.record.shape import Shaper
+from tokenprof.types import Block, Breakpoint, Selectors, TurnStatus
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One attempt at a model call, as it went over the wire.
+
+    Times are nanoseconds since the epoch. `body` is the response body as received, still in the
+    content coding that `headers` names; `complete` says that it was read to its end. `call` is the
+    same for all attempts at one call. `failure` names the exception that ended the attempt.
+    """
+
+    interpret: Callable[[Exchange, Shaper], Call | None]
+    provider: str
+    request: bytes
+    started_ns: int
+    call: str
+    retries_taken: int = 0
+    status_code: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    first_byte_ns: int | None = None
+    ended_ns: int = 0
+    complete: bool = False
+    failure: str | None = None
+    agent: str | None = None
+    span: Span | None = None
+    trace_id: str = ""
+    span_id: str = ""
+    parent_span_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An exchange in our terms. `response_id` is None where the attempt produced no response to bill.
+
+    `continues` is the id of the response whose prompt and output the provider itself puts in front
+    of this prompt (a server-side thread).
+    """
+
+    response_id: str | None
+    requested_model: str
+    model: str
+    status: TurnStatus
+    usage: Usage | None
+    prompt: tuple[Block, ...]
+    breakpoints: tuple[Breakpoint, ...] = ()
+    output: tuple[Block, ...] = ()
+    output_as_prompt: tuple[Block, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    selectors: Selectors = field(default_factory=Selectors)
+    output_incomplete: bool = False
+    continues: str | None = None
+    cache_miss_reason: str | None = None
+    cache_missed_tokens: int | None = None
+    content: Mapping[str, Any] | None = None

@@ -1,0 +1,64 @@
+"""OTLP/JSON: attributes and spans as the OpenTelemetry Collector's file exporter writes them.
+
+Encoding: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding — 64-bit integers are
+strings, trace and span ids are hexadecimal, enumerations are numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+SPAN_KIND_CLIENT = 3
+STATUS_OK = 1
+STATUS_ERROR = 2
+
+Attribute = str | int | float | bool | Sequence[str]
+
+
+def encode_attributes(attributes: Mapping[str, Attribute | None]) -> list[dict[str, Any]]:
+    """Return OTLP key-value pairs; an attribute of None is left out."""
+    return [{"key": key, "value": _encode(value)} for key, value in attributes.items() if value is not None]
+
+
+def _encode(value: Attribute) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    if isinstance(value, float):
+        return {"doubleValue": value}
+    if isinstance(value, str):
+        return {"stringValue": value}
+    return {"arrayValue": {"values": [_encode(item) for item in value]}}
+
+
+def decode_attributes(pairs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return attributes as plain values; the inverse of `encode_attributes`."""
+    return {pair["key"]: _decode(pair.get("value") or {}) for pair in pairs}
+
+
+def _decode(value: Mapping[str, Any]) -> Any:
+    if "stringValue" in value:
+        return value["stringValue"]
+    if "intValue" in value:
+        return int(value["intValue"])
+    if "doubleValue" in value:
+        return float(value["doubleValue"])
+    if "boolValue" in value:
+        return bool(value["boolValue"])
+    if "arrayValue" in value:
+        return [_decode(item) for item in value["arrayValue"].get("values", [])]
+    if "kvlistValue" in value:
+        return decode_attributes(value["kvlistValue"].get("values", []))
+    return None
+
+
+def spans_of(line: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str, Mapping[str, Any]]]:
+    """Yield (resource attributes, scope name, span) for each span of one `{"resourceSpans": …}` line."""
+    for resource_spans in line.get("resourceSpans", []):
+        resource = decode_attributes(resource_spans.get("resource", {}).get("attributes", []))
+        for scope_spans in resource_spans.get("scopeSpans", []):
+            scope = scope_spans.get("scope", {}).get("name", "")
+            for span in scope_spans.get("spans", []):
+                yield resource, scope, span

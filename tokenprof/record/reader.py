@@ -1,0 +1,143 @@
+"""run.jsonl back into a `Run`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tokenprof.record import codec, names
+from tokenprof.record.otlp import decode_attributes, spans_of
+from tokenprof.types import Run, Source, Turn
+
+FORMAT = "tokenprof"
+
+
+def recognises(first_lines: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the first lines of a file are those of a recording of ours."""
+    return any(
+        scope == names.SCOPE and _is_ours(span) for line in first_lines for _, scope, span in spans_of(line)
+    )
+
+
+def _is_ours(span: Mapping[str, Any]) -> bool:
+    return any(pair.get("key") == names.RECORD for pair in span.get("attributes", ()))
+
+
+def read_lines(lines: Iterable[Mapping[str, Any]], path: Path) -> Run:
+    """Return the run that parsed lines hold. Turns are put in the order of their start.
+
+    A prompt whose base line is missing (a lost line) is warned of and holds only what its own line
+    holds, until the next keyframe.
+    """
+    reading = _Reading(path)
+    for line in lines:
+        for resource, scope, span in spans_of(line):
+            if scope == names.SCOPE:
+                reading.add(resource, span)
+    return reading.run()
+
+
+class _Reading:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._decoders: dict[str, codec.BlockDecoder] = {}
+        self._turns: list[Turn] = []
+        self._index_of_span: dict[str, int] = {}
+        self._answered: set[str] = set()
+        self._failed_attempts: Counter[str] = Counter()
+        self._warnings: list[str] = []
+
+    def add(self, resource: Mapping[str, Any], span: Mapping[str, Any]) -> None:
+        attributes = decode_attributes(span.get("attributes", ()))
+        record = attributes.get(names.RECORD)
+        run_id = str(resource.get(names.RUN_ID, ""))
+        if record == "attempt":
+            self._failed_attempts[str(attributes.get(names.CALL) or span["spanId"])] += 1
+        elif record == "turn":
+            self._answered.add(str(attributes.get(names.CALL)))
+            self._add_turn(run_id, resource, span, attributes)
+
+    def _add_turn(
+        self, run_id: str, resource: Mapping[str, Any], span: Mapping[str, Any], attributes: Mapping[str, Any]
+    ) -> None:
+        decoder = self._decoders.setdefault(run_id, codec.BlockDecoder())
+        base_span = attributes.get(names.BASE_SPAN)
+        base = self._index_of_span.get(str(base_span)) if base_span else None
+        kept = int(attributes.get(names.KEPT, 0))
+        hidden = False
+        if base_span and base is None:
+            hidden, kept = True, 0
+            self._warnings.append(
+                f"{self._path}: the line that turn {attributes.get(names.RESPONSE_ID)} continues is missing; "
+                "what it repeats of the earlier prompt is left unattributed."
+            )
+        started_ns = int(span["startTimeUnixNano"])
+        ended_ns = int(span.get("endTimeUnixNano") or 0)
+        flags = attributes.get(names.FLAGS) or ()
+        miss = orjson.loads(attributes[names.CACHE_MISS]) if names.CACHE_MISS in attributes else {}
+        self._index_of_span[str(span["spanId"])] = len(self._turns)
+        self._turns.append(
+            Turn(
+                id=str(attributes.get(names.RESPONSE_ID) or span["spanId"]),
+                context=f"{run_id[:6]}.{attributes.get(names.CONTEXT, 'c1')}",
+                provider=str(attributes.get(names.PROVIDER, "")),
+                requested_model=str(attributes.get(names.REQUEST_MODEL, "")),
+                model=str(attributes.get(names.RESPONSE_MODEL) or attributes.get(names.REQUEST_MODEL, "")),
+                started_at=datetime.fromtimestamp(started_ns / 1e9, UTC),
+                duration_s=(ended_ns - started_ns) / 1e9 if ended_ns else None,
+                status=attributes.get(names.STATUS, "ok"),
+                usage=codec.decode_usage(attributes[names.USAGE]) if names.USAGE in attributes else None,
+                added=decoder.decode(attributes.get(names.ADDED, "[]")),
+                output=decoder.decode(attributes.get(names.OUTPUT, "[]")),
+                base=base,
+                kept=kept,
+                agent=attributes.get(names.AGENT),
+                parent=f"{run_id[:6]}.{attributes[names.PARENT_CONTEXT]}" if attributes.get(names.PARENT_CONTEXT) else None,
+                attempts=int(attributes.get(names.ATTEMPTS, 1)),
+                ttft_s=attributes.get(names.TTFT_S),
+                tags=_tags(resource),
+                selectors=codec.decode_selectors(attributes.get(names.SELECTORS, "{}")),
+                breakpoints=codec.decode_breakpoints(attributes.get(names.BREAKPOINTS) or "[]"),
+                settings=orjson.loads(attributes.get(names.SETTINGS, "{}")),
+                hidden_prefix=hidden,
+                output_incomplete="output_incomplete" in flags,
+                compacted="compacted" in flags,
+                cache_miss_reason=miss.get("reason"),
+                cache_missed_tokens=miss.get("tokens"),
+            )
+        )
+
+    def run(self) -> Run:
+        lost = sum(n for call, n in self._failed_attempts.items() if call not in self._answered)
+        warnings = list(self._warnings)
+        if lost:
+            warnings.append(
+                f"{self._path}: {lost} failed attempt{'s' if lost > 1 else ''} led to no response "
+                "and to no bill; not counted as turns."
+            )
+        runs = max(1, len(self._decoders))
+        return Run(in_time_order(self._turns), (Source(str(self._path), FORMAT, runs),), tuple(warnings))
+
+
+def in_time_order(turns: list[Turn]) -> tuple[Turn, ...]:
+    """Return turns by their start, with the indices of their bases adjusted."""
+    from dataclasses import replace
+
+    order = sorted(range(len(turns)), key=lambda i: turns[i].started_at)
+    place = {old: new for new, old in enumerate(order)}
+    return tuple(
+        turns[i] if turns[i].base is None else replace(turns[i], base=place[turns[i].base]) for i in order
+    )
+
+
+def _tags(resource: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        key.removeprefix(names.TAG_PREFIX): str(value)
+        for key, value in resource.items()
+        if key.startswith(names.TAG_PREFIX)
+    }

@@ -1,0 +1,290 @@
+"""The recorder: takes exchanges off the caller's thread and writes them as turns.
+
+Nothing it does can reach the host: exchanges are put on a queue, one daemon thread interprets,
+places and writes them, and what goes wrong there becomes a line in the log of the `tokenprof`
+logger and a count in `problems`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import secrets
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+
+from tokenprof import __version__
+from tokenprof.record import codec, names
+from tokenprof.record.contexts import ContextTracker, Placement
+from tokenprof.record.counting import load_vocabularies
+from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.otlp import Attribute
+from tokenprof.record.shape import Shaper
+from tokenprof.record.span import end_span, usage_attributes
+from tokenprof.record.writer import RunWriter
+from tokenprof.types import Block, Turn
+
+log = logging.getLogger("tokenprof")
+
+TurnListener = Callable[[Turn, Sequence[Block]], None]
+"""Called on the recorder's thread with each finished turn and its whole prompt."""
+
+DRAIN_TIMEOUT_S = 10.0
+
+REMEMBERED_PROMPTS = 256
+"""So many prompts are held for calls that continue a response of the provider's by id."""
+
+_recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
+
+
+class Recorder:
+    """Records exchanges as OTLP lines of a file (or, without a path, only as spans).
+
+    Raises what `RunWriter` raises where the file cannot be recorded to.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        tags: Mapping[str, str] | None = None,
+        listener: TurnListener | None = None,
+        content: bool = False,
+    ) -> None:
+        self.path = path
+        self.tags = dict(tags or {})
+        self.content = content
+        self.problems = 0
+        self.run_id = secrets.token_hex(8)
+        self._listener = listener
+        self._writer = RunWriter(path, self._resource(), __version__) if path else None
+        self._shaper = Shaper() if path else None
+        self._encoder = codec.BlockEncoder()
+        self._contexts = ContextTracker()
+        self._index_of_call: dict[str, int] = {}
+        self._histories: dict[str, tuple[Block, ...]] = {}
+        self._open: dict[int, Callable[[], None]] = {}
+        self._queue: queue.SimpleQueue[Exchange | None] = queue.SimpleQueue()
+        self._closed = False
+        if path:
+            load_vocabularies()
+        self._start_thread()
+        _recorders.add(self)
+
+    def submit(self, exchange: Exchange) -> None:
+        """Hand over a finished exchange; returns at once."""
+        self._queue.put(exchange)
+
+    def watch(self, cut: Callable[[], None]) -> int:
+        """Note an open stream; `cut` is called if it is still open when the recording ends."""
+        ticket = id(cut)
+        self._open[ticket] = cut
+        return ticket
+
+    def unwatch(self, ticket: int) -> None:
+        """Forget a stream that has ended."""
+        self._open.pop(ticket, None)
+
+    def close(self) -> None:
+        """Write what is pending (open streams as cut) and stop. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        for cut in list(self._open.values()):
+            cut()
+        self._queue.put(None)
+        self._thread.join(DRAIN_TIMEOUT_S)
+        if self._writer:
+            self._writer.close()
+
+    def _start_thread(self) -> None:
+        if self._closed:
+            return
+        self._queue = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="tokenprof-recorder", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        while (exchange := self._queue.get()) is not None:
+            try:
+                self._record(exchange)
+            except Exception:
+                self.problems += 1
+                log.warning("tokenprof could not record a call to %s", exchange.provider, exc_info=True)
+
+    def _record(self, exchange: Exchange) -> None:
+        shaper = self._shaper
+        if shaper is None:
+            end_span(exchange, exchange.interpret(exchange, Shaper(key=b"", count=_no_counts)))
+            return
+        call = exchange.interpret(exchange, shaper)
+        end_span(exchange, call)
+        if call is None or call.response_id is None:
+            self._write_attempt(exchange, call)
+        else:
+            self._write_turn(exchange, call)
+
+    def _write_attempt(self, exchange: Exchange, call: Call | None) -> None:
+        """A failed attempt: kept, so that retries can be counted, but not a turn."""
+        attributes: dict[str, Attribute | None] = {
+            names.RECORD: "attempt",
+            names.FORMAT: names.RUN_FORMAT,
+            names.PROVIDER: exchange.provider,
+            names.REQUEST_MODEL: call.requested_model if call else None,
+            names.CALL: exchange.call,
+            names.ATTEMPTS: exchange.retries_taken + 1,
+            names.HTTP_STATUS: exchange.status_code,
+            names.ERROR_TYPE: exchange.failure or str(exchange.status_code or "unknown"),
+        }
+        self._write_span("attempt", exchange, attributes, failed=True)
+
+    def _write_turn(self, exchange: Exchange, call: Call) -> None:
+        prompt = call.prompt
+        history = self._histories.get(call.continues or "")
+        if history is not None:
+            prompt = history + call.prompt
+            moved = tuple(replace(b, after=b.after + len(history)) for b in call.breakpoints)
+            call = replace(call, prompt=prompt, breakpoints=moved)
+        place = self._contexts.place(exchange.span_id, prompt, exchange.agent)
+        self._write_span(
+            f"chat {call.requested_model}",
+            exchange,
+            self._attributes(exchange, call, place),
+            failed=call.status == "error",
+        )
+        turn = turn_of(exchange, call, place, self._index_of_call.get(place.base or ""), self.tags)
+        self._index_of_call[exchange.span_id] = len(self._index_of_call)
+        self._remember(turn.id, prompt + call.output_as_prompt)
+        if self._listener:
+            self._listener(turn, prompt)
+
+    def _remember(self, response_id: str, history: tuple[Block, ...]) -> None:
+        self._histories[response_id] = history
+        if len(self._histories) > REMEMBERED_PROMPTS:
+            del self._histories[next(iter(self._histories))]
+
+    def _attributes(self, exchange: Exchange, call: Call, place: Placement) -> dict[str, Attribute | None]:
+        usage = call.usage
+        added = call.prompt[place.kept :]
+        keyframe = place.base is None
+        attributes: dict[str, Attribute | None] = {
+            names.RECORD: "turn",
+            names.FORMAT: names.RUN_FORMAT,
+            names.OPERATION: "chat",
+            names.PROVIDER: exchange.provider,
+            names.REQUEST_MODEL: call.requested_model,
+            names.RESPONSE_MODEL: call.model,
+            names.RESPONSE_ID: call.response_id,
+            names.AGENT: exchange.agent,
+            names.CONTEXT: place.context,
+            names.PARENT_CONTEXT: place.parent,
+            names.STATUS: call.status,
+            names.ATTEMPTS: exchange.retries_taken + 1,
+            names.CALL: exchange.call,
+            names.HTTP_STATUS: exchange.status_code,
+            names.TTFT_S: _seconds(exchange.started_ns, exchange.first_byte_ns),
+            names.SELECTORS: codec.encode_selectors(call.selectors),
+            names.BASE_SPAN: place.base,
+            names.KEPT: place.kept,
+            names.ADDED: self._encoder.encode(added, whole=keyframe),
+            names.OUTPUT: self._encoder.encode(call.output),
+            names.BREAKPOINTS: codec.encode_breakpoints(call.breakpoints),
+            names.SETTINGS: orjson.dumps(dict(call.settings)).decode(),
+            names.FLAGS: [
+                *(["output_incomplete"] if call.output_incomplete else []),
+                *(["compacted"] if place.compacted else []),
+            ]
+            or None,
+            names.ERROR_TYPE: exchange.failure,
+        }
+        if usage is not None:
+            attributes |= usage_attributes(usage) | {names.USAGE: codec.encode_usage(usage)}
+        if call.cache_miss_reason:
+            attributes[names.CACHE_MISS] = orjson.dumps(
+                {"reason": call.cache_miss_reason, "tokens": call.cache_missed_tokens}
+            ).decode()
+        if self.content and call.content:
+            attributes[names.CONTENT_REQUEST] = orjson.dumps(call.content.get("request")).decode()
+            attributes[names.CONTENT_RESPONSE] = orjson.dumps(call.content.get("response")).decode()
+        return attributes
+
+    def _write_span(
+        self, name: str, exchange: Exchange, attributes: Mapping[str, Attribute | None], *, failed: bool
+    ) -> None:
+        if self._writer is None:
+            return
+        self._writer.write(
+            name=name,
+            trace_id=exchange.trace_id,
+            span_id=exchange.span_id,
+            parent_span_id=exchange.parent_span_id,
+            started_ns=exchange.started_ns,
+            ended_ns=exchange.ended_ns,
+            attributes=attributes,
+            failed=failed,
+        )
+
+    def _resource(self) -> dict[str, Attribute | None]:
+        return {
+            "service.name": os.environ.get("OTEL_SERVICE_NAME", "tokenprof"),
+            names.RUN_ID: self.run_id,
+            names.VERSION: __version__,
+            **{names.TAG_PREFIX + key: str(value) for key, value in self.tags.items()},
+        }
+
+
+def turn_of(
+    exchange: Exchange, call: Call, place: Placement, base: int | None, tags: Mapping[str, str]
+) -> Turn:
+    """Return the turn that an exchange was, as a reader of the recording will see it."""
+    return Turn(
+        id=call.response_id or exchange.span_id,
+        context=place.context,
+        provider=exchange.provider,
+        requested_model=call.requested_model,
+        model=call.model,
+        started_at=datetime.fromtimestamp(exchange.started_ns / 1e9, UTC),
+        duration_s=_seconds(exchange.started_ns, exchange.ended_ns),
+        status=call.status,
+        usage=call.usage,
+        added=call.prompt[place.kept if base is not None else 0 :],
+        output=call.output,
+        base=base,
+        kept=place.kept if base is not None else 0,
+        agent=exchange.agent,
+        parent=place.parent,
+        attempts=exchange.retries_taken + 1,
+        ttft_s=_seconds(exchange.started_ns, exchange.first_byte_ns),
+        tags=tags,
+        selectors=call.selectors,
+        breakpoints=call.breakpoints,
+        settings=call.settings,
+        output_incomplete=call.output_incomplete,
+        compacted=place.compacted,
+        cache_miss_reason=call.cache_miss_reason,
+        cache_missed_tokens=call.cache_missed_tokens,
+    )
+
+
+def _seconds(start_ns: int, end_ns: int | None) -> float | None:
+    return (end_ns - start_ns) / 1e9 if end_ns else None
+
+
+def _no_counts(texts: Sequence[str]) -> list[Mapping[str, int]]:
+    return [{} for _ in texts]
+
+
+def _restart_after_fork() -> None:
+    for recorder in list(_recorders):
+        recorder._start_thread()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_restart_after_fork)

@@ -1,0 +1,111 @@
+"""Our OpenTelemetry span of a call, under the user's own tracer provider.
+
+Where the SDK already traces the call itself, its span is marked and ours is left out: a backend
+that sums usage over spans must see each call once. Nothing the report needs depends on these spans;
+a provider may sample them away or cut their attributes.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from typing import TYPE_CHECKING
+
+from tokenprof.pricing.usage import Usage
+from tokenprof.record import names
+from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.otlp import Attribute
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+SDK_SCOPES = ("com.anthropic.sdk",)
+"""Instrumentation scopes of SDKs that trace their own calls."""
+
+
+def start_span(exchange: Exchange, model: str) -> None:
+    """Start the call's span if a tracer provider is set up, and give the exchange its ids. Never raises."""
+    try:
+        _start(exchange, model)
+    except Exception:  # noqa: BLE001 - the host's call goes on whatever its tracing does
+        exchange.span = None
+    if not exchange.span_id:
+        exchange.trace_id = exchange.trace_id or secrets.token_hex(16)
+        exchange.span_id = secrets.token_hex(8)
+
+
+def _start(exchange: Exchange, model: str) -> None:
+    # Without the API module nobody has set up a provider, and importing it would cost the host.
+    if "opentelemetry.trace" not in sys.modules:
+        return
+    from opentelemetry import trace
+
+    current = trace.get_current_span()
+    context = current.get_span_context()
+    if context.is_valid:
+        exchange.trace_id = format(context.trace_id, "032x")
+        exchange.parent_span_id = format(context.span_id, "016x")
+    if _is_sdk_span(current):
+        current.set_attribute(names.RECORD, "turn")
+        current.set_attribute(names.CALL, exchange.call)
+        return
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider | trace.NoOpTracerProvider):
+        return
+    span = trace.get_tracer(names.SCOPE).start_span(
+        f"chat {model}", kind=trace.SpanKind.CLIENT, start_time=exchange.started_ns
+    )
+    own = span.get_span_context()
+    if own.is_valid:
+        exchange.trace_id = format(own.trace_id, "032x")
+        exchange.span_id = format(own.span_id, "016x")
+    exchange.span = span
+
+
+def _is_sdk_span(span: Span) -> bool:
+    scope = getattr(getattr(span, "instrumentation_scope", None), "name", "")
+    return scope.startswith(SDK_SCOPES)
+
+
+def end_span(exchange: Exchange, call: Call | None) -> None:
+    """Put what is known of the call on its span and end it at the time the response ended."""
+    span = exchange.span
+    if span is None:
+        return
+    from opentelemetry.trace import Status, StatusCode
+
+    attributes: dict[str, Attribute | None] = {
+        names.OPERATION: "chat",
+        names.PROVIDER: exchange.provider,
+        names.AGENT: exchange.agent,
+        names.CALL: exchange.call,
+        names.ATTEMPTS: exchange.retries_taken + 1,
+        names.HTTP_STATUS: exchange.status_code,
+        names.RECORD: "turn" if call and call.response_id else "attempt",
+    }
+    if call is not None:
+        attributes |= {
+            names.REQUEST_MODEL: call.requested_model,
+            names.RESPONSE_MODEL: call.model or None,
+            names.RESPONSE_ID: call.response_id,
+            names.STATUS: call.status,
+        }
+        if call.usage is not None:
+            attributes |= usage_attributes(call.usage)
+    span.set_attributes({key: value for key, value in attributes.items() if value is not None})
+    if exchange.failure or call is None or call.response_id is None:
+        error = exchange.failure or str(exchange.status_code or "unknown")
+        span.set_attribute(names.ERROR_TYPE, error)
+        span.set_status(Status(StatusCode.ERROR, error))
+    span.end(end_time=exchange.ended_ns)
+
+
+def usage_attributes(usage: Usage) -> dict[str, Attribute | None]:
+    """Return the conventional usage attributes: input inclusive of cache, output inclusive of reasoning."""
+    writes = usage.input_tokens - usage.uncached_input_tokens - usage.cache_read_tokens
+    return {
+        names.INPUT_TOKENS: usage.input_tokens,
+        names.OUTPUT_TOKENS: usage.all_output_tokens,
+        names.CACHE_READ_TOKENS: usage.cache_read_tokens,
+        names.CACHE_WRITE_TOKENS: writes,
+        names.REASONING_TOKENS: usage.reasoning_tokens or None,
+    }

@@ -1,0 +1,181 @@
+"""The public way in: wrap a client, profile a block of code, name an agent."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar, Token
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from tokenprof.live import TurnCost
+    from tokenprof.record.recorder import Recorder
+
+Client = TypeVar("Client")
+
+SDK_ADAPTERS = {"anthropic": "tokenprof.harness_adapters.anthropic_sdk"}
+"""Top-level package of a client's class → the adapter that wraps it."""
+
+RUN_VARIABLE = "TOKENPROF_RUN"
+
+_here: ContextVar[Recorder | None] = ContextVar("tokenprof_recorder", default=None)
+_agent: ContextVar[str | None] = ContextVar("tokenprof_agent", default=None)
+_everywhere: list[Recorder] = []
+_lock = threading.Lock()
+
+
+def wrap(client: Client) -> Client:
+    """Return a client that behaves as `client` does and whose model calls are seen by tokenprof.
+
+    Wrapping twice changes nothing. Calls are recorded while a `profile` is active (or, if the
+    environment variable `TOKENPROF_RUN` names a file, from now on); otherwise they only become
+    OpenTelemetry spans, if the program has set up a tracer provider.
+
+    Raises TypeError for a client of an SDK that no adapter knows.
+    """
+    adapter = _adapter_of(type(client))
+    if adapter is None:
+        known = ", ".join(sorted(SDK_ADAPTERS))
+        raise TypeError(
+            f"tokenprof.wrap does not know {type(client).__module__}.{type(client).__qualname__}; "
+            f"it wraps the clients of: {known}."
+        )
+    _record_as_environment_says()
+    wrapped: Client = adapter.wrap(client)
+    return wrapped
+
+
+def _adapter_of(client_class: type) -> Any | None:
+    for ancestor in client_class.__mro__:
+        module = SDK_ADAPTERS.get(ancestor.__module__.partition(".")[0])
+        if module:
+            return importlib.import_module(module)
+    return None
+
+
+class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
+    """Record every model call made inside the block to `path`, as OTLP/JSON lines.
+
+    Clients made inside the block are wrapped by themselves; others with `wrap`. `tags` are kept with
+    the run. `on_turn` is called on tokenprof's own thread after each finished turn with what it and
+    the run have cost so far; what it raises is logged and goes no further. `content=True` also
+    records the text of requests and responses. Works in synchronous and asynchronous code; an
+    existing recording is continued.
+
+    Raises FileExistsError if `path` holds something other than a recording.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        tags: Mapping[str, str] | None = None,
+        on_turn: Callable[[TurnCost], None] | None = None,
+        content: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        self._tags = tags
+        self._on_turn = on_turn
+        self._content = content
+        self._recorder: Recorder | None = None
+        self._token: Token[Recorder | None] | None = None
+        self._undo: list[Callable[[], None]] = []
+
+    def __enter__(self) -> profile:
+        """Open the recording."""
+        from tokenprof.record.recorder import Recorder
+
+        listener = None
+        if self._on_turn is not None:
+            from tokenprof.live import RunningCost
+
+            listener = RunningCost(self._on_turn)
+        recorder = Recorder(self.path, tags=self._tags, listener=listener, content=self._content)
+        self._recorder = recorder
+        self._token = _here.set(recorder)
+        with _lock:
+            _everywhere.append(recorder)
+        for package, module in SDK_ADAPTERS.items():
+            with contextlib.suppress(ImportError):
+                importlib.import_module(package)
+                self._undo.append(importlib.import_module(module).wrap_new_clients())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the recording; what the block raised goes on."""
+        if self._recorder is None:
+            return
+        for undo in reversed(self._undo):
+            undo()
+        self._undo.clear()
+        with _lock:
+            if self._recorder in _everywhere:
+                _everywhere.remove(self._recorder)
+        if self._token is not None:
+            # A generator-based fixture may leave in another context than it entered in.
+            with contextlib.suppress(ValueError):
+                _here.reset(self._token)
+        self._recorder.close()
+
+    async def __aenter__(self) -> profile:
+        """Open the recording."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the recording; what the block raised goes on."""
+        self.__exit__(kind, error, trace)
+
+
+@contextlib.contextmanager
+def agent(name: str) -> Iterator[None]:
+    """Name the agent whose calls are made inside the block (a subagent's turns are told apart by it)."""
+    token = _agent.set(name)
+    try:
+        yield
+    finally:
+        _agent.reset(token)
+
+
+def current_agent() -> str | None:
+    """Return the name that `agent` has given to the calls made here."""
+    return _agent.get()
+
+
+def active_recorder() -> Recorder | None:
+    """Return the recorder of the innermost profile here, else of the newest one open in this process.
+
+    The second covers threads, which do not inherit the context they were started in.
+    """
+    here = _here.get()
+    if here is not None and here in _everywhere:
+        return here
+    return _everywhere[-1] if _everywhere else None
+
+
+def _record_as_environment_says() -> None:
+    """Start the recording that `TOKENPROF_RUN` asks for, once, until the process ends."""
+    path = os.environ.get(RUN_VARIABLE)
+    with _lock:
+        if not path or any(recorder.path == Path(path) for recorder in _everywhere):
+            return
+        from tokenprof.record.recorder import Recorder
+
+        recorder = Recorder(Path(path))
+        _everywhere.insert(0, recorder)
+    atexit.register(recorder.close)
