@@ -26,10 +26,18 @@ CLASSES = (
 
 USD_PER_MTOK = {
     "claude-opus-4-8": {
-        "uncached_input": "5", "cache_read": "0.5", "cache_write_5m": "6.25", "output": "25", "reasoning": "25"
+        "uncached_input": "5",
+        "cache_read": "0.5",
+        "cache_write_5m": "6.25",
+        "output": "25",
+        "reasoning": "25",
     },
     "claude-haiku-4-5": {
-        "uncached_input": "1", "cache_read": "0.1", "cache_write_5m": "1.25", "output": "5", "reasoning": "5"
+        "uncached_input": "1",
+        "cache_read": "0.1",
+        "cache_write_5m": "1.25",
+        "output": "5",
+        "reasoning": "5",
     },
 }
 USD_PER_FEE = Decimal("0.01")
@@ -138,8 +146,6 @@ def report(
     unpriced = sum(t["billed_usd"] is None and t["usage"] is not None for t in done)
     unmeasured = sum(t["usage"] is None for t in done)
     totals = _money(done)
-    if unpriced or unmeasured:
-        totals["price_to_cost"] = None
     return {
         "schema": "tokenprof.report/1",
         "sources": [{"file": "run.jsonl", "format": "tokenprof", "runs": 1}],
@@ -205,7 +211,7 @@ def _money(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         {end: sum((Decimal(e[end]) for e in estimates), Decimal(0)) for end in ENDS} if estimates else None
     )
     ratios = None
-    if billed is not None and hardware and all(hardware.values()):
+    if billed is not None and len(amounts) == len(parts) and hardware and all(hardware.values()):
         crossed = zip(ENDS, reversed(ENDS), strict=True)
         ratios = {end: format(billed / hardware[other], ".6f") for end, other in crossed}
     return {

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from typing import Any, Final
 
+from tokenprof.report.numbers import EXACT_DIGITS, sum_usd
+
 USAGE_KEYS: Final = (
     "uncached_input",
     "cache_read",
@@ -25,7 +27,6 @@ USAGE_KEYS: Final = (
 )
 """The disjoint classes of a `usage` object, in the order they are shown."""
 
-_ENOUGH_DIGITS: Final = 200
 _RATIO_TOLERANCE: Final = Decimal("0.01")
 
 Json = Mapping[str, Any]
@@ -40,7 +41,7 @@ def check(report: Json) -> None:
     turns: Sequence[Json] = report["turns"]
     blocks: Sequence[Json] = report["blocks"]
     with localcontext() as context:
-        context.prec = _ENOUGH_DIGITS
+        context.prec = EXACT_DIGITS
         _check_turn_order(turns)
         for turn in turns:
             _check_turn(turn)
@@ -49,14 +50,6 @@ def check(report: Json) -> None:
         _check_classes(report["classes"], turns)
         for where, holder in _estimates(report):
             _check_estimate(where, holder)
-
-
-def sum_usd(amounts: Iterable[str | None]) -> Decimal | None:
-    """Return the exact sum of the amounts that are known; None where none is."""
-    with localcontext() as context:
-        context.prec = _ENOUGH_DIGITS
-        known = [Decimal(amount) for amount in amounts if amount is not None]
-        return sum(known, Decimal(0)) if known else None
 
 
 def _require(holds: bool, otherwise: str) -> None:
@@ -101,8 +94,10 @@ def _check_turn(turn: Json) -> None:
         return
     unpriced = sum(amount is None for amount in amounts)
     _require(unpriced == 0, f"{name} is billed ${billed}, but {unpriced} of its entries have no price.")
-    total = sum_usd(amounts) or Decimal(0)
-    _require(total == Decimal(billed), f"{name}: entries add up to ${total}, but it is billed ${billed}.")
+    total = sum_usd(amounts) or "0"
+    _require(
+        Decimal(total) == Decimal(billed), f"{name}: entries add up to ${total}, but it is billed ${billed}."
+    )
 
 
 def _check_blocks(turns: Sequence[Json], blocks: Sequence[Json]) -> None:
@@ -158,8 +153,8 @@ def _check_totals(totals: Json, turns: Sequence[Json]) -> None:
         placed = sum(turn["usage"][key] for turn in measured)
         said = totals["usage"][key] if totals["usage"] is not None else 0
         _require(said == placed, f"totals.usage.{key} is {said:,}, but the turns hold {placed:,}.")
-    if turns:
-        _same_usd("totals", totals["billed_usd"], (turn["billed_usd"] for turn in turns))
+    _same_usd("totals", totals["billed_usd"], (turn["billed_usd"] for turn in turns))
+    _check_ratio_is_whole("totals", totals, (turn["billed_usd"] for turn in turns))
 
 
 def _check_classes(classes: Sequence[Json], turns: Sequence[Json]) -> None:
@@ -179,21 +174,30 @@ def _check_classes(classes: Sequence[Json], turns: Sequence[Json]) -> None:
             row["tokens"] == placed,
             f"Class {row['class']}: {row['tokens']:,} tokens, but entries hold {placed:,}.",
         )
-        if own:
-            _same_usd(f"Class {row['class']}", row["billed_usd"], (entry["billed_usd"] for entry in own))
+        name = f"Class {row['class']}"
+        _same_usd(name, row["billed_usd"], (entry["billed_usd"] for entry in own))
+        _check_ratio_is_whole(name, row, (entry["billed_usd"] for entry in own))
 
 
 def _same_usd(name: str, said: str | None, amounts: Iterable[str | None]) -> None:
     """Assert that an amount is the exact sum of those known; null if, and only if, none is."""
     total = sum_usd(amounts)
-    if said is None or total is None:
-        _require(
-            said is None or (total is None and Decimal(said) == 0),
-            f"{name}: ${said} billed, but nothing under it has a price.",
-        )
+    if said is None:
         _require(total is None, f"{name}: billed_usd is null, but ${total} under it is priced.")
-        return
-    _require(Decimal(said) == total, f"{name}: ${said} billed, but what lies under it adds up to ${total}.")
+    elif total is None:
+        _require(Decimal(said) == 0, f"{name}: ${said} billed, but nothing under it has a price.")
+    else:
+        same = Decimal(said) == Decimal(total)
+        _require(same, f"{name}: ${said} billed, but what lies under it adds up to ${total}.")
+
+
+def _check_ratio_is_whole(name: str, holder: Json, amounts: Iterable[str | None]) -> None:
+    """Assert that no ratio is formed of a bill that leaves out tokens whose compute is counted."""
+    unknown = sum(amount is None for amount in amounts)
+    _require(
+        unknown == 0 or holder["price_to_cost"] is None,
+        f"{name}: price_to_cost must be null, because {unknown} of the amounts under it are unknown.",
+    )
 
 
 def _estimates(report: Json) -> Iterable[tuple[str, Json]]:

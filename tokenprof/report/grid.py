@@ -14,9 +14,12 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from tokenprof.report.numbers import UNKNOWN
+
 INDENT: Final = "  "
 _GAP: Final = 2
 _WIDEST_PARAGRAPH: Final = 110
+_NARROWEST_FLEX: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,8 @@ class Column:
     """A column: its heading and how it gives way where the terminal is narrow.
 
     A column without a heading continues the one before it: that heading may stand over both. `drop`
-    0 always stays; of the others the highest goes first. `flex` columns are shortened in the middle,
-    down to `least` cells, before anything is dropped.
+    0 always stays; of the others the highest go first, all of one rank together. `flex` columns are
+    shortened in the middle: to `comfort` cells before anything is dropped, further only at the last.
     """
 
     heading: str
@@ -33,7 +36,7 @@ class Column:
     style: str = ""
     drop: int = 0
     flex: bool = False
-    least: int = 12
+    comfort: int = 20
     gap: int = _GAP
 
 
@@ -61,14 +64,12 @@ def table(title: str, columns: Sequence[Column], rows: Sequence[Row | Aside], co
     """Lay a table out in the console's width, its title in the heading line, as lines of text.
 
     The title stands over the columns without a heading at the left, so it costs no line of its own
-    where there is room for it.
+    where there is room for it. A column in which nothing is known is left out.
     """
-    real = [row for row in rows if isinstance(row, Row)]
-    cells = {id(row): [_as_text(cell) for cell in row.cells] for row in real}
-    natural = [
-        max((cell_len(cells[id(row)][i].plain) for row in real), default=0) for i in range(len(columns))
-    ]
-    kept = [i for i, width in enumerate(natural) if width > 0]
+    cells = {id(row): [_as_text(cell) for cell in row.cells] for row in rows if isinstance(row, Row)}
+    columns_of_cells = list(zip(*cells.values(), strict=True))
+    natural = [max(cell.cell_len for cell in column) for column in columns_of_cells]
+    kept = [i for i, column in enumerate(columns_of_cells) if not all(map(_is_blank, column))]
     widths = _fit(columns, natural, kept, console.width)
     kept = sorted(widths)
     lines = _headings(title, columns, widths, kept)
@@ -113,23 +114,32 @@ def shortened(text: str, width: int) -> str:
     return set_cell_size(text, width - 1 - cell_len(end)).rstrip() + "…" + end
 
 
+def _is_blank(text: Text) -> bool:
+    return text.plain in ("", UNKNOWN)
+
+
 def _fit(
     columns: Sequence[Column], natural: Sequence[int], kept: Sequence[int], available: int
 ) -> dict[int, int]:
-    """Return the width of each column that stays: shorten the flexible ones, then drop by rank."""
+    """Return the width of each column that stays.
+
+    Flexible columns give way first, but only as far as they stay readable; then columns are dropped
+    by rank; only when none is left to drop are the flexible ones cut to the bone.
+    """
     kept = list(kept)
     while True:
         widths = _with_headings(columns, natural, kept)
         over = sum(widths.values()) + sum(_gap(columns, i, kept) for i in kept) - available
+        ranks = [columns[i].drop for i in kept if columns[i].drop]
         for i in kept:
             if over > 0 and columns[i].flex:
-                cut = min(over, max(0, widths[i] - columns[i].least))
+                floor = columns[i].comfort if ranks else _NARROWEST_FLEX
+                cut = min(over, max(0, widths[i] - floor))
                 widths[i] -= cut
                 over -= cut
-        droppable = [i for i in kept if columns[i].drop]
-        if over <= 0 or not droppable:
+        if over <= 0 or not ranks:
             return widths
-        kept.remove(max(droppable, key=lambda i: (columns[i].drop, i)))
+        kept = [i for i in kept if columns[i].drop != max(ranks)]
 
 
 def _with_headings(columns: Sequence[Column], natural: Sequence[int], kept: Sequence[int]) -> dict[int, int]:

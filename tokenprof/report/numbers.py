@@ -8,7 +8,7 @@ as "<0.01", so that something never looks like nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Final
 
 Interval = Mapping[str, str]
@@ -18,6 +18,9 @@ UNKNOWN: Final = "—"
 
 ESTIMATE_DIGITS: Final = 3
 """How many significant digits of an estimate are shown: its ends lie further apart than the next one says."""
+
+EXACT_DIGITS: Final = 200
+"""Digits to add money with: more than any sum of decimal strings has, so that nothing is rounded."""
 
 _BAR_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 
@@ -32,18 +35,21 @@ def tokens(count: int | None) -> str:
     return UNKNOWN if count is None else f"{count:,}"
 
 
-def decimals_for(values: Iterable[str | None], digits: int = 4) -> int:
-    """Return how many decimals a column of dollars needs.
+def decimals_for(values: Iterable[str | None]) -> int:
+    """Return how many decimals a column of dollars needs, so that its figures align.
 
-    Enough for the smallest value to show two significant digits, but no more than `digits` of the
-    largest, and at least the two decimals of cents.
+    Enough for the smallest value to show two significant digits, but no more than `usd` alone would
+    give the largest (one more from a dollar up), and at least the two decimals of cents.
     """
-    sizes = [abs(Decimal(value)) for value in values if value is not None and Decimal(value) != 0]
+    sizes = _sizes(values)
     if not sizes:
         return 2
-    for_smallest = 1 - min(sizes).adjusted()
-    most = digits - 1 - max(sizes).adjusted()
-    return max(2, min(for_smallest, most))
+    return _decimals(sizes, digits=4 if max(sizes) >= Decimal("0.1") else 3)
+
+
+def estimate_decimals(intervals: Iterable[Interval | None]) -> int:
+    """Return decimals for a column of estimates: what the middles need, since the ends are soft."""
+    return _decimals(_sizes(each["mid"] for each in intervals if each is not None), ESTIMATE_DIGITS)
 
 
 def usd(value: str | None, decimals: int | None = None, *, sign: str = "$") -> str:
@@ -73,8 +79,13 @@ def usd_interval(interval: Interval | None) -> str:
     low, mid, high = interval["low"], interval["mid"], interval["high"]
     if is_point(interval):
         return usd(mid)
-    decimals = decimals_for([low, mid, high], ESTIMATE_DIGITS)
+    decimals = _decimals(_sizes([low, mid, high]), ESTIMATE_DIGITS)
     return f"{usd(low, decimals)}–{usd(high, decimals, sign='')} ({usd(mid, decimals)})"
+
+
+def mid_usd(interval: Interval | None, decimals: int) -> str:
+    """Return the middle of hardware dollars for a column: `$0.0066`."""
+    return UNKNOWN if interval is None else usd(interval["mid"], decimals)
 
 
 def usd_range(interval: Interval | None, decimals: int) -> str:
@@ -107,6 +118,14 @@ def fraction(part: str | int | None, whole: str | int | None) -> Decimal | None:
     if part is None or whole is None or Decimal(whole) == 0:
         return None
     return Decimal(part) / Decimal(whole)
+
+
+def sum_usd(amounts: Iterable[str | None]) -> str | None:
+    """Return the exact sum of the amounts that are known; None where none is."""
+    with localcontext() as context:
+        context.prec = EXACT_DIGITS
+        known = [Decimal(amount) for amount in amounts if amount is not None]
+        return format(sum(known, Decimal(0)), "f") if known else None
 
 
 def percent(value: Decimal | None) -> str:
@@ -161,6 +180,17 @@ def duration(seconds: float | None) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """Return `1 turn`, `6 turns`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def _sizes(values: Iterable[str | None]) -> list[Decimal]:
+    return [abs(Decimal(value)) for value in values if value is not None and Decimal(value) != 0]
+
+
+def _decimals(sizes: list[Decimal], digits: int) -> int:
+    """Return decimals that show two digits of the smallest, within `digits` of the largest."""
+    if not sizes:
+        return 2
+    return max(2, min(1 - min(sizes).adjusted(), digits - 1 - max(sizes).adjusted()))
 
 
 def _rounded(value: Decimal, decimals: int) -> Decimal:

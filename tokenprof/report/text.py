@@ -14,9 +14,12 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.report import numbers, tables
+from tokenprof.report import numbers
+from tokenprof.report.block_table import block_table, group_table
+from tokenprof.report.class_table import class_table
 from tokenprof.report.grid import paragraph
-from tokenprof.report.tables import BAD, SOFT, WARN, Json, printable
+from tokenprof.report.turn_table import slice_tables, turn_table
+from tokenprof.report.words import BAD, SOFT, WARN, Json, printable
 
 DEFAULT_TURNS: Final = 24
 DEFAULT_BLOCKS: Final = 16
@@ -42,11 +45,11 @@ def render(
     """
     sections: Sequence[list[Text]] = (
         _headline(report, console),
-        tables.classes(report, console),
-        tables.slices(report, console),
-        tables.turns(report, console, turns),
-        tables.blocks(report, console, blocks),
-        tables.groups(report, console),
+        class_table(report, console),
+        slice_tables(report, console),
+        turn_table(report, console, turns),
+        block_table(report, console, blocks),
+        group_table(report, console),
         _findings(report, console),
         _basis(report, console),
         _warnings(report, console),
@@ -143,9 +146,8 @@ def _findings(report: Json, console: Console) -> list[Text]:
     lines = [Text("Findings", "bold")]
     for finding in found:
         style = SEVERITY_STYLES.get(finding["severity"], "")
-        title = Text.assemble(
-            (f"{finding['severity']:<6}", style), "  ", (printable(finding["title"]), "bold")
-        )
+        lead = Text(f"{finding['severity']:<6}  ", style)
+        title = Text(printable(finding["title"]), "bold")
         if finding["saves_usd"] is not None:
             about = "~" if finding.get("state") == "estimated" else ""
             title.append(f"  saves {about}{numbers.usd(finding['saves_usd'])}", "green")

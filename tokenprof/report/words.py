@@ -1,0 +1,102 @@
+"""What the terminal report calls things, and how it tells the known from the unknown."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from tokenprof.report import numbers
+
+Json = Mapping[str, Any]
+"""An object of the JSON report."""
+
+CLASS_LABELS: Final = {
+    "uncached_input": "fresh input",
+    "cache_read": "cache read",
+    "cache_write_5m": "cache write 5m",
+    "cache_write_1h": "cache write 1h",
+    "cache_write_30m": "cache write 30m",
+    "cache_write_12h": "cache write 12h",
+    "cache_write": "cache write",
+    "output": "output",
+    "reasoning": "reasoning",
+    "fee": "fees",
+}
+"""The price classes in words, in the order they are shown."""
+
+KIND_LABELS: Final = {
+    "provider_overhead": "overhead",
+    "unattributed": "not placed",
+    "tool": "tool schema",
+}
+"""Kinds whose word in the report is not the contract's with its underscores taken out."""
+
+MONEY: Final = "bold"
+MID: Final = "cyan"
+SOFT: Final = "dim"
+WARN: Final = "yellow"
+BAD: Final = "red"
+
+
+def printable(text: str) -> str:
+    """Return a name in one line without control characters, which a terminal would obey."""
+    return "".join(char if char.isprintable() else "·" for char in " ".join(text.split()))
+
+
+def kind_label(kind: str) -> str:
+    """Return a block's kind in words."""
+    return KIND_LABELS.get(kind, kind.replace("_", " "))
+
+
+def unknown_state(turn: Json) -> str:
+    """Return `unmeasured`, `unpriced` or nothing: why a turn has no bill."""
+    if turn["usage"] is None:
+        return "unmeasured"
+    return "unpriced" if turn["billed_usd"] is None else ""
+
+
+def at_least(part: Json, lower_bound: bool) -> str:
+    """Return the sign before a sum of money that leaves something out."""
+    return "≥" if lower_bound and part["billed_usd"] is not None else ""
+
+
+def unpriced_keys(report: Json, key: str) -> set[str]:
+    """Return the blocks (`key` "block") or classes ("class") some of whose tokens have no price."""
+    return {
+        entry[key] for turn in report["turns"] for entry in turn["entries"] if entry["billed_usd"] is None
+    }
+
+
+def weight(part: Json) -> tuple[Decimal, int]:
+    """Return what a turn, block or group is ranked by: its bill, then its tokens."""
+    tokens = part.get("billed_tokens", part.get("context_tokens"))
+    return Decimal(part["billed_usd"] or 0), tokens or 0
+
+
+def together(parts: Sequence[Json], whole: str | None = None) -> str:
+    """Return what several turns or blocks were billed in one phrase, as a share of the whole if given."""
+    total = numbers.sum_usd(part["billed_usd"] for part in parts)
+    if total is None:
+        return "unpriced"
+    share = numbers.fraction(total, whole)
+    return f"{numbers.usd(total)} together" + (f" ({numbers.percent(share)})" if share is not None else "")
+
+
+def namer(turns: Sequence[Json]) -> Callable[[Json], str]:
+    """Return a namer of turns: the agent, and its context if it has several; empty where all are one."""
+    contexts: dict[str | None, set[str]] = defaultdict(set)
+    for turn in turns:
+        contexts[turn["agent"]].add(turn["context"])
+    alone = sum(len(own) for own in contexts.values()) <= 1
+
+    def name(turn: Json) -> str:
+        if alone:
+            return ""
+        if turn["agent"] is None:
+            return printable(turn["context"])
+        several = len(contexts[turn["agent"]]) > 1
+        return printable(f"{turn['agent']} {turn['context']}" if several else turn["agent"])
+
+    return name
