@@ -148,7 +148,7 @@ def usage_from_otel(attributes: Wire) -> Usage:
     cached = read + sum(writes.values())
     output = _required(values, "gen_ai.usage.output_tokens")
     reasoning = _count(values, "gen_ai.usage.reasoning.output_tokens")
-    usage = Usage(
+    return Usage(
         uncached_input_tokens=_minus(
             total, "gen_ai.usage.input_tokens", cached, f"gen_ai.usage.cache_read.input_tokens + {write_key}"
         ),
@@ -157,8 +157,8 @@ def usage_from_otel(attributes: Wire) -> Usage:
             output, "gen_ai.usage.output_tokens", reasoning, "gen_ai.usage.reasoning.output_tokens"
         ),
         reasoning_tokens=reasoning,
+        **writes,
     )
-    return replace(usage, **writes)
 
 
 def usage_from_openinference(attributes: Wire) -> Usage:
@@ -244,14 +244,14 @@ def _anthropic_counts(raw: Wire) -> Usage:
     )
     output = _required(raw, "output_tokens")
     thinking = _count(raw.get("output_tokens_details") or {}, "thinking_tokens")
-    usage = Usage(
+    return Usage(
         uncached_input_tokens=_required(raw, "input_tokens"),
         cache_read_tokens=_count(raw, "cache_read_input_tokens"),
         output_tokens=_minus(output, "output_tokens", thinking, "output_tokens_details.thinking_tokens"),
         reasoning_tokens=thinking,
         fees=_server_tool_fees(raw.get("server_tool_use") or {}),
+        **writes,
     )
-    return replace(usage, **writes)
 
 
 def _server_tool_fees(uses: Wire) -> tuple[tuple[str, int], ...]:
@@ -275,7 +275,7 @@ def _inclusive(raw: Wire, *, total: str, details: str, output: str, output_detai
         cache_write_12h_tokens="ttl_12h_tokens",
     )
     reasoning = _count(raw.get(output_details) or {}, "reasoning_tokens")
-    usage = Usage(
+    return Usage(
         uncached_input_tokens=_minus(
             _required(raw, total),
             total,
@@ -285,11 +285,11 @@ def _inclusive(raw: Wire, *, total: str, details: str, output: str, output_detai
         cache_read_tokens=read,
         output_tokens=_minus(_required(raw, output), output, reasoning, f"{output_details}.reasoning_tokens"),
         reasoning_tokens=reasoning,
+        **writes,
     )
-    return replace(usage, **writes)
 
 
-def _split_writes(raw: Wire, total_key: str, split: Wire, **split_keys: str) -> dict[str, int]:
+def _split_writes(raw: Wire, total_key: str, split: Wire, **split_keys: str) -> dict[str, Any]:
     """Return cache writes by TTL; what a flat total has beyond its split is of unknown TTL."""
     writes = {name: _count(split, key) for name, key in split_keys.items()}
     total = raw.get(total_key)

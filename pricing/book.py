@@ -1,0 +1,238 @@
+"""The price book: list prices and overlays, asked for one model at one time.
+
+The answer is the rates that held at the call's own time for the tier it was served on, or `Unpriced`
+with the reason. It never guesses: an id must match exactly, a model has no price before it existed,
+and a condition nobody lists a rate for is not billed at the standard one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from tokenprof.pricing.catalogue import GenaiPrices, snapshot_date
+from tokenprof.pricing.overlay import Launch, Multiplier, Overlays, load_overlay, shipped_overlays
+from tokenprof.pricing.rates import Price, Quote, Unpriced, UnpricedError, scaled
+from tokenprof.pricing.selectors import Selectors, UnknownTierError, price_context
+from tokenprof.pricing.usage import Usage
+
+__all__ = [
+    "Price",
+    "PriceBook",
+    "Selectors",
+    "UnknownTierError",
+    "Unpriced",
+    "UnpricedError",
+    "default_book",
+]
+
+CATALOGUE_AS_OF = {"0.2.3": date(2026, 11, 22)}
+"""When a version of the catalogue was last compared with a second price map and with the vendors' pages."""
+
+TTL_UNKNOWN_NOTE = "Cache writes of unknown time to live are priced at the default (shortest) write rate."
+
+_STANDARD = Selectors()
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A price for each band of prompt sizes, lowest first."""
+
+    bands: tuple[tuple[int, Price], ...]
+
+    def price(self, prompt_tokens: int) -> Price:
+        chosen = self.bands[0][1]
+        for above_tokens, price in self.bands:
+            if prompt_tokens > above_tokens:
+                chosen = price
+        return chosen
+
+
+class PriceBook:
+    """List prices with overlays on top; answers are kept, so asking again costs a look-up."""
+
+    def __init__(self, catalogue: GenaiPrices, overlays: Overlays):
+        self.catalogue = catalogue
+        self.overlays = overlays
+        self._answers: dict[tuple[object, ...], _Answer | Unpriced] = {}
+
+    def price(
+        self, provider: str, model: str, at: datetime, usage: Usage, selectors: Selectors = _STANDARD
+    ) -> Price | Unpriced:
+        """Return the rates of a call, or why there are none.
+
+        `provider` is a provider id (`anthropic`, `openai`, `aws`, …), `model` the id the response names,
+        `at` when the call was made (a time without a zone is UTC). The prompt in `usage` decides the
+        long-context band, for the whole request. Rates may lack a class: see `Price.amounts`. Raises
+        `UnknownTierError` where `selectors` holds a value that no price list knows.
+        """
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        answer = self._answer(provider, model, at, selectors)
+        if isinstance(answer, Unpriced):
+            return answer
+        price = answer.price(usage.input_tokens)
+        if "request" in price.fee_rates and "request" not in dict(usage.fees):
+            return Unpriced(
+                f"{provider} charges a fee per request for '{model}', which the recorded usage does not "
+                'count. Record it as the fee ("request", 1).'
+            )
+        if usage.cache_write_tokens and TTL_UNKNOWN_NOTE not in price.notes:
+            return replace(price, notes=(*price.notes, TTL_UNKNOWN_NOTE))
+        return price
+
+    def describe(self) -> dict[str, object]:
+        """Return what a report says of the book: name, version, how old it is, and the overlays."""
+        as_of = CATALOGUE_AS_OF.get(self.catalogue.version)
+        return {
+            "book": self.catalogue.name,
+            "version": self.catalogue.version,
+            "as_of": as_of.isoformat() if as_of else None,
+            "overlays": [part.name for part in self.overlays.parts],
+        }
+
+    def resolve(self, provider: str, model: str) -> tuple[str, str | None]:
+        """Return the provider id and row id that names stand for; the row is None where there is none."""
+        provider = self.overlays.provider_aliases.get(provider.lower(), provider.lower())
+        name = self.overlays.aliases.get((provider, model.lower()), model)
+        if name in self.overlays.models(provider):
+            return provider, name
+        return provider, self.catalogue.resolve(provider, name)
+
+    def launch(self, provider: str, model: str) -> Launch | None:
+        """Return since when a row's model can be called, where an overlay says so."""
+        launches = self.overlays.launches
+        return launches.get((provider, model)) or launches.get((provider, "*"))
+
+    def _answer(self, provider: str, model: str, at: datetime, selectors: Selectors) -> _Answer | Unpriced:
+        # Almost every row depends on the day alone, so one answer serves all calls of that day.
+        key = (provider, model, at.date(), selectors)
+        found = self._answers.get(key) or self._answers.get((*key, at.hour, at.minute))
+        if found is None:
+            provider_id, row = self.resolve(provider, model)
+            found = self._find(provider_id, model, row, at, selectors)
+            by_minute = row is not None and self._depends_on_hour(provider_id, row)
+            self._answers[(*key, at.hour, at.minute) if by_minute else key] = found
+        return found
+
+    def _depends_on_hour(self, provider: str, row: str) -> bool:
+        if self.overlays.depends_on_hour(provider, row):
+            return True
+        return row in self.catalogue.models(provider) and self.catalogue.depends_on_hour(provider, row)
+
+    def _find(
+        self, provider: str, asked: str, row: str | None, at: datetime, selectors: Selectors
+    ) -> _Answer | Unpriced:
+        context = price_context(selectors)
+        if row is None:
+            return Unpriced(
+                f"No price row of {provider} is named '{asked}'. Ids match exactly or not at all; "
+                "if it is another name of a known model, add an [[alias]] to an overlay.",
+                self.catalogue.near(provider, asked),
+            )
+        if early := self._before_launch(provider, asked, row, at.date()):
+            return early
+        quote = self._quote(provider, row, at, context)
+        if isinstance(quote, Unpriced):
+            return quote
+        return _Answer(self._price_bands(provider, quote, at.date()))
+
+    def _before_launch(self, provider: str, asked: str, row: str, day: date) -> Unpriced | None:
+        launch = self.launch(provider, row)
+        begins, known_from = (launch.day, launch.source) if launch else (None, "")
+        snapshot = snapshot_date(asked)
+        if snapshot and (begins is None or snapshot > begins):
+            begins, known_from = snapshot, "the date in its id"
+        if begins is None and not self.overlays.quote(provider, row, _noon(day), {}):
+            begins = self.catalogue.first_dated(provider, row)
+            known_from = "its first dated price row"
+        if begins is None or day >= begins:
+            return None
+        return Unpriced(
+            f"{provider} '{row}' has no price on {day}: it begins on {begins} ({known_from}).",
+            (f"{provider}/{row} from {begins}",),
+        )
+
+    def _quote(self, provider: str, row: str, at: datetime, context: Mapping[str, str]) -> Quote | Unpriced:
+        """Return the row's rates under all conditions: stated ones first, factors for the rest."""
+        stated = self._stated(provider, row, at, context)
+        if stated:
+            return stated
+        quote, rest = self._stated(provider, row, at, {}), dict(context)
+        for condition in context.items():
+            if found := self._stated(provider, row, at, dict([condition])):
+                quote = found
+                del rest[condition[0]]
+                break
+        if quote is None:
+            return Unpriced(f"No rate of {provider} '{row}' is known on {at.date()}.")
+        for condition in rest.items():
+            premium = self.overlays.premium(provider, row, at.date(), condition)
+            if premium is None:
+                name, value = condition
+                return Unpriced(
+                    f"No rate of {provider} '{row}' for {name} '{value}' is known on {at.date()}, and the "
+                    "standard rate is not it. If you have a contract, add a [[price]] row with that 'when' "
+                    "to an overlay.",
+                    (f"{provider}/{row} at the standard rate",),
+                )
+            quote = _multiplied(quote, premium)
+        return quote
+
+    def _stated(self, provider: str, row: str, at: datetime, context: Mapping[str, str]) -> Quote | None:
+        if found := self.overlays.quote(provider, row, at, context):
+            return found
+        if row in self.catalogue.models(provider):
+            return self.catalogue.quote(provider, row, at, context)
+        return None
+
+    def _price_bands(self, provider: str, quote: Quote, day: date) -> tuple[tuple[int, Price], ...]:
+        fees = self.overlays.fee_rates(provider, quote.model, day)
+        for discount in self.overlays.discounts(provider, quote.model, day):
+            quote = _multiplied(quote, discount)
+        launch = self.launch(provider, quote.model)
+        bands = []
+        for band in quote.bands:
+            rates = dict(band.rates)
+            if provider in self.overlays.writes_as_input and "uncached_input" in rates:
+                for cls in ("cache_write", "cache_write_5m", "cache_write_30m"):
+                    if "cache_write" not in band.rates:
+                        rates[cls] = rates["uncached_input"]
+            price = Price(
+                provider=provider,
+                model=quote.model,
+                rates=rates,
+                fee_rates={**fees, **band.fee_rates},
+                valid_from=quote.valid_from or (launch.day if launch else None),
+                source=quote.source,
+                checked=quote.checked or CATALOGUE_AS_OF.get(self.catalogue.version),
+                notes=quote.notes,
+            )
+            bands.append((band.above_tokens, price))
+        return tuple(bands)
+
+
+def default_book(overlays: Sequence[Path] = ()) -> PriceBook:
+    """Return the book of list prices with the shipped overlays and the user's on top, later ones prevailing.
+
+    Raises `OverlayError` for a file that cannot be used.
+    """
+    parts = (*shipped_overlays(), *(load_overlay(path) for path in overlays))
+    return PriceBook(GenaiPrices(), Overlays(parts))
+
+
+def _multiplied(quote: Quote, factor: Multiplier) -> Quote:
+    bands = tuple(
+        replace(band, rates=scaled(band.rates, factor.factor, factor.classes)) for band in quote.bands
+    )
+    return replace(
+        quote,
+        bands=bands,
+        source=f"{quote.source}; × {factor.factor}: {factor.source}",
+        notes=(*quote.notes, *((factor.note,) if factor.note else ())),
+    )
+
+
+def _noon(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)

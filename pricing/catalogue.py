@@ -1,0 +1,237 @@
+"""The list prices of the `genai-prices` package, read as quotes.
+
+The package answers any question with something: a model asked before it existed with its first row, an
+id that begins like a known one with that one's row, an unknown tier with the standard rate. Here an id
+matches exactly or not at all, and what a row's dates do not cover is left to the caller to refuse.
+Importing the package takes a third of a second, so it happens on the first question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from difflib import get_close_matches
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+from tokenprof.pricing.rates import Band, Quote, per_piece
+
+MTOK_CLASSES = {
+    "input_mtok": ("uncached_input",),
+    "cache_read_mtok": ("cache_read",),
+    "cache_write_5m_mtok": ("cache_write_5m",),
+    "cache_write_1h_mtok": ("cache_write_1h",),
+    "output_mtok": ("output", "reasoning"),
+    "output_reasoning_mtok": ("reasoning",),
+}
+"""The package's price keys per million tokens, and the classes each one prices; later keys prevail."""
+
+KCOUNT_FEES = {
+    "web_searches_kcount": "web_search",
+    "storage_searches_kcount": "file_search",
+    "code_executions_kcount": "code_execution",
+    "social_searches_kcount": "social_search",
+    "requests_kcount": "request",
+}
+"""The package's price keys per thousand pieces, and our fee names."""
+
+WRITES_LIVE_30M = frozenset({"openai", "azure"})
+"""Providers whose one write price is that of a 30-minute write; everybody else's is a 5-minute write."""
+
+_SNAPSHOT = re.compile(r"[-@](20\d{2})-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])$")
+_BEDROCK_SUFFIX = re.compile(r"(-20\d{6})?(-v\d+(:\d+)?)?$")
+
+
+@dataclass(slots=True)
+class _Names:
+    """The names under which a provider's rows may be asked for."""
+
+    exact: dict[str, str] = field(default_factory=dict)
+    bases: dict[str, str] = field(default_factory=dict)
+    patterns: list[tuple[re.Pattern[str], str]] = field(default_factory=list)
+
+
+class GenaiPrices:
+    """The bundled data of the installed `genai-prices`, without any look at the network."""
+
+    name = "genai-prices"
+
+    @cached_property
+    def version(self) -> str:
+        """The installed version of the package."""
+        return version("genai-prices")
+
+    @cached_property
+    def _providers(self) -> Mapping[str, Any]:
+        from genai_prices.data import providers
+
+        return {provider.id: provider for provider in providers}
+
+    @cached_property
+    def _models(self) -> dict[str, dict[str, Any]]:
+        return {
+            provider_id: {model.id: model for model in provider.models}
+            for provider_id, provider in self._providers.items()
+        }
+
+    @cached_property
+    def _names(self) -> dict[str, _Names]:
+        return {provider_id: _names_of(provider.models) for provider_id, provider in self._providers.items()}
+
+    def providers(self) -> tuple[str, ...]:
+        """Return the ids of all providers that have rows."""
+        return tuple(self._providers)
+
+    def models(self, provider: str) -> tuple[str, ...]:
+        """Return the ids of a provider's rows."""
+        return tuple(self._models.get(provider, ()))
+
+    def resolve(self, provider: str, ref: str) -> str | None:
+        """Return the id of the row that `ref` names exactly, by a listed alias, or as a dated snapshot."""
+        names = self._names.get(provider)
+        if names is None:
+            return None
+        ref = ref.lower()
+        if found := names.exact.get(ref):
+            return found
+        for pattern, model in names.patterns:
+            if pattern.fullmatch(ref):
+                return model
+        if snapshot_date(ref) and (found := names.bases.get(_SNAPSHOT.sub("", ref))):
+            return found
+        if provider == "aws":
+            return names.bases.get(_BEDROCK_SUFFIX.sub("", ref))
+        if provider == "fireworks":
+            return names.exact.get(f"accounts/fireworks/models/{ref}")
+        return None
+
+    def near(self, provider: str, ref: str) -> tuple[str, ...]:
+        """Return the rows whose names are close to one that was not found, nearest first."""
+        here = get_close_matches(ref.lower(), self.models(provider), n=3, cutoff=0.6)
+        rows = [f"{provider}/{model}" for model in here]
+        elsewhere = (other for other in self._providers if other != provider and self.resolve(other, ref))
+        rows += [f"{other}/{self.resolve(other, ref)}" for other in elsewhere]
+        return tuple(rows[:5])
+
+    def depends_on_hour(self, provider: str, model: str) -> bool:
+        """Return whether a row's price depends on the time of day."""
+        return any(hasattr(constraint, "start_time") for constraint in self._constraints(provider, model))
+
+    def first_dated(self, provider: str, model: str) -> date | None:
+        """Return the date of the earliest dated row of a model, None where none is dated."""
+        return min(
+            (
+                constraint.start_date
+                for constraint in self._constraints(provider, model)
+                if hasattr(constraint, "start_date")
+            ),
+            default=None,
+        )
+
+    def quote(self, provider: str, model: str, at: datetime, context: Mapping[str, str]) -> Quote | None:
+        """Return the rates of a row at a time, or None where the row has no rates for the context.
+
+        `context` is empty or one condition, such as `{"processing": "batch"}`.
+        """
+        info = self._models[provider][model]
+        if context and not _has_variant(info, at, context):
+            return None
+        prices = info.get_prices(at, dict(context) or None)
+        pages = self._providers[provider].pricing_urls or ["no page named"]
+        return Quote(
+            model=model,
+            bands=_bands(prices.__dict__, thirty_minutes=provider in WRITES_LIVE_30M),
+            valid_from=self._valid_from(provider, model, at),
+            source=f"genai-prices {self.version}: {pages[0]}",
+        )
+
+    def _constraints(self, provider: str, model: str) -> Iterator[Any]:
+        prices = self._models[provider][model].prices
+        if isinstance(prices, list):
+            yield from (row.constraint for row in prices if row.constraint is not None)
+
+    def _valid_from(self, provider: str, model: str, at: datetime) -> date | None:
+        starts = (
+            getattr(constraint, "start_date", None) for constraint in self._constraints(provider, model)
+        )
+        return max((start for start in starts if start and start <= at.date()), default=None)
+
+
+def snapshot_date(ref: str) -> date | None:
+    """Return the date in a model id's snapshot suffix (`-20251101`, `@20251101`, `-2025-11-01`), if any."""
+    found = _SNAPSHOT.search(ref)
+    if not found:
+        return None
+    try:
+        return date(*map(int, found.groups()))
+    except ValueError:
+        return None
+
+
+def _names_of(models: list[Any]) -> _Names:
+    names = _Names()
+    for model in models:
+        for kind, text in _clauses(model.match):
+            if kind == "equals":
+                names.exact.setdefault(text, model.id)
+            elif kind == "regex" and text.startswith("^") and text.endswith("$"):
+                names.patterns.append((re.compile(text), model.id))
+            elif kind in ("starts_with", "contains", "ends_with") and re.search(r"[a-z0-9]$", text):
+                names.bases.setdefault(text, model.id)
+    names.exact.update({model.id.lower(): model.id for model in models})
+    names.bases = {**names.bases, **names.exact}
+    return names
+
+
+def _clauses(match: Any) -> Iterator[tuple[str, str]]:
+    """Yield the leaves of a match rule; a rule that needs several things at once names nothing exactly."""
+    if hasattr(match, "or_"):
+        for clause in match.or_:
+            yield from _clauses(clause)
+    elif not hasattr(match, "and_"):
+        for kind, text in vars(match).items():
+            yield kind, text.lower()
+
+
+def _has_variant(info: Any, at: datetime, context: Mapping[str, str]) -> bool:
+    return any(
+        variant.when == dict(context) and (variant.constraint is None or variant.constraint.active(at))
+        for variant in info.price_variants or ()
+    )
+
+
+def _bands(prices: Mapping[str, Any], *, thirty_minutes: bool) -> tuple[Band, ...]:
+    """Return one band per prompt-size limit that any of the prices names."""
+    limits = {0}
+    for price in prices.values():
+        limits.update(tier.start for tier in getattr(price, "tiers", ()))
+    return tuple(_band(prices, limit, thirty_minutes) for limit in sorted(limits))
+
+
+def _band(prices: Mapping[str, Any], above_tokens: int, thirty_minutes: bool) -> Band:
+    at_size = {
+        key: _price_above(price, above_tokens)
+        for key, price in prices.items()
+        if price is not None and not key.startswith("_")
+    }
+    rates: dict[str, Decimal] = {}
+    if (write := at_size.get("cache_write_mtok")) is not None:
+        default_write = "cache_write_30m" if thirty_minutes else "cache_write_5m"
+        rates |= dict.fromkeys((default_write, "cache_write"), per_piece(write, 6))
+    for key, classes in MTOK_CLASSES.items():
+        if key in at_size:
+            rates |= dict.fromkeys(classes, per_piece(at_size[key], 6))
+    fees = {fee: per_piece(at_size[key], 3) for key, fee in KCOUNT_FEES.items() if key in at_size}
+    return Band(above_tokens=above_tokens, rates=rates, fee_rates=fees)
+
+
+def _price_above(price: Any, above_tokens: int) -> Decimal:
+    chosen: Decimal = getattr(price, "base", price)
+    for tier in getattr(price, "tiers", ()):
+        if above_tokens >= tier.start:
+            chosen = tier.price
+    return chosen

@@ -1,0 +1,144 @@
+"""What a price row says, whatever book it comes from, and exact arithmetic on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Context, Decimal, Inexact, InvalidOperation
+
+from tokenprof.pricing.usage import CLASSES, Usage
+
+EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
+"""Arithmetic that raises rather than rounds, whatever the host process set its own context to."""
+
+TOKEN_CLASSES = tuple(cls for cls in CLASSES if cls != "fee")
+
+Rates = Mapping[str, Decimal]
+
+
+class UnpricedError(ValueError):
+    """A price was applied to usage of a class that it has no rate for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Rates that hold for a whole request whose prompt is longer than `above_tokens` (0: any prompt).
+
+    `rates` are USD per token by class, `fee_rates` USD per piece by fee name.
+    """
+
+    above_tokens: int
+    rates: Rates
+    fee_rates: Rates = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What one book says of one model at one time: its bands, lowest first, and where that stands."""
+
+    model: str
+    bands: tuple[Band, ...]
+    valid_from: date | None
+    source: str
+    checked: date | None = None
+    notes: tuple[str, ...] = ()
+
+    def band(self, prompt_tokens: int) -> Band:
+        """Return the band of a prompt of this size; a prompt of exactly the limit is below it."""
+        chosen = self.bands[0]
+        for band in self.bands:
+            if prompt_tokens > band.above_tokens:
+                chosen = band
+        return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The rates of one model at one time, for one prompt size and one way of being served.
+
+    `model` is the id of the row. `rates` are USD per token by class; a class that is absent has no known
+    rate. `fee_rates` are USD per piece. `valid_from` is when the row began, `source` where it stands,
+    `checked` when somebody last looked, `notes` what a reader must know about it.
+    """
+
+    provider: str
+    model: str
+    rates: Rates
+    fee_rates: Rates
+    valid_from: date | None
+    source: str
+    checked: date | None
+    notes: tuple[str, ...] = ()
+
+    def amounts(self, usage: Usage) -> dict[str, Decimal]:
+        """Return the exact USD of each class, `fee` included.
+
+        Raises `UnpricedError` naming the classes that have tokens and no rate.
+        """
+        known = self.known_amounts(usage)
+        missing = [cls for cls, amount in known.items() if amount is None]
+        if missing:
+            raise UnpricedError(
+                f"The price of {self.provider} '{self.model}' has no rate for {', '.join(missing)}, "
+                f"which this usage contains ({self.source}). Add a [[price]] row to an overlay."
+            )
+        return {cls: amount for cls, amount in known.items() if amount is not None}
+
+    def known_amounts(self, usage: Usage) -> dict[str, Decimal | None]:
+        """Return the exact USD of each class, None where it has tokens (or pieces) and no rate."""
+        amounts: dict[str, Decimal | None] = {}
+        for cls in TOKEN_CLASSES:
+            tokens = usage.tokens_of(cls)
+            rate = self.rates.get(cls)
+            amounts[cls] = None if rate is None and tokens else times(tokens, rate or ZERO)
+        amounts["fee"] = self._fee_amount(usage.fees)
+        return amounts
+
+    def missing(self, usage: Usage) -> tuple[str, ...]:
+        """Return the classes of this usage that have no rate."""
+        return tuple(cls for cls, amount in self.known_amounts(usage).items() if amount is None)
+
+    def _fee_amount(self, fees: Iterable[tuple[str, int]]) -> Decimal | None:
+        total = ZERO
+        for name, count in fees:
+            rate = self.fee_rates.get(name)
+            if rate is None:
+                return None
+            total = EXACT.add(total, times(count, rate))
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Unpriced:
+    """No price is known: why, and which rows are near what was asked."""
+
+    reason: str
+    near: tuple[str, ...] = ()
+
+
+ZERO = Decimal(0)
+
+
+def times(count: int, rate: Decimal) -> Decimal:
+    """Return count × rate, exactly; raises `decimal.Inexact` rather than round."""
+    return EXACT.multiply(Decimal(count), rate) if count else ZERO
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """Return the exact sum of amounts, whatever the host's decimal context."""
+    result = ZERO
+    for amount in amounts:
+        result = EXACT.add(result, amount)
+    return result
+
+
+def per_piece(price: Decimal, power_of_ten: int) -> Decimal:
+    """Return a price per 10^n pieces as a price per piece: a shift of the exponent, so exact."""
+    return EXACT.scaleb(price, -power_of_ten)
+
+
+def scaled(rates: Rates, factor: Decimal, classes: Iterable[str] | None = None) -> dict[str, Decimal]:
+    """Return rates with a factor applied to the named classes (all of them, if None)."""
+    chosen = set(rates if classes is None else classes)
+    return {cls: EXACT.multiply(rate, factor) if cls in chosen else rate for cls, rate in rates.items()}

@@ -1,0 +1,62 @@
+"""What of a response selects its price: the tier, speed, region and batch *as served*.
+
+What was asked for does not count: a priority request served as default is billed as default. A value
+that no documented price list knows is an error, never the standard rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class UnknownTierError(ValueError):
+    """A tier, speed or region that the price book does not know, so that no rate can be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selectors:
+    """The price selectors of a response, as the provider served it; None where it reports none."""
+
+    service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    batch: bool = False
+
+
+STANDARD_VALUES = {
+    "service_tier": frozenset({"standard", "default", "on_demand"}),
+    "speed": frozenset({"standard"}),
+    "inference_geo": frozenset({"not_available", "global"}),
+}
+"""Values that mean the standard rate, beside None and the empty string."""
+
+PRICED_VALUES = {
+    "service_tier": frozenset({"batch", "flex", "priority", "fast", "ultrafast", "scale"}),
+    "speed": frozenset({"fast"}),
+    "inference_geo": frozenset({"us"}),
+}
+"""Values that select another rate. Whether a book has that rate for a model is another question."""
+
+
+def price_context(selectors: Selectors) -> dict[str, str]:
+    """Return the non-standard conditions of a call, such as `{"processing": "batch"}`; empty for standard.
+
+    Anthropic reports a batch as a service tier, OpenAI not at all; both become `processing`. Raises
+    `UnknownTierError` for a value that is in no price list.
+    """
+    context: dict[str, str] = {}
+    for name, priced in PRICED_VALUES.items():
+        value = getattr(selectors, name)
+        if not value or value in STANDARD_VALUES[name]:
+            continue
+        if value not in priced:
+            raise UnknownTierError(
+                f"The response was served with {name} '{value}', which the price book does not know. "
+                f"Known: {', '.join(sorted(STANDARD_VALUES[name] | priced))}. "
+                "Add a [[price]] row for it to an overlay, under the nearest known name."
+            )
+        context[name] = value
+    if selectors.batch or context.get("service_tier") == "batch":
+        context.pop("service_tier", None)
+        context["processing"] = "batch"
+    return context
