@@ -135,7 +135,7 @@ def report(
 ) -> dict[str, Any]:
     """Build the report: entries sized and priced, every sum made, findings left empty."""
     by_id = {item["id"]: dict(item) for item in blocks}
-    done = [_priced(index, dict(item), by_id, hardware) for index, item in enumerate(turns, start=1)]
+    done = [_priced(index, dict(item), by_id, hardware) for index, item in enumerate(turns)]
     entries = [entry for item in done for entry in item["entries"]]
     for item in by_id.values():
         own = [entry for entry in entries if entry["block"] == item["id"]]
@@ -194,7 +194,7 @@ def _priced(
     return {
         "index": index,
         **item,
-        "id": item["id"] or f"msg_{index:02d}",
+        "id": item["id"] or f"msg_{index + 1:02d}",
         "usage": usage if measured else None,
         "context_tokens": prompt if measured else None,
         **_money(item["entries"]),
@@ -242,7 +242,7 @@ DEPLOYMENT: dict[str, Any] = {
 
 
 def email_agent() -> dict[str, Any]:
-    """Six turns: tools, a skill, one search made twice, a cache gone cold at turn 5, a cut last answer."""
+    """Six turns: tools, a skill, one search made twice, a cache gone cold, a cut last answer."""
     skills = [{"name": name} for name in ("triage-inbox", "write-reply", "file-expenses")]
     blocks = [
         block("preamble", "provider_overhead", "tools preamble", 346, section=None),

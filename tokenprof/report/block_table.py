@@ -28,6 +28,8 @@ from tokenprof.report.words import (
 )
 
 _NARROW: Final = 100
+_MOST_GROUPS: Final = 12
+_GROUP_LABELS: Final = {"tool": "tool", "skill": "skill", "mcp_server": "server"}
 _LEGEND: Final = "= pinned by the bill   ± and ~ estimated inside what the bill pins"
 
 _BLOCK_COLUMNS: Final = (
@@ -100,24 +102,31 @@ def block_table(report: Json, console: Console, limit: int) -> list[Text]:
 
 
 def group_table(report: Json, console: Console) -> list[Text]:
-    """Return what each tool cost as schema, calls and results, and each skill as index and body."""
-    groups = [group for group in report.get("groups", []) if group["kind"] in ("tool", "skill")]
-    groups = sorted((group for group in groups if group["billed_tokens"]), key=weight, reverse=True)
-    if not groups:
+    """Return what each tool cost as schema, calls and results, each skill as index and body.
+
+    MCP servers come last: they hold tools that are shown above them, and are not added to them.
+    """
+    billed = [group for group in report.get("groups", []) if group["billed_tokens"]]
+    tools = sorted(
+        (group for group in billed if group["kind"] in ("tool", "skill")), key=weight, reverse=True
+    )
+    servers = sorted((group for group in billed if group["kind"] == "mcp_server"), key=weight, reverse=True)
+    if not tools and not servers:
         return []
+    shown = [*tools[:_MOST_GROUPS], *servers[:_MOST_GROUPS]]
     by_id = {block["id"]: block for block in report["blocks"]}
-    parts = [_parts(group, by_id) for group in groups]
+    parts = [_parts(group, by_id) for group in shown]
     whole = report["totals"]["billed_usd"]
     incomplete = unpriced_keys(report, "block")
-    longest = numbers.fraction(groups[0]["billed_usd"], whole)
-    amounts = [group["billed_usd"] for group in groups]
+    shares = [numbers.fraction(group["billed_usd"], whole) for group in shown]
+    longest = max((share for share in shares if share is not None), default=None)
+    amounts = [group["billed_usd"] for group in shown]
     decimals = numbers.decimals_for([*amounts, *(part for row in parts for part in row)])
     rows: list[Row | Aside] = []
-    for group, (described, called, returned) in zip(groups, parts, strict=True):
-        share = numbers.fraction(group["billed_usd"], whole)
+    for group, share, (described, called, returned) in zip(shown, shares, parts, strict=True):
         exact = all(by_id[name]["state"] == "exact" for name in group["blocks"] if name in by_id)
         cells: list[str | Text] = [
-            Text(group["kind"], SOFT),
+            Text(_GROUP_LABELS[group["kind"]], SOFT),
             printable(group["name"]),
             *(_part(amount, decimals) for amount in (described, called, returned)),
             _billed(group, exact, not incomplete.isdisjoint(group["blocks"]), decimals),
@@ -125,6 +134,10 @@ def group_table(report: Json, console: Console) -> list[Text]:
             Text(numbers.bar(share, longest, 6), MID),
         ]
         rows.append(Row(cells))
+    rest = tools[_MOST_GROUPS:]
+    if rest:
+        left_out = f"… {numbers.count(len(rest), 'more tool or skill', 'more tools and skills')}, "
+        rows.insert(_MOST_GROUPS, Aside(left_out + together(rest, whole)))
     return table("Tools and skills", _GROUP_COLUMNS, rows, console)
 
 
@@ -143,7 +156,7 @@ def _parts(group: Json, by_id: Mapping[str, Json]) -> tuple[str | None, str | No
         block = by_id.get(name)
         if block is not None:
             amounts[block["kind"]].append(block["billed_usd"])
-    calls = numbers.sum_usd(amounts["tool_call"] + amounts["server_state"])
+    calls = numbers.sum_usd(amounts["tool_call"] + amounts["output"] + amounts["server_state"])
     results = numbers.sum_usd(amounts["tool_result"] + amounts["skill"])
     if group["billed_usd"] is None:
         return None, calls, results

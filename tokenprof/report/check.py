@@ -86,13 +86,12 @@ def _check_turn(turn: Json) -> None:
         )
     amounts = [entry["billed_usd"] for entry in entries]
     billed = turn["billed_usd"]
+    unpriced = sum(amount is None for amount in amounts)
     if billed is None:
-        priced = sum(amount is not None for amount in amounts)
         _require(
-            priced == 0, f"{name} is unpriced (billed_usd is null), but {priced} of its entries have a price."
+            unpriced > 0, f"{name} is unpriced (billed_usd is null), but each of its entries has a price."
         )
         return
-    unpriced = sum(amount is None for amount in amounts)
     _require(unpriced == 0, f"{name} is billed ${billed}, but {unpriced} of its entries have no price.")
     total = sum_usd(amounts) or "0"
     _require(
@@ -120,7 +119,7 @@ def _check_blocks(turns: Sequence[Json], blocks: Sequence[Json]) -> None:
             (block["billed_tokens"] or 0) == carried,
             f"{name}: billed_tokens is {block['billed_tokens']}, but its entries hold {carried:,}.",
         )
-        _same_usd(name, block["billed_usd"], (entry["billed_usd"] for entry in own))
+        _same_usd(name, block["billed_usd"], [entry["billed_usd"] for entry in own])
         _check_size(name, block)
         for key in ("born_turn", "last_turn"):
             _require(
@@ -153,8 +152,8 @@ def _check_totals(totals: Json, turns: Sequence[Json]) -> None:
         placed = sum(turn["usage"][key] for turn in measured)
         said = totals["usage"][key] if totals["usage"] is not None else 0
         _require(said == placed, f"totals.usage.{key} is {said:,}, but the turns hold {placed:,}.")
-    _same_usd("totals", totals["billed_usd"], (turn["billed_usd"] for turn in turns))
-    _check_ratio_is_whole("totals", totals, (turn["billed_usd"] for turn in turns))
+    _same_usd("totals", totals["billed_usd"], [turn["billed_usd"] for turn in turns])
+    _check_ratio_is_whole("totals", totals, [turn["billed_usd"] for turn in measured])
 
 
 def _check_classes(classes: Sequence[Json], turns: Sequence[Json]) -> None:
@@ -175,23 +174,24 @@ def _check_classes(classes: Sequence[Json], turns: Sequence[Json]) -> None:
             f"Class {row['class']}: {row['tokens']:,} tokens, but entries hold {placed:,}.",
         )
         name = f"Class {row['class']}"
-        _same_usd(name, row["billed_usd"], (entry["billed_usd"] for entry in own))
-        _check_ratio_is_whole(name, row, (entry["billed_usd"] for entry in own))
+        _same_usd(name, row["billed_usd"], [entry["billed_usd"] for entry in own])
+        _check_ratio_is_whole(name, row, [entry["billed_usd"] for entry in own])
 
 
-def _same_usd(name: str, said: str | None, amounts: Iterable[str | None]) -> None:
-    """Assert that an amount is the exact sum of those known; null if, and only if, none is."""
-    total = sum_usd(amounts)
+def _same_usd(name: str, said: str | None, amounts: Sequence[str | None]) -> None:
+    """Assert that an amount is the exact sum of what is known under it; null only where some is not."""
+    total = sum_usd(amounts) or "0"
     if said is None:
-        _require(total is None, f"{name}: billed_usd is null, but ${total} under it is priced.")
-    elif total is None:
-        _require(Decimal(said) == 0, f"{name}: ${said} billed, but nothing under it has a price.")
-    else:
-        same = Decimal(said) == Decimal(total)
-        _require(same, f"{name}: ${said} billed, but what lies under it adds up to ${total}.")
+        unknown = not amounts or None in amounts
+        _require(unknown, f"{name}: billed_usd is null, but all under it is priced, ${total} in sum.")
+        return
+    same = Decimal(said) == Decimal(total)
+    _require(same, f"{name}: ${said} billed, but what lies under it adds up to ${total}.")
+    known = not amounts or any(amount is not None for amount in amounts)
+    _require(known, f"{name}: ${said} billed, but nothing under it has a price; unknown is null, not 0.")
 
 
-def _check_ratio_is_whole(name: str, holder: Json, amounts: Iterable[str | None]) -> None:
+def _check_ratio_is_whole(name: str, holder: Json, amounts: Sequence[str | None]) -> None:
     """Assert that no ratio is formed of a bill that leaves out tokens whose compute is counted."""
     unknown = sum(amount is None for amount in amounts)
     _require(

@@ -147,12 +147,13 @@ def _findings(report: Json, console: Console) -> list[Text]:
     for finding in found:
         style = SEVERITY_STYLES.get(finding["severity"], "")
         lead = Text(f"{finding['severity']:<6}  ", style)
-        title = Text(printable(finding["title"]), "bold")
+        lines += paragraph(Text(printable(finding["title"]), "bold"), console, lead=lead, indent=2)
+        detail = Text()
         if finding["saves_usd"] is not None:
             about = "~" if finding.get("state") == "estimated" else ""
-            title.append(f"  saves {about}{numbers.usd(finding['saves_usd'])}", "green")
-        lines += paragraph(title, console, lead=lead, indent=2)
-        lines += paragraph(Text(printable(finding["detail"]), SOFT), console, indent=10)
+            detail.append(f"saves {about}{numbers.usd(finding['saves_usd'])}", "green").append(". ", SOFT)
+        detail.append(printable(finding["detail"]), SOFT)
+        lines += paragraph(detail, console, indent=2 + lead.cell_len)
     return lines
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -25,6 +25,9 @@ CLASS_LABELS: Final = {
     "fee": "fees",
 }
 """The price classes in words, in the order they are shown."""
+
+PROMPT_CLASSES: Final = tuple(CLASS_LABELS)[:7]
+"""The classes that a prompt's tokens fall into."""
 
 KIND_LABELS: Final = {
     "provider_overhead": "overhead",
@@ -55,6 +58,11 @@ def unknown_state(turn: Json) -> str:
     if turn["usage"] is None:
         return "unmeasured"
     return "unpriced" if turn["billed_usd"] is None else ""
+
+
+def prompt_entries(turn: Json) -> Iterator[Json]:
+    """Yield what a turn's prompt was billed for, in prompt order."""
+    return (entry for entry in turn["entries"] if entry["class"] in PROMPT_CLASSES)
 
 
 def at_least(part: Json, lower_bound: bool) -> str:

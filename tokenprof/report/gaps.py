@@ -1,0 +1,55 @@
+"""Findings on the figures themselves: what the report could not measure, price or place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from tokenprof.report import numbers
+from tokenprof.report.finding import Finding, finding, listed, turn_list
+from tokenprof.report.words import Json, printable, unknown_state
+
+_LEAST_UNPLACED_SHARE: Final = Decimal("0.01")
+
+
+def unmeasured_turns(report: Json) -> Iterator[Finding]:
+    """Find turns without usage."""
+    turns = [turn for turn in report["turns"] if unknown_state(turn) == "unmeasured"]
+    if turns:
+        title = f"{numbers.count(len(turns), 'turn')} without usage: the bill is larger than shown"
+        detail = (
+            f"{turn_list(turns)}: the provider reported no token counts, so no sum holds anything of them."
+        )
+        yield finding("unmeasured-turns", "high", title, detail, turns=turns)
+
+
+def unpriced_turns(report: Json) -> Iterator[Finding]:
+    """Find turns that no price is known for."""
+    turns = [turn for turn in report["turns"] if unknown_state(turn) == "unpriced"]
+    if turns:
+        models = dict.fromkeys(f"{turn['model']} ({turn['provider']})" for turn in turns)
+        names = printable(listed(models))
+        title = f"{numbers.count(len(turns), 'turn')} without a price: the bill is larger than shown"
+        detail = f"{turn_list(turns)}: no price was known for {names} at the time. An overlay can add it."
+        yield finding("unpriced-turns", "high", title, detail, turns=turns)
+
+
+def incomplete_output(report: Json) -> Iterator[Finding]:
+    """Find turns whose output was not counted to its end."""
+    turns = [turn for turn in report["turns"] if turn["status"] == "partial" or turn.get("output_incomplete")]
+    if turns:
+        title = f"{numbers.count(len(turns), 'turn')} counted short: the output is at least what is shown"
+        detail = f"{turn_list(turns)}: no final usage was seen, so the bill is a lower bound."
+        yield finding("output-incomplete", "medium", title, detail, turns=turns)
+
+
+def unplaced_tokens(report: Json) -> Iterator[Finding]:
+    """Find billed tokens that lie on no block of the wire."""
+    blocks = [block for block in report["blocks"] if block["kind"] == "unattributed"]
+    unplaced = sum(block["billed_tokens"] or 0 for block in blocks)
+    share = numbers.fraction(unplaced, sum(block["billed_tokens"] or 0 for block in report["blocks"]))
+    if share is not None and share >= _LEAST_UNPLACED_SHARE:
+        title = f"{numbers.percent(share)} of the billed tokens lie on no known block"
+        detail = f"{unplaced:,} tokens were billed for content that the recording does not show."
+        yield finding("unplaced-tokens", "info", title, detail, blocks=blocks)
