@@ -172,6 +172,11 @@ def snapshot_date(ref: str) -> date | None:
         return None
 
 
+def strip_snapshot(ref: str) -> str:
+    """Return a model id without its snapshot date, if it carries one."""
+    return _SNAPSHOT.sub("", ref) if snapshot_date(ref) else ref
+
+
 def _names_of(models: list[Any]) -> _Names:
     names = _Names()
     for model in models:

@@ -1,4 +1,4 @@
-"""The bill rows of the published analysis that the product answers (rows bill-1 … bill-6, billed side of hold-1).
+"""The bill rows of the published analysis (bill-1 to bill-6, and the billed side of hold-1).
 
 The article prices one agent task on Claude Opus 4.8: fifty tool calls that each re-send 200k tokens of
 context from the cache, and 100k output tokens.

@@ -1,0 +1,87 @@
+"""The published rules of prompt caching, as data and small functions.
+
+Times to live, limits and the smallest cacheable prefix per model. The last changed several times during
+2026 and sources disagree, so it is a dated table (`data/cache_rules.toml`), each row with its source.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Literal
+
+from tokenprof.pricing.catalogue import strip_snapshot
+
+Section = Literal["tools", "system", "messages"]
+"""The parts of an Anthropic prompt, in the order in which they are cached."""
+
+SECTIONS: tuple[Section, ...] = ("tools", "system", "messages")
+
+TTL_S: Mapping[str, int] = MappingProxyType({"5m": 300, "1h": 3600, "30m": 1800, "12h": 43_200})
+"""Seconds a cache entry lives after its last use, by the name of its time to live."""
+
+MAX_BREAKPOINTS = 4
+"""Cache markers an Anthropic request may carry; a fifth is refused with status 400."""
+
+LOOKBACK_POSITIONS = 20
+"""Positions searched back from each breakpoint, the breakpoint itself being the first."""
+
+ONE_POSITION_RUNS = frozenset({"tool_use", "tool_result"})
+"""Kinds of content block of which a consecutive run counts as one position of the lookback."""
+
+OPENAI_STEP_TOKENS = 128
+"""Before GPT-5.6, OpenAI caches prefixes in steps of this many tokens above the minimum."""
+
+OPENAI_MAX_WRITES = 4
+"""Breakpoints that one OpenAI request may write, from GPT-5.6 on; the implicit one is among them."""
+
+OPENAI_MAX_LOOKUPS = 80
+"""Breakpoints of a conversation that OpenAI considers for a match, latest first, from GPT-5.6 on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Minimum:
+    """The smallest prefix that is cached, with its source; `assumed` where nobody published one."""
+
+    tokens: int
+    source: str
+    checked: date
+    assumed: bool = False
+
+
+class CacheRuleError(ValueError):
+    """A request that breaks a rule of the cache, which the provider refuses with status 400."""
+
+
+def minimum_cacheable(provider: str, model: str, on: date | None = None) -> Minimum:
+    """Return the smallest cacheable prefix of a model on a day (None: now); an assumed one where none is known."""
+    model = strip_snapshot(model)
+    rows = [row for row in _table()["minimum"] if row["provider"] == provider and _holds(row, on)]
+    named = [row for row in rows if model in row["models"]] or [row for row in rows if "*" in row["models"]]
+    if not named:
+        return Minimum(tokens=0, source=f"no minimum is known for {provider}", checked=date.min, assumed=True)
+    row = max(named, key=lambda row: row.get("from", date.min))
+    return Minimum(row["tokens"], row["source"], row["checked"], row.get("assumed", False))
+
+
+def first_section_lost(provider: str, parameter: str) -> Section | None:
+    """Return the first part of the cached prompt that a changed parameter loses, None if it loses nothing."""
+    for row in _table()["invalidation"]:
+        if row["provider"] == provider:
+            section: Section | None = row["first_lost"].get(parameter)
+            return section
+    return None
+
+
+@cache
+def _table() -> Mapping[str, Any]:
+    return tomllib.loads((files("tokenprof.pricing") / "data" / "cache_rules.toml").read_text("utf-8"))
+
+
+def _holds(row: Mapping[str, Any], on: date | None) -> bool:
+    return on is None or row.get("from", date.min) <= on

@@ -1,0 +1,169 @@
+"""Anthropic's cache, against the worked examples of its own documentation and against invariants."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tokenprof.pricing.cache_rules import CacheRuleError, first_section_lost, minimum_cacheable
+from tokenprof.pricing.cache_simulator import AnthropicCache, CacheBlock, CacheSplit
+
+MODEL = "claude-opus-4-8"
+
+
+def blocks(count: int, tokens: int = 100, start: int = 1) -> list[CacheBlock]:
+    return [CacheBlock(f"block {number}", tokens) for number in range(start, start + count)]
+
+
+def cache() -> AnthropicCache:
+    return AnthropicCache(minimum_tokens=0)
+
+
+def test_growing_conversation_of_the_documentation():
+    """Turn 1 writes block 10; turn 2 reads 10 and writes 15; turn 3 finds nothing 20 positions back from 35."""
+    conversation = cache()
+    assert conversation.call(blocks(10), [(9, "5m")], 0, MODEL) == CacheSplit(0, 1000, 0, 0)
+    assert conversation.call(blocks(15), [(14, "5m")], 1, MODEL) == CacheSplit(1000, 500, 0, 0)
+    turn_3 = conversation.lookup(blocks(35), [(34, "5m")], 2, MODEL)
+    assert turn_3.split == CacheSplit(0, 3500, 0, 0)
+    assert turn_3.miss == "lookback"
+    # A second breakpoint on block 15 starts a window of its own there, which finds the turn-2 entry.
+    assert conversation.call(blocks(35), [(14, "5m"), (34, "5m")], 2, MODEL) == CacheSplit(1500, 2000, 0, 0)
+
+
+def test_entry_twenty_positions_back_is_found_and_twenty_one_is_not():
+    for distance, read in ((19, 100), (20, 0)):
+        conversation = cache()
+        conversation.call(blocks(1), [(0, "5m")], 0, MODEL)
+        assert conversation.call(blocks(1 + distance), [(distance, "5m")], 1, MODEL).read_tokens == read
+
+
+def test_a_run_of_tool_calls_and_a_run_of_results_are_one_position_each():
+    first = [CacheBlock("user", 100)]
+    calls = [CacheBlock(f"call {number}", 10, "tool_use") for number in range(15)]
+    results = [CacheBlock(f"result {number}", 10, "tool_result") for number in range(15)]
+    conversation = cache()
+    conversation.call(first, [(0, "5m")], 0, MODEL)
+    assert conversation.call([*first, *calls, *results], [(30, "5m")], 1, MODEL) == CacheSplit(100, 300, 0, 0)
+
+
+def test_marker_on_a_block_that_changes_every_request_never_hits():
+    conversation = cache()
+    for request in range(3):
+        prompt = [*blocks(5), CacheBlock(f"timestamp {request}", 20)]
+        assert conversation.call(prompt, [(5, "5m")], request, MODEL) == CacheSplit(0, 520, 0, 0)
+
+
+def test_mixed_times_to_live_are_billed_one_hour_up_to_the_last_one_hour_marker():
+    assert cache().call(blocks(10), [(2, "1h"), (5, "1h"), (8, "5m")], 0, MODEL) == CacheSplit(
+        0, 300, 600, 100
+    )
+
+
+@pytest.mark.parametrize(("ttl", "lives_s"), [("5m", 300), ("1h", 3600)])
+def test_time_to_live_runs_from_the_last_use(ttl, lives_s):
+    conversation = cache()
+    conversation.call(blocks(3), [(2, ttl)], 0, MODEL)
+    assert conversation.call(blocks(3), [(2, ttl)], lives_s - 1, MODEL).read_tokens == 300
+    assert conversation.call(blocks(3), [(2, ttl)], 2 * lives_s - 2, MODEL).read_tokens == 300
+    late = conversation.lookup(blocks(3), [(2, ttl)], 3 * lives_s, MODEL)
+    assert (late.split.read_tokens, late.miss) == (0, "ttl_expired")
+
+
+def test_one_hour_prefix_survives_when_the_five_minute_tail_is_gone():
+    conversation = cache()
+    conversation.call(blocks(10), [(3, "1h"), (9, "5m")], 0, MODEL)
+    assert conversation.call(blocks(10), [(3, "1h"), (9, "5m")], 600, MODEL) == CacheSplit(400, 600, 0, 0)
+
+
+def test_parallel_twins_both_write_because_entries_show_once_a_response_begins():
+    conversation = cache()
+    first = conversation.lookup(blocks(4), [(3, "5m")], 0.0, MODEL)
+    twin = conversation.lookup(blocks(4), [(3, "5m")], 0.1, MODEL)
+    conversation.commit(first, 1.0)
+    conversation.commit(twin, 1.1)
+    assert first.split == twin.split == CacheSplit(0, 400, 0, 0)
+    assert conversation.call(blocks(4), [(3, "5m")], 2.0, MODEL).read_tokens == 400
+
+
+def test_another_model_or_workspace_has_a_cache_of_its_own():
+    conversation = cache()
+    conversation.call(blocks(4), [(3, "5m")], 0, MODEL)
+    assert conversation.call(blocks(4), [(3, "5m")], 1, "claude-opus-5").read_tokens == 0
+    assert conversation.call(blocks(4), [(3, "5m")], 1, MODEL, scope="other").read_tokens == 0
+
+
+def test_prefix_below_the_models_minimum_is_neither_written_nor_read_without_an_error():
+    conversation = AnthropicCache()
+    for at_s in (0, 1):
+        short = conversation.lookup(blocks(10), [(9, "5m")], at_s, MODEL)
+        conversation.commit(short, at_s)
+        assert (short.split, short.miss) == (CacheSplit(0, 0, 0, 1000), "below_minimum")
+    assert conversation.call(blocks(11), [(10, "5m")], 2, MODEL) == CacheSplit(0, 1100, 0, 0)
+
+
+def test_without_breakpoints_nothing_is_cached():
+    assert cache().call(blocks(3), [], 0, MODEL) == CacheSplit(0, 0, 0, 300)
+
+
+@pytest.mark.parametrize(
+    ("breakpoints", "message"),
+    [
+        ([(0, "5m")] * 5, "may carry 4 cache breakpoints"),
+        ([(1, "5m"), (2, "1h")], "must come before any 5m one"),
+        ([(9, "5m")], "block 9 of a prompt of 4 blocks"),
+        ([(1, "2h")], "not 5m or 1h"),
+    ],
+)
+def test_what_the_api_refuses_is_refused(breakpoints, message):
+    with pytest.raises(CacheRuleError, match=message):
+        cache().call(blocks(4), breakpoints, 0, MODEL)
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "assumed"),
+    [
+        ("claude-opus-5", 512, False),
+        ("claude-opus-4-8", 1024, False),
+        ("claude-opus-4-7", 2048, False),
+        ("claude-haiku-4-5-20251001", 4096, False),
+        ("claude-haiku-5-5", 1024, True),
+    ],
+)
+def test_minimum_is_the_models_own_and_says_when_it_is_assumed(model, tokens, assumed):
+    minimum = minimum_cacheable("anthropic", model)
+    assert (minimum.tokens, minimum.assumed) == (tokens, assumed)
+
+
+def test_changed_parameters_lose_the_sections_that_the_documentation_names():
+    assert first_section_lost("anthropic", "tool_choice") == "messages"
+    assert first_section_lost("anthropic", "speed") == "system"
+    assert first_section_lost("anthropic", "model") == "tools"
+    assert first_section_lost("anthropic", "metadata") is None
+
+
+@st.composite
+def conversations(draw):
+    """A sequence of calls of growing prompts, with markers anywhere and pauses of any length."""
+    calls, length, at_s = [], 0, 0.0
+    for _ in range(draw(st.integers(1, 8))):
+        length += draw(st.integers(0, 30))
+        at_s += draw(st.floats(0, 5000))
+        places = draw(st.lists(st.integers(0, max(0, length - 1)), max_size=4, unique=True)) if length else []
+        hours = draw(st.integers(0, 4))
+        marks = [(place, "1h" if number < hours else "5m") for number, place in enumerate(sorted(places))]
+        calls.append((length, marks, at_s))
+    return calls
+
+
+@settings(deadline=None, max_examples=200)
+@given(conversations(), st.sampled_from([0, 300]))
+def test_every_split_adds_up_to_its_prompt_and_nothing_is_read_that_was_not_written(calls, minimum):
+    conversation = AnthropicCache(minimum_tokens=minimum)
+    longest_written = 0
+    for length, marks, at_s in calls:
+        split = conversation.call(blocks(length), marks, at_s, MODEL)
+        parts = (split.read_tokens, split.write_5m_tokens, split.write_1h_tokens, split.uncached_tokens)
+        assert min(parts) >= 0
+        assert sum(parts) == 100 * length
+        assert split.read_tokens <= longest_written
+        longest_written = max(longest_written, 100 * length - split.uncached_tokens)
