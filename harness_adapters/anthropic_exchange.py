@@ -13,9 +13,10 @@ import orjson
 
 from tokenprof.harness_adapters.anthropic_messages import message_blocks, output_of, prompt_of, settings_of
 from tokenprof.pricing.normalise import merge_anthropic_stream, usage_from_anthropic
+from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.shape import Shaper
-from tokenprof.types import Selectors, TurnStatus
+from tokenprof.types import TurnStatus
 
 PROVIDER = "anthropic"
 
@@ -73,7 +74,9 @@ def _message_of(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
         message = orjson.loads(data)
     except orjson.JSONDecodeError:
         return None, "error"
-    return (message, "ok") if isinstance(message, dict) and message.get("type") == "message" else (None, "error")
+    return (
+        (message, "ok") if isinstance(message, dict) and message.get("type") == "message" else (None, "error")
+    )
 
 
 def _decoded(exchange: Exchange) -> bytes:
@@ -128,7 +131,11 @@ def message_of_events(events: Iterator[dict[str, Any]]) -> tuple[dict[str, Any] 
         elif kind == "content_block_start":
             blocks[event["index"]] = dict(event.get("content_block") or {})
         elif kind == "content_block_delta":
-            _apply_delta(blocks.setdefault(event["index"], {}), event.get("delta") or {}, arguments.setdefault(event["index"], []))
+            _apply_delta(
+                blocks.setdefault(event["index"], {}),
+                event.get("delta") or {},
+                arguments.setdefault(event["index"], []),
+            )
         elif kind == "message_delta":
             deltas.append(event.get("usage") or {})
             if message is not None:

@@ -17,7 +17,15 @@ from tokenprof.types import Block, BlockKind, Breakpoint, Section
 
 TOOL_FIELDS = ("name", "description", "input_schema", "type", "input_examples")
 
-SETTINGS = ("model", "tool_choice", "thinking", "output_config", "output_format", "speed", "context_management")
+SETTINGS = (
+    "model",
+    "tool_choice",
+    "thinking",
+    "output_config",
+    "output_format",
+    "speed",
+    "context_management",
+)
 """Request parameters outside the blocks that can end a cached prefix when they change."""
 
 Wire = Mapping[str, Any]
@@ -49,14 +57,16 @@ class _Layout:
         self.calls: dict[str, _Call] = {}
         self.deferred: dict[str, Wire] = {}
 
-    def add(self, kind: BlockKind, name: str, content: Wire, marker: Wire | None = None, **shape: Any) -> None:
+    def add(
+        self, kind: BlockKind, name: str, content: Wire, marker: Wire | None = None, **shape: Any
+    ) -> None:
         self.blocks.append(self.shaper.block(kind, name, content, **shape))
         self.mark(marker)
 
     def mark(self, marker: Wire | None) -> None:
         if isinstance(marker, Mapping) and self.blocks:
-            ttl = "1h" if marker.get("ttl") == "1h" else "5m"
-            self.breakpoints.append(Breakpoint(after=len(self.blocks) - 1, ttl=ttl))
+            last = len(self.blocks) - 1
+            self.breakpoints.append(Breakpoint(last, "1h" if marker.get("ttl") == "1h" else "5m"))
 
 
 def prompt_of(body: Wire, shaper: Shaper) -> Prompt:
@@ -284,7 +294,9 @@ def _references(block: Wire) -> list[str]:
     """Return the tools that a tool result brings into the context by reference."""
     content = block.get("content")
     found: list[str] = []
-    parts = _sequence(content) if not isinstance(content, Mapping) else _sequence(content.get("tool_references"))
+    parts = (
+        _sequence(content) if not isinstance(content, Mapping) else _sequence(content.get("tool_references"))
+    )
     for part in parts:
         if part.get("type") == "tool_reference":
             found.append(_text(part.get("tool_name")) or _text(part.get("name")))
@@ -314,7 +326,7 @@ def _document_text(block: Wire) -> str | None:
 
 
 def _split_marker(block: Wire) -> tuple[Wire, Wire | None]:
-    """Take `cache_control` off a block and off the parts of its content; return the outermost marker found."""
+    """Take `cache_control` off a block and the parts of its content; return the outermost marker found."""
     marker = block.get("cache_control")
     if "cache_control" in block:
         block = {key: value for key, value in block.items() if key != "cache_control"}

@@ -63,7 +63,7 @@ class TokenprofMiddleware(Middleware):
 
 
 def wrap(client: Any) -> Any:
-    """Return a copy of an Anthropic client that carries the middleware; the client itself if it does already."""
+    """Return a copy of a client that carries the middleware; the client itself if it does already."""
     if any(isinstance(entry, TokenprofMiddleware) for entry in client.middleware):
         return client
     return client.with_middleware(TokenprofMiddleware())
@@ -84,7 +84,7 @@ def wrap_new_clients() -> Callable[[], None]:
         if original is None or "middleware" not in inspect.signature(original).parameters:
             continue
         replacement = _constructor_with_middleware(original)
-        client_class.__init__ = replacement
+        client_class.__init__ = replacement  # type: ignore[method-assign]
         patched.append((client_class, original, replacement))
 
     def undo() -> None:
@@ -97,7 +97,7 @@ def wrap_new_clients() -> Callable[[], None]:
 
 
 def _client_bases() -> tuple[type, ...]:
-    return tuple(base for base in anthropic.Anthropic.__mro__ + anthropic.AsyncAnthropic.__mro__ if base.__name__ == "BaseClient")
+    return tuple(base for base in anthropic.Anthropic.__mro__ if base.__name__ == "BaseClient")
 
 
 def _constructor_with_middleware(original: Any) -> Any:
@@ -168,7 +168,9 @@ class _Attempt:
             name: value for name in HEADERS_READ if (value := response.headers.get(name)) is not None
         }
         if response.is_closed and hasattr(response, "_content"):
-            self.exchange.headers = {k: v for k, v in self.exchange.headers.items() if k != "content-encoding"}
+            self.exchange.headers = {
+                k: v for k, v in self.exchange.headers.items() if k != "content-encoding"
+            }
             self._chunks.append(response.content)
             self._end(complete=True)
             return
@@ -177,7 +179,7 @@ class _Attempt:
         if isinstance(response.stream, httpx2.AsyncByteStream):
             response.stream = _AsyncTee(response.stream, self)
         else:
-            response.stream = _Tee(response.stream, self)  # type: ignore[arg-type]
+            response.stream = _Tee(response.stream, self)
 
     def take(self, chunk: bytes) -> None:
         """Note a chunk of the body on its way to the host."""

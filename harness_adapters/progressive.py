@@ -1,4 +1,4 @@
-"""Signals on the wire that content was disclosed progressively: skills indexes, skill bodies, memory, reminders.
+"""Signals on the wire that content was disclosed progressively: skills, memory, reminders, summaries.
 
 Only structure is looked at: line shapes, front matter and the fixed phrases that harnesses put before
 what they inject. What is returned are identifiers (a skill's name), never prose.
@@ -11,13 +11,26 @@ from collections.abc import Mapping
 from typing import Any
 
 SKILL_TOOLS = frozenset(
-    {"skill", "read_skill", "load_skill", "use_skill", "get_skill", "activate_skill", "invoke_skill", "view_skill"}
+    {
+        "skill",
+        "read_skill",
+        "load_skill",
+        "use_skill",
+        "get_skill",
+        "activate_skill",
+        "invoke_skill",
+        "view_skill",
+    }
 )
 """Names of tools whose result is a skill's body, lower case."""
 
-_INDEX_LINE = re.compile(r"^\s*[-*•]\s+[*`\"]{0,3}([A-Za-z0-9][\w.:/@-]*)[*`\"]{0,3}\s*(?::|—|–|-\s)\s*\S.*$", re.M)
+_INDEX_LINE = re.compile(
+    r"^\s*[-*•]\s+[*`\"]{0,3}([A-Za-z0-9][\w.:/@-]*)[*`\"]{0,3}\s*(?::|—|–|-\s)\s*\S.*$", re.M
+)
 _INDEX_XML = re.compile(r"<skill>.*?<name>\s*([^<\s]+)\s*</name>.*?</skill>", re.S)
-_FRONT_MATTER = re.compile(r"\A\s*---\s*\n(?:.*\n)*?name:\s*[\"']?([\w.:/@ -]+?)[\"']?\s*\n(?:.*\n)*?---\s*\n")
+_FRONT_MATTER = re.compile(
+    r"\A\s*---\s*\n(?:.*\n)*?name:\s*[\"']?([\w.:/@ -]+?)[\"']?\s*\n(?:.*\n)*?---\s*\n"
+)
 _SKILL_PATH = re.compile(r"([\w.@-]+)/SKILL\.md\b")
 _BASE_DIRECTORY = re.compile(r"\A\s*Base directory for this skill:\s*(\S+)")
 _SUMMARY_OPENINGS = (

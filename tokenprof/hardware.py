@@ -62,7 +62,9 @@ class Hardware:
         low, mid, high = np.percentile(total, [10, 50, 90])
         return Interval(float(low), float(mid), float(high))
 
-    def many(self, works: Iterable[tuple[Hashable, Work]], basis: str = FULL_COST) -> dict[Any, Interval | None]:
+    def many(
+        self, works: Iterable[tuple[Hashable, Work]], basis: str = FULL_COST
+    ) -> dict[Any, Interval | None]:
         """Return the costs of many pieces of work, each on one model, in one pass per model."""
         found: dict[Any, Interval | None] = {}
         waiting: dict[Model, list[tuple[Hashable, Vector]]] = defaultdict(list)
@@ -108,7 +110,9 @@ def cost_to_compute(ledger: Ledger, *, deployment: str | None = None, draws: int
     return Hardware(scenarios, tuple(turns), classes, blocks, entries, total)
 
 
-def _entry_features(ledger: Ledger, index: int, scenario: Scenario, work: TurnWork) -> list[tuple[Any, Vector]]:
+def _entry_features(
+    ledger: Ledger, index: int, scenario: Scenario, work: TurnWork
+) -> list[tuple[Any, Vector]]:
     """Share a turn's read, prefill and decode work out to its entries, by tokens and, in prefill, by place."""
     read = scenario.features(work, part="read")
     prefill = scenario.features(work, part="prefill")

@@ -79,9 +79,14 @@ class Ledger:
             amounts = price.amounts(turn.usage)
             for cls in CLASSES:
                 due = amounts.get(cls, NOTHING)
-                _require(money[cls] == due, f"turn {index}: entries bill {money[cls]} USD of {cls}, the price {due}")
+                _require(
+                    money[cls] == due,
+                    f"turn {index}: entries bill {money[cls]} USD of {cls}, the price {due}",
+                )
             total = sum(amounts.values(), NOTHING)
-            _require(self.billed_usd[index] == total, f"turn {index}: billed {self.billed_usd[index]}, due {total}")
+            _require(
+                self.billed_usd[index] == total, f"turn {index}: billed {self.billed_usd[index]}, due {total}"
+            )
 
 
 def _require(holds: bool, otherwise: str) -> None:
@@ -93,24 +98,21 @@ def build_ledger(run: Run, book: PriceBook) -> Ledger:
     """Attribute a run and price it, each turn at its own time, model and tier as served."""
     attribution = attribute(run)
     prices = tuple(_price_of(run, index, book) for index in range(len(run.turns)))
-    entries = tuple(
-        _entries_of(attribution, index, prices[index], run) for index in range(len(run.turns))
-    )
-    billed = tuple(
-        _total(run, index, turn_entries) for index, turn_entries in enumerate(entries)
-    )
+    entries = tuple(_entries_of(attribution, index, prices[index], run) for index in range(len(run.turns)))
+    billed = tuple(_total(run, index, turn_entries) for index, turn_entries in enumerate(entries))
     return Ledger(run, attribution, entries, prices, billed)
 
 
 def _price_of(run: Run, index: int, book: PriceBook) -> Price | Unpriced | None:
-    from tokenprof.pricing.book import Selectors
+    from tokenprof.pricing.book import UnknownTierError, Unpriced
 
     turn = run.turns[index]
     if turn.usage is None:
         return None
-    served = turn.selectors
-    selectors = Selectors(served.service_tier, served.speed, served.inference_geo, served.batch)
-    return book.price(turn.provider, turn.model, turn.started_at, turn.usage, selectors)
+    try:
+        return book.price(turn.provider, turn.model, turn.started_at, turn.usage, turn.selectors)
+    except UnknownTierError as error:
+        return Unpriced(str(error), ())
 
 
 def _entries_of(
@@ -120,7 +122,7 @@ def _entries_of(
 
     known = None if price is None or isinstance(price, Unpriced) else price
     entries = []
-    for share in attribution.allocations[index].shares:
+    for share in attribution.shares[index]:
         billed: Decimal | None = None
         if known is not None:
             if share.cls == "fee":
@@ -131,7 +133,9 @@ def _entries_of(
                 rate = known.rates.get(share.cls)
                 billed = None if rate is None else rate * share.tokens
         entries.append(
-            LedgerEntry(index, share.block, share.cls, share.tokens, billed, share.exact, share.start, share.count)
+            LedgerEntry(
+                index, share.block, share.cls, share.tokens, billed, share.exact, share.start, share.count
+            )
         )
     return tuple(entries)
 

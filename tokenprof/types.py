@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
 
 BlockKind = Literal[
@@ -40,7 +41,7 @@ Section = Literal["tools", "system", "messages"]
 """Where a block stands in the order in which Anthropic caches a prompt: tools, then system, then messages."""
 
 TurnStatus = Literal["ok", "partial", "error"]
-"""`partial`: the response was cut before its final usage; `error`: it ended in an error event but was billed."""
+"""`partial`: cut before its final usage; `error`: ended in an error event, but billed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,26 +99,16 @@ class Block:
 
 
 def block_key(block: Block) -> str:
-    """Return what makes two occurrences the same in a prefix: the text, its role, and where a message begins."""
+    """Return what makes two occurrences the same in a prefix: text, role, and where a message begins."""
     return f"{block.digest}{'+' if block.opens_message else '-'}{block.role}"
 
 
 @dataclass(frozen=True, slots=True)
 class Breakpoint:
-    """A cache breakpoint: everything up to and including block `after` (index in the prompt) may be written."""
+    """A cache breakpoint: what stands up to and including block `after` of the prompt may be written."""
 
     after: int
     ttl: Literal["5m", "1h", "30m", "12h"]
-
-
-@dataclass(frozen=True, slots=True)
-class Selectors:
-    """What the response says was served, where that selects a price."""
-
-    service_tier: str | None = None
-    speed: str | None = None
-    inference_geo: str | None = None
-    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +163,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The billed turns of one or several recordings, in time order, with what the readers had to say of them."""
+    """The billed turns of one or several recordings, in time order, and what the readers had to say."""
 
     turns: tuple[Turn, ...]
     sources: tuple[Source, ...] = ()

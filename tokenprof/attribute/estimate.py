@@ -9,7 +9,7 @@ Bayesian linear regression; Bishop, Pattern Recognition and Machine Learning, 20
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,11 +32,9 @@ OUTLIER_Z = 2.5
 
 def local_tokens(block: Block) -> float:
     """Return the local token count of a block's text, or what stands for it."""
-    counted = block.features.tokens.get("o200k_base")
-    if counted is None:
-        counted = next(iter(block.features.tokens.values()), None)
-    if counted is not None:
-        return float(counted)
+    tokens = block.features.tokens
+    if tokens:
+        return float(tokens.get("o200k_base", next(iter(tokens.values()))))
     if block.features.pixels:
         return block.features.pixels / PIXELS_PER_TOKEN
     return block.features.bytes / BYTES_PER_TOKEN
@@ -93,7 +91,7 @@ class Estimator:
 
     def expected(self, features: Vector) -> float:
         """Return the expected tokens of a block."""
-        return float(max(self.coefficients @ features, 0.0))
+        return max(float(self.coefficients @ features), 0.0)
 
     def variance(self, expected: float, block: Block) -> float:
         """Return the variance of a block's size about its expectation, for given coefficients [tokens²]."""
@@ -134,6 +132,6 @@ def fit(model: str, provider: str, observations: Sequence[Observation]) -> Estim
     return Estimator(prior, coefficients, covariance, scale)
 
 
-def sum_features(blocks: Iterable[Block]) -> Vector:
-    """Return the features of several blocks together."""
-    return np.sum([features_of(block) for block in blocks], axis=0)
+def unfitted(provider: str, model: str) -> Estimator:
+    """Return the estimator of a model before anything of a run is seen."""
+    return fit(model, provider, [])

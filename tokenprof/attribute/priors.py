@@ -51,7 +51,9 @@ class Prior:
     tools_preamble_tokens: tuple[float, float]
 
 
-def _prior(name: str, mean: Mapping[str, float], sd: Mapping[str, float], preamble: tuple[float, float]) -> Prior:
+def _prior(
+    name: str, mean: Mapping[str, float], sd: Mapping[str, float], preamble: tuple[float, float]
+) -> Prior:
     return Prior(
         name=name,
         mean={coefficient: mean.get(coefficient, 0.0) for coefficient in COEFFICIENTS},
@@ -103,10 +105,21 @@ OPENAI = _prior(
     {**_WIDE, "tokens": 0.03, "tokens_second_vocabulary": 0.02},
     preamble=(20.0, 20.0),
 )
-UNKNOWN = _prior("unknown", {"tokens": 1.1, "per_message": 4.0}, {**_WIDE, "tokens": 0.3}, preamble=(100.0, 150.0))
+UNKNOWN = _prior(
+    "unknown", {"tokens": 1.1, "per_message": 4.0}, {**_WIDE, "tokens": 0.3}, preamble=(100.0, 150.0)
+)
 
-_OLDER_CLAUDE = ("claude-2", "claude-3", "claude-opus-4-0", "claude-opus-4-1", "claude-opus-4-2", "claude-opus-4-5",
-                 "claude-opus-4-6", "claude-sonnet-4", "claude-haiku-4")
+_OLDER_CLAUDE = (
+    "claude-2",
+    "claude-3",
+    "claude-opus-4-0",
+    "claude-opus-4-1",
+    "claude-opus-4-2",
+    "claude-opus-4-5",
+    "claude-opus-4-6",
+    "claude-sonnet-4",
+    "claude-haiku-4",
+)
 
 
 def prior_for(provider: str, model: str) -> Prior:

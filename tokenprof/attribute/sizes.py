@@ -15,10 +15,11 @@ from tokenprof.attribute.estimate import (
     fit,
     local_tokens,
 )
-from tokenprof.attribute.priors import prior_for
+from tokenprof.attribute.model import Size
+from tokenprof.attribute.paths import OutputHint
+from tokenprof.attribute.priors import COEFFICIENTS, prior_for
 from tokenprof.attribute.solve import Row, clusters, condition, largest_remainder
 from tokenprof.attribute.tree import Segment, Tree
-from tokenprof.types import Block
 
 BOUND_Z = 1.96
 """Bounds are meant to hold nineteen times in twenty, so that nine in ten holds with room."""
@@ -28,34 +29,13 @@ SAME_TEXT_VARIANCE = 0.3
 SAME_NAME_VARIANCE_SHARE = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
-    """The size of one occurrence of a block, in tokens, and bounds on it; equal to it when exact."""
-
-    tokens: int
-    low: int
-    high: int
-    exact: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OutputHint:
-    """Nodes that were written by one call, and the output tokens that the call was billed for them."""
-
-    nodes: tuple[int, ...]
-    tokens: float
-    variance: float
-
-
 @dataclass(slots=True)
 class _Belief:
     mean: float
     variance: float
 
 
-def solve_sizes(
-    tree: Tree, provider: str, model: str, hints: Sequence[OutputHint], preamble_nodes: frozenset[int]
-) -> dict[int, Size]:
+def solve_sizes(tree: Tree, provider: str, model: str, hints: Sequence[OutputHint]) -> dict[int, Size]:
     """Return the size of every node of a tree.
 
     Segments that share no node are solved apart, in the order in which the run made them known, so
@@ -65,15 +45,22 @@ def solve_sizes(
     exact = _exact_nodes(segments)
     unknown_parts = [tuple(n for n in s.nodes if n not in exact) for s in segments]
     estimator = _fit(tree, provider, model, segments, unknown_parts, exact, hints)
-    beliefs = _prior_beliefs(tree, estimator, provider, model, preamble_nodes)
+    beliefs = _prior_beliefs(tree, estimator)
     known_texts: dict[str, _Belief] = {}
     known_names: dict[tuple[str, str], tuple[float, float]] = {}
     real: dict[int, _Belief] = {node: _Belief(float(tokens), 0.0) for node, tokens in exact.items()}
     for node in exact:
         _learn(tree, node, real[node], known_texts, known_names)
-    rows = [Row(unknown, s.tokens - sum(exact.get(n, 0) for n in s.nodes)) for s, unknown in zip(segments, unknown_parts, strict=True)]
+    rows = [
+        Row(unknown, s.tokens - sum(exact.get(n, 0) for n in s.nodes))
+        for s, unknown in zip(segments, unknown_parts, strict=True)
+    ]
     hint_rows = [
-        Row(tuple(n for n in h.nodes if n not in exact), h.tokens - sum(exact.get(n, 0) for n in h.nodes), h.variance)
+        Row(
+            tuple(n for n in h.nodes if n not in exact),
+            h.tokens - sum(exact.get(n, 0) for n in h.nodes),
+            h.variance,
+        )
         for h in hints
     ]
     all_rows = [row for row in [*rows, *hint_rows] if row.unknowns]
@@ -82,7 +69,7 @@ def solve_sizes(
     for index in range(1, len(tree.nodes)):
         if index not in real:
             real[index] = _informed(tree, index, beliefs[index], known_texts, known_names)
-    return _rounded(tree, segments, exact, real, estimator)
+    return _rounded(tree, segments, exact, real)
 
 
 def _exact_nodes(segments: Sequence[Segment]) -> dict[int, int]:
@@ -116,7 +103,7 @@ def _fit(
 ) -> Estimator:
     """Fit the estimator on all segments that hold no slack (an unseen part could be of any size)."""
     prior = prior_for(provider, model)
-    start = np.array([prior.mean[name] for name in prior.mean])
+    start = np.array([prior.mean[name] for name in COEFFICIENTS])
     observations = []
     for segment in segments:
         blocks = [tree.nodes[n].block for n in segment.nodes if not tree.nodes[n].slack]
@@ -124,22 +111,20 @@ def _fit(
         if len(present) != len(segment.nodes) or any(b.kind == "provider_overhead" for b in present):
             continue
         variance = sum(
-            block_variance(prior, float(max(start @ features_of(block), 0.0)), block) for block in present
+            block_variance(prior, max(float(start @ features_of(block)), 0.0), block) for block in present
         )
         total_features = np.sum([features_of(block) for block in present], axis=0)
         observations.append(Observation(total_features, float(segment.tokens), variance))
     return fit(model, provider, observations)
 
 
-def _prior_beliefs(
-    tree: Tree, estimator: Estimator, provider: str, model: str, preamble_nodes: frozenset[int]
-) -> dict[int, _Belief]:
-    prior = prior_for(provider, model)
+def _prior_beliefs(tree: Tree, estimator: Estimator) -> dict[int, _Belief]:
+    prior = estimator.prior
     beliefs = {}
     for index, node in enumerate(tree.nodes):
         if node.block is None:
             continue
-        if index in preamble_nodes:
+        if node.block.kind == "provider_overhead":
             mean, sd = prior.tools_preamble_tokens
             beliefs[index] = _Belief(mean, sd**2)
         elif node.slack:
@@ -220,7 +205,6 @@ def _rounded(
     segments: Sequence[Segment],
     exact: Mapping[int, int],
     real: Mapping[int, _Belief],
-    estimator: Estimator,
 ) -> dict[int, Size]:
     """Round sizes so that every segment's integers sum to its exact total, and put bounds on them."""
     whole: dict[int, int] = dict(exact)
@@ -230,7 +214,9 @@ def _rounded(
         left = segment.tokens - sum(whole[n] for n in segment.nodes if n in whole)
         if left < 0 or not open_nodes:
             continue
-        parts = largest_remainder([real[n].mean for n in open_nodes], left, [_floor(tree, n) for n in open_nodes])
+        parts = largest_remainder(
+            [real[n].mean for n in open_nodes], left, [_floor(tree, n) for n in open_nodes]
+        )
         for node, tokens in zip(open_nodes, parts, strict=True):
             whole[node] = tokens
             totals[node] = segment.tokens

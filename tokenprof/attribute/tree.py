@@ -45,7 +45,7 @@ class Tree:
     _children: dict[tuple[int, str], int] = field(default_factory=dict)
 
     def walk(self, steps: Sequence[tuple[str, Block, bool]], turn: int) -> list[int]:
-        """Return the nodes of a prompt, given as (key, block, whether its size is slack), making the new ones."""
+        """Return the nodes of a prompt, given as (key, block, whether its size is slack); makes the new ones."""
         path: list[int] = []
         at = ROOT
         for key, block, slack in steps:
@@ -68,6 +68,13 @@ class Tree:
             return False
         self.nodes[node].pin = tokens
         return True
+
+    def block(self, node: int) -> Block:
+        """Return the block at a node. Raises ValueError for the root, which has none."""
+        block = self.nodes[node].block
+        if block is None:
+            raise ValueError("The root of a tree of prompts is no block.")
+        return block
 
     def pinned_above(self, node: int) -> int:
         """Return the nearest pinned ancestor of a node (the root is pinned at 0)."""

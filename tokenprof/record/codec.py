@@ -12,8 +12,9 @@ from typing import Any
 
 import orjson
 
+from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
-from tokenprof.types import Block, Breakpoint, Child, Features, Selectors
+from tokenprof.types import Block, Breakpoint, Child, Features
 
 _FEATURE_FIELDS = tuple(field.name for field in dataclasses.fields(Features))
 _USAGE_FIELDS = tuple(field.name for field in dataclasses.fields(Usage))

@@ -10,9 +10,6 @@ from tokenprof.types import Block, block_key
 KEYFRAME_EVERY = 64
 """A prompt is written whole after so many deltas, so that one lost line costs little."""
 
-KEPT_TAIL_BLOCKS = 3
-"""So many blocks of an old history, at least, make a prompt its compacted continuation."""
-
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -43,7 +40,8 @@ class ContextTracker:
     A call extends the context with whose newest prompt it shares the longest run of leading blocks,
     if that run reaches into the messages. If it leaves that history where the model had already
     answered and takes up nothing of what followed, it is a branch: a context of its own. A prompt that
-    shares no beginning but holds a summary, or much of an older history, continues that one compacted.
+    shares no beginning but holds a summary, or answers that the model gave in an older history, continues
+    that one in another form.
     """
 
     def __init__(self) -> None:
@@ -64,8 +62,8 @@ class ContextTracker:
             else:
                 context = nearest
         else:
-            context = self._compacted_from(keys[messages_from:], blocks, agent)
-            compacted = context is not None
+            context = self._rewritten(keys[messages_from:], blocks, agent)
+            compacted = context is not None and len(keys) < len(context.keys)
             if context is None and agent is not None and self._contexts:
                 parent = self._contexts[0]
         if context is None:
@@ -79,7 +77,7 @@ class ContextTracker:
         return Placement(context.name, context.parent, base, shared if base else 0, compacted)
 
     def _nearest(self, keys: list[str], agent: str | None) -> tuple[_Context | None, int]:
-        """Return the context whose newest prompt shares the most leading blocks; ties go to the same agent."""
+        """Return the context whose newest prompt shares the most leading blocks; a tie goes to the agent."""
         best, best_rank = None, (0, False)
         for context in reversed(self._contexts):
             rank = (_shared_prefix(keys, context.keys), context.agent == agent)
@@ -87,20 +85,19 @@ class ContextTracker:
                 best, best_rank = context, rank
         return best, best_rank[0]
 
-    def _compacted_from(
+    def _rewritten(
         self, message_keys: list[str], blocks: Sequence[Block], agent: str | None
     ) -> _Context | None:
+        """Return the context whose history a prompt holds in another form: summarised or edited."""
         summarised = any(block.kind == "summary" for block in blocks)
         kin = [context for context in self._contexts if context.agent == agent]
         if not kin:
             return None
+        answers = {key for key in message_keys if key.endswith("assistant")}
         overlap, context = max(
-            ((len(context.texts.intersection(message_keys)), context) for context in reversed(kin)),
-            key=lambda pair: pair[0],
+            ((len(context.texts & answers), context) for context in reversed(kin)), key=lambda pair: pair[0]
         )
-        if summarised or overlap >= max(KEPT_TAIL_BLOCKS, (len(message_keys) + 1) // 2):
-            return context
-        return None
+        return context if summarised or overlap else None
 
 
 def _shared_prefix(ours: list[str], theirs: list[str]) -> int:
@@ -111,6 +108,6 @@ def _shared_prefix(ours: list[str], theirs: list[str]) -> int:
 
 
 def _is_branch(ours: list[str], theirs: list[str], shared: int) -> bool:
-    """Whether a prompt leaves a history for good: answers of the model were dropped and nothing after was kept."""
+    """Whether a prompt leaves a history for good: answers were dropped and nothing after them kept."""
     dropped = theirs[shared:]
     return any(key.endswith("assistant") for key in dropped) and not set(dropped).intersection(ours[shared:])

@@ -18,17 +18,17 @@ VOCABULARIES = ("o200k_base", "cl100k_base")
 
 
 def load_vocabularies() -> None:
-    """Load the vocabularies now (about 0.4 s, holding the interpreter), so that no later call waits for them."""
+    """Load the vocabularies now (0.4 s, holding the interpreter), so that no later call waits for them."""
     count_tokens(["warm"])
 
 
 def count_tokens(texts: Sequence[str]) -> list[Mapping[str, int]]:
-    """Return, per text, the number of tokens in each vocabulary that is at hand (an empty mapping for none)."""
+    """Return, per text, its tokens in each vocabulary that is at hand (an empty mapping for none)."""
     if not texts:
         return []
     counts: dict[str, list[int]] = {}
     try:
-        import toktok
+        import toktok  # type: ignore[import-untyped]
     except ImportError:
         for name in VOCABULARIES:
             counted = _count_with_tiktoken(name, texts)

@@ -9,9 +9,8 @@ from __future__ import annotations
 import functools
 import os
 import secrets
-from pathlib import Path
-
 from hashlib import blake2b
+from pathlib import Path
 
 DIGEST_BYTES = 12
 

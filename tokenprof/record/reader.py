@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,9 @@ class _Reading:
                 base=base,
                 kept=kept,
                 agent=attributes.get(names.AGENT),
-                parent=f"{run_id[:6]}.{attributes[names.PARENT_CONTEXT]}" if attributes.get(names.PARENT_CONTEXT) else None,
+                parent=f"{run_id[:6]}.{attributes[names.PARENT_CONTEXT]}"
+                if attributes.get(names.PARENT_CONTEXT)
+                else None,
                 attempts=int(attributes.get(names.ATTEMPTS, 1)),
                 ttft_s=attributes.get(names.TTFT_S),
                 tags=_tags(resource),
@@ -126,12 +129,11 @@ class _Reading:
 
 def in_time_order(turns: list[Turn]) -> tuple[Turn, ...]:
     """Return turns by their start, with the indices of their bases adjusted."""
-    from dataclasses import replace
-
     order = sorted(range(len(turns)), key=lambda i: turns[i].started_at)
     place = {old: new for new, old in enumerate(order)}
     return tuple(
-        turns[i] if turns[i].base is None else replace(turns[i], base=place[turns[i].base]) for i in order
+        turn if (base := turn.base) is None else replace(turn, base=place[base])
+        for turn in (turns[i] for i in order)
     )
 
 

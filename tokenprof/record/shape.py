@@ -71,7 +71,12 @@ class Shaper:
     and counted when `flush` is called, because a batch costs one call into the tokenizer.
     """
 
-    def __init__(self, key: bytes | None = None, *, count: Callable[[Sequence[str]], list[Mapping[str, int]]] = count_tokens):
+    def __init__(
+        self,
+        key: bytes | None = None,
+        *,
+        count: Callable[[Sequence[str]], list[Mapping[str, int]]] = count_tokens,
+    ):
         self._key = project_key() if key is None else key
         self._count = count
         self._known: dict[bytes, tuple[str, Features]] = {}
@@ -142,7 +147,7 @@ def pixels_of(content: object) -> int:
     if not isinstance(data, str):
         return 0
     try:
-        return _pixels(base64.b64decode(data[:65536 * 4 // 3 // 4 * 4], validate=False))
+        return _pixels(base64.b64decode(data[: 65536 * 4 // 3 // 4 * 4], validate=False))
     except (ValueError, struct.error):
         return 0
 

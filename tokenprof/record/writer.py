@@ -77,7 +77,9 @@ def _refuse_foreign_file(path: Path) -> None:
     except FileNotFoundError:
         return
     if data and b'"resourceSpans"' not in data[: data.find(b"\n") + 1 or None]:
-        raise FileExistsError(f"{path} exists and is not a tokenprof recording; give another name to record to.")
+        raise FileExistsError(
+            f"{path} exists and is not a tokenprof recording; give another name to record to."
+        )
     if data and not data.endswith(b"\n"):
         # The half line of a killed process would make the file unreadable once another follows it.
         os.truncate(path, data.rfind(b"\n") + 1)

@@ -1,0 +1,88 @@
+"""Which history a prompt extends: growth, branches, compaction, other agents."""
+
+from __future__ import annotations
+
+from tokenprof.record.contexts import KEYFRAME_EVERY, ContextTracker
+from tokenprof.types import Block, Features
+
+
+def block(text: str, role: str = "user", *, section: str = "messages", kind: str | None = None) -> Block:
+    kinds = {"tools": "tool", "system": "system", "assistant": "assistant", "user": "user"}
+    return Block(
+        kind=kind or kinds[role if section == "messages" else section],
+        name=text,
+        digest=text,
+        section=section,
+        role=role,
+        opens_message=True,
+        features=Features(version=1, bytes=len(text)),
+    )
+
+
+TOOL = block("tool", "tools", section="tools")
+SYSTEM = block("system", "system", section="system")
+
+
+def prompt(*texts: str) -> list[Block]:
+    """A prompt of messages; texts that start with `a` are the model's."""
+    return [TOOL, SYSTEM, *(block(t, "assistant" if t.startswith("a") else "user") for t in texts)]
+
+
+def test_a_growing_history_is_one_context_and_is_told_as_a_delta() -> None:
+    tracker = ContextTracker()
+    first = tracker.place("call1", prompt("u1"), None)
+    second = tracker.place("call2", prompt("u1", "a1", "u2"), None)
+    assert (first.context, first.base, first.kept) == ("c1", None, 0)
+    assert (second.context, second.base, second.kept) == ("c1", "call1", 3)
+
+
+def test_another_task_of_the_same_agent_is_another_context_that_shares_tools_and_system() -> None:
+    tracker = ContextTracker()
+    tracker.place("call1", prompt("u1"), None)
+    other = tracker.place("call2", prompt("v1"), None)
+    assert (other.context, other.base, other.kept, other.parent) == ("c2", "call1", 2, None)
+
+
+def test_parallel_runs_of_the_same_task_become_branches_when_their_answers_differ() -> None:
+    tracker = ContextTracker()
+    tracker.place("call1", prompt("u1"), None)
+    tracker.place("call2", prompt("u1", "a1", "u2"), None)
+    branch = tracker.place("call3", prompt("u1", "aX", "u3"), None)
+    back = tracker.place("call4", prompt("u1", "a1", "u2", "a2", "u4"), None)
+    assert (branch.context, branch.parent, branch.kept) == ("c2", "c1", 3)
+    assert (back.context, back.base, back.kept) == ("c1", "call2", 5)
+
+
+def test_an_edit_in_the_middle_of_a_history_stays_in_its_context() -> None:
+    tracker = ContextTracker()
+    tracker.place("call1", prompt("u1", "a1", "u2"), None)
+    edited = tracker.place("call2", prompt("u1 shortened", "a1", "u2", "a2", "u3"), None)
+    assert (edited.context, edited.compacted) == ("c1", False)
+
+
+def test_a_summary_in_place_of_the_history_continues_it_compacted() -> None:
+    tracker = ContextTracker()
+    tracker.place("call1", prompt("u1", "a1", "u2"), None)
+    summary = [TOOL, SYSTEM, block("what was done", kind="summary")]
+    placed = tracker.place("call2", summary, None)
+    assert (placed.context, placed.compacted, placed.base, placed.kept) == ("c1", True, "call1", 2)
+
+
+def test_a_named_agent_gets_a_context_of_its_own_under_the_first() -> None:
+    tracker = ContextTracker()
+    tracker.place("call1", prompt("u1"), None)
+    sub = tracker.place(
+        "call2", [block("sub system", "system", section="system"), block("task")], "researcher"
+    )
+    assert (sub.context, sub.parent, sub.base) == ("c2", "c1", None)
+
+
+def test_a_long_context_is_written_whole_now_and_then() -> None:
+    tracker = ContextTracker()
+    texts = ["u0"]
+    placed = []
+    for i in range(KEYFRAME_EVERY + 2):
+        texts.append(f"u{i + 1}")
+        placed.append(tracker.place(f"call{i}", prompt(*texts), None))
+    whole = [i for i, p in enumerate(placed) if p.base is None]
+    assert whole == [0, KEYFRAME_EVERY]

@@ -1,0 +1,144 @@
+"""Prompts laid out in the tree, and the pins and hints that their bills give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from tokenprof.attribute.model import nameless
+from tokenprof.attribute.tree import Tree
+from tokenprof.types import Block, Turn, block_key
+
+OUTPUT_HINT_RELATIVE_SD = 0.02
+OUTPUT_HINT_SD_TOKENS = 6.0
+MAX_END_TOKENS = 64
+"""More fresh tokens than this behind the last breakpoint are content, not a provider's closing tokens."""
+
+HIDDEN_NAME = "system prompt and tools, not in the source"
+PREAMBLE_NAME = "tools-present preamble"
+
+
+@dataclass(slots=True)
+class Path:
+    """One turn's prompt as nodes of the tree.
+
+    `lead` nodes stand before the first block that was sent; `end_tokens` follow the last one and
+    belong to the provider; `end_is_seen` says that this turn's own bill shows them.
+    """
+
+    turn: int
+    nodes: list[int]
+    lead: int
+    end_tokens: int = 0
+    end_is_seen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutputHint:
+    """Nodes that one call wrote, and the output tokens it was billed for them (with a variance)."""
+
+    nodes: tuple[int, ...]
+    tokens: float
+    variance: float
+
+
+def lay_out(tree: Tree, turn: Turn, prompt: Sequence[Block], index: int) -> Path:
+    """Lay a prompt out in the tree, behind what stands before it unseen.
+
+    Deferred tools take no place until they are referenced.
+    """
+    lead: list[tuple[str, Block, bool]] = []
+    if turn.hidden_prefix:
+        lead.append((f"hidden:{turn.agent}", nameless("unattributed", HIDDEN_NAME, section="tools"), True))
+    elif any(block.section == "tools" and not block.deferred for block in prompt):
+        lead.append(("preamble", nameless("provider_overhead", PREAMBLE_NAME, section="tools"), False))
+    sent = [(block_key(block), block, False) for block in prompt if not block.deferred]
+    return Path(index, tree.walk([*lead, *sent], index), len(lead))
+
+
+def find_end_tokens(
+    turns: Sequence[Turn], prompts: Sequence[Sequence[Block]], paths: Mapping[int, Path]
+) -> int:
+    """Note, per turn, the closing tokens that follow the last block, where a breakpoint on it shows them.
+
+    Returns what is usual, for the turns that do not show them.
+    """
+    found = []
+    for index, path in paths.items():
+        turn = turns[index]
+        if turn.usage is None or not turn.breakpoints or not path.nodes:
+            continue
+        last = max(b.after for b in turn.breakpoints)
+        fresh = turn.usage.uncached_input_tokens
+        cached = turn.usage.input_tokens - fresh
+        if _reach(path, prompts[index], last) == len(path.nodes) and cached and fresh <= MAX_END_TOKENS:
+            path.end_tokens, path.end_is_seen = fresh, True
+            found.append(fresh)
+    return int(median(found)) if found else 0
+
+
+def _reach(path: Path, prompt: Sequence[Block], after: int) -> int:
+    """Return how many nodes lie up to and including block `after` of the prompt."""
+    return path.lead + sum(not block.deferred for block in prompt[: after + 1])
+
+
+def pin(tree: Tree, turn: Turn, prompt: Sequence[Block], path: Path, usual_end: int) -> None:
+    """Pin what the bill of a turn says: the whole prompt, and the ends of its cached parts."""
+    usage = turn.usage
+    if usage is None or not path.nodes:
+        return
+    if not path.end_is_seen:
+        path.end_tokens = min(usual_end, usage.uncached_input_tokens)
+    tree.pin(path.nodes[-1], usage.input_tokens - path.end_tokens)
+    cached = usage.input_tokens - usage.uncached_input_tokens
+    if not turn.breakpoints or cached <= usage.cache_read_tokens:
+        return
+    points = sorted(turn.breakpoints, key=lambda b: b.after)
+    _pin_at(tree, path, _reach(path, prompt, points[-1].after), cached)
+    long_lived = [b for b in points if b.ttl in ("1h", "12h")]
+    long_written = usage.cache_write_1h_tokens + usage.cache_write_12h_tokens
+    if long_lived and long_written:
+        reach = _reach(path, prompt, long_lived[-1].after)
+        _pin_at(tree, path, reach, usage.cache_read_tokens + long_written)
+
+
+def _pin_at(tree: Tree, path: Path, reach: int, tokens: int) -> None:
+    if 0 < reach <= len(path.nodes):
+        tree.pin(path.nodes[reach - 1], tokens)
+
+
+def output_hints(tree: Tree, previous: Turn | None, path: Path) -> list[OutputHint]:
+    """Tie a prompt's newest assistant message to the output that the context's previous call was billed."""
+    if previous is None or previous.usage is None or previous.output_incomplete:
+        return []
+    message = _first_new_assistant_message(tree, path)
+    if not message:
+        return []
+    visible = tuple(n for n in message if tree.block(n).kind != "thinking")
+    thinking = tuple(n for n in message if n not in visible)
+    usage = previous.usage
+    if usage.reasoning_tokens or not thinking:
+        billed = [(visible, usage.output_tokens), (thinking, usage.reasoning_tokens)]
+    else:
+        billed = [(tuple(message), usage.all_output_tokens)]
+    return [
+        OutputHint(nodes, tokens, (OUTPUT_HINT_SD_TOKENS + OUTPUT_HINT_RELATIVE_SD * tokens) ** 2)
+        for nodes, tokens in billed
+        if nodes
+    ]
+
+
+def _first_new_assistant_message(tree: Tree, path: Path) -> list[int]:
+    message: list[int] = []
+    for node in path.nodes:
+        if tree.nodes[node].first_turn != path.turn:
+            continue
+        block = tree.block(node)
+        if block.role == "assistant" and (message or block.opens_message):
+            if block.opens_message and message:
+                break
+            message.append(node)
+        elif message:
+            break
+    return message

@@ -1,0 +1,127 @@
+"""The `tokenprof` command. Each subcommand is a function; what it needs is imported when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenprof import __version__
+
+OK, BAD_INPUT = 0, 2
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (2 for input that cannot be read, said in one line)."""
+    options = _parser().parse_args(arguments)
+    from tokenprof.errors import InputError
+
+    try:
+        return int(options.run(options))
+    except InputError as error:
+        print(f"tokenprof: {error}", file=sys.stderr)  # noqa: T201 - the command line's own voice
+        return BAD_INPUT
+    except BrokenPipeError:
+        # The reader of our output (a pager, `head`) has gone.
+        sys.stderr.close()
+        return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tokenprof", description="Where an agent's bill came from, and what it cost to compute."
+    )
+    parser.add_argument("--version", action="version", version=f"tokenprof {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_report(commands)
+    _add_demo(commands)
+    from tokenprof.hw_model.cli import add_commands as add_hardware_commands
+    from tokenprof.pricing.cli import add_commands as add_price_commands
+
+    add_price_commands(commands)
+    add_hardware_commands(commands)
+    return parser
+
+
+def _add_report(commands: Any) -> None:
+    report = commands.add_parser(
+        "report", help="report a recording or a transcript", description="Report one run, or many together."
+    )
+    report.add_argument("files", nargs="+", type=Path, metavar="FILE|FOLDER")
+    report.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    report.add_argument(
+        "-o", "--output", type=Path, help="write the report to a file instead of standard output"
+    )
+    report.add_argument("--deployment", help="cost the work on this deployment, e.g. deepseek-v3@8xh200")
+    report.add_argument(
+        "--tag", action="append", default=[], metavar="KEY=VALUE", help="only runs with this tag (repeatable)"
+    )
+    report.add_argument("--turns", type=int, help="show at most so many turns (default: abridged to fit)")
+    report.add_argument("--blocks", type=int, default=15, help="show so many blocks (default: 15)")
+    report.set_defaults(run=run_report)
+
+
+def _add_demo(commands: Any) -> None:
+    demo = commands.add_parser(
+        "demo",
+        help="profile a small agent, with no key and no network",
+        description="Run a three-turn e-mail agent against a loopback provider, record it and report it.",
+    )
+    demo.add_argument(
+        "-o", "--output", type=Path, default=Path("run.jsonl"), help="where to record (default: run.jsonl)"
+    )
+    demo.set_defaults(run=run_demo)
+
+
+def run_report(options: argparse.Namespace) -> int:
+    """`tokenprof report`: read, attribute, price, cost, render."""
+    from tokenprof.read import read
+    from tokenprof.report.build import report_of
+    from tokenprof.select import with_tags
+
+    run = with_tags(read(options.files), options.tag)
+    report = report_of(run, deployment=options.deployment)
+    _show(report, options.format, options.output, turns=options.turns, blocks=options.blocks)
+    return OK
+
+
+def run_demo(options: argparse.Namespace) -> int:
+    """`tokenprof demo`: the three-turn e-mail agent, recorded and reported."""
+    from tokenprof.demo import main as demo
+    from tokenprof.read import read
+    from tokenprof.report.build import report_of
+
+    path = demo(options.output)
+    _show(report_of(read([path])), "text", None, turns=None, blocks=15)
+    print(f"Recorded in {path}; read it again with: tokenprof report {path}")  # noqa: T201
+    return OK
+
+
+def _show(report: dict[str, Any], form: str, output: Path | None, *, turns: int | None, blocks: int) -> None:
+    if form == "json":
+        import orjson
+
+        data = orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        if output:
+            output.write_bytes(data)
+        else:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        return
+    from rich.console import Console
+
+    from tokenprof.report.text import render
+
+    if output:
+        with output.open("w", encoding="utf-8") as file:
+            render(report, Console(file=file, width=100), turns=turns, blocks=blocks)
+    else:
+        render(report, Console(), turns=turns, blocks=blocks)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

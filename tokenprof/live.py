@@ -1,0 +1,50 @@
+"""What a run has cost so far, for budgets that act while the agent still runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tokenprof.pricing.book import Price, UnknownTierError, UnpricedError, default_book
+from tokenprof.types import Block, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class TurnCost:
+    """A finished turn and the run's cost up to it.
+
+    `turn_usd` is None where the turn is unpriced or unmeasured; `total_usd` is then the sum of the
+    others, and `complete` False.
+    """
+
+    turn: Turn
+    turn_usd: Decimal | None
+    total_usd: Decimal
+    complete: bool
+
+
+class RunningCost:
+    """Prices each turn as it ends and tells a callback. Loads the price book when made, not at a turn."""
+
+    def __init__(self, callback: Callable[[TurnCost], None]):
+        self._callback = callback
+        self._book = default_book()
+        self._total_usd = Decimal(0)
+        self._complete = True
+
+    def __call__(self, turn: Turn, prompt: Sequence[Block]) -> None:
+        """Take in a finished turn."""
+        turn_usd = self._price(turn)
+        self._complete = self._complete and turn_usd is not None
+        self._total_usd += turn_usd or Decimal(0)
+        self._callback(TurnCost(turn, turn_usd, self._total_usd, self._complete))
+
+    def _price(self, turn: Turn) -> Decimal | None:
+        if turn.usage is None:
+            return None
+        try:
+            price = self._book.price(turn.provider, turn.model, turn.started_at, turn.usage, turn.selectors)
+            return sum(price.amounts(turn.usage).values(), Decimal(0)) if isinstance(price, Price) else None
+        except (UnpricedError, UnknownTierError):
+            return None

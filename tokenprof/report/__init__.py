@@ -1,0 +1,1 @@
+"""Reports: the JSON object that `docs/report.md` fixes, and what renders it."""

@@ -1,0 +1,83 @@
+"""What a tool, a skill, an agent cost in all: the blocks of a report gathered under one name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import Decimal
+from typing import Any
+
+from tokenprof.attribute.model import Placed
+from tokenprof.hardware import Hardware, Work
+from tokenprof.ledger import NOTHING, Ledger
+from tokenprof.report.money import interval_json, usd
+
+MCP_PREFIX = "mcp__"
+
+Group = tuple[str, str]
+
+
+def groups_of(ledger: Ledger, hardware: Hardware) -> list[dict[str, Any]]:
+    """Return the groups of a ledger, dearest first within their kind.
+
+    A tool holds its schema carried, its calls written and carried, and its results carried; a skill
+    its body; an agent all blocks of its turns. Groups of different kinds overlap and are not added.
+    """
+    members: dict[Group, set[str]] = defaultdict(set)
+    for placed in ledger.attribution.blocks.values():
+        for group in _groups_of_block(placed):
+            members[group].add(placed.id)
+    for index, turn in enumerate(ledger.run.turns):
+        if turn.agent:
+            members["agent", turn.agent].update(entry.block for entry in ledger.entries[index])
+    tokens: dict[str, int] = defaultdict(int)
+    billed: dict[str, Decimal | None] = defaultdict(lambda: NOTHING)
+    for entries in ledger.entries:
+        for entry in entries:
+            tokens[entry.block] += entry.tokens
+            known = billed[entry.block]
+            billed[entry.block] = (
+                None if known is None or entry.billed_usd is None else known + entry.billed_usd
+            )
+    rows = []
+    for (kind, name), ids in members.items():
+        amounts = [billed[i] for i in ids]
+        total = (
+            None if any(a is None for a in amounts) else sum((a for a in amounts if a is not None), NOTHING)
+        )
+        rows.append(
+            {
+                "kind": kind,
+                "name": name,
+                "blocks": sorted(ids),
+                "billed_tokens": sum(tokens[i] for i in ids),
+                "billed_usd": usd(total),
+                "hardware_usd": interval_json(hardware.usd(_sum(hardware, ids))),
+            }
+        )
+    return sorted(rows, key=lambda r: (r["kind"], -Decimal(r["billed_usd"] or 0), r["name"]))
+
+
+def _groups_of_block(placed: Placed) -> list[Group]:
+    block = placed.block
+    found: list[Group] = []
+    if block.kind in ("tool", "tool_call", "tool_result"):
+        found.append(("tool", block.name))
+    elif block.kind == "output" and block.link:
+        found.append(("tool", block.name))
+    elif block.kind == "skill":
+        found.append(("skill", block.name))
+    if found and found[0][0] == "tool" and block.name.startswith(MCP_PREFIX):
+        found.append(("mcp_server", block.name.removeprefix(MCP_PREFIX).split("__")[0]))
+    return found
+
+
+def _sum(hardware: Hardware, ids: set[str]) -> Work:
+    work = Work()
+    for block_id in ids:
+        part = hardware.blocks.get(block_id)
+        if part is None:
+            continue
+        work.missing = work.missing or part.missing
+        for model, features in part.by_model.items():
+            work.add(model, features)
+    return work

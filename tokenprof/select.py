@@ -1,0 +1,48 @@
+"""Runs cut down to the turns a reader asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tokenprof.errors import InputError
+from tokenprof.types import Run, Turn
+
+
+def with_tags(run: Run, wanted: Sequence[str]) -> Run:
+    """Return the turns that carry all of the given `KEY=VALUE` tags (or, for a bare `KEY`, that tag at all).
+
+    Raises InputError where no turn does.
+    """
+    if not wanted:
+        return run
+    pairs = [item.partition("=") for item in wanted]
+    kept = [
+        index
+        for index, turn in enumerate(run.turns)
+        if all(_matches(turn, key, value, bool(equals)) for key, equals, value in pairs)
+    ]
+    if not kept:
+        seen = sorted({f"{key}={value}" for turn in run.turns for key, value in turn.tags.items()})
+        raise InputError(
+            f"No turn carries {' and '.join(wanted)}; the tags here are: {', '.join(seen) or 'none'}."
+        )
+    return subset(run, kept)
+
+
+def _matches(turn: Turn, key: str, value: str, with_value: bool) -> bool:
+    return turn.tags.get(key) == value if with_value else key in turn.tags
+
+
+def subset(run: Run, kept: Sequence[int]) -> Run:
+    """Return a run of some of its turns; prompts that continue a turn left out are written whole."""
+    prompts = run.prompts()
+    place = {old: new for new, old in enumerate(kept)}
+    turns = []
+    for old in kept:
+        turn = run.turns[old]
+        if turn.base is None or turn.base in place:
+            turns.append(turn if turn.base is None else replace(turn, base=place[turn.base]))
+        else:
+            turns.append(replace(turn, base=None, kept=0, added=prompts[old]))
+    return replace(run, turns=tuple(turns))
