@@ -71,7 +71,7 @@ def block_table(report: Json, console: Console, limit: int) -> list[Text]:
     compute_decimals = numbers.estimate_decimals(block["hardware_usd"] for block in shown)
     whole = report["totals"]["billed_usd"]
     longest = numbers.fraction(shown[0]["billed_usd"], whole)
-    bar_cells = 6 if console.width < _NARROW else 16
+    bar_cells = 6 if console.width < _NARROW else 10
 
     def row(block: Json) -> Row:
         share = numbers.fraction(block["billed_usd"], whole)

@@ -44,7 +44,7 @@ def class_table(report: Json, console: Console) -> list[Text]:
     gauge = _gauge([row["price_to_cost"] for row in summed])
     incomplete = unpriced_keys(report, "class")
 
-    def row(label: str, amount: str, source: Json, lower_bound: bool) -> Row:
+    def row(label: str, amount: str, source: Json, lower_bound: bool, style: str = "") -> Row:
         estimate, ratios = source["hardware_usd"], source["price_to_cost"]
         billed = numbers.usd(source["billed_usd"], billed_decimals)
         return Row(
@@ -59,7 +59,8 @@ def class_table(report: Json, console: Console) -> list[Text]:
                 Text(numbers.ratio(ratios["mid"] if ratios else None), "bold"),
                 Text(numbers.ratio_range(ratios), SOFT),
                 gauge(ratios),
-            ]
+            ],
+            style=style,
         )
 
     body: list[Row | Aside] = [
@@ -67,7 +68,7 @@ def class_table(report: Json, console: Console) -> list[Text]:
     ]
     counted = numbers.tokens(sum(each["tokens"] for each in rows))
     left_out = bool(totals["unpriced_turns"] or totals["unmeasured_turns"])
-    body += [RULE, row("total", counted, totals, left_out)]
+    body += [RULE, row("total", counted, totals, left_out, "bold")]
     return table("Price classes", _COLUMNS, body, console)
 
 

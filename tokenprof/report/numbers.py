@@ -125,7 +125,7 @@ def sum_usd(amounts: Iterable[str | None]) -> str | None:
     with localcontext() as context:
         context.prec = EXACT_DIGITS
         known = [Decimal(amount) for amount in amounts if amount is not None]
-        return format(sum(known, Decimal(0)), "f") if known else None
+        return format(sum(known, Decimal(0)).normalize(), "f") if known else None
 
 
 def percent(value: Decimal | None) -> str:

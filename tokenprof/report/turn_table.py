@@ -30,7 +30,7 @@ _MOST_SLICES: Final = 20
 
 _TURN_COLUMNS: Final = (
     Column("#"),
-    Column("at", drop=3),
+    Column("at", "left", drop=3),
     Column("who", "left", flex=True, comfort=10),
     Column("model", "left", flex=True, comfort=16, drop=4),
     Column("prompt"),

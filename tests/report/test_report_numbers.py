@@ -1,0 +1,136 @@
+"""How numbers are written: digits by magnitude, and the unknown never as a zero."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenprof.report import numbers
+
+
+def interval(low: str, mid: str, high: str) -> dict[str, str]:
+    return {"low": low, "mid": mid, "high": high}
+
+
+@pytest.mark.parametrize(
+    ("amount", "written"),
+    [
+        ("7.5", "$7.50"),
+        ("1.0025", "$1.00"),
+        ("1234567.891", "$1,234,567.89"),
+        ("0.34951", "$0.3495"),
+        ("0.5", "$0.50"),
+        ("0.0412", "$0.0412"),
+        ("0.00123456", "$0.00123"),
+        ("0.0000025", "$0.0000025"),
+        ("0", "$0"),
+        ("0.000", "$0"),
+        (None, "—"),
+    ],
+)
+def test_dollars_alone(amount, written):
+    assert numbers.usd(amount) == written
+
+
+def test_a_column_aligns_on_the_decimals_that_its_values_need():
+    column = ["0.34951", "0.02834", "0.00032"]
+    decimals = numbers.decimals_for(column)
+    assert [numbers.usd(amount, decimals) for amount in column] == ["$0.3495", "$0.0283", "$0.0003"]
+
+
+def test_a_column_of_whole_dollars_needs_cents_only():
+    assert numbers.decimals_for(["120", "75.5", None]) == 2
+
+
+def test_what_the_decimals_cannot_show_is_not_shown_as_nothing():
+    assert numbers.usd("0.00004", 2) == "<$0.01"
+    assert numbers.usd("0.00004", 4, sign="") == "<0.0001"
+
+
+@given(st.decimals(min_value="1e-9", max_value="1e6", places=9), st.integers(2, 6))
+def test_an_amount_above_nothing_never_reads_as_zero(amount, decimals):
+    written = numbers.usd(format(amount, "f"), decimals).strip("<$").replace(",", "")
+    assert Decimal(written) > 0
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("6.24", "6.2×"),
+        ("12.7467", "13×"),
+        ("9.96", "10×"),
+        ("99.6", "100×"),
+        ("1234", "1,200×"),
+        ("0.451", "0.45×"),
+        ("0.0996", "0.10×"),
+        ("1", "1.0×"),
+        ("0", "0×"),
+        (None, "—"),
+    ],
+)
+def test_ratios_in_two_digits(value, written):
+    assert numbers.ratio(value) == written
+
+
+def test_ranges_name_both_ends_and_points_one():
+    assert numbers.usd_interval(interval("0.0031", "0.0066", "0.0120")) == "$0.0031–0.0120 ($0.0066)"
+    assert numbers.usd_interval(interval("0.0066", "0.0066", "0.0066")) == "$0.0066"
+    assert numbers.usd_interval(None) == "—"
+    assert numbers.ratio_range(interval("3.4", "6.2", "13.4")) == "3.4–13×"
+    assert numbers.ratio_range(interval("6.2", "6.2", "6.2")) == ""
+
+
+@pytest.mark.parametrize(
+    ("size", "low", "high", "state", "written"),
+    [
+        (2487, 2487, 2487, "exact", "="),
+        (1000, 950, 1060, "estimated", "±60"),
+        (40, 1, 210, "estimated", "1–210"),
+        (1034, None, None, "estimated", "±?"),
+        (None, None, None, "estimated", ""),
+    ],
+)
+def test_what_stands_behind_a_size(size, low, high, state, written):
+    assert numbers.bounds(size, low, high, state) == written
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "written"),
+    [("1", "6", "17%"), ("1", "300", "<1%"), ("299", "300", ">99%"), ("0", "3", "0%"), ("3", "3", "100%")],
+)
+def test_shares(part, whole, written):
+    assert numbers.percent(numbers.fraction(part, whole)) == written
+
+
+def test_a_share_of_nothing_or_of_the_unknown_is_unknown():
+    assert numbers.percent(numbers.fraction("1", "0")) == "—"
+    assert numbers.percent(numbers.fraction(None, "1")) == "—"
+
+
+def test_bars_are_drawn_in_eighths_and_never_vanish():
+    assert numbers.bar(Decimal("0.5"), Decimal(1), 3) == "█▌"
+    assert numbers.bar(Decimal("0.0001"), Decimal(1), 3) == "▏"
+    assert numbers.bar(None, Decimal(1), 3) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [
+        (0.84, "0.8 s"),
+        (41.2, "41 s"),
+        (59.7, "1 m 00 s"),
+        (389.4, "6 m 29 s"),
+        (7620, "2 h 07 m"),
+        (None, "—"),
+    ],
+)
+def test_durations(seconds, written):
+    assert numbers.duration(seconds) == written
+
+
+def test_sums_are_exact_and_leave_out_the_unknown():
+    assert numbers.sum_usd(["0.1", "0.2", None, "0.0000000000000000000000000000001"]) == (
+        "0.3000000000000000000000000000001"
+    )
+    assert numbers.sum_usd([None, None]) is None
