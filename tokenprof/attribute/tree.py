@@ -45,7 +45,7 @@ class Tree:
     _children: dict[tuple[int, str], int] = field(default_factory=dict)
 
     def walk(self, steps: Sequence[tuple[str, Block, bool]], turn: int) -> list[int]:
-        """Return the nodes of a prompt, given as (key, block, whether its size is slack); makes the new ones."""
+        """Return the nodes of a prompt given as (key, block, whether its size is slack)."""
         path: list[int] = []
         at = ROOT
         for key, block, slack in steps:

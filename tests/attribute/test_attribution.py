@@ -1,0 +1,181 @@
+"""Attribution against conversations whose true block sizes are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from conversations import Truth, conversation
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tokenprof.attribute import Placed, attribute
+from tokenprof.ledger import Ledger, build_ledger
+from tokenprof.pricing.book import default_book
+from tokenprof.pricing.usage import INPUT_CLASSES, Usage
+from tokenprof.types import Run
+
+BOOK = default_book()
+OVERHEAD = ("provider_overhead", "unattributed")
+
+
+def prompt_blocks(ledger: Ledger, turn: int) -> list[Placed]:
+    """The blocks of a turn's prompt as attributed, in order, without what is on no block of the wire."""
+    found: list[Placed] = []
+    for entry in ledger.entries[turn]:
+        placed = ledger.attribution.blocks[entry.block]
+        if entry.cls in INPUT_CLASSES and placed.block.kind not in OVERHEAD and found[-1:] != [placed]:
+            found.append(placed)
+    return found
+
+
+def ledger_of(truth: Truth) -> Ledger:
+    ledger = build_ledger(truth.run, BOOK)
+    ledger.check()
+    return ledger
+
+
+@pytest.mark.parametrize("caching", ["none", "one", "two"])
+def test_sizes_are_near_the_truth_though_the_tokenizer_is_another(caching: str) -> None:
+    errors, weights, inside = [], [], []
+    for seed in range(6):
+        truth = conversation(seed, caching=caching, ratio=1.2 + 0.06 * seed)
+        placed = prompt_blocks(ledger_of(truth), -1)
+        assert len(placed) == len(truth.sizes[-1])
+        for block, tokens in zip(placed, truth.sizes[-1], strict=True):
+            errors.append(abs(block.size.tokens - tokens))
+            weights.append(tokens)
+            inside.append(block.size.low <= tokens <= block.size.high)
+    assert sum(errors) / sum(weights) < 0.02
+    assert sum(inside) / len(inside) >= 0.9
+
+
+def test_a_step_that_adds_one_block_is_exact() -> None:
+    truth = conversation(3, turns=1, caching="one")
+    first = truth.run.turns[0]
+    assert first.usage is not None
+    added = replace(truth.run.prompts()[0][-1], digest="new", features=first.added[-1].features)
+    total = first.usage.input_tokens
+    second = replace(
+        first,
+        id="msg_next",
+        base=0,
+        kept=len(first.added),
+        added=(added,),
+        usage=Usage(cache_read_tokens=total, cache_write_5m_tokens=777, output_tokens=5),
+        breakpoints=(replace(first.breakpoints[0], after=len(first.added)),),
+    )
+    ledger = ledger_of(Truth(Run((first, second))))
+    block = prompt_blocks(ledger, 1)[-1]
+    assert (block.size.tokens, block.size.low, block.size.high, block.size.exact) == (777, 777, 777, True)
+
+
+def test_each_class_is_an_interval_of_the_prompt_in_order() -> None:
+    ledger = ledger_of(conversation(1, caching="two"))
+    order = ["cache_read", "cache_write_1h", "cache_write_5m", "uncached_input"]
+    for entries in ledger.entries:
+        ranks = [order.index(e.cls) for e in entries if e.cls in INPUT_CLASSES]
+        assert ranks == sorted(ranks)
+        starts = [e.start for e in entries if e.cls in INPUT_CLASSES]
+        assert starts == sorted(starts)
+
+
+def test_money_is_price_times_usage_to_the_last_decimal() -> None:
+    truth = conversation(2, turns=2, caching="two")
+    ledger = ledger_of(truth)
+    usage = truth.run.turns[1].usage
+    assert usage is not None
+    # claude-opus-4-8: 5 / 25 per million, read 0.50, 5 m write 6.25.
+    due = (
+        Decimal(usage.cache_read_tokens) * Decimal("0.0000005")
+        + Decimal(usage.cache_write_5m_tokens) * Decimal("0.00000625")
+        + Decimal(usage.output_tokens) * Decimal("0.000025")
+    )
+    assert ledger.billed_usd[1] == due
+
+
+def test_an_unmeasured_turn_has_blocks_and_no_entries() -> None:
+    truth = conversation(4, turns=3)
+    turns = list(truth.run.turns)
+    turns[1] = replace(turns[1], usage=None)
+    ledger = ledger_of(Truth(Run(tuple(turns))))
+    assert ledger.entries[1] == ()
+    assert ledger.billed_usd[1] is None
+    assert ledger.billed_usd[2] is not None
+
+
+def test_an_unknown_model_is_unpriced_and_still_attributed() -> None:
+    truth = conversation(5, turns=2)
+    run = Run(tuple(replace(turn, model="claude-nobody-9") for turn in truth.run.turns))
+    ledger = ledger_of(Truth(run))
+    assert ledger.billed_usd == (None, None)
+    assert sum(e.tokens for e in ledger.entries[0]) > 0
+
+
+def test_tokens_that_the_provider_dropped_are_taken_from_thinking_first() -> None:
+    truth = conversation(6, turns=3, caching="none")
+    turns = list(truth.run.turns)
+    usage = turns[2].usage
+    earlier = turns[1].usage
+    assert usage is not None
+    assert earlier is not None
+    turns[2] = replace(turns[2], usage=replace(usage, uncached_input_tokens=earlier.input_tokens - 50))
+    ledger = ledger_of(Truth(Run(tuple(turns))))
+    assert any("less than these blocks held before" in note for note in ledger.attribution.notes)
+
+
+def test_an_edited_tool_is_a_new_block_that_replaces_the_old_one() -> None:
+    truth = conversation(7, turns=2, caching="none")
+    first, second = truth.run.turns
+    prompt = list(truth.run.prompts()[1])
+    prompt[2] = replace(prompt[2], digest="edited")
+    run = Run((first, replace(second, base=0, kept=2, added=tuple(prompt[2:]))))
+    ledger = build_ledger(run, BOOK)
+    ledger.check()
+    edited = next(p for p in ledger.attribution.blocks.values() if p.block.digest == "edited")
+    old = ledger.attribution.blocks[edited.replaces or ""]
+    assert (old.block.name, old.born_turn, old.last_turn, old.evicted_by) == ("tool2", 0, 0, "changed")
+    assert edited.born_turn == 1
+
+
+def test_a_deferred_tool_has_no_tokens_until_it_is_referenced_and_is_listed_once() -> None:
+    truth = conversation(8, turns=2, caching="none")
+    first, second = truth.run.turns
+    lazy = replace(first.added[0], name="lazy", digest="lazy", deferred=True)
+    first = replace(first, added=(*first.added[:6], lazy, *first.added[6:]))
+    whole = (*truth.run.prompts()[1], replace(lazy, deferred=False, section="messages", role="user"))
+    second = replace(second, base=None, kept=0, added=whole)
+    ledger = build_ledger(Run((first, second)), BOOK)
+    ledger.check()
+    named = [p for p in ledger.attribution.blocks.values() if p.block.name == "lazy"]
+    assert [(p.born_turn, p.size.tokens > 0) for p in named] == [(1, True)]
+    alone = attribute(Run((first,)))
+    waiting = next(p for p in alone.blocks.values() if p.block.name == "lazy")
+    assert (waiting.size.tokens, waiting.size.exact) == (0, True)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    seed=st.integers(0, 10**6),
+    turns=st.integers(1, 8),
+    ratio=st.floats(0.4, 3.0),
+    noise=st.floats(0, 0.6),
+    caching=st.sampled_from(["none", "one", "two"]),
+    preamble=st.integers(0, 2000),
+)
+def test_whatever_the_provider_counts_the_ledger_is_the_bill(
+    seed: int, turns: int, ratio: float, noise: float, caching: str, preamble: int
+) -> None:
+    ledger_of(conversation(seed, turns=turns, ratio=ratio, noise=noise, caching=caching, preamble=preamble))
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 10**6), totals=st.lists(st.integers(0, 40_000), min_size=4, max_size=4))
+def test_even_a_bill_that_contradicts_itself_is_met(seed: int, totals: list[int]) -> None:
+    truth = conversation(seed, turns=4, caching="none")
+    turns = tuple(
+        replace(turn, usage=Usage(uncached_input_tokens=total, output_tokens=3))
+        for turn, total in zip(truth.run.turns, totals, strict=True)
+    )
+    ledger_of(Truth(Run(turns)))

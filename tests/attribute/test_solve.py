@@ -1,0 +1,80 @@
+"""The arithmetic under attribution: rounding, conditioning on totals, cutting a prompt into classes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenprof.attribute.classes import Piece, classify
+from tokenprof.attribute.solve import Row, clusters, condition, largest_remainder
+from tokenprof.pricing.usage import Usage
+
+
+def test_largest_remainder_gives_the_odd_tokens_to_the_largest_fractions() -> None:
+    # 10 × (1, 1, 1) / 3 = 3.33 each: one of them gets the tenth token.
+    assert sorted(largest_remainder([1, 1, 1], 10)) == [3, 3, 4]
+    # 100 × (50.6, 30.3, 19.1) / 100: 0.6 is the largest fraction.
+    assert largest_remainder([50.6, 30.3, 19.1], 100) == [51, 30, 19]
+
+
+def test_largest_remainder_keeps_a_floor_while_the_total_allows_it() -> None:
+    assert largest_remainder([1000, 0.001], 10, [1, 1]) == [9, 1]
+    assert largest_remainder([5, 5, 5], 2, [1, 1, 1]) == [1, 1, 0]
+
+
+@given(
+    st.lists(st.floats(0, 1e6, allow_nan=False), min_size=1, max_size=30),
+    st.integers(0, 10**7),
+)
+def test_largest_remainder_always_sums_and_never_goes_below_zero(weights: list[float], total: int) -> None:
+    parts = largest_remainder(weights, total)
+    assert sum(parts) == total
+    assert min(parts) >= 0
+
+
+def test_an_exact_total_is_met_and_the_difference_goes_to_the_less_certain() -> None:
+    # Expected 100 ± 1 and 100 ± 3, together exactly 220: of the 20 left over a tenth goes to the first
+    # (variances 1 : 9), nine tenths to the second.
+    mean, variance = condition(
+        np.array([100.0, 100.0]), np.array([1.0, 9.0]), np.zeros(2), [Row((0, 1), 220.0)]
+    )
+    assert mean == pytest.approx([102.0, 118.0], abs=1e-6)
+    assert variance == pytest.approx([0.9, 0.9], abs=1e-6)
+
+
+def test_two_overlapping_totals_are_both_met() -> None:
+    mean, _ = condition(
+        np.array([50.0, 20.0, 20.0]),
+        np.array([100.0, 4.0, 4.0]),
+        np.zeros(3),
+        [Row((0, 1), 80.0), Row((0, 2), 90.0)],
+    )
+    assert mean[0] + mean[1] == pytest.approx(80)
+    assert mean[0] + mean[2] == pytest.approx(90)
+
+
+def test_nothing_falls_below_its_floor() -> None:
+    mean, _ = condition(np.array([100.0, 5.0]), np.array([1.0, 400.0]), np.ones(2), [Row((0, 1), 60.0)])
+    assert mean[1] == 1.0
+    assert mean.sum() == pytest.approx(60.0)
+
+
+def test_rows_that_share_an_unknown_are_solved_together() -> None:
+    assert clusters([(0, 1), (2,), (1, 3), (4, 5)]) == [[0, 2], [1], [3]]
+
+
+def test_a_block_across_a_boundary_comes_once_per_class() -> None:
+    usage = Usage(
+        cache_read_tokens=10, cache_write_1h_tokens=5, cache_write_5m_tokens=4, uncached_input_tokens=1
+    )
+    pieces = [Piece("a", 8, True), Piece("b", 10, True), Piece("c", 2, True)]
+    assert [(p.block, cls, tokens, start) for p, cls, tokens, start in classify(pieces, usage)] == [
+        ("a", "cache_read", 8, 0),
+        ("b", "cache_read", 2, 8),
+        ("b", "cache_write_1h", 5, 10),
+        ("b", "cache_write_5m", 3, 15),
+        ("c", "cache_write_5m", 1, 18),
+        ("c", "uncached_input", 1, 19),
+    ]
