@@ -141,7 +141,7 @@ def report(
         own = [entry for entry in entries if entry["block"] == item["id"]]
         seen = [t["index"] for t in done if any(entry["block"] == item["id"] for entry in t["entries"])]
         item.update(born_turn=min(seen, default=None), last_turn=max(seen, default=None))
-        item.update(billed_tokens=sum(e["tokens"] for e in own), **_money(own))
+        item.update(billed_tokens=sum(e["tokens"] for e in own), **_money(own, whole=True))
         item.pop("price_to_cost")
     unpriced = sum(t["billed_usd"] is None and t["usage"] is not None for t in done)
     unmeasured = sum(t["usage"] is None for t in done)
@@ -203,7 +203,8 @@ def _priced(
     }
 
 
-def _money(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _money(parts: Sequence[Mapping[str, Any]], *, whole: bool = False) -> dict[str, Any]:
+    """Sums of what is known; `whole` ones are null where anything is not."""
     amounts = [Decimal(part["billed_usd"]) for part in parts if part["billed_usd"] is not None]
     estimates = [part["hardware_usd"] for part in parts if part["hardware_usd"] is not None]
     billed = sum(amounts, Decimal(0)) if amounts else None
@@ -214,6 +215,8 @@ def _money(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if billed is not None and len(amounts) == len(parts) and hardware and all(hardware.values()):
         crossed = zip(ENDS, reversed(ENDS), strict=True)
         ratios = {end: format(billed / hardware[other], ".6f") for end, other in crossed}
+    if whole and len(amounts) < len(parts):
+        billed = None
     return {
         "billed_usd": None if billed is None else text(billed),
         "hardware_usd": hardware and {end: text(amount) for end, amount in hardware.items()},
@@ -223,7 +226,7 @@ def _money(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _class_row(name: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     own = [entry for entry in entries if entry["class"] == name]
-    row = {"class": name, "tokens": sum(entry["tokens"] for entry in own), **_money(own)}
+    row = {"class": name, "tokens": sum(entry["tokens"] for entry in own), **_money(own, whole=True)}
     return row | {"count": sum(entry["count"] for entry in own)} if name == "fee" else row
 
 
@@ -310,7 +313,7 @@ def email_agent() -> dict[str, Any]:
 
 def group(made: Mapping[str, Any], kind: str, name: str, ids: str) -> dict[str, Any]:
     members = [item for item in made["blocks"] if item["id"] in ids.split()]
-    money = _money(members)
+    money = _money(members, whole=True)
     money.pop("price_to_cost")
     tokens = sum(item["billed_tokens"] for item in members)
     return {"kind": kind, "name": name, "blocks": ids.split(), "billed_tokens": tokens, **money}

@@ -1,4 +1,4 @@
-"""Findings, with their dollars worked by hand: a million tokens read 0.50, written 6.25, fresh 5, output 25."""
+"""Findings, with dollars worked by hand: a million tokens read 0.50, written 6.25, fresh 5, output 25."""
 
 import contracts
 import pytest

@@ -50,6 +50,17 @@ def test_sums_that_leave_something_out_are_lower_bounds():
     assert "≥~$0.0020" in text
 
 
+def test_a_run_without_any_price_shows_no_dollar_billed():
+    made = report(
+        [block("s", "system", "s", 10)], [turn(0, fresh=["s"], model="llama-9-preview")], hardware=None
+    )
+    made["groups"] = [contracts.group(made, "tool", "bash", "s")]
+    text = to_text(made)
+    assert text.splitlines()[0] == "1 turn: 1 unpriced; compute not estimated"
+    assert "$" not in text
+    assert text.count("unpriced") == 6  # the headline, the class, the total, the turn, the block, the tool
+
+
 def test_without_hardware_nothing_is_said_of_compute():
     text = to_text(contracts.without_hardware(), 120)
     assert "compute not estimated" in text

@@ -21,10 +21,11 @@ from tokenprof.report.words import (
     Json,
     at_least,
     kind_label,
+    lower_bounds,
     printable,
     together,
-    unpriced_keys,
     weight,
+    with_bound,
 )
 
 _NARROW: Final = 100
@@ -61,12 +62,13 @@ _GROUP_COLUMNS: Final = (
 
 def block_table(report: Json, console: Console, limit: int) -> list[Text]:
     """Return the blocks by what they were billed over the run, dearest first."""
-    ranked = sorted((block for block in report["blocks"] if block["billed_tokens"]), key=weight, reverse=True)
-    if not ranked:
+    bounds = lower_bounds(report, "block")
+    billed = [with_bound(block, bounds, block["id"]) for block in report["blocks"] if block["billed_tokens"]]
+    if not billed:
         return []
+    ranked = sorted(billed, key=weight, reverse=True)
     shown, rest = ranked[:limit], ranked[limit:]
     sent = Counter(name for turn in report["turns"] for name in {each["block"] for each in turn["entries"]})
-    incomplete = unpriced_keys(report, "block")
     decimals = numbers.decimals_for(block["billed_usd"] for block in shown)
     compute_decimals = numbers.estimate_decimals(block["hardware_usd"] for block in shown)
     whole = report["totals"]["billed_usd"]
@@ -86,7 +88,7 @@ def block_table(report: Json, console: Console, limit: int) -> list[Text]:
                 f"{sent[block['id']]}×",
                 Text(_span(block["born_turn"], block["last_turn"]), SOFT),
                 numbers.tokens(block["billed_tokens"]),
-                _billed(block, state == "exact", block["id"] in incomplete, decimals),
+                _billed(block, state == "exact", block["id"] in bounds, decimals),
                 numbers.percent(share),
                 Text(numbers.bar(share, longest, bar_cells), MID),
                 numbers.mid_usd(estimate, compute_decimals),
@@ -106,7 +108,9 @@ def group_table(report: Json, console: Console) -> list[Text]:
 
     MCP servers come last: they hold tools that are shown above them, and are not added to them.
     """
-    billed = [group for group in report.get("groups", []) if group["billed_tokens"]]
+    bounds = lower_bounds(report, "block")
+    by_id = {block["id"]: with_bound(block, bounds, block["id"]) for block in report["blocks"]}
+    billed = [_with_sum(group, by_id) for group in report.get("groups", []) if group["billed_tokens"]]
     tools = sorted(
         (group for group in billed if group["kind"] in ("tool", "skill")), key=weight, reverse=True
     )
@@ -114,10 +118,8 @@ def group_table(report: Json, console: Console) -> list[Text]:
     if not tools and not servers:
         return []
     shown = [*tools[:_MOST_GROUPS], *servers[:_MOST_GROUPS]]
-    by_id = {block["id"]: block for block in report["blocks"]}
     parts = [_parts(group, by_id) for group in shown]
     whole = report["totals"]["billed_usd"]
-    incomplete = unpriced_keys(report, "block")
     shares = [numbers.fraction(group["billed_usd"], whole) for group in shown]
     longest = max((share for share in shares if share is not None), default=None)
     amounts = [group["billed_usd"] for group in shown]
@@ -129,7 +131,7 @@ def group_table(report: Json, console: Console) -> list[Text]:
             Text(_GROUP_LABELS[group["kind"]], SOFT),
             printable(group["name"]),
             *(_part(amount, decimals) for amount in (described, called, returned)),
-            _billed(group, exact, not incomplete.isdisjoint(group["blocks"]), decimals),
+            _billed(group, exact, not bounds.keys().isdisjoint(group["blocks"]), decimals),
             numbers.percent(share),
             Text(numbers.bar(share, longest, 6), MID),
         ]
@@ -139,6 +141,14 @@ def group_table(report: Json, console: Console) -> list[Text]:
         left_out = f"… {numbers.count(len(rest), 'more tool or skill', 'more tools and skills')}, "
         rows.insert(_MOST_GROUPS, Aside(left_out + together(rest, whole)))
     return table("Tools and skills", _GROUP_COLUMNS, rows, console)
+
+
+def _with_sum(group: Json, by_id: Mapping[str, Json]) -> Json:
+    """Return a group with what is known of its bill, if its bill as a whole is not."""
+    if group["billed_usd"] is not None:
+        return group
+    members = (by_id[name]["billed_usd"] for name in group["blocks"] if name in by_id)
+    return {**group, "billed_usd": numbers.sum_usd(members)}
 
 
 def _billed(part: Json, exact: bool, lower_bound: bool, decimals: int) -> Text:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tokenprof.report import numbers
 from tokenprof.report.grid import RULE, Aside, Column, Row, table
-from tokenprof.report.words import CLASS_LABELS, MID, MONEY, SOFT, Json, at_least, unpriced_keys
+from tokenprof.report.words import CLASS_LABELS, MID, MONEY, SOFT, Json, at_least, lower_bounds, with_bound
 
 _GAUGE_CELLS: Final = 20
 
@@ -33,8 +33,10 @@ _COLUMNS: Final = (
 def class_table(report: Json, console: Console) -> list[Text]:
     """Return the price classes that were billed, in a fixed order, and their sum."""
     order = list(CLASS_LABELS)
-    rows = sorted(report["classes"], key=lambda row: order.index(row["class"]))
+    bounds = lower_bounds(report, "class")
+    rows = [with_bound(row, bounds, row["class"]) for row in report["classes"]]
     rows = [row for row in rows if row["tokens"] or row.get("count")]
+    rows.sort(key=lambda row: order.index(row["class"]))
     if not rows:
         return []
     totals = report["totals"]
@@ -42,11 +44,11 @@ def class_table(report: Json, console: Console) -> list[Text]:
     billed_decimals = numbers.decimals_for(row["billed_usd"] for row in summed)
     compute_decimals = numbers.estimate_decimals(row["hardware_usd"] for row in summed)
     gauge = _gauge([row["price_to_cost"] for row in summed])
-    incomplete = unpriced_keys(report, "class")
 
     def row(label: str, amount: str, source: Json, lower_bound: bool, style: str = "") -> Row:
         estimate, ratios = source["hardware_usd"], source["price_to_cost"]
-        billed = numbers.usd(source["billed_usd"], billed_decimals)
+        priced = source["billed_usd"] is not None
+        billed = numbers.usd(source["billed_usd"], billed_decimals) if priced else "unpriced"
         return Row(
             [
                 label,
@@ -64,7 +66,7 @@ def class_table(report: Json, console: Console) -> list[Text]:
         )
 
     body: list[Row | Aside] = [
-        row(CLASS_LABELS[each["class"]], _amount(each), each, each["class"] in incomplete) for each in rows
+        row(CLASS_LABELS[each["class"]], _amount(each), each, each["class"] in bounds) for each in rows
     ]
     counted = numbers.tokens(sum(each["tokens"] for each in rows))
     left_out = bool(totals["unpriced_turns"] or totals["unmeasured_turns"])

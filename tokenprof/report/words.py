@@ -65,16 +65,27 @@ def prompt_entries(turn: Json) -> Iterator[Json]:
     return (entry for entry in turn["entries"] if entry["class"] in PROMPT_CLASSES)
 
 
+def lower_bounds(report: Json, key: str) -> dict[str, str | None]:
+    """Return what is known of the bill of blocks (`key` "block") or classes ("class") not priced throughout.
+
+    The report gives them no sum (null), because it would leave tokens out; a reader is better served
+    by the part that is known, marked as such. None where no token of it has a price.
+    """
+    amounts: dict[str, list[str | None]] = defaultdict(list)
+    for turn in report["turns"]:
+        for entry in turn["entries"]:
+            amounts[entry[key]].append(entry["billed_usd"])
+    return {name: numbers.sum_usd(own) for name, own in amounts.items() if None in own}
+
+
+def with_bound(part: Json, bounds: Mapping[str, str | None], name: str) -> Json:
+    """Return a class or block with what is known of its bill, if its bill as a whole is not."""
+    return {**part, "billed_usd": bounds[name]} if name in bounds else part
+
+
 def at_least(part: Json, lower_bound: bool) -> str:
     """Return the sign before a sum of money that leaves something out."""
     return "≥" if lower_bound and part["billed_usd"] is not None else ""
-
-
-def unpriced_keys(report: Json, key: str) -> set[str]:
-    """Return the blocks (`key` "block") or classes ("class") some of whose tokens have no price."""
-    return {
-        entry[key] for turn in report["turns"] for entry in turn["entries"] if entry["billed_usd"] is None
-    }
 
 
 def weight(part: Json) -> tuple[Decimal, int]:
