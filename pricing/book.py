@@ -13,7 +13,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from tokenprof.pricing.catalogue import GenaiPrices, snapshot_date
-from tokenprof.pricing.overlay import Launch, Multiplier, Overlays, load_overlay, shipped_overlays
+from tokenprof.pricing.overlay import Launch, Multiplier, Overlays
+from tokenprof.pricing.overlay_toml import load_overlay, shipped_overlays
 from tokenprof.pricing.rates import Price, Quote, Unpriced, UnpricedError, scaled
 from tokenprof.pricing.selectors import Selectors, UnknownTierError, price_context
 from tokenprof.pricing.usage import Usage
@@ -131,28 +132,42 @@ class PriceBook:
                 "if it is another name of a known model, add an [[alias]] to an overlay.",
                 self.catalogue.near(provider, asked),
             )
-        if early := self._before_launch(provider, asked, row, at.date()):
-            return early
+        if outside := self._outside_life(provider, asked, row, at.date()):
+            return outside
         quote = self._quote(provider, row, at, context)
         if isinstance(quote, Unpriced):
             return quote
         return _Answer(self._price_bands(provider, quote, at.date()))
 
-    def _before_launch(self, provider: str, asked: str, row: str, day: date) -> Unpriced | None:
+    def _outside_life(self, provider: str, asked: str, row: str, day: date) -> Unpriced | None:
+        """Refuse a model that could not be called on that day: not yet, or no longer."""
+        begins, known_from = self._begins(provider, asked, row, day)
+        if begins and day < begins:
+            return Unpriced(
+                f"{provider} '{row}' has no price on {day}: it begins on {begins} ({known_from}).",
+                (f"{provider}/{row} from {begins}",),
+            )
         launch = self.launch(provider, row)
-        begins, known_from = (launch.day, launch.source) if launch else (None, "")
-        snapshot = snapshot_date(asked)
-        if snapshot and (begins is None or snapshot > begins):
-            begins, known_from = snapshot, "the date in its id"
-        if begins is None and not self.overlays.quote(provider, row, _noon(day), {}):
-            begins = self.catalogue.first_dated(provider, row)
-            known_from = "its first dated price row"
-        if begins is None or day >= begins:
-            return None
-        return Unpriced(
-            f"{provider} '{row}' has no price on {day}: it begins on {begins} ({known_from}).",
-            (f"{provider}/{row} from {begins}",),
-        )
+        if launch and launch.retired and day >= launch.retired:
+            return Unpriced(
+                f"{provider} '{row}' has no price on {day}: it was retired by {launch.retired} "
+                f"({launch.source}).",
+                (f"{provider}/{row} until {launch.retired}",),
+            )
+        return None
+
+    def _begins(self, provider: str, asked: str, row: str, day: date) -> tuple[date | None, str]:
+        """Return the first day a model has a price for, and what says so; None where nothing says."""
+        launch, snapshot = self.launch(provider, row), snapshot_date(asked)
+        if launch and (snapshot is None or snapshot <= launch.day):
+            return launch.day, launch.source
+        if snapshot:
+            return snapshot, "the date in its id"
+        first = self.catalogue.first_dated(provider, row) if row in self.catalogue.models(provider) else None
+        # A price announced for a later day says nothing about when the model began.
+        if first and first <= CATALOGUE_AS_OF.get(self.catalogue.version, first):
+            return first, "its first dated price row; no launch date is known"
+        return None, ""
 
     def _quote(self, provider: str, row: str, at: datetime, context: Mapping[str, str]) -> Quote | Unpriced:
         """Return the row's rates under all conditions: stated ones first, factors for the rest."""
@@ -232,7 +247,3 @@ def _multiplied(quote: Quote, factor: Multiplier) -> Quote:
         source=f"{quote.source}; × {factor.factor}: {factor.source}",
         notes=(*quote.notes, *((factor.note,) if factor.note else ())),
     )
-
-
-def _noon(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)

@@ -59,7 +59,10 @@ class CacheRuleError(ValueError):
 
 
 def minimum_cacheable(provider: str, model: str, on: date | None = None) -> Minimum:
-    """Return the smallest cacheable prefix of a model on a day (None: now); an assumed one where none is known."""
+    """Return the smallest cacheable prefix of a model on a day (None: the newest rule).
+
+    Where none is published, the value that most models have, marked as assumed.
+    """
     model = strip_snapshot(model)
     rows = [row for row in _table()["minimum"] if row["provider"] == provider and _holds(row, on)]
     named = [row for row in rows if model in row["models"]] or [row for row in rows if "*" in row["models"]]

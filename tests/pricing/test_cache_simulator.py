@@ -19,7 +19,7 @@ def cache() -> AnthropicCache:
 
 
 def test_growing_conversation_of_the_documentation():
-    """Turn 1 writes block 10; turn 2 reads 10 and writes 15; turn 3 finds nothing 20 positions back from 35."""
+    """Turn 1 writes block 10, turn 2 reads it and writes 15, turn 3 finds nothing from 35 back to 16."""
     conversation = cache()
     assert conversation.call(blocks(10), [(9, "5m")], 0, MODEL) == CacheSplit(0, 1000, 0, 0)
     assert conversation.call(blocks(15), [(14, "5m")], 1, MODEL) == CacheSplit(1000, 500, 0, 0)

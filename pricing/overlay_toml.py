@@ -1,0 +1,245 @@
+"""Reading overlay files: TOML in, rows out, and errors that name the file, the table and the way out.
+
+`docs/prices.md` describes the format. Amounts may be written as text or as numbers; either way they are
+read as exact decimals.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from tokenprof.pricing.overlay import Fee, Launch, Multiplier, Overlay, PriceRow
+from tokenprof.pricing.rates import TOKEN_CLASSES, Band, Rates, per_piece
+
+TABLES = ("launch", "price", "multiplier", "discount", "fee", "alias", "provider_alias", "writes_as_input")
+"""The tables an overlay may have."""
+
+
+class OverlayError(ValueError):
+    """An overlay file that cannot be used, with the file, the table and what is wrong with it."""
+
+
+def shipped_overlays() -> tuple[Overlay, ...]:
+    """Return the overlay files that ship with the package, in order of their names."""
+    folder = files("tokenprof.pricing") / "data"
+    texts = {item.name: item.read_text("utf-8") for item in folder.iterdir() if item.name.endswith(".toml")}
+    return tuple(parse_overlay(texts[name], name) for name in sorted(texts) if name.startswith("overlay"))
+
+
+def load_overlay(path: Path) -> Overlay:
+    """Read a user's overlay file; raises `OverlayError` saying what is wrong and where."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise OverlayError(f"The price overlay {path} cannot be read: {error.strerror}.") from error
+    return parse_overlay(text, str(path))
+
+
+def parse_overlay(text: str, name: str) -> Overlay:
+    """Read an overlay's TOML text; `name` is what errors call it."""
+    try:
+        tables = tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise OverlayError(f"The price overlay {name} is not valid TOML: {error}.") from error
+    if unknown := set(tables) - set(TABLES):
+        raise OverlayError(
+            f"The price overlay {name} has a table '{min(unknown)}'; known are {', '.join(TABLES)}."
+        )
+    reader = _Reader(name, tables)
+    return Overlay(
+        name=name,
+        launches=tuple(reader.launches()),
+        prices=tuple(reader.prices()),
+        multipliers=tuple(reader.multipliers()),
+        fees=tuple(reader.fees()),
+        aliases={
+            (row.text("provider"), alias): row.text("model")
+            for row in reader.rows("alias")
+            for alias in row.texts("names")
+        },
+        provider_aliases=tables.get("provider_alias", {}),
+        writes_as_input=frozenset(row.text("provider") for row in reader.rows("writes_as_input")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One table of an overlay file, read key by key with errors that say where."""
+
+    place: str
+    values: Mapping[str, Any]
+
+    def fail(self, what: str) -> OverlayError:
+        return OverlayError(f"{self.place}: {what}")
+
+    def text(self, key: str) -> str:
+        value = self.values.get(key)
+        if not isinstance(value, str) or not value:
+            raise self.fail(f"'{key}' must be given as text.")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self.values.get(key)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.fail(f"'{key}' must be a list of texts.")
+        return tuple(value)
+
+    def day(self, key: str, *, required: bool = False) -> date | None:
+        value = self.values.get(key)
+        if value is None and not required:
+            return None
+        if not isinstance(value, date) or isinstance(value, datetime):
+            raise self.fail(f"'{key}' must be a date such as 2026-05-28.")
+        return value
+
+    def days(self, key: str) -> Mapping[str, date]:
+        values = self.values.get(key, {})
+        if not isinstance(values, dict) or not all(type(day) is date for day in values.values()):
+            raise self.fail(f"'{key}' must be a table of dates by model.")
+        return values
+
+    def moment(self, key: str) -> datetime | None:
+        value = self.values.get(key)
+        if isinstance(value, datetime) and value.tzinfo:
+            return value.astimezone(UTC)
+        day = self.day(key)
+        return datetime(day.year, day.month, day.day, tzinfo=UTC) if day else None
+
+    def checked(self) -> date:
+        day = self.day("checked", required=True)
+        assert day is not None
+        return day
+
+    def amount(self, key: str, values: Mapping[str, Any] | None = None) -> Decimal:
+        value = (self.values if values is None else values).get(key)
+        try:
+            amount = Decimal(value) if isinstance(value, str | int | Decimal) else Decimal("NaN")
+        except ArithmeticError:
+            amount = Decimal("NaN")
+        if not amount.is_finite() or amount < 0:
+            raise self.fail(f"'{key}' must be a non-negative amount, but it is {value!r}.")
+        return amount
+
+    def when(self) -> dict[str, str]:
+        value = self.values.get("when", {})
+        if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+            raise self.fail("'when' must be a table of texts such as {service_tier = \"flex\"}.")
+        return value
+
+    def hours(self) -> tuple[time, time] | None:
+        value = self.values.get("hours_utc")
+        if value is None:
+            return None
+        if (
+            not isinstance(value, list)
+            or len(value) != 2
+            or not all(isinstance(item, time) for item in value)
+        ):
+            raise self.fail("'hours_utc' must be two times such as [01:00:00, 04:00:00].")
+        return value[0], value[1]
+
+    def note(self) -> str | None:
+        return self.text("note") if "note" in self.values else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Turns the tables of one file into rows."""
+
+    name: str
+    tables: Mapping[str, Any]
+
+    def rows(self, table: str) -> Iterator[_Row]:
+        for number, values in enumerate(self.tables.get(table, ()), 1):
+            yield _Row(f"The price overlay {self.name}, [[{table}]] number {number}", values)
+
+    def launches(self) -> Iterator[Launch]:
+        for row in self.rows("launch"):
+            retired = row.days("retired")
+            for model, day in row.days("dates").items():
+                yield Launch(
+                    row.text("provider"), model, day, retired.get(model), row.text("source"), row.checked()
+                )
+
+    def prices(self) -> Iterator[PriceRow]:
+        for row in self.rows("price"):
+            yield PriceRow(
+                provider=row.text("provider"),
+                model=row.text("model"),
+                start=row.moment("from"),
+                until=row.moment("until"),
+                when=row.when(),
+                hours_utc=row.hours(),
+                weekdays=frozenset(row.values.get("weekdays", range(1, 8))),
+                except_days=frozenset(row.values.get("except_days", ())),
+                band=Band(
+                    above_tokens=row.values.get("above_tokens", 0),
+                    rates=_rates(row),
+                    fee_rates=_fee_rates(row),
+                ),
+                source=row.text("source"),
+                checked=row.checked(),
+                note=row.note(),
+            )
+
+    def multipliers(self) -> Iterator[Multiplier]:
+        for table in ("multiplier", "discount"):
+            for row in self.rows(table):
+                when = row.when()
+                if bool(when) != (table == "multiplier"):
+                    raise row.fail("a [[multiplier]] needs 'when', and a [[discount]] has none.")
+                classes = row.texts("classes") if "classes" in row.values else None
+                if classes and (unknown := set(classes) - set(TOKEN_CLASSES)):
+                    raise row.fail(f"'{min(unknown)}' is no class of {', '.join(TOKEN_CLASSES)}.")
+                yield Multiplier(
+                    provider=row.text("provider"),
+                    models=frozenset(row.texts("models")),
+                    start=row.day("from"),
+                    until=row.day("until"),
+                    when=when,
+                    factor=row.amount("factor"),
+                    classes=frozenset(classes) if classes else None,
+                    only_classes=row.values.get("only_classes") is True,
+                    source=row.text("source"),
+                    checked=row.checked(),
+                    note=row.note(),
+                )
+
+    def fees(self) -> Iterator[Fee]:
+        for row in self.rows("fee"):
+            yield Fee(
+                provider=row.text("provider"),
+                models=frozenset(row.texts("models")),
+                name=row.text("name"),
+                usd=row.amount("usd"),
+                start=row.day("from"),
+                until=row.day("until"),
+                source=row.text("source"),
+                checked=row.checked(),
+            )
+
+
+def _rates(row: _Row) -> Rates:
+    """Read USD per million tokens by class; reasoning is output where it is not priced apart."""
+    values = row.values.get("usd_per_mtok", {})
+    if unknown := set(values) - set(TOKEN_CLASSES):
+        raise row.fail(f"usd_per_mtok: '{min(unknown)}' is no class of {', '.join(TOKEN_CLASSES)}.")
+    rates = {cls: per_piece(row.amount(cls, values), 6) for cls in values}
+    if "output" in rates:
+        rates.setdefault("reasoning", rates["output"])
+    for ttl in ("cache_write_5m", "cache_write_30m"):
+        if ttl in rates:
+            rates.setdefault("cache_write", rates[ttl])
+    return rates
+
+
+def _fee_rates(row: _Row) -> Rates:
+    values = row.values.get("fees", {})
+    return {name: row.amount(name, values) for name in values}
