@@ -2,7 +2,9 @@
 
 import copy
 import json
+import re
 from importlib import resources
+from pathlib import Path
 
 import contracts
 import pytest
@@ -120,3 +122,17 @@ def test_breaches_are_refused(breach):
     assert report["classes"][-1]["class"] == "fee"
     BREACHES[breach](report)
     assert errors(report) != []
+
+
+def test_every_field_is_documented():
+    doc = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"[a-z0-9_]+", " ".join(re.findall(r"`([^`]*)`", doc))))
+    fields = set(SCHEMA["properties"])
+    for definition in SCHEMA["$defs"].values():
+        fields |= set(definition.get("properties", {}))
+    assert fields - documented == set()
+
+
+def test_every_kind_of_block_is_in_the_nomenclature():
+    doc = (Path(__file__).parents[2] / "docs" / "nomenclature.md").read_text(encoding="utf-8")
+    assert [kind for kind in SCHEMA["$defs"]["kind"]["enum"] if f"`{kind}`" not in doc] == []
