@@ -125,7 +125,7 @@ class PriceBook:
     def _find(
         self, provider: str, asked: str, row: str | None, at: datetime, selectors: Selectors
     ) -> _Answer | Unpriced:
-        context = price_context(selectors)
+        context = price_context(selectors, self.overlays.conditions)
         if row is None:
             return Unpriced(
                 f"No price row of {provider} is named '{asked}'. Ids match exactly or not at all; "

@@ -6,6 +6,7 @@ that no documented price list knows is an error, never the standard rate.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 
@@ -38,22 +39,22 @@ PRICED_VALUES = {
 """Values that select another rate. Whether a book has that rate for a model is another question."""
 
 
-def price_context(selectors: Selectors) -> dict[str, str]:
+def price_context(selectors: Selectors, also: Mapping[str, Collection[str]] | None = None) -> dict[str, str]:
     """Return the non-standard conditions of a call, such as `{"processing": "batch"}`; empty for standard.
 
-    Anthropic reports a batch as a service tier, OpenAI not at all; both become `processing`. Raises
-    `UnknownTierError` for a value that is in no price list.
+    Anthropic reports a batch as a service tier, OpenAI not at all; both become `processing`. `also` holds
+    further values that an overlay has rates for. Raises `UnknownTierError` for a value that nobody knows.
     """
     context: dict[str, str] = {}
     for name, priced in PRICED_VALUES.items():
         value = getattr(selectors, name)
         if not value or value in STANDARD_VALUES[name]:
             continue
-        if value not in priced:
+        if value not in priced and value not in (also or {}).get(name, ()):
             raise UnknownTierError(
                 f"The response was served with {name} '{value}', which the price book does not know. "
                 f"Known: {', '.join(sorted(STANDARD_VALUES[name] | priced))}. "
-                "Add a [[price]] row for it to an overlay, under the nearest known name."
+                f'If you know its rates, add a [[price]] row with when = {{{name} = "{value}"}} to an overlay.'
             )
         context[name] = value
     if selectors.batch or context.get("service_tier") == "batch":

@@ -1,0 +1,90 @@
+"""A second opinion: our book beside another public price map, where one is at hand.
+
+Reads the map that ships inside the `litellm` package, from its file and without importing the package
+(importing it looks at the network), or any file of that shape. Disagreement is not error: the other map
+has no history, no hour of day and few tiers; the list is for a person to judge.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tokenprof.pricing.book import PriceBook
+from tokenprof.pricing.rates import Price
+from tokenprof.pricing.usage import Usage
+
+MAP_KEYS = {
+    "input_cost_per_token": "uncached_input",
+    "output_cost_per_token": "output",
+    "cache_read_input_token_cost": "cache_read",
+    "cache_creation_input_token_cost": "cache_write",
+    "cache_creation_input_token_cost_above_1hr": "cache_write_1h",
+}
+"""The other map's keys, all USD per token, and the class each one prices."""
+
+PROVIDERS = {"anthropic": "anthropic", "openai": "openai", "deepseek": "deepseek", "moonshot": "moonshotai"}
+"""The other map's provider names and ours, for those whose ids are the same in both."""
+
+
+class PriceMapError(ValueError):
+    """A second price map that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A rate on which the two books differ, in USD per million tokens; None where one of them has none."""
+
+    provider: str
+    model: str
+    cls: str
+    ours: Decimal | None
+    theirs: Decimal | None
+
+
+def installed_map() -> Path | None:
+    """Return the path of the price map of an installed `litellm`, None where it is not installed."""
+    spec = find_spec("litellm")
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent / "model_prices_and_context_window_backup.json"
+    return path if path.is_file() else None
+
+
+def load_map(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Read a price map in litellm's shape; raises `PriceMapError` saying what is wrong."""
+    try:
+        rows = json.loads(path.read_text("utf-8"), parse_float=Decimal)
+    except OSError as error:
+        raise PriceMapError(f"The price map {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise PriceMapError(f"The price map {path} is not valid JSON: {error}.") from error
+    if not isinstance(rows, dict):
+        raise PriceMapError(f"The price map {path} is no object of rows by model id.")
+    return {name: row for name, row in rows.items() if isinstance(row, dict)}
+
+
+def disagreements(
+    book: PriceBook, rows: Mapping[str, Mapping[str, Any]], at: datetime
+) -> Iterator[Disagreement]:
+    """Yield every rate of the models that both books know on which they differ at a time."""
+    for name, row in sorted(rows.items()):
+        provider = PROVIDERS.get(str(row.get("litellm_provider")))
+        if provider is None:
+            continue
+        model = name.rpartition("/")[2]
+        price = book.price(provider, model, at, Usage())
+        if not isinstance(price, Price):
+            continue
+        for key, cls in MAP_KEYS.items():
+            theirs = None if row.get(key) is None else Decimal(row[key]).scaleb(6).normalize()
+            ours = price.rates.get(cls)
+            ours = None if ours is None else ours.scaleb(6).normalize()
+            if ours != theirs and not (ours is None and theirs == 0):
+                yield Disagreement(provider, model, cls, ours, theirs)
