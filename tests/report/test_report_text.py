@@ -61,6 +61,14 @@ def test_a_run_without_any_price_shows_no_dollar_billed():
     assert text.count("unpriced") == 6  # the headline, the class, the total, the turn, the block, the tool
 
 
+def test_several_models_have_a_deployment_each():
+    made = contracts.fixed_deployment()
+    made["deployment"]["others"] = [{"model": "Kimi-K2.6", "chip": "GB200", "chips": 72, "assumptions": []}]
+    text = to_text(made)
+    assert "DeepSeek-V3 on 32 × H200" in text
+    assert "the other models, each on its own: Kimi-K2.6 on 72 × GB200" in text
+
+
 def test_without_hardware_nothing_is_said_of_compute():
     text = to_text(contracts.without_hardware(), 120)
     assert "compute not estimated" in text

@@ -36,15 +36,16 @@ def tokens(count: int | None) -> str:
 
 
 def decimals_for(values: Iterable[str | None]) -> int:
-    """Return how many decimals a column of dollars needs, so that its figures align.
+    """Return how many decimals a column of dollars has, so that its figures align.
 
-    Enough for the smallest value to show two significant digits, but no more than `usd` alone would
-    give the largest (one more from a dollar up), and at least the two decimals of cents.
+    Below a dollar, as many as `usd` alone gives the largest; from a dollar up, cents, or as many more
+    as the smallest needs to show two digits within four of the largest.
     """
     sizes = _sizes(values)
-    if not sizes:
-        return 2
-    return _decimals(sizes, digits=4 if max(sizes) >= Decimal("0.1") else 3)
+    largest = max(sizes, default=Decimal(0))
+    if largest >= 1 or not sizes:
+        return _decimals(sizes, digits=4)
+    return max(4, 2 - largest.adjusted())
 
 
 def estimate_decimals(intervals: Iterable[Interval | None]) -> int:

@@ -160,7 +160,8 @@ def _findings(report: Json, console: Console) -> list[Text]:
 def _basis(report: Json, console: Console) -> list[Text]:
     """Return what the figures rest on: the prices, and the deployment with its assumptions."""
     lines = [Text("What this rests on", "bold")]
-    lines += _labelled("source", _sources(report["sources"]), console)
+    if report["sources"]:
+        lines += _labelled("source", _sources(report["sources"]), console)
     lines += _labelled("prices", _prices(report["prices"]), console)
     deployment = report["deployment"]
     if deployment is None:
@@ -173,6 +174,10 @@ def _basis(report: Json, console: Console) -> list[Text]:
     if len(assumptions) > len(shown):
         more = f"… {len(assumptions) - len(shown)} more with their sources in --format json"
         lines += _labelled("", more, console, style=SOFT)
+    others = deployment.get("others", [])
+    if others:
+        named = ", ".join(_where(other) for other in others)
+        lines += _labelled("", f"the other models, each on its own: {named}", console)
     return lines
 
 
@@ -198,8 +203,7 @@ def _prices(prices: Json) -> str:
 
 def _deployment(deployment: Json) -> str:
     """Return the deployment in a sentence: its model, its chips, then whatever else is one plain value."""
-    chips = " × ".join(str(deployment[key]) for key in ("chips", "chip") if deployment[key] is not None)
-    parts = [f"{deployment['model']} on {chips}" if chips else str(deployment["model"])]
+    parts = [_where(deployment)]
     for key, value in deployment.items():
         if key not in ("model", "chip", "chips", "assumptions"):
             shown = _value(value)
@@ -208,6 +212,12 @@ def _deployment(deployment: Json) -> str:
     if sources:
         parts.append(numbers.count(len(sources), "source"))
     return "; ".join(parts)
+
+
+def _where(deployment: Json) -> str:
+    """Return a deployment's model and chips: `DeepSeek-V3 on 32 × H200`."""
+    chips = " × ".join(str(deployment[key]) for key in ("chips", "chip") if deployment[key] is not None)
+    return f"{deployment['model']} on {chips}" if chips else str(deployment["model"])
 
 
 def _assumption(item: Any) -> str:
