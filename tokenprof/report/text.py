@@ -93,21 +93,17 @@ def _answer(totals: Json) -> Text:
         for number, state in ((unpriced, "unpriced"), (unmeasured, "unmeasured"))
         if number
     ]
-    billed = totals["billed_usd"]
+    counted_short = totals["partial_turns"] or totals.get("incomplete_output_turns")
+    billed, turns = totals["billed_usd"], numbers.count(every, "turn")
     sentence = Text(style="bold")
     if billed is None:
-        sentence.append(f"{numbers.count(every, 'turn')}: ").append(", ".join(unknown), BAD)
-    elif unknown:
-        priced = every - unpriced - unmeasured
-        sentence.append(f"{numbers.count(every, 'turn')}: {priced} billed ").append(
-            numbers.usd(billed), "green"
-        )
-        sentence.append(", ").append(", ".join(unknown), BAD)
+        sentence.append(f"{turns}: ").append(", ".join(unknown), BAD)
     else:
-        at_least = "at least " if totals["partial_turns"] else ""
-        sentence.append(f"{numbers.count(every, 'turn')} billed {at_least}").append(
-            numbers.usd(billed), "green"
-        )
+        priced = f"{turns}: {every - unpriced - unmeasured}" if unknown else turns
+        sentence.append(f"{priced} billed {'at least ' if counted_short else ''}")
+        sentence.append(numbers.usd(billed), "green")
+        if unknown:
+            sentence.append(", ").append(", ".join(unknown), BAD)
     estimate, ratios = totals["hardware_usd"], totals["price_to_cost"]
     if estimate is None:
         return sentence.append("; compute not estimated")
