@@ -72,37 +72,42 @@ _WIDE = {
     "tokens_tool": 0.10,
     "tokens_call": 0.10,
     "tokens_result": 0.10,
-    "tokens_thinking": 0.15,
-    "tokens_second_vocabulary": 0.4,
-    "digits": 0.05,
-    "punctuation": 0.05,
-    "uppercase": 0.03,
-    "spaces": 0.02,
-    "newlines": 0.10,
-    "non_ascii": 0.15,
-    "per_message": 3.0,
-    "per_tool_call": 10.0,
-    "per_tool_result": 8.0,
-    "per_tool": 10.0,
-    "per_block": 1.5,
+    "tokens_thinking": 0.8,
+    "tokens_second_vocabulary": 0.6,
+    "digits": 0.1,
+    "punctuation": 0.1,
+    "uppercase": 0.05,
+    "spaces": 0.05,
+    "newlines": 0.2,
+    "non_ascii": 0.2,
+    "per_message": 4.0,
+    "per_tool_call": 25.0,
+    "per_tool_result": 12.0,
+    "per_tool": 12.0,
+    "per_block": 4.0,
 }
 
-CLAUDE_OLDER = _prior(
-    "claude, to 4.6",
-    {"tokens": 1.15, "per_message": 4.0, "per_tool_call": 20.0, "per_tool_result": 12.0, "per_tool": 10.0},
-    _WIDE,
-    preamble=(320.0, 60.0),
-)
+_CLAUDE = {
+    "tokens": 1.13,
+    "tokens_thinking": 1.0,
+    "tokens_second_vocabulary": 0.5,
+    "punctuation": 0.1,
+    "newlines": 0.2,
+    "per_message": 4.0,
+    "per_tool_call": 50.0,
+    "per_tool_result": 18.0,
+    "per_tool": 12.0,
+    "per_block": 2.0,
+}
+
+CLAUDE_OLDER = _prior("claude, to 4.6", _CLAUDE, _WIDE, preamble=(320.0, 60.0))
 CLAUDE_NEWER = _prior(
-    "claude, from 4.7",
-    {"tokens": 1.35, "per_message": 4.0, "per_tool_call": 20.0, "per_tool_result": 12.0, "per_tool": 10.0},
-    {**_WIDE, "tokens": 0.3},
-    preamble=(320.0, 60.0),
+    "claude, from 4.7", {**_CLAUDE, "tokens": 1.35}, {**_WIDE, "tokens": 0.3}, preamble=(320.0, 60.0)
 )
 OPENAI = _prior(
     "o200k",
     {"tokens": 1.0, "per_message": 4.0, "per_tool_call": 6.0, "per_tool_result": 4.0, "per_tool": 6.0},
-    {**_WIDE, "tokens": 0.03, "tokens_second_vocabulary": 0.02},
+    {**_WIDE, "tokens": 0.03, "tokens_second_vocabulary": 0.02, "punctuation": 0.01, "digits": 0.01},
     preamble=(20.0, 20.0),
 )
 UNKNOWN = _prior(

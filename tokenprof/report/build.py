@@ -9,9 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tokenprof.attribute.model import Placed
 from tokenprof.attribute.estimate import local_tokens
 from tokenprof.attribute.misses import CacheMiss, explain_misses
+from tokenprof.attribute.model import Placed
 from tokenprof.attribute.solve import largest_remainder
 from tokenprof.hardware import Hardware, Work, cost_to_compute
 from tokenprof.ledger import NOTHING, Ledger, build_ledger

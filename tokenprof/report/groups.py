@@ -60,9 +60,7 @@ def groups_of(ledger: Ledger, hardware: Hardware) -> list[dict[str, Any]]:
 def _groups_of_block(placed: Placed) -> list[Group]:
     block = placed.block
     found: list[Group] = []
-    if block.kind in ("tool", "tool_call", "tool_result"):
-        found.append(("tool", block.name))
-    elif block.kind == "output" and block.link:
+    if block.kind in ("tool", "tool_call", "tool_result") or (block.kind == "output" and block.link):
         found.append(("tool", block.name))
     elif block.kind == "skill":
         found.append(("skill", block.name))

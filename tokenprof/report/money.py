@@ -26,7 +26,7 @@ def _decimal(value: float) -> str:
 
 
 def price_to_cost(billed: Decimal | None, interval: Interval | None) -> Estimate | None:
-    """Return billed over hardware: its low uses the hardware's high. None where either is unknown or nothing."""
+    """Return billed over hardware; its low uses the hardware's high. None where either is not known."""
     if billed is None or interval is None or interval.low <= 0:
         return None
     return {
