@@ -32,6 +32,9 @@ __all__ = [
 CATALOGUE_AS_OF = {"0.2.3": date(2026, 11, 22)}
 """When a version of the catalogue was last compared with a second price map and with the vendors' pages."""
 
+DEFAULT_WRITES = ("cache_write_5m", "cache_write_30m", "cache_write")
+"""Writes of the shortest time to live a provider offers, and those of unknown one."""
+
 TTL_UNKNOWN_NOTE = "Cache writes of unknown time to live are priced at the default (shortest) write rate."
 
 _STANDARD = Selectors()
@@ -170,24 +173,24 @@ class PriceBook:
         return None, ""
 
     def _quote(self, provider: str, row: str, at: datetime, context: Mapping[str, str]) -> Quote | Unpriced:
-        """Return the row's rates under all conditions: stated ones first, factors for the rest."""
-        stated = self._stated(provider, row, at, context)
-        if stated:
+        """Return the row's rates under the conditions of a call: as stated, else multiplied.
+
+        A way of being served (a tier, a speed, a batch) combines with a region, not with another way.
+        """
+        if stated := self._stated(provider, row, at, context):
             return stated
-        quote, rest = self._stated(provider, row, at, {}), dict(context)
-        for condition in context.items():
-            if found := self._stated(provider, row, at, dict([condition])):
-                quote = found
-                del rest[condition[0]]
-                break
+        ways = {name: value for name, value in context.items() if name != "inference_geo"}
+        quote = self._stated(provider, row, at, ways) if ways else None
+        factors = {name: value for name, value in context.items() if quote is None or name not in ways}
+        quote = quote or self._stated(provider, row, at, {})
         if quote is None:
             return Unpriced(f"No rate of {provider} '{row}' is known on {at.date()}.")
-        for condition in rest.items():
-            premium = self.overlays.premium(provider, row, at.date(), condition)
-            if premium is None:
-                name, value = condition
+        for name, value in factors.items():
+            premium = self.overlays.premium(provider, row, at.date(), (name, value))
+            if premium is None or (name in ways and len(ways) > 1):
+                served = " and ".join(f"{name} '{value}'" for name, value in context.items())
                 return Unpriced(
-                    f"No rate of {provider} '{row}' for {name} '{value}' is known on {at.date()}, and the "
+                    f"No rate of {provider} '{row}' for {served} is known on {at.date()}, and the "
                     "standard rate is not it. If you have a contract, add a [[price]] row with that 'when' "
                     "to an overlay.",
                     (f"{provider}/{row} at the standard rate",),
@@ -210,10 +213,8 @@ class PriceBook:
         bands = []
         for band in quote.bands:
             rates = dict(band.rates)
-            if provider in self.overlays.writes_as_input and "uncached_input" in rates:
-                for cls in ("cache_write", "cache_write_5m", "cache_write_30m"):
-                    if "cache_write" not in band.rates:
-                        rates[cls] = rates["uncached_input"]
+            if provider in self.overlays.writes_as_input and "cache_write" not in rates:
+                rates |= {cls: rates["uncached_input"] for cls in DEFAULT_WRITES if "uncached_input" in rates}
             price = Price(
                 provider=provider,
                 model=quote.model,
@@ -238,12 +239,15 @@ def default_book(overlays: Sequence[Path] = ()) -> PriceBook:
 
 
 def _multiplied(quote: Quote, factor: Multiplier) -> Quote:
-    bands = tuple(
-        replace(band, rates=scaled(band.rates, factor.factor, factor.classes)) for band in quote.bands
-    )
+    bands = []
+    for band in quote.bands:
+        rates = scaled(band.rates, factor.factor, factor.classes)
+        if factor.only_classes and factor.classes:
+            rates = {cls: rate for cls, rate in rates.items() if cls in factor.classes}
+        bands.append(replace(band, rates=rates))
     return replace(
         quote,
-        bands=bands,
+        bands=tuple(bands),
         source=f"{quote.source}; × {factor.factor}: {factor.source}",
         notes=(*quote.notes, *((factor.note,) if factor.note else ())),
     )

@@ -54,6 +54,13 @@ class Minimum:
     assumed: bool = False
 
 
+OPENAI_IDLE_S = 3600
+"""Before GPT-5.6: the longest an unused entry stays in memory (typically it goes after 5 to 10 minutes)."""
+
+DEEPSEEK_IDLE_S = 86_400
+"""An assumed life of DeepSeek's disk cache: the documentation says hours to days."""
+
+
 class CacheRuleError(ValueError):
     """A request that breaks a rule of the cache, which the provider refuses with status 400."""
 

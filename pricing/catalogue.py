@@ -43,7 +43,7 @@ WRITES_LIVE_30M = frozenset({"openai", "azure"})
 """Providers whose one write price is that of a 30-minute write; everybody else's is a 5-minute write."""
 
 _SNAPSHOT = re.compile(r"[-@](20\d{2})-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])$")
-_BEDROCK_SUFFIX = re.compile(r"(-20\d{6})?(-v\d+(:\d+)?)?$")
+_BEDROCK_VERSION = re.compile(r"-v\d+(:\d+)?$")
 
 
 @dataclass(slots=True)
@@ -104,9 +104,8 @@ class GenaiPrices:
         if snapshot_date(ref) and (found := names.bases.get(_SNAPSHOT.sub("", ref))):
             return found
         if provider == "aws":
-            return names.bases.get(_BEDROCK_SUFFIX.sub("", ref))
-        if provider == "fireworks":
-            return names.exact.get(f"accounts/fireworks/models/{ref}")
+            versionless = _BEDROCK_VERSION.sub("", ref)
+            return names.bases.get(versionless) or names.bases.get(strip_snapshot(versionless))
         return None
 
     def near(self, provider: str, ref: str) -> tuple[str, ...]:

@@ -122,9 +122,11 @@ class Overlays:
             alias: provider for part in self.parts for alias, provider in part.provider_aliases.items()
         }
         self.writes_as_input = frozenset().union(*(part.writes_as_input for part in self.parts))
-        self.conditions = _conditions(
-            row.when for part in self.parts for row in (*part.prices, *part.multipliers)
-        )
+        self.conditions: dict[str, set[str]] = {}
+        for part in self.parts:
+            for when in (*(row.when for row in part.prices), *(row.when for row in part.multipliers)):
+                for name, value in when.items():
+                    self.conditions.setdefault(name, set()).add(value)
         self._prices: dict[tuple[str, str], list[tuple[PriceRow, ...]]] = {}
         for part in self.parts:
             for key, rows in _by_model(part.prices).items():
@@ -181,14 +183,6 @@ class Overlays:
             and (model in row.models or EVERY_MODEL in row.models)
             and _within(row.start, row.until, day)
         }
-
-
-def _conditions(whens: Iterable[Mapping[str, str]]) -> dict[str, set[str]]:
-    """Return the values that rows ask for, by the name of the condition."""
-    found: dict[str, set[str]] = {}
-    for name, value in (item for when in whens for item in when.items()):
-        found.setdefault(name, set()).add(value)
-    return found
 
 
 def _by_model(rows: Iterable[PriceRow]) -> dict[tuple[str, str], tuple[PriceRow, ...]]:

@@ -54,7 +54,7 @@ def price_context(selectors: Selectors, also: Mapping[str, Collection[str]] | No
             raise UnknownTierError(
                 f"The response was served with {name} '{value}', which the price book does not know. "
                 f"Known: {', '.join(sorted(STANDARD_VALUES[name] | priced))}. "
-                f'If you know its rates, add a [[price]] row with when = {{{name} = "{value}"}} to an overlay.'
+                f'If you know its rates, add a [[price]] row, when = {{{name} = "{value}"}} to an overlay.'
             )
         context[name] = value
     if selectors.batch or context.get("service_tier") == "batch":

@@ -1,0 +1,169 @@
+"""Usage holds disjoint counts, and the normalisers never invent or lose a token."""
+
+import pytest
+from hypothesis import given, settings
+from pricing_strategies import COUNTS, USAGES
+
+from tokenprof.pricing.normalise import (
+    batch_result_from_anthropic,
+    batch_result_from_openai,
+    merge_anthropic_stream,
+    usage_from_anthropic,
+    usage_from_openai_responses,
+    usage_from_otel,
+)
+from tokenprof.pricing.usage import CLASSES, INPUT_CLASSES, Usage, UsageError
+
+
+@pytest.mark.parametrize("value", [-1, True, 1.0, "1", None])
+@pytest.mark.parametrize("name", ["cache_read_tokens", "output_tokens"])
+def test_a_count_that_is_no_count_is_an_error_naming_its_key(name, value):
+    with pytest.raises(UsageError, match=f"'{name}'.*{value!r}"):
+        Usage(**{name: value})
+
+
+def test_a_fee_is_checked_like_a_count_and_named_once():
+    with pytest.raises(UsageError, match=r"fees\[web_search\]"):
+        Usage(fees=(("web_search", -1),))
+    with pytest.raises(UsageError, match="names a fee twice"):
+        Usage(fees=(("web_search", 1), ("web_search", 2)))
+
+
+def test_an_unknown_class_is_an_error_listing_the_known_ones():
+    with pytest.raises(UsageError, match=r"'input'.*uncached_input"):
+        Usage().tokens_of("input")
+
+
+@settings(deadline=None)
+@given(USAGES, USAGES)
+def test_sums_hold_class_by_class(left, right):
+    both = left + right
+    for cls in CLASSES:
+        assert both.tokens_of(cls) == left.tokens_of(cls) + right.tokens_of(cls)
+    assert both.fee_count == left.fee_count + right.fee_count
+    assert list(both.by_class()) == list(CLASSES)
+    assert both.input_tokens == sum(both.by_class()[cls] for cls in INPUT_CLASSES)
+    assert sum(both.by_class().values()) == both.input_tokens + both.all_output_tokens
+
+
+@settings(deadline=None)
+@given(COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS)
+def test_one_call_reported_by_each_shape_is_the_same_prompt(fresh, read, write, hour, output, thinking):
+    anthropic = usage_from_anthropic(
+        {
+            "input_tokens": fresh,
+            "cache_read_input_tokens": read,
+            "cache_creation_input_tokens": write + hour,
+            "cache_creation": {"ephemeral_5m_input_tokens": write, "ephemeral_1h_input_tokens": hour},
+            "output_tokens": output + thinking,
+            "output_tokens_details": {"thinking_tokens": thinking},
+        }
+    )
+    otel = usage_from_otel(
+        {
+            "gen_ai.usage.input_tokens": str(fresh + read + write + hour),
+            "gen_ai.usage.cache_read.input_tokens": str(read),
+            "gen_ai.usage.cache_write.input_tokens": str(write + hour),
+            "anthropic.usage.cache_creation.ephemeral_5m_input_tokens": str(write),
+            "anthropic.usage.cache_creation.ephemeral_1h_input_tokens": str(hour),
+            "gen_ai.usage.output_tokens": str(output + thinking),
+            "gen_ai.usage.reasoning.output_tokens": str(thinking),
+        }
+    )
+    openai = usage_from_openai_responses(
+        {
+            "input_tokens": fresh + read + write + hour,
+            "input_tokens_details": {
+                "cached_tokens": read,
+                "cache_write_tokens": write + hour,
+                "cache_write_tokens_details": {"ttl_30m_tokens": write, "ttl_12h_tokens": hour},
+            },
+            "output_tokens": output + thinking,
+            "output_tokens_details": {"reasoning_tokens": thinking},
+        }
+    )
+    assert anthropic == otel
+    assert anthropic.input_tokens == openai.input_tokens == fresh + read + write + hour
+    assert anthropic.uncached_input_tokens == openai.uncached_input_tokens == fresh
+    assert (openai.cache_write_30m_tokens, openai.cache_write_12h_tokens) == (write, hour)
+    assert (anthropic.output_tokens, anthropic.reasoning_tokens) == (output, thinking)
+
+
+@settings(deadline=None)
+@given(COUNTS, COUNTS, COUNTS)
+def test_a_part_larger_than_its_whole_is_an_error_naming_both_keys(whole, excess, output):
+    raw = {
+        "input_tokens": whole,
+        "input_tokens_details": {"cached_tokens": whole + 1 + excess},
+        "output_tokens": output,
+    }
+    with pytest.raises(UsageError, match=r"'input_tokens'.*cached_tokens"):
+        usage_from_openai_responses(raw)
+
+
+def test_thinking_beyond_the_output_is_an_error_naming_both_keys():
+    with pytest.raises(UsageError, match=r"'output_tokens' is 5.*thinking_tokens' \(6\)"):
+        usage_from_anthropic(
+            {"input_tokens": 1, "output_tokens": 5, "output_tokens_details": {"thinking_tokens": 6}}
+        )
+
+
+def test_a_split_beyond_the_flat_total_is_an_error_naming_both_keys():
+    with pytest.raises(UsageError, match=r"'cache_creation_input_tokens' is 5.*ephemeral_5m_input_tokens"):
+        usage_from_anthropic(
+            {
+                "input_tokens": 1,
+                "output_tokens": 1,
+                "cache_creation_input_tokens": 5,
+                "cache_creation": {"ephemeral_5m_input_tokens": 6, "ephemeral_1h_input_tokens": 0},
+            }
+        )
+
+
+def test_what_a_flat_total_has_beyond_its_split_is_a_write_of_unknown_life():
+    usage = usage_from_anthropic(
+        {
+            "input_tokens": 1,
+            "output_tokens": 1,
+            "cache_creation_input_tokens": 50,
+            "cache_creation": {"ephemeral_5m_input_tokens": 30, "ephemeral_1h_input_tokens": 10},
+        }
+    )
+    assert (usage.cache_write_5m_tokens, usage.cache_write_1h_tokens, usage.cache_write_tokens) == (
+        30,
+        10,
+        10,
+    )
+
+
+def test_a_stream_keeps_the_split_of_its_start_and_takes_the_last_delta():
+    start = {
+        "input_tokens": 10,
+        "cache_read_input_tokens": 0,
+        "cache_creation_input_tokens": 7,
+        "cache_creation": {"ephemeral_5m_input_tokens": 7, "ephemeral_1h_input_tokens": 0},
+        "output_tokens": 1,
+    }
+    deltas = [{"output_tokens": 5}, {"output_tokens": 42, "input_tokens": None, "cache_read_input_tokens": 3}]
+    merged = merge_anthropic_stream(start, deltas)
+    assert usage_from_anthropic(merged) == Usage(
+        uncached_input_tokens=10, cache_read_tokens=3, cache_write_5m_tokens=7, output_tokens=42
+    )
+    assert merge_anthropic_stream(start, [])["output_tokens"] == 1
+    assert start["output_tokens"] == 1
+
+
+def test_batch_results_carry_usage_only_where_they_succeeded():
+    message = {"model": "claude-opus-4-8", "usage": {"input_tokens": 3, "output_tokens": 4}}
+    done = batch_result_from_anthropic(
+        {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
+    )
+    assert (done.custom_id, done.model) == ("a", "claude-opus-4-8")
+    assert done.usage == Usage(uncached_input_tokens=3, output_tokens=4)
+    expired = batch_result_from_anthropic({"custom_id": "b", "result": {"type": "expired"}})
+    assert expired.usage is None
+    chat = {"model": "gpt-6-sol", "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
+    result = batch_result_from_openai({"custom_id": "c", "response": {"status_code": 200, "body": chat}})
+    assert result.usage == Usage(uncached_input_tokens=3, output_tokens=4)
+    failed = batch_result_from_openai({"custom_id": "d", "response": None, "error": {"code": "x"}})
+    assert failed.usage is None
