@@ -1,0 +1,139 @@
+"""The catalogues: model shapes and chips by name, each row and figure with its source.
+
+A new model or chip is one entry in `data/models.json` or `data/chips.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from tokenprof.hw_model.chips import Chip, Rack, chip_from_row
+from tokenprof.hw_model.huggingface import shape_from_config
+from tokenprof.hw_model.shapes import ModelShape
+
+
+class UnknownModelError(LookupError):
+    """No shape is known for a model; the message lists names that are near."""
+
+
+class UnknownChipError(LookupError):
+    """No chip of that name is in the catalogue; the message lists names that are near."""
+
+
+@cache
+def read_data(name: str) -> Any:
+    """Return a data file of this room, parsed."""
+    return json.loads(files("tokenprof.hw_model").joinpath("data", name).read_text("utf-8"))
+
+
+@cache
+def models() -> dict[str, ModelShape]:
+    """Return every model shape by its catalogue name."""
+    return {
+        row["name"]: shape_from_config(
+            row["config"],
+            name=row["name"],
+            weights=row["weights"],
+            source=f"{row['source']} ({row['verified']})",
+        )
+        for row in read_data("models.json")["models"]
+    }
+
+
+@cache
+def chips() -> dict[str, Chip]:
+    """Return every chip by its catalogue name."""
+    return {row["name"]: chip_from_row(row) for row in read_data("chips.json")["chips"]}
+
+
+@cache
+def racks() -> dict[str, Rack]:
+    """Return the racks and scale-up domains by name."""
+    return {
+        row["name"]: Rack(
+            name=row["name"],
+            chip=row["chip"],
+            chips=row["chips"],
+            hbm_bytes=row["hbm_tb"] * 1e12
+            if row["hbm_tb"]
+            else row["chips"] * chips()[row["chip"]].hbm_bytes,
+            source=row["source"],
+        )
+        for row in read_data("chips.json")["racks"]
+    }
+
+
+# What providers and quantisers add to a model's name without changing its shape.
+_DECORATION = re.compile(
+    r"-(?:fp8|nvfp4|fp4|mxfp4|mxfp8|bf16|int4|int8|w4a16|w8a8|awq|gptq|dynamic|hf|instruct|chat|it|tee|turbo"
+    r"|fast|block|quantized\.\w+|mtp|eagle3?|v[12]|\d{4}|\d{6}|\d{8})(?=-|$)"
+)
+
+
+def plain_name(name: str) -> str:
+    """Return a model id reduced to what tells shapes apart: no owner, no dtype, no date, one spelling."""
+    plain = name.strip().lower().rsplit("/", 1)[-1].split(":", 1)[0].split("@", 1)[0]
+    plain = plain.replace("_", "-").replace(" ", "-").removeprefix("meta-")
+    before = ""
+    while before != plain:
+        before, plain = plain, _DECORATION.sub("", plain)
+    # Some hosts spell 3.1 as 3p1 or 3-1.
+    return re.sub(r"(?<=\d)[p-](?=\d)", ".", plain)
+
+
+@cache
+def _by_plain_name() -> dict[str, str]:
+    names: dict[str, str] = {}
+    for row in read_data("models.json")["models"]:
+        for known in (row["name"], *row["ids"]):
+            names.setdefault(plain_name(known), row["name"])
+    return names
+
+
+def find_model(name: str) -> ModelShape:
+    """Return the shape of a model by catalogue name, Hugging Face id or provider's id, quantised or not.
+
+    Raises UnknownModelError, naming near matches, where none is known.
+    """
+    known = _by_plain_name().get(plain_name(name))
+    if known is not None:
+        return models()[known]
+    near = get_close_matches(plain_name(name), list(_by_plain_name()), n=4, cutoff=0.5)
+    hint = (
+        f"near names: {', '.join(dict.fromkeys(_by_plain_name()[n] for n in near))}"
+        if near
+        else "none is near"
+    )
+    raise UnknownModelError(
+        f"no shape is known for the model {name!r} ({hint}); add its config.json to hw_model/data/models.json"
+    )
+
+
+_CHIP_DECORATION = re.compile(
+    r"[\s_-]*(sxm\d?|hbm3e?|80gb|141gb|nvl72|per-?gpu|nvidia|amd|google|aws)[\s_-]*"
+)
+
+
+def _plain_chip(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", _CHIP_DECORATION.sub("", name.strip().lower()))
+
+
+def find_chip(name: str) -> Chip:
+    """Return a chip by name, in any spelling (`h200`, `H200 SXM`, `h200_sxm`, `gb200 nvl72`).
+
+    Raises UnknownChipError, naming near matches, where none is known.
+    """
+    spellings = {_plain_chip(alias): chip for chip in chips().values() for alias in (chip.name, *chip.ids)}
+    found = spellings.get(_plain_chip(name))
+    if found is not None:
+        return found
+    near = get_close_matches(_plain_chip(name), list(spellings), n=4, cutoff=0.4)
+    names = ", ".join(dict.fromkeys(spellings[n].name for n in near)) or ", ".join(chips())
+    raise UnknownChipError(
+        f"no chip {name!r} is in the catalogue (near names: {names}); add it to hw_model/data/chips.json"
+    )

@@ -1,0 +1,291 @@
+"""Stand-ins for models whose makers publish no architecture: joint draws of everything that is not known.
+
+A draw is an architecture, a precision, hardware, a speed and an owner's finances. Draws that cannot generate
+as fast as the recorded run did are drawn again: the run's own clock is evidence. Ranges and weights are
+assumptions with their evidence in `CLASSES` and docs/hardware.md; the result is an interval, never a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tokenprof.hw_model.batching import Batch, capacity_batch, choose_batch
+from tokenprof.hw_model.catalogue import chips
+from tokenprof.hw_model.constants import Constants
+from tokenprof.hw_model.gpu_hour import Ownership
+from tokenprof.hw_model.plan import Array, Plan
+from tokenprof.hw_model.shapes import BYTES_PER_ELEMENT
+from tokenprof.hw_model.timing import decode_step
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelClass:
+    """What is believed of a kind of closed model: low, mode and high of log-triangular draws."""
+
+    name: str
+    active_parameters_b: Triple
+    total_parameters_b: Triple
+    kv_bytes_per_token_bf16: Triple
+    tokens_per_s: Triple
+    evidence: str
+
+
+_SECONDARY = "secondary; see section 4 of docs/hardware.md"
+CLASSES: Final[Mapping[str, ModelClass]] = {
+    "opus": ModelClass(
+        "Claude Opus class", (50, 100, 200), (800, 2000, 5000), (30e3, 80e3, 250e3), (25, 50, 90),
+        "speed on Vertex against open models: 93-154B active, 1.5-2T total (unexcitedneurons, Mar 2026); "
+        + _SECONDARY,
+    ),
+    "sonnet": ModelClass(
+        "Claude Sonnet class", (25, 60, 120), (300, 800, 1500), (25e3, 70e3, 200e3), (35, 60, 110),
+        f"about as fast as Opus 4.5 on Vertex; {_SECONDARY}",
+    ),
+    "mini": ModelClass(
+        "Claude Haiku, GPT mini, Gemini Flash class", (5, 15, 40), (50, 150, 400), (15e3, 50e3, 130e3),
+        (60, 120, 220),
+        "price ratios to the larger models only",
+    ),
+    "gpt": ModelClass(
+        "GPT-5 and Gemini Pro class", (30, 80, 200), (300, 1000, 3000), (20e3, 70e3, 200e3), (35, 65, 120),
+        f"GPT-4 about 1.8T total (leaks); gpt-oss shows grouped-query attention with windows; {_SECONDARY}",
+    ),
+}  # fmt: skip
+
+# Which hardware a maker is known to serve on; the weights are judgement.
+FLEETS: Final[Mapping[str, Mapping[str, float]]] = {
+    "anthropic": {"H100": 1, "H200": 1.5, "B200": 1.5, "GB200": 1, "TPU v6e": 1, "TPU v7": 2, "Trainium2": 2},
+    "google": {"TPU v6e": 4, "TPU v7": 6},
+    "openai": {"H100": 1.5, "H200": 2, "B200": 2.5, "GB200": 3.5, "MI300X": 0.5},
+}
+
+# Attention kind -> weight, growing KV and pair FLOPs over those of plain grouped-query attention.
+_ATTENTION: Final = {
+    "grouped-query": (0.35, 1.3, 1.0),
+    "grouped-query with windows": (0.30, 0.7, 0.4),
+    "latent": (0.25, 0.8, 2.8),
+    "hybrid linear": (0.10, 0.5, 0.3),
+}
+_PRECISION: Final = {"fp8": 0.5, "fp4": 0.4, "bf16": 0.1}
+
+
+def model_class(provider: str, model: str) -> str | None:
+    """Return the class a closed model's name puts it in; None for a name that says nothing."""
+    name = f"{provider}/{model}".lower()
+    if any(word in name for word in ("opus", "fable", "mythos")):
+        return "opus"
+    if "sonnet" in name:
+        return "sonnet"
+    if any(word in name for word in ("haiku", "-mini", "-nano", "flash", "-lite", "claude-instant")):
+        return "mini"
+    if any(
+        word in name for word in ("gpt-", "chatgpt", "codex", "gemini", "grok", "claude", "/o1", "/o3", "/o4")
+    ):
+        return "gpt"
+    return None
+
+
+def fleet_of(provider: str, model: str) -> str:
+    """Return whose hardware a model is thought to run on."""
+    name = f"{provider}/{model}".lower()
+    if "claude" in name or "anthropic" in name:
+        return "anthropic"
+    return "google" if "gemini" in name else "openai"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Draws: plans, batches, prices and utilisation, one entry each, aligned by index."""
+
+    plan: Plan
+    batch: Batch
+    usd_per_accelerator_hour: Array
+    utilisation: Array
+    named: Mapping[str, Array]
+    accepted: float
+
+
+def sample(
+    kind: str, fleet: str, *, context_tokens: float, observed_tokens_per_s: float | None,
+    utilisation: float | None, draws: int, seed: int, c: Constants,
+) -> Sample:  # fmt: skip
+    """Return joint draws for a class of model; the same seed gives every class the same finances and load.
+
+    Only what concerns the model and its hardware is drawn again where a draw cannot reach the observed speed;
+    after 40 rounds the remaining draws are kept as the fastest found.
+    """
+    believed = CLASSES[kind]
+    shared = np.random.default_rng([seed, 0])
+    load = _triangular(shared, draws, (0.3, 0.5, 0.8)) if utilisation is None else np.full(draws, utilisation)
+    owner = Ownership(
+        cost_of_capital=shared.uniform(0.06, 0.14, draws),
+        life_years=shared.uniform(3.5, 6.0, draws),
+        colo_usd_per_kw_month=shared.uniform(80, 140, draws),
+        usd_per_kwh=shared.uniform(0.05, 0.12, draws),
+    )
+    capex_quantile = shared.random(draws)
+
+    private = np.random.default_rng([seed, 1])
+    drawn = _draw(believed, fleet, draws, private)
+    waiting = np.flatnonzero(~_reaches(drawn, context_tokens, observed_tokens_per_s, c))
+    tried = draws
+    for _ in range(40):
+        if not waiting.size:
+            break
+        again = _draw(believed, fleet, waiting.size, private)
+        tried += waiting.size
+        good = _reaches(again, context_tokens, observed_tokens_per_s, c)
+        for name, values in drawn.items():
+            values[waiting[good]] = again[name][good]
+        waiting = waiting[~good]
+    plan = _plan(drawn)
+    target_s = plan.tokens_per_step / _speed(drawn, observed_tokens_per_s)
+    prices = _chip_table(drawn["chip"], lambda chip: chip.capex_usd)
+    capex = _quantile_of_log_triangle(prices, capex_quantile)
+    kw = _chip_table(drawn["chip"], lambda chip: (chip.all_in_kw,))[:, 0]
+    return Sample(
+        plan=plan,
+        batch=choose_batch(plan, context_tokens, c, target_s=target_s),
+        usd_per_accelerator_hour=np.asarray(owner.usd_per_hour(capex, kw)),
+        utilisation=load,
+        named={
+            "active parameters": drawn["active"],
+            "total parameters": drawn["total"],
+            "KV bytes per token": drawn["kv_bytes"],
+            "capital per accelerator": capex,
+            "utilisation": load,
+            "tokens per second to each user": _speed(drawn, observed_tokens_per_s),
+            "accelerators per replica": np.asarray(plan.accelerators),
+        },
+        accepted=(draws - waiting.size) / tried,
+    )
+
+
+def _draw(believed: ModelClass, fleet: str, draws: int, rng: np.random.Generator) -> dict[str, Array]:
+    active = _log_triangular(rng, draws, believed.active_parameters_b) * 1e9
+    total = np.maximum(_log_triangular(rng, draws, believed.total_parameters_b) * 1e9, 3.0 * active)
+    kind = _choice(rng, draws, [weight for weight, _, _ in _ATTENTION.values()])
+    precision = _choice(rng, draws, list(_PRECISION.values()))
+    weights = FLEETS[fleet]
+    chip = _choice(rng, draws, list(weights.values()))
+    names = list(chips())
+    kv_scale = np.array([scale for _, scale, _ in _ATTENTION.values()])[kind]
+    return {
+        "active": active,
+        "total": total,
+        "layers": 60.0 * (active / 30e9) ** 0.25 * np.exp(rng.uniform(-0.3, 0.3, draws)),
+        "dense_share": rng.uniform(0.3, 0.6, draws),
+        "attention": kind.astype(float),
+        "precision": precision.astype(float),
+        "kv_bytes": _log_triangular(rng, draws, believed.kv_bytes_per_token_bf16) * kv_scale,
+        "kv_fp8": (rng.random(draws) < 0.5).astype(float),
+        "chip": np.array([names.index(name) for name in weights], dtype=float)[chip],
+        "spare": rng.choice([1.0, 2.0, 4.0], draws),
+        "mtp": (rng.random(draws) < 0.5).astype(float),
+        "acceptance": rng.uniform(0.6, 0.9, draws),
+        "tokens_per_s": _log_triangular(rng, draws, believed.tokens_per_s),
+        "head_room": rng.uniform(1.0, 1.25, draws),
+    }
+
+
+def _plan(drawn: Mapping[str, Array]) -> Plan:
+    """Return the plans of drawn architectures: a usual transformer of that size, cut the usual way."""
+    active, total, layers = drawn["active"], drawn["total"], np.round(drawn["layers"])
+    hidden = np.sqrt(active / (12.0 * layers))
+    dense = drawn["dense_share"] * active
+    routed = total - dense
+    top_k = 8.0
+    experts = np.maximum(top_k * routed / (active - dense), top_k + 1.0)
+    expert = routed / (layers * experts)
+    width = np.array([BYTES_PER_ELEMENT[dtype] for dtype in _PRECISION])[drawn["precision"].astype(int)]
+    dense_width = np.where(drawn["precision"] == 2, 2.0, 1.0)
+    kind = drawn["attention"].astype(int)
+    latent, hybrid = kind == 2, kind == 3
+    pair = np.array([scale for _, _, scale in _ATTENTION.values()])[kind] * 6.0 * hidden * layers
+    kv = drawn["kv_bytes"] * np.where(drawn["kv_fp8"] > 0, 0.5, 1.0)
+
+    column = {
+        name: _chip_table(drawn["chip"], lambda chip, name=name: (getattr(chip, name),))[:, 0]
+        for name in ("hbm_bytes", "hbm_bytes_per_s", "link_bytes_per_s", "net_bytes_per_s", "scaleup_world")
+    }
+    flops = _chip_table(drawn["chip"], lambda chip: tuple(chip.flops_per_s_at(dtype) for dtype in _PRECISION))
+    rate = flops[np.arange(len(active)), drawn["precision"].astype(int)]
+    dense_rate = np.where(drawn["precision"] == 2, flops[:, 2], flops[:, 0])
+    weight_bytes = routed * width + dense * dense_width
+    needed = weight_bytes / (0.6 * column["hbm_bytes"])
+    accelerators = np.maximum(2.0 ** np.ceil(np.log2(needed)), 1.0) * drawn["spare"]
+    attention_tp = np.minimum(accelerators, np.where(latent, 4.0, 8.0))
+    none = np.zeros_like(active)
+    return Plan(
+        hidden=hidden, layers=layers, latent_layers=np.where(latent, layers, 0.0),
+        linear_layers=np.where(hybrid, 0.75 * layers, 0.0), sparse_layers=none, moe_layers=layers,
+        dense_parameters=dense, dense_weight_bytes=dense * dense_width, head_parameters=none,
+        expert_parameters=expert, expert_weight_bytes=expert * width, experts=experts, top_k=none + top_k,
+        weight_bytes=weight_bytes, kv_bytes=kv, kv_limited_bytes=none, read_limit_tokens=none,
+        kv_window_bytes=none, window_tokens=none, index_bytes=none,
+        state_bytes=np.where(hybrid, 0.75 * layers * 64 * 128 * 128 * 4.0, 0.0),
+        prefill_pair_flops=pair, decode_pair_flops=pair * np.where(latent, 3.4, 1.0),
+        prefill_limited_pair_flops=none, decode_limited_pair_flops=none, window_pair_flops=none,
+        index_pair_flops=none, state_flops=np.where(hybrid, 6.0 * layers * 64 * 128 * 128, 0.0),
+        dense_flops_per_s=dense_rate, expert_flops_per_s=rate, attention_flops_per_s=flops[:, 2],
+        hbm_bytes=column["hbm_bytes"], hbm_bytes_per_s=column["hbm_bytes_per_s"],
+        link_bytes_per_s=column["link_bytes_per_s"], net_bytes_per_s=column["net_bytes_per_s"],
+        attention_tp=attention_tp, attention_dp=accelerators / attention_tp, stages=none + 1.0,
+        expert_parallel=np.where(accelerators > attention_tp, accelerators, 1.0),
+        kv_shards=np.where(latent, 1.0, attention_tp),
+        crosses_scaleup=(accelerators > column["scaleup_world"]).astype(float),
+        drafted_tokens=drawn["mtp"], tokens_per_step=1.0 + drawn["mtp"] * drawn["acceptance"],
+        trtllm=none + 1.0, vllm=none, sglang=none,
+    )  # fmt: skip
+
+
+def _speed(drawn: Mapping[str, Array], observed_tokens_per_s: float | None) -> Array:
+    """Return the tokens per second each user gets: what was seen and a little more, else what is usual."""
+    if observed_tokens_per_s is None:
+        return drawn["tokens_per_s"]
+    return observed_tokens_per_s * drawn["head_room"]
+
+
+def _reaches(
+    drawn: Mapping[str, Array], context_tokens: float, observed_tokens_per_s: float | None, c: Constants
+) -> npt.NDArray[np.bool_]:
+    """Tell which draws hold the context and generate as fast as was seen, alone on the replica."""
+    plan = _plan(drawn)
+    alone = decode_step(plan, 1.0, context_tokens, c).total_s / plan.tokens_per_step
+    fits = capacity_batch(plan, context_tokens) >= 1.0
+    return np.asarray(fits & (alone <= 1.0 / _speed(drawn, observed_tokens_per_s)))
+
+
+def _chip_table(index: Array, of: Any) -> Array:
+    values = np.array([of(chip) for chip in chips().values()], dtype=object)
+    return np.asarray(values[index.astype(int)], dtype=float)
+
+
+def _choice(rng: np.random.Generator, draws: int, weights: list[float]) -> Any:
+    share = np.array(weights) / sum(weights)
+    return rng.choice(len(weights), draws, p=share)
+
+
+def _triangular(rng: np.random.Generator, draws: int, bounds: Triple) -> Array:
+    return np.asarray(rng.triangular(*bounds, size=draws))
+
+
+def _log_triangular(rng: np.random.Generator, draws: int, bounds: Triple) -> Array:
+    low, mode, high = np.log(bounds).tolist()
+    return np.asarray(np.exp(rng.triangular(low, mode, high, size=draws)))
+
+
+def _quantile_of_log_triangle(bounds: Array, quantile: Array) -> Array:
+    """Return the value at a quantile of a log-triangular distribution per row, so that rows can share it."""
+    low, mode, high = np.log(bounds).T
+    cut = (mode - low) / (high - low)
+    rising = low + np.sqrt(quantile * (high - low) * (mode - low))
+    falling = high - np.sqrt((1.0 - quantile) * (high - low) * (high - mode))
+    return np.asarray(np.exp(np.where(quantile < cut, rising, falling)))

@@ -1,0 +1,322 @@
+"""What model calls cost to compute: the room's front door.
+
+`scenario_for` settles how a model is served, once per run; the scenario turns each call into a few linear
+features and prices them in USD. Anything that is not linear (the batch, which experts it wakes, what binds)
+is fixed at the run's mean context. Hardware dollars are floats in an `Interval`: never added to billed money.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from tokenprof.hw_model import closed_models
+from tokenprof.hw_model.batching import choose_batch
+from tokenprof.hw_model.catalogue import UnknownChipError, UnknownModelError, find_model
+from tokenprof.hw_model.constants import fitted
+from tokenprof.hw_model.deployment import Deployment, DeploymentError, parse_deployment
+from tokenprof.hw_model.gpu_hour import Ownership
+from tokenprof.hw_model.plan import Array
+from tokenprof.hw_model.rates import BASES, CHUNK_TOKENS, Feature, Rates, rates
+from tokenprof.hw_model.timing import decode_step
+
+__all__ = [
+    "BASES",
+    "DeploymentError",
+    "Interval",
+    "Scenario",
+    "TurnWork",
+    "UnknownChipError",
+    "UnknownModelError",
+    "scenario_for",
+]
+
+Part = Literal["read", "prefill", "decode", "hold"]
+
+DEFAULT_UTILISATION = 0.5
+DEFAULT_TOKENS_PER_S = 30.0
+MEASURABLE_OUTPUT_TOKENS = 50
+"""Calls with fewer output tokens say nothing of the speed of generation: the prompt's time outweighs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnWork:
+    """What one model call asked of the hardware.
+
+    `cached_tokens` is the prefix whose KV was there, `new_tokens` the prompt tokens computed, `output_tokens`
+    all output with reasoning. `duration_s` is the call's wall time, `gap_s` the idle time until the next call
+    of the same context, during which its KV may be held; None where unknown.
+    """
+
+    cached_tokens: int
+    new_tokens: int
+    output_tokens: int
+    duration_s: float | None = None
+    gap_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """USD to compute something: P10, P50 and P90 of sampled deployments; three times one number if fixed."""
+
+    low: float
+    mid: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """How a model is thought to be served, ready to price its calls.
+
+    `description` is for the report: model, chip, chips, precision and every assumption with its source.
+    """
+
+    provider: str
+    model: str
+    description: dict[str, Any]
+    sampled: bool
+    rates: Rates
+
+    def features(self, work: TurnWork, *, part: Part) -> Array:
+        """Return the work of one part of a call as features; parts and calls may be added before pricing.
+
+        `read` is what the cached prefix costs this call: the new tokens' attention to it and loading its KV.
+        `prefill` is the new tokens' linear work and their attention to one another. `decode` is every output
+        token's step, reading the whole context's KV. `hold` is the KV kept through the gap after the call,
+        which only the `opportunity` basis prices.
+        """
+        cached, new, output = float(work.cached_tokens), float(work.new_tokens), float(work.output_tokens)
+        row = np.zeros(len(Feature))
+        if part == "read":
+            row[Feature.READ_PAIRS] = new * cached
+            row[Feature.READ_TOKENS] = cached * max(1.0, np.ceil(new / CHUNK_TOKENS))
+        elif part == "prefill":
+            row[Feature.PREFILL_TOKENS] = new
+            row[Feature.PREFILL_PAIRS] = new * new / 2.0
+        elif part == "decode":
+            row[Feature.DECODE_TOKENS] = output
+            row[Feature.DECODE_CONTEXT] = output * (cached + new) + output * output / 2.0
+        elif part == "hold":
+            gap_s = work.gap_s or 0.0
+            row[Feature.HOLD_SECONDS] = gap_s
+            row[Feature.HOLD_TOKEN_SECONDS] = gap_s * (cached + new + output)
+        else:
+            raise ValueError(f"no part {part!r} of a call; there are read, prefill, decode and hold")
+        return row
+
+    def prefill_weights(self, start_token: int, end_token: int, *, cached_tokens: int = 0) -> float:
+        """Return the cost of prompt positions [start, end) relative to others of the same prompt.
+
+        Additive over neighbouring spans: each position costs its linear work and attention to the new tokens
+        before it. Positions count from the start of the prompt; `cached_tokens` is the prefix, attention to
+        which belongs to the part `read`.
+        """
+        per_token, per_pair = self._prefill_slope
+        start, end = float(start_token - cached_tokens), float(end_token - cached_tokens)
+        return per_token * (end - start) + per_pair * (end * end - start * start) / 2.0
+
+    @cached_property
+    def _prefill_slope(self) -> tuple[float, float]:
+        table = self.rates.by_basis["resource_share"]
+        return float(np.median(table[:, Feature.PREFILL_TOKENS])), float(
+            np.median(table[:, Feature.PREFILL_PAIRS])
+        )
+
+    def draws_usd(self, features: Array, basis: str = "resource_share") -> Array:
+        """Return the USD of some work in every draw, one if fixed; a seed fixes the draws of money and load."""
+        return np.asarray(self._table(basis) @ np.asarray(features, dtype=float))
+
+    def usd(self, features: Array, basis: str = "resource_share") -> Interval:
+        """Return the USD of some work."""
+        return self.usd_many(np.asarray(features, dtype=float)[None, :], basis)[0]
+
+    def usd_many(self, features: Array, basis: str = "resource_share") -> list[Interval]:
+        """Return the USD of many pieces of work, one row each."""
+        table = self._table(basis)
+        work = np.atleast_2d(np.asarray(features, dtype=float))
+        found: list[Interval] = []
+        # In slices, so that 10,000 draws of 1,000 turns stay within tens of megabytes.
+        for start in range(0, len(work), 128):
+            usd = work[start : start + 128] @ table.T
+            if usd.shape[1] == 1:
+                found.extend(Interval(v, v, v) for v in usd[:, 0].tolist())
+            else:
+                found.extend(Interval(*row) for row in _percentiles(usd).tolist())
+        return found
+
+    def _table(self, basis: str) -> Array:
+        if basis not in self.rates.by_basis:
+            raise ValueError(f"no basis {basis!r} for a cost; there are {', '.join(BASES)}")
+        return self.rates.by_basis[basis]
+
+
+def _percentiles(usd: Array) -> Array:
+    """Return P10, P50 and P90 of each row by rank."""
+    last = usd.shape[1] - 1
+    ranks = [round(0.1 * last), round(0.5 * last), round(0.9 * last)]
+    return np.partition(usd, sorted(set(ranks)), axis=1)[:, ranks]
+
+
+def scenario_for(
+    provider: str,
+    model: str,
+    *,
+    turns: Sequence[TurnWork],
+    deployment: str | None = None,
+    utilisation: float | None = None,
+    draws: int = 2000,
+    seed: int = 0,
+) -> Scenario:
+    """Return how a model is taken to be served for a run of these calls.
+
+    Models with a known shape run on a fixed deployment: the smallest on H200 that fits, or what `deployment`
+    says (`deepseek-v3@8xh200`, grammar in `tokenprof.hw_model.deployment`). Closed models are sampled. Raises
+    UnknownModelError for a model nobody has described, and DeploymentError for a deployment that cannot be.
+    """
+    context_tokens = mean_context_tokens(turns)
+    speed = observed_tokens_per_s(turns)
+    if deployment is not None:
+        return _fixed(provider, model, parse_deployment(deployment), context_tokens, speed, utilisation)
+    try:
+        shape = find_model(model)
+    except UnknownModelError:
+        kind = closed_models.model_class(provider, model)
+        if kind is None:
+            raise
+        return _sampled(provider, model, kind, context_tokens, speed, utilisation, draws, seed)
+    return _fixed(provider, model, parse_deployment(shape.name), context_tokens, speed, utilisation)
+
+
+def mean_context_tokens(turns: Sequence[TurnWork]) -> float:
+    """Return the mean context behind an output token of the run; the mean prompt where there is no output."""
+    steps = sum(t.output_tokens for t in turns)
+    if steps:
+        read = sum(t.output_tokens * (t.cached_tokens + t.new_tokens + t.output_tokens / 2.0) for t in turns)
+        return max(read / steps, 1.0)
+    return max(sum(t.cached_tokens + t.new_tokens for t in turns) / max(len(turns), 1), 1.0)
+
+
+def observed_tokens_per_s(turns: Sequence[TurnWork]) -> float | None:
+    """Return the speed the run saw: the median over calls long enough to tell. A floor, for prompts take time."""
+    speeds = [
+        t.output_tokens / t.duration_s
+        for t in turns
+        if t.duration_s is not None and t.duration_s > 0 and t.output_tokens >= MEASURABLE_OUTPUT_TOKENS
+    ]
+    return float(np.median(speeds)) if speeds else None
+
+
+def _row(name: str, value: Any, source: str, low: Any = None, high: Any = None) -> dict[str, Any]:
+    row = {"name": name, "value": value, "source": source}
+    return row if low is None else {**row, "low": low, "high": high}
+
+
+def _speed_row(observed: float | None, served: float, fallback: str) -> dict[str, Any]:
+    source = fallback if observed is None else "this run's own clock, prompt time included"
+    return _row("tokens per second to each user", round(served, 2), source)
+
+
+def _fixed(
+    provider: str,
+    model: str,
+    deployment: Deployment,
+    context_tokens: float,
+    observed: float | None,
+    utilisation: float | None,
+) -> Scenario:
+    c = fitted()
+    plan = deployment.plan()
+    owner = Ownership()
+    usd_per_hour = owner.usd_per_chip_hour(deployment.chip)
+    load = DEFAULT_UTILISATION if utilisation is None else utilisation
+    alone_s = float(decode_step(plan, 1.0, context_tokens, c).total_s / plan.tokens_per_step)
+    wanted_s = 1.0 / (observed or DEFAULT_TOKENS_PER_S)
+    # A deployment too slow for what was seen is not refused: it is run at nearly its best speed.
+    target_s = max(wanted_s, 1.25 * alone_s)
+    batch = choose_batch(plan, context_tokens, c, target_s=target_s * float(plan.tokens_per_step))
+    assumptions = [
+        _speed_row(observed, 1.0 / target_s, "assumed: a usual interactive speed"),
+        _row(
+            "sequences per replica",
+            round(float(batch.sequences), 1),
+            "memory" if batch.memory_binds else "speed",
+        ),
+        _row("mean context, tokens", round(context_tokens), "this run"),
+        _row("utilisation", load, "assumed; 0.3-0.8 is usual" if utilisation is None else "given"),
+        _row("USD per accelerator-hour, owned", round(usd_per_hour, 3), "capital recovery, equation 2.9"),
+        *owner.assumptions(deployment.chip),
+        _row("model shape", deployment.shape.name, deployment.shape.source),
+        _row("chip rates", deployment.chip.name, deployment.chip.sources["tflops"]),
+    ]
+    if target_s > wanted_s:
+        assumptions.append(
+            _row(
+                "faster than this deployment",
+                round(1.0 / wanted_s, 2),
+                "wanted tokens per second that it cannot give",
+            )
+        )
+    description = {
+        "model": deployment.shape.name,
+        "chip": deployment.chip.name,
+        "chips": deployment.accelerators,
+        "precision": deployment.precision,
+        "parallelism": {"tp": deployment.tp, "dp": deployment.dp, "ep": deployment.ep, "pp": deployment.pp},
+        "assumptions": assumptions,
+    }
+    return Scenario(
+        provider, model, description, False, rates(plan, batch, context_tokens, usd_per_hour, load, c)
+    )
+
+
+def _sampled(
+    provider: str, model: str, kind: str, context_tokens: float, observed: float | None,
+    utilisation: float | None, draws: int, seed: int,
+) -> Scenario:  # fmt: skip
+    c = fitted()
+    fleet = closed_models.fleet_of(provider, model)
+    drawn = closed_models.sample(
+        kind, fleet, context_tokens=context_tokens, observed_tokens_per_s=observed, utilisation=utilisation,
+        draws=draws, seed=seed, c=c,
+    )  # fmt: skip
+    believed = closed_models.CLASSES[kind]
+    described: Callable[[str], str] = {
+        "active parameters": believed.evidence,
+        "total parameters": believed.evidence,
+        "KV bytes per token": believed.evidence,
+        "utilisation": "assumed: triangular 0.3, 0.5, 0.8" if utilisation is None else "given",
+        "capital per accelerator": "hw_model/data/chips.json",
+        "tokens per second to each user": "assumed for the class"
+        if observed is None
+        else "this run's own clock",
+    }.get  # type: ignore[assignment]
+    assumptions = []
+    for name, values in drawn.named.items():
+        low, mid, high = (float(f"{v:.4g}") for v in np.percentile(values, [10, 50, 90]))
+        assumptions.append(_row(name, mid, described(name) or "drawn", low, high))
+    assumptions.append(
+        _row("chips drawn from", ", ".join(closed_models.FLEETS[fleet]), "public statements; weights assumed")
+    )
+    assumptions.append(_row("weights drawn from", "fp8 .5, fp4 .4, bf16 .1", "assumed"))
+    assumptions.append(
+        _row("attention drawn from", "grouped-query .35, with windows .3, latent .25, hybrid .1", "assumed")
+    )
+    assumptions.append(
+        _row("share of draws that reach the speed seen", round(drawn.accepted, 3), "rejection")
+    )
+    assumptions.append(_row("mean context, tokens", round(context_tokens), "this run"))
+    description = {
+        "model": f"{believed.name} (architecture not published; {draws} draws)",
+        "chip": "sampled",
+        "chips": int(np.median(np.asarray(drawn.plan.accelerators))),
+        "precision": "sampled",
+        "assumptions": assumptions,
+    }
+    table = rates(
+        drawn.plan, drawn.batch, context_tokens, drawn.usd_per_accelerator_hour, drawn.utilisation, c
+    )
+    return Scenario(provider, model, description, True, table)

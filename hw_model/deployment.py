@@ -1,0 +1,257 @@
+"""A model on hardware: how many accelerators, in which precision, cut how, served by what.
+
+In text: `MODEL[@[COUNTx]CHIP][:OPTION=VALUE,…]`, for instance `deepseek-v3@8xh200`,
+`kimi-k2.5@8xh200:dp=8,ep=8` or `llama-3.1-70b@4xh100:weights=fp8,engine=vllm`.
+Options: `weights`, `experts`, `kv` (dtypes), `tp`, `dp`, `ep`, `pp`, `engine`, and
+`mtp` (tokens drafted ahead by speculative decoding).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from tokenprof.hw_model.catalogue import find_chip, find_model
+from tokenprof.hw_model.chips import Chip
+from tokenprof.hw_model.plan import Plan, model_numbers
+from tokenprof.hw_model.shapes import BYTES_PER_ELEMENT, ModelShape
+
+ENGINES: Final = ("trtllm", "vllm", "sglang")
+
+USABLE_HBM: Final = 0.9
+"""Share of HBM an engine lets weights and KV fill (vLLM's default `gpu_memory_utilization`)."""
+
+OTHER_MEMORY_BYTES: Final = 3.5e9
+"""What runtime, graphs and buffers take on every accelerator (aiconfigurator@095f58a system files)."""
+
+
+class DeploymentError(ValueError):
+    """A deployment cannot be: the text is not understood, or the model does not fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One replica of tp * dp * pp accelerators: attention cut `tp` ways, copied `dp` ways, in `pp` stages."""
+
+    shape: ModelShape
+    chip: Chip
+    tp: int = 1
+    dp: int = 1
+    pp: int = 1
+    ep: int = 1
+    experts_dtype: str = "bf16"
+    rest_dtype: str = "bf16"
+    kv_dtype: str = "bf16"
+    engine: str = "trtllm"
+    drafted_tokens: int = 0
+    acceptance: float = 0.85
+
+    @property
+    def accelerators(self) -> int:
+        """Accelerators of the replica."""
+        return self.tp * self.dp * self.pp
+
+    @property
+    def kv_shards(self) -> int:
+        """How many ways one sequence's KV is really cut; further tensor-parallel ranks hold copies."""
+        return min(self.tp, max(a.kv_shards for _, a in self.shape.attention))
+
+    @property
+    def precision(self) -> str:
+        """The dtypes in words: experts, rest, KV."""
+        if self.shape.experts is None:
+            return f"{self.rest_dtype} weights, {self.kv_dtype} KV"
+        return f"{self.experts_dtype} experts, {self.rest_dtype} rest, {self.kv_dtype} KV"
+
+    def plan(self) -> Plan:
+        """Return the deployment as the numbers of the time equations."""
+        chip = self.chip
+        return Plan(
+            **model_numbers(self.shape, experts=self.experts_dtype, rest=self.rest_dtype, kv=self.kv_dtype),
+            dense_flops_per_s=chip.flops_per_s_at(self.rest_dtype),
+            expert_flops_per_s=chip.flops_per_s_at(self.experts_dtype),
+            attention_flops_per_s=chip.flops_per_s_at("bf16"),
+            hbm_bytes=chip.hbm_bytes,
+            hbm_bytes_per_s=chip.hbm_bytes_per_s,
+            link_bytes_per_s=chip.link_bytes_per_s,
+            net_bytes_per_s=chip.net_bytes_per_s,
+            attention_tp=float(self.tp),
+            attention_dp=float(self.dp),
+            stages=float(self.pp),
+            expert_parallel=float(self.ep),
+            kv_shards=float(self.kv_shards),
+            crosses_scaleup=float(self.accelerators // self.pp > chip.scaleup_world),
+            drafted_tokens=float(self.drafted_tokens),
+            tokens_per_step=tokens_per_step(self.drafted_tokens, self.acceptance),
+            **{engine: float(engine == self.engine) for engine in ENGINES},
+        )
+
+    def weight_bytes_per_accelerator(self) -> float:
+        """Return the weights one accelerator holds: experts cut over all, the rest over `tp` ranks only."""
+        experts = self.shape.expert_parameters * BYTES_PER_ELEMENT[self.experts_dtype]
+        rest = (self.shape.total_parameters - self.shape.expert_parameters) * BYTES_PER_ELEMENT[
+            self.rest_dtype
+        ]
+        return experts / self.accelerators + rest / (self.tp * self.pp)
+
+    def kv_budget_bytes(self) -> float:
+        """Return the replica's memory left for distinct KV, copies taken out (2.6); negative if none is."""
+        usable = self.chip.hbm_bytes * USABLE_HBM - OTHER_MEMORY_BYTES - self.weight_bytes_per_accelerator()
+        return usable * self.accelerators * self.kv_shards / self.tp
+
+
+def tokens_per_step(drafted_tokens: int, acceptance: float) -> float:
+    """Return the tokens a step yields if each drafted one is accepted with this chance after the last (2.7).
+
+    Leviathan 2023, arXiv 2211.17192: 1 + a + a² + … up to the number drafted.
+    """
+    return sum(acceptance**position for position in range(drafted_tokens + 1))
+
+
+def fits(deployment: Deployment, *, context_tokens: float = 0.0) -> bool:
+    """Tell whether the weights, and one sequence of this length, fit in the replica's memory."""
+    return deployment.kv_budget_bytes() > deployment.shape.kv_bytes(context_tokens, deployment.kv_dtype)
+
+
+def smallest_that_fits(
+    shape: ModelShape,
+    chip: Chip,
+    *,
+    experts: str | None = None,
+    rest: str | None = None,
+    context_tokens: float = 0.0,
+) -> Deployment:
+    """Return the smallest power-of-two number of accelerators that holds the weights and one sequence.
+
+    Raises DeploymentError where 4,096 accelerators do not hold them.
+    """
+    base = Deployment(
+        shape,
+        chip,
+        experts_dtype=experts or shape.expert_dtype,
+        rest_dtype=rest or shape.rest_dtype,
+        kv_dtype=shape.kv_dtype,
+    )
+    for doubling in range(13):
+        candidate = _cut(base, 2**doubling)
+        if fits(candidate, context_tokens=context_tokens):
+            return candidate
+    raise DeploymentError(
+        f"{shape.name} with {context_tokens:,.0f} tokens of context fits on no 4,096 {chip.name}; "
+        "shorten the context"
+    )
+
+
+def _cut(base: Deployment, accelerators: int) -> Deployment:
+    """Return the deployment cut the usual way: tensor-parallel in a node, stages or experts beyond.
+
+    Latent attention on many accelerators is run data-parallel (every rank would hold a copy of its KV).
+    """
+    domain = min(accelerators, 8, base.chip.scaleup_world)
+    beyond = accelerators // domain
+    latent = any("latent" in a.kind for _, a in base.shape.attention)
+    if base.shape.experts is None:
+        return replace(base, tp=domain, dp=1, ep=1, pp=beyond)
+    if latent and accelerators >= 8:
+        return replace(base, tp=1, dp=accelerators, ep=accelerators, pp=1)
+    return replace(base, tp=domain, dp=beyond, ep=accelerators if beyond > 1 else 1, pp=1)
+
+
+_TEXT = re.compile(
+    r"^(?P<model>[^@]+?)(?:@(?:(?P<count>\d+)\s*[x×]\s*)?(?P<chip>[^:@]+))?(?::(?P<options>[^@]*=[^@]*))?$"
+)
+
+# What the weights' dtype in one word means for a mixture of experts: the parts left wider (nvfp4 and mxfp4
+# checkpoints keep attention in bf16, int4 ones everything but the routed experts).
+_REST_OF: Final[Mapping[str, str]] = {"fp4": "bf16", "mxfp4": "bf16", "int4": "bf16"}
+
+
+def rest_dtype_for(shape: ModelShape, weights: str) -> str:
+    """Return the dtype of all but the routed experts in a checkpoint whose weights are called `weights`."""
+    return _REST_OF.get(weights, weights) if shape.experts is not None else weights
+
+
+def parse_deployment(text: str, *, default_chip: str = "H200") -> Deployment:
+    """Return the deployment a text describes, in the grammar of this module's docstring.
+
+    Without a count, the smallest one that holds the weights and a 32k context is taken. Raises
+    DeploymentError, UnknownModelError or UnknownChipError with the way out.
+    """
+    match = _TEXT.match(text.strip())
+    if match is None:
+        raise DeploymentError(
+            f"{text!r} is not a deployment; write MODEL@COUNTxCHIP:OPTION=VALUE, as deepseek-v3@8xh200"
+        )
+    shape, chip = find_model(match["model"]), find_chip(match["chip"] or default_chip)
+    options = dict(_option(text, part) for part in (match["options"] or "").split(",") if part)
+    experts = options.get("experts") or options.get("weights") or shape.expert_dtype
+    weights = options.get("weights")
+    rest = rest_dtype_for(shape, weights) if weights else shape.rest_dtype
+    base = Deployment(
+        shape,
+        chip,
+        experts_dtype=_dtype(text, experts),
+        rest_dtype=_dtype(text, rest),
+        kv_dtype=_dtype(text, options.get("kv", shape.kv_dtype)),
+        engine=_engine(text, options.get("engine", "trtllm")),
+        drafted_tokens=_count(text, "mtp", options["mtp"]) if "mtp" in options else 0,
+    )
+    explicit = {key: _count(text, key, options[key]) for key in ("tp", "dp", "pp", "ep") if key in options}
+    if match["count"] is None and not explicit.keys() & {"tp", "dp", "pp"}:
+        found = smallest_that_fits(shape, chip, experts=experts, rest=rest, context_tokens=32_768)
+        return replace(base, tp=found.tp, dp=found.dp, pp=found.pp, ep=explicit.get("ep", found.ep))
+    if explicit.keys() & {"tp", "dp", "pp"}:
+        parts = {key: explicit.get(key, 1) for key in ("tp", "dp", "pp")}
+        count = int(match["count"] or parts["tp"] * parts["dp"] * parts["pp"])
+        if "tp" not in explicit:
+            parts["tp"] = max(1, count // (parts["dp"] * parts["pp"]))
+        ep = explicit.get("ep", parts["dp"] if parts["dp"] > 1 else 1)
+        deployment = replace(base, tp=parts["tp"], dp=parts["dp"], pp=parts["pp"], ep=ep)
+        if deployment.accelerators != count:
+            raise DeploymentError(
+                f"{text!r}: tp * dp * pp is {deployment.accelerators}, not the {count} accelerators named; "
+                "make them agree"
+            )
+    else:
+        cut = _cut(base, int(match["count"]))
+        deployment = replace(cut, ep=explicit.get("ep", cut.ep))
+    if not fits(deployment):
+        smallest = smallest_that_fits(shape, chip, experts=experts, rest=rest)
+        needed_gb = deployment.weight_bytes_per_accelerator() / 1e9
+        raise DeploymentError(
+            f"{text!r}: {shape.name} needs {needed_gb:,.0f} GB of weights on each {chip.name}, "
+            f"which has {chip.hbm_bytes / 1e9:,.0f}; take {smallest.accelerators} of them"
+        )
+    return deployment
+
+
+def _option(text: str, part: str) -> tuple[str, str]:
+    key, _, value = part.partition("=")
+    key = key.strip().lower()
+    if key not in ("weights", "experts", "kv", "tp", "dp", "ep", "pp", "engine", "mtp"):
+        raise DeploymentError(
+            f"{text!r}: no option {key!r}; there are weights, experts, kv, tp, dp, ep, pp, engine, mtp"
+        )
+    return key, value.strip().lower()
+
+
+def _dtype(text: str, name: str) -> str:
+    if name not in BYTES_PER_ELEMENT:
+        raise DeploymentError(f"{text!r}: no dtype {name!r}; there are {', '.join(BYTES_PER_ELEMENT)}")
+    return name
+
+
+def _engine(text: str, name: str) -> str:
+    if name not in ENGINES:
+        raise DeploymentError(
+            f"{text!r}: no constants for the engine {name!r}; there are {', '.join(ENGINES)}"
+        )
+    return name
+
+
+def _count(text: str, key: str, value: str) -> int:
+    if not value.isdigit() or int(value) < 1:
+        raise DeploymentError(f"{text!r}: {key} must be a whole number above 0, not {value!r}")
+    return int(value)

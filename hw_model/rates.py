@@ -1,0 +1,156 @@
+"""Dollars per unit of work on a replica, on three bases that are reported side by side and never added.
+
+`resource_share` is the full cost: a step's joint time (weights, launches) is split by token and a sequence's
+own KV is its own, over the hours the fleet is really used. `opportunity` charges the joint time by the memory
+a sequence holds where memory is what limits the batch, and is the only basis that prices idle KV.
+`marginal` is what one more sequence adds. (docs/hardware.md, section 3.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+
+from tokenprof.hw_model.batching import Batch
+from tokenprof.hw_model.constants import Constants
+from tokenprof.hw_model.plan import Array, Number, Plan
+from tokenprof.hw_model.timing import (
+    decode_attention_s,
+    decode_step,
+    kv_bandwidth,
+    kv_stored_bytes,
+    prefill,
+)
+
+BASES: Final = ("resource_share", "opportunity", "marginal")
+
+CHUNK_TOKENS: Final = 8192
+"""Prompt tokens an engine works on at a time; a cached prefix is loaded once per chunk."""
+
+
+class Feature(IntEnum):
+    """The units of work a call is reduced to; its cost is linear in them."""
+
+    READ_PAIRS = 0  # new tokens x cached tokens they attend to
+    READ_TOKENS = 1  # cached tokens loaded, once per chunk
+    PREFILL_TOKENS = 2
+    PREFILL_PAIRS = 3  # pairs of new tokens
+    DECODE_TOKENS = 4
+    DECODE_CONTEXT = 5  # context tokens read, summed over decode steps
+    HOLD_SECONDS = 6
+    HOLD_TOKEN_SECONDS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """USD per feature, one row per draw, for each basis."""
+
+    by_basis: dict[str, Array]
+
+
+def _slope(at: Number, above: Number, step: Number) -> Number:
+    return (above - at) / step
+
+
+def rates(
+    plan: Plan,
+    batch: Batch,
+    context_tokens: Number,
+    usd_per_accelerator_hour: Number,
+    utilisation: Number,
+    c: Constants,
+) -> Rates:
+    """Return the dollars per feature of a replica that runs at this batch and mean context.
+
+    Batch, expert activation and what binds are fixed at the run's mean context, so that cost is linear in the
+    work: attention and KV vary with each turn's own context, joint time does not.
+    """
+    usd_per_s = plan.accelerators * usd_per_accelerator_hour / 3600.0
+    full_usd_per_s = usd_per_s / utilisation
+    gained = plan.tokens_per_step
+    sequences = batch.sequences
+    step = decode_step(plan, sequences, context_tokens, c)
+    wider = decode_step(plan, sequences * 1.02, context_tokens, c)
+    joint_s = step.total_s - step.attention_s
+    added_s = _slope(joint_s, wider.total_s - wider.attention_s, 0.02 * sequences)
+    # A sequence's own attention and its memory, as straight lines in its context.
+    own_s = decode_attention_s(plan, 1.0 / plan.attention_dp / plan.stages, context_tokens, c)
+    longer_s = decode_attention_s(plan, 1.0 / plan.attention_dp / plan.stages, context_tokens * 1.01, c)
+    own_slope_s = _slope(own_s, longer_s, 0.01 * context_tokens)
+    own_fixed_s = np.maximum(own_s - own_slope_s * context_tokens, 0.0)
+    held = kv_stored_bytes(plan, context_tokens)
+    held_slope = _slope(held, kv_stored_bytes(plan, context_tokens * 1.01), 0.01 * context_tokens)
+    held_fixed = np.maximum(held - held_slope * context_tokens, 0.0)
+    # The shadow price of memory [USD per byte-second]: the joint cost of the replica over the bytes in use.
+    per_byte_s = np.where(
+        batch.memory_binds, full_usd_per_s * joint_s / step.total_s / (sequences * held), 0.0
+    )
+
+    # A busy prompt server: a chunk on every attention group, every pipeline stage at work on another one.
+    tokens = CHUNK_TOKENS * plan.attention_dp
+    chunk = prefill(plan, tokens, 0.0, c)
+    per_token = 1.0 / (tokens * plan.stages)
+    growing_pair_s = _pair_seconds(plan, c)
+    fixed_attention_s = chunk.own_attention_s * per_token - growing_pair_s * tokens / 2.0
+    work_s = (chunk.dense_s + chunk.experts_s + chunk.communication_s) * per_token + fixed_attention_s
+    token_s = work_s + chunk.overhead_s * per_token
+    load_s = (plan.kv_bytes + plan.kv_limited_bytes + plan.index_bytes) / plan.kv_shards / (
+        kv_bandwidth(plan, c) * plan.hbm_bytes_per_s * plan.attention_dp * plan.stages
+    )  # fmt: skip
+
+    def column(feature: Feature, usd_per_second: Number, seconds: Number) -> tuple[Feature, Number]:
+        return feature, usd_per_second * seconds
+
+    def prompt(usd_per_second: Number, per_token_s: Number) -> list[tuple[Feature, Number]]:
+        return [
+            column(Feature.READ_PAIRS, usd_per_second, growing_pair_s),
+            column(Feature.READ_TOKENS, usd_per_second, load_s),
+            column(Feature.PREFILL_TOKENS, usd_per_second, per_token_s),
+            column(Feature.PREFILL_PAIRS, usd_per_second, growing_pair_s),
+        ]
+
+    share_token_s = (joint_s / sequences + own_fixed_s) / gained
+    shared = [
+        *prompt(full_usd_per_s, token_s),
+        column(Feature.DECODE_TOKENS, full_usd_per_s, share_token_s),
+        column(Feature.DECODE_CONTEXT, full_usd_per_s, own_slope_s / gained),
+    ]
+    held_token = per_byte_s * step.total_s / gained
+    opportunity = [
+        *prompt(full_usd_per_s, token_s),
+        (
+            Feature.DECODE_TOKENS,
+            np.where(
+                batch.memory_binds,
+                full_usd_per_s * own_fixed_s / gained + held_fixed * held_token,
+                full_usd_per_s * share_token_s,
+            ),
+        ),
+        (Feature.DECODE_CONTEXT, full_usd_per_s * own_slope_s / gained + held_slope * held_token),
+        (Feature.HOLD_SECONDS, per_byte_s * held_fixed),
+        (Feature.HOLD_TOKEN_SECONDS, per_byte_s * held_slope),
+    ]
+    marginal = [
+        *prompt(usd_per_s, work_s),
+        column(Feature.DECODE_TOKENS, usd_per_s, (added_s + own_fixed_s) / gained),
+        column(Feature.DECODE_CONTEXT, usd_per_s, own_slope_s / gained),
+    ]
+    return Rates(dict(zip(BASES, (_table(shared), _table(opportunity), _table(marginal)), strict=True)))
+
+
+def _pair_seconds(plan: Plan, c: Constants) -> Number:
+    """Seconds of the replica for one pair of prompt tokens in the layers that attend to everything (2.2)."""
+    arithmetic = c.prefill_attention_arithmetic * plan.attention_flops_per_s * plan.accelerators
+    return (plan.prefill_pair_flops + plan.index_pair_flops) / arithmetic
+
+
+def _table(columns: list[tuple[Feature, Number]]) -> Array:
+    """Return USD per feature, one row per draw, from the columns that are not 0."""
+    rows = np.broadcast_shapes((1,), *(np.shape(value) for _, value in columns))
+    table = np.zeros((rows[0], len(Feature)))
+    for feature, value in columns:
+        table[:, feature] = value
+    return table
