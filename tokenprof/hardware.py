@@ -2,27 +2,30 @@
 
 Costs are linear in a small feature vector of the work (`hw_model.cost`), so the work of any set of
 entries is summed first and priced once per sampled deployment: a total's interval is that of the sum,
-not a sum of intervals.
+not a sum of intervals. An entry is a fraction of one part of one call, so its interval is that
+fraction of the part's.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from tokenprof.hw_model.cost import BASES, Interval, Scenario, TurnWork, UnknownModelError, scenario_for
-from tokenprof.ledger import Ledger
+from tokenprof.ledger import Ledger, LedgerEntry
 from tokenprof.types import Run
 
 Vector = npt.NDArray[np.float64]
 Model = tuple[str, str]
+Part = Literal["read", "prefill", "decode", "hold"]
 
 FULL_COST = BASES[0]
+PARTS: tuple[Part, ...] = ("read", "prefill", "decode", "hold")
 
 
 @dataclass(slots=True)
@@ -38,99 +41,135 @@ class Work:
         self.by_model[model] = features if known is None else known + features
 
 
+def sum_work(works: Iterable[Work]) -> Work:
+    """Return several pieces of work as one."""
+    total = Work()
+    for work in works:
+        total.missing = total.missing or work.missing
+        for model, features in work.by_model.items():
+            total.add(model, features)
+    return total
+
+
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """The modelled work of a ledger, by turn, class, block and entry, and the deployments it ran on."""
+    """The modelled work of a ledger, by turn, class and block, and the deployments it ran on.
+
+    `entries` holds, per turn, the cost of each entry, aligned with the ledger's; None where unknown.
+    """
 
     scenarios: Mapping[Model, Scenario]
     turns: tuple[Work, ...]
     classes: Mapping[str, Work]
     blocks: Mapping[str, Work]
-    entries: Mapping[tuple[int, int], Work]
+    entries: tuple[tuple[Interval | None, ...], ...]
     total: Work
 
     def usd(self, work: Work, basis: str = FULL_COST) -> Interval | None:
-        """Return the cost of some work [USD]; None where a model is unknown or there was no measured work."""
-        if work.missing or not work.by_model:
-            return None
-        if len(work.by_model) == 1:
-            ((model, features),) = work.by_model.items()
-            return self.scenarios[model].usd(features, basis)
-        draws = [np.atleast_1d(self.scenarios[m].draws_usd(f, basis)) for m, f in work.by_model.items()]
-        size = max(len(d) for d in draws)
-        total = np.sum([np.resize(d, size) if len(d) in (1, size) else d[:size] for d in draws], axis=0)
-        low, mid, high = np.percentile(total, [10, 50, 90])
-        return Interval(float(low), float(mid), float(high))
+        """Return the cost of some work [USD]; None where a model is unknown or nothing was measured."""
+        return self.many([work], basis)[0]
 
-    def many(
-        self, works: Iterable[tuple[Hashable, Work]], basis: str = FULL_COST
-    ) -> dict[Any, Interval | None]:
-        """Return the costs of many pieces of work, each on one model, in one pass per model."""
-        found: dict[Any, Interval | None] = {}
-        waiting: dict[Model, list[tuple[Hashable, Vector]]] = defaultdict(list)
-        for key, work in works:
-            if work.missing or len(work.by_model) != 1:
-                found[key] = self.usd(work, basis)
+    def many(self, works: Sequence[Work], basis: str = FULL_COST) -> list[Interval | None]:
+        """Return the costs of many pieces of work, those on one model priced in one pass per model."""
+        found: list[Interval | None] = [None] * len(works)
+        waiting: dict[Model, list[int]] = defaultdict(list)
+        for index, work in enumerate(works):
+            if work.missing or not work.by_model:
+                continue
+            if len(work.by_model) == 1:
+                waiting[next(iter(work.by_model))].append(index)
             else:
-                ((model, features),) = work.by_model.items()
-                waiting[model].append((key, features))
-        for model, items in waiting.items():
-            intervals = self.scenarios[model].usd_many(np.array([f for _, f in items]), basis)
-            found.update(zip((key for key, _ in items), intervals, strict=True))
+                found[index] = self._joint(work, basis)
+        for model, indices in waiting.items():
+            features = np.array([works[i].by_model[model] for i in indices])
+            for index, interval in zip(indices, self.scenarios[model].usd_many(features, basis), strict=True):
+                found[index] = interval
         return found
+
+    def _joint(self, work: Work, basis: str) -> Interval:
+        """Return the cost of work on several models, added draw by draw (the same seed, the same world)."""
+        draws = [self.scenarios[model].draws_usd(f, basis) for model, f in work.by_model.items()]
+        low, mid, high = np.percentile(np.sum(np.broadcast_arrays(*draws), axis=0), [10, 50, 90])
+        return Interval(float(low), float(mid), float(high))
 
 
 def cost_to_compute(ledger: Ledger, *, deployment: str | None = None, draws: int = 2000) -> Hardware:
-    """Model the work of a ledger. Turns without usage, and models nobody has described, are left unknown."""
+    """Model the work of a ledger. Turns without usage, and models nobody has described, are left unknown.
+
+    Raises `hw_model.cost.DeploymentError` for a deployment that cannot be.
+    """
     works = turn_works(ledger.run)
     scenarios = _scenarios(ledger.run, works, deployment, draws)
-    turns, entries = [], {}
+    parts = _parts(ledger.run, works, scenarios)
+    part_usd = _part_usd(ledger.run, parts, scenarios)
+    turns: list[Work] = []
     classes: dict[str, Work] = defaultdict(Work)
     blocks: dict[str, Work] = defaultdict(Work)
-    total = Work()
+    entries: list[tuple[Interval | None, ...]] = []
     for index, turn in enumerate(ledger.run.turns):
-        model = (turn.provider, turn.model)
-        scenario, work = scenarios.get(model), works[index]
-        of_turn = Work(missing=scenario is None and work is not None)
-        turns.append(of_turn)
-        if work is None:
-            continue
-        if scenario is None:
-            total.missing = True
+        model, work = (turn.provider, turn.model), works[index]
+        turns.append(Work(missing=work is not None and model not in scenarios))
+        if work is None or model not in scenarios:
+            entries.append((None,) * len(ledger.entries[index]))
             for entry in ledger.entries[index]:
                 classes[entry.cls].missing = blocks[entry.block].missing = True
             continue
-        hold = scenario.features(work, part="hold")
-        of_turn.add(model, hold)
-        total.add(model, hold)
-        for position, (entry, features) in enumerate(_entry_features(ledger, index, scenario, work)):
-            entries[index, position] = Work({model: features})
-            for holder in (of_turn, total, classes[entry.cls], blocks[entry.block]):
-                holder.add(model, features)
-    return Hardware(scenarios, tuple(turns), classes, blocks, entries, total)
+        turns[index].add(model, parts[index].sum(axis=0))
+        costs = []
+        for entry in ledger.entries[index]:
+            part, fraction = _fraction(scenarios[model], work, entry)
+            features = parts[index][part] * fraction
+            classes[entry.cls].add(model, features)
+            blocks[entry.block].add(model, features)
+            of_part = part_usd[index][part]
+            costs.append(Interval(of_part.low * fraction, of_part.mid * fraction, of_part.high * fraction))
+        entries.append(tuple(costs))
+    return Hardware(scenarios, tuple(turns), classes, blocks, tuple(entries), sum_work(turns))
 
 
-def _entry_features(
-    ledger: Ledger, index: int, scenario: Scenario, work: TurnWork
-) -> list[tuple[Any, Vector]]:
-    """Share a turn's read, prefill and decode work out to its entries, by tokens and, in prefill, by place."""
-    read = scenario.features(work, part="read")
-    prefill = scenario.features(work, part="prefill")
-    decode = scenario.features(work, part="decode")
-    whole = scenario.prefill_weights(work.cached_tokens, work.cached_tokens + work.new_tokens)
-    shared = []
-    for entry in ledger.entries[index]:
-        if entry.cls == "cache_read":
-            features = read * (entry.tokens / work.cached_tokens)
-        elif entry.cls in ("output", "reasoning"):
-            features = decode * (entry.tokens / work.output_tokens)
-        elif entry.cls == "fee":
-            features = decode * 0.0
-        else:
-            weight = scenario.prefill_weights(entry.start, entry.start + entry.tokens)
-            features = prefill * (weight / whole)
-        shared.append((entry, features))
-    return shared
+def _parts(
+    run: Run, works: Sequence[TurnWork | None], scenarios: Mapping[Model, Scenario]
+) -> dict[int, npt.NDArray[np.float64]]:
+    """Return the features of each turn's parts, one row a part."""
+    found = {}
+    for index, (turn, work) in enumerate(zip(run.turns, works, strict=True)):
+        scenario = scenarios.get((turn.provider, turn.model))
+        if work is not None and scenario is not None:
+            found[index] = np.array([scenario.features(work, part=part) for part in PARTS])
+    return found
+
+
+def _part_usd(
+    run: Run, parts: Mapping[int, npt.NDArray[np.float64]], scenarios: Mapping[Model, Scenario]
+) -> dict[int, list[Interval]]:
+    """Return the cost of each turn's parts."""
+    by_model: dict[Model, list[int]] = defaultdict(list)
+    for index in parts:
+        by_model[run.turns[index].provider, run.turns[index].model].append(index)
+    found = {}
+    for model, indices in by_model.items():
+        rows = np.concatenate([parts[index] for index in indices])
+        intervals = scenarios[model].usd_many(rows)
+        for place, index in enumerate(indices):
+            found[index] = intervals[place * len(PARTS) : (place + 1) * len(PARTS)]
+    return found
+
+
+def _fraction(scenario: Scenario, work: TurnWork, entry: LedgerEntry) -> tuple[int, float]:
+    """Return which part of a call an entry belongs to (an index of `PARTS`), and what fraction of it.
+
+    By tokens; in prefill also by place, since attention to what stands before grows along the prompt.
+    """
+    if entry.cls == "cache_read":
+        return 0, entry.tokens / work.cached_tokens
+    if entry.cls in ("output", "reasoning"):
+        return 2, entry.tokens / work.output_tokens
+    if entry.cls == "fee":
+        return 2, 0.0
+    cached = work.cached_tokens
+    whole = scenario.prefill_weights(cached, cached + work.new_tokens, cached_tokens=cached)
+    start = max(entry.start, cached)
+    return 1, scenario.prefill_weights(start, start + entry.tokens, cached_tokens=cached) / whole
 
 
 def turn_works(run: Run) -> list[TurnWork | None]:
@@ -162,7 +201,7 @@ def turn_works(run: Run) -> list[TurnWork | None]:
 
 
 def _scenarios(
-    run: Run, works: list[TurnWork | None], deployment: str | None, draws: int
+    run: Run, works: Sequence[TurnWork | None], deployment: str | None, draws: int
 ) -> dict[Model, Scenario]:
     by_model: dict[Model, list[TurnWork]] = defaultdict(list)
     for turn, work in zip(run.turns, works, strict=True):

@@ -13,7 +13,7 @@ from tokenprof.attribute.estimate import local_tokens
 from tokenprof.attribute.misses import CacheMiss, explain_misses
 from tokenprof.attribute.model import Placed
 from tokenprof.attribute.solve import largest_remainder
-from tokenprof.hardware import Hardware, Work, cost_to_compute
+from tokenprof.hardware import FULL_COST, Hardware, Work, cost_to_compute
 from tokenprof.ledger import NOTHING, Ledger, build_ledger
 from tokenprof.pricing.book import PriceBook, Unpriced, default_book
 from tokenprof.pricing.usage import CLASSES, Usage
@@ -64,12 +64,14 @@ def _usage_json(usage: Usage) -> dict[str, int]:
     return usage.by_class()
 
 
-def _bases(hardware: Hardware, work: Work) -> Json:
-    return {
-        "hardware_usd": interval_json(hardware.usd(work)),
-        "hardware_opportunity_usd": interval_json(hardware.usd(work, "opportunity")),
-        "hardware_marginal_usd": interval_json(hardware.usd(work, "marginal")),
-    }
+def _bases(hardware: Hardware, works: Sequence[Work]) -> list[Json]:
+    """Return the three costs of each piece of work: full, with idle KV priced, marginal; never added."""
+    columns = [
+        [interval_json(cost) for cost in hardware.many(works, basis)]
+        for basis in (FULL_COST, "opportunity", "marginal")
+    ]
+    names = ("hardware_usd", "hardware_opportunity_usd", "hardware_marginal_usd")
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _totals(ledger: Ledger, hardware: Hardware) -> Json:
@@ -88,7 +90,7 @@ def _totals(ledger: Ledger, hardware: Hardware) -> Json:
         "unmeasured_turns": unmeasured,
         "partial_turns": sum(t.status == "partial" for t in turns),
         "incomplete_output_turns": sum(t.output_incomplete for t in turns),
-        **_bases(hardware, hardware.total),
+        **_bases(hardware, [hardware.total])[0],
         "price_to_cost": price_to_cost(comparable, hardware.usd(hardware.total)),
     }
 
@@ -123,10 +125,10 @@ def _classes(ledger: Ledger, hardware: Hardware) -> list[Json]:
 
 
 def _turns(ledger: Ledger, hardware: Hardware, misses: Sequence[CacheMiss | None]) -> list[Json]:
-    entry_usd = hardware.many(hardware.entries.items())
+    bases = _bases(hardware, hardware.turns)
+    full_cost = hardware.many(hardware.turns)
     rows = []
     for index, turn in enumerate(ledger.run.turns):
-        work = hardware.turns[index]
         rows.append(
             {
                 "index": index,
@@ -147,8 +149,8 @@ def _turns(ledger: Ledger, hardware: Hardware, misses: Sequence[CacheMiss | None
                 "context_tokens": None if turn.usage is None else turn.usage.input_tokens,
                 "output_incomplete": turn.output_incomplete,
                 "billed_usd": usd(ledger.billed_usd[index]),
-                **_bases(hardware, work),
-                "price_to_cost": price_to_cost(ledger.billed_usd[index], hardware.usd(work)),
+                **bases[index],
+                "price_to_cost": price_to_cost(ledger.billed_usd[index], full_cost[index]),
                 "cache_miss": _miss_json(misses[index]),
                 "entries": [
                     {
@@ -156,11 +158,11 @@ def _turns(ledger: Ledger, hardware: Hardware, misses: Sequence[CacheMiss | None
                         "class": entry.cls,
                         "tokens": entry.tokens,
                         "billed_usd": usd(entry.billed_usd),
-                        "hardware_usd": interval_json(entry_usd.get((index, position))),
+                        "hardware_usd": interval_json(compute),
                         "state": "exact" if entry.exact else "estimated",
                         **({"count": entry.count} if entry.cls == "fee" else {}),
                     }
-                    for position, entry in enumerate(ledger.entries[index])
+                    for entry, compute in zip(ledger.entries[index], hardware.entries[index], strict=True)
                 ],
             }
         )
@@ -190,7 +192,8 @@ def _blocks(ledger: Ledger, hardware: Hardware) -> list[Json]:
             billed[entry.block] = (
                 None if known is None or entry.billed_usd is None else known + entry.billed_usd
             )
-    works = hardware.many(hardware.blocks.items())
+    works = [hardware.blocks.get(block_id, Work()) for block_id in ledger.attribution.blocks]
+    computed = hardware.many(works)
     return [
         {
             "id": placed.id,
@@ -208,11 +211,11 @@ def _blocks(ledger: Ledger, hardware: Hardware) -> list[Json]:
             "state": "exact" if placed.size.exact else "estimated",
             "billed_tokens": tokens[placed.id],
             "billed_usd": usd(billed[placed.id]),
-            "hardware_usd": interval_json(works.get(placed.id)),
+            "hardware_usd": interval_json(compute),
             "replaces": placed.replaces,
             "children": _children(placed),
         }
-        for placed in ledger.attribution.blocks.values()
+        for placed, compute in zip(ledger.attribution.blocks.values(), computed, strict=True)
     ]
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from tokenprof.attribute.model import Placed
-from tokenprof.hardware import Hardware, Work
+from tokenprof.hardware import Hardware, Work, sum_work
 from tokenprof.ledger import NOTHING, Ledger
 from tokenprof.report.money import interval_json, usd
 
@@ -51,7 +51,7 @@ def groups_of(ledger: Ledger, hardware: Hardware) -> list[dict[str, Any]]:
                 "blocks": sorted(ids),
                 "billed_tokens": sum(tokens[i] for i in ids),
                 "billed_usd": usd(total),
-                "hardware_usd": interval_json(hardware.usd(_sum(hardware, ids))),
+                "hardware_usd": interval_json(hardware.usd(_work_of(hardware, ids))),
             }
         )
     return sorted(rows, key=lambda r: (r["kind"], -Decimal(r["billed_usd"] or 0), r["name"]))
@@ -69,13 +69,5 @@ def _groups_of_block(placed: Placed) -> list[Group]:
     return found
 
 
-def _sum(hardware: Hardware, ids: set[str]) -> Work:
-    work = Work()
-    for block_id in ids:
-        part = hardware.blocks.get(block_id)
-        if part is None:
-            continue
-        work.missing = work.missing or part.missing
-        for model, features in part.by_model.items():
-            work.add(model, features)
-    return work
+def _work_of(hardware: Hardware, ids: set[str]) -> Work:
+    return sum_work(hardware.blocks[block_id] for block_id in ids if block_id in hardware.blocks)
