@@ -1,0 +1,106 @@
+"""Claude Code's own session logs (`~/.claude/projects/<project>/<session>.jsonl`).
+
+Two ages of the format are read: rows alone, in which system prompt and tools are unseen, and (observed
+in 2.1.330) rows with records of each request. Subagents are in files of their own and read with their
+session. Rows: `claude_code_session`; requests: `claude_code_requests`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tokenprof.harness_adapters.claude_code_session import Session
+from tokenprof.json_lines import read_json_lines
+from tokenprof.record.reader import in_time_order
+from tokenprof.record.shape import Shaper
+from tokenprof.types import Run, Source
+
+FORMAT = "Claude Code session"
+
+_MARKS = {
+    "user": ("parentUuid", "sessionId"),
+    "assistant": ("parentUuid", "sessionId"),
+    "attachment": ("parentUuid", "sessionId"),
+    "system": ("parentUuid", "sessionId"),
+    "progress": ("parentUuid", "sessionId"),
+    "summary": ("leafUuid",),
+    "file-history-snapshot": ("messageId", "snapshot"),
+    "queue-operation": ("operation", "sessionId"),
+    "api-request-shape": ("shapeHash", "sessionId"),
+    "last-prompt": ("lastPrompt", "sessionId"),
+}
+"""Line types of the format, with the keys that no other format's lines of that type have."""
+
+
+def recognises(first_lines: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a file that begins with these lines is a Claude Code log."""
+    return any(
+        marks is not None and all(key in line for key in marks)
+        for line in first_lines
+        for marks in [_MARKS.get(str(line.get("type")))]
+    )
+
+
+def companions(path: Path) -> list[Path]:
+    """Return the files of a session's subagents: in its folder, or (older versions) beside it."""
+    below = path.with_suffix("").glob("subagents/**/agent-*.jsonl")
+    folder = path.parent
+    beside = _agents_in(folder, folder.stat().st_mtime_ns).get(path.stem, ()) if folder.is_dir() else ()
+    return [*sorted(below), *(agent for agent in beside if agent != path)]
+
+
+@functools.lru_cache(maxsize=16)
+def _agents_in(folder: Path, changed_ns: int) -> dict[str, list[Path]]:
+    """Return the subagent files that lie in a folder, by their session. `changed_ns` ages the cache."""
+    agents: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("agent-*.jsonl")):
+        with path.open("rb") as file:
+            first_line = file.readline()
+        try:
+            session = orjson.loads(first_line).get("sessionId")
+        except (orjson.JSONDecodeError, AttributeError):
+            continue
+        agents.setdefault(str(session), []).append(path)
+    return agents
+
+
+def read(path: Path) -> Run:
+    """Return the turns of a session and its subagents, in time order.
+
+    One turn per response, however many rows and files repeat it. Raises InputError for a malformed line.
+    """
+    files = [path, *companions(path)]
+    warnings: list[str] = []
+    session = Session(_name(path), Shaper(), _agent_types(files))
+    for file in files:
+        for number, line in read_json_lines(file, warnings):
+            session.add(line, f"{file}:{number}")
+    turns = session.turns(warnings)
+    return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
+
+
+def _name(path: Path) -> str:
+    """Return a session's name as contexts bear it: the first part of its id."""
+    return (
+        path.stem.split("-")[0]
+        if len(path.stem) == len("00000000-0000-0000-0000-000000000000")
+        else path.stem
+    )
+
+
+def _agent_types(files: Sequence[Path]) -> dict[str, str]:
+    """Return what kind each subagent is, where a `.meta.json` beside its file tells."""
+    types: dict[str, str] = {}
+    for file in files:
+        try:
+            meta = orjson.loads(file.with_suffix(".meta.json").read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            continue
+        if isinstance(meta, dict) and isinstance(meta.get("agentType"), str):
+            types[file.stem.removeprefix("agent-")] = meta["agentType"]
+    return types

@@ -1,0 +1,108 @@
+"""The rows of a Claude Code log as links of a chain, each naming the one before it (`parentUuid`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from tokenprof.harness_adapters.claude_code_prompt import Piece
+
+
+@dataclass(slots=True)
+class Entry:
+    """A row that put something into the context without being a model's response.
+
+    `items` are let go once `piece` is made of them.
+    """
+
+    order: int
+    role: str
+    items: list[dict[str, Any]]
+    at: datetime | None
+    is_summary: bool = False
+    piece: Piece | None = None
+
+
+class Answered(Protocol):
+    """What the chain needs of a response: the ids of the calls that it made."""
+
+    calls: list[str]
+
+
+ResponseT = TypeVar("ResponseT", bound=Answered)
+
+
+@dataclass(frozen=True, slots=True)
+class Above(Generic[ResponseT]):
+    """What stands above a row: the nearest response, the entries after it, the chain's end, failures."""
+
+    response: ResponseT | None
+    entries: Sequence[Entry]
+    top: str
+    failed_attempts: int
+
+
+class Chain(Generic[ResponseT]):
+    """All rows of a session by their ids, over all its files."""
+
+    def __init__(self) -> None:
+        self._parents: dict[str, str | None] = {}
+        self._entries: dict[str, Entry] = {}
+        self._responses: dict[str, ResponseT] = {}
+        self._failures: set[str] = set()
+        self._answers: dict[str, list[Entry]] = {}
+
+    def link(self, uuid: str, parent: str | None) -> bool:
+        """Note a row and the row before it; False where the row is there already (a replay)."""
+        if uuid in self._parents:
+            return False
+        self._parents[uuid] = parent
+        return True
+
+    def set_entry(self, uuid: str, entry: Entry, answers: Iterable[str] = ()) -> None:
+        """Put an entry at a linked row; `answers` are the ids of the calls whose results it brings."""
+        self._entries[uuid] = entry
+        for call in answers:
+            self._answers.setdefault(call, []).append(entry)
+
+    def set_response(self, uuid: str, response: ResponseT) -> None:
+        """Say that a linked row is part of a response."""
+        self._responses[uuid] = response
+
+    def set_failure(self, uuid: str) -> None:
+        """Say that a linked row tells of a failed attempt."""
+        self._failures.add(uuid)
+
+    def above(self, uuid: str) -> Above[ResponseT]:
+        """Walk from a row up to the nearest response, or to the end of the chain."""
+        entries: list[Entry] = []
+        visited = {uuid}
+        failed = 0
+        top = uuid
+        at = self._parents.get(uuid)
+        # A damaged log may lead back to where it came from.
+        while at is not None and at not in visited:
+            visited.add(at)
+            top = at
+            failed += at in self._failures
+            if at in self._responses:
+                response = self._responses[at]
+                return Above(response, self._with_parallel_answers(response, entries), top, failed)
+            if at in self._entries:
+                entries.append(self._entries[at])
+            at = self._parents.get(at)
+        return Above(None, entries[::-1], top, failed)
+
+    def _with_parallel_answers(self, response: ResponseT, on_chain: Iterable[Entry]) -> list[Entry]:
+        """Return the entries after a response in file order, with answers to its calls off the chain.
+
+        Results of parallel calls hang off different rows of the response; the chain passes only one.
+        """
+        found = {entry.order: entry for entry in on_chain}
+        for call in response.calls:
+            answers = self._answers.get(call, ())
+            if not any(entry.order in found for entry in answers):
+                found.update((entry.order, entry) for entry in answers)
+        return [found[order] for order in sorted(found)]

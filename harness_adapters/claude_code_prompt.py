@@ -1,0 +1,145 @@
+"""Prompts of a Claude Code session as rows of pieces: what is common to two prompts is one object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tokenprof.harness_adapters.anthropic_messages import prompt_of
+from tokenprof.record.shape import Shaper
+from tokenprof.types import Block, Breakpoint
+
+Wire = Mapping[str, Any]
+
+LONGEST_ARGUMENT_KEPT = 1000
+"""Longer arguments of a call are dropped once it is noted: they are contents, not names of skills."""
+
+_MARKER = {"type": "ephemeral"}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A wire message as blocks; `ends` holds, per content item, the index of the block that ends it."""
+
+    role: str
+    blocks: tuple[Block, ...]
+    ends: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Tools and system prompt as blocks, with the breakpoints set on them."""
+
+    blocks: tuple[Block, ...]
+    breakpoints: tuple[Breakpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A request's context. Without a `head` the log does not show tools and system prompt."""
+
+    head: Head | None
+    pieces: tuple[Piece, ...]
+
+    def rows(self) -> list[tuple[Block, ...]]:
+        """Return the blocks in the order of the prompt, head and pieces apart."""
+        return [self.head.blocks if self.head else (), *(piece.blocks for piece in self.pieces)]
+
+    def blocks(self) -> tuple[Block, ...]:
+        """Return all blocks, in the order of the prompt."""
+        return tuple(block for row in self.rows() for block in row)
+
+
+def shared_blocks(ours: Prompt, theirs: Prompt) -> int:
+    """Return how many leading blocks two prompts have in common."""
+    shared = 0
+    for our, their in zip(ours.rows(), theirs.rows(), strict=False):
+        if our is not their and our != their:
+            return shared + next(
+                (i for i, (a, b) in enumerate(zip(our, their, strict=False)) if a != b),
+                min(len(our), len(their)),
+            )
+        shared += len(our)
+    return shared
+
+
+def joined(first: Piece, second: Piece) -> Piece:
+    """Return two pieces as one message."""
+    if not first.blocks or not second.blocks:
+        return first if first.blocks else second
+    at = len(first.blocks)
+    opening, *others = second.blocks
+    blocks = (*first.blocks, replace(opening, opens_message=False), *others)
+    return Piece(first.role, blocks, first.ends + tuple(at + end for end in second.ends))
+
+
+def items_of(content: object) -> list[dict[str, Any]]:
+    """Return a message's content as a list of items; a bare string is one text item."""
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}] if content else []
+    return [item for item in content if isinstance(item, dict)] if isinstance(content, list) else []
+
+
+class PieceMaker:
+    """Makes pieces of messages that arrive one at a time; results find the calls of earlier messages."""
+
+    def __init__(self, shaper: Shaper):
+        self.shaper = shaper
+        self._calls: dict[str, Wire] = {}
+        self._heads: dict[tuple[object, ...], Head] = {}
+
+    def note_calls(self, items: Iterable[Wire]) -> None:
+        """Remember the tool calls of an assistant message."""
+        for item in items:
+            if item.get("type") == "tool_use" and isinstance(item.get("id"), str):
+                arguments = item.get("input")
+                short = {
+                    key: value
+                    for key, value in (arguments.items() if isinstance(arguments, Mapping) else ())
+                    if isinstance(value, str) and len(value) <= LONGEST_ARGUMENT_KEPT
+                }
+                self._calls[item["id"]] = {**item, "input": short}
+
+    def argument_of_call(self, call: str, name: str) -> str | None:
+        """Return a short argument of a noted call."""
+        value = self._calls.get(call, {}).get("input", {}).get(name)
+        return value if isinstance(value, str) else None
+
+    def piece(self, role: str, items: Sequence[Wire], tools: Sequence[Wire] = ()) -> Piece:
+        """Return a message as a piece. Tool references in it are filled in from the deferred of `tools`."""
+        answered = (self._calls.get(str(item.get("tool_use_id"))) for item in items)
+        calls = [call for call in answered if call is not None]
+        # A marker on every item makes the layout tell where each item ends.
+        message = {"role": role, "content": [{**item, "cache_control": _MARKER} for item in items]}
+        body = {
+            "tools": [tool for tool in tools if tool.get("defer_loading")],
+            "messages": [{"role": "assistant", "content": calls}, message],
+        }
+        prompt = prompt_of(body, self.shaper)
+        start = sum(block.section == "tools" for block in prompt.blocks) + len(calls)
+        ends = tuple(breakpoint_.after - start for breakpoint_ in prompt.breakpoints)
+        return Piece(role, prompt.blocks[start:], ends)
+
+    def head(self, shape_hash: str, shape: Wire, markers: Sequence[Wire], pieces: Sequence[Piece]) -> Head:
+        """Return tools and system prompt of a request shape, with `cacheControl` markers set on them.
+
+        A deferred tool that `pieces` bring in by reference has its place there and none here.
+        """
+        loaded = sorted({b.name for p in pieces for b in p.blocks if b.kind == "tool"})
+        key = (shape_hash, *loaded, *(str(marker) for marker in markers))
+        if key not in self._heads:
+            self._heads[key] = self._make_head(shape, markers, loaded)
+        return self._heads[key]
+
+    def _make_head(self, shape: Wire, markers: Sequence[Wire], loaded: Sequence[str]) -> Head:
+        body: dict[str, Any] = {name: items_of(shape.get(name)) for name in ("tools", "system")}
+        for marker in markers:
+            section, index = marker["path"][:2]
+            if section in body and index < len(body[section]):
+                body[section][index] = {**body[section][index], "cache_control": marker["value"]}
+        references = [{"type": "tool_reference", "tool_name": name} for name in loaded]
+        body["messages"] = [{"role": "user", "content": [{"type": "tool_result", "content": references}]}]
+        prompt = prompt_of(body, self.shaper)
+        blocks = tuple(block for block in prompt.blocks if block.section != "messages")
+        return Head(blocks, prompt.breakpoints)

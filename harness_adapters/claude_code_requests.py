@@ -1,0 +1,179 @@
+"""The request records of newer Claude Code logs: which tools, system prompt and messages were sent.
+
+An `api-request` names its tools and system prompt (`api-request-shape`) and its messages by hash: the
+first `keep` of another request's, then `tail`. A hash is that of an `api-request-blob`, or of a message
+that the log's rows hold: the SHA-256 of its compact JSON with sorted keys, without cache markers.
+Undocumented by its makers; observed in version 2.1.330, so everything here is allowed to be missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from tokenprof.harness_adapters.anthropic_messages import settings_of
+from tokenprof.harness_adapters.claude_code_prompt import Head, Piece, PieceMaker, Prompt, items_of
+from tokenprof.record.shape import Shaper
+from tokenprof.types import Breakpoint
+
+Wire = Mapping[str, Any]
+
+RECORD_TYPES = frozenset({"api-request", "api-request-shape", "api-request-blob"})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One `api-request` record. `messages` are hashes of all its messages, None if its base is unknown."""
+
+    id: str
+    timestamp: str
+    source: str
+    model: str | None
+    shape: str
+    messages: tuple[str, ...] | None
+    tail: int
+    markers: tuple[Wire, ...]
+    settings: Mapping[str, str]
+
+
+def message_hash(role: str, items: Sequence[Wire]) -> str:
+    """Return the hash by which request records name a message."""
+    data = orjson.dumps({"role": role, "content": items}, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(data).hexdigest()
+
+
+class Requests:
+    """The request records of a session, and the pieces that their hashes stand for."""
+
+    def __init__(self, maker: PieceMaker, shaper: Shaper):
+        self._maker = maker
+        self._shaper = shaper
+        self._shapes: dict[str, Wire] = {}
+        self._requests: dict[str, Request] = {}
+        self._blobs: dict[str, Wire] = {}
+        self._pieces: dict[str, Piece] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._requests)
+
+    def add(self, line: Wire) -> None:
+        """Note a record."""
+        kind = line["type"]
+        if kind == "api-request-shape" and isinstance(line.get("shape"), Mapping):
+            self._shapes[str(line.get("shapeHash"))] = line["shape"]
+        elif kind == "api-request-blob" and isinstance(line.get("message"), Mapping):
+            self._blobs[str(line.get("hash"))] = line["message"]
+        elif kind == "api-request":
+            self._add_request(line)
+
+    def _add_request(self, line: Wire) -> None:
+        params = _mapping(line.get("params"))
+        tail = tuple(str(h) for h in line.get("tail") or ())
+        kept: tuple[str, ...] | None = ()
+        if line.get("base") is not None:
+            base = self._requests.get(str(line["base"]))
+            keep = int(line.get("keep") or 0)
+            known = base.messages if base else None
+            kept = known[:keep] if known is not None and len(known) >= keep else None
+        request = Request(
+            id=str(line.get("id")),
+            timestamp=str(line.get("timestamp") or ""),
+            source=str(line.get("querySource") or ""),
+            model=params.get("model") if isinstance(params.get("model"), str) else None,
+            shape=str(line.get("shapeHash")),
+            messages=None if kept is None else kept + tail,
+            tail=len(tail),
+            markers=tuple(marker for marker in line.get("cacheControl") or () if _is_marker(marker)),
+            settings=settings_of(params, self._shaper),
+        )
+        self._requests[request.id] = request
+
+    def get(self, id_: object) -> Request | None:
+        """Return the request of an answer's `requestRef`."""
+        return self._requests.get(id_) if isinstance(id_, str) else None
+
+    def tools(self, request: Request | None) -> list[dict[str, Any]]:
+        """Return the tool definitions that a request carried, as on the wire."""
+        shape = self._shapes.get(request.shape) if request else None
+        return items_of(shape.get("tools")) if shape else []
+
+    def note_message(self, hash_: str, piece: Piece) -> None:
+        """Note that the log's rows hold the message of a hash."""
+        self._pieces.setdefault(hash_, piece)
+
+    def messages(self, request: Request, expected_tail: Sequence[Piece]) -> tuple[Piece, ...] | None:
+        """Return a request's messages; None where they cannot all be found.
+
+        `expected_tail` is what the rows say was added. Where it has as many messages as the tail, it
+        stands in for hashes that match nothing, as those of a redacted log do.
+        """
+        if request.messages is None:
+            return None
+        pieces = [self._piece_of(hash_, request) for hash_ in request.messages]
+        start = len(pieces) - request.tail
+        if None in pieces[start:] and len(expected_tail) == request.tail:
+            for index, stand_in in enumerate(expected_tail, start):
+                if pieces[index] is None:
+                    self._pieces[request.messages[index]] = pieces[index] = stand_in
+        found = tuple(piece for piece in pieces if piece is not None)
+        return found if len(found) == len(pieces) else None
+
+    def _piece_of(self, hash_: str, request: Request) -> Piece | None:
+        if hash_ not in self._pieces and hash_ in self._blobs:
+            message = self._blobs.pop(hash_)
+            self._pieces[hash_] = self._maker.piece(
+                str(message.get("role")), items_of(message.get("content")), self.tools(request)
+            )
+        return self._pieces.get(hash_)
+
+    def head(self, request: Request, pieces: Sequence[Piece]) -> Head | None:
+        """Return a request's tools and system prompt; None where the log has lost its shape."""
+        shape = self._shapes.get(request.shape)
+        if shape is None:
+            return None
+        markers = [marker for marker in request.markers if marker["path"][0] in ("tools", "system")]
+        return self._maker.head(request.shape, shape, markers, pieces)
+
+    def breakpoints(self, request: Request, prompt: Prompt) -> tuple[Breakpoint, ...]:
+        """Return a request's cache breakpoints as places in its prompt."""
+        starts = []
+        at = len(prompt.head.blocks) if prompt.head else 0
+        for piece in prompt.pieces:
+            starts.append(at)
+            at += len(piece.blocks)
+        found = list(prompt.head.breakpoints) if prompt.head else []
+        for marker in request.markers:
+            after = _place(marker["path"], prompt.pieces, starts, at)
+            if after is not None:
+                found.append(Breakpoint(after, "1h" if marker["value"].get("ttl") == "1h" else "5m"))
+        return tuple(sorted(found, key=lambda breakpoint_: breakpoint_.after))
+
+
+def _place(path: Sequence[Any], pieces: Sequence[Piece], starts: Sequence[int], end: int) -> int | None:
+    """Return the index of the block that a marker in the messages stands on."""
+    if path[0] == "cache_control":
+        return end - 1 if end else None
+    if path[0] != "messages" or len(path) < 2 or not path[1] < len(pieces):
+        return None
+    ends = pieces[path[1]].ends
+    item = path[3] if len(path) > 3 else len(ends) - 1
+    return starts[path[1]] + ends[item] if 0 <= item < len(ends) else None
+
+
+def _is_marker(value: object) -> bool:
+    marker = _mapping(value)
+    path = marker.get("path")
+    return (
+        isinstance(marker.get("value"), Mapping)
+        and isinstance(path, list)
+        and bool(path)
+        and all(isinstance(step, int) for step in path[1:4:2])
+    )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

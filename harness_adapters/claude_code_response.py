@@ -1,0 +1,176 @@
+"""One response of a Claude Code log: put together from its rows, and made a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tokenprof.harness_adapters.anthropic_messages import output_of
+from tokenprof.harness_adapters.claude_code_prompt import Piece, PieceMaker, Prompt, joined
+from tokenprof.harness_adapters.claude_code_requests import Request
+from tokenprof.pricing.normalise import usage_from_anthropic
+from tokenprof.pricing.selectors import Selectors
+from tokenprof.pricing.usage import Usage
+from tokenprof.record.shape import Shaper
+from tokenprof.types import Block, Breakpoint, Features, Turn
+
+Wire = Mapping[str, Any]
+
+PROVIDER = "anthropic"
+
+LEAST_SHARE_OF_LOCAL_COUNT = 0.8
+"""Claude's own count of a text is about as large as o200k's or larger; less than this share is no count."""
+
+LEAST_FRAMING_TOKENS_PER_CALL = 20
+"""A tool call takes 40 tokens and more besides its arguments; half of that is safely too few."""
+
+BYTES_PER_TOKEN = 4
+
+EMPTY = Piece("assistant", (), ())
+
+
+@dataclass(slots=True)
+class Response:
+    """A billed response, as far as its rows have been read.
+
+    Its content is held in `items` until it is asked for as `piece` or `output`.
+    """
+
+    index: int
+    id: str
+    thread: str
+    where: str
+    prompt: Prompt
+    base: int | None
+    kept: int
+    started_at: datetime
+    request: Request | None = None
+    breakpoints: tuple[Breakpoint, ...] = ()
+    compacted: bool = False
+    attempts: int = 1
+    model: str = ""
+    requested_model: str = ""
+    ended_at: datetime | None = None
+    usage: Wire | None = None
+    has_stopped: bool = False
+    cache_miss: Wire | None = None
+    calls: list[str] = field(default_factory=list)
+    items: list[dict[str, Any]] = field(default_factory=list)
+    piece: Piece = EMPTY
+    output: tuple[Block, ...] = ()
+    _seen: set[object] = field(default_factory=set)
+
+    def add_row(self, line: Wire, items: Sequence[dict[str, Any]], at: datetime | None) -> None:
+        """Take up a row: content that is new, and its usage if that is at least as full as the last."""
+        message = line["message"]
+        self.model = str(message.get("model") or self.model)
+        self.requested_model = str(line.get("requestedModel") or self.requested_model)
+        self.has_stopped |= message.get("stop_reason") is not None
+        if at is not None:
+            self.started_at = min(self.started_at, at)
+            self.ended_at = max(self.ended_at or at, at)
+        usage = message.get("usage")
+        if isinstance(usage, Mapping) and _output_tokens(usage) >= _output_tokens(self.usage or {}):
+            self.usage = usage
+        diagnostics = message.get("diagnostics")
+        if isinstance(diagnostics, Mapping) and isinstance(diagnostics.get("cache_miss_reason"), Mapping):
+            self.cache_miss = diagnostics["cache_miss_reason"]
+        for number, item in enumerate(items):
+            place = line.get("apiBlockIndex")
+            key = (place, number) if isinstance(place, int) else repr(item)
+            if key in self._seen:
+                continue
+            self._seen.add(key)
+            self.items.append(item)
+            if item.get("type") == "tool_use" and isinstance(item.get("id"), str):
+                self.calls.append(item["id"])
+
+    def settle(self, maker: PieceMaker, shaper: Shaper) -> None:
+        """Make blocks of the content that came since the last time, and let go of it."""
+        if not self.items:
+            return
+        new = joined(
+            Piece("assistant", self.output, ()), Piece("assistant", output_of(self.items, shaper), ())
+        )
+        self.output = new.blocks
+        self.piece = joined(self.piece, maker.piece("assistant", self.items))
+        self.items = []
+
+    def turn(self, context: str, parent: str | None, agent: str | None) -> Turn:
+        """Return the turn. Raises UsageError where the usage contradicts itself."""
+        usage = self._normalised_usage()
+        request = self.request
+        missed = self.cache_miss.get("cache_missed_input_tokens") if self.cache_miss else None
+        return Turn(
+            id=self.id,
+            context=context,
+            provider=PROVIDER,
+            requested_model=(request.model if request else None) or self.requested_model or self.model,
+            model=self.model,
+            started_at=self.started_at,
+            duration_s=(self.ended_at - self.started_at).total_seconds() if self.ended_at else None,
+            status="ok",
+            usage=usage,
+            added=self.prompt.blocks()[self.kept :],
+            output=self.output,
+            base=self.base,
+            kept=self.kept,
+            agent=agent,
+            parent=parent,
+            attempts=self.attempts,
+            selectors=_selectors(self.usage or {}),
+            breakpoints=self.breakpoints,
+            settings=request.settings if request else {},
+            hidden_prefix=self.prompt.head is None,
+            output_incomplete=usage is not None and self._output_is_a_placeholder(usage),
+            compacted=self.compacted,
+            cache_miss_reason=str(self.cache_miss.get("type")) if self.cache_miss else None,
+            cache_missed_tokens=missed if isinstance(missed, int) else None,
+        )
+
+    def _normalised_usage(self) -> Usage | None:
+        if self.usage is None or self.usage.get("input_tokens") is None:
+            return None
+        return usage_from_anthropic(self.usage)
+
+    def _output_is_a_placeholder(self, usage: Usage) -> bool:
+        """Whether the output count is the one that a stream begins with, because no later one was logged.
+
+        A stop reason comes with the final count. Without one, the count must be able to hold what the
+        rows show to have been written.
+        """
+        if self.has_stopped:
+            return False
+        written = sum(_local_tokens(block.features) for block in self.output)
+        framing = LEAST_FRAMING_TOKENS_PER_CALL * len(self.calls)
+        return usage.all_output_tokens < LEAST_SHARE_OF_LOCAL_COUNT * written + framing
+
+
+def _output_tokens(usage: Wire) -> int:
+    tokens = usage.get("output_tokens")
+    return tokens if isinstance(tokens, int) else -1
+
+
+def _local_tokens(features: Features) -> float:
+    if features.tokens:
+        return next(iter(features.tokens.values()))
+    return features.bytes / BYTES_PER_TOKEN if features.chars else 0
+
+
+def _selectors(usage: Wire) -> Selectors:
+    values = {name: usage.get(name) for name in ("service_tier", "speed", "inference_geo")}
+    served = {name: value for name, value in values.items() if isinstance(value, str)}
+    return Selectors(**served, batch=served.get("service_tier") == "batch")
+
+
+def time_of(value: object) -> datetime | None:
+    """Return a row's timestamp in UTC; None where it has none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

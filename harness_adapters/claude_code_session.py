@@ -1,0 +1,268 @@
+"""The files of one Claude Code session into turns.
+
+A response is spread over several rows with one `message.id`. Its prompt is the prompt of the nearest
+response above it on the chain of rows, then that response, then the rows in between; where the log has
+the request itself (`claude_code_requests`), the prompt is exactly that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from tokenprof.errors import InputError
+from tokenprof.harness_adapters.claude_code_chain import Above, Chain, Entry
+from tokenprof.harness_adapters.claude_code_prompt import (
+    Piece,
+    PieceMaker,
+    Prompt,
+    items_of,
+    joined,
+    shared_blocks,
+)
+from tokenprof.harness_adapters.claude_code_requests import RECORD_TYPES, Request, Requests, message_hash
+from tokenprof.harness_adapters.claude_code_response import Response, time_of
+from tokenprof.pricing.usage import UsageError
+from tokenprof.record.shape import Shaper
+from tokenprof.types import Turn
+
+Wire = Mapping[str, Any]
+
+ROW_TYPES = frozenset({"user", "assistant", "attachment", "system", "progress"})
+SYNTHETIC_MODEL = "<synthetic>"
+COMPACTION_AGENT = "acompact"
+
+
+class Session:
+    """A session under reading: give it the lines of its files, the main file first, then take the turns."""
+
+    def __init__(self, name: str, shaper: Shaper, agent_types: Mapping[str, str] | None = None):
+        self._name = name
+        self._shaper = shaper
+        self._maker = PieceMaker(shaper)
+        self._requests = Requests(self._maker, shaper)
+        self._chain: Chain[Response] = Chain()
+        self._responses: dict[str, Response] = {}
+        self._newest: dict[str, Response] = {}
+        self._agent_types = dict(agent_types or {})
+        self._agents_named: set[str] = set()
+        self._failed_calls = 0
+        self._compactions = 0
+        self._rows = 0
+        self._last_row: str | None = None
+        self._last_time: datetime | None = None
+
+    def add(self, line: Wire, where: str) -> None:
+        """Take up one line. `where` is its file and number. Raises InputError for a row without any time."""
+        kind = line.get("type")
+        if kind in RECORD_TYPES:
+            self._requests.add(line)
+        if kind not in ROW_TYPES:
+            return
+        self._rows += 1
+        uuid = str(line.get("uuid") or f"row {self._rows}")
+        parent = line.get("parentUuid", self._last_row)
+        if not self._chain.link(uuid, parent if isinstance(parent, str) else None):
+            return
+        self._last_row = uuid
+        self._last_time = time_of(line.get("timestamp")) or self._last_time
+        message = line.get("message")
+        if kind == "system":
+            self._add_event(line, uuid)
+        elif kind == "attachment":
+            self._add_attachment(line, uuid)
+        elif kind == "user" and isinstance(message, Mapping):
+            self._add_user(line, message, uuid)
+        elif kind == "assistant" and isinstance(message, Mapping):
+            self._add_assistant(line, message, uuid, where)
+
+    def _add_event(self, line: Wire, uuid: str) -> None:
+        if line.get("subtype") == "compact_boundary":
+            self._compactions += 1
+        elif line.get("subtype") == "api_error":
+            self._chain.set_failure(uuid)
+
+    def _add_attachment(self, line: Wire, uuid: str) -> None:
+        rendered = [part for part in line.get("rendered") or () if isinstance(part, Mapping)]
+        items = [item for part in rendered for item in items_of(part.get("content"))]
+        if items:
+            self._chain.set_entry(uuid, self._entry(line, str(line.get("renderedRole") or "user"), items))
+
+    def _add_user(self, line: Wire, message: Wire, uuid: str) -> None:
+        if line.get("isVisibleInTranscriptOnly") and not line.get("isCompactSummary"):
+            return
+        entry = self._entry(line, "user", items_of(message.get("content")))
+        calls = [item["tool_use_id"] for item in entry.items if isinstance(item.get("tool_use_id"), str)]
+        self._note_agent(line.get("toolUseResult"), calls)
+        if isinstance(line.get("sourceToolUseID"), str):
+            calls.append(line["sourceToolUseID"])
+        self._chain.set_entry(uuid, entry, calls)
+
+    def _note_agent(self, result: object, calls: Sequence[str]) -> None:
+        agent = result.get("agentId") if isinstance(result, Mapping) else None
+        if not isinstance(agent, str):
+            return
+        self._agents_named.add(agent)
+        type_ = next(filter(None, (self._maker.argument_of_call(c, "subagent_type") for c in calls)), None)
+        if type_:
+            self._agent_types.setdefault(agent, type_)
+
+    def _entry(self, line: Wire, role: str, items: list[dict[str, Any]]) -> Entry:
+        return Entry(
+            self._rows, role, items, time_of(line.get("timestamp")), bool(line.get("isCompactSummary"))
+        )
+
+    def _add_assistant(self, line: Wire, message: Wire, uuid: str, where: str) -> None:
+        if line.get("isApiErrorMessage"):
+            self._failed_calls += 1
+            return
+        items = items_of(message.get("content"))
+        if message.get("model") == SYNTHETIC_MODEL:
+            self._chain.set_entry(uuid, self._entry(line, "assistant", items))
+            return
+        id_ = str(message.get("id") or line.get("requestId") or uuid)
+        known = self._responses.get(id_)
+        response = known or self._open(id_, line, uuid, where)
+        self._chain.set_response(uuid, response)
+        if known and line.get("agentId") and line["agentId"] != response.thread:
+            # A side conversation repeats the history that it was forked from.
+            return
+        self._maker.note_calls(items)
+        response.add_row(line, items, time_of(line.get("timestamp")))
+
+    def _open(self, id_: str, line: Wire, uuid: str, where: str) -> Response:
+        above = self._chain.above(uuid)
+        thread = _thread_of(line, above)
+        request = self._requests.get(line.get("requestRef"))
+        prompt = self._prompt(above, request)
+        nearest = above.response or self._newest.get(thread)
+        kept = shared_blocks(prompt, nearest.prompt) if nearest else 0
+        response = Response(
+            index=len(self._responses),
+            id=id_,
+            thread=thread,
+            where=where,
+            prompt=prompt,
+            base=nearest.index if nearest and kept else None,
+            kept=kept,
+            started_at=self._asked_at(above, request, where),
+            request=request,
+            breakpoints=self._requests.breakpoints(request, prompt) if request else (),
+            compacted=thread in self._newest
+            and above.response is None
+            and any(entry.is_summary for entry in above.entries),
+            attempts=1 + above.failed_attempts,
+        )
+        self._responses[id_] = self._newest[thread] = response
+        return response
+
+    def _asked_at(self, above: Above[Response], request: Request | None, where: str) -> datetime:
+        known = time_of(request.timestamp) if request else None
+        asked = known or max((e.at for e in above.entries if e.at), default=None) or self._last_time
+        if asked is None:
+            raise InputError(f"{where}: a response without a timestamp; without one it cannot be priced.")
+        return asked
+
+    def _prompt(self, above: Above[Response], request: Request | None) -> Prompt:
+        history = above.response.prompt.pieces if above.response else ()
+        added = self._added_messages(above, self._requests.tools(request))
+        if request is None:
+            return Prompt(above.response.prompt.head if above.response else None, (*history, *added))
+        pieces = self._requests.messages(request, added) or (*history, *added)
+        return Prompt(self._requests.head(request, pieces), pieces)
+
+    def _added_messages(self, above: Above[Response], tools: Sequence[Wire]) -> list[Piece]:
+        """Return, as wire messages, what stands between the nearest prompt above and the one asked for."""
+        messages: list[Piece] = []
+        if above.response is not None:
+            items = above.response.items
+            above.response.settle(self._maker, self._shaper)
+            self._note("assistant", items, above.response.piece)
+            messages.append(above.response.piece)
+        for role, group in groupby(above.entries, key=lambda entry: entry.role):
+            entries = list(group)
+            items = [item for entry in entries for item in entry.items]
+            is_new = all(entry.piece is None for entry in entries)
+            pieces = [self._piece_of(entry, tools) for entry in entries]
+            message = pieces[0]
+            for piece in pieces[1:]:
+                message = joined(message, piece)
+            if is_new:
+                self._note(role, items, message)
+            messages.append(message)
+        return messages
+
+    def _note(self, role: str, items: Sequence[Wire], piece: Piece) -> None:
+        """Let request records find a message of the rows. Without such records no hash is ever asked for."""
+        if items and self._requests:
+            self._requests.note_message(message_hash(role, items), piece)
+
+    def _piece_of(self, entry: Entry, tools: Sequence[Wire]) -> Piece:
+        if entry.piece is None:
+            piece = self._maker.piece(entry.role, entry.items, tools)
+            if entry.is_summary:
+                blocks = tuple(replace(block, kind="summary", name="compaction") for block in piece.blocks)
+                piece = replace(piece, blocks=blocks)
+            entry.piece = piece
+            entry.items = []
+        return entry.piece
+
+    def turns(self, warnings: list[str]) -> list[Turn]:
+        """Return the turns in the order in which their first rows came, and say what is amiss."""
+        turns = []
+        for response in self._responses.values():
+            response.settle(self._maker, self._shaper)
+            try:
+                turns.append(self._turn(response))
+            except UsageError as error:
+                warnings.append(f"{response.where}: {error} The response is counted as unmeasured.")
+                response.usage = None
+                turns.append(self._turn(response))
+        self._warn(warnings)
+        return turns
+
+    def _turn(self, response: Response) -> Turn:
+        thread = response.thread
+        if not thread:
+            return response.turn(self._name, None, None)
+        agent = "compaction" if thread.startswith(COMPACTION_AGENT) else self._agent_types.get(thread, thread)
+        return response.turn(f"{self._name}.{thread}", self._name, agent)
+
+    def _warn(self, warnings: list[str]) -> None:
+        if self._failed_calls:
+            warnings.append(
+                f"{self._name}: {self._failed_calls} calls ended in an API error and in no bill; "
+                "they are not counted as turns."
+            )
+        threads = {response.thread for response in self._responses.values()}
+        missing = sorted(self._agents_named - threads)
+        if missing:
+            warnings.append(
+                f"{self._name}: no log of subagent {', '.join(missing)} was found; its calls are not counted."
+            )
+        compaction_calls = sum(map(_is_compaction, self._responses.values()))
+        if self._compactions > compaction_calls:
+            warnings.append(
+                f"{self._name}: {self._compactions - compaction_calls} of {self._compactions} compactions "
+                "left no record of their own call; its cost is not counted."
+            )
+
+
+def _thread_of(line: Wire, above: Above[Response]) -> str:
+    """Return the conversation a row belongs to: empty for the main one, else its subagent's id."""
+    agent = line.get("agentId")
+    if isinstance(agent, str):
+        return agent
+    if not line.get("isSidechain"):
+        return ""
+    if above.response is not None and above.response.thread:
+        return above.response.thread
+    return f"sidechain-{above.top[:8]}"
+
+
+def _is_compaction(response: Response) -> bool:
+    source = response.request.source if response.request else ""
+    return response.thread.startswith(COMPACTION_AGENT) or source == "compact"

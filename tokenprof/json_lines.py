@@ -1,0 +1,41 @@
+"""Files of one JSON object per line, read as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tokenprof.errors import InputError
+
+
+def read_json_lines(path: Path, warnings: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield each line's number, from 1, and its object; blank lines are passed over.
+
+    A last line that is cut short (malformed, and without its newline) is what a killed process leaves:
+    it is left out, with an entry in `warnings`. Raises InputError for a file that cannot be opened and
+    for any other line that is not a JSON object.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.isspace():
+                    continue
+                try:
+                    value = orjson.loads(line)
+                except orjson.JSONDecodeError as error:
+                    if not line.endswith(b"\n"):
+                        warnings.append(f"{path}:{number}: the last line is cut short and was left out.")
+                        return
+                    raise InputError.at(
+                        path, number, f"this line is not JSON ({error}); repair or delete it and read again."
+                    ) from None
+                if not isinstance(value, dict):
+                    raise InputError.at(
+                        path, number, "this line holds no JSON object; repair or delete it and read again."
+                    )
+                yield number, value
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}. Check the name.") from None
