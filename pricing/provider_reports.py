@@ -1,0 +1,157 @@
+"""The providers' own usage and cost exports, read as lines per day, model and class.
+
+Shapes: Anthropic's Admin API (`/v1/organizations/usage_report/messages` and `/v1/organizations/cost_report`)
+and OpenAI's (`/v1/organization/usage/completions` and `/v1/organization/costs`), one page or a list of
+pages, as JSON. Anthropic states costs in cents; they become dollars here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tokenprof.pricing.rates import EXACT
+
+Wire = Mapping[str, Any]
+
+ANTHROPIC_COST_TYPES = {
+    "uncached_input_tokens": "uncached_input",
+    "cache_read_input_tokens": "cache_read",
+    "cache_creation.ephemeral_5m_input_tokens": "cache_write_5m",
+    "cache_creation.ephemeral_1h_input_tokens": "cache_write_1h",
+    "output_tokens": "output",
+}
+"""Token types of Anthropic's cost report and our classes; thinking is part of its output."""
+
+OPENAI_LINE_ITEMS = {
+    "input": "uncached_input",
+    "cached input": "cache_read",
+    "cache write": "cache_write_30m",
+    "output": "output",
+}
+"""What follows the model's name in a line item of OpenAI's costs, and our classes."""
+
+
+class ReportError(ValueError):
+    """A provider's export that cannot be read, with the file and what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLine:
+    """What a provider states of one class of one model on one day (UTC): tokens, or dollars, or both.
+
+    `precision_usd` is the last place of the stated amount, which bounds its rounding. A fee has pieces
+    where a token class has tokens. `model` is None for a line that belongs to no model.
+    """
+
+    provider: str
+    day: date
+    model: str | None
+    cls: str
+    tokens: int | None = None
+    usd: Decimal | None = None
+    precision_usd: Decimal | None = None
+
+
+def usd_of_cents(amount: str | Decimal) -> Decimal:
+    """Return dollars for an amount of Anthropic's cost report, which is in cents: "84572" is $845.72."""
+    return EXACT.scaleb(Decimal(amount), -2)
+
+
+def load_report(path: Path) -> tuple[ReportLine, ...]:
+    """Read an export of either provider, usage or costs; raises `ReportError` naming the file."""
+    try:
+        pages = json.loads(path.read_text("utf-8"), parse_float=Decimal)
+    except OSError as error:
+        raise ReportError(f"The report {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise ReportError(f"The report {path} is not valid JSON: {error}.") from error
+    try:
+        return tuple(line for page in (pages if isinstance(pages, list) else [pages]) for line in _page(page))
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise ReportError(
+            f"The report {path} is not a usage or cost export of Anthropic or OpenAI as we know them: "
+            f"{type(error).__name__} {error}."
+        ) from error
+
+
+def _page(page: Wire) -> Iterator[ReportLine]:
+    for bucket in page["data"]:
+        for result in bucket["results"]:
+            if "start_time" in bucket:
+                day = datetime.fromtimestamp(bucket["start_time"], UTC).date()
+                yield from _openai_cost(day, result) if "amount" in result else _openai_usage(day, result)
+            else:
+                day = datetime.fromisoformat(bucket["starting_at"]).astimezone(UTC).date()
+                yield from (
+                    _anthropic_cost(day, result) if "amount" in result else _anthropic_usage(day, result)
+                )
+
+
+def _anthropic_usage(day: date, result: Wire) -> Iterator[ReportLine]:
+    writes = result.get("cache_creation") or {}
+    tokens = {
+        "uncached_input": result["uncached_input_tokens"],
+        "cache_read": result["cache_read_input_tokens"],
+        "cache_write_5m": writes.get("ephemeral_5m_input_tokens", 0),
+        "cache_write_1h": writes.get("ephemeral_1h_input_tokens", 0),
+        "output": result["output_tokens"],
+        "fee": sum((result.get("server_tool_use") or {}).values()),
+    }
+    for cls, count in tokens.items():
+        if count:
+            yield ReportLine("anthropic", day, result.get("model"), cls, tokens=int(count))
+
+
+def _anthropic_cost(day: date, result: Wire) -> Iterator[ReportLine]:
+    if result["currency"] != "USD":
+        raise ValueError(f"the currency {result['currency']} is not USD")
+    amount = Decimal(result["amount"])
+    cls = ANTHROPIC_COST_TYPES.get(str(result.get("token_type")), "fee")
+    yield ReportLine(
+        "anthropic",
+        day,
+        result.get("model"),
+        cls,
+        usd=usd_of_cents(amount),
+        precision_usd=usd_of_cents(_last_place(amount)),
+    )
+
+
+def _openai_usage(day: date, result: Wire) -> Iterator[ReportLine]:
+    """OpenAI's input includes the cached part, and the written part where it is stated."""
+    read, write = result.get("input_cached_tokens") or 0, result.get("input_cache_write_tokens") or 0
+    tokens = {
+        "uncached_input": result["input_tokens"] - read - write,
+        "cache_read": read,
+        "cache_write_30m": write,
+        "output": result["output_tokens"],
+    }
+    for cls, count in tokens.items():
+        if count:
+            yield ReportLine("openai", day, result.get("model"), cls, tokens=int(count))
+
+
+def _openai_cost(day: date, result: Wire) -> Iterator[ReportLine]:
+    if result["amount"]["currency"] != "usd":
+        raise ValueError(f"the currency {result['amount']['currency']} is not usd")
+    amount = Decimal(result["amount"]["value"])
+    model, _, item = (result.get("line_item") or "").rpartition(", ")
+    yield ReportLine(
+        "openai",
+        day,
+        model or None,
+        OPENAI_LINE_ITEMS.get(item, "fee"),
+        usd=amount,
+        precision_usd=_last_place(amount),
+    )
+
+
+def _last_place(amount: Decimal) -> Decimal:
+    exponent = amount.as_tuple().exponent
+    return Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0)
