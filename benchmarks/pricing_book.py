@@ -1,4 +1,7 @@
-"""What the price book costs: loading it, and pricing a long run. `python benchmarks/pricing_book.py [TURNS]`."""
+"""What the price book costs: loading it, and pricing a long run.
+
+`python benchmarks/pricing_book.py [TURNS]`
+"""
 
 import subprocess
 import sys
@@ -24,7 +27,8 @@ def main(turns: int) -> None:
             [
                 sys.executable,
                 "-c",
-                "import time; t = time.perf_counter(); import tokenprof.pricing.book; print(time.perf_counter() - t)",
+                "import time; began_s = time.perf_counter(); import tokenprof.pricing.book; "
+                "print(time.perf_counter() - began_s)",
             ],
             capture_output=True,
             text=True,
