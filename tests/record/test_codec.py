@@ -1,0 +1,94 @@
+"""Blocks, usage and attributes survive the way through a line of run.jsonl."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenprof.pricing.selectors import Selectors
+from tokenprof.pricing.usage import Usage
+from tokenprof.record import codec
+from tokenprof.record.otlp import decode_attributes, encode_attributes
+from tokenprof.types import Block, Breakpoint, Child, Features
+
+
+def made_block(name: str) -> Block:
+    return Block(
+        kind="tool",
+        name=name,
+        digest=f"digest of {name}",
+        section="tools",
+        role="tools",
+        opens_message=False,
+        features=Features(version=1, bytes=40, chars=40, tokens={"o200k_base": 9}, digits=2),
+        link="t1",
+        fields={"description": "d1"},
+        children=(Child("part", "d2", {"o200k_base": 3}),),
+    )
+
+
+def test_a_block_comes_back_whole_and_its_features_are_written_once() -> None:
+    encoder, decoder = codec.BlockEncoder(), codec.BlockDecoder()
+    first = encoder.encode([made_block("search")])
+    again = encoder.encode([made_block("search")])
+    assert "features" in first
+    assert "features" not in again
+    assert decoder.decode(first) == decoder.decode(again) == (made_block("search"),)
+
+
+def test_a_keyframe_repeats_the_features() -> None:
+    encoder = codec.BlockEncoder()
+    encoder.encode([made_block("search")])
+    whole = encoder.encode([made_block("search")], whole=True)
+    assert codec.BlockDecoder().decode(whole) == (made_block("search"),)
+
+
+def test_a_block_whose_line_was_lost_has_no_measures() -> None:
+    encoder = codec.BlockEncoder()
+    encoder.encode([made_block("search")])
+    (block,) = codec.BlockDecoder().decode(encoder.encode([made_block("search")]))
+    assert (block.name, block.features.version, block.features.tokens) == ("search", 0, {})
+
+
+@given(
+    st.builds(
+        Usage,
+        uncached_input_tokens=st.integers(0, 10**9),
+        cache_read_tokens=st.integers(0, 10**9),
+        cache_write_1h_tokens=st.integers(0, 10**9),
+        reasoning_tokens=st.integers(0, 10**9),
+        fees=st.lists(
+            st.tuples(st.sampled_from(["web_search", "web_fetch"]), st.integers(1, 9)),
+            unique_by=lambda f: f[0],
+        ).map(tuple),
+    )
+)
+def test_usage_comes_back_whole(usage: Usage) -> None:
+    assert codec.decode_usage(codec.encode_usage(usage)) == usage
+
+
+def test_selectors_and_breakpoints_come_back_whole() -> None:
+    served = Selectors(service_tier="batch", inference_geo="us", batch=True)
+    assert codec.decode_selectors(codec.encode_selectors(served)) == served
+    points = (Breakpoint(3, "1h"), Breakpoint(9, "5m"))
+    assert codec.decode_breakpoints(codec.encode_breakpoints(points) or "") == points
+    assert codec.encode_breakpoints(()) is None
+
+
+def test_attributes_are_encoded_as_the_otlp_json_mapping_says() -> None:
+    encoded = encode_attributes({"a": 5, "b": True, "c": 0.5, "d": "x", "e": ["y"], "f": None})
+    assert encoded == [
+        {"key": "a", "value": {"intValue": "5"}},
+        {"key": "b", "value": {"boolValue": True}},
+        {"key": "c", "value": {"doubleValue": 0.5}},
+        {"key": "d", "value": {"stringValue": "x"}},
+        {"key": "e", "value": {"arrayValue": {"values": [{"stringValue": "y"}]}}},
+    ]
+    assert decode_attributes(encoded) == {"a": 5, "b": True, "c": 0.5, "d": "x", "e": ["y"]}
+
+
+@pytest.mark.parametrize("text", ["[{}]", '[{"digest": "x"}]'])
+def test_what_is_no_block_is_an_error(text: str) -> None:
+    with pytest.raises(KeyError):
+        codec.BlockDecoder().decode(text)
