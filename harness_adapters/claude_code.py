@@ -77,6 +77,10 @@ def read(path: Path) -> Run:
     files = [path, *companions(path)]
     warnings: list[str] = []
     session = Session(_name(path), Shaper(), _agent_types(files))
+    for file in files[1:]:
+        if file.name.startswith("agent-acompact"):
+            for _, line in read_json_lines(file, []):
+                session.note_unlogged(line)
     for file in files:
         for number, line in read_json_lines(file, warnings):
             session.add(line, f"{file}:{number}")

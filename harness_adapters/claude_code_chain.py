@@ -53,6 +53,7 @@ class Chain(Generic[ResponseT]):
         self._responses: dict[str, ResponseT] = {}
         self._failures: set[str] = set()
         self._answers: dict[str, list[Entry]] = {}
+        self._beside: dict[str, list[Entry]] = {}
 
     def link(self, uuid: str, parent: str | None) -> bool:
         """Note a row and the row before it; False where the row is there already (a replay)."""
@@ -64,6 +65,12 @@ class Chain(Generic[ResponseT]):
     def set_entry(self, uuid: str, entry: Entry, answers: Iterable[str] = ()) -> None:
         """Put an entry at a linked row; `answers` are the ids of the calls whose results it brings."""
         self._entries[uuid] = entry
+        for call in answers:
+            self._answers.setdefault(call, []).append(entry)
+
+    def set_beside(self, uuid: str, entry: Entry, answers: Iterable[str] = ()) -> None:
+        """Put an entry that has no row of its own right behind a linked row."""
+        self._beside.setdefault(uuid, []).append(entry)
         for call in answers:
             self._answers.setdefault(call, []).append(entry)
 
@@ -87,6 +94,7 @@ class Chain(Generic[ResponseT]):
             visited.add(at)
             top = at
             failed += at in self._failures
+            entries += reversed(self._beside.get(at, ()))
             if at in self._responses:
                 response = self._responses[at]
                 return Above(response, self._with_parallel_answers(response, entries), top, failed)

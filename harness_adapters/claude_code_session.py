@@ -49,11 +49,21 @@ class Session:
         self._newest: dict[str, Response] = {}
         self._agent_types = dict(agent_types or {})
         self._agents_named: set[str] = set()
+        self._unlogged: dict[str, list[Wire]] = {}
         self._failed_calls = 0
         self._compactions = 0
         self._rows = 0
         self._last_row: str | None = None
         self._last_time: datetime | None = None
+
+    def note_unlogged(self, line: Wire) -> None:
+        """Take up a row that was in the main conversation but is logged only where that was forked.
+
+        Older versions log what hooks injected in the compaction's own file alone, naming the row of the
+        main file that it followed. To be called before the main file is read.
+        """
+        if line.get("type") == "user" and line.get("isMeta") and isinstance(line.get("parentUuid"), str):
+            self._unlogged.setdefault(line["parentUuid"], []).append(line)
 
     def add(self, line: Wire, where: str) -> None:
         """Take up one line. `where` is its file and number. Raises InputError for a row without any time."""
@@ -78,6 +88,10 @@ class Session:
             self._add_user(line, message, uuid)
         elif kind == "assistant" and isinstance(message, Mapping):
             self._add_assistant(line, message, uuid, where)
+        for unlogged in self._unlogged.pop(uuid, ()):
+            self._rows += 1
+            items = items_of(_mapping(unlogged.get("message")).get("content"))
+            self._chain.set_beside(uuid, self._entry(unlogged, "user", items), _calls_answered(message))
 
     def _add_event(self, line: Wire, uuid: str) -> None:
         if line.get("subtype") == "compact_boundary":
@@ -95,7 +109,7 @@ class Session:
         if line.get("isVisibleInTranscriptOnly") and not line.get("isCompactSummary"):
             return
         entry = self._entry(line, "user", items_of(message.get("content")))
-        calls = [item["tool_use_id"] for item in entry.items if isinstance(item.get("tool_use_id"), str)]
+        calls = _calls_answered(message)
         self._note_agent(line.get("toolUseResult"), calls)
         if isinstance(line.get("sourceToolUseID"), str):
             calls.append(line["sourceToolUseID"])
@@ -119,7 +133,7 @@ class Session:
         if line.get("isApiErrorMessage"):
             self._failed_calls += 1
             return
-        items = items_of(message.get("content"))
+        items = [_as_sent(item) for item in items_of(message.get("content"))]
         if message.get("model") == SYNTHETIC_MODEL:
             self._chain.set_entry(uuid, self._entry(line, "assistant", items))
             return
@@ -251,6 +265,16 @@ class Session:
             )
 
 
+def _calls_answered(message: object) -> list[str]:
+    """Return the ids of the calls whose results a message brings."""
+    items = items_of(_mapping(message).get("content"))
+    return [item["tool_use_id"] for item in items if isinstance(item.get("tool_use_id"), str)]
+
+
+def _mapping(value: object) -> Wire:
+    return value if isinstance(value, Mapping) else {}
+
+
 def _thread_of(line: Wire, above: Above[Response]) -> str:
     """Return the conversation a row belongs to: empty for the main one, else its subagent's id."""
     agent = line.get("agentId")
@@ -261,6 +285,21 @@ def _thread_of(line: Wire, above: Above[Response]) -> str:
     if above.response is not None and above.response.thread:
         return above.response.thread
     return f"sidechain-{above.top[:8]}"
+
+
+def _as_sent(item: dict[str, Any]) -> dict[str, Any]:
+    """Return a block of an answer without what Claude Code adds to it in the log.
+
+    It puts the text of a plan file into the call that asks to leave plan mode. The model did not write
+    it there, and the growth of the next call's bill shows that it is not sent back.
+    """
+    arguments = item.get("input")
+    if item.get("name") != "ExitPlanMode" or not isinstance(arguments, dict):
+        return item
+    if not {"allowedPrompts", "planFilePath"} & arguments.keys():
+        return item
+    sent = {key: value for key, value in arguments.items() if key not in ("plan", "planFilePath")}
+    return {**item, "input": sent}
 
 
 def _is_compaction(response: Response) -> bool:
