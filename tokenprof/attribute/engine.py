@@ -37,8 +37,8 @@ def attribute(run: Run) -> Attribution:
     layouts: dict[int, tuple[Tree, Path, Mapping[int, Size]]] = {}
     for (provider, model), indices in by_model.items():
         tree = Tree()
-        paths = {i: lay_out(tree, run.turns[i], prompts[i], i) for i in indices}
-        hints = _take_in_the_bill(tree, run.turns, prompts, paths)
+        paths = _lay_out_all(tree, run.turns, prompts, indices)
+        hints = _take_in_the_bill(tree, run.turns, paths)
         sizes = solve_sizes(tree, provider, model, hints)
         layouts |= {i: (tree, path, sizes) for i, path in paths.items()}
     listing = Listing()
@@ -47,16 +47,26 @@ def attribute(run: Run) -> Attribution:
     return Attribution(listing.blocks, tuple(shares), tuple(notes))
 
 
-def _take_in_the_bill(
-    tree: Tree, turns: Sequence[Turn], prompts: Prompts, paths: Mapping[int, Path]
-) -> list[OutputHint]:
+def _lay_out_all(
+    tree: Tree, turns: Sequence[Turn], prompts: Prompts, indices: Sequence[int]
+) -> dict[int, Path]:
+    paths: dict[int, Path] = {}
+    for index in indices:
+        base = turns[index].base
+        paths[index] = lay_out(
+            tree, turns[index], prompts[index], index, paths.get(base) if base is not None else None
+        )
+    return paths
+
+
+def _take_in_the_bill(tree: Tree, turns: Sequence[Turn], paths: Mapping[int, Path]) -> list[OutputHint]:
     """Pin what the bills pin, in time order, and return what outputs say of the messages they became."""
-    usual_end = find_end_tokens(turns, prompts, paths)
+    usual_end = find_end_tokens(turns, paths)
     hints: list[OutputHint] = []
     newest: dict[str, Turn] = {}
     for index, path in paths.items():
         turn = turns[index]
-        pin(tree, turn, prompts[index], path, usual_end)
+        pin(tree, turn, path, usual_end)
         hints += output_hints(tree, newest.get(turn.context), path)
         newest[turn.context] = turn
     return hints
@@ -72,7 +82,11 @@ def _shares_of(
     notes: list[str],
 ) -> tuple[Share, ...]:
     """Return the shares of a turn, and list its blocks; an unmeasured turn has blocks and no shares."""
-    shown = [(node, tree.block(node), sizes[node]) for node in path.nodes]
+    shown = [
+        (node, tree.block(node), sizes[node])
+        for node in path.nodes
+        if tree.nodes[node].role != "unseen" or sizes[node].tokens
+    ]
     ids = listing.show_prompt(turn.context, turn.model, path.turn, shown, compacted=turn.compacted)
     listing.show_deferred(turn.context, path.turn, [block for block in prompt if block.deferred])
     if turn.usage is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from tokenprof.attribute.model import nameless
-from tokenprof.attribute.tree import Tree
+from tokenprof.attribute.tree import Step, Tree
 from tokenprof.types import Block, Turn, block_key
 
 OUTPUT_HINT_RELATIVE_SD = 0.02
@@ -17,21 +17,29 @@ MAX_END_TOKENS = 64
 
 HIDDEN_NAME = "system prompt and tools, not in the source"
 PREAMBLE_NAME = "tools-present preamble"
+UNSEEN_NAME = "sent with a message, not in the source"
 
 
 @dataclass(slots=True)
 class Path:
     """One turn's prompt as nodes of the tree.
 
-    `lead` nodes stand before the first block that was sent; `end_tokens` follow the last one and
-    belong to the provider; `end_is_seen` says that this turn's own bill shows them.
+    `places` gives the node index (in `nodes`) of each block of the prompt, None for a deferred tool;
+    `end_tokens` follow the last block and belong to the provider; `end_is_seen` says that this turn's
+    own bill shows them.
     """
 
     turn: int
+    steps: list[Step]
     nodes: list[int]
-    lead: int
+    places: list[int | None]
     end_tokens: int = 0
     end_is_seen: bool = False
+
+    def reach(self, after: int) -> int:
+        """Return how many nodes lie up to and including block `after` of the prompt."""
+        within = [place for place in self.places[: after + 1] if place is not None]
+        return within[-1] + 1 if within else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +51,40 @@ class OutputHint:
     variance: float
 
 
-def lay_out(tree: Tree, turn: Turn, prompt: Sequence[Block], index: int) -> Path:
+def lay_out(tree: Tree, turn: Turn, prompt: Sequence[Block], index: int, base: Path | None) -> Path:
     """Lay a prompt out in the tree, behind what stands before it unseen.
 
-    Deferred tools take no place until they are referenced.
+    Deferred tools take no place until they are referenced. A transcript may not show all that was
+    sent with a message, so each of its prompts ends in a place for what is missing, which later
+    prompts keep; it stays empty unless the bill says otherwise.
     """
-    lead: list[tuple[str, Block, bool]] = []
+    steps: list[Step] = []
+    places: list[int | None] = []
+    if base is not None:
+        places = base.places[: turn.kept]
+        whole = turn.kept == len(base.places)
+        steps = base.steps[: len(base.steps) if whole else base.reach(turn.kept - 1)]
+    if not any(step.role in ("hidden", "overhead") for step in steps[:1]):
+        steps, places = _lead(turn, prompt), []
+    for block in prompt[len(places) :]:
+        places.append(None if block.deferred else len(steps))
+        if not block.deferred:
+            steps.append(Step(block_key(block), block))
     if turn.hidden_prefix:
-        lead.append((f"hidden:{turn.agent}", nameless("unattributed", HIDDEN_NAME, section="tools"), True))
-    elif any(block.section == "tools" and not block.deferred for block in prompt):
-        lead.append(("preamble", nameless("provider_overhead", PREAMBLE_NAME, section="tools"), False))
-    sent = [(block_key(block), block, False) for block in prompt if not block.deferred]
-    return Path(index, tree.walk([*lead, *sent], index), len(lead))
+        steps.append(Step(f"unseen after {index}", nameless("unattributed", UNSEEN_NAME), "unseen"))
+    return Path(index, steps, tree.walk(steps, index), places)
 
 
-def find_end_tokens(
-    turns: Sequence[Turn], prompts: Sequence[Sequence[Block]], paths: Mapping[int, Path]
-) -> int:
+def _lead(turn: Turn, prompt: Sequence[Block]) -> list[Step]:
+    if turn.hidden_prefix:
+        hidden = nameless("unattributed", HIDDEN_NAME, section="tools")
+        return [Step(f"hidden from {turn.agent}", hidden, "hidden")]
+    if any(block.section == "tools" and not block.deferred for block in prompt):
+        return [Step("preamble", nameless("provider_overhead", PREAMBLE_NAME, section="tools"), "overhead")]
+    return []
+
+
+def find_end_tokens(turns: Sequence[Turn], paths: Mapping[int, Path]) -> int:
     """Note, per turn, the closing tokens that follow the last block, where a breakpoint on it shows them.
 
     Returns what is usual, for the turns that do not show them.
@@ -72,18 +97,13 @@ def find_end_tokens(
         last = max(b.after for b in turn.breakpoints)
         fresh = turn.usage.uncached_input_tokens
         cached = turn.usage.input_tokens - fresh
-        if _reach(path, prompts[index], last) == len(path.nodes) and cached and fresh <= MAX_END_TOKENS:
+        if path.reach(last) == len(path.nodes) and cached and fresh <= MAX_END_TOKENS:
             path.end_tokens, path.end_is_seen = fresh, True
             found.append(fresh)
     return int(median(found)) if found else 0
 
 
-def _reach(path: Path, prompt: Sequence[Block], after: int) -> int:
-    """Return how many nodes lie up to and including block `after` of the prompt."""
-    return path.lead + sum(not block.deferred for block in prompt[: after + 1])
-
-
-def pin(tree: Tree, turn: Turn, prompt: Sequence[Block], path: Path, usual_end: int) -> None:
+def pin(tree: Tree, turn: Turn, path: Path, usual_end: int) -> None:
     """Pin what the bill of a turn says: the whole prompt, and the ends of its cached parts."""
     usage = turn.usage
     if usage is None or not path.nodes:
@@ -95,12 +115,11 @@ def pin(tree: Tree, turn: Turn, prompt: Sequence[Block], path: Path, usual_end: 
     if not turn.breakpoints or cached <= usage.cache_read_tokens:
         return
     points = sorted(turn.breakpoints, key=lambda b: b.after)
-    _pin_at(tree, path, _reach(path, prompt, points[-1].after), cached)
+    _pin_at(tree, path, path.reach(points[-1].after), cached)
     long_lived = [b for b in points if b.ttl in ("1h", "12h")]
     long_written = usage.cache_write_1h_tokens + usage.cache_write_12h_tokens
     if long_lived and long_written:
-        reach = _reach(path, prompt, long_lived[-1].after)
-        _pin_at(tree, path, reach, usage.cache_read_tokens + long_written)
+        _pin_at(tree, path, path.reach(long_lived[-1].after), usage.cache_read_tokens + long_written)
 
 
 def _pin_at(tree: Tree, path: Path, reach: int, tokens: int) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,25 +14,62 @@ from tokenprof.attribute.estimate import (
     features_of,
     fit,
     local_tokens,
+    unfitted,
 )
 from tokenprof.attribute.model import Size
 from tokenprof.attribute.paths import OutputHint
-from tokenprof.attribute.priors import COEFFICIENTS, prior_for
 from tokenprof.attribute.solve import Row, clusters, condition, largest_remainder
 from tokenprof.attribute.tree import Segment, Tree
 
 BOUND_Z = 1.96
 """Bounds are meant to hold nineteen times in twenty, so that nine in ten holds with room."""
 
-SLACK_SD_TOKENS = 1e6
+HIDDEN_SD_TOKENS = 1e6
 SAME_TEXT_VARIANCE = 0.3
 SAME_NAME_VARIANCE_SHARE = 0.2
+REWORDED_KINDS = frozenset({"tool", "system", "skills_index"})
+UNSEEN_Z = 3.0
+"""So many standard deviations more than the blocks of a transcript explain is content that it lacks."""
+
+EMPTY_VARIANCE = 1e-6
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Belief:
     mean: float
     variance: float
+
+
+@dataclass(slots=True)
+class _Knowledge:
+    """What is known of sizes while a tree is solved: of nodes, of texts, of names (size and local count)."""
+
+    nodes: dict[int, _Belief] = field(default_factory=dict)
+    texts: dict[str, _Belief] = field(default_factory=dict)
+    names: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+
+    def learn(self, tree: Tree, node: int, belief: _Belief) -> None:
+        self.nodes[node] = belief
+        if tree.nodes[node].role != "sent":
+            return
+        key, block = tree.nodes[node].key, tree.block(node)
+        if key not in self.texts or belief.variance < self.texts[key].variance:
+            self.texts[key] = belief
+        self.names[block.kind, block.name] = (belief.mean, local_tokens(block))
+
+    def sharpen(self, tree: Tree, node: int, prior: _Belief) -> _Belief:
+        """Sharpen a prior by what the run has shown of the same text, or of an earlier wording of it."""
+        if tree.nodes[node].role != "sent":
+            return prior
+        same = self.texts.get(tree.nodes[node].key)
+        if same is not None:
+            return _Belief(same.mean, same.variance + SAME_TEXT_VARIANCE)
+        block = tree.block(node)
+        earlier = self.names.get((block.kind, block.name)) if block.kind in REWORDED_KINDS else None
+        if earlier is not None and earlier[1] > 0:
+            ratio = earlier[0] / earlier[1]
+            return _Belief(local_tokens(block) * ratio, prior.variance * SAME_NAME_VARIANCE_SHARE)
+        return prior
 
 
 def solve_sizes(tree: Tree, provider: str, model: str, hints: Sequence[OutputHint]) -> dict[int, Size]:
@@ -42,37 +79,30 @@ def solve_sizes(tree: Tree, provider: str, model: str, hints: Sequence[OutputHin
     that what one has taught of a text serves the next in which the text appears.
     """
     segments = tree.segments()
-    exact = _exact_nodes(segments)
-    unknown_parts = [tuple(n for n in s.nodes if n not in exact) for s in segments]
-    estimator = _fit(tree, provider, model, segments, unknown_parts, exact, hints)
-    beliefs = _prior_beliefs(tree, estimator)
-    known_texts: dict[str, _Belief] = {}
-    known_names: dict[tuple[str, str], tuple[float, float]] = {}
-    real: dict[int, _Belief] = {node: _Belief(float(tokens), 0.0) for node, tokens in exact.items()}
-    for node in exact:
-        _learn(tree, node, real[node], known_texts, known_names)
-    rows = [
-        Row(unknown, s.tokens - sum(exact.get(n, 0) for n in s.nodes))
-        for s, unknown in zip(segments, unknown_parts, strict=True)
-    ]
-    hint_rows = [
-        Row(
-            tuple(n for n in h.nodes if n not in exact),
-            h.tokens - sum(exact.get(n, 0) for n in h.nodes),
-            h.variance,
-        )
-        for h in hints
-    ]
-    all_rows = [row for row in [*rows, *hint_rows] if row.unknowns]
-    for cluster in clusters(row.unknowns for row in all_rows):
-        _solve_cluster(tree, [all_rows[i] for i in cluster], beliefs, real, known_texts, known_names)
+    exact = _exact_nodes(tree, segments)
+    estimator = _fitted(tree, provider, model, segments, hints)
+    priors = _priors(tree, estimator)
+    _fill_what_is_unseen(tree, segments, hints, priors)
+    known = _Knowledge()
+    for node, tokens in exact.items():
+        known.learn(tree, node, _Belief(float(tokens), 0.0))
+    rows = [_row(segment.nodes, segment.tokens, 0.0, exact) for segment in segments]
+    rows += [_row(hint.nodes, hint.tokens, hint.variance, exact) for hint in hints]
+    rows = [row for row in rows if row.unknowns]
+    for cluster in clusters(row.unknowns for row in rows):
+        _solve_cluster(tree, [rows[i] for i in cluster], priors, known)
     for index in range(1, len(tree.nodes)):
-        if index not in real:
-            real[index] = _informed(tree, index, beliefs[index], known_texts, known_names)
-    return _rounded(tree, segments, exact, real)
+        if index not in known.nodes:
+            known.nodes[index] = known.sharpen(tree, index, priors[index])
+    return _rounded(tree, segments, exact, known.nodes)
 
 
-def _exact_nodes(segments: Sequence[Segment]) -> dict[int, int]:
+def _row(nodes: Sequence[int], total: float, variance: float, exact: Mapping[int, int]) -> Row:
+    unknown = tuple(n for n in nodes if n not in exact)
+    return Row(unknown, total - sum(exact[n] for n in nodes if n in exact), variance)
+
+
+def _exact_nodes(tree: Tree, segments: Sequence[Segment]) -> dict[int, int]:
     """Return nodes whose size follows from the totals alone: the only unknown one of a segment."""
     exact: dict[int, int] = {}
     waiting = list(segments)
@@ -92,144 +122,126 @@ def _exact_nodes(segments: Sequence[Segment]) -> dict[int, int]:
     return exact
 
 
-def _fit(
-    tree: Tree,
-    provider: str,
-    model: str,
-    segments: Sequence[Segment],
-    unknown_parts: Sequence[tuple[int, ...]],
-    exact: Mapping[int, int],
-    hints: Sequence[OutputHint],
+def _fitted(
+    tree: Tree, provider: str, model: str, segments: Sequence[Segment], hints: Sequence[OutputHint]
 ) -> Estimator:
-    """Fit the estimator on all segments that hold no slack (an unseen part could be of any size)."""
-    prior = prior_for(provider, model)
-    start = np.array([prior.mean[name] for name in COEFFICIENTS])
-    observations = []
+    """Fit the estimator on what the bill shows of sums of blocks.
+
+    An assistant message that an output count tells is one observation, the rest of its segment
+    another; segments that hold what nobody has seen are none.
+    """
+    start = unfitted(provider, model)
+    hinted = {node: index for index, hint in enumerate(hints) for node in hint.nodes}
+    observations = [_observe(tree, start, hint.nodes, hint.tokens, hint.variance) for hint in hints]
     for segment in segments:
-        blocks = [tree.nodes[n].block for n in segment.nodes if not tree.nodes[n].slack]
-        present = [block for block in blocks if block is not None]
-        if len(present) != len(segment.nodes) or any(b.kind == "provider_overhead" for b in present):
-            continue
-        variance = sum(
-            block_variance(prior, max(float(start @ features_of(block)), 0.0), block) for block in present
-        )
-        total_features = np.sum([features_of(block) for block in present], axis=0)
-        observations.append(Observation(total_features, float(segment.tokens), variance))
+        told = {hinted[n] for n in segment.nodes if n in hinted}
+        rest = [n for n in segment.nodes if n not in hinted and tree.nodes[n].role != "unseen"]
+        if rest and all(tree.nodes[n].role == "sent" for n in rest):
+            tokens = segment.tokens - sum(hints[i].tokens for i in told)
+            observations.append(_observe(tree, start, rest, tokens, sum(hints[i].variance for i in told)))
     return fit(model, provider, observations)
 
 
-def _prior_beliefs(tree: Tree, estimator: Estimator) -> dict[int, _Belief]:
-    prior = estimator.prior
+def _observe(
+    tree: Tree, start: Estimator, nodes: Iterable[int], tokens: float, variance: float
+) -> Observation:
+    blocks = [tree.block(node) for node in nodes]
+    rows = [features_of(block) for block in blocks]
+    own = sum(
+        block_variance(start.prior, start.expected(row), block)
+        for row, block in zip(rows, blocks, strict=True)
+    )
+    return Observation(np.sum(rows, axis=0), tokens, own + variance)
+
+
+def _priors(tree: Tree, estimator: Estimator) -> dict[int, _Belief]:
+    """Return what is believed of each node before the totals are taken in."""
     beliefs = {}
-    for index, node in enumerate(tree.nodes):
-        if node.block is None:
-            continue
-        if node.block.kind == "provider_overhead":
-            mean, sd = prior.tools_preamble_tokens
+    for index in range(1, len(tree.nodes)):
+        role, block = tree.nodes[index].role, tree.block(index)
+        if role == "overhead":
+            mean, sd = estimator.prior.tools_preamble_tokens
             beliefs[index] = _Belief(mean, sd**2)
-        elif node.slack:
-            beliefs[index] = _Belief(0.0, SLACK_SD_TOKENS**2)
+        elif role == "hidden":
+            beliefs[index] = _Belief(0.0, HIDDEN_SD_TOKENS**2)
+        elif role == "unseen":
+            beliefs[index] = _Belief(0.0, EMPTY_VARIANCE)
         else:
-            features = features_of(node.block)
+            features = features_of(block)
             expected = estimator.expected(features)
-            common = float(features @ estimator.covariance @ features)
-            beliefs[index] = _Belief(expected, estimator.variance(expected, node.block) + 0.25 * common)
+            # Part of the coefficients' uncertainty is common to all blocks and cancels inside a segment.
+            common = 0.25 * float(features @ estimator.covariance @ features)
+            beliefs[index] = _Belief(expected, estimator.variance(expected, block) + common)
     return beliefs
 
 
-def _informed(
-    tree: Tree,
-    node: int,
-    belief: _Belief,
-    known_texts: Mapping[str, _Belief],
-    known_names: Mapping[tuple[str, str], tuple[float, float]],
-) -> _Belief:
-    """Sharpen a prior belief by what the run has shown of the same text, or of an earlier wording of it."""
-    block = tree.nodes[node].block
-    same = known_texts.get(tree.nodes[node].key)
-    if same is not None:
-        return _Belief(same.mean, same.variance + SAME_TEXT_VARIANCE)
-    if block is not None and block.kind in ("tool", "system", "skills_index"):
-        earlier = known_names.get((block.kind, block.name))
-        if earlier is not None and earlier[1] > 0:
-            ratio = earlier[0] / earlier[1]
-            return _Belief(local_tokens(block) * ratio, belief.variance * SAME_NAME_VARIANCE_SHARE)
-    return belief
-
-
-def _learn(
-    tree: Tree,
-    node: int,
-    belief: _Belief,
-    known_texts: dict[str, _Belief],
-    known_names: dict[tuple[str, str], tuple[float, float]],
+def _fill_what_is_unseen(
+    tree: Tree, segments: Sequence[Segment], hints: Sequence[OutputHint], priors: dict[int, _Belief]
 ) -> None:
-    key, block = tree.nodes[node].key, tree.nodes[node].block
-    if block is None or tree.nodes[node].slack:
-        return
-    if key not in known_texts or belief.variance < known_texts[key].variance:
-        known_texts[key] = belief
-    known_names[block.kind, block.name] = (belief.mean, local_tokens(block))
+    """Where a segment of a transcript holds far more than its blocks explain, let the empty place take it."""
+    told = {node: hint for hint in hints for node in hint.nodes}
+    for segment in segments:
+        unseen = [n for n in segment.nodes if tree.nodes[n].role == "unseen"]
+        if not unseen or any(tree.nodes[n].role == "hidden" for n in segment.nodes):
+            continue
+        in_segment = {id(told[n]): told[n] for n in segment.nodes if n in told}.values()
+        others = [priors[n] for n in segment.nodes if n not in told and tree.nodes[n].role != "unseen"]
+        expected = sum(b.mean for b in others) + sum(h.tokens for h in in_segment)
+        variance = sum(b.variance for b in others) + sum(h.variance for h in in_segment)
+        excess = segment.tokens - expected
+        if excess > UNSEEN_Z * variance**0.5:
+            priors[unseen[-1]] = _Belief(excess, (0.5 * excess) ** 2)
 
 
-def _solve_cluster(
-    tree: Tree,
-    rows: Sequence[Row],
-    beliefs: Mapping[int, _Belief],
-    real: dict[int, _Belief],
-    known_texts: dict[str, _Belief],
-    known_names: dict[tuple[str, str], tuple[float, float]],
-) -> None:
+def _solve_cluster(tree: Tree, rows: Sequence[Row], priors: Mapping[int, _Belief], known: _Knowledge) -> None:
     members = sorted({n for row in rows for n in row.unknowns})
     place = {node: i for i, node in enumerate(members)}
-    prior = [_informed(tree, n, beliefs[n], known_texts, known_names) for n in members]
+    beliefs = [known.sharpen(tree, n, priors[n]) for n in members]
     mean, variance = condition(
-        np.array([b.mean for b in prior]),
-        np.array([max(b.variance, 1e-9) for b in prior]),
+        np.array([b.mean for b in beliefs]),
+        np.array([max(b.variance, 1e-9) for b in beliefs]),
         np.array([float(_floor(tree, n)) for n in members]),
         [Row(tuple(place[n] for n in row.unknowns), row.total, row.variance) for row in rows],
     )
     for node, m, v in zip(members, mean, variance, strict=True):
-        real[node] = _Belief(float(m), float(v))
-        _learn(tree, node, real[node], known_texts, known_names)
+        known.learn(tree, node, _Belief(float(m), float(v)))
 
 
 def _floor(tree: Tree, node: int) -> int:
     """Return the least a node can hold: something, if there is any text."""
-    block = tree.nodes[node].block
-    return 1 if block is not None and block.features.bytes and not tree.nodes[node].slack else 0
+    return 1 if tree.block(node).features.bytes else 0
 
 
 def _rounded(
-    tree: Tree,
-    segments: Sequence[Segment],
-    exact: Mapping[int, int],
-    real: Mapping[int, _Belief],
+    tree: Tree, segments: Sequence[Segment], exact: Mapping[int, int], known: Mapping[int, _Belief]
 ) -> dict[int, Size]:
     """Round sizes so that every segment's integers sum to its exact total, and put bounds on them."""
     whole: dict[int, int] = dict(exact)
-    totals: dict[int, int] = {}
+    most: dict[int, int] = {}
     for segment in segments:
-        open_nodes = [n for n in segment.nodes if n not in whole]
+        unknown = [n for n in segment.nodes if n not in whole]
         left = segment.tokens - sum(whole[n] for n in segment.nodes if n in whole)
-        if left < 0 or not open_nodes:
+        if left < 0 or not unknown:
             continue
-        parts = largest_remainder(
-            [real[n].mean for n in open_nodes], left, [_floor(tree, n) for n in open_nodes]
-        )
-        for node, tokens in zip(open_nodes, parts, strict=True):
-            whole[node] = tokens
-            totals[node] = segment.tokens
-    sizes = {}
-    for index in range(1, len(tree.nodes)):
-        belief = real[index]
-        tokens = whole.get(index, round(belief.mean))
-        if index in exact:
-            sizes[index] = Size(tokens, tokens, tokens, True)
-            continue
-        margin = BOUND_Z * belief.variance**0.5 + 0.5
-        low = max(_floor(tree, index), int(belief.mean - margin))
-        high = int(belief.mean + margin) + 1
-        high = min(high, totals.get(index, high))
-        sizes[index] = Size(tokens, min(low, tokens), max(high, tokens), False)
-    return sizes
+        wanted = [
+            known[n].mean if known[n].variance > EMPTY_VARIANCE else round(known[n].mean) for n in unknown
+        ]
+        parts = largest_remainder(wanted, left, [_floor(tree, n) for n in unknown])
+        whole.update(zip(unknown, parts, strict=True))
+        most.update(dict.fromkeys(unknown, segment.tokens))
+    return {
+        index: _bounded(tree, index, whole.get(index), exact, known[index], most.get(index))
+        for index in range(1, len(tree.nodes))
+    }
+
+
+def _bounded(
+    tree: Tree, node: int, tokens: int | None, exact: Mapping[int, int], belief: _Belief, most: int | None
+) -> Size:
+    if node in exact:
+        return Size(exact[node], exact[node], exact[node], True)
+    tokens = round(belief.mean) if tokens is None else tokens
+    margin = BOUND_Z * belief.variance**0.5 + 0.5
+    low = max(_floor(tree, node), int(belief.mean - margin))
+    high = int(belief.mean + margin) + 1
+    return Size(tokens, min(low, tokens), max(tokens, high if most is None else min(high, most)), False)

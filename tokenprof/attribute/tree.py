@@ -9,10 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tokenprof.types import Block
 
 ROOT = 0
+
+Role = Literal["sent", "overhead", "hidden", "unseen"]
+"""What a node holds: a block that was sent; the provider's own tokens; content that the source never
+shows (before the first block); content that it may not show (between the messages of a transcript)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A block on its way into the tree: equal keys below equal parents are one node."""
+
+    key: str
+    block: Block
+    role: Role = "sent"
 
 
 @dataclass(slots=True)
@@ -24,8 +38,8 @@ class Node:
     parent: int
     depth: int
     first_turn: int
+    role: Role = "sent"
     pin: int | None = None
-    slack: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +55,20 @@ class Segment:
 class Tree:
     """The prompts of one model's turns (another model's tokenizer would give the same text another size)."""
 
-    nodes: list[Node] = field(default_factory=lambda: [Node(None, "", -1, 0, 0, pin=0)])
+    nodes: list[Node] = field(default_factory=lambda: [Node(None, "", -1, 0, 0, "overhead", 0)])
     _children: dict[tuple[int, str], int] = field(default_factory=dict)
 
-    def walk(self, steps: Sequence[tuple[str, Block, bool]], turn: int) -> list[int]:
-        """Return the nodes of a prompt given as (key, block, whether its size is slack)."""
+    def walk(self, steps: Sequence[Step], turn: int) -> list[int]:
+        """Return the nodes of a prompt, made where they are new; `turn` is the first to hold those."""
         path: list[int] = []
         at = ROOT
-        for key, block, slack in steps:
-            child = self._children.get((at, key))
+        for step in steps:
+            child = self._children.get((at, step.key))
             if child is None:
                 child = len(self.nodes)
-                self.nodes.append(Node(block, key, at, self.nodes[at].depth + 1, turn, slack=slack))
-                self._children[at, key] = child
+                depth = self.nodes[at].depth + 1
+                self.nodes.append(Node(step.block, step.key, at, depth, turn, step.role))
+                self._children[at, step.key] = child
             path.append(child)
             at = child
         return path
