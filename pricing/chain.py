@@ -1,0 +1,262 @@
+"""Layers L2 to L4 of the value chain: GPU-hours, tokens, applications, and where a billed dollar goes.
+
+Layers are told apart by what they sell: L1 racks, L2 GPU-hours, L3 tokens (a: of models it trained, b: of
+others' weights), L4 tokens again (an aggregator) or a plan (an application). L1, the cost of a GPU-hour,
+and the hours that a run takes come from the hardware model; the caller joins them here. Figures and their
+sources are in `data/chain.toml`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import Literal
+
+from tokenprof.pricing.chain_data import Aggregator, Anchor, ChainData, Plan, Supplier
+from tokenprof.pricing.interval import ONE, Interval, add_up, gross_margin
+
+MILLION = Decimal(1_000_000)
+NOTHING = Interval.exactly(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Markup:
+    """What a layer adds to its input: price over cost, and the gross margin, each as a range."""
+
+    cost: Interval
+    price: Interval
+    factor: Interval
+    margin: Interval
+
+
+def markup(cost: Interval, price: Interval) -> Markup:
+    """Return a layer's markup and gross margin by comparing its input cost with its output price."""
+    return Markup(cost, price, price / cost, gross_margin(price, cost))
+
+
+@dataclass(frozen=True, slots=True)
+class ServingCost:
+    """What tokens cost a supplier. A host of others' weights (3P) has no training to pay; a lab (1P) has."""
+
+    party: Literal["1P", "3P"]
+    inference_usd: Interval
+    training_usd: Interval
+
+    @property
+    def total_usd(self) -> Interval:
+        """Inference and, for a lab, training."""
+        return self.inference_usd + self.training_usd
+
+
+def third_party_cost(inference_usd: Interval) -> ServingCost:
+    """Return the cost of serving somebody else's weights: inference only."""
+    return ServingCost("3P", inference_usd, NOTHING)
+
+
+def first_party_cost(inference_usd: Interval, data: ChainData) -> ServingCost:
+    """Return the cost of serving one's own model: inference, and training in proportion to it."""
+    return ServingCost("1P", inference_usd, inference_usd * data.share("training_per_inference").value)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A price over the break-even anchor for the same tokens, and what it is made of.
+
+    `residual` is what the named parts leave over: pay, sales, free users, taxes, profit, and the error of
+    the parts. It is named because it cannot be told apart, and may be negative.
+    """
+
+    price_usd: Decimal
+    anchor_usd: Decimal
+    efficiency_loss: Interval
+    training_amortisation: Interval
+    brand_premium: Interval
+    residual: Interval
+
+    @property
+    def spread_usd(self) -> Decimal:
+        """The price beyond the anchor."""
+        return self.price_usd - self.anchor_usd
+
+
+def anchor_usd(anchor: Anchor, input_tokens: int, output_tokens: int) -> Decimal:
+    """Return what tokens cost at a break-even anchor's prices."""
+    return (input_tokens * anchor.input_usd_per_mtok + output_tokens * anchor.output_usd_per_mtok) / MILLION
+
+
+def decompose_spread(
+    price_usd: Decimal, anchored_usd: Decimal, compute_usd: Interval, data: ChainData
+) -> Spread:
+    """Split a price's spread over the anchor (for the same tokens) into named parts and a named residual.
+
+    Efficiency loss is what the model's own compute costs beyond the anchor; training is in proportion to
+    that compute; the brand premium is a share of what is left of the price without it.
+    """
+    premium = data.share("brand_premium").value
+    of_price = Interval(
+        price_usd * premium.low / (ONE + premium.low),
+        price_usd * premium.mid / (ONE + premium.mid),
+        price_usd * premium.high / (ONE + premium.high),
+    )
+    efficiency = compute_usd - Interval.exactly(anchored_usd)
+    training = compute_usd * data.share("training_per_inference").value
+    spread = Interval.exactly(price_usd - anchored_usd)
+    return Spread(
+        price_usd=price_usd,
+        anchor_usd=anchored_usd,
+        efficiency_loss=efficiency,
+        training_amortisation=training,
+        brand_premium=of_price,
+        residual=spread - add_up((efficiency, training, of_price)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EndPrices:
+    """The same tokens by three paths: an aggregator, the lab's own API, and a plan shared by its sessions."""
+
+    aggregator_usd: Decimal
+    direct_usd: Decimal
+    plan_usd: Decimal | None
+
+
+def end_prices(
+    direct_usd: Decimal,
+    aggregator: Aggregator,
+    plan: Plan | None = None,
+    sessions_per_month: int | None = None,
+) -> EndPrices:
+    """Return what a run costs by each path; a plan's price is spread over the sessions of a month."""
+    fee = max(direct_usd * aggregator.fee_share, aggregator.minimum_usd)
+    by_plan = plan.usd_per_month / sessions_per_month if plan and sessions_per_month else None
+    return EndPrices(direct_usd + fee, direct_usd, by_plan)
+
+
+def break_even_sessions(plan: Plan, session_usd: Decimal) -> int:
+    """Return how many such sessions a month a plan must carry to be no dearer than paying for each."""
+    if session_usd <= 0:
+        raise ValueError(f"A session must cost something to break even, but it costs {session_usd} USD.")
+    return int((plan.usd_per_month / session_usd).to_integral_value(rounding=ROUND_CEILING))
+
+
+def sessions_a_plan_pays_for(plan: Plan, session_cost_usd: Interval) -> Interval:
+    """Return how many sessions the plan's price covers at what they cost to compute."""
+    return Interval.exactly(plan.usd_per_month) / session_cost_usd
+
+
+def tool_payments(calls: Mapping[str, int], usd_per_call: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Return what per-call prices make of a run's tool calls; a tool without a price is left out."""
+    return {tool: count * usd_per_call[tool] for tool, count in calls.items() if tool in usd_per_call}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One layer of a supply route and who stands there."""
+
+    layer: str
+    supplier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """What one layer hands to the next: sold at a price, or passed on inside one company."""
+
+    layer: str
+    supplier: str
+    kind: Literal["market", "internal"]
+
+
+def sales(route: Sequence[Stage]) -> tuple[Sale, ...]:
+    """Return, layer by layer, whether its margin is a market transaction; the last layer sells to the user.
+
+    A margin exists where a layer's buyer is another company. Inside one company there is only a cost.
+    """
+    buyers = [stage.supplier for stage in route[1:]] + ["the user"]
+    return tuple(
+        Sale(stage.layer, stage.supplier, "market" if buyer != stage.supplier else "internal")
+        for stage, buyer in zip(route, buyers, strict=True)
+    )
+
+
+def route_of(
+    model_supplier: Supplier, compute_supplier: Supplier, seller: Supplier | None = None
+) -> tuple[Stage, ...]:
+    """Return the route of a token: racks and GPU-hours, who serves it, and who resells it, if anybody."""
+    layer = "L3a" if "L3a" in model_supplier.layers else "L3b"
+    own_racks = "L1" in model_supplier.layers
+    below = model_supplier.name if own_racks else compute_supplier.name
+    stages = [Stage("L1", below), Stage("L2", below), Stage(layer, model_supplier.name)]
+    return (*stages, Stage("L4", seller.name)) if seller else tuple(stages)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One slice of a billed dollar: who gets it, how much (a range), and how that is known."""
+
+    name: str
+    usd: Interval
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """A billed amount pushed down the chain. The middles of the steps add up to it exactly."""
+
+    billed_usd: Decimal
+    steps: tuple[Step, ...]
+
+    def shares(self) -> dict[str, Interval]:
+        """Return each step as a share of the billed dollar."""
+        whole = self.billed_usd
+        return {
+            step.name: Interval(step.usd.low / whole, step.usd.mid / whole, step.usd.high / whole)
+            for step in self.steps
+        }
+
+
+def waterfall(
+    billed_usd: Decimal,
+    owner_cost_usd: Mapping[str, Interval],
+    rental_per_owner_cost: Interval,
+    data: ChainData,
+    *,
+    fee_usd: Decimal = Decimal(0),
+    supplier: str | None = None,
+) -> Waterfall:
+    """Push a billed amount down the chain to chips, building and power.
+
+    `owner_cost_usd` is what the run's hours cost the owner of the racks, split by part (chips, building,
+    power, …); `rental_per_owner_cost` is a GPU-hour's price over that cost; `fee_usd` what an application
+    or aggregator keeps. A supplier that owns its racks pays no GPU-hour margin, a host of others' weights
+    no training; without one, a lab that rents is meant. Raises `ValueError` for a billed amount that is not
+    positive.
+    """
+    if billed_usd <= 0:
+        raise ValueError(f"Only a positive amount can be pushed down the chain, but it is {billed_usd} USD.")
+    layers = data.supplier(supplier).layers if supplier else frozenset({"L3a"})
+    parts = {name: usd.rounded() for name, usd in owner_cost_usd.items()}
+    owner = add_up(parts.values())
+    over_cost = rental_per_owner_cost.at_least(ONE) - Interval.exactly(ONE)
+    margin = NOTHING if "L1" in layers else (owner * over_cost).rounded()
+    training_share = data.share("training_per_inference")
+    training = ((owner + margin) * training_share.value).rounded() if "L3a" in layers else NOTHING
+    kept = Interval.exactly(fee_usd)
+    left = Interval.exactly(billed_usd) - add_up((kept, owner, margin, training))
+    return Waterfall(
+        billed_usd,
+        (
+            Step("application or aggregator", kept, "the fee of the path"),
+            Step("lab: everything else, and profit", left, "what the other parts leave of the lab's revenue"),
+            Step("training", training, training_share.source if "L3a" in layers else "a host trains nothing"),
+            Step(
+                "GPU-hour margin",
+                margin,
+                "internal to the supplier, so not paid" if "L1" in layers else "rental over the owner's cost",
+            ),
+            *(
+                Step(name, usd, "the owner's cost of the hours: hardware model")
+                for name, usd in parts.items()
+            ),
+        ),
+    )

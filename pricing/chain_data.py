@@ -1,0 +1,185 @@
+"""The dated, sourced figures of the chain above the chip (`data/chain.toml`), or a user's in their place."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tokenprof.pricing.interval import Interval
+
+Key = TypeVar("Key")
+Found = TypeVar("Found")
+
+
+class ChainDataError(ValueError):
+    """A chain file that cannot be used, or a figure that no chain file has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A range with its name, its source, when that was checked, and whether it is a judgement of ours."""
+
+    name: str
+    value: Interval
+    source: str
+    checked: date
+    assumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A price at which a supplier is taken to break even, USD per million tokens."""
+
+    name: str
+    input_usd_per_mtok: Decimal
+    output_usd_per_mtok: Decimal
+    source: str
+    checked: date
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregator:
+    """What a reseller of tokens takes: a share of what is bought, and at least so much each time."""
+
+    name: str
+    fee_share: Decimal
+    minimum_usd: Decimal
+    source: str
+    checked: date
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A subscription: its price, and the API credit that it includes."""
+
+    name: str
+    usd_per_month: Decimal
+    credit_usd_per_month: Decimal
+    source: str
+    checked: date
+
+
+@dataclass(frozen=True, slots=True)
+class Supplier:
+    """A company and the layers of the chain it owns: chips, L1, L2, L3a, L3b, L4."""
+
+    name: str
+    layers: frozenset[str]
+    source: str
+    checked: date
+
+
+@dataclass(frozen=True, slots=True)
+class ChainData:
+    """All figures by name; rentals by chip and contract."""
+
+    rentals: Mapping[tuple[str, str], Figure]
+    shares: Mapping[str, Figure]
+    margins: Mapping[str, Figure]
+    anchors: Mapping[str, Anchor]
+    aggregators: Mapping[str, Aggregator]
+    plans: Mapping[str, Plan]
+    suppliers: Mapping[str, Supplier]
+
+    def rental(self, chip: str, contract: str = "reserved") -> Figure:
+        """Return what a GPU-hour of a chip is rented for; raises `ChainDataError` naming those it knows."""
+        return _find(self.rentals, (chip, contract), "rental")
+
+    def share(self, name: str) -> Figure:
+        """Return a share by name."""
+        return _find(self.shares, name, "share")
+
+    def plan(self, name: str) -> Plan:
+        """Return a plan by name."""
+        return _find(self.plans, name, "plan")
+
+    def aggregator(self, name: str) -> Aggregator:
+        """Return an aggregator by name."""
+        return _find(self.aggregators, name, "aggregator")
+
+    def supplier(self, name: str) -> Supplier:
+        """Return a supplier by name."""
+        return _find(self.suppliers, name, "supplier")
+
+
+def load_chain_data(path: Path | None = None) -> ChainData:
+    """Read the shipped chain file, or another of the same form in its place.
+
+    Raises `ChainDataError` naming the file and what is wrong with it.
+    """
+    source = path or files("tokenprof.pricing") / "data" / "chain.toml"
+    try:
+        tables = tomllib.loads(source.read_text("utf-8"))
+        return _read(tables)
+    except OSError as error:
+        raise ChainDataError(f"The chain file {source} cannot be read: {error.strerror}.") from error
+    except KeyError as error:
+        raise ChainDataError(f"The chain file {source} has a row without {error}.") from error
+    except (ValueError, ArithmeticError, TypeError) as error:
+        raise ChainDataError(f"The chain file {source} cannot be used: {error}") from error
+
+
+def _read(tables: Mapping[str, Any]) -> ChainData:
+    def rows(table: str) -> list[Mapping[str, Any]]:
+        return list(tables.get(table, ()))
+
+    return ChainData(
+        rentals={
+            (row["chip"], row["contract"]): _figure(row, f"{row['chip']}, {row['contract']}")
+            for row in rows("rental")
+        },
+        shares={row["name"]: _figure(row, row["name"]) for row in rows("share")},
+        margins={row["name"]: _figure(row, row["name"]) for row in rows("margin")},
+        anchors={
+            row["name"]: Anchor(
+                row["name"],
+                Decimal(row["input_usd_per_mtok"]),
+                Decimal(row["output_usd_per_mtok"]),
+                row["source"],
+                row["checked"],
+            )
+            for row in rows("anchor")
+        },
+        aggregators={
+            row["name"]: Aggregator(
+                row["name"],
+                Decimal(row["fee_share"]),
+                Decimal(row["minimum_usd"]),
+                row["source"],
+                row["checked"],
+            )
+            for row in rows("aggregator")
+        },
+        plans={
+            row["name"]: Plan(
+                row["name"],
+                Decimal(row["usd_per_month"]),
+                Decimal(row["credit_usd_per_month"]),
+                row["source"],
+                row["checked"],
+            )
+            for row in rows("plan")
+        },
+        suppliers={
+            row["name"]: Supplier(row["name"], frozenset(row["layers"]), row["source"], row["checked"])
+            for row in rows("supplier")
+        },
+    )
+
+
+def _figure(row: Mapping[str, Any], name: str) -> Figure:
+    value = Interval(Decimal(row["low"]), Decimal(row["mid"]), Decimal(row["high"]))
+    return Figure(name, value, row["source"], row["checked"], row.get("assumed", False))
+
+
+def _find(table: Mapping[Key, Found], key: Key, what: str) -> Found:
+    if key not in table:
+        known = ", ".join(sorted(str(known) for known in table))
+        raise ChainDataError(f"No {what} is named {key!r}; known are {known}. Add a row to a chain file.")
+    return table[key]
