@@ -248,8 +248,8 @@ class Session:
     def _warn(self, warnings: list[str]) -> None:
         if self._failed_calls:
             warnings.append(
-                f"{self._name}: {self._failed_calls} calls ended in an API error and in no bill; "
-                "they are not counted as turns."
+                f"{self._name}: {self._failed_calls} call{'s' if self._failed_calls > 1 else ''} ended in an "
+                "API error and in no bill; not counted as turns."
             )
         threads = {response.thread for response in self._responses.values()}
         missing = sorted(self._agents_named - threads)

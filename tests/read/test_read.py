@@ -1,0 +1,170 @@
+"""Files and folders of any format into one run, and what is said of bad input."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tokenprof.errors import InputError
+from tokenprof.read import read
+
+DATA = Path(__file__).parent.parent / "data" / "claude_code"
+SESSION = DATA / "session_2.1.330.jsonl"
+EXCERPT = DATA / "8463c716-a2ea-4c14-9efa-87158ebd9f20.jsonl"
+
+
+def error_of(*paths):
+    with pytest.raises(InputError) as caught:
+        read(list(paths))
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_missing_file_is_named(tmp_path):
+    assert (
+        error_of(tmp_path / "no.jsonl")
+        == f"{tmp_path}/no.jsonl cannot be read: No such file or directory. Check the name."
+    )
+
+
+def test_an_empty_file_is_named(tmp_path):
+    path = tmp_path / "empty.jsonl"
+    path.touch()
+    assert error_of(path) == f"{path}:1: the file is empty; was the recording started and ended?"
+
+
+@pytest.mark.parametrize(
+    "content", ["date,tokens\n2026-01-01,5\n", '{"hello": "world"}\n', "[1, 2]\n", "\n\n", "\x00\x01"]
+)
+def test_a_file_of_another_format_is_told_what_is_known(tmp_path, content):
+    path = tmp_path / "other.jsonl"
+    path.write_text(content)
+    message = error_of(path)
+    assert message.startswith(f"{path}:1: of no format that tokenprof knows.")
+    assert "Claude Code session" in message
+
+
+def test_a_malformed_line_in_the_middle_is_an_error_with_its_number(tmp_path):
+    lines = SESSION.read_text().splitlines(keepends=True)
+    path = tmp_path / "s.jsonl"
+    path.write_text("".join([*lines[:30], "{half a li\n", *lines[30:]]))
+    assert error_of(path).startswith(f"{path}:31: this line is not JSON")
+
+
+def test_a_malformed_line_before_the_format_is_known_is_an_error_too(tmp_path):
+    path = tmp_path / "s.jsonl"
+    path.write_text("\n".join([SESSION.read_text().splitlines()[0], "{half", "{}"]))
+    assert error_of(path).startswith(f"{path}:2: this line is not JSON")
+
+
+def test_a_line_that_is_no_object_is_an_error(tmp_path):
+    lines = SESSION.read_text().splitlines(keepends=True)
+    path = tmp_path / "s.jsonl"
+    path.write_text("".join([*lines[:50], "42\n", *lines[50:]]))
+    assert error_of(path).startswith(f"{path}:51: this line holds no JSON object")
+
+
+def test_a_last_line_cut_short_is_a_warning(tmp_path):
+    lines = SESSION.read_text().splitlines()
+    path = tmp_path / "s.jsonl"
+    path.write_text("\n".join([*lines, '{"type": "user", "uu']))
+    run = read([path])
+    assert len(run.turns) == 4
+    assert run.warnings == (f"{path}:{len(lines) + 1}: the last line is cut short and was left out.",)
+
+
+def test_a_whole_last_line_without_its_newline_is_read(tmp_path):
+    path = tmp_path / "s.jsonl"
+    path.write_text(SESSION.read_text().rstrip("\n"))
+    run = read([path])
+    assert (len(run.turns), run.warnings) == (4, ())
+
+
+def test_a_folder_is_read_whole_and_subagents_only_with_their_session(tmp_path):
+    folder = tmp_path / "projects"
+    shutil.copytree(DATA, folder / "one")
+    (folder / "notes.jsonl").write_text('{"note": 1}\n')
+    run = read([folder])
+    assert [Path(source.file).name for source in run.sources] == [EXCERPT.name, SESSION.name]
+    assert len(run.turns) == 14
+    assert run.warnings == (f"{folder}: of no known format and left out: notes.jsonl.",)
+
+
+def test_a_folder_without_any_recording_is_an_error(tmp_path):
+    (tmp_path / "notes.jsonl").write_text('{"note": 1}\n')
+    assert error_of(tmp_path).startswith(f"{tmp_path} holds no *.jsonl file that tokenprof can read.")
+
+
+def test_turns_of_many_files_are_in_time_order_with_bases_adjusted():
+    apart = {turn.id: prompt for path in (SESSION, EXCERPT) for turn, prompt in prompts_of([path])}
+    run = read([SESSION, EXCERPT])
+    assert [turn.started_at for turn in run.turns] == sorted(turn.started_at for turn in run.turns)
+    assert run.turns[-1].id == "msg_mock11"
+    assert {turn.id: prompt for turn, prompt in prompts_of([SESSION, EXCERPT])} == apart
+
+
+def prompts_of(paths):
+    run = read(paths)
+    return list(zip(run.turns, run.prompts(), strict=True))
+
+
+def test_a_file_named_twice_is_read_once():
+    assert len(read([SESSION, SESSION, SESSION.parent / "." / SESSION.name]).turns) == 4
+
+
+def test_responses_that_a_resumed_session_repeats_are_counted_once(tmp_path):
+    """The second file holds the first one's three responses again, and one of its own."""
+    lines = SESSION.read_text().splitlines(keepends=True)
+    short, whole = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    short.write_text("".join(line for line in lines if "msg_mock11" not in line))
+    whole.write_text("".join(lines))
+    run = read([short, whole])
+    assert [turn.id for turn in run.turns] == ["msg_mock8", "msg_mock9", "msg_mock10", "msg_mock11"]
+    assert [turn.context for turn in run.turns] == ["a", "a", "a", "b"]
+    assert run.prompts()[3] == read([SESSION]).prompts()[3]
+    assert run.warnings == (f"{whole}: 3 of its responses are in another file too; each is counted once.",)
+
+
+def test_two_formats_in_one_file_are_an_error(tmp_path, monkeypatch):
+    from tokenprof import read as module
+
+    class Twin:
+        FORMAT = "twin of it"
+
+        def recognises(self, first_lines):
+            return True
+
+    readers = module._transcript_readers()
+    monkeypatch.setattr(module, "_transcript_readers", lambda: (*readers, Twin()))
+    assert "this can be read as Claude Code session and as twin of it" in error_of(SESSION)
+
+
+def test_our_own_recording_is_read_without_importing_an_adapter(tmp_path):
+    path = tmp_path / "run.jsonl"
+    span = {"name": "chat", "traceId": "0" * 32, "spanId": "1" * 16, "startTimeUnixNano": "1", "attributes": [
+        {"key": "tokenprof.record", "value": {"stringValue": "attempt"}}]}  # fmt: skip
+    scope = {"scope": {"name": "tokenprof"}, "spans": [span]}
+    path.write_text(
+        json.dumps({"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [scope]}]}) + "\n"
+    )
+    program = (
+        "import sys; from pathlib import Path; from tokenprof.read import read; "
+        "run = read([Path(sys.argv[1])]); print(len(run.turns), run.sources[0].format, "
+        "any(name.startswith('tokenprof.harness_adapters.') for name in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["0", "tokenprof", "False"]
+
+
+def test_a_damaged_recording_of_ours_is_an_error_with_its_line(tmp_path):
+    path = tmp_path / "run.jsonl"
+    span = {"attributes": [{"key": "tokenprof.record", "value": {"stringValue": "turn"}}]}
+    scope = {"scope": {"name": "tokenprof"}, "spans": [span]}
+    path.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [scope]}]}) + "\n")
+    assert error_of(path).startswith(f"{path}:1: this is no line that tokenprof wrote")
