@@ -26,8 +26,8 @@ BYTES_PER_TOKEN = 4.0
 PIXELS_PER_TOKEN = 750.0
 """Anthropic's rule for images: width × height / 750 (platform.claude.com, vision)."""
 
-FIT_ROUNDS = 3
-OUTLIER_Z = 2.5
+FIT_ROUNDS = 15
+OUTLIER_Z = 1.0
 
 
 def local_tokens(block: Block) -> float:

@@ -67,8 +67,7 @@ def measure(text: str, tokens: Mapping[str, int]) -> Features:
 class Shaper:
     """Makes blocks of wire content; each distinct content is digested and counted once.
 
-    One per recording or per file read. Counting is done in batches: `texts` are queued by `block`
-    and counted when `flush` is called, because a batch costs one call into the tokenizer.
+    One per recording or per file read. Holds digests and measures, never the texts.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class Shaper:
     ):
         self._key = project_key() if key is None else key
         self._count = count
-        self._known: dict[bytes, tuple[str, Features]] = {}
+        self._known: dict[str, Features] = {}
 
     def digest(self, value: object) -> str:
         """Return the keyed digest of a wire value."""
@@ -123,14 +122,15 @@ class Shaper:
 
     def _features(self, content: object, text: str | None) -> tuple[str, Features]:
         data = canonical(content)
-        known = self._known.get(data)
-        if known is None:
+        identity = digest(data, self._key)
+        features = self._known.get(identity)
+        if features is None:
             if text is None:
                 features = Features(version=FEATURES_VERSION, bytes=len(data), pixels=pixels_of(content))
             else:
                 features = measure(text, self._count([text])[0])
-            known = self._known[data] = (digest(data, self._key), features)
-        return known
+            self._known[identity] = features
+        return identity, features
 
     def _children(self, children: Sequence[tuple[str, str]]) -> tuple[Child, ...]:
         counted = self._count([text for _, text in children])

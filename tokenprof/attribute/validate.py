@@ -1,0 +1,103 @@
+"""How well the estimator predicts what a step adds to a context, fitted without that step.
+
+The bill tells the truth of each step: between two consecutive calls of one context the prompt grows by
+exactly the tokens of what was appended. Leaving one step out at a time and predicting it from the
+others is the error that a split inside a group of that kind has to expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tokenprof.attribute.estimate import Observation, block_variance, features_of, fit, unfitted
+from tokenprof.attribute.paths import OUTPUT_HINT_RELATIVE_SD, OUTPUT_HINT_SD_TOKENS
+from tokenprof.types import Block, Run, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one call's prompt has over that of the call before: its blocks, and the billed growth."""
+
+    turn: int
+    blocks: tuple[Block, ...]
+    grown_tokens: int
+    output_tokens: int | None
+    """Billed output of the call before, which the first of the blocks repeat; None where not counted."""
+
+
+def steps_of(run: Run, context: str) -> list[Step]:
+    """Return the steps of a context: consecutive measured calls, growth > 0, at least one tool result."""
+    prompts = run.prompts()
+    steps = []
+    before: tuple[Turn, tuple[Block, ...]] | None = None
+    for index, turn in enumerate(run.turns):
+        if turn.context != context or turn.usage is None:
+            continue
+        if before is not None and not turn.compacted:
+            earlier, prompt = before
+            step = _step(index, turn, prompts[index], earlier, prompt)
+            if step is not None:
+                steps.append(step)
+        before = (turn, prompts[index])
+    return steps
+
+
+def _step(
+    index: int, turn: Turn, prompt: Sequence[Block], earlier: Turn, before: Sequence[Block]
+) -> Step | None:
+    if turn.usage is None or earlier.usage is None or earlier.model != turn.model:
+        return None
+    grown = turn.usage.input_tokens - earlier.usage.input_tokens
+    added = tuple(prompt[len(before) :])
+    answered = any(block.kind in ("tool_result", "skill") and block.link for block in added)
+    if grown <= 0 or not answered or len(prompt) <= len(before):
+        return None
+    output = None if earlier.output_incomplete else earlier.usage.all_output_tokens
+    return Step(index, added, grown, output)
+
+
+def leave_one_out(run: Run, context: str) -> list[tuple[Step, float]]:
+    """Return, per step of a context, what an estimator fitted on all other steps predicts of its growth."""
+    steps = steps_of(run, context)
+    if not steps:
+        return []
+    turn = run.turns[steps[0].turn]
+    observations = [_observations(step, turn) for step in steps]
+    predicted = []
+    for left_out, step in enumerate(steps):
+        others = [o for i, found in enumerate(observations) if i != left_out for o in found]
+        estimator = fit(turn.model, turn.provider, others)
+        written, rest = _parts(step)
+        told = float(step.output_tokens) if step.output_tokens is not None else 0.0
+        blocks = rest if step.output_tokens is not None else (*written, *rest)
+        predicted.append((step, told + sum(estimator.expected(features_of(b)) for b in blocks)))
+    return predicted
+
+
+def _parts(step: Step) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
+    written = tuple(block for block in step.blocks if block.role == "assistant")
+    return written, tuple(block for block in step.blocks if block.role != "assistant")
+
+
+def _observations(step: Step, turn: Turn) -> list[Observation]:
+    written, rest = _parts(step)
+    start = unfitted(turn.provider, turn.model)
+
+    def observe(blocks: Sequence[Block], tokens: float, variance: float) -> Observation:
+        rows = [features_of(block) for block in blocks]
+        own = sum(
+            block_variance(start.prior, start.expected(row), block)
+            for row, block in zip(rows, blocks, strict=True)
+        )
+        return Observation(np.sum(rows, axis=0), tokens, own + variance)
+
+    if step.output_tokens is None or not written:
+        return [observe(step.blocks, step.grown_tokens, 0.0)]
+    variance = (OUTPUT_HINT_SD_TOKENS + OUTPUT_HINT_RELATIVE_SD * step.output_tokens) ** 2
+    found = [observe(written, step.output_tokens, variance)]
+    if rest:
+        found.append(observe(rest, step.grown_tokens - step.output_tokens, variance))
+    return found
