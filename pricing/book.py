@@ -37,6 +37,8 @@ DEFAULT_WRITES = ("cache_write_5m", "cache_write_30m", "cache_write")
 
 TTL_UNKNOWN_NOTE = "Cache writes of unknown time to live are priced at the default (shortest) write rate."
 
+NO_LAUNCH_NOTE = "No launch date is known; the listed rates are taken to have held at this date."
+
 _STANDARD = Selectors()
 
 
@@ -97,12 +99,24 @@ class PriceBook:
         }
 
     def resolve(self, provider: str, model: str) -> tuple[str, str | None]:
-        """Return the provider id and row id that names stand for; the row is None where there is none."""
-        provider = self.overlays.provider_aliases.get(provider.lower(), provider.lower())
+        """Return the provider id and row id that names stand for; the row is None where there is none.
+
+        A cloud that sells another's models at list price without rows of its own (Azure, Vertex) resolves to
+        the maker's row.
+        """
+        provider = self._provider(provider)
+        # Claude Code marks the long window in the name; it is the same model to the API.
+        model = model.removesuffix("[1m]")
         name = self.overlays.aliases.get((provider, model.lower()), model)
         if name in self.overlays.models(provider):
             return provider, name
-        return provider, self.catalogue.resolve(provider, name)
+        for seller in (provider, *self.catalogue.makers(provider)):
+            if row := self.catalogue.resolve(seller, name):
+                return seller, row
+        return provider, None
+
+    def _provider(self, name: str) -> str:
+        return self.overlays.provider_aliases.get(name.lower(), name.lower())
 
     def launch(self, provider: str, model: str) -> Launch | None:
         """Return since when a row's model can be called, where an overlay says so."""
@@ -115,7 +129,7 @@ class PriceBook:
         found = self._answers.get(key) or self._answers.get((*key, at.hour, at.minute))
         if found is None:
             provider_id, row = self.resolve(provider, model)
-            found = self._find(provider_id, model, row, at, selectors)
+            found = self._find(provider, model, at, selectors)
             by_minute = row is not None and self._depends_on_hour(provider_id, row)
             self._answers[(*key, at.hour, at.minute) if by_minute else key] = found
         return found
@@ -125,10 +139,10 @@ class PriceBook:
             return True
         return row in self.catalogue.models(provider) and self.catalogue.depends_on_hour(provider, row)
 
-    def _find(
-        self, provider: str, asked: str, row: str | None, at: datetime, selectors: Selectors
-    ) -> _Answer | Unpriced:
+    def _find(self, seller: str, asked: str, at: datetime, selectors: Selectors) -> _Answer | Unpriced:
         context = price_context(selectors, self.overlays.conditions)
+        seller = self._provider(seller)
+        provider, row = self.resolve(seller, asked)
         if row is None:
             return Unpriced(
                 f"No price row of {provider} is named '{asked}'. Ids match exactly or not at all; "
@@ -140,11 +154,17 @@ class PriceBook:
         quote = self._quote(provider, row, at, context)
         if isinstance(quote, Unpriced):
             return quote
+        if self._begins(provider, asked, row)[0] is None:
+            quote = replace(quote, notes=(*quote.notes, NO_LAUNCH_NOTE))
+        if seller != provider:
+            quote = replace(
+                quote, notes=(*quote.notes, f"{seller} sells it at the list price of {provider}.")
+            )
         return _Answer(self._price_bands(provider, quote, at.date()))
 
     def _outside_life(self, provider: str, asked: str, row: str, day: date) -> Unpriced | None:
         """Refuse a model that could not be called on that day: not yet, or no longer."""
-        begins, known_from = self._begins(provider, asked, row, day)
+        begins, known_from = self._begins(provider, asked, row)
         if begins and day < begins:
             return Unpriced(
                 f"{provider} '{row}' has no price on {day}: it begins on {begins} ({known_from}).",
@@ -159,9 +179,14 @@ class PriceBook:
             )
         return None
 
-    def _begins(self, provider: str, asked: str, row: str, day: date) -> tuple[date | None, str]:
-        """Return the first day a model has a price for, and what says so; None where nothing says."""
+    def _begins(self, provider: str, asked: str, row: str) -> tuple[date | None, str]:
+        """Return the first day a model has a price for, and what says so; None where nothing says.
+
+        A host cannot have served a model before its maker did.
+        """
         launch, snapshot = self.launch(provider, row), snapshot_date(asked)
+        if launch is None and (original := self.overlays.original(row)):
+            launch = original
         if launch and (snapshot is None or snapshot <= launch.day):
             return launch.day, launch.source
         if snapshot:

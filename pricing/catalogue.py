@@ -90,6 +90,11 @@ class GenaiPrices:
         """Return the ids of a provider's rows."""
         return tuple(self._models.get(provider, ()))
 
+    def makers(self, provider: str) -> tuple[str, ...]:
+        """Return whose models a provider sells at their makers' prices, beside its own rows."""
+        info = self._providers.get(provider)
+        return tuple(info.fallback_model_providers or ()) if info else ()
+
     def resolve(self, provider: str, ref: str) -> str | None:
         """Return the id of the row that `ref` names exactly, by a listed alias, or as a dated snapshot."""
         names = self._names.get(provider)

@@ -8,6 +8,7 @@ over the catalogue. `overlay_toml` reads the files.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
@@ -117,6 +118,10 @@ class Overlays:
     def __init__(self, parts: Sequence[Overlay]):
         self.parts = tuple(parts)
         self.launches = {(row.provider, row.model): row for part in self.parts for row in part.launches}
+        self._launches_by_name = sorted(
+            ((_plain_name(model), launch) for (_, model), launch in self.launches.items()),
+            key=lambda named: (-len(named[0]), named[1].day),
+        )
         self.aliases = {key: model for part in self.parts for key, model in part.aliases.items()}
         self.provider_aliases = {
             alias: provider for part in self.parts for alias, provider in part.provider_aliases.items()
@@ -131,6 +136,15 @@ class Overlays:
         for part in self.parts:
             for key, rows in _by_model(part.prices).items():
                 self._prices.setdefault(key, []).append(rows)
+
+    def original(self, row: str) -> Launch | None:
+        """Return the launch of the model that a host's row names inside its own id, the longest name first.
+
+        `us.anthropic.claude-opus-4-8-v1:0` and `anthropic/claude-opus-4.8` both name `claude-opus-4-8`.
+        """
+        words = f"-{_plain_name(row)}-"
+        named = (launch for name, launch in self._launches_by_name if f"-{name}-" in words)
+        return next(named, None)
 
     def models(self, provider: str) -> tuple[str, ...]:
         """Return the models of a provider that an overlay prices."""
@@ -183,6 +197,11 @@ class Overlays:
             and (model in row.models or EVERY_MODEL in row.models)
             and _within(row.start, row.until, day)
         }
+
+
+def _plain_name(model: str) -> str:
+    """Return a model id with its words joined by dashes: hosts write 4.8, 4-8 or 4p8 for the same version."""
+    return re.sub(r"[^a-z0-9]+", "-", re.sub(r"(\d)p(\d)", r"\1-\2", model.lower())).removesuffix("-latest")
 
 
 def _by_model(rows: Iterable[PriceRow]) -> dict[tuple[str, str], tuple[PriceRow, ...]]:

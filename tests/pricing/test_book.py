@@ -103,6 +103,44 @@ def test_a_model_has_no_price_before_it_could_be_called(provider, model, launch)
     assert isinstance(BOOK.price(provider, model, at(launch) + timedelta(hours=12), NOTHING), Price)
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "eve"),
+    [
+        ("aws", "us.anthropic.claude-opus-4-8-v1:0", "2026-05-27"),
+        ("openrouter", "anthropic/claude-opus-4.8", "2026-05-27"),
+        ("vertex", "claude-opus-4-8", "2026-05-27"),
+        ("fireworks", "accounts/fireworks/models/kimi-k2p6", "2026-04-19"),
+        ("together", "deepseek-ai/DeepSeek-V4-Pro-0813", "2026-04-23"),
+        ("azure", "gpt-5-mini", "2025-08-06"),
+    ],
+)
+def test_a_host_has_no_price_before_the_maker_of_the_model_launched_it(provider, model, eve):
+    answer = BOOK.price(provider, model, at(eve), NOTHING)
+    assert isinstance(answer, Unpriced), answer
+    assert "it begins on" in answer.reason
+    assert isinstance(BOOK.price(provider, model, at("2026-11-02"), NOTHING), Price)
+
+
+def test_a_cloud_without_a_row_of_its_own_sells_at_the_makers_list_price():
+    azure, openai = (priced(provider, "gpt-6-sol", "2026-11-02") for provider in ("azure", "openai"))
+    assert azure.rates == openai.rates
+    assert "azure sells it at the list price of openai." in azure.notes
+
+
+def test_a_model_whose_launch_nobody_noted_says_so():
+    assert any("No launch date" in note for note in priced("openai", "davinci-002", "2026-11-02").notes)
+    assert not priced("anthropic", "claude-opus-4-8", "2026-11-02").notes
+
+
+def test_fast_mode_of_the_older_models_is_six_times_the_standard_rate():
+    fast = priced("anthropic", "claude-opus-4-6", "2026-04-01", speed="fast")
+    assert per_mtok(fast, "uncached_input", "output", "cache_read") == (30, 150, 3)
+
+
+def test_the_long_window_of_claude_code_is_the_same_model():
+    assert priced("anthropic", "claude-opus-4-8[1m]", "2026-11-02").model == "claude-opus-4-8"
+
+
 def test_a_retired_model_has_no_price():
     answer = BOOK.price("deepseek", "deepseek-chat", at("2026-08-01"), NOTHING)
     assert isinstance(answer, Unpriced)
