@@ -8,7 +8,7 @@ simulation. `cache_automatic` has the caches that need no markers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from hashlib import blake2b
@@ -19,8 +19,11 @@ from tokenprof.pricing.cache_rules import (
     LOOKBACK_POSITIONS,
     MAX_BREAKPOINTS,
     ONE_POSITION_RUNS,
+    SECTIONS,
     TTL_S,
     CacheRuleError,
+    Section,
+    first_section_lost,
     minimum_cacheable,
 )
 
@@ -115,7 +118,7 @@ class AnthropicCache:
         (workspace, organisation), as `model` does. Raises `CacheRuleError` for a request that the API
         refuses: more than four breakpoints, or a 1 h one behind a 5 m one.
         """
-        prompt = [CacheBlock(*block) for block in blocks]
+        prompt = [block if isinstance(block, CacheBlock) else CacheBlock(*block) for block in blocks]
         marks = _checked_marks(breakpoints, len(prompt))
         where = (scope, model)
         keys = list(prefix_keys(prompt))
@@ -212,6 +215,28 @@ class AnthropicCache:
         if hit >= 0:
             return None
         return "changed" if where in self._scopes else "first_use"
+
+
+def salted(
+    blocks: Sequence[AnyBlock], sections: Sequence[Section], settings: Mapping[str, str]
+) -> list[CacheBlock]:
+    """Return the blocks as the cache keys them: with the request's parameters in the sections they end.
+
+    `settings` holds a digest per request parameter (`tool_choice`, `thinking`, `speed`, …), `sections` where
+    each block stands. A parameter is part of every block from the first section that its change loses on.
+    """
+    loses: dict[Section, list[str]] = {section: [] for section in SECTIONS}
+    for name, digest in sorted(settings.items()):
+        if section := first_section_lost("anthropic", name):
+            loses[section].append(f"{name}={digest}")
+    salts, so_far = {}, ""
+    for section in SECTIONS:
+        so_far = "|".join((so_far, *loses[section]))
+        salts[section] = so_far
+    return [
+        CacheBlock(f"{block[0]}{salts[section]}", *block[1:])
+        for block, section in zip(blocks, sections, strict=True)
+    ]
 
 
 def _checked_marks(breakpoints: Sequence[tuple[int, str]], count: int) -> dict[int, str]:

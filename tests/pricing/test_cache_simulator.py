@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenprof.pricing.cache_rules import CacheRuleError, first_section_lost, minimum_cacheable
-from tokenprof.pricing.cache_simulator import AnthropicCache, CacheBlock, CacheSplit
+from tokenprof.pricing.cache_simulator import AnthropicCache, CacheBlock, CacheSplit, salted
 
 MODEL = "claude-opus-4-8"
 
@@ -139,6 +139,18 @@ def test_changed_parameters_lose_the_sections_that_the_documentation_names():
     assert first_section_lost("anthropic", "speed") == "system"
     assert first_section_lost("anthropic", "model") == "tools"
     assert first_section_lost("anthropic", "metadata") is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "read_tokens"), [("tool_choice", 200), ("speed", 100), ("model", 0), ("metadata", 300)]
+)
+def test_a_changed_parameter_is_read_up_to_the_section_it_loses(changed, read_tokens):
+    sections = ["tools", "system", "messages"]
+    marks = [(0, "5m"), (1, "5m"), (2, "5m")]
+    conversation = cache()
+    conversation.call(salted(blocks(3), sections, {changed: "before"}), marks, 0, MODEL)
+    after = conversation.call(salted(blocks(3), sections, {changed: "after"}), marks, 1, MODEL)
+    assert after.read_tokens == read_tokens
 
 
 @st.composite

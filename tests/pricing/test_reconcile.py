@@ -8,7 +8,7 @@ import pytest
 
 from tokenprof.pricing.book import Price, default_book
 from tokenprof.pricing.provider_reports import ReportError, ReportLine, load_report, usd_of_cents
-from tokenprof.pricing.reconcile import Charge, charges_of, reconcile, summary
+from tokenprof.pricing.reconcile import Charge, charges_of, reconcile, report_lines, summary
 from tokenprof.pricing.usage import Usage
 
 DAY = date(2026, 11, 2)
@@ -238,6 +238,15 @@ def test_an_unpriced_record_is_not_compared_in_dollars(export):
     residuals = reconcile(record, export(ANTHROPIC_USAGE, ANTHROPIC_COST), row_of)
     assert {residual.kind for residual in residuals} == {"unpriced"}
     assert {residual.usd for residual in residuals} == {None}
+
+
+def test_the_report_sums_up_and_names_what_does_not_match(export):
+    half = Usage(uncached_input_tokens=400, cache_read_tokens=10_000)
+    lines = report_lines(reconcile(charges(usage=half), export(ANTHROPIC_USAGE, ANTHROPIC_COST), row_of))
+    text = "\n".join(lines)
+    assert "tokens_differ      1 lines       +0.003000 USD" in text
+    assert "uncached_input: record 400 tokens and 0.002000 USD, export 1000 tokens and 0.005 USD" in text
+    assert "cache_read:" not in text
 
 
 def test_pages_may_come_as_a_list(export):
