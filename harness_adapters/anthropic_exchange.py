@@ -11,9 +11,15 @@ from typing import Any
 import httpx2
 import orjson
 
-from tokenprof.harness_adapters.anthropic_messages import message_blocks, output_of, prompt_of, settings_of
+from tokenprof.harness_adapters.anthropic_messages import (
+    cache_miss_of,
+    message_blocks,
+    output_of,
+    prompt_of,
+    selectors_of,
+    settings_of,
+)
 from tokenprof.pricing.normalise import merge_anthropic_stream, usage_from_anthropic
-from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.shape import Shaper
 from tokenprof.types import TurnStatus
@@ -31,7 +37,7 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     prompt = prompt_of(body, shaper)
     raw_usage = message.get("usage")
     usage = raw_usage if isinstance(raw_usage, Mapping) and "input_tokens" in raw_usage else None
-    miss, missed_tokens = _cache_miss(message)
+    miss, missed_tokens = cache_miss_of(message.get("diagnostics"))
     content = message.get("content")
     return Call(
         response_id=str(message.get("id") or exchange.span_id),
@@ -51,17 +57,6 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
         cache_missed_tokens=missed_tokens,
         content={"request": body, "response": message},
     )
-
-
-def selectors_of(usage: Mapping[str, Any]) -> Selectors:
-    """Return what the usage says was served."""
-
-    def text(name: str) -> str | None:
-        value = usage.get(name)
-        return value if isinstance(value, str) else None
-
-    tier = text("service_tier")
-    return Selectors(tier, text("speed"), text("inference_geo"), batch=tier == "batch")
 
 
 def _message_of(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
@@ -174,15 +169,6 @@ def _loads_or_text(text: str) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return {"partial": text}
-
-
-def _cache_miss(message: Mapping[str, Any]) -> tuple[str | None, int | None]:
-    diagnostics = message.get("diagnostics")
-    reason = diagnostics.get("cache_miss_reason") if isinstance(diagnostics, Mapping) else None
-    if not isinstance(reason, Mapping):
-        return None, None
-    tokens = reason.get("cache_missed_input_tokens")
-    return str(reason.get("type")), tokens if isinstance(tokens, int) else None
 
 
 def _continues(body: Mapping[str, Any]) -> str | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tokenprof.harness_adapters import progressive
+from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.shape import Shaper, json_text
 from tokenprof.types import Block, BlockKind, Breakpoint, Section
 
@@ -112,6 +113,22 @@ def message_blocks(messages: Sequence[Wire], shaper: Shaper) -> tuple[Block, ...
 def settings_of(body: Wire, shaper: Shaper) -> dict[str, str]:
     """Return a digest of each request parameter that is part of the cache key."""
     return {name: shaper.digest(body[name]) for name in SETTINGS if body.get(name) is not None}
+
+
+def selectors_of(usage: Wire) -> Selectors:
+    """Return what the usage of a response says was served."""
+    tier = _text(usage.get("service_tier")) or None
+    speed, region = _text(usage.get("speed")) or None, _text(usage.get("inference_geo")) or None
+    return Selectors(tier, speed, region, batch=tier == "batch")
+
+
+def cache_miss_of(diagnostics: object) -> tuple[str | None, int | None]:
+    """Return the provider's own reason for a cache miss and the tokens it names; None where it gives none."""
+    reason = diagnostics.get("cache_miss_reason") if isinstance(diagnostics, Mapping) else None
+    if not isinstance(reason, Mapping):
+        return None, None
+    tokens = reason.get("cache_missed_input_tokens")
+    return str(reason.get("type")), tokens if isinstance(tokens, int) else None
 
 
 def _add_tool(layout: _Layout, tool: Wire, referenced: frozenset[str]) -> None:

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tokenprof.harness_adapters.anthropic_messages import output_of
+from tokenprof.harness_adapters.anthropic_messages import cache_miss_of, output_of, selectors_of
 from tokenprof.harness_adapters.claude_code_prompt import Piece, PieceMaker, Prompt, joined
 from tokenprof.harness_adapters.claude_code_requests import Request
 from tokenprof.pricing.normalise import usage_from_anthropic
-from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
 from tokenprof.record.shape import Shaper
 from tokenprof.types import Block, Breakpoint, Features, Turn
@@ -55,7 +54,7 @@ class Response:
     ended_at: datetime | None = None
     usage: Wire | None = None
     has_stopped: bool = False
-    cache_miss: Wire | None = None
+    diagnostics: object = None
     calls: list[str] = field(default_factory=list)
     items: list[dict[str, Any]] = field(default_factory=list)
     piece: Piece = EMPTY
@@ -74,9 +73,7 @@ class Response:
         usage = message.get("usage")
         if isinstance(usage, Mapping) and _output_tokens(usage) >= _output_tokens(self.usage or {}):
             self.usage = usage
-        diagnostics = message.get("diagnostics")
-        if isinstance(diagnostics, Mapping) and isinstance(diagnostics.get("cache_miss_reason"), Mapping):
-            self.cache_miss = diagnostics["cache_miss_reason"]
+        self.diagnostics = message.get("diagnostics") or self.diagnostics
         for number, item in enumerate(items):
             place = line.get("apiBlockIndex")
             key = (place, number) if isinstance(place, int) else repr(item)
@@ -102,7 +99,7 @@ class Response:
         """Return the turn. Raises UsageError where the usage contradicts itself."""
         usage = self._normalised_usage()
         request = self.request
-        missed = self.cache_miss.get("cache_missed_input_tokens") if self.cache_miss else None
+        miss, missed_tokens = cache_miss_of(self.diagnostics)
         return Turn(
             id=self.id,
             context=context,
@@ -120,14 +117,14 @@ class Response:
             agent=agent,
             parent=parent,
             attempts=self.attempts,
-            selectors=_selectors(self.usage or {}),
+            selectors=selectors_of(self.usage or {}),
             breakpoints=self.breakpoints,
             settings=request.settings if request else {},
             hidden_prefix=self.prompt.head is None,
             output_incomplete=usage is not None and self._output_is_a_placeholder(usage),
             compacted=self.compacted,
-            cache_miss_reason=str(self.cache_miss.get("type")) if self.cache_miss else None,
-            cache_missed_tokens=missed if isinstance(missed, int) else None,
+            cache_miss_reason=miss,
+            cache_missed_tokens=missed_tokens,
         )
 
     def _normalised_usage(self) -> Usage | None:
@@ -157,12 +154,6 @@ def _local_tokens(features: Features) -> float:
     if features.tokens:
         return next(iter(features.tokens.values()))
     return features.bytes / BYTES_PER_TOKEN if features.chars else 0
-
-
-def _selectors(usage: Wire) -> Selectors:
-    values = {name: usage.get(name) for name in ("service_tier", "speed", "inference_geo")}
-    served = {name: value for name, value in values.items() if isinstance(value, str)}
-    return Selectors(**served, batch=served.get("service_tier") == "batch")
 
 
 def time_of(value: object) -> datetime | None:

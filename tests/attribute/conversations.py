@@ -58,7 +58,7 @@ def conversation(
     caching: str = "two",
     preamble: int = 290,
 ) -> Truth:
-    """A tool loop of one agent. `caching`: `none`, `one` (last block) or `two` (system 1 h, last block 5 m)."""
+    """A tool loop. `caching`: `none`, `one` (last block) or `two` (system 1 h, last block 5 m)."""
     rng = random.Random(seed)
     factor: dict[str, float] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +200,7 @@ def test_real_claude_code_requests_grow_block_by_block(shaper: Shaper) -> None:
     bodies = [orjson.loads(line)["body"] for line in WIRE.read_bytes().splitlines()]
     prompts = [prompt_of(body, shaper) for body in bodies]
     assert [len(p.blocks) for p in prompts] == [18, 24, 31, 36]
-    for earlier, later in zip(prompts, prompts[1:], strict=False):
+    for earlier, later in pairwise(prompts):
         kept = len(earlier.blocks)
         assert [b.digest for b in later.blocks[:kept]] == [b.digest for b in earlier.blocks]
     loaded = [(b.kind, b.name, b.section) for b in prompts[2].blocks if b.name == "WebFetch"]

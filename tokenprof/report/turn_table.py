@@ -152,8 +152,10 @@ def _notes(turn: Json, name_of: Mapping[str, str]) -> list[Text]:
     notes: list[Text] = []
     if turn["status"] == "error":
         notes.append(Text("ended in an error", BAD))
-    elif turn["status"] == "partial" or turn.get("output_incomplete"):
+    elif turn["status"] == "partial":
         notes.append(Text("cut before its end: the output is at least what was counted", BAD))
+    elif turn.get("output_incomplete"):
+        notes.append(Text("its final output count is not in the source: at least this", BAD))
     if turn["usage"] is None:
         notes.append(Text("the provider reported no usage", BAD))
     elif turn["billed_usd"] is None:
