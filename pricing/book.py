@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from tokenprof.pricing.catalogue import GenaiPrices, snapshot_date
-from tokenprof.pricing.overlay import Launch, Multiplier, Overlays
+from tokenprof.pricing.overlay import EVERY_MODEL, Launch, Multiplier, Overlays
 from tokenprof.pricing.overlay_toml import load_overlay, shipped_overlays
 from tokenprof.pricing.rates import Price, Quote, Unpriced, UnpricedError, scaled
 from tokenprof.pricing.selectors import Selectors, UnknownTierError, price_context
@@ -119,9 +119,11 @@ class PriceBook:
         return self.overlays.provider_aliases.get(name.lower(), name.lower())
 
     def launch(self, provider: str, model: str) -> Launch | None:
-        """Return since when a row's model can be called, where an overlay says so."""
-        launches = self.overlays.launches
-        return launches.get((provider, model)) or launches.get((provider, "*"))
+        """Return since when a row's model can be called, where an overlay says so.
+
+        A host cannot have served a model before its maker did.
+        """
+        return self.overlays.launches.get((provider, model)) or self.overlays.original(model)
 
     def _answer(self, provider: str, model: str, at: datetime, selectors: Selectors) -> _Answer | Unpriced:
         # Almost every row depends on the day alone, so one answer serves all calls of that day.
@@ -154,7 +156,7 @@ class PriceBook:
         quote = self._quote(provider, row, at, context)
         if isinstance(quote, Unpriced):
             return quote
-        if self._begins(provider, asked, row)[0] is None:
+        if not self._launch_is_known(provider, asked, row):
             quote = replace(quote, notes=(*quote.notes, NO_LAUNCH_NOTE))
         if seller != provider:
             quote = replace(
@@ -170,7 +172,8 @@ class PriceBook:
                 f"{provider} '{row}' has no price on {day}: it begins on {begins} ({known_from}).",
                 (f"{provider}/{row} from {begins}",),
             )
-        launch = self.launch(provider, row)
+        # A maker's retirement is not its hosts'.
+        launch = self.overlays.launches.get((provider, row))
         if launch and launch.retired and day >= launch.retired:
             return Unpriced(
                 f"{provider} '{row}' has no price on {day}: it was retired by {launch.retired} "
@@ -180,13 +183,8 @@ class PriceBook:
         return None
 
     def _begins(self, provider: str, asked: str, row: str) -> tuple[date | None, str]:
-        """Return the first day a model has a price for, and what says so; None where nothing says.
-
-        A host cannot have served a model before its maker did.
-        """
+        """Return the first day a model has a price for, and what says so; None where nothing says."""
         launch, snapshot = self.launch(provider, row), snapshot_date(asked)
-        if launch is None and (original := self.overlays.original(row)):
-            launch = original
         if launch and (snapshot is None or snapshot <= launch.day):
             return launch.day, launch.source
         if snapshot:
@@ -195,7 +193,11 @@ class PriceBook:
         # A price announced for a later day says nothing about when the model began.
         if first and first <= CATALOGUE_AS_OF.get(self.catalogue.version, first):
             return first, "its first dated price row; no launch date is known"
-        return None, ""
+        opened = self.overlays.launches.get((provider, EVERY_MODEL))
+        return (opened.day, opened.source) if opened else (None, "")
+
+    def _launch_is_known(self, provider: str, asked: str, row: str) -> bool:
+        return self.launch(provider, row) is not None or snapshot_date(asked) is not None
 
     def _quote(self, provider: str, row: str, at: datetime, context: Mapping[str, str]) -> Quote | Unpriced:
         """Return the row's rates under the conditions of a call: as stated, else multiplied.

@@ -73,18 +73,33 @@ def load_map(path: Path) -> Mapping[str, Mapping[str, Any]]:
 def disagreements(
     book: PriceBook, rows: Mapping[str, Mapping[str, Any]], at: datetime
 ) -> Iterator[Disagreement]:
-    """Yield every rate of the models that both books know on which they differ at a time."""
+    """Yield every rate of the models that both books know on which they differ at a time.
+
+    Free writes are no difference: we bill them as the input that they are, the other map has no rate.
+    """
+    compared: set[tuple[str, str]] = set()
     for name, row in sorted(rows.items()):
-        provider = PROVIDERS.get(str(row.get("litellm_provider")))
-        if provider is None:
+        provider, model = _named(name, row)
+        if provider is None or (provider, model) in compared:
             continue
-        model = name.rpartition("/")[2]
+        compared.add((provider, model))
         price = book.price(provider, model, at, Usage())
         if not isinstance(price, Price):
             continue
         for key, cls in MAP_KEYS.items():
             theirs = None if row.get(key) is None else Decimal(row[key]).scaleb(6).normalize()
-            ours = price.rates.get(cls)
-            ours = None if ours is None else ours.scaleb(6).normalize()
-            if ours != theirs and not (ours is None and theirs == 0):
+            rate = price.rates.get(cls)
+            ours = None if rate is None else rate.scaleb(6).normalize()
+            free_write = cls == "cache_write" and not theirs and rate == price.rates.get("uncached_input")
+            if ours != theirs and not free_write and (ours is not None or theirs):
                 yield Disagreement(provider, model, cls, ours, theirs)
+
+
+def _named(name: str, row: Mapping[str, Any]) -> tuple[str | None, str]:
+    """Return our provider and the model of a row; None where it prices no text, or an image by its size."""
+    theirs = str(row.get("litellm_provider"))
+    prefix, slash, model = name.partition("/")
+    named_plainly = not slash or (prefix == theirs and "/" not in model)
+    if row.get("mode", "chat") not in ("chat", "completion", "responses") or not named_plainly:
+        return None, name
+    return PROVIDERS.get(theirs), model if slash else name

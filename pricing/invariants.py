@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from tokenprof.pricing.book import PriceBook, Unpriced
-from tokenprof.pricing.overlay import Fee, Launch, Multiplier, PriceRow
+from tokenprof.pricing.overlay import EVERY_MODEL, Fee, Launch, Multiplier, PriceRow
 from tokenprof.pricing.rates import Price, Rates
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
@@ -110,6 +110,8 @@ def _check_overlays(book: PriceBook, on: date) -> Iterator[Violation]:
                 model = getattr(row, "model", "*")
                 yield Violation(row.provider, model, "checked", f"{part.name}: checked in the future")
         for launch in part.launches:
+            if launch.model == EVERY_MODEL:
+                continue
             if book.resolve(launch.provider, launch.model)[1] != launch.model:
                 yield Violation(launch.provider, launch.model, "launch", f"{part.name}: no row has this id")
             eve = datetime.combine(launch.day - timedelta(days=1), datetime.max.time(), tzinfo=UTC)

@@ -119,7 +119,11 @@ class Overlays:
         self.parts = tuple(parts)
         self.launches = {(row.provider, row.model): row for part in self.parts for row in part.launches}
         self._launches_by_name = sorted(
-            ((_plain_name(model), launch) for (_, model), launch in self.launches.items()),
+            (
+                (_plain_name(model), launch)
+                for (_, model), launch in self.launches.items()
+                if model != EVERY_MODEL
+            ),
             key=lambda named: (-len(named[0]), named[1].day),
         )
         self.aliases = {key: model for part in self.parts for key, model in part.aliases.items()}

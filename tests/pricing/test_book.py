@@ -121,6 +121,20 @@ def test_a_host_has_no_price_before_the_maker_of_the_model_launched_it(provider,
     assert isinstance(BOOK.price(provider, model, at("2026-11-02"), NOTHING), Price)
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "eve"),
+    [
+        ("mistral", "magistral-medium", "2023-12-10"),
+        ("openai", "davinci-002", "2020-06-10"),
+        ("aws", "meta.llama3-1-8b-instruct-v1:0", "2023-09-27"),
+    ],
+)
+def test_no_model_has_a_price_before_its_providers_api_opened(provider, model, eve):
+    answer = BOOK.price(provider, model, at(eve), NOTHING)
+    assert isinstance(answer, Unpriced)
+    assert "it begins on" in answer.reason
+
+
 def test_a_cloud_without_a_row_of_its_own_sells_at_the_makers_list_price():
     azure, openai = (priced(provider, "gpt-6-sol", "2026-11-02") for provider in ("azure", "openai"))
     assert azure.rates == openai.rates
@@ -145,6 +159,7 @@ def test_a_retired_model_has_no_price():
     answer = BOOK.price("deepseek", "deepseek-chat", at("2026-08-01"), NOTHING)
     assert isinstance(answer, Unpriced)
     assert "retired" in answer.reason
+    assert isinstance(BOOK.price("openrouter", "deepseek/deepseek-chat", at("2026-08-01"), NOTHING), Price)
 
 
 def test_a_time_in_another_zone_is_the_same_moment():

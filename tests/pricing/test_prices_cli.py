@@ -87,6 +87,14 @@ OTHER_MAP = {
         "cache_creation_input_token_cost_above_1hr": 6.25e-06,
     },
     "deepseek/deepseek-v4-pro": {"litellm_provider": "deepseek", "input_cost_per_token": 1.32e-06},
+    "gpt-5": {
+        "litellm_provider": "openai",
+        "input_cost_per_token": 1.25e-06,
+        "output_cost_per_token": 1e-05,
+        "cache_read_input_token_cost": 1.25e-07,
+    },
+    "1024-x-1024/gpt-4o": {"litellm_provider": "openai", "input_cost_per_token": 1},
+    "gpt-4o": {"litellm_provider": "openai", "input_cost_per_token": 1, "mode": "image_generation"},
     "claude-opus-77": {"litellm_provider": "anthropic", "input_cost_per_token": 1},
     "mystery": {"litellm_provider": "elsewhere", "input_cost_per_token": 1},
 }
@@ -108,7 +116,7 @@ def test_disagreements_are_found_to_the_last_decimal_and_agreement_is_not_listed
     assert found["claude-opus-4-8", "cache_write_1h"] == (Decimal(10), Decimal("6.25"))
     assert found["deepseek-v4-pro", "uncached_input"] == (Decimal("0.66"), Decimal("1.32"))
     assert ("claude-opus-4-8", "uncached_input") not in found
-    assert not any(model == "claude-opus-77" for model, _ in found)
+    assert {model for model, _ in found} == {"claude-opus-4-8", "deepseek-v4-pro"}
 
 
 def test_diff_prints_the_disagreements_with_a_map(prices, other_map):
