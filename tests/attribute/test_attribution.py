@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from conversations import Truth, conversation
+from conversations import MODEL, START, Truth, conversation, made_block
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from tokenprof.attribute import Placed, attribute
 from tokenprof.ledger import Ledger, build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import INPUT_CLASSES, Usage
-from tokenprof.types import Run
+from tokenprof.types import Run, Turn
 
 BOOK = default_book()
 OVERHEAD = ("provider_overhead", "unattributed")
@@ -179,3 +180,57 @@ def test_even_a_bill_that_contradicts_itself_is_met(seed: int, totals: list[int]
         for turn, total in zip(truth.run.turns, totals, strict=True)
     )
     ledger_of(Truth(Run(turns)))
+
+
+def test_blocks_behind_an_edited_tool_stay_the_blocks_they_were() -> None:
+    truth = conversation(7, turns=2, caching="none")
+    first, second = truth.run.turns
+    prompt = list(truth.run.prompts()[1])
+    prompt[2] = replace(prompt[2], digest="edited")
+    run = Run((first, replace(second, base=0, kept=2, added=tuple(prompt[2:]))))
+    ledger = build_ledger(run, BOOK)
+    users = [p for p in ledger.attribution.blocks.values() if p.block.kind == "user"]
+    assert [(p.born_turn, p.last_turn, p.evicted_by) for p in users] == [(0, 1, None)]
+
+
+def thinking_run(*, dropped: bool) -> Run:
+    """Three calls; the third opens with the user's words, before which some models drop thinking."""
+    system = made_block("system", "system[0]", 1000, opens=True)
+    ask = made_block("user", "user", 100, opens=True)
+    thought = made_block("thinking", "thinking", 400, opens=True, role="assistant")
+    call = made_block("tool_call", "search", 40, role="assistant", link="t1")
+    found = made_block("tool_result", "search", 300, opens=True, link="t1")
+    answer = made_block("assistant", "text", 80, opens=True, role="assistant")
+    again = made_block("user", "user", 50, opens=True)
+    third = 1920 - (400 if dropped else 0) + 140
+    billed = [(1110, 400, 60), (1920, 0, 85), (third, 0, 10)]
+    prompts = [[system, ask], [system, ask, thought, call, found]]
+    prompts.append([*prompts[1], answer, again])
+    turns = []
+    for index, (prompt, (tokens, reasoning, output)) in enumerate(zip(prompts, billed, strict=True)):
+        turns.append(
+            Turn(
+                id=f"m{index}",
+                context="c1",
+                provider="anthropic",
+                requested_model=MODEL,
+                model=MODEL,
+                started_at=START + timedelta(seconds=index),
+                duration_s=1.0,
+                status="ok",
+                usage=Usage(uncached_input_tokens=tokens, output_tokens=output, reasoning_tokens=reasoning),
+                added=tuple(prompt),
+            )
+        )
+    return Run(tuple(turns))
+
+
+@pytest.mark.parametrize("dropped", [True, False])
+def test_the_bill_decides_whether_earlier_thinking_was_dropped(dropped: bool) -> None:
+    ledger = ledger_of(Truth(thinking_run(dropped=dropped)))
+    thinking = next(p.id for p in ledger.attribution.blocks.values() if p.block.kind == "thinking")
+    billed_in = [
+        index for index, entries in enumerate(ledger.entries) if thinking in {e.block for e in entries}
+    ]
+    assert billed_in == ([1] if dropped else [1, 2])
+    assert not ledger.attribution.notes

@@ -18,6 +18,7 @@ from tokenprof.attribute.outputs import output_shares
 from tokenprof.attribute.paths import OutputHint, Path, find_end_tokens, lay_out, output_hints, pin
 from tokenprof.attribute.sizes import solve_sizes
 from tokenprof.attribute.solve import largest_remainder
+from tokenprof.attribute.thinking import drops_earlier_thinking, earlier_thinking
 from tokenprof.attribute.tree import Tree
 from tokenprof.pricing.usage import Usage
 from tokenprof.types import Block, Run, Turn
@@ -44,17 +45,23 @@ def attribute(run: Run) -> Attribution:
     listing = Listing()
     notes: list[str] = []
     shares = [_shares_of(turn, prompts[i], *layouts[i], listing, notes) for i, turn in enumerate(run.turns)]
-    return Attribution(listing.blocks, tuple(shares), tuple(notes))
+    return Attribution(listing.blocks(), tuple(shares), tuple(notes))
 
 
 def _lay_out_all(
     tree: Tree, turns: Sequence[Turn], prompts: Prompts, indices: Sequence[int]
 ) -> dict[int, Path]:
+    forgets = drops_earlier_thinking(turns, prompts, indices)
     paths: dict[int, Path] = {}
     for index in indices:
         base = turns[index].base
         paths[index] = lay_out(
-            tree, turns[index], prompts[index], index, paths.get(base) if base is not None else None
+            tree,
+            turns[index],
+            prompts[index],
+            index,
+            paths.get(base) if base is not None else None,
+            earlier_thinking(prompts[index]) if forgets else frozenset(),
         )
     return paths
 

@@ -2,24 +2,61 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from tokenprof.attribute.model import Placed, Size, nameless
-from tokenprof.types import Block, BlockKind
+from tokenprof.types import Block, BlockKind, block_key
 
 REWORDED_KINDS = frozenset({"tool", "system", "skills_index", "memory"})
 """Kinds whose blocks keep their name when their text is edited, so that one can replace another."""
 
 
 @dataclass(slots=True)
+class _Listed:
+    """A `Placed` in the making."""
+
+    id: str
+    block: Block
+    context: str
+    size: Size
+    born_turn: int
+    last_turn: int
+    evicted_by: str | None = None
+    replaces: str | None = None
+
+    def placed(self) -> Placed:
+        return Placed(
+            self.id,
+            self.block,
+            self.context,
+            self.size,
+            self.born_turn,
+            self.last_turn,
+            self.evicted_by,
+            self.replaces,
+        )
+
+
+def _by_text(gone: Iterable[_Listed]) -> dict[str, deque[_Listed]]:
+    waiting: dict[str, deque[_Listed]] = defaultdict(deque)
+    for listed in gone:
+        waiting[block_key(listed.block)].append(listed)
+    return waiting
+
+
+@dataclass(slots=True)
 class Listing:
     """Blocks by their id in the report; a text that stands in two contexts is listed in each."""
 
-    blocks: dict[str, Placed] = field(default_factory=dict)
-    _present: dict[tuple[str, str], dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
-    _deferred: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    _blocks: dict[str, _Listed] = field(default_factory=dict)
+    _present: dict[tuple[str, str], dict[int, _Listed]] = field(default_factory=lambda: defaultdict(dict))
+    _deferred: dict[str, dict[str, _Listed]] = field(default_factory=lambda: defaultdict(dict))
+
+    def blocks(self) -> dict[str, Placed]:
+        """Return all blocks, by id, in the order in which they appeared."""
+        return {block_id: listed.placed() for block_id, listed in self._blocks.items()}
 
     def show_prompt(
         self,
@@ -33,72 +70,78 @@ class Listing:
         """Note the blocks of a prompt, given with their nodes and sizes; returns their ids in order."""
         here = self._present[context, model]
         sent = {node for node, _, _ in nodes}
-        gone = {n: i for n, i in here.items() if n not in sent and self.blocks[i].evicted_by is None}
-        reworded = self._reworded(gone)
+        gone = [listed for node, listed in here.items() if node not in sent and listed.evicted_by is None]
+        moved = _by_text(gone)
+        arrived = [item for item in nodes if item[0] not in here]
+        for node, block, size in arrived:
+            # A change further up gives the same blocks other places in the tree.
+            same = moved.get(block_key(block))
+            if same:
+                here[node] = same.popleft()
+                if size.exact and not here[node].size.exact:
+                    here[node].size = size
+        reworded = {
+            (listed.block.kind, listed.block.name): listed.id
+            for waiting in moved.values()
+            for listed in waiting
+            if listed.block.kind in REWORDED_KINDS
+        }
         ids = []
         for node, block, size in nodes:
-            block_id = here.get(node)
-            if block_id is None:
-                block_id = here[node] = self._new_id(context, model, node)
-                self.blocks[block_id] = Placed(
-                    id=block_id,
-                    block=block,
-                    context=context,
-                    size=size,
-                    born_turn=turn,
-                    last_turn=turn,
-                    replaces=reworded.pop((block.kind, block.name), None),
-                )
+            listed = here.get(node)
+            if listed is None:
+                replaces = reworded.pop((block.kind, block.name), None)
+                block_id = self._new_id(context, model, node)
+                listed = here[node] = self._add(block_id, block, context, size, turn, replaces)
                 self._forget_deferred(context, block)
             else:
-                self.blocks[block_id] = replace(self.blocks[block_id], last_turn=turn, evicted_by=None)
-            ids.append(block_id)
-        for block_id in gone.values():
-            reason = "compaction" if compacted else "changed"
-            self.blocks[block_id] = replace(self.blocks[block_id], evicted_by=reason)
+                listed.last_turn, listed.evicted_by = turn, None
+            ids.append(listed.id)
+        for waiting in moved.values():
+            for listed in waiting:
+                listed.evicted_by = "compaction" if compacted else "changed"
         return ids
 
     def show_deferred(self, context: str, turn: int, blocks: Sequence[Block]) -> None:
         """Note tools whose schemas are not in the prompt until they are referenced."""
         known = self._deferred[context]
         for block in blocks:
-            block_id = known.get(block.name)
-            if block_id is None:
-                block_id = known[block.name] = f"{context}/deferred:{block.name}"
-                self.blocks[block_id] = Placed(block_id, block, context, Size(0, 0, 0, True), turn, turn)
+            if block.name in known:
+                known[block.name].last_turn = turn
             else:
-                self.blocks[block_id] = replace(self.blocks[block_id], last_turn=turn)
+                block_id = f"{context}/deferred:{block.name}"
+                known[block.name] = self._add(block_id, block, context, Size(0, 0, 0, True), turn)
 
     def extra(self, context: str, turn: int, kind: BlockKind, name: str, tokens: int, *, exact: bool) -> str:
         """Note tokens that stand on no block of the wire: one block per context, kind and name."""
         block_id = f"{context}/{kind}:{name}"
-        known = self.blocks.get(block_id)
+        known = self._blocks.get(block_id)
         if known is None:
-            size = Size(tokens, tokens, tokens, exact)
-            self.blocks[block_id] = Placed(block_id, nameless(kind, name), context, size, turn, turn)
-        elif known.size.tokens == tokens:
-            self.blocks[block_id] = replace(known, last_turn=turn)
-        else:
-            size = Size(tokens, min(known.size.low, tokens), max(known.size.high, tokens), False)
-            self.blocks[block_id] = replace(known, last_turn=turn, size=size)
+            self._add(block_id, nameless(kind, name), context, Size(tokens, tokens, tokens, exact), turn)
+            return block_id
+        known.last_turn = turn
+        if known.size.tokens != tokens:
+            size = known.size
+            known.size = Size(tokens, min(size.low, tokens), max(size.high, tokens), False)
         return block_id
 
     def output(self, context: str, turn: int, place: str, block: Block, size: Size) -> str:
         """Note a block that a turn put out."""
-        block_id = f"{context}/{turn}.{place}"
-        self.blocks[block_id] = Placed(block_id, block, context, size, turn, turn)
-        return block_id
+        return self._add(f"{context}/{turn}.{place}", block, context, size, turn).id
+
+    def _add(
+        self, block_id: str, block: Block, context: str, size: Size, turn: int, replaces: str | None = None
+    ) -> _Listed:
+        listed = _Listed(block_id, block, context, size, turn, turn, replaces=replaces)
+        self._blocks[block_id] = listed
+        return listed
 
     def _new_id(self, context: str, model: str, node: int) -> str:
         block_id = f"{context}/{node}"
-        return block_id if block_id not in self.blocks else f"{context}/{model}/{node}"
+        return block_id if block_id not in self._blocks else f"{context}/{model}/{node}"
 
     def _forget_deferred(self, context: str, block: Block) -> None:
         """A referenced tool is listed where it stands, not a second time as deferred."""
         placeholder = self._deferred[context].pop(block.name, None) if block.kind == "tool" else None
         if placeholder is not None:
-            del self.blocks[placeholder]
-
-    def _reworded(self, gone: Mapping[int, str]) -> dict[tuple[str, str], str]:
-        placed = [self.blocks[block_id] for block_id in gone.values()]
-        return {(p.block.kind, p.block.name): p.id for p in placed if p.block.kind in REWORDED_KINDS}
+            del self._blocks[placeholder.id]

@@ -51,28 +51,45 @@ class OutputHint:
     variance: float
 
 
-def lay_out(tree: Tree, turn: Turn, prompt: Sequence[Block], index: int, base: Path | None) -> Path:
+def lay_out(
+    tree: Tree,
+    turn: Turn,
+    prompt: Sequence[Block],
+    index: int,
+    base: Path | None,
+    dropped: frozenset[int] = frozenset(),
+) -> Path:
     """Lay a prompt out in the tree, behind what stands before it unseen.
 
-    Deferred tools take no place until they are referenced. A transcript may not show all that was
-    sent with a message, so each of its prompts ends in a place for what is missing, which later
-    prompts keep; it stays empty unless the bill says otherwise.
+    Deferred tools take no place until they are referenced, nor do the blocks that the provider has
+    `dropped` (their indices). A transcript may not show all that was sent with a message, so each of its
+    prompts ends in a place for what is missing, which later prompts keep; it stays empty unless the bill
+    says otherwise.
     """
+    absent = frozenset(i for i, block in enumerate(prompt) if block.deferred) | dropped
     steps: list[Step] = []
     places: list[int | None] = []
     if base is not None:
-        places = base.places[: turn.kept]
-        whole = turn.kept == len(base.places)
-        steps = base.steps[: len(base.steps) if whole else base.reach(turn.kept - 1)]
+        kept = _kept(turn.kept, absent, base)
+        places = base.places[:kept]
+        steps = base.steps[: len(base.steps) if kept == len(base.places) else base.reach(kept - 1)]
     if not any(step.role in ("hidden", "overhead") for step in steps[:1]):
         steps, places = _lead(turn, prompt), []
-    for block in prompt[len(places) :]:
-        places.append(None if block.deferred else len(steps))
-        if not block.deferred:
-            steps.append(Step(block_key(block), block))
+    for at in range(len(places), len(prompt)):
+        places.append(None if at in absent else len(steps))
+        if at not in absent:
+            steps.append(Step(block_key(prompt[at]), prompt[at]))
     if turn.hidden_prefix:
         steps.append(Step(f"unseen after {index}", nameless("unattributed", UNSEEN_NAME), "unseen"))
     return Path(index, steps, tree.walk(steps, index), places)
+
+
+def _kept(kept: int, absent: frozenset[int], base: Path) -> int:
+    """Return how many leading blocks of the base stand here as they stood there."""
+    for at in range(kept):
+        if (base.places[at] is None) != (at in absent):
+            return at
+    return kept
 
 
 def _lead(turn: Turn, prompt: Sequence[Block]) -> list[Step]:
