@@ -1,20 +1,37 @@
-"""From each provider's usage object to `Usage`: one function per wire shape.
+"""From each provider's usage object to `Usage`: one function per wire shape of an API.
 
 The shapes disagree on what `input_tokens` means. Anthropic's is the uncached remainder (*exclusive*);
 OpenAI's and OpenTelemetry's hold the whole prompt (*inclusive*), so the cached part is subtracted here.
 Nothing is clamped: a remainder below zero means that the shape was mistaken, and is a `UsageError`
-naming both keys. Wire facts: the types of the `anthropic` and `openai` packages.
+naming both keys. Wire facts: the types of the `anthropic` and `openai` packages. Telemetry and transcripts
+of harnesses are in `normalise_telemetry`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tokenprof.pricing.usage import Usage, UsageError, add_fees, check_count
+from tokenprof.pricing.normalise_telemetry import usage_from_otel
+from tokenprof.pricing.usage import Usage, add_fees
+from tokenprof.pricing.wire_counts import Wire, entries, less, optional_count, required_count, writes_by_ttl
 
-Wire = Mapping[str, Any]
+__all__ = [
+    "BatchResult",
+    "ModelUsage",
+    "anthropic_iterations",
+    "batch_result_from_anthropic",
+    "batch_result_from_openai",
+    "fees_from_openai_output",
+    "merge_anthropic_stream",
+    "usage_from_anthropic",
+    "usage_from_gemini",
+    "usage_from_openai_chat",
+    "usage_from_openai_responses",
+    "usage_from_otel",
+    "with_fees",
+]
 
 
 def usage_from_anthropic(raw: Wire) -> Usage:
@@ -25,7 +42,7 @@ def usage_from_anthropic(raw: Wire) -> Usage:
     the top-level counts and are added; all other iterations are.
     """
     usage = _anthropic_counts(raw)
-    for entry in _sequence(raw.get("iterations")):
+    for entry in entries(raw.get("iterations")):
         if entry.get("type") == "compaction":
             usage += _anthropic_counts(entry)
     return usage
@@ -49,7 +66,7 @@ def anthropic_iterations(raw: Wire) -> tuple[ModelUsage, ...]:
     """
     return tuple(
         ModelUsage(model=entry.get("model"), role=str(entry.get("type")), usage=_anthropic_counts(entry))
-        for entry in _sequence(raw.get("iterations"))
+        for entry in entries(raw.get("iterations"))
     )
 
 
@@ -112,90 +129,20 @@ def usage_from_gemini(raw: Wire) -> Usage:
     Thoughts stand beside the candidates' tokens, except where prompt and candidates already add up to
     the total, in which case the candidates include them. Tool-use prompts are input of their own.
     """
-    prompt = _count(raw, "promptTokenCount") + _count(raw, "toolUsePromptTokenCount")
-    read = _count(raw, "cachedContentTokenCount")
-    candidates, thoughts = _count(raw, "candidatesTokenCount"), _count(raw, "thoughtsTokenCount")
+    prompt = optional_count(raw, "promptTokenCount") + optional_count(raw, "toolUsePromptTokenCount")
+    read = optional_count(raw, "cachedContentTokenCount")
+    candidates, thoughts = (
+        optional_count(raw, "candidatesTokenCount"),
+        optional_count(raw, "thoughtsTokenCount"),
+    )
     output = candidates
     if thoughts and prompt + candidates == raw.get("totalTokenCount"):
-        output = _minus(candidates, "candidatesTokenCount", thoughts, "thoughtsTokenCount")
+        output = less(candidates, "candidatesTokenCount", thoughts, "thoughtsTokenCount")
     return Usage(
-        uncached_input_tokens=_minus(prompt, "promptTokenCount", read, "cachedContentTokenCount"),
+        uncached_input_tokens=less(prompt, "promptTokenCount", read, "cachedContentTokenCount"),
         cache_read_tokens=read,
         output_tokens=output,
         reasoning_tokens=thoughts,
-    )
-
-
-def usage_from_otel(attributes: Wire) -> Usage:
-    """Return the usage of an OpenTelemetry GenAI span (inclusive input, as the convention demands).
-
-    Reads the current names and the older `cache_creation`, and the write split of the Anthropic SDK's
-    own spans. OTLP JSON carries integers as strings; both are accepted.
-    """
-    values = {key: _otlp_int(value) for key, value in attributes.items() if "usage" in key}
-    read = _count(values, "gen_ai.usage.cache_read.input_tokens")
-    write_key = "gen_ai.usage.cache_write.input_tokens"
-    if values.get(write_key) is None:
-        write_key = "gen_ai.usage.cache_creation.input_tokens"
-    writes = _split_writes(
-        values,
-        write_key,
-        values,
-        cache_write_5m_tokens="anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
-        cache_write_1h_tokens="anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
-    )
-    total = _required(values, "gen_ai.usage.input_tokens")
-    cached = read + sum(writes.values())
-    output = _required(values, "gen_ai.usage.output_tokens")
-    reasoning = _count(values, "gen_ai.usage.reasoning.output_tokens")
-    return Usage(
-        uncached_input_tokens=_minus(
-            total, "gen_ai.usage.input_tokens", cached, f"gen_ai.usage.cache_read.input_tokens + {write_key}"
-        ),
-        cache_read_tokens=read,
-        output_tokens=_minus(
-            output, "gen_ai.usage.output_tokens", reasoning, "gen_ai.usage.reasoning.output_tokens"
-        ),
-        reasoning_tokens=reasoning,
-        **writes,
-    )
-
-
-def usage_from_openinference(attributes: Wire) -> Usage:
-    """Return the usage of an OpenInference span (`llm.token_count.*`).
-
-    The convention says that `prompt` is inclusive, and not every emitter obeys. The total tells: it is
-    prompt + completion where the prompt is inclusive, and has the cached part on top where it is not.
-    Raises `UsageError` where it is neither.
-    """
-    prefix = "llm.token_count."
-    values = {
-        key.removeprefix(prefix): _otlp_int(value)
-        for key, value in attributes.items()
-        if key.startswith(prefix)
-    }
-    prompt, completion = _required(values, "prompt"), _required(values, "completion")
-    read, write = _count(values, "prompt_details.cache_read"), _count(values, "prompt_details.cache_write")
-    reasoning = _count(values, "completion_details.reasoning")
-    total = values.get("total", prompt + completion)
-    if total == prompt + completion:
-        fresh = _minus(
-            prompt, "prompt", read + write, "prompt_details.cache_read + prompt_details.cache_write"
-        )
-    elif total == prompt + completion + read + write:
-        fresh = prompt
-    else:
-        raise UsageError(
-            f"Usage key 'llm.token_count.total' is {total}, which is neither prompt + completion "
-            f"({prompt + completion}) nor that with cached tokens on top "
-            f"({prompt + completion + read + write})."
-        )
-    return Usage(
-        uncached_input_tokens=fresh,
-        cache_read_tokens=read,
-        cache_write_tokens=write,
-        output_tokens=_minus(completion, "completion", reasoning, "completion_details.reasoning"),
-        reasoning_tokens=reasoning,
     )
 
 
@@ -235,19 +182,19 @@ def batch_result_from_openai(line: Wire) -> BatchResult:
 
 
 def _anthropic_counts(raw: Wire) -> Usage:
-    writes = _split_writes(
+    writes = writes_by_ttl(
         raw,
         "cache_creation_input_tokens",
         raw.get("cache_creation") or {},
         cache_write_5m_tokens="ephemeral_5m_input_tokens",
         cache_write_1h_tokens="ephemeral_1h_input_tokens",
     )
-    output = _required(raw, "output_tokens")
-    thinking = _count(raw.get("output_tokens_details") or {}, "thinking_tokens")
+    output = required_count(raw, "output_tokens")
+    thinking = optional_count(raw.get("output_tokens_details") or {}, "thinking_tokens")
     return Usage(
-        uncached_input_tokens=_required(raw, "input_tokens"),
-        cache_read_tokens=_count(raw, "cache_read_input_tokens"),
-        output_tokens=_minus(output, "output_tokens", thinking, "output_tokens_details.thinking_tokens"),
+        uncached_input_tokens=required_count(raw, "input_tokens"),
+        cache_read_tokens=optional_count(raw, "cache_read_input_tokens"),
+        output_tokens=less(output, "output_tokens", thinking, "output_tokens_details.thinking_tokens"),
         reasoning_tokens=thinking,
         fees=_server_tool_fees(raw.get("server_tool_use") or {}),
         **writes,
@@ -256,73 +203,38 @@ def _anthropic_counts(raw: Wire) -> Usage:
 
 def _server_tool_fees(uses: Wire) -> tuple[tuple[str, int], ...]:
     return add_fees(
-        (key.removesuffix("_requests"), _count(uses, key)) for key in uses if key.endswith("_requests")
+        (key.removesuffix("_requests"), optional_count(uses, key))
+        for key in uses
+        if key.endswith("_requests")
     )
 
 
 def _inclusive(raw: Wire, *, total: str, details: str, output: str, output_details: str) -> Usage:
     """Read the shape that OpenAI's two endpoints share up to the names of its keys."""
     parts = raw.get(details) or {}
-    read_key, read = f"{details}.cached_tokens", _count(parts, "cached_tokens")
+    read_key, read = f"{details}.cached_tokens", optional_count(parts, "cached_tokens")
     for elsewhere in ("prompt_cache_hit_tokens", "cached_tokens"):
         if not read and raw.get(elsewhere):
-            read_key, read = elsewhere, _count(raw, elsewhere)
-    writes = _split_writes(
+            read_key, read = elsewhere, optional_count(raw, elsewhere)
+    writes = writes_by_ttl(
         parts,
         "cache_write_tokens",
         parts.get("cache_write_tokens_details") or {},
         cache_write_30m_tokens="ttl_30m_tokens",
         cache_write_12h_tokens="ttl_12h_tokens",
     )
-    reasoning = _count(raw.get(output_details) or {}, "reasoning_tokens")
+    reasoning = optional_count(raw.get(output_details) or {}, "reasoning_tokens")
     return Usage(
-        uncached_input_tokens=_minus(
-            _required(raw, total),
+        uncached_input_tokens=less(
+            required_count(raw, total),
             total,
             read + sum(writes.values()),
             f"{read_key} + {details}.cache_write_tokens",
         ),
         cache_read_tokens=read,
-        output_tokens=_minus(_required(raw, output), output, reasoning, f"{output_details}.reasoning_tokens"),
+        output_tokens=less(
+            required_count(raw, output), output, reasoning, f"{output_details}.reasoning_tokens"
+        ),
         reasoning_tokens=reasoning,
         **writes,
     )
-
-
-def _split_writes(raw: Wire, total_key: str, split: Wire, **split_keys: str) -> dict[str, Any]:
-    """Return cache writes by TTL; what a flat total has beyond its split is of unknown TTL."""
-    writes = {name: _count(split, key) for name, key in split_keys.items()}
-    total = raw.get(total_key)
-    if total is None:
-        return writes
-    rest = _minus(_count(raw, total_key), total_key, sum(writes.values()), " + ".join(split_keys.values()))
-    return {**writes, "cache_write_tokens": rest}
-
-
-def _minus(whole: int, whole_key: str, part: int, part_key: str) -> int:
-    if part > whole:
-        raise UsageError(
-            f"Usage key '{whole_key}' is {whole}, less than '{part_key}' ({part}), which it should include. "
-            "The usage was read as another provider's shape, or it is damaged."
-        )
-    return whole - part
-
-
-def _required(raw: Wire, key: str) -> int:
-    if raw.get(key) is None:
-        raise UsageError(f"Usage key '{key}' is missing, so the call is unmeasured; it is not zero.")
-    return check_count(key, raw[key])
-
-
-def _count(raw: Wire, key: str) -> int:
-    """Return an optional count: providers leave out, or set to null, what did not occur."""
-    value = raw.get(key)
-    return 0 if value is None else check_count(key, value)
-
-
-def _otlp_int(value: object) -> object:
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
-
-
-def _sequence(value: object) -> Sequence[Wire]:
-    return value if isinstance(value, list | tuple) else ()

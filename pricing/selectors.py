@@ -26,7 +26,7 @@ class Selectors:
 
 STANDARD_VALUES = {
     "service_tier": frozenset({"standard", "default", "on_demand"}),
-    "speed": frozenset({"standard"}),
+    "speed": frozenset({"standard", "normal"}),
     "inference_geo": frozenset({"not_available", "global"}),
 }
 """Values that mean the standard rate, beside None and the empty string."""

@@ -17,10 +17,10 @@ from tokenprof.pricing.normalise import (
     usage_from_gemini,
     usage_from_openai_chat,
     usage_from_openai_responses,
-    usage_from_openinference,
     usage_from_otel,
     with_fees,
 )
+from tokenprof.pricing.normalise_telemetry import usage_from_openinference
 from tokenprof.pricing.rates import total
 from tokenprof.pricing.usage import Usage, UsageError
 

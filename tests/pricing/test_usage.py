@@ -1,9 +1,13 @@
 """Usage holds disjoint counts, and the normalisers never invent or lose a token."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
+
 import pytest
 from hypothesis import given, settings
 from pricing_strategies import COUNTS, USAGES
 
+from tokenprof.pricing.book import Price, Selectors, default_book
 from tokenprof.pricing.normalise import (
     batch_result_from_anthropic,
     batch_result_from_openai,
@@ -12,6 +16,13 @@ from tokenprof.pricing.normalise import (
     usage_from_openai_responses,
     usage_from_otel,
 )
+from tokenprof.pricing.normalise_telemetry import (
+    usage_from_claude_code_telemetry,
+    usage_from_codex,
+    usage_from_inspect,
+    usage_from_langchain,
+)
+from tokenprof.pricing.rates import total
 from tokenprof.pricing.usage import CLASSES, INPUT_CLASSES, Usage, UsageError
 
 
@@ -167,3 +178,69 @@ def test_batch_results_carry_usage_only_where_they_succeeded():
     assert result.usage == Usage(uncached_input_tokens=3, output_tokens=4)
     failed = batch_result_from_openai({"custom_id": "d", "response": None, "error": {"code": "x"}})
     assert failed.usage is None
+
+
+def test_claude_code_telemetry_is_exclusive():
+    """An `api_request` event of Claude Code 2.1.330; its own `cost_usd` is checked against the book."""
+    usage = usage_from_claude_code_telemetry(
+        {
+            "input_tokens": 12,
+            "output_tokens": "7",
+            "cache_read_tokens": 2_000,
+            "cache_creation_tokens": 100,
+            "cache_creation_5m_tokens": 60,
+            "cache_creation_1h_tokens": 40,
+            "speed": "normal",
+        }
+    )
+    assert usage == Usage(
+        uncached_input_tokens=12,
+        cache_read_tokens=2_000,
+        cache_write_5m_tokens=60,
+        cache_write_1h_tokens=40,
+        output_tokens=7,
+    )
+    selectors = Selectors(speed="normal")
+    price = default_book().price(
+        "anthropic", "claude-opus-5", datetime(2026, 11, 22, tzinfo=UTC), usage, selectors
+    )
+    assert isinstance(price, Price)
+    assert total(price.amounts(usage).values()) == Decimal("0.00201")
+
+
+def test_codex_and_langchain_are_inclusive_and_inspect_is_not():
+    expected = Usage(
+        uncached_input_tokens=100,
+        cache_read_tokens=800,
+        cache_write_tokens=100,
+        output_tokens=30,
+        reasoning_tokens=20,
+    )
+    codex = {
+        "input_tokens": 1_000,
+        "cached_input_tokens": 800,
+        "cache_write_input_tokens": 100,
+        "output_tokens": 50,
+        "reasoning_output_tokens": 20,
+        "total_tokens": 1_050,
+    }
+    langchain = {
+        "input_tokens": 1_000,
+        "output_tokens": 50,
+        "total_tokens": 1_050,
+        "input_token_details": {"cache_read": 800, "cache_creation": 100},
+        "output_token_details": {"reasoning": 20},
+    }
+    inspect = {
+        "input_tokens": 100,
+        "input_tokens_cache_read": 800,
+        "input_tokens_cache_write": 100,
+        "output_tokens": 50,
+        "reasoning_tokens": 20,
+        "total_tokens": 1_050,
+    }
+    assert (
+        usage_from_codex(codex) == usage_from_langchain(langchain) == usage_from_inspect(inspect) == expected
+    )
+    with pytest.raises(UsageError, match="'input_tokens' is 100, less than 'cached_input_tokens"):
+        usage_from_codex({**codex, "input_tokens": 100})

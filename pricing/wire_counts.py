@@ -1,0 +1,59 @@
+"""Reading counts off a wire object: present or an error, absent or zero, a part out of its whole.
+
+Nothing is clamped. A count that is no count, a part larger than its whole and a missing total are each a
+`UsageError` naming the keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tokenprof.pricing.usage import UsageError, check_count
+
+Wire = Mapping[str, Any]
+
+
+def writes_by_ttl(raw: Wire, total_key: str, split: Wire, **split_keys: str) -> dict[str, Any]:
+    """Return cache writes by TTL; what a flat total has beyond its split is of unknown TTL."""
+    writes = {name: optional_count(split, key) for name, key in split_keys.items()}
+    total = raw.get(total_key)
+    if total is None:
+        return writes
+    rest = less(
+        optional_count(raw, total_key), total_key, sum(writes.values()), " + ".join(split_keys.values())
+    )
+    return {**writes, "cache_write_tokens": rest}
+
+
+def less(whole: int, whole_key: str, part: int, part_key: str) -> int:
+    """Return what a whole has beyond a part; raises `UsageError` naming both keys where it has less."""
+    if part > whole:
+        raise UsageError(
+            f"Usage key '{whole_key}' is {whole}, less than '{part_key}' ({part}), which it should include. "
+            "The usage was read as another provider's shape, or it is damaged."
+        )
+    return whole - part
+
+
+def required_count(raw: Wire, key: str) -> int:
+    """Return a count without which the call is unmeasured; raises `UsageError` where it is missing."""
+    if raw.get(key) is None:
+        raise UsageError(f"Usage key '{key}' is missing, so the call is unmeasured; it is not zero.")
+    return check_count(key, raw[key])
+
+
+def optional_count(raw: Wire, key: str) -> int:
+    """Return an optional count: providers leave out, or set to null, what did not occur."""
+    value = raw.get(key)
+    return 0 if value is None else check_count(key, value)
+
+
+def otlp_int(value: object) -> object:
+    """Return an attribute of OTLP JSON, where integers come as text, as the number it is."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def entries(value: object) -> Sequence[Wire]:
+    """Return a list of objects, empty where there is none."""
+    return value if isinstance(value, list | tuple) else ()
