@@ -233,10 +233,12 @@ class PriceBook:
         return None
 
     def _price_bands(self, provider: str, quote: Quote, day: date) -> tuple[tuple[int, Price], ...]:
+        """Return a price per band. An overlay row's own fees prevail over [[fee]] rows, those over listed."""
         fees = self.overlays.fee_rates(provider, quote.model, day)
         for discount in self.overlays.discounts(provider, quote.model, day):
             quote = _multiplied(quote, discount)
         launch = self.launch(provider, quote.model)
+        ours = quote.checked is not None
         bands = []
         for band in quote.bands:
             rates = dict(band.rates)
@@ -246,7 +248,7 @@ class PriceBook:
                 provider=provider,
                 model=quote.model,
                 rates=rates,
-                fee_rates={**fees, **band.fee_rates},
+                fee_rates={**fees, **band.fee_rates} if ours else {**band.fee_rates, **fees},
                 valid_from=quote.valid_from or (launch.day if launch else None),
                 source=quote.source,
                 checked=quote.checked or CATALOGUE_AS_OF.get(self.catalogue.version),

@@ -44,14 +44,6 @@ class Quote:
     checked: date | None = None
     notes: tuple[str, ...] = ()
 
-    def band(self, prompt_tokens: int) -> Band:
-        """Return the band of a prompt of this size; a prompt of exactly the limit is below it."""
-        chosen = self.bands[0]
-        for band in self.bands:
-            if prompt_tokens > band.above_tokens:
-                chosen = band
-        return chosen
-
 
 @dataclass(frozen=True, slots=True)
 class Price:

@@ -3,7 +3,7 @@
 import decimal
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from itertools import product
@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pricing_strategies import USAGES
 
-from tokenprof.pricing.book import Price, Selectors, Unpriced, UnpricedError, default_book
+from tokenprof.pricing.book import Price, PriceBook, Selectors, Unpriced, UnpricedError, default_book
+from tokenprof.pricing.overlay import Overlay, Overlays, PriceRow
 from tokenprof.pricing.overlay_toml import OverlayError
-from tokenprof.pricing.rates import total
+from tokenprof.pricing.rates import Band, total
 from tokenprof.pricing.usage import CLASSES, Usage
 
 BOOK = default_book()
@@ -369,7 +370,32 @@ def test_a_user_may_price_a_model_nobody_lists_with_bands_and_conditions_of_its_
     assert per_mtok(nightly, "output") == (Decimal("0.02"),)
 
 
+def test_a_users_fee_prevails_over_the_listed_one(tmp_path):
+    path = tmp_path / "fees.toml"
+    path.write_text(
+        """
+[[fee]]
+provider = "anthropic"
+models = ["claude-opus-4-8"]
+name = "web_search"
+usd = "0.007"
+source = "our contract"
+checked = 2026-06-01
+"""
+    )
+    book = default_book([path])
+    assert priced("anthropic", "claude-opus-4-8", "2026-11-02", book=book).fee_rates["web_search"] == Decimal(
+        "0.007"
+    )
+    assert priced("anthropic", "claude-opus-5", "2026-11-02", book=book).fee_rates["web_search"] == Decimal(
+        "0.01"
+    )
+
+
 def test_a_negotiated_discount_multiplies_the_classes_it_names(contract):
+    assert priced("anthropic", "in-house-model", "2026-06-01", book=contract).fee_rates[
+        "web_search"
+    ] == Decimal("0.005")
     price = priced("openai", "gpt-6-sol", "2026-11-02", book=contract)
     assert per_mtok(price, "uncached_input", "output", "cache_read") == (Decimal("1.6"), 8, Decimal("0.2"))
     assert "our contract" in price.source
@@ -422,6 +448,44 @@ def test_money_is_tokens_times_rate_exactly_and_never_negative(named, usage, mom
         if cls != "fee" and amount is not None:
             assert Fraction(amount) == usage.tokens_of(cls) * Fraction(price.rates.get(cls, 0))
             assert amount >= 0
+
+
+RATE = st.decimals(min_value=0, max_value=1_000, places=6)
+BANDS = st.dictionaries(
+    st.integers(0, 400_000),
+    st.fixed_dictionaries({cls: RATE for cls in CLASSES if cls != "fee"}),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(BANDS, USAGES, st.integers(0, 500_000))
+def test_any_rows_price_a_request_by_its_whole_prompt_and_exactly(bands, usage, prompt_tokens):
+    rows = tuple(
+        PriceRow(
+            provider="acme",
+            model="anvil",
+            start=None,
+            until=None,
+            when={},
+            hours_utc=None,
+            weekdays=frozenset(range(1, 8)),
+            except_days=frozenset(),
+            band=Band(above_tokens, rates),
+            source="random",
+            checked=date(2026, 11, 23),
+        )
+        for above_tokens, rates in bands.items()
+    )
+    book = PriceBook(BOOK.catalogue, Overlays([Overlay("random", prices=rows)]))
+    request = Usage(cache_read_tokens=prompt_tokens)
+    price = priced("acme", "anvil", "2026-11-02", request, book)
+    reached = [above_tokens for above_tokens in bands if above_tokens < prompt_tokens] or [min(bands)]
+    assert price.rates == bands[max(reached)]
+    amounts = price.known_amounts(usage)
+    for cls, rate in bands[max(reached)].items():
+        assert Fraction(amounts[cls]) == usage.tokens_of(cls) * Fraction(rate)
 
 
 @settings(deadline=None, max_examples=100)

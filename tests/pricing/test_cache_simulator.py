@@ -1,5 +1,7 @@
 """Anthropic's cache, against the worked examples of its own documentation and against invariants."""
 
+from datetime import date
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -132,6 +134,15 @@ def test_what_the_api_refuses_is_refused(breakpoints, message):
 def test_minimum_is_the_models_own_and_says_when_it_is_assumed(model, tokens, assumed):
     minimum = minimum_cacheable("anthropic", model)
     assert (minimum.tokens, minimum.assumed) == (tokens, assumed)
+
+
+def test_minimum_is_the_one_of_its_day():
+    assert minimum_cacheable("anthropic", "claude-opus-4-7", date(2026, 5, 1)).tokens == 4096
+    assert minimum_cacheable("anthropic", "claude-opus-4-7", date(2026, 9, 1)).tokens == 2048
+    old, new = AnthropicCache(on=date(2026, 5, 1)), AnthropicCache(on=date(2026, 9, 1))
+    for cache_of_day, written in ((old, 0), (new, 3000)):
+        split = cache_of_day.call(blocks(30), [(29, "5m")], 0, "claude-opus-4-7")
+        assert split.write_5m_tokens == written
 
 
 def test_changed_parameters_lose_the_sections_that_the_documentation_names():
