@@ -23,7 +23,7 @@ def kv_budget_bytes(plan: Plan) -> Number:
     experts = plan.moe_layers * plan.experts * plan.expert_weight_bytes
     rest = plan.weight_bytes - experts
     held = experts / plan.accelerators + rest / (plan.attention_tp * plan.stages)
-    usable = plan.hbm_bytes * USABLE_HBM - OTHER_MEMORY_BYTES - held
+    usable = plan.memory_bytes * USABLE_HBM - OTHER_MEMORY_BYTES - held
     return usable * plan.accelerators * plan.kv_shards / plan.attention_tp
 
 

@@ -25,12 +25,18 @@ _COMPUTE_DTYPE: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One accelerator. Rates are dense peaks; bandwidths are one way; `sources` has one entry per figure."""
+    """One accelerator. Rates are dense peaks; bandwidths are one way; `sources` has one entry per figure.
+
+    `hbm_bytes` is what is advertised, `memory_bytes` what software sees; `collective_s` is the time of the
+    smallest all-reduce among neighbours.
+    """
 
     name: str
     ids: tuple[str, ...]
     flops_per_s: Mapping[str, float]
     hbm_bytes: float
+    memory_bytes: float
+    collective_s: float
     hbm_bytes_per_s: float
     link_bytes_per_s: float
     scaleup_world: int
@@ -72,6 +78,8 @@ def chip_from_row(row: Mapping[str, Any]) -> Chip:
         ids=tuple(row["ids"]),
         flops_per_s={dtype: rate * TERA for dtype, rate in row["tflops"]["value"].items()},
         hbm_bytes=row["hbm_gb"]["value"] * GIGA,
+        memory_bytes=row["device_memory_gib"]["value"] * 2**30,
+        collective_s=row["collective_us"]["value"] * 1e-6,
         hbm_bytes_per_s=row["hbm_tb_s"]["value"] * TERA,
         link_bytes_per_s=row["link_gb_s"]["value"] * GIGA,
         scaleup_world=row["scaleup_world"]["value"],

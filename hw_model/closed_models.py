@@ -213,21 +213,30 @@ def _plan(drawn: Mapping[str, Array]) -> Plan:
 
     column = {
         name: _chip_table(drawn["chip"], lambda chip, name=name: (getattr(chip, name),))[:, 0]
-        for name in ("hbm_bytes", "hbm_bytes_per_s", "link_bytes_per_s", "net_bytes_per_s", "scaleup_world")
+        for name in (
+            "memory_bytes",
+            "hbm_bytes_per_s",
+            "link_bytes_per_s",
+            "net_bytes_per_s",
+            "collective_s",
+            "scaleup_world",
+        )
     }
     flops = _chip_table(drawn["chip"], lambda chip: tuple(chip.flops_per_s_at(dtype) for dtype in _PRECISION))
     rate = flops[np.arange(len(active)), drawn["precision"].astype(int)]
     dense_rate = np.where(drawn["precision"] == 2, flops[:, 2], flops[:, 0])
     weight_bytes = routed * width + dense * dense_width
-    needed = weight_bytes / (0.6 * column["hbm_bytes"])
+    needed = weight_bytes / (0.6 * column["memory_bytes"])
     accelerators = np.maximum(2.0 ** np.ceil(np.log2(needed)), 1.0) * drawn["spare"]
     attention_tp = np.minimum(accelerators, np.where(latent, 4.0, 8.0))
     none = np.zeros_like(active)
     return Plan(
         hidden=hidden, layers=layers, latent_layers=np.where(latent, layers, 0.0),
-        linear_layers=np.where(hybrid, 0.75 * layers, 0.0), sparse_layers=none, moe_layers=layers,
+        linear_layers=np.where(hybrid, 0.75 * layers, 0.0), sparse_layers=none,
+        normed_layers=none, moe_layers=layers,
         dense_parameters=dense, dense_weight_bytes=dense * dense_width, head_parameters=none,
-        expert_parameters=expert, expert_weight_bytes=expert * width, experts=experts, top_k=none + top_k,
+        expert_parameters=expert, expert_weight_bytes=expert * width, expert_width=expert / (3.0 * hidden),
+        experts=experts, top_k=none + top_k,
         weight_bytes=weight_bytes, kv_bytes=kv, kv_limited_bytes=none, read_limit_tokens=none,
         kv_window_bytes=none, window_tokens=none, index_bytes=none,
         state_bytes=np.where(hybrid, 0.75 * layers * 64 * 128 * 128 * 4.0, 0.0),
@@ -235,8 +244,9 @@ def _plan(drawn: Mapping[str, Array]) -> Plan:
         prefill_limited_pair_flops=none, decode_limited_pair_flops=none, window_pair_flops=none,
         index_pair_flops=none, state_flops=np.where(hybrid, 6.0 * layers * 64 * 128 * 128, 0.0),
         dense_flops_per_s=dense_rate, expert_flops_per_s=rate, attention_flops_per_s=flops[:, 2],
-        hbm_bytes=column["hbm_bytes"], hbm_bytes_per_s=column["hbm_bytes_per_s"],
+        memory_bytes=column["memory_bytes"], hbm_bytes_per_s=column["hbm_bytes_per_s"],
         link_bytes_per_s=column["link_bytes_per_s"], net_bytes_per_s=column["net_bytes_per_s"],
+        collective_s=column["collective_s"],
         attention_tp=attention_tp, attention_dp=accelerators / attention_tp, stages=none + 1.0,
         expert_parallel=np.where(accelerators > attention_tp, accelerators, 1.0),
         kv_shards=np.where(latent, 1.0, attention_tp),

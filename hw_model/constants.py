@@ -5,7 +5,8 @@ Values and uncertainties are in `data/constants.json`, written by `benchmarks/hw
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from functools import cache
 
 from tokenprof.hw_model.catalogue import read_data
@@ -13,35 +14,65 @@ from tokenprof.hw_model.catalogue import read_data
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constants:
-    """Efficiencies are shares of the peak; times are seconds; factors multiply."""
+    """Efficiencies are shares of the peak; names in `_s` are seconds; the rest are plain numbers."""
 
-    # Shares of peak bandwidth and of peak arithmetic that real kernels reach.
+    # Shares of peak bandwidth that real kernels reach: weights, experts, KV, latent KV, links.
     weight_bandwidth: float
     expert_bandwidth: float
     kv_bandwidth: float
     latent_kv_bandwidth: float
+    link_bandwidth: float
+    # Shares of peak arithmetic: in decode steps, in prompts, and attention in each.
     dense_arithmetic: float
     expert_arithmetic: float
-    prefill_attention_arithmetic: float
+    prompt_dense_arithmetic: float
+    prompt_expert_arithmetic: float
+    prompt_attention_arithmetic: float
     decode_attention_arithmetic: float
-    link_bandwidth: float
+    # Experts: how much of even routing's spread is seen, work on the busiest rank over the mean, columns of a
+    # shard lost to its edges, and rows every used expert is padded by, in decode steps and in prompts.
+    routing_spread: float
+    expert_imbalance: float
+    shard_columns: float
+    tile_rows: float
+    prompt_tile_rows: float
     # What every layer costs whatever its size: launches and waits, by what is in it.
     layer_s: float
     moe_layer_s: float
     latent_layer_s: float
     linear_layer_s: float
     sparse_layer_s: float
-    # What every step costs on the host, and every collective in synchronisation.
-    step_s: float
-    collective_s: float
-    # Work on the busiest expert-parallel rank over the mean.
-    expert_imbalance: float
+    normed_layer_s: float
+    # TensorRT-LLM's fp8 grouped matrix multiply spends this on every expert an accelerator holds.
+    expert_group_s: float
     # How an engine's layers compare with TensorRT-LLM's.
     vllm_layers: float
     sglang_layers: float
+    # What a step costs on the host, and every sequence in it.
+    step_s: float
+    trtllm_sequence_s: float
+    vllm_sequence_s: float
+    sglang_sequence_s: float
+    # Collectives: waiting for the slowest rank, and the ramp between latency and bandwidth at 64 kB.
+    collective_wait_s: float
+    collective_ramp_s: float
+    # Times that activations pass through memory in a layer.
+    activation_passes: float
+    # Share of a prompt's time that the sequences beside it wait, and of a repeated prompt that is computed.
+    interference: float
+    repeated_prompt_share: float
+
+
+NAMES = tuple(f.name for f in fields(Constants))
 
 
 @cache
 def fitted() -> Constants:
     """Return the constants that ship."""
-    return Constants(**{name: row["value"] for name, row in read_data("constants.json")["constants"].items()})
+    return Constants(**{name: row["value"] for name, row in constant_rows().items()})
+
+
+def constant_rows() -> Mapping[str, Mapping[str, float]]:
+    """Return each constant's value, prior and standard deviation of its logarithm."""
+    rows: Mapping[str, Mapping[str, float]] = read_data("constants.json")["constants"]
+    return rows

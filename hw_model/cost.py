@@ -127,7 +127,7 @@ class Scenario:
         )
 
     def draws_usd(self, features: Array, basis: str = "resource_share") -> Array:
-        """Return the USD of some work in every draw, one if fixed; a seed fixes the draws of money and load."""
+        """Return the USD of some work in every draw, one if fixed; a seed fixes shared draws."""
         return np.asarray(self._table(basis) @ np.asarray(features, dtype=float))
 
     def usd(self, features: Array, basis: str = "resource_share") -> Interval:
@@ -201,7 +201,7 @@ def mean_context_tokens(turns: Sequence[TurnWork]) -> float:
 
 
 def observed_tokens_per_s(turns: Sequence[TurnWork]) -> float | None:
-    """Return the speed the run saw: the median over calls long enough to tell. A floor, for prompts take time."""
+    """Return the speed the run saw: the median over calls long enough to tell; a floor."""
     speeds = [
         t.output_tokens / t.duration_s
         for t in turns

@@ -20,8 +20,8 @@ from tokenprof.hw_model.shapes import BYTES_PER_ELEMENT, ModelShape
 
 ENGINES: Final = ("trtllm", "vllm", "sglang")
 
-USABLE_HBM: Final = 0.9
-"""Share of HBM an engine lets weights and KV fill (vLLM's default `gpu_memory_utilization`)."""
+USABLE_HBM: Final = 0.92
+"""Share of memory an engine lets weights and KV fill (vLLM's `gpu_memory_utilization` is 0.9 to 0.95)."""
 
 OTHER_MEMORY_BYTES: Final = 3.5e9
 """What runtime, graphs and buffers take on every accelerator (aiconfigurator@095f58a system files)."""
@@ -54,6 +54,11 @@ class Deployment:
         return self.tp * self.dp * self.pp
 
     @property
+    def attention_data_parallel(self) -> bool:
+        """Whether attention ranks each serve sequences of their own."""
+        return self.dp > 1
+
+    @property
     def kv_shards(self) -> int:
         """How many ways one sequence's KV is really cut; further tensor-parallel ranks hold copies."""
         return min(self.tp, max(a.kv_shards for _, a in self.shape.attention))
@@ -73,10 +78,11 @@ class Deployment:
             dense_flops_per_s=chip.flops_per_s_at(self.rest_dtype),
             expert_flops_per_s=chip.flops_per_s_at(self.experts_dtype),
             attention_flops_per_s=chip.flops_per_s_at("bf16"),
-            hbm_bytes=chip.hbm_bytes,
+            memory_bytes=chip.memory_bytes,
             hbm_bytes_per_s=chip.hbm_bytes_per_s,
             link_bytes_per_s=chip.link_bytes_per_s,
             net_bytes_per_s=chip.net_bytes_per_s,
+            collective_s=chip.collective_s,
             attention_tp=float(self.tp),
             attention_dp=float(self.dp),
             stages=float(self.pp),
@@ -98,7 +104,9 @@ class Deployment:
 
     def kv_budget_bytes(self) -> float:
         """Return the replica's memory left for distinct KV, copies taken out (2.6); negative if none is."""
-        usable = self.chip.hbm_bytes * USABLE_HBM - OTHER_MEMORY_BYTES - self.weight_bytes_per_accelerator()
+        usable = (
+            self.chip.memory_bytes * USABLE_HBM - OTHER_MEMORY_BYTES - self.weight_bytes_per_accelerator()
+        )
         return usable * self.accelerators * self.kv_shards / self.tp
 
 

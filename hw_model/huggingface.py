@@ -68,7 +68,17 @@ def _attention(config: Config, name: str, hidden: int, layers: int) -> tuple[tup
         heads, kv_heads, head_dim = _heads(config, name, hidden)
         limit = int(config["sparse_block_size"]) * int(config["sparse_block_topk"])
         groups.append(
-            (sparse, shapes.block_sparse(hidden, heads, kv_heads, head_dim, read_limit_tokens=limit))
+            (
+                sparse,
+                shapes.block_sparse(
+                    hidden,
+                    heads,
+                    kv_heads,
+                    head_dim,
+                    read_limit_tokens=limit,
+                    normed_heads=_normed_heads(config),
+                ),
+            )
         )
         full_layers -= sparse
     if full_layers:
@@ -77,6 +87,12 @@ def _attention(config: Config, name: str, hidden: int, layers: int) -> tuple[tup
     if others:
         groups.append((others, _other_attention(config, name, hidden)))
     return tuple(groups)
+
+
+def _normed_heads(config: Config) -> bool:
+    """Tell whether queries and keys are normalised per head: said in the config, or a habit of the family."""
+    by_habit = str(config.get("model_type", "")).startswith(("qwen3", "gemma3"))
+    return bool(config.get("use_qk_norm", by_habit))
 
 
 def _full_layers(config: Config, layers: int) -> int:
@@ -114,7 +130,14 @@ def _full_attention(config: Config, name: str, hidden: int) -> Attention:
             index_dim=int(config["index_head_dim"]) if indexed else 0,
             read_limit_tokens=int(config["index_topk"]) if indexed else None,
         )
-    return shapes.grouped_query(hidden, heads, kv_heads, head_dim, gated=bool(config.get("attn_output_gate")))
+    return shapes.grouped_query(
+        hidden,
+        heads,
+        kv_heads,
+        head_dim,
+        gated=bool(config.get("attn_output_gate")),
+        normed_heads=_normed_heads(config),
+    )
 
 
 def _other_attention(config: Config, name: str, hidden: int) -> Attention:
@@ -129,7 +152,9 @@ def _other_attention(config: Config, name: str, hidden: int) -> Attention:
         )
     heads, kv_heads, head_dim = _heads(config, name, hidden)
     window = _whole(config, name, "sliding_window", "attention_chunk_size")
-    return shapes.grouped_query(hidden, heads, kv_heads, head_dim, window_tokens=window)
+    return shapes.grouped_query(
+        hidden, heads, kv_heads, head_dim, window_tokens=window, normed_heads=_normed_heads(config)
+    )
 
 
 def _compressed_layers(
@@ -169,9 +194,8 @@ def _experts(config: Config, name: str, hidden: int, layers: int) -> tuple[int, 
     step = int(config.get("interleave_moe_layer_step") or config.get("decoder_sparse_step") or 1)
     width = _whole(config, name, "moe_intermediate_size", "intermediate_size")
     inner = int(config.get("moe_latent_size") or hidden)
-    return (layers - dense_first) // step, Experts(
-        count, _whole(config, name, "num_experts_per_tok"), 3 * inner * width
-    )
+    top_k = _whole(config, name, "num_experts_per_tok")
+    return (layers - dense_first) // step, Experts(count, top_k, 3 * inner * width, width)
 
 
 def _dense_ffn(config: Config, name: str, hidden: int, layers: int, moe_layers: int) -> int:

@@ -29,6 +29,7 @@ class Plan:
     latent_layers: Number
     linear_layers: Number
     sparse_layers: Number
+    normed_layers: Number
     moe_layers: Number
     # Weights. `dense` is what every token passes, `head` the part of it that makes logits;
     # `expert` is one expert of one layer.
@@ -37,6 +38,7 @@ class Plan:
     head_parameters: Number
     expert_parameters: Number
     expert_weight_bytes: Number
+    expert_width: Number
     experts: Number
     top_k: Number
     weight_bytes: Number
@@ -60,10 +62,11 @@ class Plan:
     dense_flops_per_s: Number
     expert_flops_per_s: Number
     attention_flops_per_s: Number
-    hbm_bytes: Number
+    memory_bytes: Number
     hbm_bytes_per_s: Number
     link_bytes_per_s: Number
     net_bytes_per_s: Number
+    collective_s: Number
     # How the model is cut: accelerators = attention_tp * attention_dp * stages.
     attention_tp: Number
     attention_dp: Number
@@ -108,12 +111,14 @@ def model_numbers(shape: ModelShape, *, experts: str, rest: str, kv: str) -> dic
         "latent_layers": sum(n for n, a in groups if "latent" in a.kind),
         "linear_layers": sum(n for n, a in groups if a.kind == "linear"),
         "sparse_layers": sum(n for n, a in groups if "sparse" in a.kind),
+        "normed_layers": sum(n for n, a in groups if a.normed_heads),
         "moe_layers": float(shape.moe_layers),
         "dense_parameters": float(shape.dense_parameters),
         "dense_weight_bytes": (shape.dense_parameters - head) * rest_element + head * 2.0,
         "head_parameters": float(head),
         "expert_parameters": float(routed.parameters) if routed else 0.0,
         "expert_weight_bytes": routed.parameters * expert_element if routed else 0.0,
+        "expert_width": float(shape.expert_width),
         "experts": float(routed.count) if routed else 1.0,
         "top_k": float(routed.top_k) if routed else 0.0,
         "weight_bytes": shape.expert_parameters * expert_element

@@ -23,6 +23,7 @@ from tokenprof.hw_model.timing import (
     kv_bandwidth,
     kv_stored_bytes,
     prefill,
+    prompt_pair_s,
 )
 
 BASES: Final = ("resource_share", "opportunity", "marginal")
@@ -93,7 +94,7 @@ def rates(
     tokens = CHUNK_TOKENS * plan.attention_dp
     chunk = prefill(plan, tokens, 0.0, c)
     per_token = 1.0 / (tokens * plan.stages)
-    growing_pair_s = _pair_seconds(plan, c)
+    growing_pair_s = prompt_pair_s(plan, c) / plan.stages
     fixed_attention_s = chunk.own_attention_s * per_token - growing_pair_s * tokens / 2.0
     work_s = (chunk.dense_s + chunk.experts_s + chunk.communication_s) * per_token + fixed_attention_s
     token_s = work_s + chunk.overhead_s * per_token
@@ -139,12 +140,6 @@ def rates(
         column(Feature.DECODE_CONTEXT, usd_per_s, own_slope_s / gained),
     ]
     return Rates(dict(zip(BASES, (_table(shared), _table(opportunity), _table(marginal)), strict=True)))
-
-
-def _pair_seconds(plan: Plan, c: Constants) -> Number:
-    """Seconds of the replica for one pair of prompt tokens in the layers that attend to everything (2.2)."""
-    arithmetic = c.prefill_attention_arithmetic * plan.attention_flops_per_s * plan.accelerators
-    return (plan.prefill_pair_flops + plan.index_pair_flops) / arithmetic
 
 
 def _table(columns: list[tuple[Feature, Number]]) -> Array:

@@ -7,7 +7,7 @@ same few facts: what it stores per token, what it reads, and what it computes (e
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 BYTES_PER_ELEMENT: Final[Mapping[str, float]] = {
@@ -46,6 +46,8 @@ class Attention:
     decode_pair_flops: float = 0.0
     index_pair_flops: float = 0.0
     state_flops: float = 0.0
+    # Queries and keys are normalised per head: more small kernels in every layer.
+    normed_heads: bool = False
     # How many tensor-parallel ranks can each hold a part of the KV; more ranks hold copies (2.1).
     kv_shards: int = 1
 
@@ -61,7 +63,14 @@ class Attention:
 
 
 def grouped_query(
-    hidden: int, heads: int, kv_heads: int, head_dim: int, *, gated: bool = False, window_tokens: int = 0
+    hidden: int,
+    heads: int,
+    kv_heads: int,
+    head_dim: int,
+    *,
+    gated: bool = False,
+    normed_heads: bool = False,
+    window_tokens: int = 0,
 ) -> Attention:
     """Return multi-head, grouped-query or multi-query attention; sliding-window if `window_tokens` is set.
 
@@ -77,26 +86,29 @@ def grouped_query(
         window_tokens=window_tokens,
         prefill_pair_flops=4.0 * heads * head_dim,
         decode_pair_flops=4.0 * heads * head_dim,
+        normed_heads=normed_heads,
         kv_shards=kv_heads,
     )
 
 
 def block_sparse(
-    hidden: int, heads: int, kv_heads: int, head_dim: int, *, read_limit_tokens: int
+    hidden: int,
+    heads: int,
+    kv_heads: int,
+    head_dim: int,
+    *,
+    read_limit_tokens: int,
+    normed_heads: bool = False,
 ) -> Attention:
     """Return grouped-query attention that stores every token but reads only its best blocks."""
-    full = grouped_query(hidden, heads, kv_heads, head_dim)
-    return Attention(
+    full = grouped_query(hidden, heads, kv_heads, head_dim, normed_heads=normed_heads)
+    return replace(
+        full,
         kind="sparse",
-        parameters=full.parameters,
-        elements=full.elements,
         read_limit_tokens=read_limit_tokens,
         # One key of head_dim per KV head for each block of 128 tokens picks the blocks.
         index_bytes=2.0 * kv_heads * head_dim / 128,
-        prefill_pair_flops=full.prefill_pair_flops,
-        decode_pair_flops=full.decode_pair_flops,
         index_pair_flops=2.0 * heads * head_dim / 128,
-        kv_shards=kv_heads,
     )
 
 
@@ -202,11 +214,12 @@ def linear(
 
 @dataclass(frozen=True, slots=True)
 class Experts:
-    """The routed experts of one mixture-of-experts layer; `parameters` is one expert's."""
+    """The routed experts of one layer; `parameters` is one expert's, `width` its inner dimension."""
 
     count: int
     top_k: int
     parameters: int
+    width: int = 0
 
     def touched(self, tokens: float) -> float:
         """Return how many experts a batch of tokens is expected to use, routed evenly (2.4)."""
@@ -235,6 +248,11 @@ class ModelShape:
     def layers(self) -> int:
         """Number of transformer layers."""
         return sum(count for count, _ in self.attention)
+
+    @property
+    def expert_width(self) -> int:
+        """Inner dimension of one expert; 0 without experts."""
+        return self.experts.width if self.experts else 0
 
     @property
     def attention_parameters(self) -> int:

@@ -14,6 +14,9 @@ import numpy as np
 from tokenprof.hw_model.constants import Constants
 from tokenprof.hw_model.plan import Number, Plan
 
+ACTIVATION_BYTES = 2.0
+RAMP_BYTES = 65_536.0
+
 
 @dataclass(frozen=True, slots=True)
 class StepTime:
@@ -43,49 +46,66 @@ class PrefillTime:
     overhead_s: Number
 
     @property
-    def total_s(self) -> Number:
-        """The whole prompt."""
+    def work_s(self) -> Number:
+        """What grows with the prompt; the rest is launches that a decode step beside it pays anyway."""
         return (
             self.dense_s
             + self.experts_s
             + self.own_attention_s
             + self.prefix_attention_s
             + self.communication_s
-            + self.overhead_s
         )
 
+    @property
+    def total_s(self) -> Number:
+        """The whole prompt, run alone."""
+        return self.work_s + self.overhead_s
 
-def dense_s(plan: Plan, tokens: Number, c: Constants, *, parameters: Number | None = None) -> Number:
-    """Time of all linear layers but the routed experts, for one attention group's tokens (2.2, 2.3)."""
-    parameters = plan.dense_parameters if parameters is None else parameters
+
+def activations_s(plan: Plan, tokens: Number, c: Constants) -> Number:
+    """Time in which the activations of one attention group's tokens pass through memory between kernels."""
+    moved = c.activation_passes * plan.layers * tokens * plan.hidden * ACTIVATION_BYTES
+    return moved / plan.hbm_bytes_per_s
+
+
+def dense_s(plan: Plan, tokens: Number, c: Constants) -> Number:
+    """Time of a decode step's linear layers without the routed experts, for one attention group (2.3)."""
     memory = plan.dense_weight_bytes / plan.attention_tp / (c.weight_bandwidth * plan.hbm_bytes_per_s)
-    compute = 2.0 * parameters * tokens / plan.attention_tp / (c.dense_arithmetic * plan.dense_flops_per_s)
-    return np.maximum(memory, compute)
+    flops = 2.0 * plan.dense_parameters * tokens / plan.attention_tp
+    compute = flops / (c.dense_arithmetic * plan.dense_flops_per_s)
+    return np.maximum(memory, compute) + activations_s(plan, tokens, c)
 
 
-def experts_touched(plan: Plan, tokens: Number) -> Number:
-    """Distinct experts of a layer that a number of tokens is expected to use, routed evenly (2.4)."""
-    return plan.experts * (1.0 - (1.0 - plan.top_k / np.maximum(plan.experts, plan.top_k + 1e-9)) ** tokens)
+def prompt_dense_s(plan: Plan, tokens: Number, c: Constants) -> Number:
+    """Time of a prompt's linear layers without the routed experts; only its last token makes logits (2.2)."""
+    flops = 2.0 * (plan.dense_parameters - plan.head_parameters) * tokens / plan.attention_tp
+    return flops / (c.prompt_dense_arithmetic * plan.dense_flops_per_s) + activations_s(plan, tokens, c)
 
 
-def expert_ranks(plan: Plan) -> Number:
-    """Accelerators that a layer's experts are spread over."""
-    return plan.attention_tp * plan.attention_dp
+def experts_touched(plan: Plan, tokens: Number, c: Constants) -> Number:
+    """Distinct experts of a layer that a number of tokens is expected to use (2.4).
+
+    Routing is uneven, so the tokens count for a little fewer: `routing_spread`.
+    """
+    missed = 1.0 - plan.top_k / np.maximum(plan.experts, plan.top_k + 1e-9)
+    return plan.experts * (1.0 - missed ** (tokens * c.routing_spread))
 
 
-def experts_s(plan: Plan, tokens: Number, c: Constants) -> Number:
-    """Time of the routed experts, all layers, for tokens of the whole replica (2.4)."""
-    skew = np.where(np.asarray(plan.expert_parallel) > 1, c.expert_imbalance, 1.0)
-    share = skew / expert_ranks(plan)
-    memory = (
-        plan.moe_layers * experts_touched(plan, tokens) * plan.expert_weight_bytes * share
-        / (c.expert_bandwidth * plan.hbm_bytes_per_s)
-    )  # fmt: skip
-    compute = (
-        plan.moe_layers * 2.0 * plan.top_k * tokens * plan.expert_parameters * share
-        / (c.expert_arithmetic * plan.expert_flops_per_s)
-    )  # fmt: skip
-    return np.maximum(memory, compute)
+def experts_s(plan: Plan, tokens: Number, c: Constants, *, arithmetic: float, tile_rows: float) -> Number:
+    """Time of the routed experts, all layers, for tokens of the whole replica (2.4).
+
+    Each used expert is read once and multiplies its tokens, padded to a tile. A narrow shard of an expert
+    wastes a part of every tile; expert-parallel ranks wait for the busiest.
+    """
+    ranks = plan.attention_tp * plan.attention_dp
+    columns = np.maximum(plan.expert_width * plan.expert_parallel / ranks, 1.0)
+    busiest = np.where(np.asarray(plan.expert_parallel) > 1, c.expert_imbalance, 1.0)
+    share = plan.moe_layers * busiest / ranks * (columns + c.shard_columns) / columns
+    touched = experts_touched(plan, tokens, c)
+    memory = touched * plan.expert_weight_bytes / (c.expert_bandwidth * plan.hbm_bytes_per_s)
+    rows = plan.top_k * tokens + tile_rows * touched
+    compute = 2.0 * rows * plan.expert_parameters / (arithmetic * plan.expert_flops_per_s)
+    return share * np.maximum(memory, compute)
 
 
 def kv_read_bytes(plan: Plan, context_tokens: Number) -> Number:
@@ -123,28 +143,37 @@ def kv_bandwidth(plan: Plan, c: Constants) -> Number:
 
 
 def decode_attention_s(plan: Plan, sequences: Number, context_tokens: Number, c: Constants) -> Number:
-    """Time of attention over the contexts of one attention-parallel group's sequences (2.3)."""
-    memory = (
-        kv_read_bytes(plan, context_tokens) / plan.kv_shards / (kv_bandwidth(plan, c) * plan.hbm_bytes_per_s)
-    )
-    flops = (1.0 + plan.drafted_tokens) * decode_attention_flops(plan, context_tokens)
-    compute = flops / plan.attention_tp / (c.decode_attention_arithmetic * plan.attention_flops_per_s)
+    """Time of attention over the contexts of one attention group's sequences (2.3)."""
+    read = kv_read_bytes(plan, context_tokens) / plan.kv_shards
+    memory = read / (kv_bandwidth(plan, c) * plan.hbm_bytes_per_s)
+    flops = (1.0 + plan.drafted_tokens) * decode_attention_flops(plan, context_tokens) / plan.attention_tp
+    compute = flops / (c.decode_attention_arithmetic * plan.attention_flops_per_s)
     return sequences * np.maximum(memory, compute)
 
 
-def communication_s(plan: Plan, tokens: Number, c: Constants) -> Number:
-    """Time of collectives for tokens of one attention-parallel group, all layers (2.5).
+def all_reduce_s(plan: Plan, reduced_bytes: Number, c: Constants) -> Number:
+    """Time of one all-reduce over the tensor-parallel ranks (2.5).
 
-    Tensor parallelism: two ring all-reduces a layer (Patarasuk and Yuan 2009) of bf16 activations. Attention
-    data parallelism: experts get tokens and give them back all-to-all, fp8 out and bf16 back (DeepSeek-V3).
+    A ring moves 2(t-1)/t of the bytes (Patarasuk and Yuan 2009); between the smallest message and a full link
+    the measured time grows about as the root of the size.
     """
-    tp = plan.attention_tp
-    reduced_bytes = 2.0 * (tp - 1.0) / tp * tokens * plan.hidden * 2.0
-    reduce = 2.0 * plan.layers * (c.collective_s + reduced_bytes / (c.link_bandwidth * plan.link_bytes_per_s))
+    others = plan.attention_tp - 1.0
+    ring = 2.0 * others / plan.attention_tp * reduced_bytes / (c.link_bandwidth * plan.link_bytes_per_s)
+    ramp = c.collective_ramp_s * np.sqrt(reduced_bytes / RAMP_BYTES) * others / 7.0
+    return plan.collective_s + ring + ramp
+
+
+def communication_s(plan: Plan, tokens: Number, c: Constants, *, wait_s: float) -> Number:
+    """Time of collectives for tokens of one attention group, all layers (2.5).
+
+    Tensor parallelism: two all-reduces of bf16 activations a layer. Attention data parallelism: experts get
+    tokens and give them back all-to-all, fp8 out and bf16 back (DeepSeek-V3, arXiv 2412.19437).
+    """
+    reduce = 2.0 * plan.layers * (all_reduce_s(plan, tokens * plan.hidden * ACTIVATION_BYTES, c) + wait_s)
     link = np.where(np.asarray(plan.crosses_scaleup) > 0, plan.net_bytes_per_s, plan.link_bytes_per_s)
-    sent_bytes = tokens / tp * plan.top_k * plan.hidden * 3.0
-    exchange = plan.moe_layers * (2.0 * c.collective_s + sent_bytes / (c.link_bandwidth * link))
-    return np.where(np.asarray(tp) > 1, reduce, 0.0) + np.where(
+    sent_bytes = tokens / plan.attention_tp * plan.top_k * plan.hidden * 3.0
+    exchange = plan.moe_layers * (2.0 * (plan.collective_s + wait_s) + sent_bytes / (c.link_bandwidth * link))
+    return np.where(np.asarray(plan.attention_tp) > 1, reduce, 0.0) + np.where(
         np.asarray(plan.attention_dp) > 1, exchange, 0.0
     )
 
@@ -158,8 +187,20 @@ def overhead_s(plan: Plan, c: Constants) -> Number:
         + plan.latent_layers * c.latent_layer_s
         + plan.linear_layers * c.linear_layer_s
         + plan.sparse_layers * c.sparse_layer_s
+        + plan.normed_layers * c.normed_layer_s
     )
-    return engine * layers + c.step_s
+    fp8_experts = np.asarray(plan.expert_weight_bytes) == np.maximum(plan.expert_parameters, 1.0)
+    grouped = plan.trtllm * fp8_experts * plan.moe_layers * plan.experts / plan.expert_parallel
+    total: Number = engine * layers + c.expert_group_s * grouped + c.step_s
+    return total
+
+
+def sequences_s(plan: Plan, sequences: Number, c: Constants) -> Number:
+    """Time the host spends on every sequence of a step: scheduling, sampling, streaming."""
+    each = (
+        plan.trtllm * c.trtllm_sequence_s + plan.vllm * c.vllm_sequence_s + plan.sglang * c.sglang_sequence_s
+    )
+    return sequences * each
 
 
 def decode_step(plan: Plan, batch: Number, context_tokens: Number, c: Constants) -> StepTime:
@@ -173,10 +214,20 @@ def decode_step(plan: Plan, batch: Number, context_tokens: Number, c: Constants)
     checked = 1.0 + plan.drafted_tokens
     return StepTime(
         dense_s=dense_s(plan, per_group * checked, c),
-        experts_s=experts_s(plan, per_stage * checked, c),
+        experts_s=experts_s(
+            plan, per_stage * checked, c, arithmetic=c.expert_arithmetic, tile_rows=c.tile_rows
+        ),
         attention_s=decode_attention_s(plan, per_group, context_tokens, c),
-        communication_s=communication_s(plan, per_group * checked, c),
-        overhead_s=overhead_s(plan, c),
+        communication_s=communication_s(plan, per_group * checked, c, wait_s=c.collective_wait_s),
+        overhead_s=overhead_s(plan, c) + sequences_s(plan, per_group, c),
+    )
+
+
+def prompt_pair_s(plan: Plan, c: Constants) -> Number:
+    """Time of one pair of prompt tokens in the layers that attend to everything (2.2)."""
+    arithmetic = c.prompt_attention_arithmetic * plan.attention_flops_per_s
+    return (plan.prefill_pair_flops + plan.index_pair_flops) / (
+        arithmetic * plan.attention_tp * plan.attention_dp
     )
 
 
@@ -186,16 +237,22 @@ def prefill(plan: Plan, new_tokens: Number, cached_tokens: Number, c: Constants)
     The prefix costs no linear work, but every new token attends to it: that is what a cache read costs.
     """
     per_group = new_tokens / plan.attention_dp
-    attention = plan.accelerators / plan.stages * c.prefill_attention_arithmetic * plan.attention_flops_per_s
-    limited = np.minimum(cached_tokens + new_tokens / 2.0, plan.read_limit_tokens)
-    windowed = np.minimum(cached_tokens + new_tokens / 2.0, plan.window_tokens)
-    fixed = plan.prefill_limited_pair_flops * limited + plan.window_pair_flops * windowed + plan.state_flops
-    growing = plan.prefill_pair_flops + plan.index_pair_flops
+    middle = cached_tokens + new_tokens / 2.0
+    fixed = (
+        plan.prefill_limited_pair_flops * np.minimum(middle, plan.read_limit_tokens)
+        + plan.window_pair_flops * np.minimum(middle, plan.window_tokens)
+        + plan.state_flops
+    )
+    arithmetic = c.prompt_attention_arithmetic * plan.attention_flops_per_s
+    fixed_s = new_tokens * fixed / (arithmetic * plan.attention_tp * plan.attention_dp)
+    pair_s = prompt_pair_s(plan, c)
     return PrefillTime(
-        dense_s=dense_s(plan, per_group, c, parameters=plan.dense_parameters - plan.head_parameters),
-        experts_s=experts_s(plan, new_tokens, c),
-        own_attention_s=new_tokens * (growing * new_tokens / 2.0 + fixed) / attention,
-        prefix_attention_s=new_tokens * growing * cached_tokens / attention,
-        communication_s=communication_s(plan, per_group, c),
+        dense_s=prompt_dense_s(plan, per_group, c),
+        experts_s=experts_s(
+            plan, new_tokens, c, arithmetic=c.prompt_expert_arithmetic, tile_rows=c.prompt_tile_rows
+        ),
+        own_attention_s=pair_s * new_tokens * new_tokens / 2.0 + fixed_s,
+        prefix_attention_s=pair_s * new_tokens * cached_tokens,
+        communication_s=communication_s(plan, per_group, c, wait_s=0.0),
         overhead_s=overhead_s(plan, c),
     )

@@ -1,5 +1,7 @@
 """The hour of an accelerator, bottom up."""
 
+from dataclasses import replace
+
 import pytest
 
 from tokenprof.hw_model.catalogue import find_chip
@@ -28,8 +30,6 @@ def test_l1_the_published_megawatt():
 
 
 def test_l1_6_the_dearer_building_widens_the_floor():
-    from dataclasses import replace
-
     low, high = (
         site_cost(replace(ONE_MEGAWATT, building_usd=usd)).usd_per_accelerator_hour for usd in (20e6, 30e6)
     )

@@ -1,0 +1,154 @@
+"""Fit the constants of the time equations to measurements, yours or the public set.
+
+Weighted least squares on the logarithm of predicted over measured time, with a soft-L1 loss so that odd rows
+count little, and a log-normal prior on every constant so that what the data does not tell stays physical.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tokenprof.hw_model.constants import NAMES, Constants, constant_rows
+from tokenprof.hw_model.measurements import Measurement
+from tokenprof.hw_model.plan import Array, Plan, stack
+from tokenprof.hw_model.serving import Load, stack_loads, time_per_output_token_s
+
+NOISE: Final = 0.10
+"""Errors beyond this share count linearly, not squared: about the spread between versions of one engine."""
+
+PRIOR_WEIGHT: Final = 4.0
+_ITERATIONS: Final = 40
+_STEP: Final = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """Where a constant starts, and how far data may take it: the sd of its logarithm, 0 for a fixed one."""
+
+    value: float
+    sd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Fitted constants with the standard deviation of each one's logarithm."""
+
+    constants: Constants
+    log_sd: Mapping[str, float]
+
+
+def priors() -> dict[str, Prior]:
+    """Return the priors that ship: from measured kernels and published studies."""
+    return {name: Prior(row["prior"], row["prior_sd"]) for name, row in constant_rows().items()}
+
+
+def priors_from_fit() -> dict[str, Prior]:
+    """Return the shipped fit as priors, for calibrating it further on one's own server."""
+    return {
+        name: Prior(row["value"], 0.0 if row["prior_sd"] == 0 else max(row["log_sd"], 0.05))
+        for name, row in constant_rows().items()
+    }
+
+
+def stacked(measured: Sequence[Measurement]) -> tuple[Plan, Load, Array]:
+    """Return measurements as arrays: plans, loads and times per output token [s]."""
+    return (
+        stack([m.deployment.plan() for m in measured]),
+        stack_loads([m.load for m in measured]),
+        np.array([m.tpot_s for m in measured]),
+    )
+
+
+def cell_weights(cells: Sequence[str]) -> Array:
+    """Return weights by which a cell of n rows counts as the root of n rows would."""
+    sizes = Counter(cells)
+    weights = np.array([sizes[cell] ** -0.5 for cell in cells])
+    return np.asarray(weights / weights.mean())
+
+
+def fit(
+    measured: Sequence[Measurement], prior: Mapping[str, Prior], *, prior_weight: float = PRIOR_WEIGHT
+) -> Fit:
+    """Return the constants that explain the measurements best, given the priors."""
+    plan, load, tpot_s = stacked(measured)
+    weights = cell_weights([m.cell for m in measured])
+    free = [name for name in NAMES if prior[name].sd > 0]
+    fixed = {name: prior[name].value for name in NAMES if prior[name].sd == 0}
+    start = np.log([prior[name].value for name in free])
+    pull = np.sqrt(prior_weight) / np.array([prior[name].sd for name in free])
+
+    def constants(x: Array) -> Constants:
+        return Constants(**fixed, **dict(zip(free, np.exp(x).tolist(), strict=True)))
+
+    def errors(x: Array) -> Array:
+        predicted = time_per_output_token_s(plan, load, constants(x))
+        return np.asarray(np.sqrt(weights) * (np.log(predicted) - np.log(tpot_s)) / NOISE)
+
+    found, curvature = _soft_least_squares(errors, start, pull)
+    log_sd = np.sqrt(np.diag(np.linalg.inv(curvature)))
+    return Fit(constants(found), dict(zip(free, log_sd.tolist(), strict=True)))
+
+
+def _soft_least_squares(
+    errors: Callable[[Array], Array], start: Array, pull: Array
+) -> tuple[Array, npt.NDArray[np.float64]]:
+    """Minimise soft-L1 errors plus the pull towards the start; return the place and the curvature there.
+
+    Levenberg and Marquardt's damped Gauss-Newton on reweighted errors.
+    """
+
+    def loss(x: Array, e: Array) -> float:
+        return float(2.0 * np.sum(np.sqrt(1.0 + e * e) - 1.0) + np.sum((pull * (x - start)) ** 2))
+
+    x, damping = start.copy(), 1e-3
+    e = errors(x)
+    best = loss(x, e)
+    curvature = np.diag(pull**2)
+    for _ in range(_ITERATIONS):
+        slopes = np.stack([(errors(x + _STEP * unit) - e) / _STEP for unit in np.eye(len(x))], axis=1)
+        soft = 1.0 / np.sqrt(1.0 + e * e)
+        curvature = slopes.T @ (soft[:, None] * slopes) + np.diag(pull**2)
+        gradient = slopes.T @ (soft * e) + pull**2 * (x - start)
+        for _ in range(12):
+            tried = x - np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), gradient)
+            tried_e = errors(tried)
+            reached = loss(tried, tried_e)
+            if reached < best:
+                break
+            damping *= 4.0
+        else:
+            break
+        gained, x, e, best, damping = best - reached, tried, tried_e, reached, damping / 6.0
+        if gained < 1e-7 * best:
+            break
+    return x, curvature
+
+
+def predict(measured: Sequence[Measurement], constants: Constants) -> Array:
+    """Return the predicted time per output token of each measurement [s]."""
+    plan, load, _ = stacked(measured)
+    return np.asarray(time_per_output_token_s(plan, load, constants))
+
+
+def held_out_predictions(
+    measured: Sequence[Measurement],
+    groups: Sequence[str],
+    training: Sequence[bool],
+    prior: Mapping[str, Prior],
+    *,
+    prior_weight: float = PRIOR_WEIGHT,
+) -> Array:
+    """Return predictions of every row by constants fitted on the training rows outside the row's group."""
+    predicted = np.zeros(len(measured))
+    for group in sorted(set(groups)):
+        seen = [m for m, g, train in zip(measured, groups, training, strict=True) if train and g != group]
+        unseen = [i for i, g in enumerate(groups) if g == group]
+        constants = fit(seen, prior, prior_weight=prior_weight).constants
+        predicted[unseen] = predict([measured[i] for i in unseen], constants)
+    return predicted
