@@ -43,6 +43,11 @@ MEASURABLE_OUTPUT_TOKENS = 50
 """Calls with fewer output tokens say nothing of the speed of generation: the prompt's time outweighs it."""
 
 
+FASTEST_TOKENS_PER_S = 2000.0
+"""No accelerator of the catalogue streams a large model to one user this fast: the weights alone take longer to
+read. A run that claims more was answered by a replay, and its clock says nothing of hardware."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnWork:
     """What one model call asked of the hardware.
@@ -201,13 +206,17 @@ def mean_context_tokens(turns: Sequence[TurnWork]) -> float:
 
 
 def observed_tokens_per_s(turns: Sequence[TurnWork]) -> float | None:
-    """Return the speed the run saw: the median over calls long enough to tell; a floor."""
+    """Return the speed the run saw: the median over calls long enough to tell; a floor.
+
+    None where no call is long enough, or where the clock is that of a replay or a loopback provider.
+    """
     speeds = [
         t.output_tokens / t.duration_s
         for t in turns
         if t.duration_s is not None and t.duration_s > 0 and t.output_tokens >= MEASURABLE_OUTPUT_TOKENS
     ]
-    return float(np.median(speeds)) if speeds else None
+    median = float(np.median(speeds)) if speeds else None
+    return median if median is None or median <= FASTEST_TOKENS_PER_S else None
 
 
 def _row(name: str, value: Any, source: str, low: Any = None, high: Any = None) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from tokenprof.testing import LoopbackProvider, Overheads, Reply, texts
 
 MODEL = "claude-opus-4-8"
 SKILLS = 103
+TOKENS_PER_S = 60.0
+"""About what hosted models of this class write, so that the run's own clock is one a server could have."""
 _HOUR = {"type": "ephemeral", "ttl": "1h"}
 _FIVE_MINUTES = {"type": "ephemeral"}
 
@@ -81,7 +83,9 @@ def tool_schemas() -> list[dict[str, Any]]:
 
 def system_prompt() -> list[dict[str, Any]]:
     """Return the instructions (about 2,500 tokens) and the skills index, each behind a cache breakpoint."""
-    instructions = "You are an assistant for a busy office. " + texts.prose(random.Random("instructions"), 213)
+    instructions = "You are an assistant for a busy office. " + texts.prose(
+        random.Random("instructions"), 213
+    )
     index = texts.one_liners(random.Random("skills"), SKILLS)
     return [
         {"type": "text", "text": instructions, "cache_control": _HOUR},
@@ -104,9 +108,11 @@ def main(output: Path) -> Path:
     import anthropic
 
     path = free_name(output)
-    overheads = Overheads(tools_preamble=346, per_message=4, per_tool_use=20, per_tool_result=10, prompt_end=3)
+    overheads = Overheads(
+        tools_preamble=346, per_message=4, per_tool_use=20, per_tool_result=10, prompt_end=3
+    )
     with (
-        LoopbackProvider(script(), overheads=overheads) as provider,
+        LoopbackProvider(script(), overheads=overheads, tokens_per_s=TOKENS_PER_S) as provider,
         tokenprof.profile(path, tags={"demo": "email"}),
     ):
         client = anthropic.Anthropic(api_key="no key needed", base_url=provider.url)

@@ -41,7 +41,8 @@ class LoopbackProvider:
 
     `script` is a list of replies, one per attempt, or a function of (request body, attempt number).
     `tokenizer` and `overheads` say how it counts, `minimum_tokens` from where it caches (None: as the
-    dated table says), `clock` what time it is for the cache. `log` holds a `WireCall` per attempt.
+    dated table says), `clock` what time it is for the cache, `tokens_per_s` how fast it writes (None: at once).
+    `log` holds a `WireCall` per attempt.
     """
 
     script: Script
@@ -50,6 +51,7 @@ class LoopbackProvider:
     drop_thinking: bool = False
     minimum_tokens: int | None = None
     clock: Callable[[], float] = time.monotonic
+    tokens_per_s: float | None = None
     log: list[WireCall] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -188,18 +190,22 @@ class _Handler(BaseHTTPRequestHandler):
         ends = "cut" if reply.cut_after_events is not None and body.get("stream") else "ok"
         ends = "error" if reply.error_after_events is not None and body.get("stream") else ends
         provider.log.append(WireCall(body, response_id, usage, tuple(counted), ends, provider.clock()))
+        seconds = usage["output_tokens"] / provider.tokens_per_s if provider.tokens_per_s else 0.0
         if body.get("stream"):
-            self._stream(reply, message, response_id)
+            self._stream(reply, message, response_id, seconds)
         else:
+            time.sleep(seconds)
             self._send(200, orjson.dumps(message), {"request-id": f"req_{response_id}"})
 
-    def _stream(self, reply: Reply, message: Mapping[str, Any], response_id: str) -> None:
+    def _stream(self, reply: Reply, message: Mapping[str, Any], response_id: str, seconds: float) -> None:
         self.send_response(200)
         self.send_header("content-type", "text/event-stream; charset=utf-8")
         self.send_header("request-id", f"req_{response_id}")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
-        for number, event in enumerate(events(message)):
+        told = list(events(message))
+        for number, event in enumerate(told):
+            time.sleep(seconds / len(told))
             if number == reply.cut_after_events:
                 # No closing chunk: the client sees the connection break.
                 self.close_connection = True
