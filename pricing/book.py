@@ -15,7 +15,7 @@ from pathlib import Path
 from tokenprof.pricing.catalogue import GenaiPrices, snapshot_date
 from tokenprof.pricing.overlay import EVERY_MODEL, Launch, Multiplier, Overlays
 from tokenprof.pricing.overlay_toml import load_overlay, shipped_overlays
-from tokenprof.pricing.rates import Price, Quote, Unpriced, UnpricedError, scaled
+from tokenprof.pricing.rates import Band, Price, Quote, Unpriced, UnpricedError, scaled
 from tokenprof.pricing.selectors import Selectors, UnknownTierError, price_context
 from tokenprof.pricing.usage import Usage
 
@@ -39,6 +39,10 @@ TTL_UNKNOWN_NOTE = "Cache writes of unknown time to live are priced at the defau
 
 NO_LAUNCH_NOTE = "No launch date is known; the listed rates are taken to have held at this date."
 
+AUDIO_NOTE = "Audio tokens have a rate of their own, so their class has no single one."
+
+AUDIO_AS_TEXT_NOTE = "No rate for audio is listed; its tokens are priced as text."
+
 _STANDARD = Selectors()
 
 
@@ -46,13 +50,13 @@ _STANDARD = Selectors()
 class _Answer:
     """A price for each band of prompt sizes, lowest first."""
 
-    bands: tuple[tuple[int, Price], ...]
+    bands: tuple[tuple[Band, Price], ...]
 
-    def price(self, prompt_tokens: int) -> Price:
-        chosen = self.bands[0][1]
-        for above_tokens, price in self.bands:
-            if prompt_tokens > above_tokens:
-                chosen = price
+    def at(self, prompt_tokens: int) -> tuple[Band, Price]:
+        chosen = self.bands[0]
+        for band, price in self.bands:
+            if prompt_tokens > band.above_tokens:
+                chosen = band, price
         return chosen
 
 
@@ -78,7 +82,7 @@ class PriceBook:
         answer = self._answer(provider, model, at, selectors)
         if isinstance(answer, Unpriced):
             return answer
-        price = answer.price(usage.input_tokens)
+        price = _with_audio(*answer.at(usage.input_tokens), usage)
         if "request" in price.fee_rates and "request" not in dict(usage.fees):
             return Unpriced(
                 f"{provider} charges a fee per request for '{model}', which the recorded usage does not "
@@ -232,7 +236,7 @@ class PriceBook:
             return self.catalogue.quote(provider, row, at, context)
         return None
 
-    def _price_bands(self, provider: str, quote: Quote, day: date) -> tuple[tuple[int, Price], ...]:
+    def _price_bands(self, provider: str, quote: Quote, day: date) -> tuple[tuple[Band, Price], ...]:
         """Return a price per band. An overlay row's own fees prevail over [[fee]] rows, those over listed."""
         fees = self.overlays.fee_rates(provider, quote.model, day)
         for discount in self.overlays.discounts(provider, quote.model, day):
@@ -254,7 +258,7 @@ class PriceBook:
                 checked=quote.checked or CATALOGUE_AS_OF.get(self.catalogue.version),
                 notes=quote.notes,
             )
-            bands.append((band.above_tokens, price))
+            bands.append((band, price))
         return tuple(bands)
 
 
@@ -267,13 +271,30 @@ def default_book(overlays: Sequence[Path] = ()) -> PriceBook:
     return PriceBook(GenaiPrices(), Overlays(parts))
 
 
+def _with_audio(band: Band, price: Price, usage: Usage) -> Price:
+    """Return a price for usage with audio in it: classes that hold text and audio have two rates, not one."""
+    parts = {"uncached_input": usage.audio_input_tokens, "output": usage.audio_output_tokens}
+    held = [cls for cls, tokens in parts.items() if tokens]
+    if not held:
+        return price
+    mixed = {
+        cls: (price.rates[cls], band.audio_rates[cls])
+        for cls in held
+        if cls in band.audio_rates and cls in price.rates
+    }
+    note = AUDIO_NOTE if mixed else AUDIO_AS_TEXT_NOTE
+    rates = {cls: rate for cls, rate in price.rates.items() if cls not in mixed}
+    return replace(price, rates=rates, mixed=mixed, notes=(*price.notes, note))
+
+
 def _multiplied(quote: Quote, factor: Multiplier) -> Quote:
     bands = []
     for band in quote.bands:
         rates = scaled(band.rates, factor.factor, factor.classes)
         if factor.only_classes and factor.classes:
             rates = {cls: rate for cls, rate in rates.items() if cls in factor.classes}
-        bands.append(replace(band, rates=rates))
+        audio_rates = scaled(band.audio_rates, factor.factor, factor.classes)
+        bands.append(replace(band, rates=rates, audio_rates=audio_rates))
     return replace(
         quote,
         bands=tuple(bands),

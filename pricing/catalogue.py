@@ -30,6 +30,9 @@ MTOK_CLASSES = {
 }
 """The package's price keys per million tokens, and the classes each one prices; later keys prevail."""
 
+AUDIO_CLASSES = {"input_audio_mtok": "uncached_input", "output_audio_mtok": "output"}
+"""The package's prices of audio, and the classes that hold it."""
+
 KCOUNT_FEES = {
     "web_searches_kcount": "web_search",
     "storage_searches_kcount": "file_search",
@@ -235,7 +238,8 @@ def _band(prices: Mapping[str, Any], above_tokens: int, thirty_minutes: bool) ->
         if key in at_size:
             rates |= dict.fromkeys(classes, per_piece(at_size[key], 6))
     fees = {fee: per_piece(at_size[key], 3) for key, fee in KCOUNT_FEES.items() if key in at_size}
-    return Band(above_tokens=above_tokens, rates=rates, fee_rates=fees)
+    audio = {cls: per_piece(at_size[key], 6) for key, cls in AUDIO_CLASSES.items() if key in at_size}
+    return Band(above_tokens=above_tokens, rates=rates, fee_rates=fees, audio_rates=audio)
 
 
 def _price_above(price: Any, above_tokens: int) -> Decimal:

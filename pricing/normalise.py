@@ -143,7 +143,15 @@ def usage_from_gemini(raw: Wire) -> Usage:
         cache_read_tokens=read,
         output_tokens=output,
         reasoning_tokens=thoughts,
+        audio_input_tokens=_audio_tokens(raw, "promptTokensDetails"),
+        audio_output_tokens=_audio_tokens(raw, "candidatesTokensDetails"),
     )
+
+
+def _audio_tokens(raw: Wire, details: str) -> int:
+    """Return the audio among Gemini's counts by modality."""
+    audio = (part for part in entries(raw.get(details)) if part.get("modality") == "AUDIO")
+    return sum(optional_count(part, "tokenCount") for part in audio)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,5 +244,7 @@ def _inclusive(raw: Wire, *, total: str, details: str, output: str, output_detai
             required_count(raw, output), output, reasoning, f"{output_details}.reasoning_tokens"
         ),
         reasoning_tokens=reasoning,
+        audio_input_tokens=optional_count(parts, "audio_tokens"),
+        audio_output_tokens=optional_count(raw.get(output_details) or {}, "audio_tokens"),
         **writes,
     )

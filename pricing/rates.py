@@ -25,12 +25,14 @@ class UnpricedError(ValueError):
 class Band:
     """Rates that hold for a whole request whose prompt is longer than `above_tokens` (0: any prompt).
 
-    `rates` are USD per token by class, `fee_rates` USD per piece by fee name.
+    `rates` are USD per token by class, `fee_rates` USD per piece by fee name, `audio_rates` USD per token
+    of audio by class, for models that price it apart.
     """
 
     above_tokens: int
     rates: Rates
     fee_rates: Rates = field(default_factory=dict)
+    audio_rates: Rates = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class Price:
 
     `model` is the id of the row. `rates` are USD per token by class; a class that is absent has no known
     rate. `fee_rates` are USD per piece. `valid_from` is when the row began, `source` where it stands,
-    `checked` when somebody last looked, `notes` what a reader must know about it.
+    `checked` when somebody last looked, `notes` what a reader must know about it. `mixed` holds the text
+    and the audio rate of classes that have both, which therefore have no single rate.
     """
 
     provider: str
@@ -62,6 +65,7 @@ class Price:
     source: str
     checked: date | None
     notes: tuple[str, ...] = ()
+    mixed: Mapping[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
 
     def amounts(self, usage: Usage) -> dict[str, Decimal]:
         """Return the exact USD of each class, `fee` included.
@@ -82,6 +86,9 @@ class Price:
         amounts: dict[str, Decimal | None] = {}
         for cls in TOKEN_CLASSES:
             tokens = usage.tokens_of(cls)
+            if cls in self.mixed:
+                amounts[cls] = self._mixed_amount(cls, usage)
+                continue
             rate = self.rates.get(cls)
             amounts[cls] = None if rate is None and tokens else times(tokens, rate or ZERO)
         amounts["fee"] = self._fee_amount(usage.fees)
@@ -90,6 +97,16 @@ class Price:
     def missing(self, usage: Usage) -> tuple[str, ...]:
         """Return the classes of this usage that have no rate."""
         return tuple(cls for cls, amount in self.known_amounts(usage).items() if amount is None)
+
+    def _mixed_amount(self, cls: str, usage: Usage) -> Decimal | None:
+        """Return text at its rate and audio at its own; None where the audio may be in another class too."""
+        tokens = usage.tokens_of(cls)
+        audio = usage.audio_output_tokens if cls == "output" else usage.audio_input_tokens
+        elsewhere = usage.reasoning_tokens if cls == "output" else usage.input_tokens - tokens
+        if elsewhere and audio:
+            return None
+        text_rate, audio_rate = self.mixed[cls]
+        return EXACT.add(times(tokens - audio, text_rate), times(audio, audio_rate))
 
     def _fee_amount(self, fees: Iterable[tuple[str, int]]) -> Decimal | None:
         total = ZERO

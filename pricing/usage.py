@@ -38,7 +38,9 @@ class Usage:
 
     `cache_write_tokens` are writes whose time to live the source does not tell. `output_tokens` is all
     output that is not reasoning. `fees` counts server-tool uses and the like, by name, each name once.
-    Raises `UsageError` where a count is not a non-negative int.
+    The audio counts say how much of the prompt and of the output is audio, which some models price apart;
+    they are parts of the other counts, not further tokens. Raises `UsageError` where a count is not a
+    non-negative int, or audio exceeds what it is part of.
     """
 
     uncached_input_tokens: int = 0
@@ -51,12 +53,17 @@ class Usage:
     output_tokens: int = 0
     reasoning_tokens: int = 0
     fees: tuple[tuple[str, int], ...] = ()
+    audio_input_tokens: int = 0
+    audio_output_tokens: int = 0
 
     def __post_init__(self) -> None:
         for name in _TOKEN_FIELDS:
             check_count(name, getattr(self, name))
         for name, count in self.fees:
             check_count(f"fees[{name}]", count)
+        for part, whole in (("audio_input", self.input_tokens), ("audio_output", self.all_output_tokens)):
+            if getattr(self, f"{part}_tokens") > whole:
+                raise UsageError(f"Usage key '{part}_tokens' exceeds the {whole} tokens it is part of.")
         if len({name for name, _ in self.fees}) != len(self.fees):
             raise UsageError(f"Usage.fees names a fee twice: {self.fees}. Add the counts up first.")
 

@@ -330,3 +330,50 @@ def test_openai_reasoning_is_inside_the_completion_and_billed_once():
 def test_a_stream_without_usage_is_unmeasured_and_not_zero():
     with pytest.raises(UsageError, match="'prompt_tokens' is missing"):
         usage_from_openai_chat({})
+
+
+def test_audio_is_priced_at_its_own_rate_and_never_as_text():
+    usage = usage_from_openai_chat(
+        {
+            "prompt_tokens": 1_000,
+            "completion_tokens": 500,
+            "prompt_tokens_details": {"audio_tokens": 800, "cached_tokens": 0},
+            "completion_tokens_details": {"audio_tokens": 400},
+        }
+    )
+    price = price_of("gpt-audio", usage, provider="openai")
+    amounts = price.amounts(usage)
+    # Text 2.5 / 10, audio 32 / 64
+    assert amounts["uncached_input"] == Decimal("0.0261")
+    assert amounts["output"] == Decimal("0.0266")
+    assert "uncached_input" not in price.rates
+    silent = Usage(uncached_input_tokens=1_000, output_tokens=500)
+    assert bill("gpt-audio", silent, provider="openai") == Decimal("0.0075")
+
+
+def test_audio_beside_cached_input_is_unknown_since_nobody_says_which_was_cached():
+    usage = usage_from_openai_chat(
+        {
+            "prompt_tokens": 1_000,
+            "completion_tokens": 0,
+            "prompt_tokens_details": {"audio_tokens": 300, "cached_tokens": 500},
+        }
+    )
+    assert "uncached_input" in price_of("gpt-audio", usage, provider="openai").missing(usage)
+
+
+def test_audio_at_a_model_without_a_rate_for_it_is_text_and_says_so():
+    usage = usage_from_gemini(
+        {
+            "promptTokenCount": 1_000,
+            "candidatesTokenCount": 0,
+            "promptTokensDetails": [
+                {"modality": "TEXT", "tokenCount": 100},
+                {"modality": "AUDIO", "tokenCount": 900},
+            ],
+        }
+    )
+    assert usage.audio_input_tokens == 900
+    price = price_of("gemini-3.8-flash", usage, provider="google")
+    assert price.amounts(usage)["uncached_input"] == Decimal("0.00075")
+    assert any("priced as text" in note for note in price.notes)
