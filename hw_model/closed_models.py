@@ -251,6 +251,7 @@ def _plan(drawn: Mapping[str, Array]) -> Plan:
         expert_parallel=np.where(accelerators > attention_tp, accelerators, 1.0),
         kv_shards=np.where(latent, 1.0, attention_tp),
         crosses_scaleup=(accelerators > column["scaleup_world"]).astype(float),
+        sent_copies=np.where(accelerators > attention_tp, 0.6 * top_k, 0.0),
         drafted_tokens=drawn["mtp"], tokens_per_step=1.0 + drawn["mtp"] * drawn["acceptance"],
         trtllm=none + 1.0, vllm=none, sglang=none,
     )  # fmt: skip

@@ -44,8 +44,8 @@ MEASURABLE_OUTPUT_TOKENS = 50
 
 
 FASTEST_TOKENS_PER_S = 2000.0
-"""No accelerator of the catalogue streams a large model to one user this fast: the weights alone take longer to
-read. A run that claims more was answered by a replay, and its clock says nothing of hardware."""
+"""No accelerator of the catalogue streams a large model to one user so fast: reading the weights alone takes
+longer. A run that claims more was answered by a replay, and its clock says nothing of hardware."""
 
 
 @dataclass(frozen=True, slots=True)

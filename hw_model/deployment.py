@@ -70,6 +70,26 @@ class Deployment:
             return f"{self.rest_dtype} weights, {self.kv_dtype} KV"
         return f"{self.experts_dtype} experts, {self.rest_dtype} rest, {self.kv_dtype} KV"
 
+    @property
+    def crosses_scaleup(self) -> bool:
+        """Whether expert ranks talk over the network, not only over the links of one scale-up domain."""
+        return self.tp * self.dp > self.chip.scaleup_world
+
+    def sent_copies(self) -> float:
+        """Return how many copies of a token go to experts elsewhere, on the replica's slowest wire (2.5).
+
+        Experts of one place share a copy: top-k spread evenly over n places reaches n(1 - (1 - 1/n)^k) of
+        them, of which one in n is home; routing may be confined to fewer nodes.
+        """
+        if self.shape.experts is None or self.dp == 1:
+            return 0.0
+        ranks = self.tp * self.dp
+        places = ranks / self.chip.scaleup_world if self.crosses_scaleup else float(ranks)
+        reached = places * (1.0 - (1.0 - 1.0 / places) ** self.shape.experts.top_k)
+        if self.crosses_scaleup and self.shape.experts.node_limit:
+            reached = min(reached, float(self.shape.experts.node_limit))
+        return reached * (1.0 - 1.0 / places)
+
     def plan(self) -> Plan:
         """Return the deployment as the numbers of the time equations."""
         chip = self.chip
@@ -88,7 +108,8 @@ class Deployment:
             stages=float(self.pp),
             expert_parallel=float(self.ep),
             kv_shards=float(self.kv_shards),
-            crosses_scaleup=float(self.accelerators // self.pp > chip.scaleup_world),
+            crosses_scaleup=float(self.crosses_scaleup),
+            sent_copies=self.sent_copies(),
             drafted_tokens=float(self.drafted_tokens),
             tokens_per_step=tokens_per_step(self.drafted_tokens, self.acceptance),
             **{engine: float(engine == self.engine) for engine in ENGINES},

@@ -195,7 +195,8 @@ def _experts(config: Config, name: str, hidden: int, layers: int) -> tuple[int, 
     width = _whole(config, name, "moe_intermediate_size", "intermediate_size")
     inner = int(config.get("moe_latent_size") or hidden)
     top_k = _whole(config, name, "num_experts_per_tok")
-    return (layers - dense_first) // step, Experts(count, top_k, 3 * inner * width, width)
+    node_limit = int(config["topk_group"]) if int(config.get("n_group") or 1) > 1 else None
+    return (layers - dense_first) // step, Experts(count, top_k, 3 * inner * width, width, node_limit)
 
 
 def _dense_ffn(config: Config, name: str, hidden: int, layers: int, moe_layers: int) -> int:

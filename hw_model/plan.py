@@ -74,6 +74,8 @@ class Plan:
     expert_parallel: Number
     kv_shards: Number
     crosses_scaleup: Number
+    # Copies of a token sent to experts elsewhere: to other nodes where the replica crosses them, else ranks.
+    sent_copies: Number
     # Speculative decoding: tokens drafted beside each real one, and tokens gained per step with them (2.7).
     drafted_tokens: Number
     tokens_per_step: Number

@@ -1,8 +1,8 @@
 """A server that takes prompts and generates at once, at a fixed number of clients: what benchmarks measure.
 
-Every client waits for its answer and sends the next request, so `clients` sequences are in flight. Between
-two tokens of a sequence the others' prompts are worked on too, and that is most of what separates a measured time
-per output token from a bare decode step (2.6).
+Every client waits for its answer, then sends its next request, so `clients` sequences are in flight. Between
+two tokens of a sequence the others' prompts are worked on too, and that is most of what separates a measured
+time per output token from a bare decode step (2.6).
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def time_per_output_token_s(plan: Plan, load: Load, c: Constants) -> Number:
     """Mean time between two tokens of a sequence: a step, and its share of the others' prompts (2.3, 2.6)."""
     sequences = running_sequences(plan, load)
     step = decode_step(plan, sequences, load.prompt_tokens + load.output_tokens / 2.0, c).total_s
-    prompt_s = prefill(plan, load.prompt_tokens, 0.0, c).work_s
+    # Prompts follow one another through pipeline stages, so each holds up only its share of them.
+    prompt_s = prefill(plan, load.prompt_tokens, 0.0, c).work_s / plan.stages
     computed = np.where(np.asarray(load.prompts_repeat) > 0, c.repeated_prompt_share, 1.0)
     others = np.maximum(sequences - 1.0, 0.0) / load.output_tokens
     return step / plan.tokens_per_step + c.interference * computed * others * prompt_s

@@ -220,6 +220,8 @@ class Experts:
     top_k: int
     parameters: int
     width: int = 0
+    # Routing confined to so many nodes (DeepSeek-V3); None where it is free.
+    node_limit: int | None = None
 
     def touched(self, tokens: float) -> float:
         """Return how many experts a batch of tokens is expected to use, routed evenly (2.4)."""

@@ -16,6 +16,8 @@ from tokenprof.hw_model.plan import Number, Plan
 
 ACTIVATION_BYTES = 2.0
 RAMP_BYTES = 65_536.0
+WIDE_RANKS = 16
+"""From so many attention ranks on, engines overlap the exchange of tokens with work on another half batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +173,17 @@ def communication_s(plan: Plan, tokens: Number, c: Constants, *, wait_s: float) 
     """
     reduce = 2.0 * plan.layers * (all_reduce_s(plan, tokens * plan.hidden * ACTIVATION_BYTES, c) + wait_s)
     link = np.where(np.asarray(plan.crosses_scaleup) > 0, plan.net_bytes_per_s, plan.link_bytes_per_s)
-    sent_bytes = tokens / plan.attention_tp * plan.top_k * plan.hidden * 3.0
+    sent_bytes = tokens / plan.attention_tp * plan.sent_copies * plan.hidden * 3.0
     exchange = plan.moe_layers * (2.0 * (plan.collective_s + wait_s) + sent_bytes / (c.link_bandwidth * link))
     return np.where(np.asarray(plan.attention_tp) > 1, reduce, 0.0) + np.where(
         np.asarray(plan.attention_dp) > 1, exchange, 0.0
     )
+
+
+def exposed_s(plan: Plan, communication: Number, work: Number) -> Number:
+    """Communication that nothing hides: wide expert parallelism overlaps it with half a batch's work (2.5)."""
+    wide = np.asarray(plan.attention_dp) >= WIDE_RANKS
+    return np.where(wide, np.maximum(communication - work, 0.0), communication)
 
 
 def overhead_s(plan: Plan, c: Constants) -> Number:
@@ -212,13 +220,15 @@ def decode_step(plan: Plan, batch: Number, context_tokens: Number, c: Constants)
     per_stage = batch / plan.stages
     per_group = per_stage / plan.attention_dp
     checked = 1.0 + plan.drafted_tokens
+    dense = dense_s(plan, per_group * checked, c)
+    experts = experts_s(plan, per_stage * checked, c, arithmetic=c.expert_arithmetic, tile_rows=c.tile_rows)
+    attention = decode_attention_s(plan, per_group, context_tokens, c)
+    communication = communication_s(plan, per_group * checked, c, wait_s=c.collective_wait_s)
     return StepTime(
-        dense_s=dense_s(plan, per_group * checked, c),
-        experts_s=experts_s(
-            plan, per_stage * checked, c, arithmetic=c.expert_arithmetic, tile_rows=c.tile_rows
-        ),
-        attention_s=decode_attention_s(plan, per_group, context_tokens, c),
-        communication_s=communication_s(plan, per_group * checked, c, wait_s=c.collective_wait_s),
+        dense_s=dense,
+        experts_s=experts,
+        attention_s=attention,
+        communication_s=exposed_s(plan, communication, dense + experts + attention),
         overhead_s=overhead_s(plan, c) + sequences_s(plan, per_group, c),
     )
 
@@ -246,13 +256,18 @@ def prefill(plan: Plan, new_tokens: Number, cached_tokens: Number, c: Constants)
     arithmetic = c.prompt_attention_arithmetic * plan.attention_flops_per_s
     fixed_s = new_tokens * fixed / (arithmetic * plan.attention_tp * plan.attention_dp)
     pair_s = prompt_pair_s(plan, c)
+    dense = prompt_dense_s(plan, per_group, c)
+    experts = experts_s(
+        plan, new_tokens, c, arithmetic=c.prompt_expert_arithmetic, tile_rows=c.prompt_tile_rows
+    )
+    own = pair_s * new_tokens * new_tokens / 2.0 + fixed_s
+    prefix = pair_s * new_tokens * cached_tokens
+    communication = communication_s(plan, per_group, c, wait_s=0.0)
     return PrefillTime(
-        dense_s=prompt_dense_s(plan, per_group, c),
-        experts_s=experts_s(
-            plan, new_tokens, c, arithmetic=c.prompt_expert_arithmetic, tile_rows=c.prompt_tile_rows
-        ),
-        own_attention_s=pair_s * new_tokens * new_tokens / 2.0 + fixed_s,
-        prefix_attention_s=pair_s * new_tokens * cached_tokens,
-        communication_s=communication_s(plan, per_group, c, wait_s=0.0),
+        dense_s=dense,
+        experts_s=experts,
+        own_attention_s=own,
+        prefix_attention_s=prefix,
+        communication_s=exposed_s(plan, communication, dense + experts + own + prefix),
         overhead_s=overhead_s(plan, c),
     )
