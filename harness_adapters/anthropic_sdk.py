@@ -8,6 +8,7 @@ to be read is observed by passing its bytes on as they come; nothing is read ahe
 from __future__ import annotations
 
 import inspect
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -73,27 +74,50 @@ def wrap_new_clients() -> Callable[[], None]:
     """Make every Anthropic client that is made from now on carry the middleware; returns what undoes it.
 
     Works on the constructors of all client classes that the package exports, so platform clients
-    (Bedrock, Vertex, Foundry, …) are covered.
+    (Bedrock, Vertex, Foundry, …) are covered. Profiles may overlap; the last to end gives the
+    constructors back.
     """
-    patched: list[tuple[type, Any, Any]] = []
-    for name in dir(anthropic):
-        client_class = getattr(anthropic, name, None)
-        if not inspect.isclass(client_class) or not issubclass(client_class, _client_bases()):
-            continue
-        original = client_class.__dict__.get("__init__")
-        if original is None or "middleware" not in inspect.signature(original).parameters:
-            continue
-        replacement = _constructor_with_middleware(original)
-        client_class.__init__ = replacement  # type: ignore[method-assign]
-        patched.append((client_class, original, replacement))
+    with _lock:
+        if not _patched:
+            _patched.extend(_patch(client_class) for client_class in _client_classes())
+        _users.append(object())
 
     def undo() -> None:
-        for client_class, original, replacement in patched:
-            # Another tool may have wrapped the constructor since; its work is left alone.
-            if client_class.__dict__.get("__init__") is replacement:
-                client_class.__init__ = original  # type: ignore[misc]
+        with _lock:
+            _users.pop()
+            if _users:
+                return
+            for client_class, original, replacement in _patched:
+                # Another tool may have wrapped the constructor since; its work is left alone.
+                if client_class.__dict__.get("__init__") is replacement:
+                    client_class.__init__ = original  # type: ignore[misc]
+            _patched.clear()
 
     return undo
+
+
+_lock = threading.Lock()
+_patched: list[tuple[type, Any, Any]] = []
+_users: list[object] = []
+
+
+def _client_classes() -> list[type]:
+    """Return the exported client classes that take middleware, each once (some have two names)."""
+    exported = [getattr(anthropic, name) for name in dir(anthropic) if name[0].isupper()]
+    return [
+        client_class
+        for client_class in {id(value): value for value in exported if inspect.isclass(value)}.values()
+        if issubclass(client_class, _client_bases())
+        and "__init__" in client_class.__dict__
+        and "middleware" in inspect.signature(client_class.__dict__["__init__"]).parameters
+    ]
+
+
+def _patch(client_class: type) -> tuple[type, Any, Any]:
+    original = client_class.__dict__["__init__"]
+    replacement = _constructor_with_middleware(original)
+    client_class.__init__ = replacement  # type: ignore[misc]
+    return client_class, original, replacement
 
 
 def _client_bases() -> tuple[type, ...]:

@@ -39,11 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_report(commands)
     _add_demo(commands)
-    from tokenprof.hw_model.cli import add_commands as add_hardware_commands
     from tokenprof.pricing.cli import add_commands as add_price_commands
 
     add_price_commands(commands)
-    add_hardware_commands(commands)
     return parser
 
 

@@ -15,6 +15,9 @@ OUTPUT_HINT_SD_TOKENS = 6.0
 MAX_END_TOKENS = 64
 """More fresh tokens than this behind the last breakpoint are content, not a provider's closing tokens."""
 
+MAX_UNMARKED_END_TOKENS = 8
+"""The same where breakpoints are not known; Claude Code's calls show 1 to 3."""
+
 HIDDEN_NAME = "system prompt and tools, not in the source"
 PREAMBLE_NAME = "tools-present preamble"
 UNSEEN_NAME = "sent with a message, not in the source"
@@ -109,12 +112,18 @@ def find_end_tokens(turns: Sequence[Turn], paths: Mapping[int, Path]) -> int:
     found = []
     for index, path in paths.items():
         turn = turns[index]
-        if turn.usage is None or not turn.breakpoints or not path.nodes:
+        if turn.usage is None or not path.nodes:
             continue
-        last = max(b.after for b in turn.breakpoints)
         fresh = turn.usage.uncached_input_tokens
-        cached = turn.usage.input_tokens - fresh
-        if path.reach(last) == len(path.nodes) and cached and fresh <= MAX_END_TOKENS:
+        if fresh == turn.usage.input_tokens:
+            continue
+        if turn.breakpoints:
+            last = max(b.after for b in turn.breakpoints)
+            seen = path.reach(last) == len(path.nodes) and fresh <= MAX_END_TOKENS
+        else:
+            # Harnesses whose transcripts do not show breakpoints put one on the last block.
+            seen = turn.hidden_prefix and fresh <= MAX_UNMARKED_END_TOKENS
+        if seen:
             path.end_tokens, path.end_is_seen = fresh, True
             found.append(fresh)
     return int(median(found)) if found else 0

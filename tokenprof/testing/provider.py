@@ -41,8 +41,8 @@ class LoopbackProvider:
 
     `script` is a list of replies, one per attempt, or a function of (request body, attempt number).
     `tokenizer` and `overheads` say how it counts, `minimum_tokens` from where it caches (None: as the
-    dated table says), `clock` what time it is for the cache, `tokens_per_s` how fast it writes (None: at once).
-    `log` holds a `WireCall` per attempt.
+    dated table says), `clock` what time it is for the cache, `tokens_per_s` how fast it writes
+    (None: at once). `log` holds a `WireCall` per attempt.
     """
 
     script: Script
