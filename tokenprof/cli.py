@@ -50,7 +50,7 @@ def _add_report(commands: Any) -> None:
         "report", help="report a recording or a transcript", description="Report one run, or many together."
     )
     report.add_argument("files", nargs="+", type=Path, metavar="FILE|FOLDER")
-    report.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    report.add_argument("--format", choices=("text", "json", "svg"), default="text")
     report.add_argument(
         "-o", "--output", type=Path, help="write the report to a file instead of standard output"
     )
@@ -100,25 +100,33 @@ def run_demo(options: argparse.Namespace) -> int:
 
 
 def _show(report: dict[str, Any], form: str, output: Path | None, *, turns: int | None, blocks: int) -> None:
+    if form == "text" and output is None:
+        from rich.console import Console
+
+        from tokenprof.report.text import render
+
+        render(report, Console(), turns=turns, blocks=blocks)
+        return
+    data = _rendered(report, form, turns=turns, blocks=blocks)
+    if output:
+        output.write_bytes(data)
+    else:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
+def _rendered(report: dict[str, Any], form: str, *, turns: int | None, blocks: int) -> bytes:
     if form == "json":
         import orjson
 
-        data = orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        if output:
-            output.write_bytes(data)
-        else:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        return
-    from rich.console import Console
+        return orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    if form == "svg":
+        from tokenprof.report.svg import to_svg
 
-    from tokenprof.report.text import render
+        return to_svg(report, turns=turns, blocks=blocks).encode()
+    from tokenprof.report.text import to_text
 
-    if output:
-        with output.open("w", encoding="utf-8") as file:
-            render(report, Console(file=file, width=100), turns=turns, blocks=blocks)
-    else:
-        render(report, Console(), turns=turns, blocks=blocks)
+    return to_text(report, width=100, turns=turns, blocks=blocks).encode()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,36 @@
+"""The examples run as they stand and record what they say."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tokenprof.read import read
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+
+
+def load(name: str) -> dict[str, Any]:
+    return runpy.run_path(str(EXAMPLES / name))
+
+
+def test_every_example_is_listed_in_their_readme() -> None:
+    listed = (EXAMPLES / "README.md").read_text()
+    assert [path.name for path in EXAMPLES.glob("*.py") if f"`{path.name}`" not in listed] == []
+
+
+def test_own_client_records_its_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    load("own_client.py")["main"](str(tmp_path / "run.jsonl"))
+    (turn,) = read([tmp_path / "run.jsonl"]).turns
+    assert (turn.model, turn.tags) == ("claude-opus-4-8", {"example": "own_client"})
+
+
+def test_live_budget_stops_at_the_first_turn_over_it(tmp_path: Path) -> None:
+    # Each call bills about ten tokens in and fifteen out at 5 and 25 USD per million: some 0.0004 USD.
+    calls = load("live_budget.py")["main"](str(tmp_path / "run.jsonl"))
+    assert 3 <= calls <= 8
+    assert len(read([tmp_path / "run.jsonl"]).turns) == calls
