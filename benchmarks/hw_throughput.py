@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +92,8 @@ def points() -> list[Point]:
     fleet = f"a busy replica times a fleet utilisation of {FLEET_UTILISATION} (inferred, not published)"
     held = float(capacity_batch(gb200_decode.plan(), 3000.0)) / gb200_decode.accelerators
     return [
-        Point("DeepSeek day 6, decode", FLEET_UTILISATION * 8 * decode_tokens_per_s(wide_decode, 88, 4989) / 144,
+        Point("DeepSeek day 6, decode",
+              FLEET_UTILISATION * 8 * decode_tokens_per_s(wide_decode, 88, 4989) / 144,
               14_800, "tok/s/node", f"88 sequences per GPU from 20-22 tok/s per user; {fleet}"),
         Point("DeepSeek day 6, prefill", FLEET_UTILISATION * 8 * prompt_tokens_per_s(wide_prefill, 4000) / 32,
               32_200, "fresh tok/s/node", f"4,000-token prompts assumed; {fleet}"),
@@ -147,16 +148,7 @@ def main() -> None:
         f"{identity['node_hours_paid']:,.0f} paid, ${identity['usd_per_day']:,.0f} a day"
     )
     if arguments.out:
-        rows = [
-            {
-                "name": p.name,
-                "predicted": p.predicted,
-                "measured": p.measured,
-                "ratio": p.ratio,
-                "note": p.note,
-            }
-            for p in found
-        ]
+        rows = [{**asdict(p), "ratio": p.ratio} for p in found]
         arguments.out.write_text(
             json.dumps({"points": rows, "fleet": identity}, indent=1) + "\n", encoding="utf-8"
         )

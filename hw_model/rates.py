@@ -56,6 +56,26 @@ def _slope(at: Number, above: Number, step: Number) -> Number:
     return (above - at) / step
 
 
+def memory_usd_per_byte_s(
+    plan: Plan,
+    batch: Batch,
+    context_tokens: Number,
+    usd_per_accelerator_hour: Number,
+    utilisation: Number,
+    c: Constants,
+) -> Number:
+    """Return the shadow price of memory [USD per byte-second]; 0 where memory is not what limits the batch.
+
+    A byte held keeps 1/held of a sequence out, and with it that share of the joint cost of the replica:
+    price * (joint time / step time) / bytes in use. The dual of serving the most sequences in that memory.
+    """
+    step = decode_step(plan, batch.sequences, context_tokens, c)
+    joint_share = (step.total_s - step.attention_s) / step.total_s
+    usd_per_s = plan.accelerators * usd_per_accelerator_hour / 3600.0 / utilisation
+    in_use = batch.sequences * kv_stored_bytes(plan, context_tokens)
+    return np.where(batch.memory_binds, usd_per_s * joint_share / in_use, 0.0)
+
+
 def rates(
     plan: Plan,
     batch: Batch,
@@ -85,11 +105,7 @@ def rates(
     held = kv_stored_bytes(plan, context_tokens)
     held_slope = _slope(held, kv_stored_bytes(plan, context_tokens * 1.01), 0.01 * context_tokens)
     held_fixed = np.maximum(held - held_slope * context_tokens, 0.0)
-    # The shadow price of memory [USD per byte-second]: the joint cost of the replica over the bytes in use.
-    per_byte_s = np.where(
-        batch.memory_binds, full_usd_per_s * joint_s / step.total_s / (sequences * held), 0.0
-    )
-
+    per_byte_s = memory_usd_per_byte_s(plan, batch, context_tokens, usd_per_accelerator_hour, utilisation, c)
     # A busy prompt server: a chunk on every attention group, every pipeline stage at work on another one.
     tokens = CHUNK_TOKENS * plan.attention_dp
     chunk = prefill(plan, tokens, 0.0, c)

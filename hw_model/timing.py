@@ -181,7 +181,7 @@ def communication_s(plan: Plan, tokens: Number, c: Constants, *, wait_s: float) 
 
 
 def exposed_s(plan: Plan, communication: Number, work: Number) -> Number:
-    """Communication that nothing hides: wide expert parallelism overlaps it with half a batch's work (2.5)."""
+    """Communication that nothing hides: wide expert parallelism works on half a batch meanwhile (2.5)."""
     wide = np.asarray(plan.attention_dp) >= WIDE_RANKS
     return np.where(wide, np.maximum(communication - work, 0.0), communication)
 

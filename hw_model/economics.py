@@ -1,0 +1,130 @@
+"""What a token costs on a deployment, against context, batch, speed, utilisation and other deployments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+import numpy as np
+
+from tokenprof.hw_model.batching import Batch, choose_batch
+from tokenprof.hw_model.constants import Constants, fitted
+from tokenprof.hw_model.deployment import Deployment
+from tokenprof.hw_model.gpu_hour import Ownership
+from tokenprof.hw_model.rates import Feature, memory_usd_per_byte_s, rates
+from tokenprof.hw_model.shapes import ModelShape
+from tokenprof.hw_model.timing import decode_step
+
+MILLION: Final = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """How a deployment is run. `tokens_per_s` is each user's least speed; without it memory sets the batch."""
+
+    context_tokens: float
+    tokens_per_s: float | None = None
+    batch: float | None = None
+    utilisation: float = 1.0
+    usd_per_accelerator_hour: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnitCost:
+    """What a deployment gives and costs at one operating point [USD per million tokens, full cost]."""
+
+    batch: float
+    memory_binds: bool
+    step_s: float
+    tokens_per_s_per_user: float
+    tokens_per_s: float
+    usd_per_accelerator_hour: float
+    usd_per_hour: float
+    fresh_input_usd_per_m: float
+    cached_input_usd_per_m: float
+    output_usd_per_m: float
+    hold_usd_per_gb_hour: float
+
+
+def unit_cost(deployment: Deployment, operation: Operation, c: Constants | None = None) -> UnitCost:
+    """Return the cost of tokens at one operating point.
+
+    Input costs are of a prompt as long as the context: computed afresh, or read from cache behind a thousand
+    new tokens. Output is generated at that context.
+    """
+    c = c or fitted()
+    plan, context = deployment.plan(), operation.context_tokens
+    target_s = (
+        None if operation.tokens_per_s is None else float(plan.tokens_per_step) / operation.tokens_per_s
+    )
+    batch = choose_batch(plan, context, c, target_s=target_s)
+    if operation.batch is not None:
+        step = decode_step(plan, operation.batch, context, c).total_s
+        binds = np.asarray(operation.batch >= batch.sequences) & batch.memory_binds
+        batch = Batch(np.asarray(operation.batch), binds, step)
+    hour = operation.usd_per_accelerator_hour
+    hour = Ownership().usd_per_chip_hour(deployment.chip) if hour is None else hour
+    table = rates(plan, batch, context, hour, operation.utilisation, c).by_basis["resource_share"][0]
+    step_s, sequences = float(batch.step_s), float(batch.sequences)
+    new = 1_000.0
+    fresh = table[Feature.PREFILL_TOKENS] + table[Feature.PREFILL_PAIRS] * context / 2.0
+    cached = table[Feature.READ_PAIRS] * new + table[Feature.READ_TOKENS]
+    output = table[Feature.DECODE_TOKENS] + table[Feature.DECODE_CONTEXT] * context
+    per_byte_s = memory_usd_per_byte_s(plan, batch, context, hour, operation.utilisation, c)
+    return UnitCost(
+        batch=sequences,
+        memory_binds=bool(batch.memory_binds),
+        step_s=step_s,
+        tokens_per_s_per_user=float(plan.tokens_per_step) / step_s,
+        tokens_per_s=sequences * float(plan.tokens_per_step) / step_s,
+        usd_per_accelerator_hour=hour,
+        usd_per_hour=hour * deployment.accelerators / operation.utilisation,
+        fresh_input_usd_per_m=float(fresh) * MILLION,
+        cached_input_usd_per_m=float(cached) * MILLION,
+        output_usd_per_m=float(output) * MILLION,
+        hold_usd_per_gb_hour=float(per_byte_s) * 1e9 * 3600.0,
+    )
+
+
+def sweep(
+    deployment: Deployment,
+    operation: Operation,
+    over: str,
+    values: Sequence[float],
+    c: Constants | None = None,
+) -> list[tuple[float, UnitCost]]:
+    """Return the cost of tokens along one quantity of `Operation`: context_tokens, batch, tokens_per_s, …
+
+    Raises ValueError for a quantity that is none of them.
+    """
+    names = [f.name for f in fields(Operation)]
+    if over not in names:
+        raise ValueError(f"no quantity {over!r} to sweep over; there are {', '.join(names)}")
+    points: list[tuple[float, UnitCost]] = []
+    for value in values:
+        changed: dict[str, Any] = {over: value}
+        points.append((value, unit_cost(deployment, replace(operation, **changed), c)))
+    return points
+
+
+def prefill_flops(shape: ModelShape, prompt_tokens: float) -> tuple[float, float]:
+    """Return the FLOPs of a prompt in linear layers and in attention that sees the whole of it (quad-1, 2.2).
+
+    The linear layers take 2 * P * N, attention pair_flops * N²/2.
+    """
+    return shape.flops_per_token * prompt_tokens, _pair_flops(shape) * prompt_tokens * prompt_tokens / 2.0
+
+
+def quadratic_crossover_tokens(shape: ModelShape) -> float:
+    """Return the prompt length at which attention takes as many FLOPs as the linear layers (quad-1)."""
+    pair_flops = _pair_flops(shape)
+    return 2.0 * shape.flops_per_token / pair_flops if pair_flops else float("inf")
+
+
+def _pair_flops(shape: ModelShape) -> float:
+    return sum(
+        count * ((0.0 if a.read_limit_tokens else a.prefill_pair_flops) + a.index_pair_flops)
+        for count, a in shape.attention
+        if a.elements
+    )

@@ -1,0 +1,108 @@
+"""Where to keep the KV of a session that waits: in HBM, in host memory, on SSD, or nowhere (equation 2.8).
+
+Holding in HBM costs what the memory would have earned (the shadow price, 0 while memory is not what limits
+the batch). Host memory and SSD cost their purchase and the time of the way there and back. Dropping costs the
+prompt once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tokenprof.hw_model.chips import Chip
+from tokenprof.hw_model.gpu_hour import HOURS_PER_YEAR, capital_recovery_factor
+
+SECONDS_PER_YEAR: Final = HOURS_PER_YEAR * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """A place for KV outside HBM: what a byte costs to own and to write, and how fast it moves."""
+
+    name: str
+    usd_per_gb: float
+    life_years: float
+    bytes_per_s: float
+    writes_in_life: float | None
+    capacity_bytes: float
+    source: str
+
+    def usd_per_byte_s(self, cost_of_capital: float = 0.10) -> float:
+        """Return the price of keeping a byte for a second."""
+        yearly = self.usd_per_gb * float(capital_recovery_factor(cost_of_capital, self.life_years))
+        return yearly / 1e9 / SECONDS_PER_YEAR
+
+    def usd_per_byte_written(self) -> float:
+        """Return the wear of writing a byte once; 0 where writing does not wear."""
+        return 0.0 if self.writes_in_life is None else self.usd_per_gb / 1e9 / self.writes_in_life
+
+
+def tiers_of(chip: Chip) -> tuple[Tier, Tier]:
+    """Return host memory and SSD as one accelerator sees them."""
+    return (
+        Tier("host", 6.0, 5.0, 0.8 * chip.host_link_bytes_per_s, None, chip.host_memory_bytes,
+             "server DRAM at 6 USD/GB over 5 years, assumed; link of the catalogue at 80 %"),
+        Tier("ssd", 0.12, 5.0, 7e9, 1825.0, 8e12,
+             "NVMe at 0.12 USD/GB, a drive write a day for 5 years, 7 GB/s and 8 TB an accelerator, assumed"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class GapCost:
+    """What one way of bridging a gap costs, and how long the next call waits for its KV."""
+
+    policy: str
+    usd: float
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """KV that waits for its next call, and what HBM and a new prompt would cost.
+
+    `hbm_usd_per_byte_s` is the shadow price of memory; `recompute_usd` and `recompute_s` are the cost and time
+    of the prompt computed afresh less those of reading it from cache.
+    """
+
+    kv_bytes: float
+    hbm_usd_per_byte_s: float
+    recompute_usd: float
+    recompute_s: float
+    accelerators: int = 1
+
+
+def gap_costs(session: Session, gap_s: float, tiers: Sequence[Tier]) -> list[GapCost]:
+    """Return every way of bridging a gap, cheapest first.
+
+    KV on its way out or back takes up HBM for the time of the transfer; a session spread over accelerators
+    moves over all their links at once. A gap too short for the round trip leaves the tier out.
+    """
+    hold = session.kv_bytes * session.hbm_usd_per_byte_s
+    ways = [GapCost("hbm", hold * gap_s, 0.0), GapCost("drop", session.recompute_usd, session.recompute_s)]
+    for tier in tiers:
+        one_way_s = session.kv_bytes / (tier.bytes_per_s * session.accelerators)
+        if gap_s >= 2.0 * one_way_s:
+            kept = session.kv_bytes * (gap_s * tier.usd_per_byte_s() + tier.usd_per_byte_written())
+            ways.append(GapCost(tier.name, kept + hold * 2.0 * one_way_s, one_way_s))
+    return sorted(ways, key=lambda way: (way.usd, way.wait_s))
+
+
+def break_even_hold_s(session: Session) -> float:
+    """Return how long KV may stay in HBM before computing it again is cheaper; infinite while holding is free."""
+    per_s = session.kv_bytes * session.hbm_usd_per_byte_s
+    return float("inf") if per_s == 0 else session.recompute_usd / per_s
+
+
+def ttl_cost(session: Session, gap_s: float, ttl_s: float, tiers: Sequence[Tier]) -> GapCost:
+    """Return what a provider's rule costs it: keep for `ttl_s` in the cheapest place, then drop.
+
+    A gap beyond the TTL pays for the keeping and for the prompt again.
+    """
+    kept = next(way for way in gap_costs(session, min(gap_s, ttl_s), tiers) if way.policy != "drop")
+    if gap_s <= ttl_s:
+        return GapCost(f"{kept.policy} within {ttl_s:g} s", kept.usd, kept.wait_s)
+    return GapCost(
+        f"{kept.policy} for {ttl_s:g} s, then drop", kept.usd + session.recompute_usd, session.recompute_s
+    )
