@@ -164,7 +164,10 @@ def _basis(report: Json, console: Console) -> list[Text]:
         return lines + _labelled("compute", "no deployment: compute is not estimated", console)
     lines += _labelled("compute", _deployment(deployment), console)
     assumptions = deployment["assumptions"]
-    shown = [_assumption(item) for item in assumptions[:_SHOWN_ASSUMPTIONS]]
+    shown = [
+        _assumption(item, _source(assumptions[place - 1]) if place else None)
+        for place, item in enumerate(assumptions[:_SHOWN_ASSUMPTIONS])
+    ]
     for item in shown:
         lines += _labelled("", item, console, style=SOFT)
     if len(assumptions) > len(shown):
@@ -216,20 +219,28 @@ def _where(deployment: Json) -> str:
     return f"{deployment['model']} on {chips}" if chips else str(deployment["model"])
 
 
-def _assumption(item: Any) -> str:
+def _source(item: Any) -> str | None:
+    return item.get("source") if isinstance(item, Mapping) else None
+
+
+def _assumption(item: Any, said: str | None) -> str:
+    """Return an assumption in words, with its source unless the line above has just `said` it."""
     if not isinstance(item, Mapping):
         return str(item)
     unit = f" {item['unit']}" if item.get("unit") else ""
-    source = f" ({item['source']})" if item.get("source") else ""
-    return f"{item['name']} {_value(item['value'])}{unit}{source}"
+    source = f" ({item['source']})" if item.get("source") not in (None, said) else ""
+    spread = _value(item) if {"low", "high"} <= item.keys() and item["low"] is not None else ""
+    return f"{item['name']} {_value(item['value'])}{f' ({spread})' if spread else ''}{unit}{source}"
 
 
 def _value(value: Any) -> str:
     """Return a plain value or an interval as text; nothing for what is nested deeper or unknown."""
     if isinstance(value, Mapping) and {"low", "high"} <= value.keys():
-        low, high = value["low"], value["high"]
-        return str(low) if low == high else f"{low}–{high}"
-    return str(value) if isinstance(value, str | int | float) else ""
+        low, high = _value(value["low"]), _value(value["high"])
+        return low if low == high else f"{low}–{high}"
+    if isinstance(value, int | float):
+        return numbers.quantity(value)
+    return value if isinstance(value, str) else ""
 
 
 def _labelled(label: str, text: str, console: Console, style: str = "") -> list[Text]:
