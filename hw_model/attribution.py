@@ -1,8 +1,8 @@
 """One decode step of a batch of unlike sequences, shared out among them on every principle.
 
 A step is joint time T_F (weights, launches, latency: any batch needs them) and each sequence's own v_i (its
-KV, its attention). Time is in seconds of the replica; multiply by the replica's dollars per second (section 3 of
-docs/hardware.md). `cost.Scenario` uses the same shares in linear form.
+KV, its attention). Time is in seconds of the replica; multiply by the replica's dollars per second (section 3
+of docs/hardware.md). `cost.Scenario` uses the same shares in linear form.
 """
 
 from __future__ import annotations

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.hw_model.constants import NAMES, Constants, constant_rows
+from tokenprof.hw_model.constants import NAMES, Constants, constant_rows, fitted
 from tokenprof.hw_model.measurements import Measurement
 from tokenprof.hw_model.plan import Array, Plan, stack
 from tokenprof.hw_model.serving import Load, stack_loads, time_per_output_token_s
@@ -152,3 +152,29 @@ def held_out_predictions(
         constants = fit(seen, prior, prior_weight=prior_weight).constants
         predicted[unseen] = predict([measured[i] for i in unseen], constants)
     return predicted
+
+
+def calibrate_to(measured: Sequence[Measurement]) -> dict[str, Any]:
+    """Return constants moved from the shipped ones to explain measurements, and the errors before and after.
+
+    The shipped fit is the prior, so few points move little and only what they tell of.
+    """
+    from tokenprof.hw_model.validation import error_figures
+
+    shipped = fitted()
+    found = fit(measured, priors_from_fit(), prior_weight=1.0)
+    tpot_s = np.array([m.tpot_s for m in measured])
+    constants = {}
+    for name in NAMES:
+        before, after = getattr(shipped, name), getattr(found.constants, name)
+        constants[name] = {
+            "value": after,
+            "shipped": before,
+            "moved": after / before - 1.0,
+            "log_sd": found.log_sd.get(name, 0.0),
+        }
+    return {
+        "constants": constants,
+        "before": error_figures(predict(measured, shipped) / tpot_s),
+        "after": error_figures(predict(measured, found.constants) / tpot_s),
+    }

@@ -109,6 +109,7 @@ class Sample:
     usd_per_accelerator_hour: Array
     utilisation: Array
     named: Mapping[str, Array]
+    choices: Mapping[str, Array]
     accepted: float
 
 
@@ -163,6 +164,16 @@ def sample(
             "utilisation": load,
             "tokens per second to each user": _speed(drawn, observed_tokens_per_s),
             "accelerators per replica": np.asarray(plan.accelerators),
+        },
+        choices={
+            "kind of attention": drawn["attention"],
+            "weight precision": drawn["precision"],
+            "chip": drawn["chip"],
+            "speculative decoding": drawn["mtp"],
+            "KV precision": drawn["kv_fp8"],
+            "spare accelerators": drawn["spare"],
+            "cost of capital": np.asarray(owner.cost_of_capital),
+            "life, years": np.asarray(owner.life_years),
         },
         accepted=(draws - waiting.size) / tried,
     )

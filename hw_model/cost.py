@@ -7,8 +7,8 @@ is fixed at the run's mean context. Hardware dollars are floats in an `Interval`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -39,6 +39,20 @@ Part = Literal["read", "prefill", "decode", "hold"]
 
 DEFAULT_UTILISATION = 0.5
 DEFAULT_TOKENS_PER_S = 30.0
+PUBLISHED_MARGINS = (
+    ("OpenAI, compute margin", "Jan 2024 to Oct 2025", 0.35, 0.70, "gentic.news citing Gerstner; secondary"),
+    (
+        "OpenAI, gross margin 2025",
+        "2025",
+        0.33,
+        0.46,
+        "reported against forecast, digests of the WSJ; secondary",
+    ),
+    ("Anthropic, gross margin", "2024 to 2025", -0.94, 0.40, "The Information, via digests; secondary"),
+    ("DeepSeek, theoretical at list price", "Feb 2025", 0.845, 0.845, "open-infra-index, day 6"),
+)
+"""Gross margins as published: whose, when, low, high, source."""
+
 MEASURABLE_OUTPUT_TOKENS = 50
 """Calls with fewer output tokens say nothing of the speed of generation: the prompt's time outweighs it."""
 
@@ -85,6 +99,7 @@ class Scenario:
     description: dict[str, Any]
     sampled: bool
     rates: Rates
+    drawn: Mapping[str, Array] = field(default_factory=dict)
 
     def features(self, work: TurnWork, *, part: Part) -> Array:
         """Return the work of one part of a call as features; parts and calls may be added before pricing.
@@ -153,6 +168,36 @@ class Scenario:
                 found.extend(Interval(*row) for row in _percentiles(usd).tolist())
         return found
 
+    def ratio(self, features: Array, to: Array, basis: str = "resource_share") -> Interval:
+        """Return how many times as much some work costs as other work, draw by draw.
+
+        What is uncertain about both cancels, so the interval is far tighter than that of either in USD.
+        """
+        quotient = self.draws_usd(features, basis) / self.draws_usd(to, basis)
+        return Interval(*_percentiles(quotient[None, :])[0].tolist())
+
+    def gross_margin(self, features: Array, billed_usd: float, basis: str = "resource_share") -> Interval:
+        """Return the share of a bill that is left after the cost of computing it, as an interval.
+
+        Compare `PUBLISHED_MARGINS`. Training is not in it. Raises ValueError for a bill of nothing.
+        """
+        if billed_usd <= 0:
+            raise ValueError(f"a bill of {billed_usd} USD has no margin; give what was billed for this work")
+        cost = self.usd(features, basis)
+        return Interval(*(1.0 - usd / billed_usd for usd in (cost.high, cost.mid, cost.low)))
+
+    def sensitivity(self, features: Array, basis: str = "resource_share") -> list[tuple[str, float]]:
+        """Return which assumptions drive the interval: the share of the variance of cost each explains.
+
+        Largest first: a squared rank correlation for a quantity, the variance between groups for a choice.
+        Shares of linked assumptions overlap, so they need not add up to 1. Empty for a fixed deployment.
+        """
+        if not self.drawn:
+            return []
+        cost = _ranks(self.draws_usd(features, basis))
+        shares = [(name, _explained(values, cost)) for name, values in self.drawn.items()]
+        return sorted(shares, key=lambda item: -item[1])
+
     def _table(self, basis: str) -> Array:
         if basis not in self.rates.by_basis:
             raise ValueError(f"no basis {basis!r} for a cost; there are {', '.join(BASES)}")
@@ -164,6 +209,22 @@ def _percentiles(usd: Array) -> Array:
     last = usd.shape[1] - 1
     ranks = [round(0.1 * last), round(0.5 * last), round(0.9 * last)]
     return np.partition(usd, sorted(set(ranks)), axis=1)[:, ranks]
+
+
+def _ranks(values: Array) -> Array:
+    return np.argsort(np.argsort(values)).astype(float)
+
+
+def _explained(values: Array, cost_ranks: Array) -> float:
+    """Return the share of the variance of ranked cost that a drawn value explains."""
+    groups = np.unique(values)
+    if len(groups) <= 12:
+        means = np.zeros_like(cost_ranks)
+        for group in groups:
+            chosen = values == group
+            means[chosen] = cost_ranks[chosen].mean()
+        return float(means.var() / cost_ranks.var())
+    return float(np.corrcoef(_ranks(values), cost_ranks)[0, 1] ** 2)
 
 
 def scenario_for(
@@ -293,7 +354,7 @@ def _sampled(
         draws=draws, seed=seed, c=c,
     )  # fmt: skip
     believed = closed_models.CLASSES[kind]
-    described: Callable[[str], str] = {
+    described = {
         "active parameters": believed.evidence,
         "total parameters": believed.evidence,
         "KV bytes per token": believed.evidence,
@@ -302,11 +363,11 @@ def _sampled(
         "tokens per second to each user": "assumed for the class"
         if observed is None
         else "this run's own clock",
-    }.get  # type: ignore[assignment]
+    }
     assumptions = []
     for name, values in drawn.named.items():
         low, mid, high = (float(f"{v:.4g}") for v in np.percentile(values, [10, 50, 90]))
-        assumptions.append(_row(name, mid, described(name) or "drawn", low, high))
+        assumptions.append(_row(name, mid, described.get(name, "drawn"), low, high))
     assumptions.append(
         _row("chips drawn from", ", ".join(closed_models.FLEETS[fleet]), "public statements; weights assumed")
     )
@@ -328,4 +389,4 @@ def _sampled(
     table = rates(
         drawn.plan, drawn.batch, context_tokens, drawn.usd_per_accelerator_hour, drawn.utilisation, c
     )
-    return Scenario(provider, model, description, True, table)
+    return Scenario(provider, model, description, True, table, {**drawn.named, **drawn.choices})

@@ -21,7 +21,7 @@ MILLION: Final = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """How a deployment is run. `tokens_per_s` is each user's least speed; without it memory sets the batch."""
+    """How a deployment is run; without a least speed to each user, `tokens_per_s`, memory sets the batch."""
 
     context_tokens: float
     tokens_per_s: float | None = None

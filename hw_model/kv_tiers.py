@@ -45,7 +45,7 @@ def tiers_of(chip: Chip) -> tuple[Tier, Tier]:
         Tier("host", 6.0, 5.0, 0.8 * chip.host_link_bytes_per_s, None, chip.host_memory_bytes,
              "server DRAM at 6 USD/GB over 5 years, assumed; link of the catalogue at 80 %"),
         Tier("ssd", 0.12, 5.0, 7e9, 1825.0, 8e12,
-             "NVMe at 0.12 USD/GB, a drive write a day for 5 years, 7 GB/s and 8 TB an accelerator, assumed"),
+             "NVMe at 0.12 USD/GB, a full write a day for 5 years, 7 GB/s and 8 TB each, assumed"),
     )  # fmt: skip
 
 
@@ -62,8 +62,8 @@ class GapCost:
 class Session:
     """KV that waits for its next call, and what HBM and a new prompt would cost.
 
-    `hbm_usd_per_byte_s` is the shadow price of memory; `recompute_usd` and `recompute_s` are the cost and time
-    of the prompt computed afresh less those of reading it from cache.
+    `hbm_usd_per_byte_s` is the shadow price of memory; `recompute_usd` and `recompute_s` are the cost and
+    time of the prompt computed afresh less those of reading it from cache.
     """
 
     kv_bytes: float
@@ -90,7 +90,7 @@ def gap_costs(session: Session, gap_s: float, tiers: Sequence[Tier]) -> list[Gap
 
 
 def break_even_hold_s(session: Session) -> float:
-    """Return how long KV may stay in HBM before computing it again is cheaper; infinite while holding is free."""
+    """Return how long KV may stay in HBM before computing it again is cheaper; infinite if HBM is free."""
     per_s = session.kv_bytes * session.hbm_usd_per_byte_s
     return float("inf") if per_s == 0 else session.recompute_usd / per_s
 
