@@ -118,8 +118,8 @@ def points() -> list[Point]:
               offline_tokens_per_s(deployment("llama-3.1-8b", "h200", fp8), 778, 128, 8, 2048),
               66_036.8, "tok/s", "TP1, 8 replicas, at most 2,048 sequences"),
         Point("MLPerf DeepSeek-R1, 8 B200", drained_tokens_per_s(r1, 800, 4096, 3700, 20_000),
-              33_379, "tok/s", "DP8 EP8: one wave of 512 per GPU, exponential lengths of mean 3,700, none over "
-              "20,000; were the batch never to drain it would be "
+              33_379, "tok/s", "DP8 EP8: one wave of 512 per GPU, exponential lengths of mean 3,700, none "
+              "over 20,000; were the batch never to drain it would be "
               f"{offline_tokens_per_s(r1, 800, 3700, 1, 4096) / 33_379:.1f}x the measured"),
     ]  # fmt: skip
 

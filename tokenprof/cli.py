@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ from tokenprof import __version__
 
 OK, BAD_INPUT = 0, 2
 
-Command = Callable[[argparse.Namespace], int]
+# Each has `add_commands(subparsers)`, which adds parsers whose `run` is a function of the options.
+COMMAND_MODULES = (
+    "tokenprof.pricing.cli",
+    "tokenprof.hw_model.cli",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,9 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_report(commands)
     _add_demo(commands)
-    from tokenprof.pricing.cli import add_commands as add_price_commands
-
-    add_price_commands(commands)
+    for module in COMMAND_MODULES:
+        importlib.import_module(module).add_commands(commands)
     return parser
 
 

@@ -18,7 +18,8 @@ from tokenprof.attribute.estimate import (
 )
 from tokenprof.attribute.model import Size
 from tokenprof.attribute.paths import OutputHint
-from tokenprof.attribute.solve import Row, clusters, condition, largest_remainder
+from tokenprof.attribute.priors import COEFFICIENTS
+from tokenprof.attribute.solve import Row, Unknowns, Vector, clusters, condition, largest_remainder
 from tokenprof.attribute.tree import Segment, Tree
 
 BOUND_Z = 1.96
@@ -36,8 +37,11 @@ EMPTY_VARIANCE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class _Belief:
+    """What is believed of a size; `features` where it comes from the estimator, whose errors are shared."""
+
     mean: float
     variance: float
+    features: Vector | None = None
 
 
 @dataclass(slots=True)
@@ -68,7 +72,7 @@ class _Knowledge:
         earlier = self.names.get((block.kind, block.name)) if block.kind in REWORDED_KINDS else None
         if earlier is not None and earlier[1] > 0:
             ratio = earlier[0] / earlier[1]
-            return _Belief(local_tokens(block) * ratio, prior.variance * SAME_NAME_VARIANCE_SHARE)
+            return _Belief(local_tokens(block) * ratio, prior.variance * SAME_NAME_VARIANCE_SHARE + 1.0)
         return prior
 
 
@@ -82,18 +86,23 @@ def solve_sizes(tree: Tree, provider: str, model: str, hints: Sequence[OutputHin
     exact = _exact_nodes(tree, segments)
     estimator = _fitted(tree, provider, model, segments, hints)
     priors = _priors(tree, estimator)
-    _fill_what_is_unseen(tree, segments, hints, priors)
+    _fill_what_is_unseen(tree, estimator, segments, hints, priors)
     known = _Knowledge()
     for node, tokens in exact.items():
         known.learn(tree, node, _Belief(float(tokens), 0.0))
     rows = [_row(segment.nodes, segment.tokens, 0.0, exact) for segment in segments]
-    rows += [_row(hint.nodes, hint.tokens, hint.variance, exact) for hint in hints]
+    for hint in hints:
+        frame = _framing(tree, hint)
+        framed = hint.tokens + float(frame @ estimator.coefficients)
+        variance = hint.variance + float(frame @ estimator.covariance @ frame)
+        rows.append(_row(hint.nodes, framed, variance, exact))
     rows = [row for row in rows if row.unknowns]
     for cluster in clusters(row.unknowns for row in rows):
-        _solve_cluster(tree, [rows[i] for i in cluster], priors, known)
+        _solve_cluster(tree, estimator, [rows[i] for i in cluster], priors, known)
     for index in range(1, len(tree.nodes)):
         if index not in known.nodes:
-            known.nodes[index] = known.sharpen(tree, index, priors[index])
+            belief = known.sharpen(tree, index, priors[index])
+            known.nodes[index] = _Belief(belief.mean, _variance(estimator, belief))
     return _rounded(tree, segments, exact, known.nodes)
 
 
@@ -127,23 +136,37 @@ def _fitted(
 ) -> Estimator:
     """Fit the estimator on what the bill shows of sums of blocks.
 
-    An assistant message that an output count tells is one observation, the rest of its segment
-    another; segments that hold what nobody has seen are none.
+    What a call put out is one observation of the message it became, less the message's framing; the rest
+    of that segment, with the framing, is another. Segments that hold what nobody has seen are none.
     """
     start = unfitted(provider, model)
     hinted = {node: index for index, hint in enumerate(hints) for node in hint.nodes}
-    observations = [_observe(tree, start, hint.nodes, hint.tokens, hint.variance) for hint in hints]
+    framing = [_framing(tree, hint) for hint in hints]
+    observations = [
+        _observe(tree, start, hint.nodes, hint.tokens, hint.variance, -framing[index])
+        for index, hint in enumerate(hints)
+    ]
     for segment in segments:
         told = {hinted[n] for n in segment.nodes if n in hinted}
         rest = [n for n in segment.nodes if n not in hinted and tree.nodes[n].role != "unseen"]
         if rest and all(tree.nodes[n].role == "sent" for n in rest):
             tokens = segment.tokens - sum(hints[i].tokens for i in told)
-            observations.append(_observe(tree, start, rest, tokens, sum(hints[i].variance for i in told)))
+            variance = sum(hints[i].variance for i in told)
+            frames = sum((framing[i] for i in told), np.zeros(len(COEFFICIENTS)))
+            observations.append(_observe(tree, start, rest, tokens, variance, frames))
     return fit(model, provider, observations)
 
 
+def _framing(tree: Tree, hint: OutputHint) -> Vector:
+    """Return the features of what a message's framing adds to the output it repeats."""
+    frame = np.zeros(len(COEFFICIENTS))
+    if any(tree.block(node).opens_message for node in hint.nodes):
+        frame[COEFFICIENTS.index("per_message")] = 1.0
+    return frame
+
+
 def _observe(
-    tree: Tree, start: Estimator, nodes: Iterable[int], tokens: float, variance: float
+    tree: Tree, start: Estimator, nodes: Iterable[int], tokens: float, variance: float, more: Vector
 ) -> Observation:
     blocks = [tree.block(node) for node in nodes]
     rows = [features_of(block) for block in blocks]
@@ -151,7 +174,7 @@ def _observe(
         block_variance(start.prior, start.expected(row), block)
         for row, block in zip(rows, blocks, strict=True)
     )
-    return Observation(np.sum(rows, axis=0), tokens, own + variance)
+    return Observation(np.sum(rows, axis=0) + more, tokens, own + variance)
 
 
 def _priors(tree: Tree, estimator: Estimator) -> dict[int, _Belief]:
@@ -169,14 +192,23 @@ def _priors(tree: Tree, estimator: Estimator) -> dict[int, _Belief]:
         else:
             features = features_of(block)
             expected = estimator.expected(features)
-            # Part of the coefficients' uncertainty is common to all blocks and cancels inside a segment.
-            common = 0.25 * float(features @ estimator.covariance @ features)
-            beliefs[index] = _Belief(expected, estimator.variance(expected, block) + common)
+            beliefs[index] = _Belief(expected, estimator.variance(expected, block), features)
     return beliefs
 
 
+def _variance(estimator: Estimator, belief: _Belief) -> float:
+    """Return the whole variance of a belief: its own, and what the coefficients' uncertainty adds."""
+    if belief.features is None:
+        return belief.variance
+    return belief.variance + float(belief.features @ estimator.covariance @ belief.features)
+
+
 def _fill_what_is_unseen(
-    tree: Tree, segments: Sequence[Segment], hints: Sequence[OutputHint], priors: dict[int, _Belief]
+    tree: Tree,
+    estimator: Estimator,
+    segments: Sequence[Segment],
+    hints: Sequence[OutputHint],
+    priors: dict[int, _Belief],
 ) -> None:
     """Where a segment of a transcript holds far more than its blocks explain, let the empty place take it."""
     told = {node: hint for hint in hints for node in hint.nodes}
@@ -187,21 +219,28 @@ def _fill_what_is_unseen(
         in_segment = {id(told[n]): told[n] for n in segment.nodes if n in told}.values()
         others = [priors[n] for n in segment.nodes if n not in told and tree.nodes[n].role != "unseen"]
         expected = sum(b.mean for b in others) + sum(h.tokens for h in in_segment)
-        variance = sum(b.variance for b in others) + sum(h.variance for h in in_segment)
+        variance = sum(_variance(estimator, b) for b in others) + sum(h.variance for h in in_segment)
         excess = segment.tokens - expected
         if excess > UNSEEN_Z * variance**0.5:
             priors[unseen[-1]] = _Belief(excess, (0.5 * excess) ** 2)
 
 
-def _solve_cluster(tree: Tree, rows: Sequence[Row], priors: Mapping[int, _Belief], known: _Knowledge) -> None:
+def _solve_cluster(
+    tree: Tree, estimator: Estimator, rows: Sequence[Row], priors: Mapping[int, _Belief], known: _Knowledge
+) -> None:
     members = sorted({n for row in rows for n in row.unknowns})
     place = {node: i for i, node in enumerate(members)}
     beliefs = [known.sharpen(tree, n, priors[n]) for n in members]
+    nothing = np.zeros(len(estimator.coefficients))
+    unknowns = Unknowns(
+        mean=np.array([b.mean for b in beliefs]),
+        variance=np.array([max(b.variance, 1e-9) for b in beliefs]),
+        features=np.array([nothing if b.features is None else b.features for b in beliefs]),
+        shared=estimator.covariance,
+        floor=np.array([float(_floor(tree, n)) for n in members]),
+    )
     mean, variance = condition(
-        np.array([b.mean for b in beliefs]),
-        np.array([max(b.variance, 1e-9) for b in beliefs]),
-        np.array([float(_floor(tree, n)) for n in members]),
-        [Row(tuple(place[n] for n in row.unknowns), row.total, row.variance) for row in rows],
+        unknowns, [Row(tuple(place[n] for n in row.unknowns), row.total, row.variance) for row in rows]
     )
     for node, m, v in zip(members, mean, variance, strict=True):
         known.learn(tree, node, _Belief(float(m), float(v)))

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+Vector = npt.NDArray[np.float64]
+
 CLIP_ROUNDS = 6
 SETTLED_VARIANCE = 1e-6
 
@@ -27,38 +29,44 @@ class Row:
     variance: float = 0.0
 
 
-def condition(
-    mean: npt.NDArray[np.float64],
-    variance: npt.NDArray[np.float64],
-    floor: npt.NDArray[np.float64],
-    rows: Sequence[Row],
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return posterior means and variances of independent unknowns under `rows`, none below its floor."""
-    mean, variance = mean.copy(), variance.copy()
+@dataclass(frozen=True, slots=True)
+class Unknowns:
+    """Sizes that are not known yet: means, variances of their own, features with shared coefficients.
+
+    Two blocks of one kind err together where a coefficient is wrong, so their errors are correlated:
+    the covariance of sizes is `features @ shared @ featuresᵀ + diag(variance)`. `floor` is the least
+    that each can be.
+    """
+
+    mean: Vector
+    variance: Vector
+    features: Vector
+    shared: Vector
+    floor: Vector
+
+
+def condition(unknowns: Unknowns, rows: Sequence[Row]) -> tuple[Vector, Vector]:
+    """Return posterior means and variances of sizes under `rows`, none below its floor."""
+    mean, own, features = unknowns.mean.copy(), unknowns.variance.copy(), unknowns.features.copy()
     design = np.zeros((len(rows), len(mean)))
     for index, row in enumerate(rows):
         for unknown in row.unknowns:
             design[index, unknown] += 1.0
     totals = np.array([row.total for row in rows])
     noise = np.array([row.variance for row in rows])
-    posterior, spread = mean, variance
+    posterior, spread = mean, own
     for _ in range(CLIP_ROUNDS):
-        gain = _gain(design, variance, noise)
+        common = features @ unknowns.shared
+        with_rows = common @ (design @ features).T + own[:, None] * design.T
+        innovation = design @ with_rows + np.diag(noise + 1e-9)
+        gain = np.linalg.solve(innovation, with_rows.T).T
         posterior = mean + gain @ (totals - design @ mean)
-        spread = variance - np.einsum("ij,ji->i", gain, design * variance[None, :])
-        low = posterior < floor - 1e-9
+        spread = np.einsum("ij,ij->i", common, features) + own - np.einsum("ij,ij->i", gain, with_rows)
+        low = posterior < unknowns.floor - 1e-9
         if not low.any():
             break
-        mean[low], variance[low] = floor[low], SETTLED_VARIANCE
-    return np.maximum(posterior, floor), np.maximum(spread, 0.0)
-
-
-def _gain(
-    design: npt.NDArray[np.float64], variance: npt.NDArray[np.float64], noise: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    weighted = design * variance[None, :]
-    innovation = weighted @ design.T + np.diag(noise + 1e-9)
-    return np.asarray(np.linalg.solve(innovation, weighted).T)
+        mean[low], own[low], features[low] = unknowns.floor[low], SETTLED_VARIANCE, 0.0
+    return np.maximum(posterior, unknowns.floor), np.maximum(spread, 0.0)
 
 
 def clusters(rows: Iterable[tuple[int, ...]]) -> list[list[int]]:

@@ -1,0 +1,67 @@
+"""Where the KV of recorded agent sessions should have waited, against the provider's time to live.
+
+    python benchmarks/hw_gaps.py TRACE.json … [--deployment kimi-k2.5@8xh200]
+
+Traces are those of callanjfox/kv-cache-tester; the model they ran on is closed, so an open one stands in.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+from tokenprof.hw_model.deployment import parse_deployment
+from tokenprof.hw_model.economics import Operation, unit_cost
+from tokenprof.hw_model.kv_tiers import Session, break_even_hold_s, gap_costs, tiers_of, ttl_cost
+from tokenprof.hw_model.traces import read_trace
+
+TTLS_S = (300.0, 3600.0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("traces", nargs="+", type=Path)
+    parser.add_argument("--deployment", default="kimi-k2.5@8xh200")
+    arguments = parser.parse_args()
+    deployment = parse_deployment(arguments.deployment)
+    tiers = tiers_of(deployment.chip)
+    places: Counter[str] = Counter()
+    totals: Counter[str] = Counter()
+    break_evens: list[float] = []
+    for trace in (read_trace(path) for path in arguments.traces):
+        print(
+            f"{trace.name}: {trace.model}, {len(trace.calls)} calls, "
+            f"{trace.reused_share:.0%} of the prompt reused"
+        )
+        for call in trace.calls:
+            if call.gap_s is None:
+                continue
+            context = float(call.cached_tokens + call.new_tokens + call.output_tokens)
+            cost = unit_cost(deployment, Operation(context, utilisation=0.5))
+            recompute_usd = context * (cost.fresh_input_usd_per_m - cost.cached_input_usd_per_m) / 1e6
+            waiting = Session(
+                kv_bytes=deployment.shape.kv_bytes(context),
+                hbm_usd_per_byte_s=cost.hold_usd_per_gb_hour / 1e9 / 3600.0,
+                recompute_usd=recompute_usd,
+                recompute_s=recompute_usd / cost.usd_per_hour * 3600.0,
+                accelerators=deployment.accelerators,
+            )
+            best = gap_costs(waiting, call.gap_s, tiers)[0]
+            places[best.policy] += 1
+            totals["cheapest"] += best.usd
+            totals["always in HBM"] += waiting.kv_bytes * waiting.hbm_usd_per_byte_s * call.gap_s
+            totals["always dropped"] += recompute_usd
+            for ttl_s in TTLS_S:
+                totals[f"kept for {ttl_s:g} s"] += ttl_cost(waiting, call.gap_s, ttl_s, tiers).usd
+            break_evens.append(break_even_hold_s(waiting))
+    print("cheapest place of each gap:", dict(places))
+    print(f"break-even hold in HBM: median {sorted(break_evens)[len(break_evens) // 2] / 60:.1f} minutes")
+    for policy, usd in totals.items():
+        print(f"  {policy:18s} ${usd:.4f}")
+
+
+if __name__ == "__main__":
+    main()
