@@ -249,7 +249,8 @@ def main() -> None:
         f = found[family]
         print(
             f"{family:18s} n {f['n']:5d}  median ratio {f['median_ratio']:.2f}  "
-            f"within 25 % {f['within_25']:.0%}  within 2x {f['within_2x']:.0%}  growth exponent {f['exponent_predicted']:.2f} predicted, "
+            f"within 25 % {f['within_25']:.0%}  within 2x {f['within_2x']:.0%}  "
+            f"growth exponent {f['exponent_predicted']:.2f} predicted, "
             f"{f['exponent_measured']:.2f} measured"
         )
         if arguments.plots:
