@@ -59,6 +59,15 @@ def record(
         return server, answers
 
 
+CONNECTED: list[anthropic.Anthropic] = []
+
+
+def connect(server: LoopbackProvider, api_key: str = "unused") -> anthropic.Anthropic:
+    """A client of the loopback provider, closed when its test ends (see conftest.py)."""
+    CONNECTED.append(anthropic.Anthropic(api_key=api_key, base_url=server.url))
+    return CONNECTED[-1]
+
+
 def drive(
     url: str,
     work: Workload,

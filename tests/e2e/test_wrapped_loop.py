@@ -18,7 +18,7 @@ import anthropic
 import jsonschema
 import orjson
 import pytest
-from recordings import BOOK, HIDDEN, bill_by_hand, drive, ledger_of, prompt_tokens, record
+from recordings import BOOK, HIDDEN, bill_by_hand, connect, drive, ledger_of, prompt_tokens, record
 
 import tokenprof
 from tokenprof.read import read
@@ -147,7 +147,7 @@ def replace_server(server: LoopbackProvider, log: list[Any]) -> LoopbackProvider
 def test_calls_that_all_fail_are_warned_of_and_are_no_turns(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     with LoopbackProvider([Reply.error(500)] * 3) as server, tokenprof.profile(path):
-        client = anthropic.Anthropic(api_key="unused", base_url=server.url)
+        client = connect(server)
         with pytest.raises(anthropic.InternalServerError):
             client.messages.create(
                 model="claude-opus-4-8", max_tokens=5, messages=[{"role": "user", "content": "x"}]
@@ -161,7 +161,7 @@ def test_a_response_without_usage_is_unmeasured(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     replies = [replace(Reply.text("hi"), without_usage=True)]
     with LoopbackProvider(replies) as server, tokenprof.profile(path):
-        client = anthropic.Anthropic(api_key="unused", base_url=server.url)
+        client = connect(server)
         client.messages.create(
             model="claude-opus-4-8", max_tokens=5, messages=[{"role": "user", "content": "x"}]
         )
@@ -180,7 +180,7 @@ def ask(client: anthropic.Anthropic, text: str = "hello") -> Any:
 def test_however_often_it_is_wrapped_a_call_is_recorded_once(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     with LoopbackProvider(lambda body, n: Reply.text("hi")) as server, tokenprof.profile(path):
-        client = tokenprof.wrap(tokenprof.wrap(anthropic.Anthropic(api_key="unused", base_url=server.url)))
+        client = tokenprof.wrap(tokenprof.wrap(connect(server)))
         ask(client)
         ask(client.with_options(max_retries=1))
         ask(client.with_options(middleware=[*client.middleware]))
@@ -190,14 +190,14 @@ def test_however_often_it_is_wrapped_a_call_is_recorded_once(tmp_path: Path) -> 
 def test_a_client_made_outside_is_seen_when_wrapped_and_constructors_are_given_back(tmp_path: Path) -> None:
     before = anthropic.Anthropic.__init__
     with LoopbackProvider(lambda body, n: Reply.text("hi")) as server:
-        outside = anthropic.Anthropic(api_key="unused", base_url=server.url)
+        outside = connect(server)
         wrapped = tokenprof.wrap(outside)
         with tokenprof.profile(tmp_path / "run.jsonl"):
             ask(outside)
             ask(wrapped)
         ask(wrapped)
         assert anthropic.Anthropic.__init__ is before
-        assert not anthropic.Anthropic(api_key="unused", base_url=server.url).middleware
+        assert not connect(server).middleware
     assert active_recorder() is None
     assert len(read([tmp_path / "run.jsonl"]).turns) == 1
 
@@ -205,7 +205,7 @@ def test_a_client_made_outside_is_seen_when_wrapped_and_constructors_are_given_b
 def test_count_tokens_is_not_a_turn(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     with LoopbackProvider(lambda body, n: Reply.text("hi")) as server, tokenprof.profile(path):
-        client = anthropic.Anthropic(api_key="unused", base_url=server.url)
+        client = connect(server)
         client.messages.count_tokens(model="claude-opus-4-8", messages=[{"role": "user", "content": "x"}])
         ask(client)
     assert len(read([path]).turns) == 1
@@ -214,7 +214,7 @@ def test_count_tokens_is_not_a_turn(tmp_path: Path) -> None:
 def test_parallel_threads_are_recorded_apart_and_completely(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     with LoopbackProvider(lambda body, n: Reply.text(f"answer {n}")) as server, tokenprof.profile(path):
-        client = anthropic.Anthropic(api_key="unused", base_url=server.url)
+        client = connect(server)
         threads = [threading.Thread(target=ask, args=(client, f"task {i}")) for i in range(12)]
         for thread in threads:
             thread.start()
@@ -228,7 +228,7 @@ def test_parallel_threads_are_recorded_apart_and_completely(tmp_path: Path) -> N
 def test_a_named_agent_is_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     with LoopbackProvider(lambda body, n: Reply.text("hi")) as server, tokenprof.profile(path):
-        client = anthropic.Anthropic(api_key="unused", base_url=server.url)
+        client = connect(server)
         ask(client, "main task")
         with tokenprof.agent("researcher"):
             ask(client, "side task")
@@ -241,7 +241,7 @@ def test_the_host_s_own_exception_comes_through_and_the_record_stands(tmp_path: 
     path = tmp_path / "run.jsonl"
     server = LoopbackProvider(lambda body, n: Reply.text("hi"))
     with server, pytest.raises(ZeroDivisionError), tokenprof.profile(path):  # noqa: PT012
-        ask(anthropic.Anthropic(api_key="unused", base_url=server.url))
+        ask(connect(server))
         raise ZeroDivisionError
     assert len(read([path]).turns) == 1
 
@@ -249,7 +249,7 @@ def test_the_host_s_own_exception_comes_through_and_the_record_stands(tmp_path: 
 def test_a_stream_that_the_host_leaves_open_is_partial(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     with LoopbackProvider([Reply.text("word " * 400)], tokens_per_s=400) as server, tokenprof.profile(path):
-        client = anthropic.Anthropic(api_key="unused", base_url=server.url)
+        client = connect(server)
         stream = client.messages.create(
             model="claude-opus-4-8", max_tokens=50, messages=[{"role": "user", "content": "x"}], stream=True
         )
@@ -265,7 +265,7 @@ def test_no_content_is_written_unless_asked_for(tmp_path: Path) -> None:
     for content in (False, True):
         path = tmp_path / f"run-{content}.jsonl"
         with LoopbackProvider([Reply.text("hi")]) as server, tokenprof.profile(path, content=content):
-            ask(anthropic.Anthropic(api_key="sk-very-secret", base_url=server.url), secret)
+            ask(connect(server, "sk-very-secret"), secret)
         written = path.read_text()
         assert (secret in written) is content
         assert "sk-very-secret" not in written
@@ -313,7 +313,7 @@ def test_an_existing_recording_is_continued_and_anything_else_refused(tmp_path: 
     with LoopbackProvider(lambda body, n: Reply.text("hi")) as server:
         for _ in range(2):
             with tokenprof.profile(path):
-                ask(anthropic.Anthropic(api_key="unused", base_url=server.url))
+                ask(connect(server))
     run = read([path])
     assert (len(run.turns), run.sources[0].runs) == (2, 2)
     with pytest.raises(FileExistsError, match="not a tokenprof recording"), tokenprof.profile(other):
@@ -330,7 +330,7 @@ def test_a_budget_callback_sees_each_turn_and_its_errors_stay_ours(tmp_path: Pat
 
     with LoopbackProvider(lambda body, n: Reply.text("hi")) as server:
         with tokenprof.profile(tmp_path / "run.jsonl", on_turn=on_turn):
-            client = anthropic.Anthropic(api_key="unused", base_url=server.url)
+            client = connect(server)
             ask(client)
             ask(client)
         assert len(seen) == 2
@@ -345,7 +345,7 @@ def test_a_client_of_an_unknown_sdk_is_refused_by_name() -> None:
 def test_turns_reach_the_file_while_the_recording_is_open(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     with LoopbackProvider(lambda body, n: Reply.text("hi")) as server, tokenprof.profile(path):
-        ask(anthropic.Anthropic(api_key="unused", base_url=server.url))
+        ask(connect(server))
         time.sleep(0.25)
         assert path.read_bytes().endswith(b"\n")
         assert len(read([path]).turns) == 1
