@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from tokenprof.harness_adapters.claude_code_reminders import REMINDER, bills_confirm
 from tokenprof.harness_adapters.claude_code_session import Session
 from tokenprof.json_lines import read_json_lines
 from tokenprof.record.reader import in_time_order
@@ -75,8 +76,15 @@ def read(path: Path) -> Run:
     One turn per response, however many rows and files repeat it. Raises InputError for a malformed line.
     """
     files = [path, *companions(path)]
+    run = _read(path, files, with_reminders=True)
+    if any(REMINDER in turn.added for turn in run.turns) and not bills_confirm(run.turns):
+        return _read(path, files, with_reminders=False)
+    return run
+
+
+def _read(path: Path, files: Sequence[Path], *, with_reminders: bool) -> Run:
     warnings: list[str] = []
-    session = Session(_name(path), Shaper(), _agent_types(files))
+    session = Session(_name(path), Shaper(), _agent_types(files), with_reminders=with_reminders)
     for file in files[1:]:
         if file.name.startswith("agent-acompact"):
             for _, line in read_json_lines(file, []):

@@ -23,6 +23,7 @@ from tokenprof.harness_adapters.claude_code_prompt import (
     joined,
     shared_blocks,
 )
+from tokenprof.harness_adapters.claude_code_reminders import TaskReminders
 from tokenprof.harness_adapters.claude_code_requests import RECORD_TYPES, Request, Requests, message_hash
 from tokenprof.harness_adapters.claude_code_response import Response, time_of
 from tokenprof.pricing.usage import UsageError
@@ -39,7 +40,15 @@ COMPACTION_AGENT = "acompact"
 class Session:
     """A session under reading: give it the lines of its files, the main file first, then take the turns."""
 
-    def __init__(self, name: str, shaper: Shaper, agent_types: Mapping[str, str] | None = None):
+    def __init__(
+        self,
+        name: str,
+        shaper: Shaper,
+        agent_types: Mapping[str, str] | None = None,
+        *,
+        with_reminders: bool = True,
+    ):
+        self._reminders = TaskReminders(expected=with_reminders)
         self._name = name
         self._shaper = shaper
         self._maker = PieceMaker(shaper)
@@ -96,10 +105,12 @@ class Session:
     def _add_event(self, line: Wire, uuid: str) -> None:
         if line.get("subtype") == "compact_boundary":
             self._compactions += 1
+            self._reminders.restart()
         elif line.get("subtype") == "api_error":
             self._chain.set_failure(uuid)
 
     def _add_attachment(self, line: Wire, uuid: str) -> None:
+        self._reminders.stop()
         rendered = [part for part in line.get("rendered") or () if isinstance(part, Mapping)]
         items = [item for part in rendered for item in items_of(part.get("content"))]
         if items:
@@ -146,11 +157,15 @@ class Session:
             return
         self._maker.note_calls(items)
         response.add_row(line, items, time_of(line.get("timestamp")))
+        if not response.thread:
+            self._reminders.note_row(items)
 
     def _open(self, id_: str, line: Wire, uuid: str, where: str) -> Response:
         above = self._chain.above(uuid)
         thread = _thread_of(line, above)
         request = self._requests.get(line.get("requestRef"))
+        if not thread and request is None and above.response is not None:
+            above = self._with_reminder(above)
         prompt = self._prompt(above, request)
         nearest = above.response or self._newest.get(thread)
         kept = shared_blocks(prompt, nearest.prompt) if nearest else 0
@@ -172,6 +187,12 @@ class Session:
         )
         self._responses[id_] = self._newest[thread] = response
         return response
+
+    def _with_reminder(self, above: Above[Response]) -> Above[Response]:
+        piece = self._reminders.due()
+        if piece is None:
+            return above
+        return replace(above, entries=(*above.entries, Entry(self._rows, "user", [], None, piece=piece)))
 
     def _asked_at(self, above: Above[Response], request: Request | None, where: str) -> datetime:
         known = time_of(request.timestamp) if request else None

@@ -100,9 +100,9 @@ _CLAUDE = {
     "per_block": 2.0,
 }
 
-CLAUDE_OLDER = _prior("claude, to 4.6", _CLAUDE, _WIDE, preamble=(320.0, 100.0))
+CLAUDE_OLDER = _prior("claude, to 4.6", _CLAUDE, _WIDE, preamble=(320.0, 200.0))
 CLAUDE_NEWER = _prior(
-    "claude, from 4.7", {**_CLAUDE, "tokens": 1.35}, {**_WIDE, "tokens": 0.3}, preamble=(320.0, 100.0)
+    "claude, from 4.7", {**_CLAUDE, "tokens": 1.35}, {**_WIDE, "tokens": 0.3}, preamble=(320.0, 200.0)
 )
 OPENAI = _prior(
     "o200k",

@@ -1,0 +1,91 @@
+"""The reminder to keep a task list, which Claude Code sends but, in older versions, does not log.
+
+Observed in the bills of version 2.1.39: every tenth assistant row (rows of thinking aside) without a use
+of the task tools and without such a reminder, the next message grows by about a hundred tokens more than
+what the log shows. Versions that log attachments log the reminder too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from tokenprof.harness_adapters.claude_code_prompt import Piece
+from tokenprof.types import Block, Features, Turn
+
+ROWS_BETWEEN = 10
+TASK_TOOLS = frozenset({"TodoWrite", "TaskCreate", "TaskUpdate"})
+
+REMINDER_BYTES = 360
+"""What makes the estimate about a hundred tokens; the run's bills correct it."""
+
+LEAST_EXCESS_TOKENS = 50
+LONGEST_STEP_TOKENS = 2000
+TOKENS_PER_LOCAL_TOKEN = 1.15
+
+REMINDER = Block(
+    kind="reminder",
+    name="task reminder, not in the log",
+    digest="claude-code-task-reminder",
+    section="messages",
+    role="user",
+    opens_message=False,
+    features=Features(version=1, bytes=REMINDER_BYTES, chars=REMINDER_BYTES),
+)
+
+
+@dataclass(slots=True)
+class TaskReminders:
+    """Counts the rows of a main conversation and says when the next message brings a reminder."""
+
+    expected: bool = True
+    _rows_since_reminder: int = 0
+    _rows_since_task: int = 0
+
+    def note_row(self, items: Sequence[Mapping[str, Any]]) -> None:
+        """Take up an assistant row of the main conversation."""
+        if any(item.get("type") != "thinking" for item in items):
+            self._rows_since_reminder += 1
+            self._rows_since_task += 1
+        if any(item.get("name") in TASK_TOOLS for item in items):
+            self._rows_since_task = 0
+
+    def restart(self) -> None:
+        """Take up a compaction: what stood before it is not counted any more."""
+        self._rows_since_reminder = self._rows_since_task = 0
+
+    def stop(self) -> None:
+        """Take up that this log shows what it injects."""
+        self.expected = False
+
+    def due(self) -> Piece | None:
+        """Return the reminder that goes out with the message being asked for, if one does."""
+        if not self.expected or min(self._rows_since_reminder, self._rows_since_task) < ROWS_BETWEEN:
+            return None
+        self._rows_since_reminder = 0
+        return Piece("user", (REMINDER,), (0,))
+
+
+def bills_confirm(turns: Sequence[Turn]) -> bool:
+    """Whether calls that are taken to bring a reminder grew by more, beyond what is logged, than others.
+
+    Medians of (growth − what the call before put out − what else was added) over short steps; a log
+    without enough of both kinds confirms nothing.
+    """
+    excess: dict[bool, list[float]] = {True: [], False: []}
+    for turn in turns:
+        before = turns[turn.base] if turn.base is not None else None
+        if before is None or turn.usage is None or before.usage is None or before.output_incomplete:
+            continue
+        grown = turn.usage.input_tokens - before.usage.input_tokens
+        if not 0 < grown <= LONGEST_STEP_TOKENS or turn.context != before.context:
+            continue
+        logged = [b for b in turn.added if b.role != "assistant" and b is not REMINDER]
+        local = sum(block.features.tokens.get("o200k_base", 0) for block in logged)
+        rest = grown - before.usage.all_output_tokens - TOKENS_PER_LOCAL_TOKEN * local
+        excess[any(b.digest == REMINDER.digest for b in turn.added)].append(rest)
+    if not excess[True] or not excess[False]:
+        return False
+    return median(excess[True]) - median(excess[False]) >= LEAST_EXCESS_TOKENS
