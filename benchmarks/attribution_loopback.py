@@ -229,7 +229,7 @@ def true_classes(call: WireCall) -> list[str]:
 def measure(layout: Layout, tokenizer: Tokenizer, seed: int, folder: Path) -> Score:
     rng = random.Random(seed)
     hidden = Overheads(
-        tools_preamble=rng.randint(0, 600),
+        tools_preamble=rng.randint(159, 530),
         per_message=rng.randint(0, 8),
         per_tool=rng.randint(0, 20),
         per_tool_use=rng.randint(0, 60),

@@ -105,7 +105,7 @@ def _without(run: Run, repeated: set[int], offset: int) -> list[Turn]:
         if turn.base is not None and turn.base in place:
             turn = replace(turn, base=place[turn.base])
         elif turn.base is not None:
-            turn = replace(turn, base=None, kept=0, added=prompts[index])
+            turn = replace(turn, base=None, kept=0, added=tuple(prompts[index]))
         kept.append(turn)
     return kept
 

@@ -44,5 +44,5 @@ def subset(run: Run, kept: Sequence[int]) -> Run:
         if turn.base is None or turn.base in place:
             turns.append(turn if turn.base is None else replace(turn, base=place[turn.base]))
         else:
-            turns.append(replace(turn, base=None, kept=0, added=prompts[old]))
+            turns.append(replace(turn, base=None, kept=0, added=tuple(prompts[old])))
     return replace(run, turns=tuple(turns))

@@ -14,6 +14,7 @@ from typing import Literal
 
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
+from tokenprof.trail import Trail
 
 BlockKind = Literal[
     "system",
@@ -169,9 +170,9 @@ class Run:
     sources: tuple[Source, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def prompts(self) -> list[tuple[Block, ...]]:
-        """Return each turn's whole prompt, expanded from the deltas, in the order of `turns`."""
-        whole: dict[int, tuple[Block, ...]] = {}
+    def prompts(self) -> list[Trail[Block]]:
+        """Return each turn's whole prompt, put together from the deltas, in the order of `turns`."""
+        whole: dict[int, Trail[Block]] = {}
         for index in range(len(self.turns)):
             # Of calls that ran in parallel, the one that ended first may have started last.
             chain = [index]
@@ -179,6 +180,8 @@ class Run:
                 chain.append(base)
             for at in reversed(chain):
                 turn = self.turns[at]
-                start = () if turn.base is None else whole[turn.base][: turn.kept]
-                whole[at] = start + turn.added
+                if turn.base is None:
+                    whole[at] = Trail(turn.added)
+                else:
+                    whole[at] = whole[turn.base].then(turn.kept, turn.added)
         return [whole[index] for index in range(len(self.turns))]

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenprof.attribute import Placed, attribute
+from tokenprof.attribute.shares import TurnShares
 from tokenprof.ledger import Ledger, build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import INPUT_CLASSES, Usage
@@ -234,3 +235,25 @@ def test_the_bill_decides_whether_earlier_thinking_was_dropped(dropped: bool) ->
     ]
     assert billed_in == ([1] if dropped else [1, 2])
     assert not ledger.attribution.notes
+
+
+def test_blocks_that_only_changed_their_place_are_not_listed_as_gone() -> None:
+    truth = conversation(5, turns=4, caching="one")
+    prompt = list(truth.run.prompts()[1])
+    tool = next(i for i, block in enumerate(prompt) if block.kind == "tool")
+    prompt[tool] = replace(prompt[tool], digest="edited")
+    edited = replace(truth.run.turns[2], base=None, kept=0, added=(*prompt, *truth.run.turns[2].added))
+    turns = (*truth.run.turns[:2], edited, replace(truth.run.turns[3], base=2, kept=len(edited.added)))
+    blocks = attribute(Run(turns)).blocks.values()
+    assert [b.evicted_by for b in blocks if b.block.digest == truth.run.prompts()[1][tool].digest] == [
+        "changed"
+    ]
+    assert {b.evicted_by for b in blocks if b.block.kind == "tool_result"} == {None}
+    assert {b.last_turn for b in blocks if b.block.kind == "tool_result"} == {3}
+
+
+def test_turns_that_extend_one_another_hold_their_common_blocks_once() -> None:
+    shares = attribute(conversation(2, turns=6, caching="one").run).shares
+    rows = {id(turn.row) for turn in shares if isinstance(turn, TurnShares)}
+    assert len(rows) == 1
+    assert list(shares[3]) == [shares[3][i] for i in range(len(shares[3]))]

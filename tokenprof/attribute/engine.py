@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from tokenprof.attribute.classes import Piece, classify
+from tokenprof.attribute.classes import Piece
 from tokenprof.attribute.listing import Listing
-from tokenprof.attribute.model import Attribution, Share, Size
+from tokenprof.attribute.model import Attribution, Size
 from tokenprof.attribute.outputs import output_shares
 from tokenprof.attribute.paths import OutputHint, Path, find_end_tokens, lay_out, output_hints, pin
+from tokenprof.attribute.shares import Row, TurnShares
 from tokenprof.attribute.sizes import solve_sizes
 from tokenprof.attribute.solve import largest_remainder
 from tokenprof.attribute.thinking import drops_earlier_thinking, earlier_thinking
@@ -26,7 +28,7 @@ from tokenprof.types import Block, Run, Turn
 UNPLACED_NAME = "in the bill, on no block of the request"
 END_NAME = "end-of-prompt tokens"
 
-Prompts = Sequence[tuple[Block, ...]]
+Prompts = Sequence[Sequence[Block]]
 
 
 def attribute(run: Run) -> Attribution:
@@ -43,9 +45,9 @@ def attribute(run: Run) -> Attribution:
         sizes = solve_sizes(tree, provider, model, hints)
         layouts |= {i: (tree, path, sizes) for i, path in paths.items()}
     listing = Listing()
-    notes: list[str] = []
-    shares = [_shares_of(turn, prompts[i], *layouts[i], listing, notes) for i, turn in enumerate(run.turns)]
-    return Attribution(listing.blocks(), tuple(shares), tuple(notes))
+    rows = _Rows(listing)
+    shares = [rows.shares_of(turn, prompts[i], *layouts[i]) for i, turn in enumerate(run.turns)]
+    return Attribution(listing.blocks(), tuple(shares), tuple(rows.notes))
 
 
 def _lay_out_all(
@@ -79,61 +81,78 @@ def _take_in_the_bill(tree: Tree, turns: Sequence[Turn], paths: Mapping[int, Pat
     return hints
 
 
-def _shares_of(
-    turn: Turn,
-    prompt: Sequence[Block],
-    tree: Tree,
-    path: Path,
-    sizes: Mapping[int, Size],
-    listing: Listing,
-    notes: list[str],
-) -> tuple[Share, ...]:
-    """Return the shares of a turn, and list its blocks; an unmeasured turn has blocks and no shares."""
-    shown = [
-        (node, tree.block(node), sizes[node])
-        for node in path.nodes
-        if tree.nodes[node].role != "unseen" or sizes[node].tokens
-    ]
-    ids = listing.show_prompt(turn.context, turn.model, path.turn, shown, compacted=turn.compacted)
-    listing.show_deferred(turn.context, path.turn, [block for block in prompt if block.deferred])
-    if turn.usage is None:
-        return ()
-    pieces = [Piece(i, size.tokens, size.exact) for i, (_, _, size) in zip(ids, shown, strict=True)]
-    pieces = _fit_to_bill(pieces, shown, turn, turn.usage, path, listing, notes)
-    shares = [
-        Share(piece.block, cls, tokens, piece.exact, start)
-        for piece, cls, tokens, start in classify(pieces, turn.usage)
-    ]
-    return (*shares, *output_shares(turn, turn.usage, path.turn, listing))
+@dataclass(slots=True)
+class _Rows:
+    """The prompts of a run as rows of listed blocks, each turn's built on that of the turn it extends."""
 
+    listing: Listing
+    notes: list[str] = field(default_factory=list)
+    _rows: dict[int, tuple[tuple[str, str], Row, int]] = field(default_factory=dict)
 
-def _fit_to_bill(
-    pieces: list[Piece],
-    shown: Sequence[tuple[int, Block, Size]],
-    turn: Turn,
-    usage: Usage,
-    path: Path,
-    listing: Listing,
-    notes: list[str],
-) -> list[Piece]:
-    """Return pieces that hold exactly the billed input: what is over or short is named, not spread."""
-    content_tokens = usage.input_tokens - path.end_tokens
-    surplus = content_tokens - sum(piece.tokens for piece in pieces)
-    if surplus < 0:
-        pieces = _shrunk(pieces, [block for _, block, _ in shown], content_tokens)
-        notes.append(
-            f"Turn {path.turn}: the provider billed {-surplus:,} tokens less than these blocks held before; "
-            "it dropped or changed part of the history."
+    def shares_of(
+        self, turn: Turn, prompt: Sequence[Block], tree: Tree, path: Path, sizes: Mapping[int, Size]
+    ) -> TurnShares:
+        """Return the shares of a turn, and list its blocks; an unmeasured turn has blocks and no shares."""
+        row = self._row_of(turn, tree, path, sizes)
+        length = len(path.nodes)
+        self.listing.show_deferred(
+            turn.context, path.turn, [prompt[i] for i in sorted(path.absent) if prompt[i].deferred]
         )
-    elif surplus:
-        extra = listing.extra(turn.context, path.turn, "unattributed", UNPLACED_NAME, surplus, exact=False)
-        pieces = [*pieces, Piece(extra, surplus, False)]
-    if path.end_tokens:
-        end = listing.extra(
-            turn.context, path.turn, "provider_overhead", END_NAME, path.end_tokens, exact=path.end_is_seen
+        if turn.usage is None:
+            return TurnShares()
+        row, extra = self._fit_to_bill(turn, turn.usage, row, tree, path)
+        output = tuple(output_shares(turn, turn.usage, path.turn, self.listing))
+        return TurnShares(row, length, extra, turn.usage, output)
+
+    def _row_of(self, turn: Turn, tree: Tree, path: Path, sizes: Mapping[int, Size]) -> Row:
+        """Return the row whose first blocks are the turn's nodes; a node that holds nothing has no block."""
+        listed_by = (turn.context, turn.model)
+        shown_by, base_row, base_length = self._rows.get(
+            -1 if path.base is None else path.base, (listed_by, Row(), 0)
         )
-        pieces = [*pieces, Piece(end, path.end_tokens, path.end_is_seen)]
-    return pieces
+        kept = min(path.shared, base_length) if shown_by == listed_by else 0
+        row = base_row.upto(kept)
+        shown = [
+            (node, tree.block(node), sizes[node])
+            if tree.nodes[node].role != "unseen" or sizes[node].tokens
+            else None
+            for node in path.nodes[kept:]
+        ]
+        ids = self.listing.show_prompt(listed_by, path, kept, shown, compacted=turn.compacted)
+        for id_, item in zip(ids, shown, strict=True):
+            row.add(Piece(id_, 0, True) if item is None else Piece(id_, item[2].tokens, item[2].exact))
+        self._rows[path.turn] = (listed_by, row, len(path.nodes))
+        return row
+
+    def _fit_to_bill(
+        self, turn: Turn, usage: Usage, row: Row, tree: Tree, path: Path
+    ) -> tuple[Row, tuple[Piece, ...]]:
+        """Return pieces that hold exactly the billed input: what is over or short is named, not spread."""
+        extra: list[Piece] = []
+        length = len(path.nodes)
+        content_tokens = usage.input_tokens - path.end_tokens
+        surplus = content_tokens - (row.ends[length - 1] if length else 0)
+        if surplus < 0:
+            blocks = [tree.block(node) for node in path.nodes]
+            shrunk = Row()
+            for piece in _shrunk(row.pieces[:length], blocks, content_tokens):
+                shrunk.add(piece)
+            row = shrunk
+            self.notes.append(
+                f"Turn {path.turn}: the provider billed {-surplus:,} tokens less than these blocks held "
+                "before; it dropped or changed part of the history."
+            )
+        elif surplus:
+            name = UNPLACED_NAME
+            id_ = self.listing.extra(turn.context, path.turn, "unattributed", name, surplus, exact=False)
+            extra.append(Piece(id_, surplus, False))
+        if path.end_tokens:
+            tokens, seen = path.end_tokens, path.end_is_seen
+            id_ = self.listing.extra(
+                turn.context, path.turn, "provider_overhead", END_NAME, tokens, exact=seen
+            )
+            extra.append(Piece(id_, tokens, seen))
+        return row, tuple(extra)
 
 
 def _shrunk(pieces: Sequence[Piece], blocks: Sequence[Block], total: int) -> list[Piece]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tokenprof.attribute.model import Placed, Size, nameless
+from tokenprof.attribute.paths import Path
 from tokenprof.types import Block, BlockKind, block_key
 
 REWORDED_KINDS = frozenset({"tool", "system", "skills_index", "memory"})
@@ -39,6 +40,14 @@ class _Listed:
         )
 
 
+def _common(before: Path, path: Path) -> int:
+    """Return how many leading nodes two prompts have in common."""
+    if path.base == before.turn:
+        return path.shared
+    pairs = zip(before.nodes, path.nodes, strict=False)
+    return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(before.nodes), len(path.nodes)))
+
+
 def _by_text(gone: Iterable[_Listed]) -> dict[str, deque[_Listed]]:
     waiting: dict[str, deque[_Listed]] = defaultdict(deque)
     for listed in gone:
@@ -51,33 +60,50 @@ class Listing:
     """Blocks by their id in the report; a text that stands in two contexts is listed in each."""
 
     _blocks: dict[str, _Listed] = field(default_factory=dict)
-    _present: dict[tuple[str, str], dict[int, _Listed]] = field(default_factory=lambda: defaultdict(dict))
+    _known: dict[tuple[str, str], dict[int, _Listed]] = field(default_factory=lambda: defaultdict(dict))
+    _present: dict[tuple[str, str], Path] = field(default_factory=dict)
     _deferred: dict[str, dict[str, _Listed]] = field(default_factory=lambda: defaultdict(dict))
 
     def blocks(self) -> dict[str, Placed]:
         """Return all blocks, by id, in the order in which they appeared."""
+        for key, path in self._present.items():
+            for node in path.nodes:
+                if node in self._known[key]:
+                    self._known[key][node].last_turn = path.turn
         return {block_id: listed.placed() for block_id, listed in self._blocks.items()}
 
     def show_prompt(
         self,
-        context: str,
-        model: str,
-        turn: int,
-        nodes: Sequence[tuple[int, Block, Size]],
+        key: tuple[str, str],
+        path: Path,
+        kept: int,
+        shown: Sequence[tuple[int, Block, Size] | None],
         *,
         compacted: bool,
     ) -> list[str]:
-        """Note the blocks of a prompt, given with their nodes and sizes; returns their ids in order."""
-        here = self._present[context, model]
-        sent = {node for node, _, _ in nodes}
-        gone = [listed for node, listed in here.items() if node not in sent and listed.evicted_by is None]
+        """Note the blocks of a prompt; returns the ids of those behind the first `kept` nodes of its path.
+
+        `key` is the context and the model. `shown` has those blocks with node and size, None for a place
+        that holds nothing.
+        """
+        context, model = key
+        here = self._known[key]
+        before = self._present.get(key)
+        # Only what differs from the prompt shown before is looked at, however long both are.
+        same = _common(before, path) if before else 0
+        arrived = [(at, item) for at, item in enumerate(shown, kept) if item is not None]
+        sent = {item[0] for _, item in arrived} | set(path.nodes[same:kept])
+        gone = [
+            here[node]
+            for node in (before.nodes[same:] if before else ())
+            if node not in sent and node in here
+        ]
         moved = _by_text(gone)
-        arrived = [item for item in nodes if item[0] not in here]
-        for node, block, size in arrived:
+        for _, (node, block, size) in arrived:
             # A change further up gives the same blocks other places in the tree.
-            same = moved.get(block_key(block))
-            if same:
-                here[node] = same.popleft()
+            alike = moved.get(block_key(block)) if node not in here else None
+            if alike:
+                here[node] = alike.popleft()
                 if size.exact and not here[node].size.exact:
                     here[node].size = size
         reworded = {
@@ -86,20 +112,25 @@ class Listing:
             for listed in waiting
             if listed.block.kind in REWORDED_KINDS
         }
-        ids = []
-        for node, block, size in nodes:
+        ids = [""] * len(shown)
+        for at, (node, block, size) in arrived:
             listed = here.get(node)
             if listed is None:
                 replaces = reworded.pop((block.kind, block.name), None)
                 block_id = self._new_id(context, model, node)
-                listed = here[node] = self._add(block_id, block, context, size, turn, replaces)
+                listed = here[node] = self._add(block_id, block, context, size, path.turn, replaces)
                 self._forget_deferred(context, block)
-            else:
-                listed.last_turn, listed.evicted_by = turn, None
-            ids.append(listed.id)
+            ids[at - kept] = listed.id
+        for node in sent & here.keys():
+            here[node].evicted_by = None
         for waiting in moved.values():
             for listed in waiting:
                 listed.evicted_by = "compaction" if compacted else "changed"
+        if before:
+            for node in before.nodes[same:]:
+                if node in here:
+                    here[node].last_turn = max(here[node].last_turn, before.turn)
+        self._present[key] = path
         return ids
 
     def show_deferred(self, context: str, turn: int, blocks: Sequence[Block]) -> None:

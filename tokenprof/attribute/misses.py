@@ -57,7 +57,7 @@ def explain_misses(ledger: Ledger) -> list[CacheMiss | None]:
 
 
 def _explain(
-    ledger: Ledger, prompts: Sequence[tuple[Block, ...]], index: int, before: int | None
+    ledger: Ledger, prompts: Sequence[Sequence[Block]], index: int, before: int | None
 ) -> CacheMiss | None:
     turn = ledger.run.turns[index]
     usage = turn.usage
@@ -95,7 +95,7 @@ def _cached_tokens(usage: Usage | None) -> int:
 
 
 def _why(
-    ledger: Ledger, prompts: Sequence[tuple[Block, ...]], index: int, before: int
+    ledger: Ledger, prompts: Sequence[Sequence[Block]], index: int, before: int
 ) -> tuple[str | None, str | None, str, str]:
     """Return (block, field, cause, evidence) of a miss, by comparing the two prompts and their times."""
     turn, earlier = ledger.run.turns[index], ledger.run.turns[before]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tokenprof.types import Block, BlockKind, Features, Section
@@ -59,7 +59,7 @@ class Attribution:
     """
 
     blocks: Mapping[str, Placed]
-    shares: tuple[tuple[Share, ...], ...]
+    shares: Sequence[Sequence[Share]]
     notes: tuple[str, ...] = ()
 
 

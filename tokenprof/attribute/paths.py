@@ -8,6 +8,7 @@ from statistics import median
 
 from tokenprof.attribute.model import nameless
 from tokenprof.attribute.tree import Step, Tree
+from tokenprof.trail import Trail
 from tokenprof.types import Block, Turn, block_key
 
 OUTPUT_HINT_RELATIVE_SD = 0.02
@@ -18,6 +19,8 @@ MAX_END_TOKENS = 64
 MAX_UNMARKED_END_TOKENS = 8
 """The same where breakpoints are not known; Claude Code's calls show 1 to 3."""
 
+LEADING_ROLES = ("hidden", "overhead")
+
 HIDDEN_NAME = "system prompt and tools, not in the source"
 PREAMBLE_NAME = "tools-present preamble"
 UNSEEN_NAME = "sent with a message, not in the source"
@@ -27,22 +30,28 @@ UNSEEN_NAME = "sent with a message, not in the source"
 class Path:
     """One turn's prompt as nodes of the tree.
 
-    `places` gives the node index (in `nodes`) of each block of the prompt, None for a deferred tool;
-    `end_tokens` follow the last block and belong to the provider; `end_is_seen` says that this turn's
-    own bill shows them.
+    The first `shared` nodes are those of turn `base`. `places` gives the node index (in `nodes`) of each
+    block of the prompt, None for those in `absent`: deferred tools, and what the provider has dropped.
+    `end_tokens` follow the last block and belong to the provider; `end_is_seen` says that this turn's own
+    bill shows them.
     """
 
     turn: int
-    steps: list[Step]
-    nodes: list[int]
-    places: list[int | None]
+    nodes: Trail[int]
+    places: Trail[int | None]
+    absent: frozenset[int] = frozenset()
+    base: int | None = None
+    shared: int = 0
     end_tokens: int = 0
     end_is_seen: bool = False
 
     def reach(self, after: int) -> int:
         """Return how many nodes lie up to and including block `after` of the prompt."""
-        within = [place for place in self.places[: after + 1] if place is not None]
-        return within[-1] + 1 if within else 0
+        at = min(after, len(self.places) - 1)
+        while at >= 0 and self.places[at] is None:
+            at -= 1
+        place = self.places[at] if at >= 0 else None
+        return 0 if place is None else place + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,37 +78,40 @@ def lay_out(
     prompts ends in a place for what is missing, which later prompts keep; it stays empty unless the bill
     says otherwise.
     """
-    absent = frozenset(i for i, block in enumerate(prompt) if block.deferred) | dropped
-    steps: list[Step] = []
+    kept = 0 if base is None else min(turn.kept, len(base.places))
+    before = frozenset() if base is None else frozenset(i for i in base.absent if i < kept)
+    deferred = {i for i in before if prompt[i].deferred}
+    deferred.update(i for i in range(kept, len(prompt)) if prompt[i].deferred)
+    absent = dropped | deferred
+    kept = min((i for i in absent ^ before if i < kept), default=kept)
+    path = Path(index, Trail(), Trail(), absent)
+    led = base is not None and bool(base.nodes) and tree.nodes[base.nodes[0]].role in LEADING_ROLES
+    steps = [] if led else _lead(turn, prompt if base is None else turn.added)
+    if base is not None and not steps:
+        path.base = base.turn
+        path.shared = len(base.nodes) if kept == len(base.places) else base.reach(kept - 1)
+    if base is None or not path.shared:
+        base, kept, steps = None, 0, _lead(turn, prompt)
     places: list[int | None] = []
-    if base is not None:
-        kept = _kept(turn.kept, absent, base)
-        places = base.places[:kept]
-        steps = base.steps[: len(base.steps) if kept == len(base.places) else base.reach(kept - 1)]
-    if not any(step.role in ("hidden", "overhead") for step in steps[:1]):
-        steps, places = _lead(turn, prompt), []
-    for at in range(len(places), len(prompt)):
-        places.append(None if at in absent else len(steps))
+    for at in range(kept, len(prompt)):
+        places.append(None if at in absent else path.shared + len(steps))
         if at not in absent:
             steps.append(Step(block_key(prompt[at]), prompt[at]))
     if turn.hidden_prefix:
         steps.append(Step(f"unseen after {index}", nameless("unattributed", UNSEEN_NAME), "unseen"))
-    return Path(index, steps, tree.walk(steps, index), places)
+    if base is None:
+        path.nodes, path.places = Trail(tree.walk(steps, index)), Trail(places)
+    else:
+        nodes = tree.walk(steps, index, base.nodes[path.shared - 1])
+        path.nodes, path.places = base.nodes.then(path.shared, nodes), base.places.then(kept, places)
+    return path
 
 
-def _kept(kept: int, absent: frozenset[int], base: Path) -> int:
-    """Return how many leading blocks of the base stand here as they stood there."""
-    for at in range(kept):
-        if (base.places[at] is None) != (at in absent):
-            return at
-    return kept
-
-
-def _lead(turn: Turn, prompt: Sequence[Block]) -> list[Step]:
+def _lead(turn: Turn, blocks: Sequence[Block]) -> list[Step]:
     if turn.hidden_prefix:
         hidden = nameless("unattributed", HIDDEN_NAME, section="tools")
         return [Step(f"hidden from {turn.agent}", hidden, "hidden")]
-    if any(block.section == "tools" and not block.deferred for block in prompt):
+    if any(block.section == "tools" and not block.deferred for block in blocks):
         return [Step("preamble", nameless("provider_overhead", PREAMBLE_NAME, section="tools"), "overhead")]
     return []
 
@@ -176,7 +188,7 @@ def output_hints(tree: Tree, previous: Turn | None, path: Path) -> list[OutputHi
 
 def _first_new_assistant_message(tree: Tree, path: Path) -> list[int]:
     message: list[int] = []
-    for node in path.nodes:
+    for node in path.nodes[path.shared :]:
         if tree.nodes[node].first_turn != path.turn:
             continue
         block = tree.block(node)

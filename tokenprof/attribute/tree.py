@@ -58,10 +58,10 @@ class Tree:
     nodes: list[Node] = field(default_factory=lambda: [Node(None, "", -1, 0, 0, "overhead", 0)])
     _children: dict[tuple[int, str], int] = field(default_factory=dict)
 
-    def walk(self, steps: Sequence[Step], turn: int) -> list[int]:
-        """Return the nodes of a prompt, made where they are new; `turn` is the first to hold those."""
+    def walk(self, steps: Sequence[Step], turn: int, after: int = ROOT) -> list[int]:
+        """Return the nodes of steps that follow node `after`, made where they are new by `turn`."""
         path: list[int] = []
-        at = ROOT
+        at = after
         for step in steps:
             child = self._children.get((at, step.key))
             if child is None:

@@ -32,7 +32,7 @@ def steps_of(run: Run, context: str) -> list[Step]:
     """Return the steps of a context: consecutive measured calls, growth > 0, at least one tool result."""
     prompts = run.prompts()
     steps = []
-    before: tuple[Turn, tuple[Block, ...]] | None = None
+    before: tuple[Turn, Sequence[Block]] | None = None
     for index, turn in enumerate(run.turns):
         if turn.context != context or turn.usage is None:
             continue

@@ -1,0 +1,61 @@
+"""Sequences that grow out of one another and hold what they have in common once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Generic, TypeVar, overload
+
+T = TypeVar("T")
+
+
+class Trail(Sequence[T], Generic[T]):
+    """The first `length` items of a list that longer trails may share.
+
+    A run's prompts extend one another by a few blocks and are billed whole: as trails, a thousand of them
+    take the room of the last one. `then` costs what it adds, unless two trails go on from one place.
+    """
+
+    __slots__ = ("_items", "_length")
+
+    def __init__(self, items: Iterable[T] = ()):
+        self._items = list(items)
+        self._length = len(self._items)
+
+    def then(self, kept: int, more: Iterable[T]) -> Trail[T]:
+        """Return the first `kept` items, followed by `more`."""
+        kept = min(kept, self._length)
+        grown: Trail[T] = Trail.__new__(Trail)
+        # Only the longest of the trails that share a list may add to it.
+        grown._items = self._items if kept == len(self._items) else self._items[:kept]
+        grown._items.extend(more)
+        grown._length = len(grown._items)
+        return grown
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[T]:
+        return islice(self._items, self._length)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[T, ...]: ...
+    def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(self._length)
+            return tuple(self._items[start:stop:step] if stop >= 0 else self._items[: self._length][index])
+        if not -self._length <= index < self._length:
+            raise IndexError(f"item {index} of a trail of {self._length}")
+        return self._items[index if index >= 0 else self._length + index]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Trail({list(self)!r})"
