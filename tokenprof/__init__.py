@@ -13,13 +13,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tokenprof.labels import label
     from tokenprof.session import agent, profile, wrap
 
 __version__ = "0.1.0"
-__all__ = ["agent", "profile", "wrap"]
+__all__ = ["agent", "label", "profile", "wrap"]
+
+_MODULES = {"label": "tokenprof.labels"}
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(import_module("tokenprof.session"), name)
+        return getattr(import_module(_MODULES.get(name, "tokenprof.session")), name)
     raise AttributeError(f"module 'tokenprof' has no attribute {name!r}")

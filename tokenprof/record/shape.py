@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from tokenprof.labels import label_of, labelled_parts
 from tokenprof.record.counting import count_tokens
 from tokenprof.record.digest import digest, project_key
 from tokenprof.types import Block, BlockKind, Child, Features, Section
@@ -102,9 +103,13 @@ class Shaper:
         """Return the block of `content`, a wire value from which cache markers have been taken off.
 
         `text` is what the model reads of it (None: the whole content is opaque, as an image is).
-        `fields` names the keys of `content` to digest apart; `children` are (name, text) pairs.
+        `fields` names the keys of `content` to digest apart; `children` are (name, text) pairs. What the
+        user has labelled goes by that label.
         """
         identity, features = self._features(content, text)
+        label = label_of(text)
+        if label is not None:
+            name, kind = label.name, label.kind or kind
         mapping = content if isinstance(content, Mapping) else {}
         return Block(
             kind=kind,
@@ -117,7 +122,7 @@ class Shaper:
             link=link,
             deferred=deferred,
             fields={field: self.digest(mapping[field]) for field in fields if field in mapping},
-            children=self._children(children),
+            children=self._children([*children, *labelled_parts(text)]),
         )
 
     def _features(self, content: object, text: str | None) -> tuple[str, Features]:
