@@ -1,0 +1,87 @@
+"""LangChain, LangGraph and deepagents: the agent's name on every model call that a chat model makes.
+
+    from tokenprof.harness_adapters import langchain_hook
+    langchain_hook.install()
+
+The calls themselves are recorded where they leave the process, by the wrapped SDK under the chat model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.tracers.context import register_configure_hook
+
+from tokenprof.harness_adapters.named_scopes import NamedScopes, once
+
+UNNAMED_AGENT = "langchain_create_agent"
+"""What `create_agent` calls the integration; its nodes are called `model` and `tools` in every agent."""
+
+
+class AgentNames(BaseCallbackHandler):
+    """A callback that names the agent around each chat model call; changes nothing else.
+
+    `install` adds it everywhere. For one run only: `config={"callbacks": [AgentNames()]}`.
+    """
+
+    run_inline = True
+    """In the task of the call: a context variable set in an executor's thread would be lost."""
+
+    def __init__(self) -> None:
+        self._scopes = NamedScopes()
+        self.users = 1
+
+    @property
+    def ignore_chat_model(self) -> bool:
+        """Whether starts are passed over; ends never are, so that no scope stays open."""
+        return not self.users
+
+    def on_chat_model_start(
+        self,
+        serialized: dict[str, Any],
+        messages: list[list[Any]],
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Note which agent, or which node of a hand-written graph, asks the model."""
+        self._scopes.begin(run_id, agent_of(metadata or {}))
+
+    def on_llm_end(self, response: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """The call is over."""
+        self._scopes.end(run_id)
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """The call is over."""
+        self._scopes.end(run_id)
+
+
+def agent_of(metadata: Mapping[str, Any]) -> str | None:
+    """Return who makes a call: a named agent, else the node of a graph; None where neither is told."""
+    name = metadata.get("lc_agent_name")
+    if not name and metadata.get("ls_integration") != UNNAMED_AGENT:
+        name = metadata.get("langgraph_node")
+    return name if isinstance(name, str) else None
+
+
+_everywhere = AgentNames()
+_everywhere.users = 0
+# The class is named so that a run which brings its own AgentNames gets no second one.
+register_configure_hook(ContextVar("tokenprof_langchain", default=_everywhere), True, AgentNames)
+
+
+def install() -> Callable[[], None]:
+    """Name the agents of every run of this process from now on; returns what undoes it."""
+    _everywhere.users += 1
+    return once(_leave)
+
+
+def _leave() -> None:
+    _everywhere.users -= 1

@@ -1,0 +1,52 @@
+"""Agent names for frameworks that announce the start and the end of a call instead of wrapping it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Hashable
+
+import tokenprof
+
+MOST_OPEN = 4096
+"""A framework that never ends what it started must not fill the memory; the oldest are forgotten first."""
+
+
+class NamedScopes:
+    """`tokenprof.agent` scopes that a start event opens and an end event closes, told apart by a key.
+
+    A start event must run in the context (thread or task) in which the model call is made. Neither
+    method raises: an end that comes in another context, or twice, is passed over.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[Hashable, contextlib.AbstractContextManager[None]] = {}
+
+    def begin(self, key: Hashable, name: str | None) -> None:
+        """Name the calls made from here on; without a name, leave the one that is in force."""
+        if not name:
+            return
+        scope = tokenprof.agent(name)
+        scope.__enter__()
+        self._open[key] = scope
+        if len(self._open) > MOST_OPEN:
+            with contextlib.suppress(KeyError, StopIteration, RuntimeError):
+                self._open.pop(next(iter(self._open)))
+
+    def end(self, key: Hashable) -> None:
+        """Give the calls back the name they had before."""
+        scope = self._open.pop(key, None)
+        if scope is not None:
+            # A context variable can be given back only in the context that it was set in.
+            with contextlib.suppress(ValueError):
+                scope.__exit__(None, None, None)
+
+
+def once(undo: Callable[[], None]) -> Callable[[], None]:
+    """Return `undo` as a function that can be called again without harm."""
+    pending = [undo]
+
+    def undo_once() -> None:
+        if pending:
+            pending.pop()()
+
+    return undo_once
