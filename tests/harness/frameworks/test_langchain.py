@@ -52,13 +52,7 @@ async def test_agents_that_run_at_once_keep_their_names(run_path: Path, streamin
     with LoopbackProvider(inbox.answer) as provider, tokenprof.profile(run_path):
         model = chat_model(provider, streaming=streaming)
         agents = [
-            create_agent(
-                chat_model(provider, streaming=streaming),
-                [tool(inbox.read_mail)],
-                name=name,
-                system_prompt=name,
-            )
-            for name in names
+            create_agent(model, [tool(inbox.read_mail)], name=name, system_prompt=name) for name in names
         ]
         await asyncio.gather(*(agent.ainvoke({"messages": [("user", "read")]}) for agent in agents))
         assert current_agent() is None
