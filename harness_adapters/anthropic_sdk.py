@@ -34,10 +34,11 @@ HEADERS_READ = ("content-encoding", "content-type", "request-id")
 
 
 class TokenprofMiddleware(Middleware):
-    """Shows tokenprof each attempt at a Messages call; changes nothing."""
+    """Shows tokenprof each attempt at a Messages call; changes nothing that it was not asked to change."""
 
     def handle(self, request: APIRequest, call_next: CallNext) -> Any:
         """Pass the request on, and note what went over the wire."""
+        request = _asking_for_diagnostics(request)
         attempt = _begin(request)
         if attempt is None:
             return call_next(request)
@@ -51,6 +52,7 @@ class TokenprofMiddleware(Middleware):
 
     async def handle_async(self, request: APIRequest, call_next: AsyncCallNext) -> Any:
         """Pass the request on, and note what went over the wire."""
+        request = _asking_for_diagnostics(request)
         attempt = _begin(request)
         if attempt is None:
             return await call_next(request)
@@ -137,11 +139,43 @@ def _constructor_with_middleware(original: Any) -> Any:
     return __init__
 
 
+def _asking_for_diagnostics(request: APIRequest) -> APIRequest:
+    """Return the request with a question why the cache was missed, where the profile wants that asked.
+
+    The provider compares with the response that is named: the one that made the calls answered here.
+    Never raises; a request that has the field already is left as it is.
+    """
+    try:
+        recorder = active_recorder()
+        body = request.json
+        if recorder is None or not recorder.cache_diagnostics or not _is_model_call(request):
+            return request
+        if not isinstance(body, dict) or "diagnostics" in body:
+            return request
+        previous = recorder.response_that_made(_calls_answered(body))
+        return request.copy(body={**body, "diagnostics": {"previous_message_id": previous}})
+    except Exception:  # noqa: BLE001 - the host's call goes on whatever happens to us
+        return request
+
+
+def _calls_answered(body: dict[str, Any]) -> list[str]:
+    content = body["messages"][-1]["content"]
+    return [
+        part["tool_use_id"]
+        for part in content
+        if isinstance(part, dict) and part.get("type") == "tool_result"
+    ]
+
+
+def _is_model_call(request: APIRequest) -> bool:
+    path = request.url.partition("?")[0].rstrip("/")
+    return request.method.lower() == "post" and path.endswith(MESSAGES_PATHS)
+
+
 def _begin(request: APIRequest) -> _Attempt | None:
     """Take what is needed of a request; None for what is not a model call. Never raises."""
     try:
-        path = request.url.partition("?")[0].rstrip("/")
-        if request.method.lower() != "post" or not path.endswith(MESSAGES_PATHS):
+        if not _is_model_call(request):
             return None
         body = request.json
         if not isinstance(body, dict):

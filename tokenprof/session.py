@@ -65,8 +65,9 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
     Clients made inside the block are wrapped by themselves; others with `wrap`. `tags` are kept with
     the run. `on_turn` is called on tokenprof's own thread after each finished turn with what it and
     the run have cost so far; what it raises is logged and goes no further. `content=True` also
-    records the text of requests and responses. Works in synchronous and asynchronous code; an
-    existing recording is continued.
+    records the text of requests and responses. `cache_diagnostics=True` asks the provider, where it can
+    say, why its cache was missed: the one setting that adds a field to requests. Works in synchronous
+    and asynchronous code; an existing recording is continued.
 
     Raises FileExistsError if `path` holds something other than a recording.
     """
@@ -78,11 +79,13 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         tags: Mapping[str, str] | None = None,
         on_turn: Callable[[TurnCost], None] | None = None,
         content: bool = False,
+        cache_diagnostics: bool = False,
     ) -> None:
         self.path = Path(path)
         self._tags = tags
         self._on_turn = on_turn
         self._content = content
+        self._cache_diagnostics = cache_diagnostics
         self._recorder: Recorder | None = None
         self._token: Token[Recorder | None] | None = None
         self._undo: list[Callable[[], None]] = []
@@ -96,7 +99,13 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
             from tokenprof.live import RunningCost
 
             listener = RunningCost(self._on_turn)
-        recorder = Recorder(self.path, tags=self._tags, listener=listener, content=self._content)
+        recorder = Recorder(
+            self.path,
+            tags=self._tags,
+            listener=listener,
+            content=self._content,
+            cache_diagnostics=self._cache_diagnostics,
+        )
         self._recorder = recorder
         self._token = _here.set(recorder)
         with _lock:

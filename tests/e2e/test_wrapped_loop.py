@@ -349,3 +349,28 @@ def test_turns_reach_the_file_while_the_recording_is_open(tmp_path: Path) -> Non
         time.sleep(0.25)
         assert path.read_bytes().endswith(b"\n")
         assert len(read([path]).turns) == 1
+
+
+def test_the_provider_is_asked_why_its_cache_was_missed_only_where_that_is_wanted(tmp_path: Path) -> None:
+    def turns(cache_diagnostics: bool) -> list[Any]:
+        path = tmp_path / f"{cache_diagnostics}.jsonl"
+        replies = [Reply.calls(("search", {"query": "x"})), Reply.text("done")]
+        profile = tokenprof.profile(path, cache_diagnostics=cache_diagnostics)
+        with LoopbackProvider(replies) as server, profile:
+            client = connect(server)
+            messages: list[Any] = [{"role": "user", "content": "find x"}]
+            first = client.messages.create(model="claude-opus-4-8", max_tokens=50, messages=messages)
+            call = next(block for block in first.content if block.type == "tool_use")
+            messages.append({"role": "assistant", "content": [block.model_dump() for block in first.content]})
+            result = {"type": "tool_result", "tool_use_id": call.id, "content": "found"}
+            messages.append({"role": "user", "content": [result]})
+            deadline = time.monotonic() + 10
+            while cache_diagnostics and active_recorder().response_that_made([call.id]) is None:  # type: ignore[union-attr]
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            client.messages.create(model="claude-opus-4-8", max_tokens=50, messages=messages)
+        return [first.id, *(call.body.get("diagnostics", "not asked") for call in server.log)]
+
+    first_id, *asked = turns(cache_diagnostics=True)
+    assert asked == [{"previous_message_id": None}, {"previous_message_id": first_id}]
+    assert turns(cache_diagnostics=False)[1:] == ["not asked", "not asked"]

@@ -13,7 +13,7 @@ import queue
 import secrets
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,10 +57,12 @@ class Recorder:
         tags: Mapping[str, str] | None = None,
         listener: TurnListener | None = None,
         content: bool = False,
+        cache_diagnostics: bool = False,
     ) -> None:
         self.path = path
         self.tags = dict(tags or {})
         self.content = content
+        self.cache_diagnostics = cache_diagnostics
         self.problems = 0
         self.run_id = secrets.token_hex(8)
         self._listener = listener
@@ -70,6 +72,7 @@ class Recorder:
         self._contexts = ContextTracker()
         self._index_of_call: dict[str, int] = {}
         self._histories: dict[str, tuple[Block, ...]] = {}
+        self._answers: dict[str, str] = {}
         self._open: dict[int, Callable[[], None]] = {}
         self._queue: queue.SimpleQueue[Exchange | None] = queue.SimpleQueue()
         self._closed = False
@@ -91,6 +94,10 @@ class Recorder:
     def unwatch(self, ticket: int) -> None:
         """Forget a stream that has ended."""
         self._open.pop(ticket, None)
+
+    def response_that_made(self, calls: Iterable[str]) -> str | None:
+        """Return the id of the recorded response that made one of these tool calls."""
+        return next((self._answers[call] for call in calls if call in self._answers), None)
 
     def close(self) -> None:
         """Write what is pending (open streams as cut) and stop. Safe to call twice."""
@@ -162,6 +169,8 @@ class Recorder:
         turn = turn_of(exchange, call, place, self._index_of_call.get(place.base or ""), self.tags)
         self._index_of_call[exchange.span_id] = len(self._index_of_call)
         self._remember(turn.id, prompt + call.output_as_prompt)
+        if self.cache_diagnostics:
+            self._answers |= {block.link: turn.id for block in call.output if block.link}
         if self._listener:
             self._listener(turn, prompt)
 
