@@ -21,6 +21,7 @@ import pytest
 from recordings import BOOK, HIDDEN, bill_by_hand, connect, drive, ledger_of, prompt_tokens, record
 
 import tokenprof
+from tokenprof.cache_prediction import predict_cache
 from tokenprof.read import read
 from tokenprof.report.build import report_of, schema_path
 from tokenprof.report.check import check
@@ -51,6 +52,31 @@ def test_every_turn_is_the_wire_s_usage_class_by_class(loop: tuple[LoopbackProvi
         assert turn.usage.cache_write_5m_tokens == writes["ephemeral_5m_input_tokens"]
         assert turn.usage.cache_write_1h_tokens == writes["ephemeral_1h_input_tokens"]
         assert turn.usage.all_output_tokens == call.usage["output_tokens"]
+
+
+def test_the_cache_rules_give_what_was_billed_turn_by_turn(loop: tuple[LoopbackProvider, Path]) -> None:
+    ledger = ledger_of(loop[1])
+    predictions = predict_cache(ledger)
+    assert all(prediction is not None and prediction.agrees for prediction in predictions)
+    cached = [p.cache_read_tokens for p in predictions if p is not None]
+    assert cached == [turn.usage.cache_read_tokens for turn in ledger.run.turns if turn.usage is not None]
+
+
+def test_a_bill_that_the_cache_rules_do_not_give_is_found(loop: tuple[LoopbackProvider, Path]) -> None:
+    run = read([loop[1]])
+    late = run.turns[-1]
+    assert late.usage is not None
+    forgotten = replace(
+        late.usage,
+        cache_read_tokens=0,
+        cache_write_5m_tokens=late.usage.input_tokens,
+        uncached_input_tokens=0,
+    )
+    report = report_of(replace(run, turns=(*run.turns[:-1], replace(late, usage=forgotten))), book=BOOK)
+    assert [turn["cache_prediction"]["agrees"] for turn in report["turns"][-2:]] == [True, False]
+    found = next(each for each in report["findings"] if each["code"] == "cache-read-less")
+    assert found["turns"] == [len(run.turns) - 1]
+    assert f"{late.usage.cache_read_tokens:,} tokens" in found["detail"]
 
 
 def test_the_total_is_the_bill_worked_out_by_hand(loop: tuple[LoopbackProvider, Path]) -> None:

@@ -102,7 +102,8 @@ class _Rows:
             return TurnShares()
         row, extra = self._fit_to_bill(turn, turn.usage, row, tree, path)
         output = tuple(output_shares(turn, turn.usage, path.turn, self.listing))
-        return TurnShares(row, length, extra, turn.usage, output)
+        breakpoints = tuple((path.reach(b.after), b.ttl) for b in turn.breakpoints)
+        return TurnShares(row, length, extra, turn.usage, output, breakpoints)
 
     def _row_of(self, turn: Turn, tree: Tree, path: Path, sizes: Mapping[int, Size]) -> Row:
         """Return the row whose first blocks are the turn's nodes; a node that holds nothing has no block."""

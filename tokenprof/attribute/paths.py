@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 
 from tokenprof.attribute.model import nameless
@@ -32,6 +32,7 @@ class Path:
 
     The first `shared` nodes are those of turn `base`. `places` gives the node index (in `nodes`) of each
     block of the prompt, None for those in `absent`: deferred tools, and what the provider has dropped.
+    `marks` are nodes on which this turn's breakpoints and those of the turns it extends stand.
     `end_tokens` follow the last block and belong to the provider; `end_is_seen` says that this turn's own
     bill shows them.
     """
@@ -42,6 +43,7 @@ class Path:
     absent: frozenset[int] = frozenset()
     base: int | None = None
     shared: int = 0
+    marks: Trail[int] = field(default_factory=Trail)
     end_tokens: int = 0
     end_is_seen: bool = False
 
@@ -104,7 +106,21 @@ def lay_out(
     else:
         nodes = tree.walk(steps, index, base.nodes[path.shared - 1])
         path.nodes, path.places = base.nodes.then(path.shared, nodes), base.places.then(kept, places)
+    _mark(tree, turn, path, base)
     return path
+
+
+def _mark(tree: Tree, turn: Turn, path: Path, base: Path | None) -> None:
+    own = sorted({path.nodes[reach - 1] for b in turn.breakpoints if (reach := path.reach(b.after))})
+    if base is None:
+        path.marks = Trail(own)
+        return
+    depth = tree.nodes[path.nodes[path.shared - 1]].depth
+    kept = len(base.marks)
+    while kept and tree.nodes[base.marks[kept - 1]].depth > depth:
+        kept -= 1
+    known = set(base.marks[max(kept - 8, 0) : kept])
+    path.marks = base.marks.then(kept, [node for node in own if node not in known])
 
 
 def _lead(turn: Turn, blocks: Sequence[Block]) -> list[Step]:
@@ -149,6 +165,7 @@ def pin(tree: Tree, turn: Turn, path: Path, usual_end: int) -> None:
     if not path.end_is_seen:
         path.end_tokens = min(usual_end, usage.uncached_input_tokens)
     tree.pin(path.nodes[-1], usage.input_tokens - path.end_tokens)
+    _pin_read(tree, path, usage.cache_read_tokens)
     cached = usage.input_tokens - usage.uncached_input_tokens
     if not turn.breakpoints or cached <= usage.cache_read_tokens:
         return
@@ -158,6 +175,21 @@ def pin(tree: Tree, turn: Turn, path: Path, usual_end: int) -> None:
     long_written = usage.cache_write_1h_tokens + usage.cache_write_12h_tokens
     if long_lived and long_written:
         _pin_at(tree, path, path.reach(long_lived[-1].after), usage.cache_read_tokens + long_written)
+
+
+def _pin_read(tree: Tree, path: Path, read_tokens: int) -> None:
+    """Pin the end of what was read, where only one place of unknown size can have been written before."""
+    unknown = []
+    for node in reversed(path.marks):
+        pin = tree.nodes[node].pin
+        if pin is None:
+            unknown.append(node)
+        elif pin <= read_tokens:
+            if pin == read_tokens:
+                return
+            break
+    if read_tokens and len(unknown) == 1 and tree.nodes[unknown[0]].first_turn != path.turn:
+        tree.pin(unknown[0], read_tokens)
 
 
 def _pin_at(tree: Tree, path: Path, reach: int, tokens: int) -> None:

@@ -36,6 +36,7 @@ class Row:
 class TurnShares(Sequence[Share]):
     """The shares of one turn, in prompt order, then output: the first `length` blocks of `row`, then `extra`.
 
+    `breakpoints` are cache breakpoints as (number of blocks of the row up to there, time to live).
     Iterating costs the length of the prompt; holding it costs what the turn added.
     """
 
@@ -44,6 +45,7 @@ class TurnShares(Sequence[Share]):
     extra: tuple[Piece, ...] = ()
     usage: Usage = field(default_factory=Usage)
     output: tuple[Share, ...] = ()
+    breakpoints: tuple[tuple[int, str], ...] = ()
 
     def __iter__(self) -> Iterator[Share]:
         pieces = [*self.row.pieces[: self.length], *self.extra]

@@ -13,6 +13,7 @@ from tokenprof.attribute.estimate import local_tokens
 from tokenprof.attribute.misses import CacheMiss, explain_misses
 from tokenprof.attribute.model import Placed
 from tokenprof.attribute.solve import largest_remainder
+from tokenprof.cache_prediction import Prediction, predict_cache
 from tokenprof.hardware import FULL_COST, Hardware, Work, cost_to_compute
 from tokenprof.ledger import NOTHING, Ledger, build_ledger
 from tokenprof.pricing.book import PriceBook, Unpriced, default_book
@@ -43,6 +44,7 @@ def build(ledger: Ledger, hardware: Hardware, book: PriceBook) -> Json:
     """Return the report of a ledger whose work has been costed."""
     run = ledger.run
     misses = explain_misses(ledger)
+    predictions = predict_cache(ledger)
     report: Json = {
         "schema": SCHEMA,
         "sources": [{"file": s.file, "format": s.format, "runs": s.runs} for s in run.sources],
@@ -50,7 +52,7 @@ def build(ledger: Ledger, hardware: Hardware, book: PriceBook) -> Json:
         "deployment": _deployment(ledger, hardware),
         "totals": _totals(ledger, hardware),
         "classes": _classes(ledger, hardware),
-        "turns": _turns(ledger, hardware, misses),
+        "turns": _turns(ledger, hardware, misses, predictions),
         "blocks": _blocks(ledger, hardware),
         "findings": [],
         "warnings": _warnings(ledger),
@@ -124,7 +126,12 @@ def _classes(ledger: Ledger, hardware: Hardware) -> list[Json]:
     return rows
 
 
-def _turns(ledger: Ledger, hardware: Hardware, misses: Sequence[CacheMiss | None]) -> list[Json]:
+def _turns(
+    ledger: Ledger,
+    hardware: Hardware,
+    misses: Sequence[CacheMiss | None],
+    predictions: Sequence[Prediction | None],
+) -> list[Json]:
     bases = _bases(hardware, hardware.turns)
     full_cost = hardware.many(hardware.turns)
     rows = []
@@ -152,6 +159,7 @@ def _turns(ledger: Ledger, hardware: Hardware, misses: Sequence[CacheMiss | None
                 **bases[index],
                 "price_to_cost": price_to_cost(ledger.billed_usd[index], full_cost[index]),
                 "cache_miss": _miss_json(misses[index]),
+                "cache_prediction": _prediction_json(predictions[index]),
                 "entries": [
                     {
                         "block": entry.block,
@@ -179,6 +187,19 @@ def _miss_json(miss: CacheMiss | None) -> Json | None:
         "tokens": miss.tokens,
         "usd": usd(miss.usd),
         "evidence": miss.evidence,
+    }
+
+
+def _prediction_json(prediction: Prediction | None) -> Json | None:
+    if prediction is None:
+        return None
+    return {
+        "cache_read": prediction.cache_read_tokens,
+        "cache_write_5m": prediction.cache_write_5m_tokens,
+        "cache_write_1h": prediction.cache_write_1h_tokens,
+        "uncached_input": prediction.uncached_input_tokens,
+        "miss": prediction.miss,
+        "agrees": prediction.agrees,
     }
 
 

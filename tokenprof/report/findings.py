@@ -131,6 +131,7 @@ FINDINGS: Final[tuple[Callable[[Json], Iterator[Finding]], ...]] = (
     cached_context,
     price_far_from_compute,
     late_skills,
+    gaps.cache_unlike_rules,
     gaps.unplaced_tokens,
 )
 """Every finding there is; equals are shown in this order."""

@@ -44,6 +44,37 @@ def incomplete_output(report: Json) -> Iterator[Finding]:
         yield finding("output-incomplete", "medium", title, detail, turns=turns)
 
 
+def cache_unlike_rules(report: Json) -> Iterator[Finding]:
+    """Find turns whose bill divides the prompt otherwise than the published cache rules do."""
+    predicted = [turn for turn in report["turns"] if turn.get("cache_prediction") and turn["usage"]]
+    differing = [turn for turn in predicted if not turn["cache_prediction"]["agrees"]]
+    for code, turns, what in (
+        ("read-less", [t for t in differing if _read_beyond_rules(t) < 0], "less than"),
+        ("read-more", [t for t in differing if _read_beyond_rules(t) > 0], "more than"),
+        ("written-otherwise", [t for t in differing if _read_beyond_rules(t) == 0], "just what"),
+    ):
+        if not turns:
+            continue
+        tokens = abs(sum(map(_read_beyond_rules, turns)))
+        title = f"{numbers.count(len(turns), 'turn')} read {what} the cache rules say" + (
+            ", but wrote other parts" if code == "written-otherwise" else ""
+        )
+        reason = {
+            "read-less": "an entry was dropped early, or the call reached a machine that did not have it",
+            "read-more": "a prefix was still there from before this run",
+            "written-otherwise": "the provider placed the end of an entry elsewhere",
+        }[code]
+        detail = (
+            f"{turn_list(turns)}: {tokens:,} tokens, of {len(predicted)} turns compared. Perhaps {reason}."
+        )
+        yield finding(f"cache-{code}", "info", title, detail, turns=turns)
+
+
+def _read_beyond_rules(turn: Json) -> int:
+    beyond: int = turn["usage"]["cache_read"] - turn["cache_prediction"]["cache_read"]
+    return beyond
+
+
 def unplaced_tokens(report: Json) -> Iterator[Finding]:
     """Find billed tokens that lie on no block of the wire."""
     blocks = [block for block in report["blocks"] if block["kind"] == "unattributed"]
