@@ -14,6 +14,7 @@ from tokenprof.attribute.misses import CacheMiss, explain_misses
 from tokenprof.attribute.model import Placed
 from tokenprof.attribute.solve import largest_remainder
 from tokenprof.cache_prediction import Prediction, predict_cache
+from tokenprof.disclosure import Variant, disclose
 from tokenprof.hardware import FULL_COST, Hardware, Work, cost_to_compute
 from tokenprof.ledger import NOTHING, Ledger, build_ledger
 from tokenprof.pricing.book import PriceBook, Unpriced, default_book
@@ -58,6 +59,7 @@ def build(ledger: Ledger, hardware: Hardware, book: PriceBook) -> Json:
         "warnings": _warnings(ledger),
     }
     report["groups"] = groups_of(ledger, hardware)
+    report["disclosure"] = disclosure_json(ledger)
     report["findings"] = find(report)
     return report
 
@@ -187,6 +189,33 @@ def _miss_json(miss: CacheMiss | None) -> Json | None:
         "tokens": miss.tokens,
         "usd": usd(miss.usd),
         "evidence": miss.evidence,
+    }
+
+
+def disclosure_json(ledger: Ledger) -> Json | None:
+    """Return what disclosing skills and tools otherwise would have cost; None where there is nothing to."""
+    found = disclose(ledger)
+    if found is None:
+        return None
+    return {
+        "recorded": _variant(found.recorded),
+        "loaded_up_front": _variant(found.loaded_up_front),
+        "all_up_front": None if found.all_up_front is None else _variant(found.all_up_front),
+        "on_demand": _variant(found.on_demand),
+        "loads": found.loads,
+        "load_turns": found.load_turns,
+        "items": found.items,
+        "break_even_loads": found.break_even_loads,
+        "assumptions": list(found.assumptions),
+    }
+
+
+def _variant(variant: Variant) -> Json:
+    return {
+        "turns": variant.turns,
+        "input_tokens": variant.input_tokens,
+        "output_tokens": variant.output_tokens,
+        "billed_usd": usd(variant.billed_usd),
     }
 
 

@@ -103,6 +103,28 @@ def price_far_from_compute(report: Json) -> Iterator[Finding]:
         yield finding("price-far-from-compute", "info", title, detail)
 
 
+def disclosure(report: Json) -> Iterator[Finding]:
+    """Find what loading skills and tools on demand cost beside having them in every prompt."""
+    found = report.get("disclosure")
+    if found is None or not found["loads"]:
+        return
+    recorded, up_front = found["recorded"], found["loaded_up_front"]
+    extra = numbers.count(found["load_turns"], "extra turn")
+    title = f"{numbers.count(found['loads'], 'load')} on demand took {extra}"
+    detail = (
+        f"With the same content in every prompt the run would have been billed "
+        f"{numbers.usd(up_front['billed_usd'])} in {up_front['turns']} turns, "
+        f"not {numbers.usd(recorded['billed_usd'])} in {recorded['turns']}."
+    )
+    if found["all_up_front"] is not None and found["items"] > found["loads"]:
+        detail += (
+            f" With all {found['items']} indexed, about {numbers.usd(found['all_up_front']['billed_usd'])}"
+        )
+        more = found["break_even_loads"]
+        detail += f"; that pays from {more:.0f} loads on." if more is not None else "."
+    yield finding("disclosure", "info", title, detail)
+
+
 def late_skills(report: Json) -> Iterator[Finding]:
     """Find skills that came into a long context only in its last quarter."""
     turns_of: dict[str, list[Json]] = defaultdict(list)
@@ -131,6 +153,7 @@ FINDINGS: Final[tuple[Callable[[Json], Iterator[Finding]], ...]] = (
     cached_context,
     price_far_from_compute,
     late_skills,
+    disclosure,
     gaps.cache_unlike_rules,
     gaps.unplaced_tokens,
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from tokenprof.attribute.model import Placed
 from tokenprof.hardware import Hardware, Work, sum_work
 from tokenprof.ledger import NOTHING, Ledger
+from tokenprof.loads import Load, loads_of
 from tokenprof.report.money import interval_json, usd
 
 MCP_PREFIX = "mcp__"
@@ -20,7 +22,9 @@ def groups_of(ledger: Ledger, hardware: Hardware) -> list[dict[str, Any]]:
     """Return the groups of a ledger, dearest first within their kind.
 
     A tool holds its schema carried, its calls written and carried, and its results carried; a skill
-    its body; an agent all blocks of its turns. Groups of different kinds overlap and are not added.
+    its body and what asked for it; an agent all blocks of its turns. Groups of different kinds overlap
+    and are not added. `load_turns` are the turns that did nothing but load what the group holds:
+    `load_turns_usd` is their whole bill, a cost beside that of the group's blocks.
     """
     members: dict[Group, set[str]] = defaultdict(set)
     for placed in ledger.attribution.blocks.values():
@@ -38,6 +42,9 @@ def groups_of(ledger: Ledger, hardware: Hardware) -> list[dict[str, Any]]:
             billed[entry.block] = (
                 None if known is None or entry.billed_usd is None else known + entry.billed_usd
             )
+    loads = loads_of(ledger)
+    for load in loads:
+        members[load.kind, load.name].update(load.exchange)
     rows = []
     for (kind, name), ids in members.items():
         amounts = [billed[i] for i in ids]
@@ -46,6 +53,7 @@ def groups_of(ledger: Ledger, hardware: Hardware) -> list[dict[str, Any]]:
         )
         rows.append(
             {
+                **_loading(ledger, kind, name, loads),
                 "kind": kind,
                 "name": name,
                 "blocks": sorted(ids),
@@ -55,6 +63,29 @@ def groups_of(ledger: Ledger, hardware: Hardware) -> list[dict[str, Any]]:
             }
         )
     return sorted(rows, key=lambda r: (r["kind"], -Decimal(r["billed_usd"] or 0), r["name"]))
+
+
+def _loading(ledger: Ledger, kind: str, name: str, loads: Sequence[Load]) -> dict[str, Any]:
+    """Return the turns that were made only to load what the group holds, and what those were billed."""
+    turns = sorted(
+        {
+            load.asked_in
+            for load in loads
+            if load.asked_in is not None
+            and load.is_extra_turn
+            and ((load.kind == kind and load.name == name) or (kind == "mcp_server" and _is_of(load, name)))
+        }
+    )
+    amounts = [ledger.billed_usd[index] for index in turns]
+    known = [amount for amount in amounts if amount is not None]
+    return {
+        "load_turns": turns,
+        "load_turns_usd": usd(sum(known, NOTHING)) if len(known) == len(amounts) else None,
+    }
+
+
+def _is_of(load: Load, server: str) -> bool:
+    return load.kind == "tool" and load.name.startswith(f"{MCP_PREFIX}{server}")
 
 
 def _groups_of_block(placed: Placed) -> list[Group]:
