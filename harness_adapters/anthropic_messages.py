@@ -51,8 +51,10 @@ class _Call:
 class _Layout:
     """Collects blocks in cache order and notes where the markers stand."""
 
-    def __init__(self, shaper: Shaper):
+    def __init__(self, shaper: Shaper, skills: progressive.Skills):
         self.shaper = shaper
+        self.skills = skills
+        self.tools: set[str] = set()
         self.blocks: list[Block] = []
         self.breakpoints: list[Breakpoint] = []
         self.calls: dict[str, _Call] = {}
@@ -61,6 +63,11 @@ class _Layout:
     def add(
         self, kind: BlockKind, name: str, content: Wire, marker: Wire | None = None, **shape: Any
     ) -> None:
+        text = shape.get("text")
+        if kind == "skill" and text:
+            shape["uses"] = self.skills.add(name, text, self.tools)
+        elif kind == "tool_call":
+            shape["uses"] = self.skills.touched_by(name, text or "")
         self.blocks.append(self.shaper.block(kind, name, content, **shape))
         self.mark(marker)
 
@@ -70,9 +77,12 @@ class _Layout:
             self.breakpoints.append(Breakpoint(last, "1h" if marker.get("ttl") == "1h" else "5m"))
 
 
-def prompt_of(body: Wire, shaper: Shaper) -> Prompt:
-    """Return the blocks and breakpoints of a `POST /v1/messages` body."""
-    layout = _Layout(shaper)
+def prompt_of(body: Wire, shaper: Shaper, skills: progressive.Skills | None = None) -> Prompt:
+    """Return the blocks and breakpoints of a `POST /v1/messages` body.
+
+    `skills` are those that stand in the context already, where the body is only a part of it.
+    """
+    layout = _Layout(shaper, skills or progressive.Skills())
     messages = _sequence(body.get("messages"))
     referenced = _referenced_tools(messages)
     for tool in _sequence(body.get("tools")):
@@ -134,6 +144,7 @@ def cache_miss_of(diagnostics: object) -> tuple[str | None, int | None]:
 def _add_tool(layout: _Layout, tool: Wire, referenced: frozenset[str]) -> None:
     tool, marker = _split_marker(tool)
     name = tool_name(tool)
+    layout.tools.add(name)
     deferred = bool(tool.get("defer_loading"))
     if deferred:
         layout.deferred[name] = tool

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tokenprof.harness_adapters.anthropic_messages import prompt_of
+from tokenprof.harness_adapters.progressive import Skills
 from tokenprof.record.shape import Shaper
 from tokenprof.types import Block, Breakpoint
 
@@ -87,6 +88,7 @@ class PieceMaker:
     def __init__(self, shaper: Shaper):
         self.shaper = shaper
         self._calls: dict[str, Wire] = {}
+        self._skills = Skills()
         self._heads: dict[tuple[object, ...], Head] = {}
 
     def note_calls(self, items: Iterable[Wire]) -> None:
@@ -116,7 +118,7 @@ class PieceMaker:
             "tools": [tool for tool in tools if tool.get("defer_loading")],
             "messages": [{"role": "assistant", "content": calls}, message],
         }
-        prompt = prompt_of(body, self.shaper)
+        prompt = prompt_of(body, self.shaper, self._skills)
         start = sum(block.section == "tools" for block in prompt.blocks) + len(calls)
         ends = tuple(breakpoint_.after - start for breakpoint_ in prompt.breakpoints)
         return Piece(role, prompt.blocks[start:], ends)

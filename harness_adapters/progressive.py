@@ -7,7 +7,7 @@ what they inject. What is returned are identifiers (a skill's name), never prose
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 SKILL_TOOLS = frozenset(
@@ -40,6 +40,8 @@ _SUMMARY_OPENINGS = (
 )
 _MEMORY_FILES = ("CLAUDE.md", "AGENTS.md", "MEMORY.md", "GEMINI.md")
 MINIMUM_INDEX_LINES = 3
+_WORD = re.compile(r"[A-Za-z_][\w-]*")
+_FILE = re.compile(r"[\w./@-]*\w\.[A-Za-z][A-Za-z0-9]{0,4}\b")
 
 
 def index_entries(text: str) -> list[tuple[str, str]]:
@@ -106,3 +108,34 @@ def is_memory(text: str) -> bool:
     opening = text[:600]
     injected = "Contents of " in opening and any(name in opening for name in _MEMORY_FILES)
     return injected or "# claudeMd" in opening
+
+
+class Skills:
+    """The skills whose bodies stand in a context, by what they name, to tell which calls touch them.
+
+    Holds words of the bodies while a request is read; what leaves it are names of skills.
+    """
+
+    def __init__(self) -> None:
+        self._words: dict[str, frozenset[str]] = {}
+        self._files: dict[str, frozenset[str]] = {}
+
+    def add(self, name: str, body: str, tools: Collection[str]) -> tuple[str, ...]:
+        """Note a body; returns the skill's name if the body names a file or one of the tools."""
+        words = frozenset(_WORD.findall(body))
+        files = frozenset(path.rsplit("/", 1)[-1] for path in _FILE.findall(body)) - {"SKILL.md"}
+        self._words[name], self._files[name] = words, files
+        return (name,) if files or not words.isdisjoint(tools) else ()
+
+    def touched_by(self, tool: str, arguments: str) -> tuple[str, ...]:
+        """Return the skills that name the tool of a call, or whose folder or files its arguments name."""
+        return tuple(
+            name
+            for name, words in self._words.items()
+            if not _SKILL_PATH.search(arguments)
+            and (
+                tool in words
+                or re.search(rf"(?<![\w-]){re.escape(name)}/", arguments)
+                or any(file in arguments for file in self._files[name])
+            )
+        )

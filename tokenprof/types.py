@@ -84,6 +84,8 @@ class Block:
     the first block of a message, which carries that message's framing tokens. `link` pairs a tool
     call with its result. `deferred` marks a tool whose schema is not in the prompt until referenced.
     `fields` holds a digest per field, so that a change can be named (`description`, `input_schema`).
+    `uses` names the skills whose files or tools a tool call touches; on a skill it holds that skill's own
+    name if its body names any. None where nobody looked.
     """
 
     kind: BlockKind
@@ -97,6 +99,7 @@ class Block:
     deferred: bool = False
     fields: Mapping[str, str] = field(default_factory=dict)
     children: tuple[Child, ...] = ()
+    uses: tuple[str, ...] | None = None
 
 
 def block_key(block: Block) -> str:

@@ -42,6 +42,8 @@ class BlockEncoder:
             record["opens"] = True
         if block.link:
             record["link"] = block.link
+        if block.uses is not None:
+            record["uses"] = list(block.uses)
         if block.deferred:
             record["deferred"] = True
         if whole or block.digest not in self._written:
@@ -88,6 +90,7 @@ class BlockDecoder:
             deferred=record.get("deferred", False),
             fields=fields,
             children=children,
+            uses=tuple(record["uses"]) if "uses" in record else None,
         )
 
 

@@ -99,6 +99,7 @@ class Shaper:
         deferred: bool = False,
         fields: Sequence[str] = (),
         children: Sequence[tuple[str, str]] = (),
+        uses: tuple[str, ...] | None = None,
     ) -> Block:
         """Return the block of `content`, a wire value from which cache markers have been taken off.
 
@@ -123,6 +124,7 @@ class Shaper:
             deferred=deferred,
             fields={field: self.digest(mapping[field]) for field in fields if field in mapping},
             children=self._children([*children, *labelled_parts(text)]),
+            uses=uses,
         )
 
     def _features(self, content: object, text: str | None) -> tuple[str, Features]:

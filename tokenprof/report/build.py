@@ -249,6 +249,7 @@ def _blocks(ledger: Ledger, hardware: Hardware) -> list[Json]:
             "id": placed.id,
             "kind": placed.block.kind,
             "name": placed.block.name,
+            **({} if placed.block.uses is None else {"uses": list(placed.block.uses)}),
             "digest": placed.block.digest or None,
             "context": placed.context,
             "section": placed.block.section,

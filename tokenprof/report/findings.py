@@ -148,6 +148,7 @@ FINDINGS: Final[tuple[Callable[[Json], Iterator[Finding]], ...]] = (
     waste.low_hit_rate,
     waste.unused_tools,
     waste.unused_skills_index,
+    waste.untouched_skills,
     waste.duplicate_texts,
     carried_blocks,
     cached_context,

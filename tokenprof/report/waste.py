@@ -127,6 +127,30 @@ def unused_skills_index(report: Json) -> Iterator[Finding]:
         yield dead_weight("skills-index-unused", title, detail, report, idle, saves=_sum(idle))
 
 
+def untouched_skills(report: Json) -> Iterator[Finding]:
+    """Find skills after whose loading no call touched a file or tool that their bodies name."""
+    agent_of = agents(report)
+    calls = [block for block in report["blocks"] if block["kind"] == "tool_call"]
+    idle = []
+    for skill in report["blocks"]:
+        if skill["kind"] != "skill" or not skill.get("uses"):
+            continue
+        agent = agent_of.get(skill["context"])
+        later = [
+            call
+            for call in calls
+            if agent_of.get(call["context"]) == agent and call["born_turn"] > skill["born_turn"]
+        ]
+        looked_at = bool(later) and all(call.get("uses") is not None for call in later)
+        if looked_at and not any(skill["name"] in call["uses"] for call in later):
+            idle.append(skill)
+    if idle:
+        amounts = listed(f"{name} {numbers.usd(amount)}" for name, amount in _usd_by_name(idle).items())
+        title = f"{numbers.count(len(idle), 'skill')} loaded, but nothing that they name was touched after"
+        detail = f"Billed for their bodies: {amounts}. No later call used a file or tool that they name."
+        yield dead_weight("skills-untouched", title, detail, report, idle, saves=_sum(idle))
+
+
 def duplicate_texts(report: Json) -> Iterator[Finding]:
     """Find texts that stood twice in one prompt; what all but the first were billed is the saving."""
     block_of = {block["id"]: block for block in report["blocks"]}

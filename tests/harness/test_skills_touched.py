@@ -1,0 +1,72 @@
+"""Which calls touch a loaded skill, by the files and tools that its body names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tokenprof.harness_adapters.anthropic_messages import prompt_of
+from tokenprof.record.shape import Shaper
+from tokenprof.report.waste import untouched_skills
+
+BODY = "---\nname: invoices\ndescription: how to pay\n---\nRun scripts/pay.py, then send_email the receipt.\n"
+TOOLS = [{"name": name, "input_schema": {}} for name in ("read_skill", "send_email", "bash", "search")]
+
+
+def blocks_after(tool: str, arguments: dict[str, Any], body: str = BODY) -> dict[str, Any]:
+    calls = [("read_skill", {"name": "invoices"}, body), (tool, arguments, "done")]
+    messages: list[dict[str, Any]] = [{"role": "user", "content": "pay"}]
+    for number, (name, given, result) in enumerate(calls):
+        call = {"type": "tool_use", "id": f"t{number}", "name": name, "input": given}
+        messages.append({"role": "assistant", "content": [call]})
+        answer = {"type": "tool_result", "tool_use_id": f"t{number}", "content": result}
+        messages.append({"role": "user", "content": [answer]})
+    blocks = prompt_of({"tools": TOOLS, "messages": messages}, Shaper(b"k")).blocks
+    return {
+        "skill": next(b for b in blocks if b.kind == "skill"),
+        "calls": [b for b in blocks if b.kind == "tool_call"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("send_email", {"to": "x"}),
+        ("bash", {"command": "python /skills/invoices/scripts/pay.py --all"}),
+        ("bash", {"command": "ls invoices/"}),
+    ],
+)
+def test_a_call_of_a_named_tool_or_with_a_named_file_touches_the_skill(
+    tool: str, arguments: dict[str, Any]
+) -> None:
+    found = blocks_after(tool, arguments)
+    assert found["skill"].uses == ("invoices",)
+    assert [call.uses for call in found["calls"]] == [(), ("invoices",)]
+
+
+def test_any_other_call_does_not() -> None:
+    assert [call.uses for call in blocks_after("search", {"query": "my-invoices/"})["calls"]] == [(), ()]
+
+
+def test_a_skill_that_names_nothing_cannot_be_judged() -> None:
+    plain = "---\nname: invoices\ndescription: how to pay\n---\nBe polite and brief.\n"
+    assert blocks_after("search", {}, plain)["skill"].uses == ()
+
+
+def report_with(uses: list[str] | None, named: tuple[str, ...] = ("invoices",)) -> dict[str, Any]:
+    common = {"context": "c", "billed_usd": "0.5", "state": "exact", "digest": None}
+    skill = {**common, "id": "s", "kind": "skill", "name": "invoices", "born_turn": 1, "uses": list(named)}
+    call = {**common, "id": "t", "kind": "tool_call", "name": "bash", "born_turn": 2}
+    if uses is not None:
+        call["uses"] = uses
+    turns = [{"index": i, "context": "c", "agent": None, "entries": [{"block": "s"}]} for i in range(3)]
+    return {"blocks": [skill, call], "turns": turns, "totals": {"billed_usd": "2"}}
+
+
+def test_only_a_skill_that_nothing_touched_is_found() -> None:
+    (found,) = untouched_skills(report_with([]))
+    assert (found["code"], found["blocks"], found["saves_usd"]) == ("skills-untouched", ["s"], "0.5")
+    assert not list(untouched_skills(report_with(["invoices"])))
+    assert not list(untouched_skills(report_with(None)))
+    assert not list(untouched_skills(report_with([], named=())))
