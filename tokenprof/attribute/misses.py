@@ -18,6 +18,9 @@ TTL_S = {"5m": 300.0, "30m": 1800.0, "1h": 3600.0, "12h": 43200.0}
 LOOKBACK_BLOCKS = 20
 """How far Anthropic looks back from a breakpoint for an earlier entry (prompt caching docs, 2026-07)."""
 
+OPENINGS_COMPARED = 32
+"""With so many contexts that began before is the first call of a new one compared."""
+
 PROVIDER_CAUSES = {
     "model_changed": "model_changed",
     "system_changed": "changed",
@@ -47,10 +50,15 @@ def explain_misses(ledger: Ledger) -> list[CacheMiss | None]:
     run = ledger.run
     prompts = run.prompts()
     newest: dict[str, int] = {}
+    openings: list[int] = []
     found: list[CacheMiss | None] = []
     for index, turn in enumerate(run.turns):
         before = newest.get(turn.context)
-        found.append(_explain(ledger, prompts, index, before))
+        if before is None and turn.usage is not None:
+            found.append(_opening(ledger, prompts, index, openings))
+            openings.append(index)
+        else:
+            found.append(_explain(ledger, prompts, index, before))
         if turn.usage is not None:
             newest[turn.context] = index
     return found
@@ -61,10 +69,8 @@ def _explain(
 ) -> CacheMiss | None:
     turn = ledger.run.turns[index]
     usage = turn.usage
-    if usage is None:
+    if usage is None or before is None:
         return None
-    if before is None:
-        return _first_use(ledger, index, turn, usage)
     earlier = ledger.run.turns[before]
     cached = _cached_tokens(earlier.usage)
     missed = cached - usage.cache_read_tokens
@@ -78,6 +84,49 @@ def _explain(
     if missed <= 0:
         return None
     return CacheMiss(cause, block, field, missed, _lost_usd(ledger, index, usage, missed), evidence)
+
+
+def _opening(
+    ledger: Ledger, prompts: Sequence[Sequence[Block]], index: int, openings: Sequence[int]
+) -> CacheMiss | None:
+    """Explain the first call of a context: it may have lost what another context's first call had cached."""
+    turn = ledger.run.turns[index]
+    usage = turn.usage
+    if usage is None:
+        return None
+    twin = _twin(ledger, prompts, index, openings)
+    if twin is not None:
+        again = {block.digest for block in prompts[twin]}
+        missed = sum(
+            entry.tokens
+            for entry in ledger.entries[index]
+            if entry.cls in INPUT_CLASSES
+            and entry.cls != "cache_read"
+            and ledger.attribution.blocks[entry.block].block.digest in again
+        )
+        block, field, cause, evidence = _why(ledger, prompts, index, twin)
+        if missed and cause in ("changed", "reordered", "ttl_expired") and (block or evidence == "clock"):
+            return CacheMiss(cause, block, field, missed, _lost_usd(ledger, index, usage, missed), evidence)
+    return _first_use(ledger, index, turn, usage)
+
+
+def _twin(
+    ledger: Ledger, prompts: Sequence[Sequence[Block]], index: int, openings: Sequence[int]
+) -> int | None:
+    """Return the newest first call of another context that cached most of what this prompt holds."""
+    turn = ledger.run.turns[index]
+    texts = {block.digest: block.features.bytes for block in prompts[index] if not block.deferred}
+    for other in reversed(openings[-OPENINGS_COMPARED:]):
+        earlier = ledger.run.turns[other]
+        began_s = earlier.started_at.timestamp() + (earlier.ttft_s or earlier.duration_s or 0.0)
+        if earlier.model != turn.model or not _cached_tokens(earlier.usage):
+            continue
+        if began_s > turn.started_at.timestamp():
+            continue
+        common = sum(texts.get(digest, 0) for digest in {block.digest for block in prompts[other]})
+        if 2 * common >= sum(texts.values()) > 0:
+            return other
+    return None
 
 
 def _first_use(ledger: Ledger, index: int, turn: Turn, usage: Usage) -> CacheMiss | None:
