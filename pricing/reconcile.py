@@ -79,6 +79,24 @@ class Residual:
             return None
         return self.their_usd - self.our_usd
 
+    @property
+    def explained(self) -> bool:
+        """Whether nothing is left to look into: it matches, was refused, or its ratio has a usual reason."""
+        if self.kind == "price_differs":
+            return bool(self.our_usd) and _ratio(self.our_usd, self.their_usd) in KNOWN_FACTORS
+        return self.kind == "matched" or (self.kind == "not_charged" and self.their_tokens is not None)
+
+    @property
+    def beyond_record(self) -> bool:
+        """Whether it is traffic that only the export has: expected where others share the organisation."""
+        more = self.kind == "tokens_differ" and (self.their_tokens or 0) > self.our_tokens
+        return more or self.kind == "not_recorded"
+
+
+def _ratio(ours: Decimal | None, theirs: Decimal | None) -> Decimal | None:
+    """Return charged over recorded dollars to four places; None where either is missing."""
+    return (theirs / ours).quantize(Decimal("0.0001")).normalize() if ours and theirs is not None else None
+
 
 def charges_of(
     provider: str, model: str, at: datetime, usage: Usage, price: Price | Unpriced
@@ -194,9 +212,9 @@ def _judge(ours: _Sum | None, theirs: _Sum | None, costs_known: bool) -> tuple[K
 
 
 def _explain_price(ours: Decimal, theirs: Decimal) -> str:
-    if ours == ZERO:
+    ratio = _ratio(ours, theirs)
+    if ratio is None:
         return f"charged {theirs} USD where the book says it is free"
-    ratio = (theirs / ours).quantize(Decimal("0.0001")).normalize()
     reason = KNOWN_FACTORS.get(ratio, "no usual reason has this ratio; compare the price with the contract")
     return f"charged {ratio:f}x what the book says: {reason}"
 

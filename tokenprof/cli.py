@@ -16,6 +16,7 @@ OK, BAD_INPUT = 0, 2
 # Each has `add_commands(subparsers)`, which adds parsers whose `run` is a function of the options.
 COMMAND_MODULES = (
     "tokenprof.disclosure_cli",
+    "tokenprof.reconcile",
     "tokenprof.pricing.cli",
     "tokenprof.hw_model.cli",
 )
