@@ -1,0 +1,19 @@
+"""LiteLLM, and what calls its models through it: smolagents, mini-swe-agent, Google ADK, CrewAI, ….
+
+    from tokenprof.harness_adapters import litellm_hook
+    litellm_hook.install()
+
+Calls that LiteLLM sends itself are recorded as they pass its HTTP client; those that it makes through the
+`openai` SDK are recorded there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tokenprof.harness_adapters import httpx_wire
+
+
+def install() -> Callable[[], None]:
+    """Record LiteLLM's calls from now on; returns what undoes it."""
+    return httpx_wire.wrap_new_clients()
