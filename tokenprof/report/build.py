@@ -19,6 +19,7 @@ from tokenprof.hardware import FULL_COST, Hardware, Work, cost_to_compute
 from tokenprof.ledger import NOTHING, Ledger, build_ledger
 from tokenprof.pricing.book import PriceBook, Unpriced, default_book
 from tokenprof.pricing.usage import CLASSES, Usage
+from tokenprof.report.compute import compute_of
 from tokenprof.report.findings import find
 from tokenprof.report.groups import groups_of
 from tokenprof.report.money import interval_json, price_to_cost, usd
@@ -59,6 +60,7 @@ def build(ledger: Ledger, hardware: Hardware, book: PriceBook) -> Json:
         "warnings": _warnings(ledger),
     }
     report["groups"] = groups_of(ledger, hardware)
+    report["compute"] = compute_of(ledger, hardware)
     report["disclosure"] = disclosure_json(ledger)
     report["findings"] = find(report)
     return report

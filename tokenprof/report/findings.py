@@ -20,6 +20,7 @@ from tokenprof.report.finding import (
     block_label,
     capitalised,
     finding,
+    listed,
     share_of_bill,
 )
 from tokenprof.report.words import CLASS_LABELS, Json, printable, prompt_entries
@@ -125,6 +126,25 @@ def disclosure(report: Json) -> Iterator[Finding]:
     yield finding("disclosure", "info", title, detail)
 
 
+def margin_beyond_published(report: Json) -> Iterator[Finding]:
+    """Find estimates of closed models that lie outside what published margins suggest."""
+    compute = report.get("compute")
+    if compute is None or compute["within_published_range"] is not False:
+        return
+    margin = compute["implied_gross_margin"]
+    low, high = (numbers.percent(Decimal(str(margin[end]))) for end in ("low", "high"))
+    title = f"The bill implies a gross margin of {low} to {high}, beyond what labs have published"
+    published = listed(
+        f"{row['name']} {row['low']:.0%} to {row['high']:.0%}"
+        for row in compute["published_gross_margins"][1:3]
+    )
+    detail = (
+        f"Published, over all that they serve: {published}. Either this run is far dearer than the average "
+        "(cached context is), or the estimate of a closed model is too low. It is not bent to fit."
+    )
+    yield finding("margin-beyond-published", "info", title, detail)
+
+
 def late_skills(report: Json) -> Iterator[Finding]:
     """Find skills that came into a long context only in its last quarter."""
     turns_of: dict[str, list[Json]] = defaultdict(list)
@@ -153,6 +173,7 @@ FINDINGS: Final[tuple[Callable[[Json], Iterator[Finding]], ...]] = (
     carried_blocks,
     cached_context,
     price_far_from_compute,
+    margin_beyond_published,
     late_skills,
     disclosure,
     gaps.cache_unlike_rules,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from io import StringIO
 from typing import Any, Final
 
@@ -163,6 +164,7 @@ def _basis(report: Json, console: Console) -> list[Text]:
     if deployment is None:
         return lines + _labelled("compute", "no deployment: compute is not estimated", console)
     lines += _labelled("compute", _deployment(deployment), console)
+    lines += _comparisons(report.get("compute"), console)
     assumptions = deployment["assumptions"]
     shown = [
         _assumption(item, _source(assumptions[place - 1]) if place else None)
@@ -177,6 +179,30 @@ def _basis(report: Json, console: Console) -> list[Text]:
     if others:
         named = ", ".join(_where(other) for other in others)
         lines += _labelled("", f"the other models, each on its own: {named}", console)
+    return lines
+
+
+def _comparisons(compute: Json | None, console: Console) -> list[Text]:
+    """Return what is known of compute better than its dollars: ratios, the implied margin, the drivers."""
+    if compute is None:
+        return []
+    lines: list[Text] = []
+    for ratio in compute["ratios"]:
+        between = numbers.ratio_range(ratio["compute"])
+        text = f"{ratio['name']}: {numbers.ratio(ratio['compute']['mid'])}"
+        text += f" ({between})" if between else ""
+        text += f", billed {numbers.ratio(ratio['billed'])}" if ratio["billed"] is not None else ""
+        lines += _labelled("" if lines else "ratios", text, console)
+    margin = compute["implied_gross_margin"]
+    if margin is not None:
+        low, mid, high = (numbers.percent(Decimal(str(margin[name]))) for name in ("low", "mid", "high"))
+        text = mid if low == high else f"{mid} ({low} to {high})"
+        lines += _labelled(
+            "margin", f"{text} of the bill is left after compute, training not counted", console
+        )
+    if compute["drivers"]:
+        named = ", ".join(f"{d['name']} {d['share_of_variance']:.0%}" for d in compute["drivers"][:3])
+        lines += _labelled("drivers", f"of the estimate's spread: {named}", console)
     return lines
 
 

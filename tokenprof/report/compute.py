@@ -1,0 +1,167 @@
+"""What can be said of compute beyond dollars: the margin a bill implies, what drives the estimate, ratios.
+
+Dollars of a closed model are uncertain by several times. Most of that is common to all of its calls (its
+size, its chips), so how many times dearer one token is than another is known far better; a ratio is
+formed draw by draw before its interval is taken.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from tokenprof.hardware import Hardware, Model, Vector, Work
+from tokenprof.hw_model.cost import PUBLISHED_MARGINS, Interval, Scenario
+from tokenprof.ledger import NOTHING, Ledger
+from tokenprof.report.money import interval_json
+
+LEAST_TURNS_OF_A_TREND = 6
+DRIVERS_NAMED = 5
+
+PLAUSIBLE_COST_SHARE = (0.15, 0.60)
+"""Cost over list price that published margins of closed labs suggest, averaged over all that they serve;
+a judgement, so an estimate outside it is said to be so and not bent (docs/hardware.md)."""
+
+Json = dict[str, Any]
+
+
+def compute_of(ledger: Ledger, hardware: Hardware) -> Json | None:
+    """Return implied margin, drivers and ratios of the run's most billed model; None without one."""
+    model = _main_model(ledger, hardware)
+    if model is None:
+        return None
+    scenario = hardware.scenarios[model]
+    total = _sum(ledger, hardware, model)
+    billed = _billed(ledger, model)
+    margin = None
+    if total is not None and billed:
+        margin = scenario.gross_margin(total, float(billed))
+    return {
+        "model": model[1],
+        "implied_gross_margin": None if margin is None else _shares(margin),
+        "published_gross_margins": [
+            {"name": name, "when": when, "low": low, "high": high, "source": source}
+            for name, when, low, high, source in PUBLISHED_MARGINS
+        ],
+        "within_published_range": None if margin is None or not scenario.sampled else _is_plausible(margin),
+        "drivers": [
+            {"name": name, "share_of_variance": round(share, 4)}
+            for name, share in (scenario.sensitivity(total)[:DRIVERS_NAMED] if total is not None else ())
+        ],
+        "ratios": list(_ratios(ledger, hardware, model, scenario)),
+    }
+
+
+def _main_model(ledger: Ledger, hardware: Hardware) -> Model | None:
+    totals = {model: _billed(ledger, model) for model in hardware.scenarios}
+    return max(totals, key=lambda model: totals[model], default=None)
+
+
+def _billed(ledger: Ledger, model: Model) -> Decimal:
+    return sum(
+        (
+            usd
+            for turn, usd in zip(ledger.run.turns, ledger.billed_usd, strict=True)
+            if usd is not None and (turn.provider, turn.model) == model
+        ),
+        NOTHING,
+    )
+
+
+def _sum(ledger: Ledger, hardware: Hardware, model: Model) -> Vector | None:
+    """Return the work of the turns that have a price, so that cost and bill are of the same calls."""
+    rows = [
+        hardware.turns[index].by_model[model]
+        for index, usd in enumerate(ledger.billed_usd)
+        if usd is not None and model in hardware.turns[index].by_model
+    ]
+    return np.sum(rows, axis=0) if rows else None
+
+
+def _shares(interval: Interval) -> Json:
+    return {name: round(getattr(interval, name), 4) for name in ("low", "mid", "high")}
+
+
+def _is_plausible(margin: Interval) -> bool:
+    low, high = PLAUSIBLE_COST_SHARE
+    return 1 - margin.high <= high and 1 - margin.low >= low
+
+
+def _ratios(ledger: Ledger, hardware: Hardware, model: Model, scenario: Scenario) -> Iterator[Json]:
+    tokens, billed = _per_class(ledger, model)
+    written = [cls for cls in tokens if cls.startswith("cache_write") or cls == "uncached_input"]
+    new = _work_of(hardware, model, written)
+    read = _work_of(hardware, model, ["cache_read"])
+    output = _work_of(hardware, model, ["output", "reasoning"])
+    new_tokens = sum(tokens[cls] for cls in written)
+    output_tokens = tokens["output"] + tokens["reasoning"]
+    new_usd = sum((billed[cls] for cls in written), NOTHING)
+    output_usd = billed["output"] + billed["reasoning"]
+    parts = {
+        "a cached prompt token, against one computed": (
+            (read, tokens["cache_read"], billed["cache_read"]),
+            (new, new_tokens, new_usd),
+        ),
+        "an output token, against a prompt token computed": (
+            (output, output_tokens, output_usd),
+            (new, new_tokens, new_usd),
+        ),
+    }
+    for name, ((work, of, usd), (other, other_of, other_usd)) in parts.items():
+        if work is None or other is None or not of or not other_of:
+            continue
+        yield {
+            "name": name,
+            "compute": interval_json(scenario.ratio(work / of, other / other_of)),
+            "billed": _price_ratio(usd / of, other_usd / other_of),
+        }
+    yield from _trend(ledger, hardware, model, scenario)
+
+
+def _trend(ledger: Ledger, hardware: Hardware, model: Model, scenario: Scenario) -> Iterator[Json]:
+    """Yield the last third of the main context's turns against its first third, per turn."""
+    turns: dict[str, list[int]] = defaultdict(list)
+    for index, turn in enumerate(ledger.run.turns):
+        if model in hardware.turns[index].by_model and ledger.billed_usd[index] is not None:
+            turns[turn.context].append(index)
+    main = max(turns.values(), key=len, default=[])
+    if len(main) < LEAST_TURNS_OF_A_TREND:
+        return
+    third = len(main) // 3
+    early, late = main[:third], main[-third:]
+    work = [np.sum([hardware.turns[i].by_model[model] for i in part], axis=0) for part in (late, early)]
+    usd = [sum((ledger.billed_usd[i] or NOTHING for i in part), NOTHING) for part in (late, early)]
+    yield {
+        "name": "a turn of the run's last third, against one of its first",
+        "compute": interval_json(scenario.ratio(*work)),
+        "billed": _price_ratio(*usd),
+    }
+
+
+def _per_class(ledger: Ledger, model: Model) -> tuple[dict[str, int], dict[str, Decimal]]:
+    tokens: dict[str, int] = defaultdict(int)
+    billed: dict[str, Decimal] = defaultdict(lambda: NOTHING)
+    for turn, entries in zip(ledger.run.turns, ledger.entries, strict=True):
+        if (turn.provider, turn.model) != model:
+            continue
+        for entry in entries:
+            tokens[entry.cls] += entry.tokens
+            billed[entry.cls] += entry.billed_usd or NOTHING
+    return tokens, billed
+
+
+def _work_of(hardware: Hardware, model: Model, classes: list[str]) -> Vector | None:
+    rows = [
+        work.by_model[model]
+        for cls in classes
+        if model in (work := hardware.classes.get(cls, Work())).by_model
+    ]
+    return np.sum(rows, axis=0) if rows else None
+
+
+def _price_ratio(usd: Decimal, other: Decimal) -> str | None:
+    return format((usd / other).quantize(Decimal("0.0001")).normalize(), "f") if other else None
