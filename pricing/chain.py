@@ -80,9 +80,12 @@ class Spread:
         return self.price_usd - self.anchor_usd
 
 
-def anchor_usd(anchor: Anchor, input_tokens: int, output_tokens: int) -> Decimal:
-    """Return what tokens cost at a break-even anchor's prices."""
-    return (input_tokens * anchor.input_usd_per_mtok + output_tokens * anchor.output_usd_per_mtok) / MILLION
+def anchor_usd(
+    anchor: Anchor, input_tokens: int, output_tokens: int, cached_input_tokens: int = 0
+) -> Decimal:
+    """Return what tokens cost at a break-even anchor's prices; `input_tokens` are those not from cache."""
+    prompt = input_tokens * anchor.input_usd_per_mtok + cached_input_tokens * anchor.cached_input_usd_per_mtok
+    return (prompt + output_tokens * anchor.output_usd_per_mtok) / MILLION
 
 
 def decompose_spread(
@@ -126,9 +129,17 @@ def end_prices(
     aggregator: Aggregator,
     plan: Plan | None = None,
     sessions_per_month: int | None = None,
+    credits_usd: Decimal | None = None,
 ) -> EndPrices:
-    """Return what a run costs by each path; a plan's price is spread over the sessions of a month."""
-    fee = max(direct_usd * aggregator.fee_share, aggregator.minimum_usd)
+    """Return what a run costs by each path; a plan's price is spread over the sessions of a month.
+
+    `credits_usd` is how much credit is bought at a time at the aggregator, which has a least fee; without it
+    the run's own amount is.
+    """
+    bought = max(credits_usd or direct_usd, direct_usd)
+    fee = aggregator.fee_share * direct_usd
+    if bought * aggregator.fee_share < aggregator.minimum_usd:
+        fee = aggregator.minimum_usd * direct_usd / bought
     by_plan = plan.usd_per_month / sessions_per_month if plan and sessions_per_month else None
     return EndPrices(direct_usd + fee, direct_usd, by_plan)
 
@@ -192,11 +203,16 @@ def route_of(
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One slice of a billed dollar: who gets it, how much (a range), and how that is known."""
+    """One slice of a billed dollar: who gets it, how much (a range), and how that is known.
+
+    `internal_usd` is a margin that would be paid on a market and stays inside one company here: shown, and
+    in no sum.
+    """
 
     name: str
     usd: Interval
     source: str
+    internal_usd: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +254,8 @@ def waterfall(
     parts = {name: usd.rounded() for name, usd in owner_cost_usd.items()}
     owner = add_up(parts.values())
     over_cost = rental_per_owner_cost.at_least(ONE) - Interval.exactly(ONE)
-    margin = NOTHING if "L1" in layers else (owner * over_cost).rounded()
+    rent_beyond_cost = (owner * over_cost).rounded()
+    margin = NOTHING if "L1" in layers else rent_beyond_cost
     training_share = data.share("training_per_inference")
     training = ((owner + margin) * training_share.value).rounded() if "L3a" in layers else NOTHING
     kept = Interval.exactly(fee_usd)
@@ -247,12 +264,17 @@ def waterfall(
         billed_usd,
         (
             Step("application or aggregator", kept, "the fee of the path"),
-            Step("lab: everything else, and profit", left, "what the other parts leave of the lab's revenue"),
+            Step(
+                "lab margin: everything else, and profit",
+                left,
+                "what the other parts leave of the lab's revenue",
+            ),
             Step("training", training, training_share.source if "L3a" in layers else "a host trains nothing"),
             Step(
                 "GPU-hour margin",
                 margin,
                 "internal to the supplier, so not paid" if "L1" in layers else "rental over the owner's cost",
+                rent_beyond_cost if "L1" in layers else None,
             ),
             *(
                 Step(name, usd, "the owner's cost of the hours: hardware model")

@@ -38,6 +38,7 @@ class Anchor:
 
     name: str
     input_usd_per_mtok: Decimal
+    cached_input_usd_per_mtok: Decimal
     output_usd_per_mtok: Decimal
     source: str
     checked: date
@@ -76,10 +77,37 @@ class Supplier:
 
 
 @dataclass(frozen=True, slots=True)
+class ChipPrice:
+    """What is paid for an accelerator (the part alone, without its share of a server), and who gets it."""
+
+    chip: str
+    price_usd: Interval
+    hbm_usd: Interval
+    foundry_usd: Interval
+    source: str
+    checked: date
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """What power costs somewhere, and how much of it a site takes beyond its computers (PUE)."""
+
+    name: str
+    usd_per_kwh: Interval
+    pue: Interval
+    source: str
+    checked: date
+
+
+@dataclass(frozen=True, slots=True)
 class ChainData:
     """All figures by name; rentals by chip and contract."""
 
     rentals: Mapping[tuple[str, str], Figure]
+    site: Mapping[str, Figure]
+    building_parts: Mapping[str, Figure]
+    chip_prices: Mapping[str, ChipPrice]
+    regions: Mapping[str, Region]
     shares: Mapping[str, Figure]
     margins: Mapping[str, Figure]
     anchors: Mapping[str, Anchor]
@@ -134,12 +162,32 @@ def _read(tables: Mapping[str, Any]) -> ChainData:
             (row["chip"], row["contract"]): _figure(row, f"{row['chip']}, {row['contract']}")
             for row in rows("rental")
         },
+        site={row["name"]: _figure(row, row["name"]) for row in rows("site")},
+        building_parts={row["name"]: _figure(row, row["name"]) for row in rows("building_part")},
+        chip_prices={
+            row["chip"]: ChipPrice(
+                row["chip"],
+                _range(row["price_usd"]),
+                _range(row["hbm_usd"]),
+                _range(row["foundry_usd"]),
+                row["source"],
+                row["checked"],
+            )
+            for row in rows("chip_price")
+        },
+        regions={
+            row["name"]: Region(
+                row["name"], _range(row["usd_per_kwh"]), _range(row["pue"]), row["source"], row["checked"]
+            )
+            for row in rows("region")
+        },
         shares={row["name"]: _figure(row, row["name"]) for row in rows("share")},
         margins={row["name"]: _figure(row, row["name"]) for row in rows("margin")},
         anchors={
             row["name"]: Anchor(
                 row["name"],
                 Decimal(row["input_usd_per_mtok"]),
+                Decimal(row.get("cached_input_usd_per_mtok", row["input_usd_per_mtok"])),
                 Decimal(row["output_usd_per_mtok"]),
                 row["source"],
                 row["checked"],
@@ -176,6 +224,11 @@ def _read(tables: Mapping[str, Any]) -> ChainData:
 def _figure(row: Mapping[str, Any], name: str) -> Figure:
     value = Interval(Decimal(row["low"]), Decimal(row["mid"]), Decimal(row["high"]))
     return Figure(name, value, row["source"], row["checked"], row.get("assumed", False))
+
+
+def _range(figures: list[str]) -> Interval:
+    low, mid, high = (Decimal(figure) for figure in figures)
+    return Interval(low, mid, high)
 
 
 def _find(table: Mapping[Key, Found], key: Key, what: str) -> Found:

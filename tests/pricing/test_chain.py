@@ -70,6 +70,11 @@ def test_l4_1_three_paths_for_the_same_tokens():
     assert (paths.aggregator_usd, paths.direct_usd, paths.plan_usd) == (Decimal("105.5"), 100, 5)
     small = end_prices(Decimal(1), DATA.aggregator("openrouter"))
     assert (small.aggregator_usd, small.plan_usd) == (Decimal("1.80"), None)
+    # The least fee of 0.80 is spread over the $10 of credit that are bought at once.
+    of_ten = end_prices(Decimal(1), DATA.aggregator("openrouter"), credits_usd=Decimal(10))
+    assert of_ten.aggregator_usd == Decimal("1.08")
+    of_hundred = end_prices(Decimal(1), DATA.aggregator("openrouter"), credits_usd=Decimal(100))
+    assert of_hundred.aggregator_usd == Decimal("1.055")
 
 
 def test_l4_2_per_call_prices_leave_out_tools_that_have_none():
@@ -122,7 +127,7 @@ def test_dollar_1_the_middles_of_the_steps_are_the_billed_amount():
     by_name = {step.name: step.usd.mid for step in fall.steps}
     # 2.0 of racks, rented at 2.5 times that, and 1.5 times the 5.0 of rent for training
     assert (by_name["GPU-hour margin"], by_name["training"]) == (3, Decimal("7.5"))
-    assert by_name["lab: everything else, and profit"] == Decimal("6.4")
+    assert by_name["lab margin: everything else, and profit"] == Decimal("6.4")
     assert fall.shares()["chips"].mid == Decimal("0.08")
 
 
@@ -133,6 +138,10 @@ def test_dollar_1_an_integrated_supplier_pays_no_gpu_hour_margin_and_a_host_no_t
     }
     assert own["GPU-hour margin"].usd == Interval.exactly(0)
     assert "internal" in own["GPU-hour margin"].source
+    # 2.0 of racks at 2.5 times that: 3.0 that a renter would pay, shown and counted nowhere
+    assert own["GPU-hour margin"].internal_usd is not None
+    assert own["GPU-hour margin"].internal_usd.mid == 3
+    assert sum(step.usd.mid for step in own.values()) == 20
     assert own["training"].usd.mid == 3
     host = {
         step.name: step

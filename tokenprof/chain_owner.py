@@ -1,0 +1,169 @@
+"""A run's hours as their owner pays for them: chips, building and power, draw by draw.
+
+The hardware model prices work at the owner's cost of an accelerator-hour; here that hour is taken apart, so
+that what is uncertain about it stays joint with what is uncertain about the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tokenprof.hardware import Hardware, Model, turn_works
+from tokenprof.hw_model.catalogue import UnknownModelError, chips, find_chip
+from tokenprof.hw_model.cost import Scenario, scenario_for
+from tokenprof.hw_model.deployment import DeploymentError
+from tokenprof.hw_model.gpu_hour import HOURS_PER_YEAR, Ownership, capital_recovery_factor
+from tokenprof.hw_model.rates import Rates
+from tokenprof.pricing.interval import Interval
+from tokenprof.types import Run
+
+Array = npt.NDArray[np.float64]
+
+OWNER_PARTS: Final = ("chips", "building", "power")
+FEWEST_DRAWS: Final = 20
+"""A percentile of fewer draws than these says nothing."""
+
+
+def owner_shares(scenario: Scenario) -> dict[str, Array]:
+    """Return what share of an accelerator-hour is chips (with maintenance), building and power, per draw."""
+    owner, drawn = Ownership(), scenario.drawn
+    if drawn:
+        table = list(chips().values())
+        kw = np.array([chip.all_in_kw for chip in table])[drawn["chip"].astype(int)]
+        capital = drawn["capital per accelerator"]
+        recovery = capital_recovery_factor(drawn["cost of capital"], drawn["life, years"])
+    else:
+        chip = find_chip(scenario.description["chip"])
+        kw, capital = np.array([chip.all_in_kw]), np.array([chip.capex_usd[1]])
+        recovery = capital_recovery_factor(owner.cost_of_capital, owner.life_years)
+    hourly = {
+        "chips": capital * (recovery + owner.maintenance_share_per_year) / HOURS_PER_YEAR,
+        "building": 12.0 * owner.colo_usd_per_kw_month * kw / HOURS_PER_YEAR,
+        "power": owner.load * kw * owner.usd_per_kwh,
+    }
+    whole = np.sum(list(hourly.values()), axis=0)
+    return {name: np.asarray(usd / whole) for name, usd in hourly.items()}
+
+
+def owner_cost(scenarios: Mapping[Model, Scenario], work: Mapping[Model, Array]) -> dict[str, Interval]:
+    """Return what some work costs the owner of the racks, by part, USD: P10, P50, P90.
+
+    The middles add up to the middle of the whole, as the report states it.
+    """
+    parts: dict[str, list[Array]] = {name: [] for name in OWNER_PARTS}
+    for model, features in work.items():
+        usd = scenarios[model].draws_usd(features)
+        for name, share in owner_shares(scenarios[model]).items():
+            parts[name].append(usd * share)
+    joint = {name: np.sum(np.broadcast_arrays(*draws), axis=0) for name, draws in parts.items()}
+    middle = float(np.median(np.sum(list(joint.values()), axis=0)))
+    of_parts = {name: np.percentile(usd, [10, 50, 90]) for name, usd in joint.items()}
+    scale = middle / sum(row[1] for row in of_parts.values())
+    found = {}
+    for name, (low, mid, high) in of_parts.items():
+        scaled = mid * scale
+        found[name] = exact(min(low, scaled), scaled, max(high, scaled))
+    return found
+
+
+def exact(low: float, mid: float, high: float) -> Interval:
+    """Return floats of the hardware model as an interval of decimals, to nine significant digits."""
+    return Interval(*(Decimal(f"{value:.9g}") for value in (low, mid, high)))
+
+
+def interval_of(draws: Array) -> Interval:
+    """Return P10, P50 and P90 of draws."""
+    low, mid, high = np.percentile(draws, [10, 50, 90])
+    return exact(low, mid, high)
+
+
+def at_utilisation(
+    run: Run, hardware: Hardware, utilisation: float, deployment: str | None = None
+) -> Hardware:
+    """Return the same work on the same deployments, used for another share of their hours.
+
+    Raises ValueError for a share that is none.
+    """
+    if not 0 < utilisation <= 1:
+        raise ValueError(f"A utilisation of {utilisation} is none; give a share above 0 and up to 1.")
+    works = turn_works(run)
+    scenarios = {}
+    for provider, model in hardware.scenarios:
+        of_model = [
+            work
+            for turn, work in zip(run.turns, works, strict=True)
+            if work is not None and (turn.provider, turn.model) == (provider, model)
+        ]
+        scenarios[provider, model] = scenario_for(
+            provider, model, turns=of_model, deployment=deployment, utilisation=utilisation
+        )
+    return replace(hardware, scenarios=scenarios)
+
+
+def on_chip(run: Run, hardware: Hardware, chip: str, utilisation: float | None = None) -> Hardware | None:
+    """Return the same work on one generation of hardware; None where a model cannot be served on it.
+
+    A model of known shape moves to the smallest deployment of that chip that holds it. Of a sampled model
+    the draws on that chip are kept, so it must be one that its maker is thought to use. Raises
+    `hw_model.catalogue.UnknownChipError` for a chip that nobody has described.
+    """
+    wanted = find_chip(chip)
+    works = turn_works(run)
+    scenarios: dict[Model, Scenario] = {}
+    for (provider, model), scenario in hardware.scenarios.items():
+        if scenario.sampled:
+            kept = _draws_on(scenario, list(chips()).index(wanted.name))
+            if kept is None:
+                return None
+            scenarios[provider, model] = kept
+            continue
+        of_model = [
+            work
+            for turn, work in zip(run.turns, works, strict=True)
+            if work is not None and (turn.provider, turn.model) == (provider, model)
+        ]
+        try:
+            scenarios[provider, model] = scenario_for(
+                provider,
+                model,
+                turns=of_model,
+                deployment=f"{scenario.description['model']}@{wanted.name.replace(' ', '-')}",
+                utilisation=utilisation,
+            )
+        except (DeploymentError, UnknownModelError):
+            return None
+    return replace(hardware, scenarios=scenarios)
+
+
+def generations(hardware: Hardware) -> list[str]:
+    """Return the chips that could serve a run: the catalogue's for open models, a maker's for closed ones."""
+    names = list(chips())
+    possible = set(names)
+    for scenario in hardware.scenarios.values():
+        if scenario.sampled:
+            possible &= {names[int(index)] for index in np.unique(scenario.drawn["chip"])}
+    return [name for name in names if name in possible]
+
+
+def _draws_on(scenario: Scenario, chip_index: int) -> Scenario | None:
+    on = scenario.drawn["chip"].astype(int) == chip_index
+    if on.sum() < FEWEST_DRAWS:
+        return None
+    kept = Rates({basis: table[on] for basis, table in scenario.rates.by_basis.items()})
+    drawn = {name: values[on] for name, values in scenario.drawn.items()}
+    return replace(scenario, rates=kept, drawn=drawn)
+
+
+def assumption(scenarios: Iterable[Scenario], name: str) -> Any:
+    """Return the value of a named assumption of the first scenario that states it; None if none does."""
+    for scenario in scenarios:
+        for row in scenario.description["assumptions"]:
+            if row["name"] == name:
+                return row["value"]
+    return None
