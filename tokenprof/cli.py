@@ -15,6 +15,7 @@ OK, BAD_INPUT = 0, 2
 
 # Each has `add_commands(subparsers)`, which adds parsers whose `run` is a function of the options.
 COMMAND_MODULES = (
+    "tokenprof.count_cli",
     "tokenprof.disclosure_cli",
     "tokenprof.reconcile",
     "tokenprof.pricing.cli",
@@ -61,6 +62,7 @@ def _add_report(commands: Any) -> None:
         "-o", "--output", type=Path, help="write the report to a file instead of standard output"
     )
     report.add_argument("--deployment", help="cost the work on this deployment, e.g. deepseek-v3@8xh200")
+    report.add_argument("--counts", type=Path, help="exact sizes of blocks, from `tokenprof count`")
     report.add_argument(
         "--tag", action="append", default=[], metavar="KEY=VALUE", help="only runs with this tag (repeatable)"
     )
@@ -88,7 +90,12 @@ def run_report(options: argparse.Namespace) -> int:
     from tokenprof.select import with_tags
 
     run = with_tags(read(options.files), options.tag)
-    report = report_of(run, deployment=options.deployment)
+    counts = None
+    if options.counts:
+        from tokenprof.attribute.counts import read_counts
+
+        counts = read_counts(options.counts)
+    report = report_of(run, deployment=options.deployment, counts=counts)
     _show(report, options.format, options.output, turns=options.turns, blocks=options.blocks)
     return OK
 

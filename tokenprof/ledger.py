@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -94,9 +94,12 @@ def _require(holds: bool, otherwise: str) -> None:
         raise AssertionError(f"The ledger does not add up: {otherwise}.")
 
 
-def build_ledger(run: Run, book: PriceBook) -> Ledger:
-    """Attribute a run and price it, each turn at its own time, model and tier as served."""
-    attribution = attribute(run)
+def build_ledger(run: Run, book: PriceBook, counts: Mapping[str, int] | None = None) -> Ledger:
+    """Attribute a run and price it, each turn at its own time, model and tier as served.
+
+    `counts`: see `tokenprof.attribute.counts`.
+    """
+    attribution = attribute(run, counts)
     prices = tuple(_price_of(run, index, book) for index in range(len(run.turns)))
     entries = tuple(_entries_of(attribution, index, prices[index], run) for index in range(len(run.turns)))
     billed = tuple(_total(run, index, turn_entries) for index, turn_entries in enumerate(entries))

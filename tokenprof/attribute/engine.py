@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tokenprof.attribute.classes import Piece
+from tokenprof.attribute.counts import Counts, counted_places
 from tokenprof.attribute.listing import Listing
 from tokenprof.attribute.model import Attribution, Size
 from tokenprof.attribute.outputs import output_shares
-from tokenprof.attribute.paths import OutputHint, Path, find_end_tokens, lay_out, output_hints, pin
+from tokenprof.attribute.paths import OutputHint, Path, find_end_tokens, lay_out, output_hints, pin, pin_count
 from tokenprof.attribute.shares import Row, TurnShares
 from tokenprof.attribute.sizes import solve_sizes
 from tokenprof.attribute.solve import largest_remainder
@@ -31,8 +32,11 @@ END_NAME = "end-of-prompt tokens"
 Prompts = Sequence[Sequence[Block]]
 
 
-def attribute(run: Run) -> Attribution:
-    """Attribute every billed token of a run, each model apart (its tokenizer is its own)."""
+def attribute(run: Run, counts: Counts | None = None) -> Attribution:
+    """Attribute every billed token of a run, each model apart (its tokenizer is its own).
+
+    `counts` are a provider's own counts of beginnings of these prompts, where somebody has asked for them.
+    """
     prompts = run.prompts()
     by_model: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, turn in enumerate(run.turns):
@@ -42,6 +46,11 @@ def attribute(run: Run) -> Attribution:
         tree = Tree()
         paths = _lay_out_all(tree, run.turns, prompts, indices)
         hints = _take_in_the_bill(tree, run.turns, paths)
+        for i, path in paths.items() if counts else ():
+            for block, tokens in counted_places(run.turns[i].model, prompts[i], counts or {}):
+                # A count of a prompt that ends in a message holds the provider's closing tokens too.
+                closing = path.end_tokens if prompts[i][block].section == "messages" else 0
+                pin_count(tree, path, block, tokens - closing)
         sizes = solve_sizes(tree, provider, model, hints)
         layouts |= {i: (tree, path, sizes) for i, path in paths.items()}
     listing = Listing()

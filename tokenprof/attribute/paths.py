@@ -177,6 +177,14 @@ def pin(tree: Tree, turn: Turn, path: Path, usual_end: int) -> None:
         _pin_at(tree, path, path.reach(long_lived[-1].after), usage.cache_read_tokens + long_written)
 
 
+def pin_count(tree: Tree, path: Path, after: int, tokens: int) -> None:
+    """Pin a count of the prompt up to block `after`, unless the bill says otherwise of what is around it."""
+    reach = path.reach(after)
+    below = next((pin for n in path.nodes[reach:] if (pin := tree.nodes[n].pin) is not None), None)
+    if reach and (below is None or tokens <= below):
+        tree.pin(path.nodes[reach - 1], tokens)
+
+
 def _pin_read(tree: Tree, path: Path, read_tokens: int) -> None:
     """Pin the end of what was read, where only one place of unknown size can have been written before."""
     unknown = []

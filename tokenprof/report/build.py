@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -31,13 +31,21 @@ MAX_NOTES = 20
 Json = dict[str, Any]
 
 
-def report_of(run: Run, *, book: PriceBook | None = None, deployment: str | None = None) -> Json:
+def report_of(
+    run: Run,
+    *,
+    book: PriceBook | None = None,
+    deployment: str | None = None,
+    counts: Mapping[str, int] | None = None,
+) -> Json:
     """Return the whole report of a run: attributed, priced, set against compute, with findings.
+
+    `counts` are the provider's own counts of blocks, from `tokenprof count`.
 
     Raises what the price book raises for a tier it does not know.
     """
     priced_by = book or default_book()
-    ledger = build_ledger(run, priced_by)
+    ledger = build_ledger(run, priced_by, counts)
     hardware = cost_to_compute(ledger, deployment=deployment)
     return build(ledger, hardware, priced_by)
 

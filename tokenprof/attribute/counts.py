@@ -1,0 +1,60 @@
+"""Counts that a provider gave of prompts cut off behind a block: exact places in any prompt that so begins.
+
+They come from `tokenprof count`, the one command that asks a provider (Anthropic's `count_tokens`), and are
+kept by a digest of the blocks, so that a file of counts serves every run in which those blocks stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+import orjson
+
+from tokenprof.errors import InputError
+from tokenprof.types import Block, block_key
+
+SCHEMA = "tokenprof.counts/1"
+
+Counts = Mapping[str, int]
+"""Tokens of a prompt up to and including a block, by `prefix_digests` of its blocks and the model."""
+
+
+def prefix_digests(model: str, blocks: Iterable[Block]) -> Iterator[str]:
+    """Yield, for each block of a prompt, the digest of the prompt up to there, without deferred tools."""
+    state = blake2b(model.encode(), digest_size=16)
+    for block in blocks:
+        if not block.deferred:
+            state.update(f"{block_key(block)}\0".encode())
+        yield state.hexdigest()
+
+
+def counted_places(model: str, prompt: Sequence[Block], counts: Counts) -> list[tuple[int, int]]:
+    """Return (index of a block, tokens up to and including it) of a prompt for what has been counted."""
+    if not counts:
+        return []
+    return [
+        (index, counts[digest])
+        for index, digest in enumerate(prefix_digests(model, prompt))
+        if digest in counts and not prompt[index].deferred
+    ]
+
+
+def read_counts(path: Path) -> dict[str, int]:
+    """Return the counts of a file. Raises InputError for a file that is none."""
+    try:
+        data = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}. Check the name.") from None
+    except orjson.JSONDecodeError as error:
+        raise InputError(f"{path} is not JSON: {error}. Counts are written by `tokenprof count`.") from None
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise InputError(f"{path} holds no counts ({SCHEMA}). They are written by `tokenprof count`.")
+    return {str(digest): int(tokens) for digest, tokens in data["counts"].items()}
+
+
+def write_counts(path: Path, counts: Counts) -> None:
+    """Write counts, in the order of their digests."""
+    data = {"schema": SCHEMA, "counts": dict(sorted(counts.items()))}
+    path.write_bytes(orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

@@ -1,0 +1,47 @@
+"""`tokenprof count RUN`: exact sizes of blocks, asked of the provider. No other command uses the network."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from pathlib import Path
+from typing import Any
+
+COUNTER = "tokenprof.harness_adapters.anthropic_count"
+
+
+def add_commands(commands: Any) -> None:
+    """Add `count` to a parser's subcommands."""
+    parser = commands.add_parser(
+        "count",
+        help="ask Anthropic for the exact size of each block (network)",
+        description="Count each block of a recording with content by Anthropic's count_tokens, with the key "
+        "and address that the anthropic SDK finds in the environment. "
+        "Then: tokenprof report RUN --counts COUNTS",
+    )
+    parser.add_argument("file", type=Path, metavar="RUN.jsonl", help="recorded with content=True")
+    parser.add_argument("-o", "--output", type=Path, help="counts to write or to add to (RUN.counts.json)")
+    parser.add_argument("--dry-run", action="store_true", help="say how many calls it would take")
+    parser.set_defaults(run=run_count)
+
+
+def run_count(options: argparse.Namespace) -> int:
+    """Count what has not been counted, and write the counts."""
+    import anthropic
+
+    from tokenprof.attribute.counts import read_counts, write_counts
+
+    output = options.output or options.file.with_suffix(".counts.json")
+    counts = read_counts(output) if output.exists() else {}
+    client = anthropic.Anthropic(api_key="not used") if options.dry_run else anthropic.Anthropic()
+    with client:
+        asked, refused = importlib.import_module(COUNTER).count_recording(
+            options.file, client, counts, dry_run=options.dry_run
+        )
+    if options.dry_run:
+        print(f"{asked} calls of count_tokens would be made; nothing was sent.")  # noqa: T201
+        return 0
+    write_counts(output, counts)
+    beyond = f", {refused} of them refused" if refused else ""
+    print(f"{asked} calls{beyond}; {len(counts)} counts in {output}")  # noqa: T201
+    return 0
