@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format clean harness-matrix
 
 demo: $(VENV)/.installed
 	$(BIN)/tokenprof demo
@@ -13,6 +13,10 @@ test: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+# Every client in an environment of its own, against the loopback provider (docs/harnesses.md).
+harness-matrix: $(VENV)/.installed
+	$(BIN)/python tests/matrix/run.py
 
 format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""Google ADK over LiteLLM, agents by name: `litellm_hook.install()` and the runner's `plugins=[AgentNames()]`.
+"""Google ADK over LiteLLM, by name: `litellm_hook.install()`, and `plugins=[AgentNames()]` of the runner.
 
 python examples/frameworks/with_google_adk.py && tokenprof report run.jsonl
 """

@@ -1,0 +1,126 @@
+"""Every client at its current release, unmodified, in an environment of its own: `make harness-matrix`.
+
+python tests/matrix/run.py [CLIENT …]
+
+Each client's package is installed without regard to ours, then what a recording needs beside it; its example
+runs against a loopback provider, and the recording must be what the provider did. A client that cannot be
+installed has failed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import tomllib
+import venv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+ENVIRONMENTS = ROOT / ".venv" / "matrix"
+SDKS = ("anthropic", "openai")
+"""What the client itself decides on: several need other releases than our own tests do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client: the distribution whose release is shown, the example that drives it, what else it needs."""
+
+    name: str
+    example: str
+    packages: tuple[str, ...]
+
+
+CLIENTS = (
+    Client("claude-agent-sdk", "with_claude_agent_sdk", ("claude-agent-sdk",)),
+    Client("langchain", "with_langchain", ("langchain", "langchain-anthropic")),
+    Client("deepagents", "with_deepagents", ("deepagents", "langchain-anthropic")),
+    Client("pydantic-ai-slim", "with_pydantic_ai", ("pydantic-ai-slim[anthropic]",)),
+    # LiteLLM imports `mcp` as soon as a call has tools, and does not ask for it.
+    Client("litellm", "with_litellm", ("litellm", "mcp")),
+    Client("smolagents", "with_smolagents", ("smolagents[litellm]", "mcp")),
+    Client("mini-swe-agent", "with_mini_swe_agent", ("mini-swe-agent", "mcp")),
+    Client("strands-agents", "with_strands", ("strands-agents[litellm]", "mcp")),
+    Client("google-adk", "with_google_adk", ("google-adk", "litellm", "mcp")),
+)
+
+ENVIRONMENT = {
+    "PYTHONPATH": str(ROOT),
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "MSWEA_SILENT_STARTUP": "1",
+    "OTEL_SDK_DISABLED": "true",
+}
+
+
+def our_needs() -> list[str]:
+    """Return what a recording and its report need beside the client's own SDKs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    ours = [need for need in project["dependencies"] if not need.startswith(SDKS)]
+    # The HTTP library of the current `anthropic`; it decodes response bodies for the recording.
+    return [*ours, "httpx2"]
+
+
+def python_of(client: Client) -> Path:
+    """Return the interpreter of a client's environment, which is made if it is not there."""
+    folder = ENVIRONMENTS / client.name
+    python = folder / "bin" / "python"
+    asked = "\n".join((*client.packages, *our_needs()))
+    stamp = folder / "installed.txt"
+    if not stamp.exists() or stamp.read_text() != asked:
+        venv.create(folder, with_pip=True, clear=True)
+        install(python, client.packages)
+        install(python, our_needs())
+        stamp.write_text(asked)
+    return python
+
+
+def install(python: Path, packages: Sequence[str]) -> None:
+    """Install packages. Raises CalledProcessError with pip's own words."""
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
+    subprocess.run(pip, check=True, capture_output=True, text=True)
+
+
+def run(client: Client) -> tuple[bool, str]:
+    """Return whether a client's record is its bill, and what there is to say of it."""
+    try:
+        python = python_of(client)
+        show = f"import importlib.metadata as m; print(m.version({client.name!r}))"
+        version = subprocess.run([python, "-c", show], check=True, capture_output=True, text=True)
+        drive = subprocess.run(
+            [python, ROOT / "tests" / "matrix" / "drive.py", client.example],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env=os.environ | ENVIRONMENT,
+        )
+    except subprocess.CalledProcessError as error:
+        return False, f"failed:\n{error.stdout[-500:]}{error.stderr[-3000:]}"
+    except subprocess.TimeoutExpired as error:
+        return False, f"took longer than {error.timeout} s"
+    return True, f"{version.stdout.strip():>10}  {drive.stdout.strip().splitlines()[-1]}"
+
+
+def main(names: Sequence[str]) -> int:
+    """Run the named clients, or all; returns how many failed."""
+    chosen = [client for client in CLIENTS if not names or client.name in names]
+    unknown = set(names) - {client.name for client in CLIENTS}
+    if unknown:
+        print(f"There is no client {', '.join(sorted(unknown))}; see CLIENTS in {__file__}.")
+        return 1
+    failed = 0
+    for client in chosen:
+        started_s = time.monotonic()
+        agrees, words = run(client)
+        failed += not agrees
+        mark = "ok  " if agrees else "FAIL"
+        print(f"{mark} {client.name:<18} {words}  ({time.monotonic() - started_s:.0f} s)", flush=True)
+    print(f"{len(chosen) - failed} passed, {failed} failed")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main(sys.argv[1:]) else 0)
