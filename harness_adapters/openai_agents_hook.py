@@ -5,7 +5,7 @@
 
 A trace processor that keeps and exports nothing; the calls themselves are recorded where they leave the
 process, by the wrapped OpenAI SDK. Names need the SDK's tracing to be on; where its export is not wanted,
-`agents.set_trace_processors([AgentNames()])` leaves only this.
+`agents.set_trace_processors([])` before this line takes that away.
 """
 
 from __future__ import annotations
@@ -53,7 +53,10 @@ _registered: list[Any] = []
 
 
 def install() -> Callable[[], None]:
-    """Name the agents of every run of this process from now on; returns what undoes it."""
+    """Name the agents of every run of this process from now on; returns what undoes it.
+
+    After `agents.set_trace_processors`, if the program calls it: that replaces all processors.
+    """
     provider = get_trace_provider()
     if provider not in _registered:
         # The SDK can add a processor but not take one away; without users this one does nothing.

@@ -39,6 +39,7 @@ CLIENTS = (
     Client("langchain", "with_langchain", ("langchain", "langchain-anthropic")),
     Client("deepagents", "with_deepagents", ("deepagents", "langchain-anthropic")),
     Client("pydantic-ai-slim", "with_pydantic_ai", ("pydantic-ai-slim[anthropic]",)),
+    Client("openai-agents", "with_openai_agents", ("openai-agents[litellm]", "mcp")),
     # LiteLLM imports `mcp` as soon as a call has tools, and does not ask for it.
     Client("litellm", "with_litellm", ("litellm", "mcp")),
     Client("smolagents", "with_smolagents", ("smolagents[litellm]", "mcp")),
