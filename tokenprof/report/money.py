@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 
 from tokenprof.hw_model.cost import Interval
 
 Estimate = dict[str, str]
+
+SIGNIFICANT_DIGITS = 10
 
 
 def usd(value: Decimal | None) -> str | None:
@@ -18,11 +21,15 @@ def interval_json(interval: Interval | None) -> Estimate | None:
     """Return a hardware estimate as decimal strings; None where it is unknown."""
     if interval is None:
         return None
-    return {name: _decimal(getattr(interval, name)) for name in ("low", "mid", "high")}
+    return {"low": _decimal(interval.low), "mid": _decimal(interval.mid), "high": _decimal(interval.high)}
 
 
 def _decimal(value: float) -> str:
-    return format(Decimal(f"{value:.9e}").normalize(), "f") if value else "0"
+    """Return ten significant digits as a plain decimal; a report has millions of these, so no `Decimal`."""
+    if not value:
+        return "0"
+    digits = f"{value:.{max(SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(abs(value))), 0)}f}"
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
 
 def price_to_cost(billed: Decimal | None, interval: Interval | None) -> Estimate | None:
