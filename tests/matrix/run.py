@@ -27,25 +27,25 @@ SDKS = ("anthropic", "openai")
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client: the distribution whose release is shown, the example that drives it, what else it needs."""
+    """A client: the distribution whose release is shown, what is installed, the examples that drive it."""
 
     name: str
-    example: str
     packages: tuple[str, ...]
+    examples: tuple[str, ...]
 
 
 CLIENTS = (
-    Client("claude-agent-sdk", "with_claude_agent_sdk", ("claude-agent-sdk",)),
-    Client("langchain", "with_langchain", ("langchain", "langchain-anthropic")),
-    Client("deepagents", "with_deepagents", ("deepagents", "langchain-anthropic")),
-    Client("pydantic-ai-slim", "with_pydantic_ai", ("pydantic-ai-slim[anthropic]",)),
-    Client("openai-agents", "with_openai_agents", ("openai-agents[litellm]", "mcp")),
+    Client("claude-agent-sdk", ("claude-agent-sdk",), ("with_claude_agent_sdk",)),
+    Client("langchain", ("langchain", "langchain-anthropic"), ("with_langchain",)),
+    Client("deepagents", ("deepagents", "langchain-anthropic"), ("with_deepagents",)),
+    Client("pydantic-ai-slim", ("pydantic-ai-slim[anthropic]",), ("with_pydantic_ai",)),
+    Client("openai-agents", ("openai-agents[litellm]", "mcp"), ("with_openai_agents",)),
     # LiteLLM imports `mcp` as soon as a call has tools, and does not ask for it.
-    Client("litellm", "with_litellm", ("litellm", "mcp")),
-    Client("smolagents", "with_smolagents", ("smolagents[litellm]", "mcp")),
-    Client("mini-swe-agent", "with_mini_swe_agent", ("mini-swe-agent", "mcp")),
-    Client("strands-agents", "with_strands", ("strands-agents[litellm]", "mcp")),
-    Client("google-adk", "with_google_adk", ("google-adk", "litellm", "mcp")),
+    Client("litellm", ("litellm", "mcp"), ("with_litellm", "litellm_ways")),
+    Client("smolagents", ("smolagents[litellm]", "mcp"), ("with_smolagents",)),
+    Client("mini-swe-agent", ("mini-swe-agent", "mcp"), ("with_mini_swe_agent",)),
+    Client("strands-agents", ("strands-agents[litellm]", "mcp"), ("with_strands",)),
+    Client("google-adk", ("google-adk", "litellm", "mcp"), ("with_google_adk",)),
 )
 
 ENVIRONMENT = {
@@ -90,19 +90,21 @@ def run(client: Client) -> tuple[bool, str]:
         python = python_of(client)
         show = f"import importlib.metadata as m; print(m.version({client.name!r}))"
         version = subprocess.run([python, "-c", show], check=True, capture_output=True, text=True)
-        drive = subprocess.run(
-            [python, ROOT / "tests" / "matrix" / "drive.py", client.example],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env=os.environ | ENVIRONMENT,
-        )
+        told = [drive(python, example) for example in client.examples]
     except subprocess.CalledProcessError as error:
         return False, f"failed:\n{error.stdout[-500:]}{error.stderr[-3000:]}"
     except subprocess.TimeoutExpired as error:
         return False, f"took longer than {error.timeout} s"
-    return True, f"{version.stdout.strip():>10}  {drive.stdout.strip().splitlines()[-1]}"
+    return True, f"{version.stdout.strip():>10}  {' '.join(told)}"
+
+
+def drive(python: Path, example: str) -> str:
+    """Return what a run of one example tells of itself. Raises CalledProcessError with the disagreement."""
+    command = [python, ROOT / "tests" / "matrix" / "drive.py", example]
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=300, env=os.environ | ENVIRONMENT
+    )
+    return done.stdout.strip().splitlines()[-1]
 
 
 def main(names: Sequence[str]) -> int:
