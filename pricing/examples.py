@@ -41,13 +41,32 @@ TASK_OUTPUT = Usage(output_tokens=100_000)
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A claim, its published figure (None: none published), ours, and the assumptions."""
+    """A claim, its published figure (None: none published), ours, the assumptions, and how far they differ.
+
+    `difference` is None where there is nothing published to differ from.
+    """
 
     id: str
     claim: str
     published: str | None
     ours: str
     assumptions: str
+    difference: str | None = None
+
+
+def differs(*pairs: tuple[Decimal | str, Decimal]) -> str:
+    """Return how far our figures are from the published ones, `(published, ours)`: the largest deviation."""
+    deviations = [ours / Decimal(published) - 1 for published, ours in pairs]
+    largest = max(deviations, key=abs)
+    return "none" if not largest else f"{100 * largest:+.1f} %"
+
+
+def within(low: Decimal | str, high: Decimal | str, ours: Decimal) -> str:
+    """Return where our figure is against a published range."""
+    if Decimal(low) <= ours <= Decimal(high):
+        return "within the range"
+    nearest = Decimal(low) if ours < Decimal(low) else Decimal(high)
+    return f"{100 * (ours / nearest - 1):+.1f} % beyond the range"
 
 
 def examples(book: PriceBook, data: ChainData) -> tuple[Example, ...]:
@@ -59,35 +78,38 @@ def _bill(book: PriceBook) -> Iterator[Example]:
     listed = {"claude-sonnet-4-6": "3/15", "claude-opus-4-8": "5/25", "claude-fable-5": "10/50"}
     for model, published in listed.items():
         rates = _price(book, "anthropic", model, AT).rates
-        per_mtok = "/".join(_plain(rates[cls].scaleb(6)) for cls in ("uncached_input", "output"))
+        ours = [rates[cls].scaleb(6) for cls in ("uncached_input", "output")]
         yield Example(
             "bill-1",
             f"{model}, USD per M tokens",
             published,
-            per_mtok,
+            "/".join(map(plain, ours)),
             f"list price of {AT:%Y-%m-%d}",
+            differs(*zip(published.split("/"), ours, strict=True)),
         )
     full = _bill_of(book, Usage(uncached_input_tokens=200_000))
     hit, output = _bill_of(book, CALL), _bill_of(book, TASK_OUTPUT)
     on = "Claude Opus 4.8"
-    yield Example("bill-2", "a full pass over 200k tokens", "1.00", _plain(full), on)
-    yield Example("bill-3", "the same from the cache", "0.10", _plain(hit), on)
-    yield Example("bill-4", "50 tool calls", "5.00", _plain(50 * hit), on)
-    yield Example("bill-5", "100k output tokens", "2.50", _plain(output), on)
+    yield Example("bill-2", "a full pass over 200k tokens", "1.00", plain(full), on, differs(("1.00", full)))
+    yield Example("bill-3", "the same from the cache", "0.10", plain(hit), on, differs(("0.10", hit)))
+    yield Example("bill-4", "50 tool calls", "5.00", plain(50 * hit), on, differs(("5.00", 50 * hit)))
+    yield Example("bill-5", "100k output tokens", "2.50", plain(output), on, differs(("2.50", output)))
     yield Example(
         "bill-6",
         "the task",
         "7.50",
-        _plain(50 * hit + output),
-        f"{on}; {_plain(50 * hit / (50 * hit + output))} of it cached input",
+        plain(50 * hit + output),
+        f"{on}; {plain(50 * hit / (50 * hit + output))} of it cached input",
+        differs(("7.50", 50 * hit + output)),
     )
     second = _bill_of(book, Usage(output_tokens=100))
     yield Example(
         "hold-1",
         "a cache hit over the output of the second it bridges",
         "40x",
-        f"{_plain(hit / second)}x",
+        f"{plain(hit / second)}x",
         f"{on}, 100 tokens a second",
+        differs(("40", hit / second)),
     )
 
 
@@ -97,8 +119,14 @@ def _chain(book: PriceBook, data: ChainData) -> Iterator[Example]:
         "l2-1",
         "reserved H100 over its floor of $1.0 an hour",
         "2-3x; margin 50 % at $2, 67 % at $3",
-        f"{_plain(reserved.factor.low)}-{_plain(reserved.factor.high)}x; margin {_range(reserved.margin)}",
+        f"{plain(reserved.factor.low)}-{plain(reserved.factor.high)}x; margin {between(reserved.margin)}",
         data.rental("h100").source,
+        differs(
+            ("2", reserved.factor.low),
+            ("3", reserved.factor.high),
+            ("0.50", reserved.margin.low),
+            ("0.67", round(reserved.margin.high, 2)),
+        ),
     )
     inference = Interval.exactly("0.30")
     host, lab = third_party_cost(inference).total_usd, first_party_cost(inference, data).total_usd
@@ -106,7 +134,7 @@ def _chain(book: PriceBook, data: ChainData) -> Iterator[Example]:
         "l3-1",
         "cost of the same tokens to a host (3P) and to a lab (1P), where inference is $0.30",
         None,
-        f"3P {_range(host)}; 1P {_range(lab)}",
+        f"3P {between(host)}; 1P {between(lab)}",
         data.share("training_per_inference").source,
     )
     yield _anchor_example(book, data)
@@ -115,7 +143,7 @@ def _chain(book: PriceBook, data: ChainData) -> Iterator[Example]:
         "l4-1",
         "tokens of $100 by aggregator, directly, and as one of 20 sessions of a $100 plan",
         None,
-        " / ".join(_plain(usd) for usd in (paths.aggregator_usd, paths.direct_usd, paths.plan_usd) if usd),
+        " / ".join(plain(usd) for usd in (paths.aggregator_usd, paths.direct_usd, paths.plan_usd) if usd),
         data.aggregator("openrouter").source,
     )
     paid = tool_payments({"search": 12, "maps": 3}, {"search": Decimal("0.005"), "maps": Decimal("0.02")})
@@ -123,7 +151,7 @@ def _chain(book: PriceBook, data: ChainData) -> Iterator[Example]:
         "l4-2",
         "12 searches at $0.005 and 3 maps at $0.02",
         None,
-        _plain(total(paid.values())),
+        plain(total(paid.values())),
         "prices given by the user",
     )
     for name in ("anthropic", "x-ai"):
@@ -158,10 +186,10 @@ def _anchor_example(book: PriceBook, data: ChainData) -> Example:
     return Example(
         "l3-2",
         f"Opus 4.8 over DeepSeek's break-even price, 1M tokens in and 100k out "
-        f"(${_plain(price)} over ${_plain(anchored)})",
+        f"(${plain(price)} over ${plain(anchored)})",
         "anchor 0.14/0.28; no split published",
-        f"efficiency {_range(parts.efficiency_loss)}, training {_range(parts.training_amortisation)}, "
-        f"brand {_range(parts.brand_premium)}, residual {_range(parts.residual)}",
+        f"efficiency {between(parts.efficiency_loss)}, training {between(parts.training_amortisation)}, "
+        f"brand {between(parts.brand_premium)}, residual {between(parts.residual)}",
         "compute taken as 1 to 12 times the anchor's; the hardware model's range replaces it in a report",
     )
 
@@ -176,13 +204,16 @@ def _open_weights(book: PriceBook) -> Iterator[Example]:
         ("output", "3.50-4.40", "0.90", "1/6"),
     ):
         ratio = (host[cls] / frontier[cls]).quantize(Decimal("0.01"))
+        low, high = hosts.split("-")
         yield Example(
             "open-1",
             f"DeepSeek V4 Pro, {cls}: US host / own API, share of a frontier price",
             f"{hosts} / {api}, about {share}",
-            f"{_plain(host[cls].scaleb(6))} / {_plain(own[cls].scaleb(6))}, {ratio}",
+            f"{plain(host[cls].scaleb(6))} / {plain(own[cls].scaleb(6))}, {ratio}",
             f"Fireworks and DeepSeek at {MAY:%Y-%m-%d} beside Claude Opus 4.7; DeepSeek's own API is dearer "
             "since 2026-08-16",
+            f"host {within(low, high, host[cls].scaleb(6))}, own API {differs((api, own[cls].scaleb(6)))}, "
+            f"share {differs((Decimal(1) / int(share[-1]), ratio))}",
         )
 
 
@@ -197,12 +228,14 @@ def _bill_of(book: PriceBook, usage: Usage) -> Decimal:
     return total(_price(book, "anthropic", "claude-opus-4-8", AT, usage).amounts(usage).values())
 
 
-def _plain(amount: Decimal) -> str:
+def plain(amount: Decimal) -> str:
+    """Return an amount to four decimals, without trailing zeros beyond the cents."""
     text = f"{amount.quantize(Decimal('0.0001')).normalize():f}"
     whole, _, cents = text.partition(".")
     return f"{whole}.{cents:0<2}" if cents else whole
 
 
-def _range(interval: Interval) -> str:
-    low, mid, high = (_plain(figure) for figure in (interval.low, interval.mid, interval.high))
+def between(interval: Interval) -> str:
+    """Return a range with its middle, or one figure where it is known."""
+    low, mid, high = (plain(figure) for figure in (interval.low, interval.mid, interval.high))
     return mid if interval.is_exact else f"{low} to {high} ({mid})"

@@ -6,7 +6,8 @@ that what is uncertain about it stays joint with what is uncertain about the wor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
@@ -15,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenprof.hardware import Hardware, Model, turn_works
-from tokenprof.hw_model.catalogue import UnknownModelError, chips, find_chip
-from tokenprof.hw_model.cost import Scenario, scenario_for
+from tokenprof.hw_model.catalogue import chips, find_chip
+from tokenprof.hw_model.cost import Scenario, TurnWork, scenario_for
 from tokenprof.hw_model.deployment import DeploymentError
 from tokenprof.hw_model.gpu_hour import HOURS_PER_YEAR, Ownership, capital_recovery_factor
 from tokenprof.hw_model.rates import Rates
@@ -61,7 +62,7 @@ def owner_cost(scenarios: Mapping[Model, Scenario], work: Mapping[Model, Array])
         usd = scenarios[model].draws_usd(features)
         for name, share in owner_shares(scenarios[model]).items():
             parts[name].append(usd * share)
-    joint = {name: np.sum(np.broadcast_arrays(*draws), axis=0) for name, draws in parts.items()}
+    joint = {name: add_draws(draws) for name, draws in parts.items()}
     middle = float(np.median(np.sum(list(joint.values()), axis=0)))
     of_parts = {name: np.percentile(usd, [10, 50, 90]) for name, usd in joint.items()}
     scale = middle / sum(row[1] for row in of_parts.values())
@@ -70,6 +71,12 @@ def owner_cost(scenarios: Mapping[Model, Scenario], work: Mapping[Model, Array])
         scaled = mid * scale
         found[name] = exact(min(low, scaled), scaled, max(high, scaled))
     return found
+
+
+def add_draws(draws: Sequence[Array]) -> Array:
+    """Return the sum of several models' draws, world by world, over the worlds that all of them have."""
+    worlds = min((len(one) for one in draws if len(one) > 1), default=1)
+    return np.asarray(np.sum(np.broadcast_arrays(*(one[:worlds] for one in draws)), axis=0))
 
 
 def exact(low: float, mid: float, high: float) -> Interval:
@@ -92,17 +99,11 @@ def at_utilisation(
     """
     if not 0 < utilisation <= 1:
         raise ValueError(f"A utilisation of {utilisation} is none; give a share above 0 and up to 1.")
-    works = turn_works(run)
-    scenarios = {}
-    for provider, model in hardware.scenarios:
-        of_model = [
-            work
-            for turn, work in zip(run.turns, works, strict=True)
-            if work is not None and (turn.provider, turn.model) == (provider, model)
-        ]
-        scenarios[provider, model] = scenario_for(
-            provider, model, turns=of_model, deployment=deployment, utilisation=utilisation
-        )
+    works = _works(run)
+    scenarios = {
+        model: scenario_for(*model, turns=works[model], deployment=deployment, utilisation=utilisation)
+        for model in hardware.scenarios
+    }
     return replace(hardware, scenarios=scenarios)
 
 
@@ -114,31 +115,31 @@ def on_chip(run: Run, hardware: Hardware, chip: str, utilisation: float | None =
     `hw_model.catalogue.UnknownChipError` for a chip that nobody has described.
     """
     wanted = find_chip(chip)
-    works = turn_works(run)
+    works = _works(run)
     scenarios: dict[Model, Scenario] = {}
-    for (provider, model), scenario in hardware.scenarios.items():
+    for model, scenario in hardware.scenarios.items():
         if scenario.sampled:
             kept = _draws_on(scenario, list(chips()).index(wanted.name))
             if kept is None:
                 return None
-            scenarios[provider, model] = kept
+            scenarios[model] = kept
             continue
-        of_model = [
-            work
-            for turn, work in zip(run.turns, works, strict=True)
-            if work is not None and (turn.provider, turn.model) == (provider, model)
-        ]
+        text = f"{scenario.description['model']}@{wanted.name.replace(' ', '-')}"
         try:
-            scenarios[provider, model] = scenario_for(
-                provider,
-                model,
-                turns=of_model,
-                deployment=f"{scenario.description['model']}@{wanted.name.replace(' ', '-')}",
-                utilisation=utilisation,
+            scenarios[model] = scenario_for(
+                *model, turns=works[model], deployment=text, utilisation=utilisation
             )
-        except (DeploymentError, UnknownModelError):
+        except DeploymentError:
             return None
     return replace(hardware, scenarios=scenarios)
+
+
+def _works(run: Run) -> dict[Model, list[TurnWork]]:
+    found: dict[Model, list[TurnWork]] = defaultdict(list)
+    for turn, work in zip(run.turns, turn_works(run), strict=True):
+        if work is not None:
+            found[turn.provider, turn.model].append(work)
+    return found
 
 
 def generations(hardware: Hardware) -> list[str]:
