@@ -25,12 +25,13 @@ class NamedScopes:
         """Name the calls made from here on; without a name, leave the one that is in force."""
         if not name:
             return
+        # Before the new name is set: leaving an old scope gives back what was before it.
+        self.end(key)
+        while len(self._open) >= MOST_OPEN:
+            self.end(next(iter(self._open)))
         scope = tokenprof.agent(name)
         scope.__enter__()
         self._open[key] = scope
-        if len(self._open) > MOST_OPEN:
-            with contextlib.suppress(KeyError, StopIteration, RuntimeError):
-                self._open.pop(next(iter(self._open)))
 
     def end(self, key: Hashable) -> None:
         """Give the calls back the name they had before."""
