@@ -27,8 +27,8 @@ class NamedScopes:
             return
         # Before the new name is set: leaving an old scope gives back what was before it.
         self.end(key)
-        while len(self._open) >= MOST_OPEN:
-            self.end(next(iter(self._open)))
+        for oldest in list(self._open)[: max(0, len(self._open) + 1 - MOST_OPEN)]:
+            self.end(oldest)
         scope = tokenprof.agent(name)
         scope.__enter__()
         self._open[key] = scope
