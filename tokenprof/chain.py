@@ -293,8 +293,9 @@ def layers_of(
     """
     usd = {step.name: step for step in fall.steps}
     owner = add_up(usd[name].usd for name in ("chips", "building", "power"))
-    margin = usd["GPU-hour margin"].internal_usd or usd["GPU-hour margin"].usd
-    hours = owner + margin
+    margin = usd["GPU-hour margin"]
+    at_market = owner + (margin.internal_usd or margin.usd)
+    hours = owner + margin.usd
     named = next((name for name in suppliers.values() if name is not None), None)
     if named is None:
         return ()
@@ -304,7 +305,7 @@ def layers_of(
     over_cost = rental_per_owner_cost.at_least(Decimal(1))
     figures = {
         # Rent and cost are of the same hours, so their ratio is known better than either.
-        "L2": ("GPU-hours", Markup(owner, hours, over_cost, gross_margin(over_cost, one))),
+        "L2": ("GPU-hours", Markup(owner, at_market, over_cost, gross_margin(over_cost, one))),
         "L3a": ("tokens", markup(hours + usd["training"].usd, billed)),
         "L3b": ("tokens", markup(hours, billed)),
         "L4": ("tokens, resold", markup(billed, Interval.exactly(paid_usd))),

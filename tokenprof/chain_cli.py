@@ -98,8 +98,9 @@ def run_chain(options: argparse.Namespace) -> int:
 
 def _chain(options: argparse.Namespace, book: PriceBook, data: ChainData) -> dict[str, Any]:
     from tokenprof.chain import Choices, NothingToPushDownError, chain_of, tool_fees
+    from tokenprof.chain_gaps import STAND_IN
     from tokenprof.chain_owner import at_utilisation, on_chip
-    from tokenprof.chain_section import chain_json, shape_json, sweeps_json
+    from tokenprof.chain_section import chain_json, gaps_json, shape_json, sweeps_json
     from tokenprof.hardware import cost_to_compute
     from tokenprof.hw_model.catalogue import UnknownChipError, UnknownModelError
     from tokenprof.hw_model.cost import DeploymentError
@@ -134,6 +135,7 @@ def _chain(options: argparse.Namespace, book: PriceBook, data: ChainData) -> dic
                 raise InputError(f"This run cannot have been served on {options.chip}; it can on {known}.")
             hardware = moved
         chain = chain_of(ledger, hardware, data, choices)
+        waiting = gaps_json(ledger, options.deployment or STAND_IN)
     except (
         DeploymentError, UnknownChipError, UnknownModelError, NothingToPushDownError, ValueError,
     ) as error:  # fmt: skip
@@ -143,6 +145,7 @@ def _chain(options: argparse.Namespace, book: PriceBook, data: ChainData) -> dic
         **chain_json(chain, data),
         "cost_shaped": shape_json(ledger, hardware),
         **sweeps,
+        "waiting": waiting,
         "tool_payments": [
             {"tool": tool, "calls": calls, "usd": usd(paid)} for tool, (calls, paid) in fees.items()
         ],

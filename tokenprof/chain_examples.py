@@ -99,7 +99,7 @@ def _building_spread(data: ChainData) -> Example:
     prices = (Decimal(15_000_000), Decimal(20_000_000), Decimal(30_000_000))
     costs: list[SiteCost] = [site_cost(site_of(data, usd)) for usd in prices]
     floors = "; ".join(
-        f"${price / 1_000_000:.0f} M: {cost.usd_per_accelerator_hour:.3f}, {1 - cost.chips_share:.0%} not chips"
+        f"${price / 1_000_000:.0f} M: {cost.usd_per_accelerator_hour:.3f}, chips {cost.chips_share:.0%}"
         for price, cost in zip(prices, costs, strict=True)
     )
     return Example(
@@ -112,7 +112,7 @@ def _building_spread(data: ChainData) -> Example:
 
 
 def task_run(calls: int = 50, model: str = "claude-opus-4-8", provider: str = "anthropic") -> Run:
-    """Return the published task as a run: calls that re-send 200k cached tokens, 100k output tokens in all."""
+    """Return the published task as a run: calls that re-send 200k cached tokens, 100k out in all."""
     usage = Usage(cache_read_tokens=200_000, output_tokens=100_000 // calls)
     return _run(provider, model, [usage] * calls)
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tokenprof.chain import Chain, Choices, NothingToPushDownError, chain_of
+from tokenprof.chain_gaps import STAND_IN, gaps_of
 from tokenprof.chain_owner import at_utilisation, generations, on_chip
 from tokenprof.chain_shape import cost_shaped
 from tokenprof.hardware import Hardware
@@ -183,6 +184,25 @@ def _costed(hardware: Hardware, billed: Decimal) -> Json:
         "chips": chips[0] if len(chips) == 1 else None,
         "hardware_usd": interval_json(cost),
         "price_to_cost": price_to_cost(billed, cost),
+    }
+
+
+def gaps_json(ledger: Ledger, deployment: str = STAND_IN) -> Json:
+    """Return where each recorded gap's KV would have waited cheapest, and what the bill charged after it."""
+    return {
+        "deployment": deployment,
+        "gaps": [
+            {
+                "turn": gap.turn,
+                "gap_s": gap.gap_s,
+                "context_tokens": gap.context_tokens,
+                "cheapest": gap.place,
+                "usd": range_json(gap.usd),
+                "kept_usd": {ttl: range_json(kept) for ttl, kept in gap.ttl_usd.items()},
+                "billed_cache_usd": usd(gap.billed_usd),
+            }
+            for gap in gaps_of(ledger, deployment)
+        ],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from io import StringIO
@@ -34,7 +35,7 @@ def render_chain(chain: Json, console: Console, *, brief: bool = False) -> None:
     """Print a chain to a console; `brief` is the section of a report: the waterfall and the margins."""
     sections: list[Callable[[Json, Console], list[Text]]] = [_waterfall, _margins]
     if not brief:
-        sections += [_layers, _paths, _spread, _utilisation, _generations, _tools, _shape, _basis]
+        sections += [_layers, _paths, _spread, _utilisation, _generations, _tools, _waiting, _shape, _basis]
     printed = False
     for section in sections:
         lines = section(chain, console)
@@ -228,6 +229,26 @@ def _tools(chain: Json, console: Console) -> list[Text]:
     lines = [Text("Payments per tool call, beside the tokens", "bold")] if fees else []
     for fee in fees:
         lines.append(_labelled(printable(fee["tool"]), f"{fee['calls']} calls, {numbers.usd(fee['usd'])}"))
+    return lines
+
+
+def _waiting(chain: Json, console: Console) -> list[Text]:
+    """Return the gaps in a few lines: where their KV is kept cheapest, and what the bill charged."""
+    waiting = chain.get("waiting")
+    if not waiting or not waiting["gaps"]:
+        return []
+    gaps = waiting["gaps"]
+    places = Counter(gap["cheapest"] for gap in gaps)
+    billed = [gap["billed_cache_usd"] for gap in gaps]
+    cheapest = sum(Decimal(gap["usd"]["mid"]) for gap in gaps)
+    kept = {ttl: sum(Decimal(gap["kept_usd"][ttl]["mid"]) for gap in gaps) for ttl in gaps[0]["kept_usd"]}
+    lines = [Text(f"The KV of {numbers.count(len(gaps), 'gap')}, on {waiting['deployment']}", "bold")]
+    lines.append(
+        _labelled("cheapest place", ", ".join(f"{place} {count}×" for place, count in places.most_common()))
+    )
+    lines.append(_labelled("cost there", numbers.usd(format(cheapest, "f"))))
+    lines += [_labelled(f"cost if kept {ttl}", numbers.usd(format(usd, "f"))) for ttl, usd in kept.items()]
+    lines.append(_labelled("billed for cache after it", numbers.usd(numbers.sum_usd(billed) or "0")))
     return lines
 
 

@@ -1,0 +1,46 @@
+"""Runs and exact hand-made figures for the tests of the chain."""
+
+from datetime import UTC, datetime, timedelta
+
+from tokenprof.chain_examples import growing_run, task_run
+from tokenprof.hardware import cost_to_compute
+from tokenprof.ledger import build_ledger
+from tokenprof.pricing.book import default_book
+from tokenprof.pricing.chain_data import load_chain_data
+from tokenprof.pricing.usage import Usage
+from tokenprof.types import Run, Turn
+
+BOOK = default_book()
+DATA = load_chain_data()
+START = datetime(2026, 11, 2, 9, tzinfo=UTC)
+
+
+def run_of(*calls: tuple[str, str, Usage], gap_s: float = 20.0) -> Run:
+    """A run of (provider, model, usage), all of one context, one after another."""
+    return Run(
+        tuple(
+            Turn(
+                id=f"call-{index}",
+                context="main",
+                provider=provider,
+                requested_model=model,
+                model=model,
+                started_at=START + timedelta(seconds=gap_s * index),
+                duration_s=2.0,
+                status="ok",
+                usage=usage,
+                added=(),
+            )
+            for index, (provider, model, usage) in enumerate(calls)
+        )
+    )
+
+
+def costed(run: Run, deployment: str | None = None):
+    ledger = build_ledger(run, BOOK)
+    ledger.check()
+    return ledger, cost_to_compute(ledger, deployment=deployment)
+
+
+TASK = costed(task_run())
+GROWING = costed(growing_run())

@@ -1,0 +1,165 @@
+"""`tokenprof chain` on a recording made for the test, in each of its forms."""
+
+import json
+from collections import Counter
+from decimal import Decimal
+from xml.etree import ElementTree
+
+import anthropic
+import pytest
+
+import tokenprof
+from tokenprof.cli import main
+from tokenprof.read import read
+from tokenprof.testing import LoopbackProvider
+from tokenprof.testing.loop import run_loop, workload
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    path = tmp_path_factory.mktemp("run") / "run.jsonl"
+    work = workload()
+    with (
+        LoopbackProvider(list(work.replies)) as server,
+        tokenprof.profile(path),
+        anthropic.Anthropic(api_key="unused", base_url=server.url) as client,
+    ):
+        run_loop(client, work, mode="create")
+    return path
+
+
+@pytest.fixture
+def chain(recording, capsysbinary):
+    def run(*options: str) -> dict:
+        assert main(["chain", str(recording), "--format", "json", *options]) == 0
+        return json.loads(capsysbinary.readouterr().out)
+
+    return run
+
+
+def total(found: dict) -> Decimal:
+    return sum((Decimal(step["usd"]["mid"]) for step in found["waterfall"]), Decimal(0))
+
+
+def test_the_waterfall_is_the_bill_of_the_report(recording, chain, capsysbinary):
+    found = chain()
+    assert main(["report", str(recording), "--format", "json"]) == 0
+    report = json.loads(capsysbinary.readouterr().out)
+    assert Decimal(found["billed_usd"]) == Decimal(report["totals"]["billed_usd"]) == total(found)
+    assert float(found["compute_usd"]["mid"]) == pytest.approx(
+        float(report["totals"]["hardware_usd"]["mid"]), rel=1e-6
+    )
+    assert [step["name"] for step in found["waterfall"]][3:] == [
+        "GPU-hour margin",
+        "chips",
+        "building",
+        "power",
+    ]
+
+
+def test_the_cost_shaped_bill_stands_turn_by_turn_beside_the_real_one(chain):
+    found = chain()
+    turns = found["cost_shaped"]["turns"]
+    assert len(turns) == found["turns"]
+    shaped = sum((Decimal(turn["shaped_usd"]["mid"]) for turn in turns), Decimal(0))
+    assert shaped == sum((Decimal(turn["billed_usd"]) for turn in turns), Decimal(0))
+    assert shaped == Decimal(found["billed_usd"])
+
+
+@pytest.mark.parametrize("path", ["direct", "aggregator", "plan"])
+def test_each_path_has_its_end_price(chain, path):
+    found = chain("--path", path, "--sessions", "50")
+    price = {"direct": "direct_usd", "aggregator": "aggregator_usd", "plan": "plan_usd"}[path]
+    assert Decimal(found["paid_usd"]) == Decimal(found["paths"][price])
+    assert abs(total(found) - Decimal(found["paid_usd"])) < Decimal("1e-11")
+    assert Decimal(found["paths"]["plan_usd"]) == 2
+
+
+def test_utilisation_hardware_and_supplier_are_the_user_s_to_choose(chain):
+    usual = chain()
+    idle = chain("--utilisation", "0.1")
+    assert Decimal(idle["compute_usd"]["mid"]) > 2 * Decimal(usual["compute_usd"]["mid"])
+    rows = {row["chip"]: row["hardware_usd"]["mid"] for row in usual["generations"]}
+    on_gb200 = chain("--chip", "gb200")
+    assert float(on_gb200["compute_usd"]["mid"]) == pytest.approx(float(rows["GB200"]), rel=1e-6)
+    owned = chain("--supplier", "google")
+    margin = next(step for step in owned["waterfall"] if step["name"] == "GPU-hour margin")
+    assert Decimal(margin["usd"]["high"]) == 0
+    assert Decimal(margin["internal_usd"]["mid"]) > 0
+    served = chain("--deployment", "kimi-k2.5@8xh200")
+    assert served["compute_usd"]["low"] == served["compute_usd"]["high"]
+
+
+def test_prices_per_tool_call_stand_beside_the_tokens(recording, chain):
+    calls = Counter(
+        block.name for turn in read([recording]).turns for block in turn.output if block.kind == "tool_call"
+    )
+    ((tool, times),) = calls.most_common(1)
+    found = chain("--tool-price", f"{tool}=0.005", "--tool-price", "never_called=1")
+    assert times > 1
+    (paid,) = found["tool_payments"]
+    assert (paid["tool"], paid["calls"]) == (tool, times)
+    assert Decimal(paid["usd"]) == times * Decimal("0.005")
+    assert total(found) == Decimal(found["billed_usd"])
+
+
+def test_text_fits_a_terminal_of_80_columns(recording, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["chain", str(recording)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Where $")
+    assert max(map(len, lines)) <= 80
+    for part in ("training", "GPU-hour margin", "chips", "building", "power"):
+        assert any(line.startswith(f"  {part} ") for line in lines), part
+
+
+def test_the_picture_is_svg_whose_bars_follow_one_another_down_the_dollar(recording, tmp_path):
+    path = tmp_path / "chain.svg"
+    assert main(["chain", str(recording), "--format", "svg", "-o", str(path)]) == 0
+    root = ElementTree.parse(path).getroot()
+    bars = [rect for rect in root.iter(f"{SVG}rect") if rect.find(f"{SVG}title") is not None]
+    assert len(bars) == 7
+    ends = [float(bar.get("x")) + float(bar.get("width")) for bar in bars]
+    starts = [float(bar.get("x")) for bar in bars]
+    for end, start in zip(ends[1:-1], starts[2:], strict=True):
+        assert abs(end - start) < 1.2
+    assert "href" not in path.read_text()
+
+
+def test_the_examples_are_lines_of_text_and_objects_of_json(capsysbinary):
+    assert main(["chain", "--examples"]) == 0
+    text = capsysbinary.readouterr().out.decode()
+    assert (
+        "l1-5     floor of an H100-hour, USD\n         published 1.0; ours 0.9971; difference: -0.3 %" in text
+    )
+    assert main(["chain", "--examples", "--format", "json"]) == 0
+    rows = json.loads(capsysbinary.readouterr().out)["examples"]
+    assert {"id", "claim", "published", "ours", "difference", "assumptions"} == set(rows[0])
+    assert {row["id"] for row in rows} >= {"bill-1", "ttl-1", "dollar-1", "traj-1"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--plan", "gold"], "No plan is named 'gold'"),
+        (["--supplier", "nobody"], "No supplier is named 'nobody'"),
+        (["--utilisation", "0"], "A utilisation of 0.0 is none"),
+        (["--sessions", "0"], "0 runs a month share no plan"),
+        (["--chip", "MI300X"], "cannot have been served on MI300X; it can on H100"),
+        (["--chip", "abacus"], "abacus"),
+        (["--deployment", "kimi-k2.5@1xh100"], "kimi-k2.5@1xh100"),
+        (["--chain", "/no/such/file.toml"], "cannot be read"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line_with_exit_2(recording, capsys, options, said):
+    assert main(["chain", str(recording), *options]) == 2
+    message = capsys.readouterr().err
+    assert said in message
+    assert message.count("\n") == 1
+
+
+def test_a_chain_needs_a_recording(capsys):
+    assert main(["chain"]) == 2
+    assert "Give a recording" in capsys.readouterr().err

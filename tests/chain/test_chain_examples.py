@@ -1,0 +1,145 @@
+"""Every row of the published analyses on the bill and the chain, by the product's own functions."""
+
+import re
+from decimal import Decimal
+
+import pytest
+from chain_runs import BOOK, DATA
+
+from tokenprof.chain_examples import ORDER, all_examples, site_of
+from tokenprof.hw_model.gpu_hour import site_cost
+from tokenprof.pricing.examples import differs, within
+
+ROWS = all_examples(BOOK, DATA)
+
+
+def rows(row_id: str) -> list:
+    return [row for row in ROWS if row.id == row_id]
+
+
+def numbers(text: str) -> list[float]:
+    return [float(figure) for figure in re.findall(r"-?\d+\.\d+|-?\d+", text)]
+
+
+def test_every_row_of_the_bill_and_of_the_chain_is_there_in_order():
+    assert tuple(dict.fromkeys(row.id for row in ROWS)) == ORDER
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.id} {row.claim[:30]}")
+def test_a_row_has_a_figure_and_what_it_rests_on_and_a_difference_where_something_was_published(row):
+    assert numbers(row.ours) or row.id == "vert-1"
+    assert row.assumptions
+    if row.published and row.id != "l3-2":  # nothing of the split was published
+        assert row.difference
+
+
+@pytest.mark.parametrize(
+    ("row_id", "tolerance_percent"),
+    [
+        *((f"bill-{number}", 0) for number in range(1, 7)),
+        ("l1-1", 0), ("l1-2", 0), ("l1-3", 0.2), ("l1-4", 0.7), ("l1-5", 0.4), ("l2-1", 0),
+    ],
+)  # fmt: skip
+def test_published_figures_are_met_within_their_rounding(row_id, tolerance_percent):
+    published = [row for row in rows(row_id) if row.published]
+    assert published
+    for row in published:
+        off = 0.0 if row.difference == "none" else abs(numbers(row.difference)[0])
+        assert off <= tolerance_percent, row
+
+
+def test_l1_the_megawatt_costs_six_and_a_half_million_a_year_and_an_h100_hour_about_a_dollar():
+    cost = site_cost(site_of(DATA))
+    assert cost.building_usd_per_year == 600_000
+    assert cost.chips_usd_per_year == 5_250_000
+    assert cost.power_usd_per_year == pytest.approx(700_800)
+    assert cost.invested_usd == 41_250_000
+    assert round(cost.usd_per_accelerator_hour, 1) == 1.0
+    assert round(cost.chips_share, 1) == 0.8
+
+
+def test_l1_6_a_dearer_building_raises_the_floor_and_both_are_shown():
+    (row,) = rows("l1-6")
+    floors = [float(figure) for figure in re.findall(r"M: (\d\.\d+)", row.ours)]
+    assert floors == sorted(floors)
+    assert len(set(floors)) == 3
+
+
+def test_hold_1_a_held_second_is_billed_forty_times_its_output():
+    billed, held = rows("hold-1")
+    assert (billed.published, billed.ours) == ("40x", "40x")
+    low, high = numbers(held.ours)
+    assert high == pytest.approx(2 * low, rel=0.01)
+
+
+def test_shape_1_the_longer_context_costs_more_by_shape_and_the_total_stays():
+    (row,) = rows("shape-1")
+    first, last = row.ours.split(";")
+    assert numbers(first)[-1] < numbers(last)[-1]
+
+
+def test_ttl_1_the_longer_the_gap_the_further_out_the_cheapest_place():
+    (row,) = rows("ttl-1")
+    order = ["hbm", "host", "ssd", "drop"]
+    places = [order.index(place) for place in re.findall(r"s: (\w+) \$", row.ours)]
+    assert len(places) == 4
+    assert places == sorted(places)
+
+
+def test_margin_1_the_published_margins_are_not_outside_ours_and_margin_2_is_lower():
+    (inference,), (all_in,) = rows("margin-1"), rows("margin-2")
+    assert inference.difference == "published overlaps our range"
+    assert numbers(all_in.ours)[2] < numbers(inference.ours)[2]
+
+
+def test_sub_1_compute_pays_for_more_sessions_than_list_price():
+    listed, computed = rows("sub-1")
+    assert listed.ours == "14"
+    assert numbers(computed.ours)[2] > 14
+
+
+def test_l3_3_long_requests_cost_more_than_short_ones_with_the_same_tokens():
+    few, many = rows("l3-3")
+    hours = [numbers(row.ours.split("cost")[1])[0] for row in (few, many)]
+    assert hours[0] > hours[1]
+    assert all("L2 for" in row.ours and "L3 bills" in row.ours for row in (few, many))
+
+
+def test_vert_1_a_supplier_with_its_own_racks_buys_no_gpu_hours():
+    assert [row.ours for row in rows("vert-1")] == ["L2, L3a, L4", "L3a, L4"]
+
+
+def test_dollar_1_the_shares_add_up_to_the_dollar():
+    (row,) = rows("dollar-1")
+    shares = [float(figure) for figure in re.findall(r"[a-z] (-?\d\.?\d*)(?:,|$)", row.ours)]
+    assert len(shares) == 7
+    assert sum(shares) == pytest.approx(1, abs=5e-4)
+
+
+def test_util_1_cost_falls_with_use_and_traj_1_names_each_generation():
+    (use,), (generations,) = rows("util-1"), rows("traj-1")
+    middles = [float(figure) for figure in re.findall(r"%: \$(\d+\.\d+)", use.ours)]
+    assert middles == sorted(middles, reverse=True)
+    assert middles[0] == pytest.approx(10 * middles[-1], rel=0.05)
+    on = dict(re.findall(r"(\w[\w ]*) \$(\d+\.\d+)", generations.ours))
+    assert float(on["B200"]) < float(on["H100"])
+
+
+def test_open_1_states_how_far_the_book_is_from_the_article():
+    hosts = rows("open-1")
+    assert ["beyond the range" in (row.difference or "") for row in hosts] == [True, True]
+    assert "own API +8.8 %" in (hosts[0].difference or "")
+
+
+@pytest.mark.parametrize(
+    ("published", "ours", "said"),
+    [("100", "100.00", "none"), ("100", "98", "-2.0 %"), ("8", "10", "+25.0 %")],
+)
+def test_differences_are_relative_to_what_was_published(published, ours, said):
+    assert differs((published, Decimal(ours))) == said
+
+
+def test_a_range_has_an_inside_and_two_outsides():
+    assert within("1", "2", Decimal("1.5")) == "within the range"
+    assert within("1", "2", Decimal("0.9")) == "-10.0 % beyond the range"
+    assert within("1", "2", Decimal("3")) == "+50.0 % beyond the range"

@@ -1,0 +1,228 @@
+"""A run's billed dollar followed down the chain: conservation, limiting cases, other choices."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from chain_runs import DATA, GROWING, TASK, costed, run_of
+
+from tokenprof.chain import Choices, NothingToPushDownError, chain_of
+from tokenprof.chain_gaps import gaps_of
+from tokenprof.chain_owner import at_utilisation, generations, on_chip, owner_cost, owner_shares
+from tokenprof.chain_section import chain_section
+from tokenprof.chain_shape import cost_shaped
+from tokenprof.hw_model.catalogue import UnknownChipError, find_chip
+from tokenprof.hw_model.gpu_hour import Ownership
+from tokenprof.pricing.usage import Usage
+
+LAB = "lab margin: everything else, and profit"
+OPEN = ("moonshotai", "kimi-k2.5", Usage(uncached_input_tokens=20_000, output_tokens=500))
+CLOSED = ("anthropic", "claude-opus-4-8", Usage(cache_read_tokens=50_000, output_tokens=500))
+
+
+def steps(chain) -> dict:
+    return {step.name: step for step in chain.fall.steps}
+
+
+@pytest.mark.parametrize("path", ["direct", "aggregator", "plan"])
+@pytest.mark.parametrize("supplier", [None, "google", "fireworks"])
+def test_the_middles_of_the_steps_are_what_was_paid_by_every_path(path, supplier):
+    chain = chain_of(*TASK, DATA, Choices(path=path, supplier=supplier))
+    assert sum(step.usd.mid for step in chain.fall.steps) == chain.paid_usd
+    paid = {"direct": "7.5", "aggregator": "7.9125", "plan": "5"}[path]
+    assert chain.paid_usd == Decimal(paid)
+    assert chain.billed_usd == Decimal("7.5")
+
+
+def test_chips_building_and_power_are_the_run_s_compute_as_the_report_states_it():
+    _, hardware = TASK
+    chain = chain_of(*TASK, DATA)
+    parts = sum(steps(chain)[name].usd.mid for name in ("chips", "building", "power"))
+    assert float(parts) == pytest.approx(hardware.usd(hardware.total).mid, rel=2e-3)
+
+
+def test_the_parts_of_an_hour_on_known_hardware_are_those_of_its_owner():
+    _, hardware = costed(run_of(OPEN), "kimi-k2.5@h200")
+    (scenario,) = hardware.scenarios.values()
+    shares = {name: float(share[0]) for name, share in owner_shares(scenario).items()}
+    assert sum(shares.values()) == pytest.approx(1)
+    h200, owner = find_chip("h200"), Ownership()
+    power = owner.load * h200.all_in_kw * owner.usd_per_kwh / owner.usd_per_chip_hour(h200)
+    assert shares["power"] == pytest.approx(power)
+    cost = owner_cost(hardware.scenarios, hardware.total.by_model)
+    assert all(part.is_exact for part in cost.values())
+
+
+def test_an_integrated_supplier_s_gpu_hour_margin_is_shown_and_in_no_sum():
+    rented = steps(chain_of(*TASK, DATA))
+    owned = steps(chain_of(*TASK, DATA, Choices(supplier="google")))
+    assert rented["GPU-hour margin"].usd.mid > 0
+    assert owned["GPU-hour margin"].usd.high == 0
+    assert owned["GPU-hour margin"].internal_usd == rented["GPU-hour margin"].usd
+    assert owned[LAB].usd.mid > rented[LAB].usd.mid
+    kinds = [layer.sale.kind for layer in chain_of(*TASK, DATA, Choices(supplier="google")).layers]
+    assert kinds == ["internal", "market"]
+
+
+def test_a_host_of_others_weights_pays_for_no_training():
+    chain = chain_of(*TASK, DATA, Choices(supplier="fireworks"))
+    assert steps(chain)["training"].usd.high == 0
+    assert [layer.sale.layer for layer in chain.layers] == ["L2", "L3b"]
+
+
+def test_finer_parts_add_up_to_the_step_they_are_of():
+    chain = chain_of(*TASK, DATA)
+    for name, parts in chain.parts.items():
+        whole = sum(part.mid for part in parts.values())
+        assert abs(whole - steps(chain)[name].usd.mid) < Decimal("1e-9")
+    assert set(chain.parts["chips"]) == {
+        "memory (HBM)",
+        "foundry, packaging and test",
+        "chip designer",
+        "servers and network",
+    }
+
+
+def test_the_margin_is_what_compute_leaves_of_the_bill():
+    chain = chain_of(*TASK, DATA)
+    assert chain.inference_margin.mid == 1 - chain.compute_usd.mid / chain.billed_usd
+    assert chain.all_in_margin.mid == steps(chain)[LAB].usd.mid / chain.billed_usd
+    assert chain.all_in_margin.mid < chain.inference_margin.mid
+
+
+def test_a_plan_breaks_even_sooner_against_list_price_than_against_compute():
+    chain = chain_of(*TASK, DATA, Choices(sessions_per_month=40))
+    found = {item.plan.name: item for item in chain.plans}
+    assert found["claude-max"].break_even_sessions == 14  # 14 x 7.50 is the first to reach 100
+    assert found["claude-max"].usd_per_session == Decimal("2.5")
+    assert found["claude-max"].sessions_at_compute_cost.mid == 100 / chain.compute_usd.mid
+
+
+def test_the_spread_over_the_anchor_reads_cached_tokens_at_the_anchor_s_cache_rate():
+    chain = chain_of(*TASK, DATA)
+    # 10 M cached tokens at 0.014 and 0.1 M of output at 0.28
+    assert chain.spread.anchor_usd == Decimal("0.168")
+    named = (
+        chain.spread.efficiency_loss,
+        chain.spread.training_amortisation,
+        chain.spread.brand_premium,
+        chain.spread.residual,
+    )
+    assert sum(part.mid for part in named) == chain.spread.spread_usd == Decimal("7.332")
+
+
+def test_turns_without_price_or_model_are_left_out_and_counted():
+    unknown = ("anthropic", "claude-opus-77", Usage(uncached_input_tokens=10, output_tokens=10))
+    chain = chain_of(*costed(run_of(CLOSED, unknown)), DATA)
+    assert (chain.turns, chain.left_out) == (1, 1)
+    assert chain.billed_usd == Decimal("0.0375")  # 50k at 0.5 and 500 at 25
+    nothing = costed(run_of(unknown))
+    with pytest.raises(NothingToPushDownError, match="no turn has both"):
+        chain_of(*nothing, DATA)
+    assert chain_section(*nothing) is None
+
+
+def test_a_run_on_two_providers_follows_each_by_its_own_supplier():
+    chain = chain_of(*costed(run_of(CLOSED, OPEN, CLOSED)), DATA)
+    assert chain.suppliers == {"anthropic": "anthropic", "moonshotai": None}
+    assert sum(step.usd.mid for step in chain.fall.steps) == chain.billed_usd
+    alone = chain_of(*costed(run_of(CLOSED, CLOSED)), DATA)
+    assert steps(chain)["power"].usd.mid > steps(alone)["power"].usd.mid
+
+
+def test_half_the_utilisation_doubles_the_cost_of_known_hardware():
+    ledger, hardware = costed(run_of(OPEN))
+    half, full = (at_utilisation(ledger.run, hardware, share) for share in (0.5, 1.0))
+    assert half.usd(half.total).mid == pytest.approx(2 * full.usd(full.total).mid)
+    with pytest.raises(ValueError, match=r"A utilisation of 1\.5 is none"):
+        at_utilisation(ledger.run, hardware, 1.5)
+
+
+def test_generations_of_a_closed_model_are_its_maker_s_and_their_draws_partition_the_sample():
+    ledger, hardware = TASK
+    (scenario,) = hardware.scenarios.values()
+    names = generations(hardware)
+    assert names == ["H100", "H200", "B200", "GB200", "TPU v6e", "TPU v7", "Trainium2"]
+    draws = 0
+    for name in names:
+        moved = on_chip(ledger.run, hardware, name)
+        assert moved is not None
+        (kept,) = moved.scenarios.values()
+        assert set(np.unique(kept.drawn["chip"])) == {float(list_index(name))}
+        draws += len(kept.drawn["chip"])
+    assert draws == len(scenario.drawn["chip"])
+    assert on_chip(ledger.run, hardware, "MI300X") is None
+    with pytest.raises(UnknownChipError):
+        on_chip(ledger.run, hardware, "abacus")
+
+
+def list_index(name: str) -> int:
+    from tokenprof.hw_model.catalogue import chips
+
+    return list(chips()).index(name)
+
+
+def test_an_open_model_moves_to_the_smallest_deployment_of_a_chip():
+    ledger, hardware = costed(run_of(OPEN))
+    moved = on_chip(ledger.run, hardware, "gb200")
+    assert moved is not None
+    (scenario,) = moved.scenarios.values()
+    assert scenario.description["chip"] == "GB200"
+    assert scenario.description["chips"] < 16
+
+
+def test_a_cost_shaped_bill_has_the_same_total_to_the_last_decimal():
+    for ledger, hardware in (TASK, GROWING, costed(run_of(CLOSED, OPEN, CLOSED))):
+        turns = cost_shaped(ledger, hardware)
+        assert sum(turn.shaped_usd.mid for turn in turns) == sum(ledger.billed_usd)
+        assert [turn.billed_usd for turn in turns] == list(ledger.billed_usd)
+
+
+def test_equal_turns_are_shaped_equally():
+    shaped = {turn.shaped_usd.mid for turn in cost_shaped(*TASK)}
+    assert max(shaped) - min(shaped) < Decimal("1e-9")
+    assert float(min(shaped)) == pytest.approx(7.5 / 50)
+
+
+def test_the_shape_charges_a_re_sent_prompt_less_than_the_list_and_a_fresh_one_more():
+    fresh = ("anthropic", "claude-opus-4-8", Usage(uncached_input_tokens=100_000, output_tokens=10))
+    resent = ("anthropic", "claude-opus-4-8", Usage(cache_read_tokens=100_000, output_tokens=10))
+    first, *others = cost_shaped(*costed(run_of(fresh, *[resent] * 30)))
+    assert first.shaped_usd.mid > first.billed_usd
+    assert all(turn.shaped_usd.mid < turn.billed_usd for turn in others)
+
+
+def test_an_output_token_costs_by_the_context_behind_it():
+    short = ("anthropic", "claude-opus-4-8", Usage(cache_read_tokens=1_000, output_tokens=1_000))
+    long = ("anthropic", "claude-opus-4-8", Usage(cache_read_tokens=150_000, output_tokens=1_000))
+    first, second = cost_shaped(*costed(run_of(short, long), "kimi-k2.5@8xh200"))
+    assert second.shaped_usd.mid > first.shaped_usd.mid
+
+
+def test_gaps_are_kept_further_out_the_longer_they_last():
+    places = []
+    for gap_s in (12.0, 40_000.0):
+        ledger, _ = costed(run_of(CLOSED, CLOSED, gap_s=gap_s))
+        (gap,) = gaps_of(ledger)
+        assert gap.gap_s == gap_s - 2
+        assert gap.billed_usd == Decimal("0.025")  # 50k tokens read at 0.5
+        assert gap.usd.mid <= gap.ttl_usd["5m"].mid
+        places.append(gap.place)
+    assert places == ["host", "ssd"]
+
+
+def test_the_contract_of_the_rental_decides_the_gpu_hour_margin():
+    reserved, on_demand = (
+        chain_of(*TASK, DATA, Choices(contract=contract)) for contract in ("reserved", "on demand")
+    )
+    assert reserved.rental.name == "h100, reserved"
+    assert on_demand.rental.name == "h100, on demand"
+    assert on_demand.rental_per_owner_cost.high > reserved.rental_per_owner_cost.high
+
+
+def test_another_figure_in_the_data_file_changes_the_result():
+    share = DATA.share("training_per_inference")
+    free = replace(share, value=share.value.exactly(0))
+    chain = chain_of(*TASK, replace(DATA, shares={**DATA.shares, "training_per_inference": free}))
+    assert steps(chain)["training"].usd.high == 0
