@@ -347,7 +347,7 @@ def tool_fees(ledger: Ledger, usd_per_call: Mapping[str, Decimal]) -> dict[str, 
     calls: dict[str, int] = defaultdict(int)
     for turn in ledger.run.turns:
         for block in turn.output:
-            if block.kind == "tool_call":
+            if block.link is not None:  # what pairs a call with its result
                 calls[block.name] += 1
     paid = tool_payments(calls, usd_per_call)
     return {tool: (calls[tool], usd) for tool, usd in paid.items()}

@@ -93,9 +93,7 @@ def test_utilisation_hardware_and_supplier_are_the_user_s_to_choose(chain):
 
 
 def test_prices_per_tool_call_stand_beside_the_tokens(recording, chain):
-    calls = Counter(
-        block.name for turn in read([recording]).turns for block in turn.output if block.kind == "tool_call"
-    )
+    calls = Counter(block.name for turn in read([recording]).turns for block in turn.output if block.link)
     ((tool, times),) = calls.most_common(1)
     found = chain("--tool-price", f"{tool}=0.005", "--tool-price", "never_called=1")
     assert times > 1
