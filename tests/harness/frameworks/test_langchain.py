@@ -109,3 +109,11 @@ def test_a_callback_of_ones_own_names_that_run_only(run_path: Path) -> None:
         agent.invoke({"messages": [("user", "one")]}, {"callbacks": [langchain_hook.AgentNames()]})
         agent.invoke({"messages": [("user", "two")]})
     assert [turn.agent for turn in recorded(run_path, provider).turns] == ["named", None]
+
+
+@pytest.mark.usefixtures("_installed")
+def test_an_attempt_that_was_retried_is_billed_once_and_named(run_path: Path) -> None:
+    with LoopbackProvider([Reply.error(529), Reply.text("done")]) as provider, tokenprof.profile(run_path):
+        create_agent(chat_model(provider), [], name="patient").invoke({"messages": [("user", "read")]})
+    (turn,) = recorded(run_path, provider).turns
+    assert (turn.agent, turn.attempts) == ("patient", 2)

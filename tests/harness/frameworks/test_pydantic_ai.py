@@ -70,3 +70,10 @@ async def test_an_agent_without_a_name_takes_the_capabilitys(run_path: Path) -> 
         agents = [Agent(chat_model(provider), capabilities=[AgentNames()])]
         await agents[0].run("two")
     assert [turn.agent for turn in recorded(run_path, provider).turns] == ["spare", None]
+
+
+async def test_an_attempt_that_was_retried_is_billed_once_and_named(run_path: Path) -> None:
+    with LoopbackProvider([Reply.error(529), Reply.text("done")]) as provider, tokenprof.profile(run_path):
+        await reader(provider, "patient", capabilities=[AgentNames()]).run("read")
+    (turn,) = recorded(run_path, provider).turns
+    assert (turn.agent, turn.attempts) == ("patient", 2)
