@@ -1,0 +1,137 @@
+"""Baselines: what scenarios cost when somebody last said that it was right: a file to review and commit.
+
+One line a fact, everything sorted, so that a diff shows what moved. It is written only when asked for
+(`--tokenprof-update`, `tokenprof check --update`), never by a run that fails.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tokenprof.errors import InputError
+from tokenprof.gate.sample import BlockGroup, Sample
+
+SCHEMA = "tokenprof.baseline/1"
+
+KEPT_MEASURES = ("turns", "input_tokens", "output_tokens", "usd", "cache_misses")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """The samples of one test or run, and the rates (model → class → USD per token) of that time."""
+
+    samples: tuple[Sample, ...]
+    rates: Mapping[str, Mapping[str, Decimal]]
+
+
+Baseline = Mapping[str, Scenario]
+
+
+def scenario_of(samples: Sequence[Sample]) -> Scenario:
+    """Return samples as a scenario, priced by the rates of the first that knows them."""
+    rates: dict[str, dict[str, Decimal]] = {}
+    for sample in samples:
+        for model, own in sample.rates.items():
+            rates.setdefault(model, {}).update(own)
+    return Scenario(tuple(samples), rates)
+
+
+def read_baseline(path: Path) -> dict[str, Scenario]:
+    """Return the scenarios of a file; none where there is no file. Raises InputError for another file."""
+    if not path.exists():
+        return {}
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        if data["schema"] != SCHEMA:
+            raise InputError(f"{path} is a {data['schema']}, not a {SCHEMA}; update it: --tokenprof-update.")
+        return {name: _scenario(own) for name, own in data["scenarios"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path} is not a baseline of tokenprof ({type(error).__name__}: {error}). Restore it from "
+            "version control, or delete it and write it again with --tokenprof-update."
+        ) from None
+
+
+def write_baseline(path: Path, baseline: Baseline) -> None:
+    """Write scenarios, sorted by name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(_lines(baseline)) + "\n", encoding="utf-8")
+
+
+def _lines(baseline: Baseline) -> Iterator[str]:
+    yield "{"
+    yield f' "schema": {json.dumps(SCHEMA)},'
+    yield ' "scenarios": {'
+    names = sorted(baseline)
+    for name in names:
+        scenario = baseline[name]
+        yield f"  {json.dumps(name, ensure_ascii=False)}: {{"
+        yield '   "rates": {'
+        yield from _leaves({m: _plain(own) for m, own in scenario.rates.items()}, 4)
+        yield "   },"
+        yield '   "samples": ['
+        for place, sample in enumerate(scenario.samples):
+            yield "    {"
+            kept = {key: sample.measures.get(key) for key in KEPT_MEASURES}
+            yield f'     "measures": {json.dumps(_plain(kept))},'
+            yield '     "usage": {'
+            yield from _leaves({m: dict(sorted(own.items())) for m, own in sample.usage.items()}, 6)
+            yield "     },"
+            yield '     "blocks": {'
+            yield from _leaves({key: _block_json(group) for key, group in sample.blocks.items()}, 6)
+            yield "     }"
+            yield "    }" + ("," if place + 1 < len(scenario.samples) else "")
+        yield "   ]"
+        yield "  }" + ("," if name != names[-1] else "")
+    yield " }"
+    yield "}"
+
+
+def _leaves(leaves: Mapping[str, Any], indent: int) -> Iterator[str]:
+    keys = sorted(leaves)
+    for key in keys:
+        comma = "," if key != keys[-1] else ""
+        yield f"{' ' * indent}{json.dumps(key, ensure_ascii=False)}: {json.dumps(leaves[key])}{comma}"
+
+
+def _plain(values: Mapping[str, Decimal | None]) -> dict[str, str | None]:
+    return {key: None if value is None else format(value, "f") for key, value in values.items()}
+
+
+def _block_json(group: BlockGroup) -> dict[str, Any]:
+    usd = None if group.billed_usd is None else format(group.billed_usd, "f")
+    return {
+        "kind": group.kind,
+        "name": group.name,
+        "count": group.count,
+        "tokens": group.local_tokens,
+        "billed_tokens": group.billed_tokens,
+        "billed_usd": usd,
+    }
+
+
+def _scenario(data: Mapping[str, Any]) -> Scenario:
+    rates = {model: {cls: Decimal(rate) for cls, rate in own.items()} for model, own in data["rates"].items()}
+    return Scenario(tuple(_sample(one) for one in data["samples"]), rates)
+
+
+def _sample(data: Mapping[str, Any]) -> Sample:
+    measures = {k: None if v is None else Decimal(v) for k, v in data["measures"].items()}
+    usage = {model: {cls: int(count) for cls, count in own.items()} for model, own in data["usage"].items()}
+    return Sample(measures, usage, {}, {key: _block(own) for key, own in data["blocks"].items()})
+
+
+def _block(data: Mapping[str, Any]) -> BlockGroup:
+    return BlockGroup(
+        data["kind"],
+        data["name"],
+        int(data["count"]),
+        int(data["tokens"]),
+        int(data["billed_tokens"]),
+        None if data["billed_usd"] is None else Decimal(data["billed_usd"]),
+    )

@@ -1,0 +1,70 @@
+"""Budgets: limits that one run may not cross, whatever it cost before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from tokenprof.errors import InputError
+from tokenprof.gate.sample import MEASURES, Sample
+
+LEAST = frozenset({"cache_read_share"})
+"""Measures whose budget is the least they may be; all others are the most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A measure outside its budget; `actual` is None where it is not known, which no budget allows."""
+
+    measure: str
+    limit: Decimal
+    actual: Decimal | None
+
+    @property
+    def text(self) -> str:
+        """The breach in a sentence."""
+        if self.actual is None:
+            return (
+                f"{self.measure} is not known (a turn is unpriced or unmeasured), so its budget cannot hold"
+            )
+        bound = "at least" if self.measure in LEAST else "at most"
+        estimate = ", by the middle of the estimate" if self.measure == "hardware_usd" else ""
+        actual, limit = number(self.measure, self.actual), number(self.measure, self.limit)
+        return f"{self.measure} is {actual}, budget {bound} {limit}{estimate}"
+
+
+def parse_budget(items: Mapping[str, object]) -> dict[str, Decimal]:
+    """Return limits by measure. Raises InputError for a measure or a limit that cannot be."""
+    limits = {}
+    for name, value in items.items():
+        if name not in MEASURES:
+            raise InputError(f"There is no measure {name!r} to budget; there are: {', '.join(MEASURES)}.")
+        try:
+            limit = Decimal(str(value))
+        except InvalidOperation:
+            raise InputError(f"The budget {name}={value!r} is not a number.") from None
+        if not limit.is_finite() or limit < 0:
+            raise InputError(f"The budget {name}={value} is not a number from 0 on.")
+        limits[name] = limit
+    return limits
+
+
+def breaches(sample: Sample, budget: Mapping[str, Decimal]) -> list[Breach]:
+    """Return the measures of a run that are outside their budgets; at the limit is inside."""
+    found = []
+    for name, limit in budget.items():
+        actual = sample.measures.get(name)
+        if actual is None or (actual < limit if name in LEAST else actual > limit):
+            found.append(Breach(name, limit, actual))
+    return found
+
+
+def number(measure: str, value: Decimal | float) -> str:
+    """Return a measure's value as people write it: dollars, a share, or a count."""
+    if measure.endswith("usd"):
+        amount = float(value)
+        return f"${amount:,.4f}" if abs(amount) < 1 else f"${amount:,.2f}"
+    if measure == "cache_read_share":
+        return f"{float(value):.1%}"
+    return f"{float(value):,.0f}" if float(value) == round(float(value)) else f"{float(value):,.1f}"

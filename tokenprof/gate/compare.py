@@ -1,0 +1,305 @@
+"""A scenario's runs against its baseline: what grew beyond chance and beyond what matters, and which block.
+
+Three kinds of evidence, kept apart. Texts that developers write (system prompt, schemas) have the same size
+in every run, so any growth of them is certain, whatever the noise elsewhere. Everything else is judged by
+resampling whole runs where there are enough of them, and by the tolerance alone where there are one or two,
+as there are when a cassette is replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from statistics import fmean, median
+from typing import Final, Literal
+
+from tokenprof.gate.baseline import Scenario
+from tokenprof.gate.bootstrap import LEAST_RUNS, Difference, difference, outlier
+from tokenprof.gate.budget import number
+from tokenprof.gate.sample import FIXED_KINDS, BlockGroup, Sample
+
+Status = Literal["regression", "ok", "insufficient data"]
+
+CAUSES_NAMED: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What counts as a regression.
+
+    A growth must be larger than `tolerance` (a fraction: the practical floor) and, among several runs, less
+    likely by chance than `alpha` over all figures compared (the statistical floor). `detect` is the growth
+    that one wants to be sure to find; with less `power` for it, no regression means *insufficient data*.
+    """
+
+    tolerance: float = 0.05
+    measures: tuple[str, ...] = ("turns", "input_tokens", "output_tokens")
+    alpha: float = 0.01
+    detect: float = 0.5
+    power: float = 0.8
+    prices: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A figure that grew: a measure of the run, or the size of a block."""
+
+    subject: str
+    kind: Literal["measure", "content", "size", "price"]
+    before: float
+    now: float
+    p: float | None
+
+    @property
+    def change(self) -> float:
+        """The growth as a fraction; infinite from nothing."""
+        return self.now / self.before - 1 if self.before else float("inf")
+
+    @property
+    def text(self) -> str:
+        """The change in a sentence."""
+        if self.kind == "measure":
+            values = f"{number(self.subject, self.before)} → {number(self.subject, self.now)}"
+        elif self.kind == "price":
+            values = f"${self.before:,.4f} → ${self.now:,.4f} for the same tokens"
+        else:
+            values = f"{self.before:,.0f} → {self.now:,.0f} tokens"
+        grown = f"+{self.change:.1%}" if self.before else "new"
+        chance = "" if self.p is None else f", by chance in {max(self.p, 0.0001):.2%} of cases"
+        return f"{self.subject} {values} ({grown}{chance})"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A block group that costs more than it did: per run, over its whole life."""
+
+    subject: str
+    text: str
+    billed_tokens: float
+    billed_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a scenario. `power` is the chance of finding a growth of `Settings.detect`."""
+
+    status: Status
+    regressions: tuple[Change, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    notes: tuple[str, ...] = ()
+    power: float | None = None
+    runs: tuple[int, int] = (0, 0)
+
+
+def compare(scenario: Scenario, now: Sequence[Sample], settings: Settings | None = None) -> Verdict:
+    """Return the verdict on new runs of a scenario."""
+    rules = settings or Settings()
+    before = scenario.samples
+    found = list(_content(before, now, rules))
+    tests = list(_tests(scenario, now, rules))
+    alpha = rules.alpha / max(len(tests), 1)
+    for subject, kind, then, later, result in tests:
+        if later <= then * (1 + rules.tolerance):
+            continue
+        if result is None and kind == "measure":
+            found.append(Change(subject, kind, then, later, None))
+        elif result is not None and result.p < alpha:
+            found.append(Change(subject, kind, then, later, result.p))
+    prices = list(_prices(scenario, now))
+    if rules.prices:
+        found += [change for change in prices if change.change > rules.tolerance]
+    found.sort(key=_gravity)
+    powers = [
+        r.power(rules.detect, alpha) for _, kind, _, _, r in tests if kind == "measure" and r is not None
+    ]
+    power = min(powers, default=None)
+    status: Status = "regression" if found else "ok"
+    if not found and power is not None and power < rules.power:
+        status = "insufficient data"
+    return Verdict(
+        status,
+        tuple(found),
+        tuple(_causes(before, now, found)) if found else (),
+        tuple(_notes(before, now, prices, rules)),
+        power,
+        (len(before), len(now)),
+    )
+
+
+def _gravity(change: Change) -> tuple[int, float]:
+    order = {"content": 0, "size": 1, "measure": 2, "price": 3}
+    return order[change.kind], change.p if change.p is not None else -change.change
+
+
+def _content(before: Sequence[Sample], now: Sequence[Sample], rules: Settings) -> Iterator[Change]:
+    """Yield texts of the developer's that grew, and new ones: no chance is involved."""
+    for key, group in _union(now).items():
+        if group.kind not in FIXED_KINDS:
+            continue
+        then, later = _size(before, key), _size(now, key)
+        if later is None:
+            continue
+        if then is None:
+            if before:
+                yield Change(key, "content", 0.0, later, None)
+        elif later > then * (1 + rules.tolerance):
+            yield Change(key, "content", then, later, None)
+
+
+def _union(samples: Sequence[Sample]) -> dict[str, BlockGroup]:
+    groups: dict[str, BlockGroup] = {}
+    for sample in samples:
+        groups |= sample.blocks
+    return groups
+
+
+def _size(samples: Sequence[Sample], key: str) -> float | None:
+    """Return the usual local size of a group's text, all its blocks together for fixed kinds."""
+    sizes = [sample.blocks[key].local_tokens for sample in samples if key in sample.blocks]
+    return float(median(sizes)) if sizes else None
+
+
+_Test = tuple[str, Literal["measure", "size"], float, float, Difference | None]
+
+
+def _tests(scenario: Scenario, now: Sequence[Sample], rules: Settings) -> Iterator[_Test]:
+    """Yield every figure that is judged with its means and, among enough runs, how far it moved."""
+    before = scenario.samples
+    for measure in rules.measures:
+        read = _reader(measure, scenario)
+        sides = [[value for s in side if (value := read(s)) is not None] for side in (before, now)]
+        if all(sides):
+            then, later = (fmean(side) for side in sides)
+            result = _judge([[(value, 1.0) for value in side] for side in sides])
+            yield measure, "measure", then, later, result
+    if min(len(before), len(now)) < LEAST_RUNS:
+        return
+    for key, group in _union(now).items():
+        if group.kind in FIXED_KINDS or group.kind in ("output", "tool_call", "assistant", "thinking"):
+            continue
+        pairs = [
+            [(float(s.blocks[key].local_tokens), float(s.blocks[key].count)) for s in side if key in s.blocks]
+            for side in (before, now)
+        ]
+        if min(map(len, pairs)) >= LEAST_RUNS:
+            result = _judge(pairs)
+            if result is not None:
+                then, later = (sum(t for t, _ in side) / sum(n for _, n in side) for side in pairs)
+                yield key, "size", then, later, result
+
+
+def _reader(measure: str, scenario: Scenario) -> Callable[[Sample], float | None]:
+    """Return what reads a measure of a sample; dollars are at the baseline's prices on both sides."""
+
+    def read(sample: Sample) -> float | None:
+        value = sample.usd_at(scenario.rates) if measure == "usd" else sample.measures.get(measure)
+        return None if value is None else float(value)
+
+    return read
+
+
+def _judge(sides: Sequence[Sequence[tuple[float, float]]]) -> Difference | None:
+    before, now = sides
+    if len(now) < LEAST_RUNS:
+        return outlier(before, now)
+    return difference(before, now)
+
+
+def _prices(scenario: Scenario, now: Sequence[Sample]) -> Iterator[Change]:
+    """Yield what today's prices add to the new runs over the baseline's prices, if they do."""
+    pairs = [(s.usd_at(scenario.rates), s.usd_at(s.rates)) for s in now]
+    known = [(float(old), float(new)) for old, new in pairs if old is not None and new is not None]
+    if not known:
+        return
+    old, new = (fmean(side) for side in zip(*known, strict=True))
+    if old and abs(new / old - 1) > 1e-6:
+        yield Change("list prices", "price", old, new, None)
+
+
+def _causes(before: Sequence[Sample], now: Sequence[Sample], found: Sequence[Change]) -> Iterator[Cause]:
+    """Yield the block groups that cost more per run: those whose size grew, then the others by tokens."""
+    named = [change.subject for change in found if change.kind in ("content", "size")]
+    keys = sorted(
+        {*_union(before), *_union(now)},
+        key=lambda key: (
+            named.index(key) if key in named else len(named),
+            -_growth(before, now, key, lambda group: float(group.billed_tokens)),
+        ),
+    )
+    for key in keys[:CAUSES_NAMED]:
+        tokens = _growth(before, now, key, lambda group: float(group.billed_tokens))
+        if tokens <= 0 and key not in named:
+            continue
+        usd = _growth(before, now, key, lambda g: None if g.billed_usd is None else float(g.billed_usd))
+        yield Cause(key, _cause_text(before, now, key, tokens, usd), tokens, usd)
+
+
+def _cause_text(
+    before: Sequence[Sample], now: Sequence[Sample], key: str, tokens: float, usd: float | None
+) -> str:
+    counts = [_mean(side, key, lambda group: float(group.count)) for side in (before, now)]
+    sizes = [_mean_size(side, key) for side in (before, now)]
+    parts = []
+    if not counts[0]:
+        parts.append("is new")
+    elif sizes[0] and abs(sizes[1] / sizes[0] - 1) > 0.005:
+        parts.append(f"grew from {sizes[0]:,.0f} to {sizes[1]:,.0f} tokens each")
+    if counts[0] and abs(counts[1] - counts[0]) > 0.05:
+        parts.append(f"came {counts[1]:,.1f} times a run, not {counts[0]:,.1f}")
+    cost = f"{tokens:+,.0f} billed tokens a run over its life"
+    if usd is not None:
+        cost += f", {'+' if usd >= 0 else '−'}${abs(usd):,.4f}"
+    return f"{key} {' and '.join(parts) or 'was carried longer'}: {cost}"
+
+
+def _mean(samples: Sequence[Sample], key: str, of: Callable[[BlockGroup], float]) -> float:
+    return fmean([of(s.blocks[key]) if key in s.blocks else 0.0 for s in samples]) if samples else 0.0
+
+
+def _mean_size(samples: Sequence[Sample], key: str) -> float:
+    groups = [sample.blocks[key] for sample in samples if key in sample.blocks]
+    count = sum(group.count for group in groups)
+    return sum(group.local_tokens for group in groups) / count if count else 0.0
+
+
+def _growth(
+    before: Sequence[Sample], now: Sequence[Sample], key: str, of: Callable[[BlockGroup], float | None]
+) -> float:
+    return _mean(now, key, lambda g: of(g) or 0.0) - _mean(before, key, lambda g: of(g) or 0.0)
+
+
+def _notes(
+    before: Sequence[Sample], now: Sequence[Sample], prices: Sequence[Change], rules: Settings
+) -> Iterator[str]:
+    """Yield what is worth saying and no regression: prices, what shrank, what went."""
+    for change in prices:
+        moved = f"{'+' if change.change >= 0 else '−'}{abs(change.change):.1%}"
+        gated = "" if rules.prices else " Not gated; the comparison is at the baseline's prices."
+        yield (
+            f"List prices moved: ${change.before:,.4f} at the baseline's, ${change.now:,.4f} at today's "
+            f"({moved}) a run.{gated}"
+        )
+    for key, group in _union(before).items():
+        if group.kind not in FIXED_KINDS:
+            continue
+        then, later = _size(before, key), _size(now, key)
+        if then and later is None and now:
+            yield f"{key} ({then:,.0f} tokens) is gone."
+        elif then and later is not None and later < then * (1 - rules.tolerance):
+            yield f"{key} shrank from {then:,.0f} to {later:,.0f} tokens."
+
+
+def usd_text(value: Decimal | None) -> str:
+    """Return dollars, or a word where they are not known."""
+    return "unpriced" if value is None else number("usd", value)
+
+
+def means(samples: Sequence[Sample], measures: Sequence[str]) -> Mapping[str, float | None]:
+    """Return the mean of each measure over samples; None where one does not know it."""
+    found: dict[str, float | None] = {}
+    for measure in measures:
+        values = [sample.measures.get(measure) for sample in samples]
+        known = [float(value) for value in values if value is not None]
+        found[measure] = fmean(known) if known and len(known) == len(values) else None
+    return found
