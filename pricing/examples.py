@@ -13,9 +13,7 @@ from decimal import Decimal
 
 from tokenprof.pricing.book import PriceBook
 from tokenprof.pricing.chain import (
-    anchor_usd,
     break_even_sessions,
-    decompose_spread,
     end_prices,
     first_party_cost,
     markup,
@@ -137,7 +135,6 @@ def _chain(book: PriceBook, data: ChainData) -> Iterator[Example]:
         f"3P {between(host)}; 1P {between(lab)}",
         data.share("training_per_inference").source,
     )
-    yield _anchor_example(book, data)
     paths = end_prices(Decimal(100), data.aggregator("openrouter"), data.plan("claude-max"), 20)
     yield Example(
         "l4-1",
@@ -173,24 +170,6 @@ def _chain(book: PriceBook, data: ChainData) -> Iterator[Example]:
         None,
         str(sessions),
         data.plan("claude-max").source,
-    )
-
-
-def _anchor_example(book: PriceBook, data: ChainData) -> Example:
-    anchor = data.anchors["DeepSeek V3 at launch"]
-    tokens = Usage(uncached_input_tokens=1_000_000, output_tokens=100_000)
-    price = _bill_of(book, tokens)
-    anchored = anchor_usd(anchor, 1_000_000, 100_000)
-    compute = Interval(anchored, anchored * 4, anchored * 12)
-    parts = decompose_spread(price, anchored, compute, data)
-    return Example(
-        "l3-2",
-        f"Opus 4.8 over DeepSeek's break-even price, 1M tokens in and 100k out "
-        f"(${plain(price)} over ${plain(anchored)})",
-        "anchor 0.14/0.28; no split published",
-        f"efficiency {between(parts.efficiency_loss)}, training {between(parts.training_amortisation)}, "
-        f"brand {between(parts.brand_premium)}, residual {between(parts.residual)}",
-        "compute taken as 1 to 12 times the anchor's; the hardware model's range replaces it in a report",
     )
 
 

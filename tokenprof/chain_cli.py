@@ -127,7 +127,7 @@ def _chain(options: argparse.Namespace, book: PriceBook, data: ChainData) -> dic
         hardware = cost_to_compute(ledger, deployment=options.deployment)
         if options.utilisation is not None:
             hardware = at_utilisation(ledger.run, hardware, options.utilisation, options.deployment)
-        sweeps = sweeps_json(ledger, hardware, options.utilisation)
+        sweeps = sweeps_json(ledger, hardware, options.utilisation, options.deployment)
         if options.chip:
             moved = on_chip(ledger.run, hardware, options.chip, options.utilisation)
             if moved is None:

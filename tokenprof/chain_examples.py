@@ -40,7 +40,8 @@ TASK: Final = "the task of bill-6 on Claude Opus 4.8 (50 calls at 200k cached to
 
 def all_examples(book: PriceBook, data: ChainData) -> tuple[Example, ...]:
     """Return every row, in order, with published figure, ours, difference and assumptions."""
-    rows = [*examples(book, data), *_sites(data), *_task(book, data), *_anchor_case(book, data), *_gaps()]
+    rows = [*examples(book, data), *_sites(data), *_task(book, data), *_anchor_case(book, data)]
+    rows += [_spread(book, data), *_gaps()]
     return tuple(sorted(rows, key=lambda row: ORDER.index(row.id)))
 
 
@@ -283,6 +284,26 @@ def _anchor_case(book: PriceBook, data: ChainData) -> Iterator[Example]:
             f"{scenario['chips']} H100, {scenario['precision']}, half of the hours sold; no training: 3P; "
             f"rental: {chain.rental.source}; list price of {AT:%Y-%m-%d}",
         )
+
+
+def _spread(book: PriceBook, data: ChainData) -> Example:
+    """Claude Opus 4.8 over the break-even anchor, the modelled compute in between (row l3-2)."""
+    usage = Usage(uncached_input_tokens=200_000, output_tokens=20_000)
+    ledger = build_ledger(_run("anthropic", "claude-opus-4-8", [usage] * 5), book)
+    chain = chain_of(ledger, cost_to_compute(ledger), data)
+    spread = chain.spread
+    anchor = data.anchors[chain.choices.anchor]
+    return Example(
+        "l3-2",
+        f"Opus 4.8 over DeepSeek's break-even price, 1M tokens in and 100k out: ${plain(spread.price_usd)} "
+        f"over ${plain(spread.anchor_usd)}, the spread taken apart",
+        "anchor 0.14/0.28; no split published",
+        f"spread {plain(spread.spread_usd)}: efficiency {between(spread.efficiency_loss)}, training "
+        f"{between(spread.training_amortisation)}, brand {between(spread.brand_premium)}, residual "
+        f"{between(spread.residual)}",
+        f"five calls; compute modelled at ${between(chain.compute_usd)}; {anchor.source}; "
+        f"{data.share('brand_premium').source}",
+    )
 
 
 def _gaps() -> Iterator[Example]:

@@ -162,14 +162,16 @@ def shape_json(ledger: Ledger, hardware: Hardware) -> Json:
     }
 
 
-def sweeps_json(ledger: Ledger, hardware: Hardware, utilisation: float | None = None) -> Json:
+def sweeps_json(
+    ledger: Ledger, hardware: Hardware, utilisation: float | None = None, deployment: str | None = None
+) -> Json:
     """Return the same run at other utilisations (overbuild) and on other generations (trajectory).
 
-    The billed amount stays; what changes is what the run costs to compute. `utilisation` is the one that
-    `hardware` was made with, for the generations.
+    The billed amount stays; what changes is what the run costs to compute. `utilisation` and `deployment` are
+    those that `hardware` was made with.
     """
     billed = sum((usd for usd in ledger.billed_usd if usd is not None), Decimal(0))
-    used = [(share, at_utilisation(ledger.run, hardware, share)) for share in UTILISATIONS]
+    used = [(share, at_utilisation(ledger.run, hardware, share, deployment)) for share in UTILISATIONS]
     chips = [(chip, on_chip(ledger.run, hardware, chip, utilisation)) for chip in generations(hardware)]
     return {
         "utilisation": [{"utilisation": share, **_costed(one, billed)} for share, one in used],

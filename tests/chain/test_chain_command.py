@@ -90,6 +90,8 @@ def test_utilisation_hardware_and_supplier_are_the_user_s_to_choose(chain):
     assert Decimal(margin["internal_usd"]["mid"]) > 0
     served = chain("--deployment", "kimi-k2.5@8xh200")
     assert served["compute_usd"]["low"] == served["compute_usd"]["high"]
+    half = next(row for row in served["utilisation"] if row["utilisation"] == 0.5)
+    assert float(half["hardware_usd"]["mid"]) == pytest.approx(float(served["compute_usd"]["mid"]), rel=1e-6)
 
 
 def test_prices_per_tool_call_stand_beside_the_tokens(recording, chain):

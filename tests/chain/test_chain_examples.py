@@ -98,6 +98,16 @@ def test_sub_1_compute_pays_for_more_sessions_than_list_price():
     assert numbers(computed.ours)[2] > 14
 
 
+def test_l3_2_the_parts_of_the_spread_add_up_to_it_with_a_named_residual():
+    (row,) = rows("l3-2")
+    spread = numbers(row.ours.split(":")[0])[0]
+    middles = [float(figure) for figure in re.findall(r"\((-?\d+\.?\d*)\)", row.ours)]
+    assert "$7.50 over $0.168" in row.claim
+    assert spread == pytest.approx(7.332)
+    assert len(middles) == 4
+    assert sum(middles) == pytest.approx(spread, abs=5e-4)
+
+
 def test_l3_3_long_requests_cost_more_than_short_ones_with_the_same_tokens():
     few, many = rows("l3-3")
     hours = [numbers(row.ours.split("cost")[1])[0] for row in (few, many)]

@@ -247,7 +247,6 @@ def test_published_rows_are_reproduced_beside_their_figures():
         "hold-1",
         "l2-1",
         "l3-1",
-        "l3-2",
         "l4-1",
         "l4-2",
         "vert-1",
