@@ -112,6 +112,8 @@ def _chain(options: argparse.Namespace, book: PriceBook, data: ChainData) -> dic
         raise InputError("Give a recording to follow the dollars of, or --examples.")
     if options.sessions < 1:
         raise InputError(f"{options.sessions} runs a month share no plan; give at least 1 with --sessions.")
+    if options.utilisation is not None and not 0 < options.utilisation <= 1:
+        raise InputError(f"A utilisation of {options.utilisation} is none; give a share above 0 and up to 1.")
     ledger = build_ledger(read(options.files), book)
     choices = Choices(
         path=options.path,
@@ -137,7 +139,7 @@ def _chain(options: argparse.Namespace, book: PriceBook, data: ChainData) -> dic
         chain = chain_of(ledger, hardware, data, choices)
         waiting = gaps_json(ledger, options.deployment or STAND_IN)
     except (
-        DeploymentError, UnknownChipError, UnknownModelError, NothingToPushDownError, ValueError,
+        DeploymentError, UnknownChipError, UnknownModelError, NothingToPushDownError,
     ) as error:  # fmt: skip
         raise InputError(str(error.args[0] if error.args else error)) from error
     fees = tool_fees(ledger, dict(options.tool_price))

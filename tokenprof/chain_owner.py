@@ -7,10 +7,10 @@ that what is uncertain about it stays joint with what is uncertain about the wor
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -74,9 +74,8 @@ def owner_cost(scenarios: Mapping[Model, Scenario], work: Mapping[Model, Array])
 
 
 def add_draws(draws: Sequence[Array]) -> Array:
-    """Return the sum of several models' draws, world by world, over the worlds that all of them have."""
-    worlds = min((len(one) for one in draws if len(one) > 1), default=1)
-    return np.asarray(np.sum(np.broadcast_arrays(*(one[:worlds] for one in draws)), axis=0))
+    """Return the sum of several models' draws, world by world; a fixed deployment has one for all."""
+    return np.asarray(np.sum(np.broadcast_arrays(*draws), axis=0))
 
 
 def exact(low: float, mid: float, high: float) -> Interval:
@@ -117,12 +116,15 @@ def on_chip(run: Run, hardware: Hardware, chip: str, utilisation: float | None =
     wanted = find_chip(chip)
     works = _works(run)
     scenarios: dict[Model, Scenario] = {}
+    sampled = [scenario for scenario in hardware.scenarios.values() if scenario.sampled]
+    rows = [_rows_on(scenario, list(chips()).index(wanted.name)) for scenario in sampled]
+    worlds = min((len(on) for on in rows), default=FEWEST_DRAWS)
+    if worlds < FEWEST_DRAWS:
+        return None
     for model, scenario in hardware.scenarios.items():
         if scenario.sampled:
-            kept = _draws_on(scenario, list(chips()).index(wanted.name))
-            if kept is None:
-                return None
-            scenarios[model] = kept
+            # As many of each model, so that draws of several models can be added.
+            scenarios[model] = _kept(scenario, rows.pop(0)[:worlds])
             continue
         text = f"{scenario.description['model']}@{wanted.name.replace(' ', '-')}"
         try:
@@ -152,19 +154,10 @@ def generations(hardware: Hardware) -> list[str]:
     return [name for name in names if name in possible]
 
 
-def _draws_on(scenario: Scenario, chip_index: int) -> Scenario | None:
-    on = scenario.drawn["chip"].astype(int) == chip_index
-    if on.sum() < FEWEST_DRAWS:
-        return None
-    kept = Rates({basis: table[on] for basis, table in scenario.rates.by_basis.items()})
-    drawn = {name: values[on] for name, values in scenario.drawn.items()}
-    return replace(scenario, rates=kept, drawn=drawn)
+def _rows_on(scenario: Scenario, chip_index: int) -> npt.NDArray[np.intp]:
+    return np.flatnonzero(scenario.drawn["chip"].astype(int) == chip_index)
 
 
-def assumption(scenarios: Iterable[Scenario], name: str) -> Any:
-    """Return the value of a named assumption of the first scenario that states it; None if none does."""
-    for scenario in scenarios:
-        for row in scenario.description["assumptions"]:
-            if row["name"] == name:
-                return row["value"]
-    return None
+def _kept(scenario: Scenario, rows: npt.NDArray[np.intp]) -> Scenario:
+    kept = Rates({basis: table[rows] for basis, table in scenario.rates.by_basis.items()})
+    return replace(scenario, rates=kept, drawn={name: drawn[rows] for name, drawn in scenario.drawn.items()})

@@ -131,6 +131,18 @@ def test_a_run_on_two_providers_follows_each_by_its_own_supplier():
     assert steps(chain)["power"].usd.mid > steps(alone)["power"].usd.mid
 
 
+def test_several_closed_models_move_to_another_chip_together():
+    small = ("anthropic", "claude-haiku-4-5", Usage(cache_read_tokens=9_000, output_tokens=200))
+    ledger, hardware = costed(run_of(CLOSED, small, OPEN))
+    chips_of_both = generations(hardware)
+    assert len(chips_of_both) == 7
+    for name in ("H200", "B200"):
+        moved = on_chip(ledger.run, hardware, name)
+        assert moved is not None
+        alone = [moved.usd(work).mid for work in moved.turns]
+        assert max(alone) < moved.usd(moved.total).mid < 3 * max(alone)
+
+
 def test_half_the_utilisation_doubles_the_cost_of_known_hardware():
     ledger, hardware = costed(run_of(OPEN))
     half, full = (at_utilisation(ledger.run, hardware, share) for share in (0.5, 1.0))

@@ -162,11 +162,9 @@ def _paths(chain: Json, console: Console) -> list[Text]:
     ]
     for plan in chain["plans"]:
         covered = plan["sessions_at_compute_cost"]
+        runs = numbers.count(plan["break_even_sessions"], "such run")
         low, mid, high = (_number(covered[end]) for end in ("low", "mid", "high"))
-        text = (
-            f"${plan['usd_per_month']} a month is the list price of {plan['break_even_sessions']:,} "
-            f"such runs, and the compute of {low} to {high} ({mid})"
-        )
+        text = f"${plan['usd_per_month']} a month pays from {runs} on at list price, and covers the compute of {low} to {high} ({mid})"
         lines += paragraph(Text(text), console, lead=Text(f"{plan['plan']:<14}", SOFT), indent=2)
     return lines
 
@@ -186,7 +184,7 @@ def _spread(chain: Json, console: Console) -> list[Text]:
 def _utilisation(chain: Json, console: Console) -> list[Text]:
     return _sweep(
         "If the fleet were used otherwise",
-        [(f"{100 * Decimal(str(row['utilisation'])):.0f} %", row) for row in chain.get("utilisation", ())],
+        [(f"{100 * Decimal(str(row['utilisation'])):.0f}%", row) for row in chain.get("utilisation", ())],
         console,
     )
 
@@ -321,7 +319,7 @@ def _signed(interval: Json) -> str:
 
 def _percents(interval: Json) -> str:
     low, mid, high = (f"{round(100 * Decimal(interval[end]), 1):.3g}" for end in ("low", "mid", "high"))
-    return f"{mid} %" if low == high else f"{mid} % ({low} to {high} %)"
+    return f"{mid}%" if low == high else f"{mid}% ({low} to {high}%)"
 
 
 def _number(figure: str) -> str:
