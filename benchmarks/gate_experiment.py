@@ -111,7 +111,7 @@ def sample(agent: Agent, rng: random.Random) -> Sample:
 
 
 def experiment(agent: Agent, pairs: int, runs: int, rng: random.Random) -> dict[str, tuple[int, int, int]]:
-    """Return, per change, how many pairs were a regression, how many named the block, how many were undecided."""
+    """Return, per change, how many pairs were regressions, named the block, and were undecided."""
     pool_size = max(40 * runs, 400)
     before = [sample(agent, rng) for _ in range(pool_size)]
     found = {}

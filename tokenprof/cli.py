@@ -17,6 +17,7 @@ OK, BAD_INPUT = 0, 2
 COMMAND_MODULES = (
     "tokenprof.count_cli",
     "tokenprof.disclosure_cli",
+    "tokenprof.gate.cli",
     "tokenprof.chain_cli",
     "tokenprof.reconcile",
     "tokenprof.pricing.cli",

@@ -36,7 +36,7 @@ class Settings:
     tolerance: float = 0.05
     measures: tuple[str, ...] = ("turns", "input_tokens", "output_tokens")
     alpha: float = 0.01
-    detect: float = 0.5
+    detect: float = 1.0
     power: float = 0.8
     prices: bool = False
 

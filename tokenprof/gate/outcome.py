@@ -1,0 +1,125 @@
+"""What the gate says of one scenario: its budget's breaches, its verdict against the baseline, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tokenprof.gate.baseline import Scenario
+from tokenprof.gate.budget import Breach, breaches, number
+from tokenprof.gate.compare import Settings, Verdict, compare, means
+from tokenprof.gate.sample import Sample
+
+SHOWN_MEASURES = ("usd", "input_tokens", "output_tokens", "turns", "cache_misses", "cache_read_share")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A scenario's runs against its limits; `verdict` is None where it has no baseline to hold it against."""
+
+    name: str
+    samples: tuple[Sample, ...]
+    breaches: tuple[Breach, ...] = ()
+    verdict: Verdict | None = None
+    before: Scenario | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether this is to fail the build."""
+        return bool(self.breaches) or (self.verdict is not None and self.verdict.status == "regression")
+
+    @property
+    def status(self) -> str:
+        """`regression`, `over budget`, `insufficient data`, `ok`, or `no baseline`."""
+        if self.verdict is not None and self.verdict.status == "regression":
+            return "regression"
+        if self.breaches:
+            return "over budget"
+        return "no baseline" if self.verdict is None else self.verdict.status
+
+    @property
+    def headline(self) -> str:
+        """The outcome in one sentence."""
+        if self.verdict is not None and self.verdict.status == "regression":
+            first = self.verdict.regressions[0].text
+            more = len(self.verdict.regressions) - 1 + len(self.breaches)
+            return f"{self.name}: {first}" + (f", and {more} more" if more else "")
+        if self.breaches:
+            more = len(self.breaches) - 1
+            return f"{self.name}: {self.breaches[0].text}" + (f", and {more} more" if more else "")
+        usd = means(self.samples, ["usd"])["usd"]
+        cost = "unpriced" if usd is None else number("usd", usd)
+        return f"{self.name}: {self.status}, {cost} a run"
+
+
+def judge(
+    name: str,
+    samples: Sequence[Sample],
+    *,
+    budget: Mapping[str, Decimal] | None = None,
+    baseline: Scenario | None = None,
+    settings: Settings | None = None,
+) -> Outcome:
+    """Return the outcome of a scenario. A budget must hold for every run."""
+    over: dict[str, Breach] = {}
+    for sample in samples:
+        for breach in breaches(sample, budget or {}):
+            worst = over.get(breach.measure)
+            if worst is None or _worse(breach, worst):
+                over[breach.measure] = breach
+    verdict = compare(baseline, samples, settings) if baseline is not None and baseline.samples else None
+    return Outcome(name, tuple(samples), tuple(over.values()), verdict, baseline)
+
+
+def _worse(one: Breach, other: Breach) -> bool:
+    if one.actual is None or other.actual is None:
+        return one.actual is None
+    return abs(one.actual - one.limit) > abs(other.actual - other.limit)
+
+
+def explain(outcome: Outcome) -> Iterator[str]:
+    """Yield the lines that tell somebody who has nothing else open what happened and what to do."""
+    yield outcome.headline
+    for breach in outcome.breaches:
+        yield f"  over budget: {breach.text}"
+    verdict = outcome.verdict
+    if verdict is not None:
+        for change in verdict.regressions:
+            yield f"  grew: {change.text}"
+        for cause in verdict.causes:
+            yield f"  cause: {cause.text}"
+        for note in verdict.notes:
+            yield f"  note: {note}"
+        if verdict.status == "insufficient data" and verdict.power is not None:
+            before, now = verdict.runs
+            yield (
+                f"  {now} runs against {before} would find a doubling in {verdict.power:.0%} of cases; "
+                "more runs (repeat=N) decide more."
+            )
+    if outcome.failed and verdict is not None and verdict.status == "regression":
+        yield "  If this is meant, accept it: run again with --tokenprof-update (or `tokenprof check"
+        yield "  --update`) and commit the baseline."
+    elif outcome.breaches:
+        yield "  Lower the cost, or raise the budget where it is set."
+    elif verdict is None and not outcome.breaches and outcome.before is not None:
+        yield "  There is no baseline for it yet: write one with --tokenprof-update."
+
+
+def table(outcome: Outcome) -> Iterator[tuple[str, str, str, str]]:
+    """Yield (measure, baseline, now, change) rows, each a mean per run."""
+    before = means(outcome.before.samples if outcome.before else (), SHOWN_MEASURES)
+    now = means(outcome.samples, SHOWN_MEASURES)
+    for measure in SHOWN_MEASURES:
+        then, later = before[measure], now[measure]
+        if then is None and later is None:
+            continue
+        change = ""
+        if then and later is not None:
+            change = f"{later / then - 1:+.1%}"
+        yield (
+            measure,
+            "" if then is None else number(measure, then),
+            "not known" if later is None else number(measure, later),
+            change,
+        )

@@ -1,0 +1,26 @@
+"""Recorded files into samples. Heavy modules load when called, so that the plugin stays light."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tokenprof.gate.sample import Sample
+
+
+def samples_of_file(path: Path, *, hardware: bool = False) -> Sample:
+    """Return the sample of a recording or transcript; `hardware` also costs its compute (slower).
+
+    Raises InputError for a file that cannot be read, or that holds no turn.
+    """
+    from tokenprof.errors import InputError
+    from tokenprof.gate.sample import sample_of
+    from tokenprof.hardware import cost_to_compute
+    from tokenprof.ledger import build_ledger
+    from tokenprof.pricing.book import default_book
+    from tokenprof.read import read
+
+    run = read([path])
+    if not run.turns:
+        raise InputError(f"{path} holds no billed turn, so there is nothing to check.")
+    ledger = build_ledger(run, default_book())
+    return sample_of(ledger, cost_to_compute(ledger) if hardware else None)
