@@ -35,7 +35,7 @@ from tokenprof.pricing.chain import (
     tool_payments,
     waterfall,
 )
-from tokenprof.pricing.chain_data import ChainData, Figure, Plan
+from tokenprof.pricing.chain_data import ChainData, ChipPrice, Figure, Plan
 from tokenprof.pricing.interval import Interval, add_up, gross_margin
 from tokenprof.pricing.usage import Usage
 
@@ -99,6 +99,7 @@ class Chain:
     choices: Choices
     fall: Waterfall
     parts: Mapping[str, Mapping[str, Interval]]
+    chip_price: ChipPrice | None
     compute_usd: Interval
     rental: Figure
     rental_per_owner_cost: Interval
@@ -162,7 +163,7 @@ def chain_of(ledger: Ledger, hardware: Hardware, data: ChainData, choices: Choic
         share = paid * (of_provider / billed)
         fee = share - of_provider if chosen.path == "aggregator" else Decimal(0)
         falls.append(waterfall(share, cost, over_cost, data, fee_usd=fee, supplier=suppliers[provider]))
-    fall = add_falls(paid, falls)
+    fall, chip_price = add_falls(paid, falls), price_of_chip(hardware, data)
     whole = sum_work(hardware.turns[index] for index in kept)
     compute = compute_usd(hardware, whole)
     return Chain(
@@ -172,7 +173,8 @@ def chain_of(ledger: Ledger, hardware: Hardware, data: ChainData, choices: Choic
         paid_usd=paid,
         choices=chosen,
         fall=fall,
-        parts=finer_parts(fall, data),
+        parts=finer_parts(fall, chip_price, data),
+        chip_price=chip_price,
         compute_usd=compute,
         rental=rental,
         rental_per_owner_cost=over_cost,
@@ -246,15 +248,22 @@ def add_falls(paid_usd: Decimal, falls: Sequence[Waterfall]) -> Waterfall:
     return Waterfall(paid_usd, tuple(steps.values()))
 
 
-def finer_parts(fall: Waterfall, data: ChainData) -> dict[str, dict[str, Interval]]:
+def price_of_chip(hardware: Hardware, data: ChainData) -> ChipPrice | None:
+    """Return who gets what of the deployment's chip; of the data file's first where that is not known."""
+    for scenario in hardware.scenarios.values():
+        if scenario.description["chip"] in data.chip_prices:
+            return data.chip_prices[scenario.description["chip"]]
+    return next(iter(data.chip_prices.values()), None)
+
+
+def finer_parts(fall: Waterfall, sold: ChipPrice | None, data: ChainData) -> dict[str, dict[str, Interval]]:
     """Return chips and building taken further apart, where the data file has sourced shares.
 
-    Chips: the first chip of `[[chip_price]]`, against the capital of its catalogue row: memory makers,
-    foundry and packaging, the designer, and servers with their network. Building: `[[building_part]]`.
+    Chips, against the capital of the chip's catalogue row: memory makers, foundry and packaging, the
+    designer, and servers with their network. Building: `[[building_part]]`.
     """
     usd = {step.name: step.usd for step in fall.steps}
     found: dict[str, dict[str, Interval]] = {}
-    sold = next(iter(data.chip_prices.values()), None)
     if sold is not None and "chips" in usd:
         capital = Decimal(str(find_chip(sold.chip).capex_usd[1]))
         designer = Interval.exactly(sold.price_usd.mid) - sold.hbm_usd - sold.foundry_usd

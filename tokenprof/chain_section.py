@@ -125,7 +125,7 @@ def assumptions(chain: Chain, data: ChainData) -> list[Json]:
     rows = [_figure(chain.rental) | {"name": f"USD per GPU-hour rented: {chain.rental.name}"}]
     rows.append(_figure(training) | {"name": "training per dollar of inference"})
     rows.append(_figure(data.share("brand_premium")) | {"name": "brand premium, share of the price"})
-    sold = next(iter(data.chip_prices.values()), None)
+    sold = chain.chip_price
     if sold is not None:
         rows.append({"name": f"who gets what of a chip: {sold.chip}", "value": None, "source": sold.source})
     return rows

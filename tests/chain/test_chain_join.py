@@ -84,6 +84,18 @@ def test_finer_parts_add_up_to_the_step_they_are_of():
     }
 
 
+def test_a_chip_is_taken_apart_by_its_own_row_where_there_is_one():
+    on_h100, on_h200 = (
+        chain_of(*costed(run_of(OPEN), f"kimi-k2.5@{chip}"), DATA) for chip in ("h100", "h200")
+    )
+    assert on_h100.chip_price is DATA.chip_prices["H100"]
+    assert on_h200.chip_price is DATA.chip_prices["B200"]
+    # 1,350 of the H100's 38,000 of capital is memory, 10,000 servers and network.
+    chips = steps(on_h100)["chips"].usd.mid
+    assert float(on_h100.parts["chips"]["memory (HBM)"].mid / chips) == pytest.approx(1350 / 38000)
+    assert float(on_h100.parts["chips"]["servers and network"].mid / chips) == pytest.approx(10 / 38)
+
+
 def test_the_margin_is_what_compute_leaves_of_the_bill():
     chain = chain_of(*TASK, DATA)
     assert chain.inference_margin.mid == 1 - chain.compute_usd.mid / chain.billed_usd

@@ -164,7 +164,8 @@ def _paths(chain: Json, console: Console) -> list[Text]:
         covered = plan["sessions_at_compute_cost"]
         runs = numbers.count(plan["break_even_sessions"], "such run")
         low, mid, high = (_number(covered[end]) for end in ("low", "mid", "high"))
-        text = f"${plan['usd_per_month']} a month pays from {runs} on at list price, and covers the compute of {low} to {high} ({mid})"
+        pays = f"${plan['usd_per_month']} a month pays from {runs} on at list price"
+        text = f"{pays}, and covers the compute of {low} to {high} ({mid})"
         lines += paragraph(Text(text), console, lead=Text(f"{plan['plan']:<14}", SOFT), indent=2)
     return lines
 
