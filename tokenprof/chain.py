@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from tokenprof.chain_owner import exact, owner_cost
+from tokenprof.chain_parts import finer_parts, price_of_chip
 from tokenprof.hardware import Hardware, Work, sum_work
 from tokenprof.hw_model.catalogue import find_chip
 from tokenprof.hw_model.gpu_hour import Ownership
@@ -137,9 +138,10 @@ def chain_of(ledger: Ledger, hardware: Hardware, data: ChainData, choices: Choic
     chosen = choices or Choices()
     kept = followed_turns(ledger, hardware)
     billed = sum((ledger.billed_usd[index] or Decimal(0) for index in kept), Decimal(0))
-    if billed <= 0:
+    compute = compute_usd(hardware, sum_work(hardware.turns[index] for index in kept)) if kept else None
+    if billed <= 0 or compute is None or compute.low <= 0:
         raise NothingToPushDownError(
-            "No dollar of this run can be followed: no turn has both a price and a model of its compute."
+            "No dollar of this run can be followed: no turn has both a price and a model of what it computed."
         )
     prices = end_prices(
         billed,
@@ -164,8 +166,6 @@ def chain_of(ledger: Ledger, hardware: Hardware, data: ChainData, choices: Choic
         fee = share - of_provider if chosen.path == "aggregator" else Decimal(0)
         falls.append(waterfall(share, cost, over_cost, data, fee_usd=fee, supplier=suppliers[provider]))
     fall, chip_price = add_falls(paid, falls), price_of_chip(hardware, data)
-    whole = sum_work(hardware.turns[index] for index in kept)
-    compute = compute_usd(hardware, whole)
     return Chain(
         billed_usd=billed,
         turns=len(kept),
@@ -246,44 +246,6 @@ def add_falls(paid_usd: Decimal, falls: Sequence[Waterfall]) -> Waterfall:
             step.name, known.usd + step.usd, sources, add_up(internal) if internal else None
         )
     return Waterfall(paid_usd, tuple(steps.values()))
-
-
-def price_of_chip(hardware: Hardware, data: ChainData) -> ChipPrice | None:
-    """Return who gets what of the deployment's chip; of the data file's first where that is not known."""
-    for scenario in hardware.scenarios.values():
-        if scenario.description["chip"] in data.chip_prices:
-            return data.chip_prices[scenario.description["chip"]]
-    return next(iter(data.chip_prices.values()), None)
-
-
-def finer_parts(fall: Waterfall, sold: ChipPrice | None, data: ChainData) -> dict[str, dict[str, Interval]]:
-    """Return chips and building taken further apart, where the data file has sourced shares.
-
-    Chips, against the capital of the chip's catalogue row: memory makers, foundry and packaging, the
-    designer, and servers with their network. Building: `[[building_part]]`.
-    """
-    usd = {step.name: step.usd for step in fall.steps}
-    found: dict[str, dict[str, Interval]] = {}
-    if sold is not None and "chips" in usd:
-        capital = Decimal(str(find_chip(sold.chip).capex_usd[1]))
-        designer = Interval.exactly(sold.price_usd.mid) - sold.hbm_usd - sold.foundry_usd
-        shares = {
-            "memory (HBM)": sold.hbm_usd,
-            "foundry, packaging and test": sold.foundry_usd,
-            "chip designer": designer,
-            "servers and network": Interval.exactly(capital - sold.price_usd.mid),
-        }
-        found["chips"] = {name: _share(usd["chips"], part, capital) for name, part in shares.items()}
-    if data.building_parts and "building" in usd:
-        whole = sum((part.value.mid for part in data.building_parts.values()), Decimal(0))
-        found["building"] = {
-            name: _share(usd["building"], part.value, whole) for name, part in data.building_parts.items()
-        }
-    return found
-
-
-def _share(usd: Interval, part: Interval, whole: Decimal) -> Interval:
-    return (usd * Interval(part.low / whole, part.mid / whole, part.high / whole)).rounded()
 
 
 def layers_of(

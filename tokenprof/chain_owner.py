@@ -65,7 +65,7 @@ def owner_cost(scenarios: Mapping[Model, Scenario], work: Mapping[Model, Array])
     joint = {name: add_draws(draws) for name, draws in parts.items()}
     middle = float(np.median(np.sum(list(joint.values()), axis=0)))
     of_parts = {name: np.percentile(usd, [10, 50, 90]) for name, usd in joint.items()}
-    scale = middle / sum(row[1] for row in of_parts.values())
+    scale = middle / (sum(row[1] for row in of_parts.values()) or 1.0)
     found = {}
     for name, (low, mid, high) in of_parts.items():
         scaled = mid * scale

@@ -3,14 +3,17 @@
 import json
 from collections import Counter
 from decimal import Decimal
+from io import BytesIO, TextIOWrapper
 from xml.etree import ElementTree
 
 import anthropic
 import pytest
+from rich.console import Console
 
 import tokenprof
 from tokenprof.cli import main
 from tokenprof.read import read
+from tokenprof.report.chain_text import chain_lines, render_chain
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.loop import run_loop, workload
 
@@ -113,6 +116,20 @@ def test_text_fits_a_terminal_of_80_columns(recording, monkeypatch, capsys):
     assert max(map(len, lines)) <= 80
     for part in ("training", "GPU-hour margin", "chips", "building", "power"):
         assert any(line.startswith(f"  {part} ") for line in lines), part
+
+
+def test_a_terminal_without_unicode_gets_ascii(chain):
+    page = TextIOWrapper(BytesIO(), encoding="ascii")
+    render_chain(chain(), Console(file=page, width=80, color_system=None))
+    page.flush()
+    assert b"####" in page.buffer.getvalue()
+
+
+def test_the_section_of_a_report_is_the_waterfall_and_the_margins(chain):
+    console = Console(width=80)
+    brief, whole = (chain_lines(chain(), console, brief=brief) for brief in (True, False))
+    assert [line.plain for line in whole[: len(brief)]] == [line.plain for line in brief]
+    assert len(brief) < len(whole) / 2
 
 
 def test_the_picture_is_svg_whose_bars_follow_one_another_down_the_dollar(recording, tmp_path):

@@ -6,6 +6,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from chain_runs import DATA, GROWING, TASK, costed, run_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tokenprof.chain import Choices, NothingToPushDownError, chain_of
 from tokenprof.chain_gaps import gaps_of
@@ -133,6 +135,10 @@ def test_turns_without_price_or_model_are_left_out_and_counted():
     with pytest.raises(NothingToPushDownError, match="no turn has both"):
         chain_of(*nothing, DATA)
     assert chain_section(*nothing) is None
+    only_a_fee = ("anthropic", "claude-opus-4-8", Usage(fees=(("web_search", 1),)))
+    assert chain_section(*costed(run_of(only_a_fee))) is None
+    with_a_fee = chain_of(*costed(run_of(CLOSED, only_a_fee)), DATA)
+    assert with_a_fee.billed_usd == Decimal("0.0475")
 
 
 def test_a_run_on_two_providers_follows_each_by_its_own_supplier():
@@ -250,3 +256,33 @@ def test_another_figure_in_the_data_file_changes_the_result():
     free = replace(share, value=share.value.exactly(0))
     chain = chain_of(*TASK, replace(DATA, shares={**DATA.shares, "training_per_inference": free}))
     assert steps(chain)["training"].usd.high == 0
+
+
+CALLS = st.builds(
+    Usage,
+    uncached_input_tokens=st.integers(0, 50_000),
+    cache_read_tokens=st.integers(0, 150_000),
+    cache_write_5m_tokens=st.integers(0, 20_000),
+    output_tokens=st.integers(1, 5_000),
+)
+MODELS = st.sampled_from([CLOSED[:2], ("anthropic", "claude-haiku-4-5"), OPEN[:2]])
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    st.lists(st.tuples(MODELS, CALLS), min_size=1, max_size=6),
+    st.sampled_from(["direct", "aggregator", "plan"]),
+    st.sampled_from([None, "google", "fireworks"]),
+)
+def test_dollars_are_conserved_whatever_was_called(calls, path, supplier):
+    usages = [
+        replace(usage, cache_write_5m_tokens=0) if provider == "moonshotai" else usage
+        for (provider, _), usage in calls
+    ]
+    ledger, hardware = costed(run_of(*((*model, use) for (model, _), use in zip(calls, usages, strict=True))))
+    chain = chain_of(ledger, hardware, DATA, Choices(path=path, supplier=supplier))
+    assert abs(sum(step.usd.mid for step in chain.fall.steps) - chain.paid_usd) < Decimal("1e-20")
+    assert chain.fall.steps[0].usd.mid >= 0
+    shaped = cost_shaped(ledger, hardware)
+    assert sum(turn.shaped_usd.mid for turn in shaped) == chain.billed_usd
+    assert all(turn.shaped_usd.low >= 0 for turn in shaped)

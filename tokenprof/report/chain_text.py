@@ -20,6 +20,8 @@ Json = Mapping[str, Any]
 BAR_CELLS: Final = 18
 SHOWN_TURNS: Final = 12
 
+_ASCII: Final = str.maketrans("×–—…·█▉▊▋▌▍▎▏", "x--.-#######-")
+
 SHORT: Final = {
     "application or aggregator": "application, aggregator",
     "lab margin: everything else, and profit": "lab: margin and the rest",
@@ -31,26 +33,34 @@ SHORT: Final = {
 }
 
 
-def render_chain(chain: Json, console: Console, *, brief: bool = False) -> None:
-    """Print a chain to a console; `brief` is the section of a report: the waterfall and the margins."""
+def render_chain(chain: Json, console: Console) -> None:
+    """Print a chain to a console, in the console's width."""
+    for line in chain_lines(chain, console):
+        console.print(in_ascii(line) if console.options.ascii_only else line, soft_wrap=True, highlight=False)
+
+
+def chain_lines(chain: Json, console: Console, *, brief: bool = False) -> list[Text]:
+    """Return a chain as lines; `brief` is the section of a report: the waterfall and the margins."""
     sections: list[Callable[[Json, Console], list[Text]]] = [_waterfall, _margins]
     if not brief:
         sections += [_layers, _paths, _spread, _utilisation, _generations, _tools, _waiting, _shape, _basis]
-    printed = False
-    for section in sections:
-        lines = section(chain, console)
-        if lines and printed:
-            console.print()
-        for line in lines:
-            console.print(line, soft_wrap=True, highlight=False)
-        printed = printed or bool(lines)
+    lines: list[Text] = []
+    for found in (section(chain, console) for section in sections):
+        lines += [Text(), *found] if lines and found else found
+    return lines
 
 
-def chain_text(chain: Json, width: int = 80, *, brief: bool = False) -> str:
+def in_ascii(line: Text) -> Text:
+    """Return a line for a terminal whose encoding has no more than ASCII, one character for one."""
+    plain = line.plain.translate(_ASCII).encode("ascii", "replace").decode("ascii")
+    return Text(plain, spans=line.spans, style=line.style)
+
+
+def chain_text(chain: Json, width: int = 80) -> str:
     """Return a chain as plain text of a width."""
     page = StringIO()
     console = Console(file=page, width=width, color_system=None, force_terminal=False, legacy_windows=False)
-    render_chain(chain, console, brief=brief)
+    render_chain(chain, console)
     return page.getvalue()
 
 
