@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import httpx2
 import orjson
 
 from tokenprof.harness_adapters.anthropic_messages import (
@@ -19,6 +18,7 @@ from tokenprof.harness_adapters.anthropic_messages import (
     selectors_of,
     settings_of,
 )
+from tokenprof.harness_adapters.content_coding import decoded_body
 from tokenprof.pricing.normalise import merge_anthropic_stream, usage_from_anthropic
 from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.shape import Shaper
@@ -62,7 +62,7 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
 def _message_of(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
     if exchange.status_code is None or not 200 <= exchange.status_code < 300 or not exchange.body:
         return None, "error"
-    data = _decoded(exchange)
+    data = decoded_body(exchange)
     if "text/event-stream" in exchange.headers.get("content-type", ""):
         return message_of_events(server_sent_events(data))
     try:
@@ -72,30 +72,6 @@ def _message_of(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
     return (
         (message, "ok") if isinstance(message, dict) and message.get("type") == "message" else (None, "error")
     )
-
-
-def _decoded(exchange: Exchange) -> bytes:
-    """Return the body without its content coding; of a cut body, as much as can be decoded."""
-    coding = exchange.headers.get("content-encoding")
-    if not coding or coding == "identity":
-        return exchange.body
-    response = httpx2.Response(200, headers={"content-encoding": coding}, stream=_Chunks(exchange.body))
-    decoded = bytearray()
-    try:
-        for chunk in response.iter_bytes():
-            decoded += chunk
-    except httpx2.DecodingError:
-        pass
-    return bytes(decoded)
-
-
-class _Chunks(httpx2.SyncByteStream):
-    def __init__(self, body: bytes):
-        self._body = body
-
-    def __iter__(self) -> Iterator[bytes]:
-        for start in range(0, len(self._body), 4096):
-            yield self._body[start : start + 4096]
 
 
 def server_sent_events(data: bytes) -> Iterator[dict[str, Any]]:

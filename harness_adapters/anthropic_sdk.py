@@ -10,14 +10,14 @@ from __future__ import annotations
 import inspect
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import anthropic
-import httpx2
 from anthropic import Middleware
 
 from tokenprof.harness_adapters.anthropic_exchange import PROVIDER, interpret
+from tokenprof.harness_adapters.observed_response import Attempt
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.shape import canonical
 from tokenprof.record.span import start_span
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
     from anthropic import APIRequest
     from anthropic._middleware import AsyncCallNext, CallNext
 
-    from tokenprof.record.recorder import Recorder
-
 MESSAGES_PATHS = ("/v1/messages",)
-HEADERS_READ = ("content-encoding", "content-type", "request-id")
 
 
 class TokenprofMiddleware(Middleware):
@@ -45,9 +42,9 @@ class TokenprofMiddleware(Middleware):
         try:
             response = call_next(request)
         except BaseException as error:
-            attempt.fail(error)
+            attempt.broken(error)
             raise
-        attempt.observe(response)
+        attempt.observe(getattr(response, "http_response", None))
         return response
 
     async def handle_async(self, request: APIRequest, call_next: AsyncCallNext) -> Any:
@@ -59,9 +56,9 @@ class TokenprofMiddleware(Middleware):
         try:
             response = await call_next(request)
         except BaseException as error:
-            attempt.fail(error)
+            attempt.broken(error)
             raise
-        attempt.observe(response)
+        attempt.observe(getattr(response, "http_response", None))
         return response
 
 
@@ -172,7 +169,7 @@ def _is_model_call(request: APIRequest) -> bool:
     return request.method.lower() == "post" and path.endswith(MESSAGES_PATHS)
 
 
-def _begin(request: APIRequest) -> _Attempt | None:
+def _begin(request: APIRequest) -> Attempt | None:
     """Take what is needed of a request; None for what is not a model call. Never raises."""
     try:
         if not _is_model_call(request):
@@ -194,139 +191,6 @@ def _begin(request: APIRequest) -> _Attempt | None:
         start_span(exchange, str(body.get("model", "")))
         if recorder is None and exchange.span is None:
             return None
-        return _Attempt(exchange, recorder)
+        return Attempt(exchange, recorder)
     except Exception:  # noqa: BLE001 - the host's call goes on whatever happens to us
         return None
-
-
-class _Attempt:
-    """One attempt while its response is being read; handed over exactly once."""
-
-    def __init__(self, exchange: Exchange, recorder: Recorder | None):
-        self.exchange = exchange
-        self._recorder = recorder
-        self._chunks: list[bytes] = []
-        self._handed_over = False
-        self._ticket: int | None = None
-
-    def fail(self, error: BaseException) -> None:
-        """Note that the attempt ended in an exception before there was a response."""
-        self._end(failure=type(error).__name__)
-
-    def observe(self, response: Any) -> None:
-        """Note a response: at once if its body is read already, else as the host reads it."""
-        try:
-            self._observe(response.http_response)
-        except Exception as error:  # noqa: BLE001 - the host's call goes on whatever happens to us
-            self._end(failure=type(error).__name__)
-
-    def _observe(self, response: httpx2.Response) -> None:
-        self.exchange.status_code = response.status_code
-        self.exchange.headers = {
-            name: value for name in HEADERS_READ if (value := response.headers.get(name)) is not None
-        }
-        if response.is_closed and hasattr(response, "_content"):
-            self.exchange.headers = {
-                k: v for k, v in self.exchange.headers.items() if k != "content-encoding"
-            }
-            self._chunks.append(response.content)
-            self._end(complete=True)
-            return
-        if self._recorder is not None:
-            self._ticket = self._recorder.watch(self.cut)
-        if isinstance(response.stream, httpx2.AsyncByteStream):
-            response.stream = _AsyncTee(response.stream, self)
-        else:
-            response.stream = _Tee(response.stream, self)
-
-    def take(self, chunk: bytes) -> None:
-        """Note a chunk of the body on its way to the host."""
-        if self.exchange.first_byte_ns is None:
-            self.exchange.first_byte_ns = time.time_ns()
-        self._chunks.append(chunk)
-
-    def finish(self) -> None:
-        """Note that the body was read to its end."""
-        self._end(complete=True)
-
-    def cut(self, error: BaseException | None = None) -> None:
-        """Note that the body will not be read further."""
-        self._end(failure=type(error).__name__ if error is not None else None)
-
-    def _end(self, *, complete: bool = False, failure: str | None = None) -> None:
-        if self._handed_over:
-            return
-        self._handed_over = True
-        exchange = self.exchange
-        exchange.ended_ns = time.time_ns()
-        exchange.body = b"".join(self._chunks)
-        exchange.complete = complete
-        exchange.failure = failure
-        self._chunks.clear()
-        if self._recorder is None:
-            _finish_span(exchange)
-            return
-        if self._ticket is not None:
-            self._recorder.unwatch(self._ticket)
-        self._recorder.submit(exchange)
-
-
-class _Tee(httpx2.SyncByteStream):
-    """A response body that shows each chunk to an attempt as it passes."""
-
-    def __init__(self, inner: httpx2.SyncByteStream, attempt: _Attempt):
-        self._inner = inner
-        self._attempt = attempt
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            for chunk in self._inner:
-                self._attempt.take(chunk)
-                yield chunk
-        except BaseException as error:
-            self._attempt.cut(None if isinstance(error, GeneratorExit) else error)
-            raise
-        self._attempt.finish()
-
-    def close(self) -> None:
-        try:
-            self._inner.close()
-        finally:
-            self._attempt.cut()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-
-class _AsyncTee(httpx2.AsyncByteStream):
-    """The asynchronous twin of `_Tee`."""
-
-    def __init__(self, inner: httpx2.AsyncByteStream, attempt: _Attempt):
-        self._inner = inner
-        self._attempt = attempt
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in self._inner:
-                self._attempt.take(chunk)
-                yield chunk
-        except BaseException as error:
-            self._attempt.cut(None if isinstance(error, GeneratorExit) else error)
-            raise
-        self._attempt.finish()
-
-    async def aclose(self) -> None:
-        try:
-            await self._inner.aclose()
-        finally:
-            self._attempt.cut()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-
-def _finish_span(exchange: Exchange) -> None:
-    """End the span of a call that nobody records, off the caller's thread."""
-    from tokenprof.record.spans_only import recorder
-
-    recorder().submit(exchange)

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 Client = TypeVar("Client")
 
-SDK_ADAPTERS = {"anthropic": "tokenprof.harness_adapters.anthropic_sdk"}
+SDK_ADAPTERS = {
+    "anthropic": "tokenprof.harness_adapters.anthropic_sdk",
+    "httpx": "tokenprof.harness_adapters.httpx_wire",
+}
 """Top-level package of a client's class → the adapter that wraps it."""
 
 RUN_VARIABLE = "TOKENPROF_RUN"
@@ -158,7 +161,9 @@ def agent(name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        _agent.reset(token)
+        # A generator-based fixture or framework may leave in another context than it entered in.
+        with contextlib.suppress(ValueError):
+            _agent.reset(token)
 
 
 def current_agent() -> str | None:

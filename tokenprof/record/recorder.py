@@ -72,6 +72,7 @@ class Recorder:
         self._contexts = ContextTracker()
         self._index_of_call: dict[str, int] = {}
         self._histories: dict[str, tuple[Block, ...]] = {}
+        self._recorded: set[str] = set()
         self._answers: dict[str, str] = {}
         self._open: dict[int, Callable[[], None]] = {}
         self._queue: queue.SimpleQueue[Exchange | None] = queue.SimpleQueue()
@@ -135,7 +136,9 @@ class Recorder:
         end_span(exchange, call)
         if call is None or call.response_id is None:
             self._write_attempt(exchange, call)
-        else:
+        elif call.response_id not in self._recorded:
+            # Layers that see the same bytes (an SDK, the HTTP library below it) are one call.
+            self._recorded.add(call.response_id)
             self._write_turn(exchange, call)
 
     def _write_attempt(self, exchange: Exchange, call: Call | None) -> None:
