@@ -191,10 +191,17 @@ def sales(route: Sequence[Stage]) -> tuple[Sale, ...]:
 
 
 def route_of(
-    model_supplier: Supplier, compute_supplier: Supplier, seller: Supplier | None = None
+    model_supplier: Supplier,
+    compute_supplier: Supplier,
+    seller: Supplier | None = None,
+    serves: Literal["L3a", "L3b"] | None = None,
 ) -> tuple[Stage, ...]:
-    """Return the route of a token: racks and GPU-hours, who serves it, and who resells it, if anybody."""
-    layer = "L3a" if "L3a" in model_supplier.layers else "L3b"
+    """Return the route of a token: racks and GPU-hours, who serves it, and who resells it, if anybody.
+
+    `serves` says whether the model is the supplier's own (L3a) or another's weights (L3b), for one that does
+    both; by default its own.
+    """
+    layer = serves or ("L3a" if "L3a" in model_supplier.layers else "L3b")
     own_racks = "L1" in model_supplier.layers
     below = model_supplier.name if own_racks else compute_supplier.name
     stages = [Stage("L1", below), Stage("L2", below), Stage(layer, model_supplier.name)]

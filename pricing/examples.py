@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Literal
 
 from tokenprof.pricing.book import PriceBook
 from tokenprof.pricing.chain import (
@@ -32,6 +33,8 @@ AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 MAY = datetime(2026, 5, 15, 12, tzinfo=UTC)
 """When DeepSeek's own price and its hosts' stood as the published comparison has them."""
+
+SALE_KINDS = ("market", "internal")
 
 CALL = Usage(cache_read_tokens=200_000)
 TASK_OUTPUT = Usage(output_tokens=100_000)
@@ -151,16 +154,7 @@ def _chain(book: PriceBook, data: ChainData) -> Iterator[Example]:
         plain(total(paid.values())),
         "prices given by the user",
     )
-    for name in ("anthropic", "x-ai"):
-        route = route_of(data.supplier(name), data.supplier("coreweave"), data.supplier("openrouter"))
-        market = [sale.layer for sale in sales(route) if sale.kind == "market"]
-        yield Example(
-            "vert-1",
-            f"margins that are paid for a token of {name} resold by openrouter",
-            None,
-            ", ".join(market),
-            data.supplier(name).source,
-        )
+    yield from _integration(data)
     yield from _open_weights(book)
     task = 50 * _bill_of(book, CALL) + _bill_of(book, TASK_OUTPUT)
     sessions = break_even_sessions(data.plan("claude-max"), task)
@@ -171,6 +165,31 @@ def _chain(book: PriceBook, data: ChainData) -> Iterator[Example]:
         str(sessions),
         data.plan("claude-max").source,
     )
+
+
+INTEGRATION: tuple[tuple[str, str, Literal["L3a", "L3b"], str], ...] = (
+    ("anthropic", "openrouter", "L3a", "a lab that rents, resold"),
+    ("x-ai", "openrouter", "L3a", "a lab on its own racks (L3 to L1), resold"),
+    ("aws", "aws", "L3b", "a cloud that serves others' models on its own racks (L2 to L3b)"),
+    ("fireworks", "openrouter", "L3b", "a host of open weights that rents, resold"),
+    ("google", "google", "L3a", "chips, racks, model and application in one (L1 to L4)"),
+    ("openai", "openai", "L3a", "a lab that rents and sells its own application (L3a to L4)"),
+)
+"""Forms of vertical integration: who serves the model, who sells it on, whose model it is, and in words."""
+
+
+def _integration(data: ChainData) -> Iterator[Example]:
+    """Which margins of a route are market transactions (row vert-1)."""
+    for name, seller, serves, words in INTEGRATION:
+        route = route_of(data.supplier(name), data.supplier("coreweave"), data.supplier(seller), serves)
+        kinds = {kind: [sale.layer for sale in sales(route) if sale.kind == kind] for kind in SALE_KINDS}
+        yield Example(
+            "vert-1",
+            f"{words}: margins of a token of {name} sold by {seller} that are paid",
+            None,
+            f"paid {', '.join(kinds['market'])}; internal {', '.join(kinds['internal'])}",
+            data.supplier(name).source,
+        )
 
 
 def _open_weights(book: PriceBook) -> Iterator[Example]:

@@ -115,8 +115,16 @@ def test_l3_3_long_requests_cost_more_than_short_ones_with_the_same_tokens():
     assert all("L2 for" in row.ours and "L3 bills" in row.ours for row in (few, many))
 
 
-def test_vert_1_a_supplier_with_its_own_racks_buys_no_gpu_hours():
-    assert [row.ours for row in rows("vert-1")] == ["L2, L3a, L4", "L3a, L4"]
+def test_vert_1_margins_are_paid_only_where_a_layer_s_buyer_is_another_company():
+    paid = {re.search(r"of ([\w-]+) sold", row.claim)[1]: row.ours for row in rows("vert-1")}
+    assert paid == {
+        "anthropic": "paid L2, L3a, L4; internal L1",
+        "x-ai": "paid L3a, L4; internal L1, L2",
+        "aws": "paid L4; internal L1, L2, L3b",
+        "fireworks": "paid L2, L3b, L4; internal L1",
+        "google": "paid L4; internal L1, L2, L3a",
+        "openai": "paid L2, L4; internal L1, L3a",
+    }
 
 
 def test_dollar_1_the_shares_add_up_to_the_dollar():
