@@ -36,7 +36,7 @@ from tokenprof.pricing.chain import (
     tool_payments,
     waterfall,
 )
-from tokenprof.pricing.chain_data import ChainData, ChipPrice, Figure, Plan
+from tokenprof.pricing.chain_data import ChainData, ChipPrice, Figure, Plan, Supplier
 from tokenprof.pricing.interval import Interval, add_up, gross_margin
 from tokenprof.pricing.usage import Usage
 
@@ -270,18 +270,33 @@ def layers_of(
     named = next((name for name in suppliers.values() if name is not None), None)
     if named is None:
         return ()
-    seller = data.supplier(choices.aggregator.partition(",")[0]) if choices.path == "aggregator" else None
-    route = route_of(data.supplier(named), data.supplier(choices.compute), seller)
-    billed, one = Interval.exactly(billed_usd), Interval.exactly(1)
+    serving = data.supplier(named)
+    route = route_of(serving, data.supplier(choices.compute), seller_of(serving, data, choices))
+    billed, paid, one = (Interval.exactly(amount) for amount in (billed_usd, paid_usd, 1))
     over_cost = rental_per_owner_cost.at_least(Decimal(1))
     figures = {
         # Rent and cost are of the same hours, so their ratio is known better than either.
         "L2": ("GPU-hours", Markup(owner, at_market, over_cost, gross_margin(over_cost, one))),
         "L3a": ("tokens", markup(hours + usd["training"].usd, billed)),
         "L3b": ("tokens", markup(hours, billed)),
-        "L4": ("tokens, resold", markup(billed, Interval.exactly(paid_usd))),
+        "L4": ("tokens, resold", markup(billed, paid)),
     }
+    if choices.path == "plan":
+        # A plan is sold by who serves the model: its tokens have no price on the way, only a cost.
+        figures["L4"] = ("a session of a plan", markup(hours + usd["training"].usd, paid))
     return tuple(Layer(sale, *figures[sale.layer]) for sale in sales(route) if sale.layer in figures)
+
+
+def seller_of(serving: Supplier, data: ChainData, choices: Choices) -> Supplier | None:
+    """Return who sells the tokens on: an aggregator, who serves the model under a plan, or nobody."""
+    if choices.path == "direct":
+        return None
+    if choices.path == "plan":
+        return serving
+    aggregator = data.aggregator(choices.aggregator)
+    name = aggregator.name.partition(",")[0]
+    unknown = Supplier(name, frozenset({"L4"}), aggregator.source, aggregator.checked)
+    return data.suppliers.get(name, unknown)
 
 
 def plan_figures(plan: Plan, billed_usd: Decimal, compute: Interval, choices: Choices) -> PlanFigures:

@@ -67,6 +67,26 @@ def test_an_integrated_supplier_s_gpu_hour_margin_is_shown_and_in_no_sum():
     assert kinds == ["internal", "market"]
 
 
+def test_under_a_plan_tokens_are_internal_and_the_session_is_what_is_sold():
+    chain = chain_of(*TASK, DATA, Choices(path="plan"))
+    found = [(layer.sale.layer, layer.sale.kind, layer.sells) for layer in chain.layers]
+    assert found == [
+        ("L2", "market", "GPU-hours"),
+        ("L3a", "internal", "tokens"),
+        ("L4", "market", "a session of a plan"),
+    ]
+    assert chain.layers[-1].markup.price.mid == 5
+    assert chain.layers[-1].markup.cost == chain.layers[1].markup.cost
+
+
+def test_an_aggregator_of_one_s_own_needs_no_supplier_row():
+    own = replace(DATA.aggregator("openrouter"), name="mine", fee_share=Decimal("0.1"))
+    data = replace(DATA, aggregators={"mine": own})
+    chain = chain_of(*TASK, data, Choices(path="aggregator", aggregator="mine"))
+    assert chain.paid_usd == Decimal("8.25")
+    assert chain.layers[-1].sale.supplier == "mine"
+
+
 def test_a_host_of_others_weights_pays_for_no_training():
     chain = chain_of(*TASK, DATA, Choices(supplier="fireworks"))
     assert steps(chain)["training"].usd.high == 0
