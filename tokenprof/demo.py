@@ -114,8 +114,8 @@ def main(output: Path) -> Path:
     with (
         LoopbackProvider(script(), overheads=overheads, tokens_per_s=TOKENS_PER_S) as provider,
         tokenprof.profile(path, tags={"demo": "email"}),
+        anthropic.Anthropic(api_key="no key needed", base_url=provider.url) as client,
     ):
-        client = anthropic.Anthropic(api_key="no key needed", base_url=provider.url)
         run_agent(client, "Which invoices are unpaid?", tools=tool_schemas(), system=system_prompt())
     return path
 

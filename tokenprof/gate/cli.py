@@ -58,7 +58,14 @@ def run_check(options: argparse.Namespace) -> int:
         print(f"{len(samples)} written to {options.baseline}.", file=sys.stderr)  # noqa: T201
         return OK
     outcomes = [
-        judge(name, own, budget=budget, baseline=known.get(name), settings=settings)
+        judge(
+            name,
+            own,
+            budget=budget,
+            baseline=known.get(name),
+            settings=settings,
+            wants_baseline=bool(options.baseline),
+        )
         for name, own in samples.items()
     ]
     for name in samples.keys() - known.keys() if options.baseline else ():

@@ -23,6 +23,7 @@ class Outcome:
     breaches: tuple[Breach, ...] = ()
     verdict: Verdict | None = None
     before: Scenario | None = None
+    wants_baseline: bool = True
 
     @property
     def failed(self) -> bool:
@@ -36,7 +37,9 @@ class Outcome:
             return "regression"
         if self.breaches:
             return "over budget"
-        return "no baseline" if self.verdict is None else self.verdict.status
+        if self.verdict is None:
+            return "no baseline" if self.wants_baseline else "ok"
+        return self.verdict.status
 
     @property
     def headline(self) -> str:
@@ -60,6 +63,7 @@ def judge(
     budget: Mapping[str, Decimal] | None = None,
     baseline: Scenario | None = None,
     settings: Settings | None = None,
+    wants_baseline: bool = True,
 ) -> Outcome:
     """Return the outcome of a scenario. A budget must hold for every run."""
     over: dict[str, Breach] = {}
@@ -69,7 +73,7 @@ def judge(
             if worst is None or _worse(breach, worst):
                 over[breach.measure] = breach
     verdict = compare(baseline, samples, settings) if baseline is not None and baseline.samples else None
-    return Outcome(name, tuple(samples), tuple(over.values()), verdict, baseline)
+    return Outcome(name, tuple(samples), tuple(over.values()), verdict, baseline, wants_baseline)
 
 
 def _worse(one: Breach, other: Breach) -> bool:
@@ -102,7 +106,7 @@ def explain(outcome: Outcome) -> Iterator[str]:
         yield "  --update`) and commit the baseline."
     elif outcome.breaches:
         yield "  Lower the cost, or raise the budget where it is set."
-    elif verdict is None and not outcome.breaches and outcome.before is not None:
+    elif outcome.status == "no baseline":
         yield "  There is no baseline for it yet: write one with --tokenprof-update."
 
 

@@ -14,6 +14,7 @@ from tokenprof.attribute.misses import CacheMiss, explain_misses
 from tokenprof.attribute.model import Placed
 from tokenprof.attribute.solve import largest_remainder
 from tokenprof.cache_prediction import Prediction, predict_cache
+from tokenprof.chain_section import chain_section
 from tokenprof.disclosure import Variant, disclose
 from tokenprof.hardware import FULL_COST, Hardware, Work, cost_to_compute
 from tokenprof.ledger import NOTHING, Ledger, build_ledger
@@ -69,6 +70,7 @@ def build(ledger: Ledger, hardware: Hardware, book: PriceBook) -> Json:
     }
     report["groups"] = groups_of(ledger, hardware)
     report["compute"] = compute_of(ledger, hardware)
+    report["chain"] = chain_section(ledger, hardware)
     report["disclosure"] = disclosure_json(ledger)
     report["findings"] = find(report)
     return report

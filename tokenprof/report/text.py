@@ -17,6 +17,7 @@ from rich.text import Text
 
 from tokenprof.report import numbers
 from tokenprof.report.block_table import block_table, group_table
+from tokenprof.report.chain_text import chain_lines
 from tokenprof.report.class_table import class_table
 from tokenprof.report.grid import paragraph
 from tokenprof.report.turn_table import slice_tables, turn_table
@@ -52,6 +53,7 @@ def render(
         block_table(report, console, blocks),
         group_table(report, console),
         _findings(report, console),
+        chain_lines(report["chain"], console, brief=True) if report.get("chain") else [],
         _basis(report, console),
         _warnings(report, console),
     )

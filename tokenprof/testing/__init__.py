@@ -5,7 +5,8 @@ with LoopbackProvider([Reply.text("hello")]) as provider:
 """
 
 from tokenprof.testing.billing import Overheads
+from tokenprof.testing.cassette import Cassette, CassetteMismatchError
 from tokenprof.testing.provider import LoopbackProvider, WireCall
 from tokenprof.testing.replies import Reply
 
-__all__ = ["LoopbackProvider", "Overheads", "Reply", "WireCall"]
+__all__ = ["Cassette", "CassetteMismatchError", "LoopbackProvider", "Overheads", "Reply", "WireCall"]

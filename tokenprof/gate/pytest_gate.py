@@ -1,0 +1,233 @@
+"""What the plugin does for one test: record its calls, judge them, hand the result to the summary."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tokenprof.errors import InputError
+from tokenprof.gate.baseline import Scenario, read_baseline, scenario_of, write_baseline
+from tokenprof.gate.budget import number, parse_budget
+from tokenprof.gate.outcome import Outcome, explain, judge
+from tokenprof.gate.runs import samples_of_file
+from tokenprof.gate.sample import Sample
+from tokenprof.gate.settings import settings_from
+
+BASELINE_ARGUMENTS = frozenset({"tolerance", "measures", "repeat", "prices"})
+
+
+class TestRecording:
+    """The `tokenprof` fixture: the model calls of a test."""
+
+    __test__ = False
+
+    def __init__(
+        self,
+        node: pytest.Item,
+        folder: Path,
+        marks: Mapping[str, Mapping[str, Any]],
+        options: Mapping[str, Any],
+    ):
+        self.node = node
+        self._marks = marks
+        self._options = options
+        self._folder = folder
+        self._runs: list[Path] = []
+        self._added: list[Path] = []
+        self._open = contextlib.ExitStack()
+        self._check_marks()
+
+    def open(self) -> None:
+        """Begin the recording of the test's calls."""
+        self._open.enter_context(self.recording())
+
+    def close(self) -> None:
+        """End it; safe to call twice."""
+        self._open.close()
+
+    @property
+    def path(self) -> Path:
+        """The recording of the test's calls."""
+        return self._runs[-1] if self._runs else self._new_path()
+
+    def _new_path(self) -> Path:
+        kept = self._options["tokenprof_runs"]
+        folder = Path(kept) if kept else self._folder
+        name = re.sub(r"[^\w.-]+", "_", self.node.nodeid).strip("_")
+        return folder / f"{name}-{len(self._runs)}.jsonl"
+
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[Path]:
+        """Record the calls made inside as one run."""
+        from tokenprof.session import profile
+
+        path = self._new_path()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        self._runs.append(path)
+        with profile(path, tags={"test": self.node.nodeid}):
+            yield path
+
+    def add(self, path: str | Path) -> None:
+        """Judge a recording or transcript made elsewhere as a run of this test."""
+        self._added.append(Path(path))
+
+    def repeat(self, agent: Callable[[], Any], times: int | None = None) -> list[Any]:
+        """Run an agent several times, each a run of its own: as often as the mark's `repeat` says."""
+        count = times or int(self._marks.get("token_baseline", {}).get("repeat", 1))
+        results = []
+        for _ in range(count):
+            with self.recording():
+                results.append(agent())
+        return results
+
+    def sample(self) -> Sample:
+        """Return the newest run's measures and blocks. Raises InputError where no call was recorded."""
+        return self.samples()[-1]
+
+    def samples(self) -> list[Sample]:
+        """Return every run that made a call."""
+        with_hardware = "hardware_usd" in self._marks.get("token_budget", {})
+        found = []
+        for path in [*self._runs, *self._added]:
+            try:
+                found.append(samples_of_file(path, hardware=with_hardware))
+            except InputError:
+                if path in self._added:
+                    raise
+        if not found:
+            raise InputError(
+                f"{self.node.nodeid} made no model call that was seen. Make the client inside the test, or "
+                "wrap it: tokenprof.wrap(client)."
+            )
+        return found
+
+    def report(self) -> dict[str, Any]:
+        """Return the report of the newest run (docs/report.md)."""
+        from tokenprof.read import read
+        from tokenprof.report.build import report_of
+
+        return report_of(read([self.path]))
+
+    def judge(self) -> str | None:
+        """Return why the test costs too much; None if it does not. Tells the summary what it cost."""
+        if not self._marks and not (self._options["tokenprof_table"] or self._options["tokenprof_update"]):
+            return None
+        try:
+            samples = self.samples()
+        except InputError as error:
+            return str(error) if self._marks else None
+        outcome = self._outcome(samples)
+        self._tell(outcome)
+        if not outcome.failed:
+            return None
+        return "\n".join(explain(outcome))
+
+    def _outcome(self, samples: Sequence[Sample]) -> Outcome:
+        budget = parse_budget(self._marks.get("token_budget", {}))
+        rules = self._marks.get("token_baseline")
+        known: Scenario | None = None
+        settings = None
+        if rules is not None:
+            settings = settings_from(
+                rules.get("tolerance", self._options["tokenprof_tolerance"] or None),
+                rules.get("measures", self._options["tokenprof_measures"] or None),
+                prices=bool(rules.get("prices", self._options["tokenprof_prices"])),
+            )
+            if not self._options["tokenprof_update"]:
+                known = read_baseline(baseline_path(self._options)).get(self.node.nodeid)
+        return judge(
+            self.node.nodeid,
+            samples,
+            budget=budget,
+            baseline=known,
+            settings=settings,
+            wants_baseline=rules is not None,
+        )
+
+    def _tell(self, outcome: Outcome) -> None:
+        """Put the outcome where workers of xdist hand it to the process that prints and writes."""
+        marked = "token_baseline" in self._marks
+        wanted = marked and self._options["tokenprof_update"] and not outcome.failed
+        row: dict[str, str | None] = {
+            "name": outcome.name,
+            "status": outcome.status,
+            "samples": encode(outcome.samples) if wanted else "",
+        }
+        measures = outcome.samples[-1].measures
+        row |= {key: None if value is None else str(value) for key, value in measures.items()}
+        self.node.user_properties.append(("tokenprof", row))
+
+    def _check_marks(self) -> None:
+        unknown = self._marks.get("token_baseline", {}).keys() - BASELINE_ARGUMENTS
+        if unknown:
+            raise pytest.UsageError(
+                f"{self.node.nodeid}: token_baseline has no {', '.join(sorted(unknown))}; it takes "
+                f"{', '.join(sorted(BASELINE_ARGUMENTS))}."
+            )
+        try:
+            parse_budget(self._marks.get("token_budget", {}))
+        except InputError as error:
+            raise pytest.UsageError(f"{self.node.nodeid}: {error}") from None
+
+
+def baseline_path(options: Mapping[str, Any]) -> Path:
+    """Return where the baseline is, from the project's root."""
+    from tokenprof.pytest_plugin import DEFAULT_BASELINE
+
+    return Path(options["root"]) / (options["tokenprof_baseline"] or DEFAULT_BASELINE)
+
+
+def encode(samples: Sequence[Sample]) -> str:
+    """Return samples as text that survives the way from a worker: a baseline of one scenario."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "one.json"
+        write_baseline(path, {"": scenario_of(samples)})
+        return base64.b64encode(path.read_bytes()).decode()
+
+
+def decode(text: str) -> Scenario:
+    """Return what `encode` made."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "one.json"
+        path.write_bytes(base64.b64decode(text))
+        return read_baseline(path)[""]
+
+
+def summarise(reporter: Any, rows: Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -> None:
+    """Print the table if that was asked for, write the baseline if that was, say what has none."""
+    reporter.section("cost of model calls")
+    if options["tokenprof_table"] or options["tokenprof_update"]:
+        _table(reporter, rows)
+    if options["tokenprof_update"]:
+        path = baseline_path(options)
+        written = {row["name"]: decode(row["samples"]) for row in rows if row["samples"]}
+        write_baseline(path, {**read_baseline(path), **written})
+        reporter.write_line(f"{len(written)} written to {path}. Review it and commit it.")
+        return
+    unknown = sorted(row["name"] for row in rows if row["status"] == "no baseline")
+    if unknown:
+        reporter.write_line(f"No baseline yet (--tokenprof-update writes one): {', '.join(unknown)}")
+
+
+def _table(reporter: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    reporter.write_line(f"{'turns':>6} {'in':>10} {'out':>8} {'billed':>10}  test")
+    for row in sorted(rows, key=lambda row: row["name"]):
+        cells = [_cell(row, name) for name in ("turns", "input_tokens", "output_tokens", "usd")]
+        widths = (6, 10, 8, 10)
+        line = " ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        reporter.write_line(f"{line}  {row['name']} ({row['status']})")
+
+
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    return "?" if row[name] is None else number(name, float(row[name]))

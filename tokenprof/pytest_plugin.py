@@ -1,0 +1,145 @@
+"""The pytest plugin: cost budgets and baselines as marks on tests. It loads nothing heavy until a test asks.
+
+    @pytest.mark.token_budget(usd=0.05, turns=12)
+    @pytest.mark.token_baseline(tolerance="5%")
+    def test_inbox(tokenprof):
+        run_my_agent(...)
+
+Every option has a command-line and an ini form (docs/gate.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tokenprof.gate.pytest_gate import TestRecording
+
+DEFAULT_BASELINE = "tokenprof-baseline.json"
+
+_RECORDING: pytest.StashKey[TestRecording] = pytest.StashKey()
+
+OPTIONS = (
+    (
+        "tokenprof_baseline",
+        "--tokenprof-baseline",
+        "FILE",
+        f"the baseline file (default: {DEFAULT_BASELINE})",
+    ),
+    ("tokenprof_tolerance", "--tokenprof-tolerance", "5%", "growth that does not matter (default: 5%)"),
+    ("tokenprof_measures", "--tokenprof-measures", "A,B", "measures held against the baseline"),
+    ("tokenprof_runs", "--tokenprof-runs", "FOLDER", "keep the recordings of tests in this folder"),
+)
+FLAGS = (
+    ("tokenprof_table", "--tokenprof", "print what each test cost"),
+    ("tokenprof_update", "--tokenprof-update", "write what the tests cost to the baseline"),
+    ("tokenprof_prices", "--tokenprof-prices", "a rise of list prices fails too"),
+)
+
+MARKS = (
+    "token_budget(usd, input_tokens, output_tokens, turns, carry_usd, cache_misses, cache_read_share, "
+    "hardware_usd): limits of what the test's model calls may cost (hardware_usd by the middle estimate)",
+    "token_baseline(tolerance='5%', measures='turns,input_tokens,output_tokens', repeat=1, prices=False): "
+    "hold what the test's model calls cost against the committed baseline",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options, each with its ini twin."""
+    group = parser.getgroup("tokenprof", "cost of model calls")
+    for name, flag, metavar, text in OPTIONS:
+        group.addoption(flag, dest=name, metavar=metavar, default=None, help=text.replace("%", "%%"))
+        parser.addini(name, text, default=None)
+    for name, flag, text in FLAGS:
+        group.addoption(flag, dest=name, action="store_true", default=None, help=text)
+        parser.addini(name, text, type="bool", default=False)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marks, and make room for what workers of xdist report."""
+    for mark in MARKS:
+        config.addinivalue_line("markers", mark)
+
+
+@pytest.fixture
+def tokenprof(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TestRecording]:
+    """Record the model calls of the test; `.report()`, `.sample()` and `.path` tell of them.
+
+    `.add(path)` brings in a recording made elsewhere, `.repeat(function)` runs an agent several times, each
+    as a run of its own.
+    """
+    from tokenprof.gate.pytest_gate import TestRecording
+
+    recording = TestRecording(request.node, tmp_path, dict(_marks(request.node)), options(request.config))
+    request.node.stash[_RECORDING] = recording
+    recording.open()
+    yield recording
+    recording.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Judge the cost of a test whose body has passed, as part of the test: too dear is failed."""
+    result = yield
+    recording = item.stash.get(_RECORDING, None)
+    if recording is not None:
+        recording.close()
+        problem = recording.judge()
+        if problem:
+            pytest.fail(problem, pytrace=False)
+    return result
+
+
+def _marks(node: pytest.Item) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name in ("token_budget", "token_baseline"):
+        arguments: dict[str, Any] = {}
+        found = False
+        # The nearest mark is named first; what it does not say, one further out does.
+        for mark in node.iter_markers(name):
+            if mark.args:
+                raise pytest.UsageError(f"{node.nodeid}: {name} takes keyword arguments only.")
+            arguments = {**mark.kwargs, **arguments}
+            found = True
+        if found:
+            yield name, arguments
+
+
+def options(config: pytest.Config) -> dict[str, Any]:
+    """Return the options, from the command line or else from the ini file."""
+    found: dict[str, Any] = {}
+    for name in [row[0] for row in (*OPTIONS, *FLAGS)]:
+        given = config.getoption(name)
+        found[name] = config.getini(name) if given is None else given
+    found["root"] = config.rootpath
+    return found
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give a marked test the fixture, so that a mark alone is enough."""
+    for item in items:
+        names = getattr(item, "fixturenames", None)
+        marked = any(item.get_closest_marker(name) for name in ("token_budget", "token_baseline"))
+        if marked and names is not None and "tokenprof" not in names:
+            names.insert(0, "tokenprof")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print what each test cost, and what was written to the baseline."""
+    rows: list[Any] = [
+        dict(report.user_properties)["tokenprof"]
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport)
+        and report.when == "call"
+        and "tokenprof" in dict(report.user_properties)
+    ]
+    given = options(config)
+    unknown = any(row["status"] == "no baseline" for row in rows)
+    if rows and (unknown or given["tokenprof_table"] or given["tokenprof_update"]):
+        from tokenprof.gate.pytest_gate import summarise
+
+        summarise(terminalreporter, rows, given)

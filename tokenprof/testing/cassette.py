@@ -1,0 +1,271 @@
+"""Replies of a provider on tape: recorded once over real HTTP, played back in CI without a key or a network.
+
+    with Cassette("tests/cassettes/inbox.jsonl", upstream="https://api.anthropic.com") as tape:
+        client = anthropic.Anthropic(base_url=tape.url)
+        run_my_agent(client)
+
+The agent's own code runs for real and talks to a server on 127.0.0.1; only the model is replayed. It knows no
+provider's format: whatever speaks HTTP can be taped. What is on the tape is what the test said and heard, so
+it holds content; headers that carry keys are never on it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import orjson
+
+from tokenprof.errors import InputError
+
+RECORD_VARIABLE = "TOKENPROF_RECORD"
+KEPT_HEADERS = (
+    "content-type",
+    "request-id",
+    "retry-after",
+    "x-should-retry",
+    "anthropic-ratelimit-unified-status",
+)
+NOT_FORWARDED = frozenset({"host", "content-length", "accept-encoding", "connection", "transfer-encoding"})
+MOST_DIFFERENCES = 5
+_SHOWN_CHARACTERS = 60
+
+
+class CassetteMismatchError(AssertionError):
+    """The code under test asked for something else than what is on the tape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taped:
+    """One request and its reply. `request` is the JSON body, or the text of a body that is none."""
+
+    method: str
+    path: str
+    request: Any
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+
+class Cassette:
+    """Plays a tape, or records one where there is none and recording is allowed.
+
+    `record` is true, false, or None for what the environment variable `TOKENPROF_RECORD` says. A `strict`
+    tape answers only requests that are on it word for word; a lenient one answers with the next reply to
+    the same path. Raises InputError for a tape that is missing or damaged, and `CassetteMismatchError` on
+    leaving if a strict tape was asked for something that is not on it.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        upstream: str = "https://api.anthropic.com",
+        record: bool | None = None,
+        strict: bool = True,
+    ):
+        self.path = Path(path)
+        self.upstream = upstream.rstrip("/")
+        self.strict = strict
+        self.mismatches: list[str] = []
+        wanted = bool(os.environ.get(RECORD_VARIABLE)) if record is None else record
+        self.mode: Literal["record", "replay"] = "record" if wanted else "replay"
+        self._lock = threading.Lock()
+        self._tape: list[Taped] = []
+        self._played: set[int] = set()
+        self._server: _Server | None = None
+        if self.mode == "replay":
+            self._tape = list(_read(self.path))
+
+    @property
+    def url(self) -> str:
+        """The base address to give to a client. Raises RuntimeError while the cassette is not in use."""
+        if self._server is None:
+            raise RuntimeError("The cassette is not playing; enter it first: `with cassette:`.")
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def unplayed(self) -> int:
+        """How many replies of the tape nobody has asked for."""
+        return len(self._tape) - len(self._played) if self.mode == "replay" else 0
+
+    def __enter__(self) -> Cassette:
+        """Start the server."""
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.cassette = self
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it; keep what was recorded, unless the code under test failed."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+        if self.mode == "record" and error is None:
+            _write(self.path, self._tape)
+        if self.mismatches and self.strict:
+            # What the client raised of the refusal says less than this.
+            raise CassetteMismatchError("\n".join(self.mismatches)) from error
+
+    def note(self, taped: Taped) -> None:
+        """Put an exchange on the tape."""
+        with self._lock:
+            self._tape.append(taped)
+
+    def reply_to(self, method: str, path: str, request: Any) -> Taped | str:
+        """Return the reply on the tape, or why there is none."""
+        with self._lock:
+            here = [
+                i
+                for i, taped in enumerate(self._tape)
+                if i not in self._played and (taped.method, taped.path) == (method, path)
+            ]
+            same = [i for i in here if self._tape[i].request == request]
+            chosen = same or ([] if self.strict else here)
+            if chosen:
+                self._played.add(chosen[0])
+                return self._tape[chosen[0]]
+            why = self._mismatch(method, path, request, here)
+            self.mismatches.append(why)
+            return why
+
+    def _mismatch(self, method: str, path: str, request: Any, here: list[int]) -> str:
+        number = len(self._played) + 1
+        if not here:
+            known = sum((taped.method, taped.path) == (method, path) for taped in self._tape)
+            return (
+                f"{self.path}: request {number} ({method} {path}) is one more than the {known} on the tape. "
+                f"If that is meant, record it again: {RECORD_VARIABLE}=1."
+            )
+        found = list(differences(self._tape[here[0]].request, request))
+        shown = "\n".join(f"  {line}" for line in found[:MOST_DIFFERENCES])
+        more = f"\n  … and {len(found) - MOST_DIFFERENCES} more" if len(found) > MOST_DIFFERENCES else ""
+        return (
+            f"{self.path}: request {number} ({method} {path}) is not the recorded one:\n{shown}{more}\n"
+            f"If that is meant, record it again: {RECORD_VARIABLE}=1."
+        )
+
+
+def differences(recorded: Any, now: Any, at: str = "") -> Iterator[str]:
+    """Yield where two JSON values differ, as `messages[1].content: recorded 'a', now 'b'`."""
+    if isinstance(recorded, dict) and isinstance(now, dict):
+        for key in [*recorded, *(key for key in now if key not in recorded)]:
+            place = f"{at}.{key}" if at else str(key)
+            if key not in now:
+                yield f"{place}: gone (recorded {_short(recorded[key])})"
+            elif key not in recorded:
+                yield f"{place}: new ({_short(now[key])})"
+            else:
+                yield from differences(recorded[key], now[key], place)
+    elif isinstance(recorded, list) and isinstance(now, list):
+        for index, (old, new) in enumerate(zip(recorded, now, strict=False)):
+            yield from differences(old, new, f"{at}[{index}]")
+        if len(recorded) != len(now):
+            yield f"{at}: recorded {len(recorded)} items, now {len(now)}"
+    elif recorded != now:
+        yield f"{at or 'body'}: recorded {_short(recorded)}, now {_short(now)}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}… ({len(text)} characters)"
+
+
+def _read(path: Path) -> Iterator[Taped]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise InputError(
+            f"The cassette {path} cannot be read ({error.strerror}). Record it once with {RECORD_VARIABLE}=1."
+        ) from None
+    for number, line in enumerate(lines, 1):
+        try:
+            yield Taped(**orjson.loads(line))
+        except (orjson.JSONDecodeError, TypeError):
+            raise InputError(f"{path}:{number} is no line of a cassette. Record it again.") from None
+
+
+def _write(path: Path, tape: list[Taped]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(orjson.dumps(taped) + b"\n" for taped in tape))
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    cassette: Cassette
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep quiet."""
+
+    def _answer(self) -> None:
+        data = self.rfile.read(int(self.headers.get("content-length") or 0))
+        try:
+            request: Any = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            request = data.decode("utf-8", "replace")
+        if self.server.cassette.mode == "record":
+            self._record(data, request)
+            return
+        reply = self.server.cassette.reply_to(self.command, self.path, request)
+        if isinstance(reply, str):
+            error = {"type": "error", "error": {"type": "invalid_request_error", "message": reply}}
+            self._send(
+                400, {"content-type": "application/json", "x-should-retry": "false"}, orjson.dumps(error)
+            )
+        else:
+            self._send(reply.status, reply.headers, reply.body.encode())
+
+    do_GET = do_POST = do_DELETE = do_PUT = _answer  # noqa: N815 - names that http.server calls
+
+    def _send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _record(self, data: bytes, request: Any) -> None:
+        address = urlsplit(self.server.cassette.upstream)
+        kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+        connection = kind(address.netloc, timeout=600)
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in NOT_FORWARDED}
+        # Uncoded, so that the tape can be read and reviewed.
+        headers["accept-encoding"] = "identity"
+        try:
+            connection.request(self.command, address.path + self.path, body=data, headers=headers)
+            response = connection.getresponse()
+            kept = {k: v for k in KEPT_HEADERS if (v := response.headers.get(k)) is not None}
+            self.send_response(response.status)
+            for name, value in kept.items():
+                self.send_header(name, value)
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            body = bytearray()
+            while chunk := response.read1(65536):
+                body += chunk
+                self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+                self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
+        finally:
+            connection.close()
+        self.server.cassette.note(
+            Taped(self.command, self.path, request, response.status, kept, body.decode("utf-8", "replace"))
+        )
