@@ -1,0 +1,63 @@
+"""Runs of a small agent whose costs are known, and a pytest project that tests it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anthropic
+import genai_prices
+import numpy
+import pytest
+
+import tokenprof.gate.pytest_gate
+import tokenprof.hardware
+import tokenprof.ledger
+import tokenprof.pricing.book
+import tokenprof.read
+import tokenprof.testing
+
+# A session inside the session forgets what it imported, and numpy cannot be imported twice.
+LOADED = (anthropic, genai_prices, numpy, tokenprof)
+
+pytest_plugins = ["pytester"]
+
+AGENT = """
+import anthropic, pytest
+from tokenprof.testing import LoopbackProvider, Reply
+
+SYSTEM = "You are a careful clerk. " * {words}
+
+def agent(turns=3, system=SYSTEM):
+    with LoopbackProvider([Reply.text("Hello there, friend.")] * turns) as provider:
+        with anthropic.Anthropic(api_key="x", base_url=provider.url) as client:
+            for number in range(turns):
+                client.messages.create(
+                    model="claude-opus-4-8", max_tokens=50, system=system,
+                    messages=[{{"role": "user", "content": f"hi {{number}}"}}],
+                )
+"""
+
+
+class Project:
+    """A pytest project with an agent and tests of it."""
+
+    def __init__(self, pytester: pytest.Pytester):
+        self.pytester = pytester
+        pytester.makeini(
+            "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
+            "filterwarnings = error\naddopts = --strict-markers"
+        )
+
+    @property
+    def baseline(self) -> Path:
+        return self.pytester.path / "tokenprof-baseline.json"
+
+    def run(self, tests: str, *arguments: str, words: int = 200) -> pytest.RunResult:
+        self.pytester.makepyfile(test_agent=AGENT.format(words=words) + tests)
+        run = self.pytester.runpytest_subprocess if "-n" in arguments else self.pytester.runpytest_inprocess
+        return run("-p", "no:cacheprovider", *arguments)
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Project:
+    return Project(pytester)

@@ -1,0 +1,155 @@
+"""Cassettes: the agent runs for real, the model is replayed, and what differs is named."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from tokenprof.errors import InputError
+from tokenprof.testing import Cassette, CassetteMismatchError, LoopbackProvider, Reply
+from tokenprof.testing.cassette import differences
+
+
+def ask(tape: Cassette, text: str = "hello", *, stream: bool = False) -> str:
+    with anthropic.Anthropic(api_key="sk-secret", base_url=tape.url, max_retries=0) as client:
+        request: dict[str, Any] = {
+            "model": "claude-opus-4-8",
+            "max_tokens": 50,
+            "messages": [{"role": "user", "content": text}],
+        }
+        if stream:
+            with client.messages.stream(**request) as events:
+                return events.get_final_text()
+        return str(client.messages.create(**request).content[0].text)  # type: ignore[union-attr]
+
+
+def taped(path: Path, *texts: str, stream: bool = False) -> list[str]:
+    replies = [Reply.text(f"answer {number}") for number in range(len(texts))]
+    with LoopbackProvider(replies) as provider, Cassette(path, upstream=provider.url, record=True) as tape:
+        return [ask(tape, text, stream=stream) for text in texts]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_was_recorded_is_played_back_without_the_provider(tmp_path: Path, stream: bool) -> None:
+    path = tmp_path / "tape.jsonl"
+    recorded = taped(path, "one", "two", stream=stream)
+    with Cassette(path, record=False) as tape:
+        assert [ask(tape, "two", stream=stream), ask(tape, "one", stream=stream)] == recorded[::-1]
+        assert tape.unplayed == 0
+    assert "sk-secret" not in path.read_text("utf-8")
+
+
+def play(path: Path, *texts: str) -> None:
+    """Play a strict tape to an agent that goes on when it is refused."""
+    with Cassette(path, record=False) as tape:
+        for text in texts:
+            with contextlib.suppress(anthropic.BadRequestError):
+                ask(tape, text)
+
+
+def test_a_request_that_is_not_on_the_tape_fails_and_says_what_differs(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    taped(path, "one")
+    with pytest.raises(CassetteMismatchError, match=r"messages\[0\]\.content: recorded 'one', now 'uno'"):
+        play(path, "uno")
+
+
+def test_the_client_is_told_too(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    taped(path, "one")
+    tape = Cassette(path, record=False, strict=True)
+    tape.__enter__()
+    with pytest.raises(anthropic.BadRequestError, match="is not the recorded one"):
+        ask(tape, "uno")
+    with pytest.raises(CassetteMismatchError):
+        tape.__exit__(None, None, None)
+
+
+def test_a_request_too_many_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    taped(path, "one")
+    with pytest.raises(CassetteMismatchError, match=r"request 2 .* is one more than the 1 on the tape"):
+        play(path, "one", "one")
+
+
+def test_a_lenient_tape_answers_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    recorded = taped(path, "one", "two")
+    with Cassette(path, record=False, strict=False) as tape:
+        assert [ask(tape, "other"), ask(tape, "words")] == recorded
+
+
+def test_errors_of_the_provider_are_on_the_tape_too(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    with (
+        LoopbackProvider([Reply.error(529)]) as provider,
+        Cassette(path, upstream=provider.url, record=True) as tape,
+        pytest.raises(anthropic.APIStatusError),
+    ):
+        ask(tape)
+    with Cassette(path, record=False) as tape, pytest.raises(anthropic.APIStatusError) as caught:
+        ask(tape)
+    assert caught.value.status_code == 529
+
+
+def test_the_format_of_the_provider_does_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    message = {"role": "assistant", "content": "hi"}
+    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    body = {"id": "c1", "object": "chat.completion", "created": 1, "model": "gpt-5.4", "choices": [choice]}
+    line = {
+        "method": "POST",
+        "path": "/chat/completions",
+        "request": {"messages": [{"role": "user", "content": "hello"}], "model": "gpt-5.4"},
+        "status": 200,
+        "headers": {"content-type": "application/json"},
+        "body": json.dumps(body),
+    }
+    path.write_text(json.dumps(line) + "\n", "utf-8")
+    with Cassette(path, record=False) as tape, openai.OpenAI(api_key="x", base_url=tape.url) as client:
+        answer = client.chat.completions.create(
+            model="gpt-5.4", messages=[{"role": "user", "content": "hello"}]
+        )
+    assert answer.choices[0].message.content == "hi"
+
+
+def test_a_missing_or_damaged_tape_says_how_to_record(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="TOKENPROF_RECORD=1"):
+        Cassette(tmp_path / "none.jsonl", record=False)
+    damaged = tmp_path / "damaged.jsonl"
+    damaged.write_text("{}\n")
+    with pytest.raises(InputError, match=r"damaged\.jsonl:1"):
+        Cassette(damaged, record=False)
+
+
+def test_nothing_is_kept_of_a_recording_that_failed(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+
+    def fail() -> None:
+        with (
+            LoopbackProvider([Reply.text("a")]) as provider,
+            Cassette(path, upstream=provider.url, record=True) as tape,
+        ):
+            ask(tape)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not path.exists()
+
+
+def test_differences_name_the_place() -> None:
+    old = {"a": [1, {"b": "x"}], "gone": 1}
+    new = {"a": [1, {"b": "y"}, 3], "new": "z" * 100}
+    assert list(differences(old, new)) == [
+        "a[1].b: recorded 'x', now 'y'",
+        "a: recorded 2 items, now 3",
+        "gone: gone (recorded 1)",
+        f"new: new ('{'z' * 59}… (102 characters))",
+    ]
