@@ -18,6 +18,7 @@ COMMAND_MODULES = (
     "tokenprof.count_cli",
     "tokenprof.disclosure_cli",
     "tokenprof.gate.cli",
+    "tokenprof.proxy.cli",
     "tokenprof.chain_cli",
     "tokenprof.reconcile",
     "tokenprof.pricing.cli",

@@ -1,0 +1,1 @@
+"""A recording reverse proxy on the loopback interface, and commands profiled from outside."""

@@ -1,0 +1,66 @@
+"""A command run as a child: its environment, its signals, its exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from types import FrameType
+
+from tokenprof.errors import InputError
+
+FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+
+LOOPBACK = "127.0.0.1"
+
+
+def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command to its end and return its exit code, as a shell would: 128 + n for a signal n.
+
+    Signals sent to us go on to it; ours is not to end before it does. Raises InputError where the
+    command cannot be started.
+    """
+    early: list[int] = []
+    child: subprocess.Popen[bytes] | None = None
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        if child is None:
+            early.append(number)
+        # A terminal sends its Ctrl-C and Ctrl-\\ to the child as well; twice would be one too many.
+        elif not (number in _FROM_TERMINAL and _in_foreground()):
+            child.send_signal(number)
+
+    numbers = [getattr(signal, name) for name in FORWARDED if hasattr(signal, name)]
+    before = {number: signal.signal(number, forward) for number in numbers}
+    try:
+        child = subprocess.Popen(list(command), env=dict(environment))
+        for number in early:
+            child.send_signal(number)
+        code = child.wait()
+    except OSError as error:
+        raise InputError(f"{command[0]} cannot be run: {error.strerror or error}.") from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return code if code >= 0 else 128 - code
+
+
+_FROM_TERMINAL = {getattr(signal, name) for name in ("SIGINT", "SIGQUIT") if hasattr(signal, name)}
+
+
+def _in_foreground() -> bool:
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except (OSError, AttributeError):
+        return False
+
+
+def not_proxied(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that keep a client from taking a company's HTTP proxy to our loopback address."""
+    told = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    hosts = [host.strip() for host in told.split(",") if host.strip()]
+    if "*" in hosts:
+        return {}
+    value = ",".join([*hosts, *([] if LOOPBACK in hosts else [LOOPBACK])])
+    return {"no_proxy": value, "NO_PROXY": value}

@@ -1,0 +1,140 @@
+"""A copy of what passes through the proxy, handed to the recorder when an exchange has ended."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tokenprof.proxy.wires import interpreter_of, wire_of
+from tokenprof.record.exchange import Exchange
+from tokenprof.record.recorder import Recorder
+from tokenprof.record.span import start_span
+
+log = logging.getLogger("tokenprof")
+
+HEADERS_READ = ("content-encoding", "content-type", "request-id")
+REMEMBERED_FAILURES = 256
+"""So many failed requests are remembered, to know their repetitions as attempts at the same call."""
+
+
+class Copy:
+    """What one attempt at a model call looks like as it passes. Nothing here raises into the relay."""
+
+    def __init__(self, exchange: Exchange, retries: Retries, recorder: Recorder):
+        self._exchange = exchange
+        self._retries = retries
+        self._recorder = recorder
+        self._chunks: list[bytes] = []
+        self._ended = False
+        self._lock = threading.Lock()
+        self._ticket = recorder.watch(self.end)
+
+    def answered(self, status_code: int, headers: Mapping[str, str]) -> None:
+        """Note the head of the response; `headers` by name in lower case."""
+        self._exchange.status_code = status_code
+        self._exchange.headers = {name: headers[name] for name in HEADERS_READ if name in headers}
+
+    def take(self, chunk: bytes) -> None:
+        """Note a chunk of the response's body."""
+        if self._exchange.first_byte_ns is None:
+            self._exchange.first_byte_ns = time.time_ns()
+        self._chunks.append(chunk)
+
+    def end(self, *, complete: bool = False, failure: str | None = None) -> None:
+        """Hand over what was seen, once: whole, cut (without a `failure`), or failed."""
+        with self._lock:
+            if self._ended:
+                return
+            self._ended = True
+        exchange = self._exchange
+        exchange.ended_ns = time.time_ns()
+        exchange.body = b"".join(self._chunks)
+        exchange.complete = complete
+        exchange.failure = failure
+        self._chunks.clear()
+        self._retries.ended(exchange)
+        self._recorder.unwatch(self._ticket)
+        self._recorder.submit(exchange)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    call: str
+    attempts: int
+
+
+class Retries:
+    """Knows a repeated request as the next attempt at the same call.
+
+    The SDKs number their attempts in a header, but a harness with a retry loop of its own does not;
+    it sends the same bytes again.
+    """
+
+    def __init__(self) -> None:
+        self._failed: dict[bytes, _Failed] = {}
+        self._lock = threading.Lock()
+
+    def attempt(self, request: bytes, header: str) -> tuple[str, int]:
+        """Return the call that a request is an attempt at, and how many attempts it has had before."""
+        with self._lock:
+            before = self._failed.get(_digest(request))
+        told = int(header) if header.isdecimal() else 0
+        if before is None:
+            return secrets.token_hex(8), told
+        return before.call, max(told, before.attempts)
+
+    def ended(self, exchange: Exchange) -> None:
+        """Remember a failed attempt; forget those before one that was answered."""
+        answered = exchange.status_code is not None and 200 <= exchange.status_code < 300
+        with self._lock:
+            if answered and exchange.failure is None:
+                self._failed.pop(_digest(exchange.request), None)
+                return
+            self._failed[_digest(exchange.request)] = _Failed(exchange.call, exchange.retries_taken + 1)
+            if len(self._failed) > REMEMBERED_FAILURES:
+                del self._failed[next(iter(self._failed))]
+
+
+class Observer:
+    """Makes a copy of each model call that passes, for one recorder."""
+
+    def __init__(self, recorder: Recorder):
+        self._recorder = recorder
+        self._retries = Retries()
+
+    def begin(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Copy | None:
+        """Return the copy to fill; None for what is no model call, or of a kind that no adapter reads.
+
+        Never raises.
+        """
+        try:
+            return self._begin(method, target, headers, body)
+        except Exception:
+            log.warning("tokenprof could not note a request to %s", target.partition("?")[0], exc_info=True)
+            return None
+
+    def _begin(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Copy | None:
+        wire = wire_of(method, target)
+        interpret = interpreter_of(wire) if wire else None
+        if wire is None or interpret is None:
+            return None
+        call, retries_taken = self._retries.attempt(body, headers.get("x-stainless-retry-count", ""))
+        exchange = Exchange(
+            interpret=interpret,
+            provider=wire.provider,
+            request=body,
+            started_ns=time.time_ns(),
+            call=headers.get("idempotency-key") or call,
+            retries_taken=retries_taken,
+        )
+        start_span(exchange, "")
+        return Copy(exchange, self._retries, self._recorder)
+
+
+def _digest(request: bytes) -> bytes:
+    return hashlib.blake2b(request, digest_size=16).digest()

@@ -1,0 +1,106 @@
+"""The provider behind the proxy: where it is, and a connection to it with its certificate verified."""
+
+from __future__ import annotations
+
+import select
+import ssl
+import urllib.request
+from base64 import b64encode
+from dataclasses import dataclass
+from functools import cache
+from http.client import HTTPConnection, HTTPSConnection
+from urllib.parse import unquote, urlsplit
+
+from tokenprof.errors import InputError
+
+CONNECT_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """An origin that requests go on to, and the path that its API starts at (without a closing slash)."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str = ""
+
+    @property
+    def authority(self) -> str:
+        """What belongs into the Host header: the port only where it is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def upstream_at(url: str) -> Upstream:
+    """Return the upstream that a base address names. Raises InputError for what is no http(s) address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise InputError(f"{url!r} is no address ({error}); write it like https://api.example.com.") from None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        raise InputError(f"{url!r} is no http or https address; write it like https://api.example.com.")
+    return Upstream(
+        parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme], parts.path.rstrip("/")
+    )
+
+
+def connect(upstream: Upstream) -> HTTPConnection:
+    """Open a connection, through the HTTP proxy that the environment names for this host, if any.
+
+    Raises OSError where the upstream cannot be reached, and its subclass `ssl.SSLError` where it cannot
+    show a certificate that this machine trusts (`SSL_CERT_FILE` adds one).
+    """
+    via = _environment_proxy(upstream)
+    first = via or upstream
+    if upstream.scheme == "https":
+        connection: HTTPConnection = HTTPSConnection(
+            first.host, first.port, timeout=CONNECT_TIMEOUT_S, context=_tls()
+        )
+    else:
+        connection = HTTPConnection(first.host, first.port, timeout=CONNECT_TIMEOUT_S)
+    if via is not None:
+        connection.set_tunnel(upstream.host, upstream.port, headers=_proxy_credentials(upstream))
+    connection.connect()
+    # How long an answer may take is for the client to say: it hangs up, and so do we.
+    connection.sock.settimeout(None)
+    return connection
+
+
+def is_stale(connection: HTTPConnection) -> bool:
+    """Whether the upstream has closed, or said something unasked on, a connection that was kept open."""
+    if connection.sock is None:
+        return True
+    return bool(select.select([connection.sock], [], [], 0)[0])
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _proxy_url(upstream: Upstream) -> str | None:
+    if urllib.request.proxy_bypass(upstream.host):
+        return None
+    return urllib.request.getproxies().get(upstream.scheme)
+
+
+def _environment_proxy(upstream: Upstream) -> Upstream | None:
+    url = _proxy_url(upstream)
+    if not url:
+        return None
+    return upstream_at(url if "://" in url else f"http://{url}")
+
+
+def _proxy_credentials(upstream: Upstream) -> dict[str, str]:
+    parts = urlsplit(_proxy_url(upstream) or "")
+    if not parts.username:
+        return {}
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {"Proxy-Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
