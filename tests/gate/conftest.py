@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import anthropic
-import genai_prices
-import numpy
 import pytest
 
-import tokenprof.gate.pytest_gate
-import tokenprof.hardware
-import tokenprof.ledger
-import tokenprof.pricing.book
-import tokenprof.read
+import tokenprof
 import tokenprof.testing
+from tokenprof.gate.runs import samples_of_file
 
-# A session inside the session forgets what it imported, and numpy cannot be imported twice.
-LOADED = (anthropic, genai_prices, numpy, tokenprof)
+# A session inside the session forgets what it imported, and numpy cannot be imported twice: one run of
+# everything loads it all beforehand.
+with tempfile.TemporaryDirectory() as _folder:
+    with (
+        tokenprof.testing.LoopbackProvider([tokenprof.testing.Reply.text("a")]) as _provider,
+        tokenprof.profile(Path(_folder) / "run.jsonl"),
+        anthropic.Anthropic(api_key="x", base_url=_provider.url) as _client,
+    ):
+        _client.messages.create(
+            model="claude-opus-4-8", max_tokens=1, messages=[{"role": "user", "content": "a"}]
+        )
+    samples_of_file(Path(_folder) / "run.jsonl", hardware=True)
 
 pytest_plugins = ["pytester"]
 
