@@ -129,6 +129,8 @@ class _Connection(BaseHTTPRequestHandler):
                     response.status, {name.lower(): value for name, value in response.headers.items()}
                 )
             relay_response(response, self.wfile, self.request_version, copy)
+            # Frees the connection for the next request; a body read by `read1` does not.
+            response.close()
         if copy is not None:
             copy.end(complete=True)
         if response.will_close:
@@ -156,12 +158,13 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _send(self, connection: HTTPConnection, upstream: Upstream, target: str, body: bytes | None) -> None:
         connection.putrequest(self.command, target, skip_host=True, skip_accept_encoding=True)
-        connection.putheader("Host", upstream.authority)
         named = {name.strip().lower() for name in self.headers.get("connection", "").split(",")}
         for name, value in self.headers.items():
-            if name.lower() not in HOP_BY_HOP | named | {"host", "expect", "content-length"}:
+            if name.lower() == "host":
+                connection.putheader(name, upstream.authority)
+            elif name.lower() not in HOP_BY_HOP | named | {"expect"}:
                 connection.putheader(name, value.encode("latin-1"))
-        if body is not None:
+        if body is not None and "content-length" not in self.headers:
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)
 

@@ -1,0 +1,181 @@
+"""What a client sees through the proxy is what it sees without it; so is what the provider sees."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+
+import pytest
+from canned import CannedServer, Piece, Seen, ask
+
+from tokenprof.proxy.observe import Observer
+from tokenprof.proxy.server import RecordingProxy
+from tokenprof.proxy.upstream import upstream_at
+from tokenprof.record.recorder import Recorder
+
+EVENT = b'event: ping\ndata: {"type": "ping"}\n\n'
+STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nRequest-Id: req_1\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
+)
+ERROR = b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def plain(head: bytes, body: bytes) -> bytes:
+    return b"HTTP/1.1 " + head + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+ANSWERS: dict[str, list[Piece]] = {
+    "message": [plain(b"200 OK\r\ncontent-type: application/json", b'{"type": "message"}')],
+    "compressed": [
+        plain(b"200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip", gzip.compress(b"{}"))
+    ],
+    "rate limit, headers repeated": [
+        plain(b"429 Too Many Requests\r\nretry-after: 7\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2", ERROR)
+    ],
+    "overloaded, a reason of its own": [plain(b"529 Site is overloaded", ERROR)],
+    "server error without a body": [plain(b"500 Internal Server Error", b"")],
+    "redirect": [plain(b"307 Temporary Redirect\r\nlocation: https://elsewhere.example/", b"")],
+    "no content": [b"HTTP/1.1 204 No Content\r\nx-left: 1\r\n\r\n"],
+    "stream": [STREAM_HEAD, chunk(EVENT), chunk(EVENT), b"0\r\n\r\n"],
+    "stream, events split": [STREAM_HEAD, chunk(EVENT[:9]), chunk(EVENT[9:] + EVENT), b"0\r\n\r\n"],
+    "stream cut between events": [STREAM_HEAD, chunk(EVENT)],
+    "stream cut within a chunk": [STREAM_HEAD, chunk(EVENT), chunk(EVENT)[:12]],
+    "body cut": [plain(b"200 OK", b"x" * 100)[:-40]],
+    "body until the connection closes": [
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n",
+        b"all of it",
+    ],
+    "no answer": [],
+}
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Iterator[Recorder]:
+    recorder = Recorder(tmp_path / "run.jsonl")
+    yield recorder
+    recorder.close()
+    assert recorder.problems == 0
+
+
+def proxy_to(server: CannedServer, recorder: Recorder) -> RecordingProxy:
+    return RecordingProxy({"/anthropic": upstream_at(server.url)}, Observer(recorder))
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_answer_arrives_as_it_was_sent(name: str, recorder: Recorder) -> None:
+    with CannedServer(ANSWERS[name]) as server, proxy_to(server, recorder) as proxy:
+        direct = ask(server.url)
+        through = ask(proxy.url("/anthropic"))
+    assert without_framing(through) == without_framing(direct)
+
+
+def test_a_head_request_is_answered_without_a_body(recorder: Recorder) -> None:
+    answer: list[Piece] = [b"HTTP/1.1 200 OK\r\nContent-Length: 42\r\n\r\n"]
+    with CannedServer(answer) as server, proxy_to(server, recorder) as proxy:
+        direct = ask(server.url, None, method="HEAD")
+        assert ask(proxy.url("/anthropic"), None, method="HEAD") == direct
+
+
+def test_a_request_arrives_as_it_was_sent(recorder: Recorder) -> None:
+    headers = {"X-Api-Key": "k", "anthropic-beta": "a,b", "Accept-Encoding": "zstd, br", "X-Odd": "caf\xe9"}
+    with CannedServer(ANSWERS["message"]) as server, proxy_to(server, recorder) as proxy:
+        ask(server.url, b'{"model": "\xc3\xa9"}', headers=headers)
+        ask(proxy.url("/anthropic"), b'{"model": "\xc3\xa9"}', headers=headers)
+        direct, through = server.requests
+    assert through == direct
+
+
+def test_a_piece_is_passed_on_before_the_next_is_sent(recorder: Recorder) -> None:
+    received = threading.Event()
+
+    def until_received(_: socket.socket) -> None:
+        assert received.wait(20)
+
+    pieces: list[Piece] = [STREAM_HEAD, chunk(EVENT), until_received, chunk(EVENT), b"0\r\n\r\n"]
+    with CannedServer(pieces) as server, proxy_to(server, recorder) as proxy:
+        with closing(connect(proxy)) as connection:
+            response = post(connection)
+            assert response.read1() == EVENT
+            received.set()
+            assert response.read() == EVENT
+
+
+def test_an_upstream_that_cannot_be_reached_is_told_and_ends_the_connection(recorder: Recorder) -> None:
+    told: list[str] = []
+    with CannedServer([]) as gone:
+        upstream = upstream_at(gone.url)
+    with RecordingProxy({"": upstream}, Observer(recorder), notice=told.append) as proxy:
+        assert ask(proxy.url()).ended == "RemoteDisconnected"
+    assert len(told) == 1
+    assert told[0].startswith(f"cannot reach http://127.0.0.1:{upstream.port}: ")
+
+
+@pytest.mark.parametrize("first", [[], [STREAM_HEAD, chunk(EVENT)]], ids=["before the answer", "within it"])
+def test_a_client_that_hangs_up_hangs_up_at_the_provider(first: list[Piece], recorder: Recorder) -> None:
+    asked, hung_up = threading.Event(), threading.Event()
+
+    def until_hangup(provider_side: socket.socket) -> None:
+        asked.set()
+        assert provider_side.recv(1) == b""
+        hung_up.set()
+
+    with CannedServer([*first, until_hangup]) as server, proxy_to(server, recorder) as proxy:
+        connection = connect(proxy)
+        connection.request("POST", "/anthropic/v1/messages", b"{}")
+        assert asked.wait(20)
+        connection.close()
+        assert hung_up.wait(20)
+
+
+def test_a_connection_kept_alive_is_one_connection_to_the_provider(recorder: Recorder) -> None:
+    with CannedServer(ANSWERS["message"], keep_alive=True) as server, proxy_to(server, recorder) as proxy:
+        with closing(connect(proxy)) as connection:
+            for _ in range(3):
+                assert post(connection).read() == b'{"type": "message"}'
+    assert (len(server.requests), server.connections) == (3, 1)
+
+
+def test_a_connection_that_the_provider_closed_is_made_anew(recorder: Recorder) -> None:
+    with CannedServer(ANSWERS["message"]) as server, proxy_to(server, recorder) as proxy:
+        with closing(connect(proxy)) as connection:
+            for _ in range(2):
+                assert post(connection).read() == b'{"type": "message"}'
+    assert server.connections == 2
+
+
+def test_a_request_in_chunks_arrives_whole(recorder: Recorder) -> None:
+    with CannedServer(ANSWERS["message"]) as server, proxy_to(server, recorder) as proxy:
+        with closing(connect(proxy)) as connection:
+            connection.request(
+                "POST", "/anthropic/v1/messages", iter([b'{"mod', b'el": "m"}']), encode_chunked=True
+            )
+            assert connection.getresponse().status == 200
+    assert server.requests[0].endswith(b'\r\n\r\n{"model": "m"}')
+
+
+def connect(proxy: RecordingProxy) -> HTTPConnection:
+    return HTTPConnection(proxy.url("/anthropic").split("/")[2], timeout=20)
+
+
+def post(connection: HTTPConnection) -> HTTPResponse:
+    connection.request("POST", "/anthropic/v1/messages", b"{}")
+    return connection.getresponse()
+
+
+def without_framing(seen: Seen) -> Seen:
+    """What a client is told, but for how the message is framed on this connection."""
+    headers = tuple((name, value) for name, value in seen.headers if name.lower() not in FRAMING)
+    return Seen(seen.status, seen.reason, headers, seen.body, seen.ended)
+
+
+FRAMING = {"connection", "transfer-encoding"}
