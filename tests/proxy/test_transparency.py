@@ -102,12 +102,15 @@ def test_a_piece_is_passed_on_before_the_next_is_sent(recorder: Recorder) -> Non
         assert received.wait(20)
 
     pieces: list[Piece] = [STREAM_HEAD, chunk(EVENT), until_received, chunk(EVENT), b"0\r\n\r\n"]
-    with CannedServer(pieces) as server, proxy_to(server, recorder) as proxy:
-        with closing(connect(proxy)) as connection:
-            response = post(connection)
-            assert response.read1() == EVENT
-            received.set()
-            assert response.read() == EVENT
+    with (
+        CannedServer(pieces) as server,
+        proxy_to(server, recorder) as proxy,
+        closing(connect(proxy)) as connection,
+    ):
+        response = post(connection)
+        assert response.read1() == EVENT
+        received.set()
+        assert response.read() == EVENT
 
 
 def test_an_upstream_that_cannot_be_reached_is_told_and_ends_the_connection(recorder: Recorder) -> None:
@@ -138,28 +141,37 @@ def test_a_client_that_hangs_up_hangs_up_at_the_provider(first: list[Piece], rec
 
 
 def test_a_connection_kept_alive_is_one_connection_to_the_provider(recorder: Recorder) -> None:
-    with CannedServer(ANSWERS["message"], keep_alive=True) as server, proxy_to(server, recorder) as proxy:
-        with closing(connect(proxy)) as connection:
-            for _ in range(3):
-                assert post(connection).read() == b'{"type": "message"}'
+    with (
+        CannedServer(ANSWERS["message"], keep_alive=True) as server,
+        proxy_to(server, recorder) as proxy,
+        closing(connect(proxy)) as connection,
+    ):
+        for _ in range(3):
+            assert post(connection).read() == b'{"type": "message"}'
     assert (len(server.requests), server.connections) == (3, 1)
 
 
 def test_a_connection_that_the_provider_closed_is_made_anew(recorder: Recorder) -> None:
-    with CannedServer(ANSWERS["message"]) as server, proxy_to(server, recorder) as proxy:
-        with closing(connect(proxy)) as connection:
-            for _ in range(2):
-                assert post(connection).read() == b'{"type": "message"}'
+    with (
+        CannedServer(ANSWERS["message"]) as server,
+        proxy_to(server, recorder) as proxy,
+        closing(connect(proxy)) as connection,
+    ):
+        for _ in range(2):
+            assert post(connection).read() == b'{"type": "message"}'
     assert server.connections == 2
 
 
 def test_a_request_in_chunks_arrives_whole(recorder: Recorder) -> None:
-    with CannedServer(ANSWERS["message"]) as server, proxy_to(server, recorder) as proxy:
-        with closing(connect(proxy)) as connection:
-            connection.request(
-                "POST", "/anthropic/v1/messages", iter([b'{"mod', b'el": "m"}']), encode_chunked=True
-            )
-            assert connection.getresponse().status == 200
+    with (
+        CannedServer(ANSWERS["message"]) as server,
+        proxy_to(server, recorder) as proxy,
+        closing(connect(proxy)) as connection,
+    ):
+        connection.request(
+            "POST", "/anthropic/v1/messages", iter([b'{"mod', b'el": "m"}']), encode_chunked=True
+        )
+        assert connection.getresponse().status == 200
     assert server.requests[0].endswith(b'\r\n\r\n{"model": "m"}')
 
 
