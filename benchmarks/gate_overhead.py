@@ -33,10 +33,10 @@ def main() -> None:
             without.append(session(folder, "-p", "no:tokenprof"))
             with_plugin.append(session(folder))
     pairs = [a - b for a, b in zip(with_plugin[1:], without[1:], strict=True)]
+    before, after = statistics.median(without[1:]), statistics.median(with_plugin[1:])
     print(
-        f"without {statistics.median(without[1:]) * 1e3:.0f} ms, with {statistics.median(with_plugin[1:]) * 1e3:.0f} "
-        f"ms; difference of pairs: median {statistics.median(pairs) * 1e3:+.1f} ms, "
-        f"ratio {statistics.median(with_plugin[1:]) / statistics.median(without[1:]):.3f}"
+        f"without {before * 1e3:.0f} ms, with {after * 1e3:.0f} ms; "
+        f"difference of pairs: median {statistics.median(pairs) * 1e3:+.1f} ms, ratio {after / before:.3f}"
     )
 
 

@@ -45,6 +45,8 @@ def run_check(options: argparse.Namespace) -> int:
 
     if options.update and not options.baseline:
         raise InputError("--update writes a baseline; say which: --baseline FILE.")
+    if options.output and options.output in (options.baseline, *options.files):
+        raise InputError(f"-o {options.output} would overwrite what is read; name another file.")
     budget = parse_budget(parse_items(options.budget))
     settings = settings_from(options.tolerance, options.measures, prices=options.prices)
     samples: dict[str, list[Any]] = {}
