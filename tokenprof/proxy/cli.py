@@ -7,7 +7,7 @@ import itertools
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +56,7 @@ def _add_record(parser: argparse.ArgumentParser) -> None:
 def run_proxy(options: argparse.Namespace) -> int:
     """`tokenprof proxy`: serve until interrupted."""
     path = options.record or _free_name()
+    _require_recordable(path)
     with _proxy(path, os.environ, port=options.port, upstream=options.upstream) as proxy:
         _say(f"recording to {path}; stop with Ctrl-C")
         for variable, url in _addresses(proxy, options.upstream).items():
@@ -69,17 +70,43 @@ def run_proxy(options: argparse.Namespace) -> int:
 
 def run_command(options: argparse.Namespace) -> int:
     """`tokenprof run`: run a command, report its calls on standard error, return its exit code."""
-    from tokenprof.proxy.child import not_proxied, run_child
+    from tokenprof.proxy.child import run_child
 
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:
         raise InputError("tokenprof run needs a command; write it behind two dashes: tokenprof run -- claude")
     path = (options.record or _free_name()).absolute()
-    with _proxy(path, os.environ) as proxy:
-        code = run_child(command, {**os.environ, **not_proxied(os.environ), **_addresses(proxy)})
+    _require_recordable(path)
+    if not options.proxy and (environment := _inside(command, path)):
+        code = run_child(command, environment)
+    else:
+        with _proxy(path, os.environ) as proxy:
+            code = run_child(command, _behind(proxy))
     if not options.no_report:
         _report(path)
     return code
+
+
+def _inside(command: Sequence[str], path: Path) -> dict[str, str] | None:
+    """Return the environment in which a Python command records itself; None for one that cannot."""
+    from tokenprof.proxy.python_command import has_tokenprof, python_of, recording_environment
+
+    python = python_of(command, os.environ)
+    if python is None:
+        return None
+    if not has_tokenprof(python, os.environ):
+        _say(f"tokenprof is not installed for {python}; its calls are recorded through the proxy")
+        return None
+    return {**os.environ, **recording_environment(path, os.environ)}
+
+
+def _behind(proxy: RecordingProxy) -> dict[str, str]:
+    from tokenprof.proxy.child import not_proxied
+    from tokenprof.session import RUN_VARIABLE
+
+    # What the proxy records the child is not to record a second time.
+    own = {name: value for name, value in os.environ.items() if name != RUN_VARIABLE}
+    return {**own, **not_proxied(own), **_addresses(proxy)}
 
 
 @contextmanager
@@ -99,10 +126,7 @@ def _proxy(
             for wire in WIRES
         }
     )
-    try:
-        recorder = Recorder(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be recorded to: {error.strerror or error}.") from None
+    recorder = Recorder(path)
     try:
         with _listening(routes, Observer(recorder), port) as proxy:
             yield proxy
@@ -132,9 +156,27 @@ def _free_name() -> Path:
     return next(path for path in map(Path, names) if not path.exists())
 
 
+def _require_recordable(path: Path) -> None:
+    """Raise InputError now where a recording could not be written once the command runs."""
+    from tokenprof import __version__
+    from tokenprof.record.writer import RunWriter
+
+    try:
+        RunWriter(path, {}, __version__).close()
+    except OSError as error:
+        raise InputError(f"{path} cannot be recorded to: {error.strerror or error}") from None
+
+
+def _remove_if_empty(path: Path) -> bool:
+    if path.exists() and path.stat().st_size:
+        return False
+    path.unlink(missing_ok=True)
+    return True
+
+
 def _report(path: Path) -> None:
     """Report on standard error: standard output is the command's own. What goes wrong costs no exit code."""
-    if not path.exists() or not path.stat().st_size:
+    if _remove_if_empty(path):
         _say(
             "no model call was seen. A client that reads neither ANTHROPIC_BASE_URL nor OPENAI_BASE_URL "
             "has to be given the address of `tokenprof proxy` in its own settings."

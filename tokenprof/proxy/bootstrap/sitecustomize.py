@@ -1,0 +1,25 @@
+"""Runs before a Python program that `tokenprof run` has started; lets tokenprof see its model calls.
+
+The program's own `sitecustomize`, which this one hides, runs after it. Whatever goes wrong with tokenprof,
+the program starts; what goes wrong in its own `sitecustomize` is told as Python would tell it.
+"""
+
+import contextlib
+import importlib
+import sys
+from pathlib import Path
+
+with contextlib.suppress(Exception):
+    importlib.import_module("tokenprof.proxy.inside").begin()
+
+_here = Path(__file__).parent
+# Children find this folder in PYTHONPATH again; the program itself has no use for it.
+sys.path[:] = [entry for entry in sys.path if not entry or Path(entry) != _here]
+_ours = sys.modules.pop("sitecustomize", None)
+try:
+    importlib.import_module("sitecustomize")
+except ModuleNotFoundError as error:
+    if error.name != "sitecustomize":
+        raise
+    if _ours is not None:
+        sys.modules["sitecustomize"] = _ours
