@@ -1,4 +1,4 @@
-"""The cost gate on ourselves: what the demo's agent costs is a committed baseline (tests/gate/baseline.json)."""
+"""The cost gate on ourselves: the demo's agent against a committed baseline (tests/gate/baseline.json)."""
 
 from __future__ import annotations
 
