@@ -25,7 +25,6 @@ with tempfile.TemporaryDirectory() as _folder:
         )
     samples_of_file(Path(_folder) / "run.jsonl", hardware=True)
 
-pytest_plugins = ["pytester"]
 
 AGENT = """
 import anthropic, pytest
