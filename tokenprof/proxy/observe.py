@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tokenprof.proxy.coding import decoded
 from tokenprof.proxy.wires import interpreter_of, wire_of
-from tokenprof.record.exchange import Exchange
+from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.recorder import Recorder
+from tokenprof.record.shape import Shaper
 from tokenprof.record.span import start_span
 
 log = logging.getLogger("tokenprof")
@@ -123,17 +126,27 @@ class Observer:
         interpret = interpreter_of(wire) if wire else None
         if wire is None or interpret is None:
             return None
-        call, retries_taken = self._retries.attempt(body, headers.get("x-stainless-retry-count", ""))
+        request = decoded(body, headers.get("content-encoding", ""))
+        call, retries_taken = self._retries.attempt(request, headers.get("x-stainless-retry-count", ""))
         exchange = Exchange(
-            interpret=interpret,
+            interpret=functools.partial(_read_decoded, interpret),
             provider=wire.provider,
-            request=body,
+            request=request,
             started_ns=time.time_ns(),
             call=headers.get("idempotency-key") or call,
             retries_taken=retries_taken,
         )
         start_span(exchange, "")
         return Copy(exchange, self._retries, self._recorder)
+
+
+def _read_decoded(
+    interpret: Callable[[Exchange, Shaper], Call | None], exchange: Exchange, shaper: Shaper
+) -> Call | None:
+    coding = exchange.headers.get("content-encoding", "")
+    exchange.body = decoded(exchange.body, coding)
+    exchange.headers = {name: value for name, value in exchange.headers.items() if name != "content-encoding"}
+    return interpret(exchange, shaper)
 
 
 def _digest(request: bytes) -> bytes:
