@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,6 +58,8 @@ def run_proxy(options: argparse.Namespace) -> int:
     """`tokenprof proxy`: serve until interrupted."""
     path = options.record or _free_name()
     _require_recordable(path)
+    # Whoever stops a service sends this one; what is pending is to be written all the same.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _proxy(path, os.environ, port=options.port, upstream=options.upstream) as proxy:
         _say(f"recording to {path}; stop with Ctrl-C")
         for variable, url in _addresses(proxy, options.upstream).items():

@@ -1,0 +1,98 @@
+"""`tokenprof proxy`: a service for clients that are started elsewhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anthropic
+import pytest
+
+from tokenprof.read import read
+from tokenprof.testing import LoopbackProvider, Reply
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def proxy(
+    *options: str, folder: Path, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """The running command and the variables that it tells to export."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tokenprof", "proxy", "--port", "0", *options],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as command:
+        assert command.stdout is not None
+        try:
+            lines = [command.stdout.readline().removeprefix("export ").strip() for _ in range(2)]
+            yield command, dict(line.split("=", 1) for line in lines)
+        finally:
+            command.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_records_until_it_is_stopped(number: signal.Signals, tmp_path: Path) -> None:
+    with (
+        LoopbackProvider([Reply.text("hi")]) as provider,
+        proxy(folder=tmp_path, ANTHROPIC_BASE_URL=f"{provider.url}/") as (command, variables),
+    ):
+        with anthropic.Anthropic(api_key="k", base_url=variables["ANTHROPIC_BASE_URL"]) as client:
+            answer = client.messages.create(
+                model="claude-opus-4-8", max_tokens=9, messages=[{"role": "user", "content": "hello"}]
+            )
+        command.send_signal(number)
+        _, told = command.communicate(timeout=20)
+        assert command.returncode == 0
+    assert "read it with: tokenprof report run.jsonl" in told
+    assert [turn.id for turn in read([tmp_path / "run.jsonl"]).turns] == [answer.id]
+
+
+def test_addresses_keep_the_path_that_an_api_starts_at(tmp_path: Path) -> None:
+    environment = {"ANTHROPIC_BASE_URL": "https://gateway.example/anthropic/", "OPENAI_BASE_URL": ""}
+    with proxy(folder=tmp_path, **environment) as (_, variables):
+        paths = {name: url.split("/", 3)[3] for name, url in variables.items()}
+    assert paths == {"ANTHROPIC_BASE_URL": "anthropic/anthropic", "OPENAI_BASE_URL": "openai/v1"}
+
+
+def test_with_one_upstream_everything_goes_there(tmp_path: Path) -> None:
+    with proxy("--upstream", "http://localhost:9/api", folder=tmp_path) as (_, variables):
+        assert {url.split("/", 3)[3] for url in variables.values()} == {"api"}
+
+
+def test_an_existing_recording_is_left_alone_without_a_name(tmp_path: Path) -> None:
+    (tmp_path / "run.jsonl").write_text("")
+    with proxy(folder=tmp_path):
+        assert (tmp_path / "run-2.jsonl").exists()
+
+
+def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = _refusal(tmp_path, "--port", str(port))
+    assert told.startswith(f"tokenprof: port {port} of 127.0.0.1 cannot be listened at (")
+    assert _refusal(tmp_path, "--upstream", "ftp://x").startswith("tokenprof: 'ftp://x' is no http or https")
+
+
+def _refusal(folder: Path, *options: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "tokenprof", "proxy", *options],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    return done.stderr
