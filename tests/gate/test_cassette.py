@@ -71,6 +71,32 @@ def test_the_client_is_told_too(tmp_path: Path) -> None:
         tape.__exit__(None, None, None)
 
 
+def test_a_long_text_is_shown_from_where_it_differs(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    taped(path, "word " * 40 + "old end")
+    with pytest.raises(CassetteMismatchError) as caught:
+        play(path, "word " * 40 + "new end")
+    assert "messages[0].content from character 200: recorded 'word word word old end', now" in str(
+        caught.value
+    )
+    assert caught.value.__suppress_context__
+
+
+def test_another_error_of_the_code_under_test_is_not_hidden(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    taped(path, "one")
+
+    def fail() -> None:
+        with Cassette(path, record=False) as tape:
+            with contextlib.suppress(anthropic.BadRequestError):
+                ask(tape, "uno")
+            raise ZeroDivisionError
+
+    with pytest.raises(CassetteMismatchError) as caught:
+        fail()
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
 def test_a_request_too_many_is_named(tmp_path: Path) -> None:
     path = tmp_path / "tape.jsonl"
     taped(path, "one")

@@ -175,6 +175,19 @@ def test_noise_is_no_regression_and_a_text_that_grew_is_whatever_the_noise() -> 
     assert verdict.regressions[0].subject == verdict.causes[0].subject == "tool_result read"
 
 
+def test_a_text_that_grew_under_replayed_bills_is_costed_by_its_size() -> None:
+    longer = BlockGroup("system", "main", 1, 2200, 20_000, Decimal(1))
+    replayed = replace(sample(), blocks={**sample().blocks, "system main": longer})
+    verdict = compare(scenario_of([sample()]), [replayed])
+    assert [change.subject for change in verdict.regressions] == ["system main"]
+    [cause] = verdict.causes
+    assert (cause.billed_tokens, cause.billed_usd) == (pytest.approx(2000), pytest.approx(0.1))
+    assert "judged by its size" in cause.text
+    billed = compare(scenario_of([sample()]), [sample(system=2200)])
+    assert billed.causes[0].billed_tokens == 2000
+    assert "judged by its size" not in billed.causes[0].text
+
+
 def test_one_run_is_held_against_the_spread_of_many() -> None:
     rng = random.Random(5)
     before = scenario_of([noisy(rng) for _ in range(10)])

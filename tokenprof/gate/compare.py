@@ -232,11 +232,38 @@ def _causes(before: Sequence[Sample], now: Sequence[Sample], found: Sequence[Cha
         if tokens <= 0 and key not in named:
             continue
         usd = _growth(before, now, key, lambda g: None if g.billed_usd is None else float(g.billed_usd))
-        yield Cause(key, _cause_text(before, now, key, tokens, usd), tokens, usd)
+        unbilled = _growth_not_billed(before, now, key)
+        cost = unbilled or (tokens, usd)
+        yield Cause(key, _cause_text(before, now, key, *cost, billed=unbilled is None), *cost)
+
+
+def _growth_not_billed(
+    before: Sequence[Sample], now: Sequence[Sample], key: str
+) -> tuple[float, float | None] | None:
+    """Return what a longer text would have been billed more, where the bills of the new runs do not show it.
+
+    Replayed replies carry the usage of the prompt that was recorded, whatever is sent to them now.
+    """
+    group, sizes = _union(now).get(key), (_size(before, key), _size(now, key))
+    turns = [fmean([float(s.measures.get("turns") or 0) for s in side] or [0.0]) for side in (before, now)]
+    if group is None or group.kind not in FIXED_KINDS or not sizes[0] or not sizes[1] or not turns[0]:
+        return None
+    grown, longer = sizes[1] / sizes[0] - 1, turns[1] / turns[0]
+    tokens = _mean(before, key, lambda g: float(g.billed_tokens)) * longer
+    if grown <= 0 or _mean(now, key, lambda g: float(g.billed_tokens)) > tokens * (1 + grown / 2):
+        return None
+    known = [float(usd) for s in before if key in s.blocks and (usd := s.blocks[key].billed_usd) is not None]
+    return tokens * grown, fmean(known) * longer * grown if known else None
 
 
 def _cause_text(
-    before: Sequence[Sample], now: Sequence[Sample], key: str, tokens: float, usd: float | None
+    before: Sequence[Sample],
+    now: Sequence[Sample],
+    key: str,
+    tokens: float,
+    usd: float | None,
+    *,
+    billed: bool,
 ) -> str:
     counts = [_mean(side, key, lambda group: float(group.count)) for side in (before, now)]
     sizes = [_mean_size(side, key) for side in (before, now)]
@@ -250,6 +277,8 @@ def _cause_text(
     cost = f"{tokens:+,.0f} billed tokens a run over its life"
     if usd is not None:
         cost += f", {'+' if usd >= 0 else '−'}${abs(usd):,.4f}"
+    if not billed:
+        cost += ", judged by its size (the bills do not show it: replayed replies keep the recorded usage)"
     return f"{key} {' and '.join(parts) or 'was carried longer'}: {cost}"
 
 

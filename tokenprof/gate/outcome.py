@@ -102,8 +102,7 @@ def explain(outcome: Outcome) -> Iterator[str]:
                 "more runs (repeat=N) decide more."
             )
     if outcome.failed and verdict is not None and verdict.status == "regression":
-        yield "  If this is meant, accept it: run again with --tokenprof-update (or `tokenprof check"
-        yield "  --update`) and commit the baseline."
+        yield "  If this is meant, run with --tokenprof-update (`tokenprof check … --update`) and commit it."
     elif outcome.breaches:
         yield "  Lower the cost, or raise the budget where it is set."
     elif outcome.status == "no baseline":

@@ -116,8 +116,10 @@ class Cassette:
         if self.mode == "record" and error is None:
             _write(self.path, self._tape)
         if self.mismatches and self.strict:
-            # What the client raised of the refusal says less than this.
-            raise CassetteMismatchError("\n".join(self.mismatches)) from error
+            __tracebackhide__ = True
+            # What a client makes of the refusal says less than this; any other error is shown with it.
+            ours = error is not None and "record it again" in str(error)
+            raise CassetteMismatchError("\n".join(self.mismatches)) from (None if ours else error)
 
     def note(self, taped: Taped) -> None:
         """Put an exchange on the tape."""
@@ -175,7 +177,19 @@ def differences(recorded: Any, now: Any, at: str = "") -> Iterator[str]:
         if len(recorded) != len(now):
             yield f"{at}: recorded {len(recorded)} items, now {len(now)}"
     elif recorded != now:
+        if isinstance(recorded, str) and isinstance(now, str):
+            at, recorded, now = _from_where_they_differ(at, recorded, now)
         yield f"{at or 'body'}: recorded {_short(recorded)}, now {_short(now)}"
+
+
+def _from_where_they_differ(at: str, recorded: str, now: str) -> tuple[str, str, str]:
+    """Return the place and two texts, cut to begin a little before they part if they are long."""
+    if max(len(recorded), len(now)) <= _SHOWN_CHARACTERS:
+        return at, recorded, now
+    pairs = enumerate(zip(recorded, now, strict=False))
+    same = next((i for i, (one, other) in pairs if one != other), min(len(recorded), len(now)))
+    start = max(same - _SHOWN_CHARACTERS // 4, 0)
+    return f"{at or 'body'} from character {same}", recorded[start:], now[start:]
 
 
 def _short(value: Any) -> str:
