@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
@@ -57,7 +60,7 @@ def test_a_loop_of_another_process_is_recorded_to_the_token(tmp_path: Path) -> N
 def test_a_command_that_calls_no_model_says_so_and_keeps_its_exit_code(tmp_path: Path) -> None:
     done = run_command(tmp_path / "run.jsonl", "sh", "-c", "echo out; exit 3")
     assert (done.returncode, done.stdout) == (3, "out\n")
-    assert "no model call was seen" in done.stderr
+    assert "no model call was recorded" in done.stderr
 
 
 def test_no_report_is_silent(tmp_path: Path) -> None:
@@ -91,3 +94,22 @@ def test_a_signal_goes_on_to_the_command_and_its_handler_decides(tmp_path: Path)
 def test_a_command_killed_by_a_signal_exits_as_a_shell_would_say(tmp_path: Path) -> None:
     done = run_command(tmp_path / "run.jsonl", "sh", "-c", "kill -KILL $$", options=("--no-report",))
     assert done.returncode == 128 + signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("variable", "expected"),
+    [
+        ("OPENAI_API_KEY", '-c openai_base_url="http://127.0.0.1:PORT/openai/v1" exec hi\n'),
+        ("OTHER", "exec hi\n"),
+    ],
+)
+def test_codex_is_told_the_address_unless_it_has_no_key(
+    variable: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv(variable, "sk-fake")
+    codex = tmp_path / "codex"
+    codex.write_text('#!/bin/sh\necho "$@"\n')
+    codex.chmod(0o755)
+    done = run_command(tmp_path / "run.jsonl", str(codex), "exec", "hi")
+    assert re.sub(r":\d+/", ":PORT/", done.stdout) == expected

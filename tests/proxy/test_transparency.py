@@ -175,6 +175,13 @@ def test_a_request_in_chunks_arrives_whole(recorder: Recorder) -> None:
     assert server.requests[0].endswith(b'\r\n\r\n{"model": "m"}')
 
 
+def test_a_websocket_for_model_calls_is_refused_so_that_the_client_turns_to_http(recorder: Recorder) -> None:
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
+    with CannedServer(ANSWERS["message"]) as server, proxy_to(server, recorder) as proxy:
+        assert ask(proxy.url("/anthropic"), None, method="GET", headers=upgrade).status == 426
+    assert server.requests == []
+
+
 def connect(proxy: RecordingProxy) -> HTTPConnection:
     return HTTPConnection(proxy.url("/anthropic").split("/")[2], timeout=20)
 

@@ -74,6 +74,7 @@ def run_proxy(options: argparse.Namespace) -> int:
 def run_command(options: argparse.Namespace) -> int:
     """`tokenprof run`: run a command, report its calls on standard error, return its exit code."""
     from tokenprof.proxy.child import run_child
+    from tokenprof.proxy.told import told_the_address
 
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:
@@ -84,7 +85,8 @@ def run_command(options: argparse.Namespace) -> int:
         code = run_child(command, environment)
     else:
         with _proxy(path, os.environ) as proxy:
-            code = run_child(command, _behind(proxy))
+            addresses = _addresses(proxy)
+            code = run_child(told_the_address(command, os.environ, addresses), _behind(addresses))
     if not options.no_report:
         _report(path)
     return code
@@ -103,13 +105,13 @@ def _inside(command: Sequence[str], path: Path) -> dict[str, str] | None:
     return {**os.environ, **recording_environment(path, os.environ)}
 
 
-def _behind(proxy: RecordingProxy) -> dict[str, str]:
+def _behind(addresses: Mapping[str, str]) -> dict[str, str]:
     from tokenprof.proxy.child import not_proxied
     from tokenprof.session import RUN_VARIABLE
 
     # What the proxy records the child is not to record a second time.
     own = {name: value for name, value in os.environ.items() if name != RUN_VARIABLE}
-    return {**own, **not_proxied(own), **_addresses(proxy)}
+    return {**own, **not_proxied(own), **addresses}
 
 
 @contextmanager
@@ -181,7 +183,7 @@ def _report(path: Path) -> None:
     """Report on standard error: standard output is the command's own. What goes wrong costs no exit code."""
     if _remove_if_empty(path):
         _say(
-            "no model call was seen. A client that reads neither ANTHROPIC_BASE_URL nor OPENAI_BASE_URL "
+            "no model call was recorded. A client that reads neither ANTHROPIC_BASE_URL nor OPENAI_BASE_URL "
             "has to be given the address of `tokenprof proxy` in its own settings."
         )
         return

@@ -20,6 +20,7 @@ from typing import Any
 from tokenprof.proxy.observe import Copy, Observer
 from tokenprof.proxy.relay import HOP_BY_HOP, Hangup, relay_response, request_body, shut
 from tokenprof.proxy.upstream import Upstream, connect, is_stale
+from tokenprof.proxy.wires import wire_of
 
 Routes = Mapping[str, Upstream]
 """Prefix of the path that clients are given → where requests below it go, without the prefix."""
@@ -105,6 +106,10 @@ class _Connection(BaseHTTPRequestHandler):
         target, upstream = self._route()
         if upstream is None:
             self.send_error(404, "tokenprof proxy has no upstream for this path")
+            return
+        if "websocket" in self.headers.get("upgrade", "").lower() and wire_of("POST", target):
+            # Clients that prefer a WebSocket take this as the sign to make the same call over HTTP at once.
+            self.send_error(426, "tokenprof proxy passes on model calls over HTTP only")
             return
         body = request_body(self.rfile, self.headers)
         copy = self.server.observer.begin(
