@@ -66,6 +66,7 @@ def test_a_command_that_calls_no_model_says_so_and_keeps_its_exit_code(tmp_path:
 def test_no_report_is_silent(tmp_path: Path) -> None:
     done = run_command(tmp_path / "run.jsonl", "true", options=("--no-report",))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not (tmp_path / "run.jsonl").exists()
 
 
 def test_a_command_that_does_not_exist_is_an_input_error(tmp_path: Path) -> None:

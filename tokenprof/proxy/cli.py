@@ -87,8 +87,9 @@ def run_command(options: argparse.Namespace) -> int:
         with _proxy(path, os.environ) as proxy:
             addresses = _addresses(proxy)
             code = run_child(told_the_address(command, os.environ, addresses), _behind(addresses))
+    recorded = not _remove_if_empty(path)
     if not options.no_report:
-        _report(path)
+        _report(path, recorded=recorded)
     return code
 
 
@@ -179,9 +180,9 @@ def _remove_if_empty(path: Path) -> bool:
     return True
 
 
-def _report(path: Path) -> None:
+def _report(path: Path, *, recorded: bool) -> None:
     """Report on standard error: standard output is the command's own. What goes wrong costs no exit code."""
-    if _remove_if_empty(path):
+    if not recorded:
         _say(
             "no model call was recorded. A client that reads neither ANTHROPIC_BASE_URL nor OPENAI_BASE_URL "
             "has to be given the address of `tokenprof proxy` in its own settings."
@@ -195,8 +196,8 @@ def _report(path: Path) -> None:
 
     try:
         render(report_of(read([path])), Console(stderr=True), turns=None, blocks=15)
-    except InputError as error:
-        _say(str(error))
+    except Exception as error:  # noqa: BLE001 - the command has ended well or badly; that is what counts
+        _say(f"the run could not be reported ({type(error).__name__}: {error})")
     _say(f"recorded in {path}; read it again with: tokenprof report {path}")
 
 

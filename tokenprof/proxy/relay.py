@@ -134,6 +134,8 @@ class Hangup:
 
 def shut(connection: HTTPConnection) -> None:
     """End an upstream connection that another thread may be reading from; that read ends, too."""
-    if connection.sock is not None:
+    reading = connection.sock
+    if reading is not None:
         with contextlib.suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_RDWR)
+            # Below TLS: its own shutdown would leave the reader with a bare socket.
+            socket.socket.shutdown(reading, socket.SHUT_RDWR)
