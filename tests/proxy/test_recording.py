@@ -148,6 +148,13 @@ def test_compressed_requests_and_answers_are_read(coding: str, recorded: Recorde
     assert [block.kind for block in turn.added] == ["user"]
 
 
+def test_the_calls_of_a_subagent_of_claude_code_are_told_apart(recorded: Recorded) -> None:
+    with LoopbackProvider([Reply.text("hi")] * 2) as provider, recorded.before(provider.url) as proxy:
+        for headers in ({}, {"x-claude-code-agent-id": "adf3d9de86128b487"}):
+            httpx.post(f"{proxy.url('/anthropic')}/v1/messages", json=ASKED, headers=headers)
+    assert [turn.agent for turn in recorded.run().turns] == [None, "adf3d9de86128b487"]
+
+
 def test_neither_keys_nor_texts_are_recorded(recorded: Recorded) -> None:
     with (
         LoopbackProvider([Reply.text("a secret answer")]) as provider,

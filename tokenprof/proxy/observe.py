@@ -21,6 +21,9 @@ from tokenprof.record.span import start_span
 log = logging.getLogger("tokenprof")
 
 HEADERS_READ = ("content-encoding", "content-type", "request-id")
+AGENT_HEADER = "x-claude-code-agent-id"
+"""Claude Code sends it with the calls of its subagents; their session files have the same id."""
+
 REMEMBERED_FAILURES = 256
 """So many failed requests are remembered, to know their repetitions as attempts at the same call."""
 
@@ -135,6 +138,7 @@ class Observer:
             started_ns=time.time_ns(),
             call=headers.get("idempotency-key") or call,
             retries_taken=retries_taken,
+            agent=headers.get(AGENT_HEADER),
         )
         start_span(exchange, "")
         return Copy(exchange, self._retries, self._recorder)
