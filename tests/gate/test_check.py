@@ -11,16 +11,19 @@ from xml.etree import ElementTree
 
 import anthropic
 import pytest
+from anthropic.types import MessageParam
 
 import tokenprof
 from tokenprof.cli import main
 from tokenprof.errors import InputError
 from tokenprof.gate.baseline import read_baseline, scenario_of, write_baseline
 from tokenprof.gate.bootstrap import difference, outlier, student_cdf
+from tokenprof.gate.budget import LEAST, breaches, number
 from tokenprof.gate.compare import Settings, compare
 from tokenprof.gate.formats import FORMATS, STICKY_TAG
 from tokenprof.gate.outcome import judge
-from tokenprof.gate.sample import BlockGroup, Sample
+from tokenprof.gate.runs import samples_of_file
+from tokenprof.gate.sample import MEASURES, BlockGroup, Sample
 from tokenprof.testing import LoopbackProvider, Reply
 
 RATES = {"m": {"uncached_input": Decimal("0.000005"), "output": Decimal("0.000025")}}
@@ -210,6 +213,39 @@ def test_what_went_or_shrank_is_a_note_and_what_is_new_is_not() -> None:
     assert any("system main (2,000 tokens) is gone" in note for note in gone.notes)
     new = compare(scenario_of([lean]), [sample()])
     assert new.regressions[0].text == "system main 0 → 2,000 tokens (new)"
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_every_measure_holds_at_its_budget_and_not_one_step_beyond(measure: str) -> None:
+    limit, step = Decimal("0.5"), Decimal("0.000001")
+    beyond = limit - step if measure in LEAST else limit + step
+    assert breaches(Sample({measure: limit}), {measure: limit}) == []
+    [breach] = breaches(Sample({measure: beyond}), {measure: limit})
+    assert (breach.measure, breach.actual) == (measure, beyond)
+
+
+def test_dollars_are_written_so_that_none_reads_as_nothing() -> None:
+    values = ("0", "0.0000001", "0.00012345", "0.0125", "3.5", "1234.5")
+    written = [number("usd", Decimal(value)) for value in values]
+    assert written == ["$0.0000", "$0.0000001", "$0.00012", "$0.0125", "$3.50", "$1,234.50"]
+
+
+def test_carry_is_what_blocks_cost_after_the_turn_they_came_in(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    with (
+        LoopbackProvider([Reply.text("Hello there.")] * 2) as provider,
+        tokenprof.profile(path),
+        anthropic.Anthropic(api_key="x", base_url=provider.url) as client,
+    ):
+        first: MessageParam = {"role": "user", "content": "hi " * 100}
+        answer: MessageParam = {"role": "assistant", "content": [{"type": "text", "text": "Hello there."}]}
+        again: MessageParam = {"role": "user", "content": "go on"}
+        for messages in ([first], [first, answer, again]):
+            client.messages.create(model="claude-opus-4-8", max_tokens=9, messages=messages)
+    taken = samples_of_file(path)
+    # The first message (101 tokens at $5 a million) came in turn 0 and was carried in turn 1; "go on" is 2.
+    assert taken.blocks["user"].billed_tokens == 2 * 101 + 2
+    assert taken.measures["carry_usd"] == Decimal("0.000505")
 
 
 def test_a_measure_that_is_not_known_breaks_its_budget() -> None:

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
         ("cache_read_share=0", "cache_read_share=0.01", "cache_read_share is 0.0%, budget at least 1.0%"),
         ("usd=1", "usd=0.001", "usd is $0.0184, budget at most $0.0010"),
         ("carry_usd=0", "carry_usd=0, turns=1", "turns is 3, budget at most 1"),
-        ("hardware_usd=1", "hardware_usd=0.0000001", "by the middle of the estimate"),
+        (
+            "hardware_usd=1",
+            "hardware_usd=0.0000001",
+            "at most $0.0000001, by the middle of the estimate",
+        ),
     ],
 )
 def test_a_budget_holds_at_its_limit_and_not_one_above(
@@ -32,7 +36,13 @@ def test_a_budget_holds_at_its_limit_and_not_one_above(
         f"@pytest.mark.token_budget({outside})\ndef test_outside(): agent()\n"
     )
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines([f"*test_outside: *{message}*", "*Lower the cost, or raise the budget*"])
+    result.stdout.fnmatch_lines(
+        [
+            f"*test_outside: *{message}*",
+            "*dearest over their lives: system system?0? 3,588 billed tokens ($0.0179), *",
+            "*Lower the cost, or raise the budget*",
+        ]
+    )
 
 
 def test_a_system_prompt_that_grew_fails_and_is_named_with_what_it_costs(project: Project) -> None:
@@ -117,6 +127,39 @@ async def test_async(): agent(2)
     )
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["*test_each?2?: turns is 2, budget at most 1*"])
+
+
+def test_the_folder_of_recordings_holds_no_empty_one(project: Project) -> None:
+    test = (
+        "@pytest.mark.token_baseline(repeat=2)\ndef test_twice(tokenprof): tokenprof.repeat(agent)\n"
+        "def test_none(tokenprof): pass\n"
+    )
+    project.run(test, "--tokenprof-runs", "runs").assert_outcomes(passed=2)
+    kept = sorted(path.name for path in (project.pytester.path / "runs").iterdir())
+    assert kept == ["test_agent.py_test_twice-1.jsonl", "test_agent.py_test_twice-2.jsonl"]
+
+
+def test_unittest_threads_and_expected_failures(project: Project) -> None:
+    result = project.run(
+        """
+import threading, unittest
+
+class TestAgent(unittest.TestCase):
+    @pytest.mark.token_budget(turns=1)
+    def test_method(self): agent(1)
+
+@pytest.mark.token_budget(turns=1)
+def test_thread():
+    thread = threading.Thread(target=agent, args=(2,))
+    thread.start()
+    thread.join()
+
+@pytest.mark.token_budget(turns=1)
+@pytest.mark.xfail(strict=True)
+def test_expected(): agent(2)
+"""
+    )
+    result.assert_outcomes(passed=1, failed=1, xfailed=1)
 
 
 def test_a_rerun_is_judged_afresh(project: Project) -> None:

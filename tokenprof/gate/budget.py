@@ -64,6 +64,8 @@ def number(measure: str, value: Decimal | float) -> str:
     """Return a measure's value as people write it: dollars, a share, or a count."""
     if measure.endswith("usd"):
         amount = float(value)
+        if 0 < abs(amount) < 0.001:
+            return f"${Decimal(f'{amount:.2g}'):f}"
         return f"${amount:,.4f}" if abs(amount) < 1 else f"${amount:,.2f}"
     if measure == "cache_read_share":
         return f"{float(value):.1%}"

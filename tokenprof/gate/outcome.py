@@ -12,6 +12,7 @@ from tokenprof.gate.compare import Settings, Verdict, compare, means
 from tokenprof.gate.sample import Sample
 
 SHOWN_MEASURES = ("usd", "input_tokens", "output_tokens", "turns", "cache_misses", "cache_read_share")
+DEAREST_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,8 @@ def explain(outcome: Outcome) -> Iterator[str]:
     yield outcome.headline
     for breach in outcome.breaches:
         yield f"  over budget: {breach.text}"
+    if outcome.breaches:
+        yield from _dearest(outcome.samples[-1])
     verdict = outcome.verdict
     if verdict is not None:
         for change in verdict.regressions:
@@ -107,6 +110,18 @@ def explain(outcome: Outcome) -> Iterator[str]:
         yield "  Lower the cost, or raise the budget where it is set."
     elif outcome.status == "no baseline":
         yield "  There is no baseline for it yet: write one with --tokenprof-update."
+
+
+def _dearest(sample: Sample) -> Iterator[str]:
+    """Yield a line with the blocks that were billed the most over their lives."""
+    groups = sorted(sample.blocks.values(), key=lambda g: (g.billed_usd or 0, g.billed_tokens), reverse=True)
+    shown = [
+        f"{group.key} {group.billed_tokens:,} billed tokens"
+        + ("" if group.billed_usd is None else f" ({number('usd', group.billed_usd)})")
+        for group in groups[:DEAREST_SHOWN]
+    ]
+    if shown:
+        yield f"  dearest over their lives: {', '.join(shown)}"
 
 
 def table(outcome: Outcome) -> Iterator[tuple[str, str, str, str]]:

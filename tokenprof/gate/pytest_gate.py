@@ -71,8 +71,14 @@ class TestRecording:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         self._runs.append(path)
-        with profile(path, tags={"test": self.node.nodeid}):
-            yield path
+        try:
+            with profile(path, tags={"test": self.node.nodeid}):
+                yield path
+        finally:
+            # `tokenprof check FOLDER/*.jsonl` is to find recordings only.
+            if path.exists() and not path.stat().st_size:
+                path.unlink()
+                self._runs.remove(path)
 
     def add(self, path: str | Path) -> None:
         """Judge a recording or transcript made elsewhere as a run of this test."""
