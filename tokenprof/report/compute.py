@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
-from tokenprof.hardware import Hardware, Model, Vector, Work
-from tokenprof.hw_model.cost import PUBLISHED_MARGINS, Interval, Scenario
+from tokenprof.hardware import Hardware, Model, Vector, Work, turn_works
+from tokenprof.hw_model.cost import PUBLISHED_MARGINS, Interval, Scenario, TurnWork
 from tokenprof.ledger import NOTHING, Ledger
 from tokenprof.report.money import interval_json
 
@@ -53,7 +54,43 @@ def compute_of(ledger: Ledger, hardware: Hardware) -> Json | None:
             for name, share in (scenario.sensitivity(total)[:DRIVERS_NAMED] if total is not None else ())
         ],
         "ratios": list(_ratios(ledger, hardware, model, scenario)),
+        "kv": _kv(ledger, model, scenario),
     }
+
+
+def _kv(ledger: Ledger, model: Model, scenario: Scenario) -> Json:
+    """Return how long the run's KV was held, in use and in gaps, and what a second of gap costs.
+
+    Token-seconds follow from the run's own clock: a context times the time of its call, or of the gap after
+    it. Only their price rests on hardware: the shadow price of memory, on the opportunity basis.
+    """
+    active = idle = 0.0
+    longest: TurnWork | None = None
+    for turn, work in zip(ledger.run.turns, turn_works(ledger.run), strict=True):
+        if work is None or (turn.provider, turn.model) != model:
+            continue
+        context = work.cached_tokens + work.new_tokens + work.output_tokens
+        active += context * (work.duration_s or 0.0)
+        idle += context * (work.gap_s or 0.0)
+        if (
+            longest is None
+            or work.cached_tokens + work.new_tokens > longest.cached_tokens + longest.new_tokens
+        ):
+            longest = work
+    held = None
+    if longest is not None:
+        second = scenario.features(replace(longest, gap_s=1.0), part="hold")
+        held = interval_json(scenario.usd(second, "opportunity"))
+    return {
+        "active_token_seconds": round(active, 3),
+        "idle_token_seconds": round(idle, 3),
+        "idle_share": round(idle / (active + idle), 4) if active + idle else None,
+        "gap_usd_per_s_at_longest_context": held,
+    }
+
+
+def _prompt_tokens(work: TurnWork) -> int:
+    return work.cached_tokens + work.new_tokens
 
 
 def _main_model(ledger: Ledger, hardware: Hardware) -> Model | None:

@@ -202,6 +202,14 @@ def _comparisons(compute: Json | None, console: Console) -> list[Text]:
         lines += _labelled(
             "margin", f"{text} of the bill is left after compute, training not counted", console
         )
+    kv = compute["kv"]
+    if kv["idle_share"] is not None:
+        share = numbers.percent(Decimal(str(kv["idle_share"])))
+        text = f"{share} of the time that KV was held lay in gaps between calls"
+        if kv["gap_usd_per_s_at_longest_context"] is not None:
+            price = numbers.usd_interval(kv["gap_usd_per_s_at_longest_context"])
+            text += f"; a second of gap at the longest context costs {price}"
+        lines += _labelled("kv", text, console)
     if compute["drivers"]:
         named = ", ".join(f"{d['name']} {d['share_of_variance']:.0%}" for d in compute["drivers"][:3])
         lines += _labelled("drivers", f"of the estimate's spread: {named}", console)

@@ -1,0 +1,74 @@
+"""What the report says of compute beyond dollars, by hand where a run's clock alone decides it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tokenprof.pricing.book import default_book
+from tokenprof.pricing.usage import Usage
+from tokenprof.report.build import report_of
+from tokenprof.types import Run, Turn
+
+START = datetime(2026, 9, 1, tzinfo=UTC)
+BOOK = default_book()
+
+
+def turn(index: int, at_s: float, duration_s: float, usage: Usage) -> Turn:
+    return Turn(
+        id=f"m{index}",
+        context="c",
+        provider="anthropic",
+        requested_model="claude-opus-4-8",
+        model="claude-opus-4-8",
+        started_at=START + timedelta(seconds=at_s),
+        duration_s=duration_s,
+        status="ok",
+        usage=usage,
+        added=(),
+    )
+
+
+def report(turns: int = 2, deployment: str | None = None, step: int = 8000, lasts_s: float = 4) -> dict:
+    """Calls that begin 6 s after the one before has ended, each with `step` tokens more of context."""
+    usages = [
+        Usage(0, cache_read_tokens=step * i, cache_write_5m_tokens=step, output_tokens=400)
+        for i in range(turns)
+    ]
+    made = [turn(i, (lasts_s + 6) * i, lasts_s, usage) for i, usage in enumerate(usages)]
+    return report_of(Run(tuple(made)), book=BOOK, deployment=deployment)
+
+
+def test_kv_6_byte_seconds_in_use_and_in_gaps_follow_from_the_run_s_clock() -> None:
+    kv = report()["compute"]["kv"]
+    assert kv["active_token_seconds"] == 4 * 8400 + 4 * 16400
+    assert kv["idle_token_seconds"] == 6 * 8400
+    assert kv["idle_share"] == pytest.approx(50400 / (50400 + 99200), abs=1e-4)
+
+
+def test_kv_7_a_second_of_tool_latency_has_a_price_where_memory_limits_the_batch() -> None:
+    def a_second(turns: int) -> float:
+        found = report(turns, "kimi-k2.5@8xh200", step=50_000, lasts_s=40)
+        return float(found["compute"]["kv"]["gap_usd_per_s_at_longest_context"]["mid"])
+
+    assert 0 < a_second(2) < a_second(4) < 0.01
+
+
+def test_ratios_are_tighter_than_the_dollars_they_are_of() -> None:
+    found = report(6)
+    dollars = found["totals"]["hardware_usd"]
+    trend = found["compute"]["ratios"][-1]
+    assert trend["name"].startswith("a turn of the run's last third")
+    spread = float(dollars["high"]) / float(dollars["low"])
+    assert float(trend["compute"]["high"]) / float(trend["compute"]["low"]) < spread / 2
+    assert float(trend["billed"]) > 1
+
+
+def test_the_implied_margin_is_what_the_bill_leaves_and_stands_beside_published_ones() -> None:
+    found = report(6)
+    margin, ratio = found["compute"]["implied_gross_margin"], found["totals"]["price_to_cost"]
+    assert margin["mid"] == pytest.approx(1 - 1 / float(ratio["mid"]), abs=2e-4)
+    assert margin["low"] < margin["mid"] < margin["high"] < 1
+    assert any(row["name"].startswith("Anthropic") for row in found["compute"]["published_gross_margins"])
+    assert sum(row["share_of_variance"] > 0 for row in found["compute"]["drivers"]) >= 3
