@@ -11,6 +11,7 @@ import pytest
 
 from tokenprof.proxy.python_command import python_of
 from tokenprof.read import read
+from tokenprof.session import SDK_ADAPTERS
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.loop import workload
 
@@ -69,10 +70,26 @@ def test_the_programs_own_sitecustomize_runs_and_ours_leaves_the_path(tmp_path: 
     (own / "sitecustomize.py").write_text("import sys; sys.theirs = __file__\n")
     program = (
         "import sys, sitecustomize; print(sys.theirs == sitecustomize.__file__, "
-        "any('bootstrap' in entry for entry in sys.path), 'anthropic' in sys.modules)"
+        "any('bootstrap' in entry for entry in sys.path), 'tokenprof' in sys.modules)"
     )
     done = run(tmp_path / "run.jsonl", sys.executable, "-c", program, PYTHONPATH=f"{own}{os.pathsep}{ROOT}")
     assert (done.stdout, done.stderr) == ("True False False\n", "")
+
+
+def test_pytest_runs_as_strictly_as_without_us(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+    (tmp_path / "test_one.py").write_text("import anthropic\n\ndef test_one():\n    assert anthropic\n")
+    done = run(
+        tmp_path / "run.jsonl", sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "test_one.py"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed in" in done.stdout
+
+
+def test_all_sdks_that_adapters_know_are_waited_for() -> None:
+    from tokenprof.proxy.bootstrap.tokenprof_after_import import PACKAGES
+
+    assert set(SDK_ADAPTERS) <= set(PACKAGES)
 
 
 def test_an_error_of_the_program_is_its_own(tmp_path: Path) -> None:
@@ -85,7 +102,7 @@ def test_looking_for_a_package_is_not_importing_it(tmp_path: Path) -> None:
     program = (
         "import importlib.util, sys\n"
         "assert importlib.util.find_spec('anthropic')\n"
-        "print('anthropic' in sys.modules, 'tokenprof.record.recorder' in sys.modules)\n"
+        "print('anthropic' in sys.modules, 'tokenprof' in sys.modules)\n"
         "import anthropic\n"
         "print('tokenprof.record.recorder' in sys.modules)"
     )

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 with contextlib.suppress(Exception):
-    importlib.import_module("tokenprof.proxy.inside").begin()
+    importlib.import_module("tokenprof_after_import").begin()
 
 _here = Path(__file__).parent
 # Children find this folder in PYTHONPATH again; the program itself has no use for it.
