@@ -21,9 +21,14 @@ Client = TypeVar("Client")
 
 SDK_ADAPTERS = {
     "anthropic": "tokenprof.harness_adapters.anthropic_sdk",
+    "openai": "tokenprof.harness_adapters.openai_sdk",
     "httpx": "tokenprof.harness_adapters.httpx_wire",
+    "httpx2": "tokenprof.harness_adapters.httpx2_wire",
 }
 """Top-level package of a client's class → the adapter that wraps it."""
+
+WATCHED = ("anthropic", "httpx", "httpx2")
+"""Those of them whose new clients a profile sees by itself; `openai` makes its calls through the last two."""
 
 RUN_VARIABLE = "TOKENPROF_RUN"
 
@@ -49,7 +54,7 @@ def wrap(client: Client) -> Client:
             f"tokenprof.wrap does not know {type(client).__module__}.{type(client).__qualname__}; "
             f"it wraps the clients of: {known}."
         )
-    _record_as_environment_says()
+    record_as_environment_says()
     wrapped: Client = adapter.wrap(client)
     return wrapped
 
@@ -113,10 +118,10 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         self._token = _here.set(recorder)
         with _lock:
             _everywhere.append(recorder)
-        for package, module in SDK_ADAPTERS.items():
+        for package in WATCHED:
             with contextlib.suppress(ImportError):
                 importlib.import_module(package)
-                self._undo.append(importlib.import_module(module).wrap_new_clients())
+                self._undo.append(importlib.import_module(SDK_ADAPTERS[package]).wrap_new_clients())
         return self
 
     def __exit__(
@@ -182,7 +187,7 @@ def active_recorder() -> Recorder | None:
     return _everywhere[-1] if _everywhere else None
 
 
-def _record_as_environment_says() -> None:
+def record_as_environment_says() -> None:
     """Start the recording that `TOKENPROF_RUN` asks for, once, until the process ends."""
     path = os.environ.get(RUN_VARIABLE)
     with _lock:

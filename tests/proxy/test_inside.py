@@ -11,7 +11,7 @@ import pytest
 
 from tokenprof.proxy.python_command import python_of
 from tokenprof.read import read
-from tokenprof.session import SDK_ADAPTERS
+from tokenprof.session import WATCHED
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.loop import workload
 
@@ -89,7 +89,7 @@ def test_pytest_runs_as_strictly_as_without_us(tmp_path: Path) -> None:
 def test_all_sdks_that_adapters_know_are_waited_for() -> None:
     from tokenprof.proxy.bootstrap.tokenprof_after_import import PACKAGES
 
-    assert set(SDK_ADAPTERS) <= set(PACKAGES)
+    assert set(WATCHED) == set(PACKAGES)
 
 
 def test_an_error_of_the_program_is_its_own(tmp_path: Path) -> None:

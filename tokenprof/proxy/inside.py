@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 
-from tokenprof.session import SDK_ADAPTERS, _record_as_environment_says
+from tokenprof.session import SDK_ADAPTERS, WATCHED, record_as_environment_says
 
 log = logging.getLogger("tokenprof")
 
@@ -15,10 +15,10 @@ def wrap(package: str) -> None:
 
     Never raises; does nothing for a package that no adapter of this version knows.
     """
-    if package not in SDK_ADAPTERS:
+    if package not in WATCHED:
         return
     try:
-        _record_as_environment_says()
+        record_as_environment_says()
         importlib.import_module(SDK_ADAPTERS[package]).wrap_new_clients()
     except Exception:
         log.warning("tokenprof could not wrap the clients of %s", package, exc_info=True)

@@ -54,7 +54,8 @@ class Call:
     """An exchange in our terms. `response_id` is None where the attempt produced no response to bill.
 
     `continues` is the id of the response whose prompt and output the provider itself puts in front
-    of this prompt (a server-side thread).
+    of this prompt (a server-side thread), behind the first `head` blocks, which are sent anew each time.
+    `thread` is a name under which the provider holds all that was said (a conversation).
     """
 
     response_id: str | None
@@ -70,6 +71,8 @@ class Call:
     selectors: Selectors = field(default_factory=Selectors)
     output_incomplete: bool = False
     continues: str | None = None
+    head: int = 0
+    thread: str | None = None
     cache_miss_reason: str | None = None
     cache_missed_tokens: int | None = None
     content: Mapping[str, Any] | None = None

@@ -159,8 +159,11 @@ class Recorder:
         prompt = call.prompt
         history = self._histories.get(call.continues or "")
         if history is not None:
-            prompt = history + call.prompt
-            moved = tuple(replace(b, after=b.after + len(history)) for b in call.breakpoints)
+            head = call.head
+            prompt = call.prompt[:head] + history + call.prompt[head:]
+            moved = tuple(
+                replace(b, after=b.after + (len(history) if b.after >= head else 0)) for b in call.breakpoints
+            )
             call = replace(call, prompt=prompt, breakpoints=moved)
         place = self._contexts.place(exchange.span_id, prompt, exchange.agent)
         self._write_span(
@@ -171,7 +174,10 @@ class Recorder:
         )
         turn = turn_of(exchange, call, place, self._index_of_call.get(place.base or ""), self.tags)
         self._index_of_call[exchange.span_id] = len(self._index_of_call)
-        self._remember(turn.id, prompt + call.output_as_prompt)
+        said = prompt[call.head :] + call.output_as_prompt
+        self._remember(turn.id, said)
+        if call.thread:
+            self._remember(call.thread, said)
         if self.cache_diagnostics:
             self._answers |= {block.link: turn.id for block in call.output if block.link}
         if self._listener:

@@ -83,6 +83,8 @@ def end_span(exchange: Exchange, call: Call | None) -> None:
         names.RECORD: "turn" if call and call.response_id else "attempt",
     }
     if call is not None:
+        if call.requested_model:
+            span.update_name(f"chat {call.requested_model}")
         attributes |= {
             names.REQUEST_MODEL: call.requested_model,
             names.RESPONSE_MODEL: call.model or None,

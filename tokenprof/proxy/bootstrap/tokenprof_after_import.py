@@ -16,8 +16,8 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-PACKAGES = ("anthropic", "httpx", "openai")
-"""Those that adapters wrap, or will."""
+PACKAGES = ("anthropic", "httpx", "httpx2")
+"""Those whose clients adapters see."""
 
 
 def begin() -> None:

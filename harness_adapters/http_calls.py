@@ -1,0 +1,159 @@
+"""Model calls where their bytes pass an HTTP library (`httpx`, `httpx2`), whoever makes them.
+
+LiteLLM makes its HTTP calls itself, and its loggers tell of a streamed call afterwards, from another
+thread and without the provider's ids. The `openai` SDK has no middleware. Taken where the bytes pass, every
+kind of call is seen alike: sync, async, streamed, raw, parsed, retried. Calls of the `anthropic` SDK are left
+to its own adapter as far as it takes middleware, so that none is seen twice.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tokenprof.harness_adapters import anthropic_exchange, openai_exchange
+from tokenprof.harness_adapters.observed_response import Attempt
+from tokenprof.record.exchange import Exchange
+from tokenprof.record.span import start_span
+from tokenprof.session import active_recorder, current_agent
+
+ROUTES = {
+    "/v1/messages": (anthropic_exchange.interpret, anthropic_exchange.PROVIDER),
+    openai_exchange.CHAT_PATH: (openai_exchange.interpret_chat, openai_exchange.PROVIDER),
+    openai_exchange.RESPONSES_PATH: (openai_exchange.interpret_responses, openai_exchange.PROVIDER),
+}
+"""How a path ends, what reads its exchanges, and whose wire shape that is."""
+
+ANTHROPIC_AGENTS = ("Anthropic/", "AsyncAnthropic/")
+"""User agents of the `anthropic` SDK."""
+
+SEEN = "tokenprof.seen"
+"""Marks a request that is being recorded, however often its client was wrapped."""
+
+
+class Library:
+    """An HTTP library whose clients' model calls are seen. Wrapping twice changes nothing."""
+
+    def __init__(self, module: Any):
+        self._module = module
+        self._lock = threading.Lock()
+        self._patched: list[tuple[Any, Any, Any]] = []
+        self._users: list[object] = []
+
+    def wrap(self, client: Any) -> Any:
+        """Return the same client with its model calls seen."""
+        if not getattr(client.send, "is_tokenprof", False):
+            client.send = self._observer_of(type(client))(client.send)
+        return client
+
+    def wrap_new_clients(self) -> Callable[[], None]:
+        """See the model calls of every client, new or old; returns what undoes it. Profiles may overlap."""
+        with self._lock:
+            if not self._patched:
+                for client_class in (self._module.Client, self._module.AsyncClient):
+                    original = client_class.send
+                    replacement = self._observer_of(client_class)(original)
+                    client_class.send = replacement
+                    self._patched.append((client_class, original, replacement))
+            self._users.append(object())
+        pending = [True]
+
+        def undo() -> None:
+            with self._lock:
+                if not pending:
+                    return
+                pending.clear()
+                self._users.pop()
+                if self._users:
+                    return
+                for client_class, original, replacement in self._patched:
+                    # Another tool may have wrapped the method since; its work is left alone.
+                    if client_class.send is replacement:
+                        client_class.send = original
+                self._patched.clear()
+
+        return undo
+
+    def _observer_of(self, client_class: type) -> Callable[[Any], Any]:
+        is_async = issubclass(client_class, self._module.AsyncClient)
+        return self._observed_async if is_async else self._observed
+
+    def _observed(self, send: Any) -> Any:
+        def observed_send(*args: Any, **kwargs: Any) -> Any:
+            attempt = self._begin(args, kwargs)
+            if attempt is None:
+                return send(*args, **kwargs)
+            try:
+                response = send(*args, **kwargs)
+            except BaseException as error:
+                attempt.end(failure=type(error).__name__)
+                raise
+            attempt.observe(response)
+            return response
+
+        return _marked(observed_send, send)
+
+    def _observed_async(self, send: Any) -> Any:
+        async def observed_send(*args: Any, **kwargs: Any) -> Any:
+            attempt = self._begin(args, kwargs)
+            if attempt is None:
+                return await send(*args, **kwargs)
+            try:
+                response = await send(*args, **kwargs)
+            except BaseException as error:
+                attempt.end(failure=type(error).__name__)
+                raise
+            attempt.observe(response)
+            return response
+
+        return _marked(observed_send, send)
+
+    def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Attempt | None:
+        """Take what is needed of a request; None for what is not a model call. Never raises."""
+        try:
+            request_class = self._module.Request
+            request = kwargs.get("request") or next(arg for arg in args if isinstance(arg, request_class))
+            route = _route_of(request)
+            if route is None or SEEN in request.extensions or _is_seen_by_middleware(request):
+                return None
+            interpret, provider = route
+            exchange = Exchange(
+                interpret=interpret,
+                provider=provider,
+                request=request.content,
+                started_ns=time.time_ns(),
+                call=request.headers.get("idempotency-key", ""),
+                retries_taken=int(request.headers.get("x-stainless-retry-count", 0)),
+                agent=current_agent(),
+            )
+            recorder = active_recorder()
+            start_span(exchange, "")
+            if recorder is None and exchange.span is None:
+                return None
+            request.extensions = {**request.extensions, SEEN: True}
+            return Attempt(exchange, recorder)
+        except Exception:  # noqa: BLE001 - the host's call goes on whatever happens to us
+            return None
+
+
+def _marked(observed: Any, send: Any) -> Any:
+    observed.__wrapped__ = send
+    observed.is_tokenprof = True
+    return observed
+
+
+def _route_of(request: Any) -> tuple[Any, str] | None:
+    if request.method != "POST":
+        return None
+    path = request.url.path.rstrip("/")
+    return next((route for end, route in ROUTES.items() if path.endswith(end)), None)
+
+
+def _is_seen_by_middleware(request: Any) -> bool:
+    """Whether the adapter of the `anthropic` SDK records this call: not where that has no middleware yet."""
+    if not request.headers.get("user-agent", "").startswith(ANTHROPIC_AGENTS):
+        return False
+    return hasattr(sys.modules.get("anthropic"), "Middleware")

@@ -1,0 +1,129 @@
+"""Chat Completions on the wire: request and response content into blocks, a stream into its message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tokenprof.harness_adapters.openai_blocks import (
+    Layout,
+    Prompt,
+    add_call,
+    add_message,
+    add_output_schema,
+    add_result,
+    add_tools,
+    request_ttl,
+)
+from tokenprof.harness_adapters.openai_wire import DONE, Wire, loads_or_text, mapping, sequence, text_of
+from tokenprof.record.shape import Shaper
+from tokenprof.types import Block
+
+INSTRUCTION_ROLES = ("system", "developer")
+
+
+def prompt_of_chat(body: Wire, shaper: Shaper) -> Prompt:
+    """Return the blocks of a `POST /chat/completions` body."""
+    layout = Layout(shaper, ttl=request_ttl(body))
+    add_tools(layout, sequence(body.get("tools")))
+    add_output_schema(layout, mapping(body.get("response_format")))
+    leading = True
+    head = len(layout.blocks)
+    for message in sequence(body.get("messages")):
+        role = text_of(message.get("role"))
+        leading = leading and role in INSTRUCTION_ROLES
+        _add(layout, message, role, leading=leading)
+        head = len(layout.blocks) if leading else head
+    return layout.prompt(head)
+
+
+def _add(layout: Layout, message: Wire, role: str, *, leading: bool) -> None:
+    if role == "tool":
+        add_result(layout, text_of(message.get("tool_call_id")), message.get("content"), "tool_result")
+        return
+    before = len(layout.blocks)
+    reasoning = text_of(message.get("reasoning_content"))
+    if reasoning:
+        shape: dict[str, Any] = {"role": role, "opens_message": True, "text": reasoning}
+        layout.add("thinking", "thinking", {"reasoning": reasoning}, **shape)
+    if message.get("content"):
+        add_message(layout, role, message["content"], leading=leading)
+    for call in sequence(message.get("tool_calls")):
+        name, arguments = _call_of(call)
+        opens = len(layout.blocks) == before
+        link = text_of(call.get("id"))
+        add_call(layout, name, loads_or_text(arguments), link, arguments, opens_message=opens)
+
+
+def _call_of(call: Wire) -> tuple[str, str]:
+    function = mapping(call.get("function")) or mapping(call.get("custom"))
+    return text_of(function.get("name")) or "function", text_of(
+        function.get("arguments") or function.get("input")
+    )
+
+
+def message_as_prompt(message: Wire, shaper: Shaper) -> tuple[Block, ...]:
+    """Return an answer's message as the blocks it is when it is sent back."""
+    layout = Layout(shaper)
+    _add(layout, message, "assistant", leading=False)
+    return tuple(layout.blocks)
+
+
+def output_of_chat(message: Wire, shaper: Shaper) -> tuple[Block, ...]:
+    """Return the blocks of an answer's message, as blocks of kind `output`."""
+    found: list[tuple[str, str, object, str, str | None]] = []
+    for key, role in (("reasoning_content", "reasoning"), ("content", "assistant"), ("refusal", "assistant")):
+        text = text_of(message.get(key))
+        if text:
+            name = "thinking" if role == "reasoning" else "text"
+            found.append((name, role, {key: text}, text, None))
+    for call in sequence(message.get("tool_calls")):
+        name, arguments = _call_of(call)
+        link = text_of(call.get("id"))
+        identity = {"tool": name, "call": link, "arguments": arguments}
+        found.append((name, "assistant", identity, f"{name}{arguments}", link or None))
+    return tuple(
+        shaper.block("output", name, identity, role=role, opens_message=not place, text=text, link=link)
+        for place, (name, role, identity, text, link) in enumerate(found)
+    )
+
+
+def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, bool]:
+    """Return the chat completion that a stream's chunks make, and whether it came to its end."""
+    completion: dict[str, Any] = {}
+    message: dict[str, Any] = {"role": "assistant"}
+    calls: dict[int, dict[str, Any]] = {}
+    finished = False
+    for event in events:
+        if event is DONE:
+            finished = True
+            continue
+        for key in ("id", "model", "service_tier", "object", "created"):
+            if event.get(key) is not None:
+                completion[key] = event[key]
+        if isinstance(event.get("usage"), Mapping):
+            completion["usage"] = event["usage"]
+        for choice in sequence(event.get("choices"))[:1]:
+            delta = mapping(choice.get("delta"))
+            for key in ("content", "refusal", "reasoning_content"):
+                if text_of(delta.get(key)):
+                    message[key] = message.get(key, "") + delta[key]
+            for call in sequence(delta.get("tool_calls")):
+                _grow(calls, call)
+    if not completion:
+        return None, finished
+    if calls:
+        message["tool_calls"] = [calls[index] for index in sorted(calls)]
+    return {**completion, "choices": [{"index": 0, "message": message}]}, finished
+
+
+def _grow(calls: dict[int, dict[str, Any]], delta: Wire) -> None:
+    index = delta.get("index")
+    known = calls.setdefault(
+        index if isinstance(index, int) else len(calls), {"function": {"name": "", "arguments": ""}}
+    )
+    if text_of(delta.get("id")):
+        known["id"] = delta["id"]
+    function = mapping(delta.get("function"))
+    known["function"]["name"] += text_of(function.get("name"))
+    known["function"]["arguments"] += text_of(function.get("arguments"))

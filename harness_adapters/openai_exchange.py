@@ -1,0 +1,134 @@
+"""An OpenAI exchange as bytes on the wire, in our terms: Chat Completions and Responses into a `Call`.
+
+Used by whatever sees the bytes: the HTTP library below an SDK, and the proxy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from tokenprof.harness_adapters.content_coding import decoded_body
+from tokenprof.harness_adapters.openai_chat import (
+    completion_of_stream,
+    message_as_prompt,
+    output_of_chat,
+    prompt_of_chat,
+)
+from tokenprof.harness_adapters.openai_responses import (
+    items_as_prompt,
+    output_of_responses,
+    prompt_of_responses,
+    response_of_stream,
+)
+from tokenprof.harness_adapters.openai_wire import Wire, events_of, mapping, sequence, text_of
+from tokenprof.pricing.normalise import (
+    fees_from_openai_output,
+    usage_from_openai_chat,
+    usage_from_openai_responses,
+    with_fees,
+)
+from tokenprof.pricing.selectors import Selectors
+from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.shape import Shaper
+from tokenprof.types import TurnStatus
+
+PROVIDER = "openai"
+CHAT_PATH = "/chat/completions"
+RESPONSES_PATH = "/responses"
+
+SETTINGS = ("model", "tool_choice", "reasoning", "reasoning_effort", "text", "verbosity", "prompt_cache_key")
+
+
+def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
+    """Return the call that an exchange was, by what its request holds: messages, or input."""
+    is_chat = "messages" in mapping(orjson.loads(exchange.request))
+    return interpret_chat(exchange, shaper) if is_chat else interpret_responses(exchange, shaper)
+
+
+def interpret_chat(exchange: Exchange, shaper: Shaper) -> Call | None:
+    """Return the call that a Chat Completions exchange was."""
+    body = mapping(orjson.loads(exchange.request))
+    completion, status = _answer(exchange, "chat.completion")
+    requested = text_of(body.get("model"))
+    if completion is None:
+        return Call(None, requested, "", "error", None, ())
+    prompt = prompt_of_chat(body, shaper)
+    message = mapping(next(iter(sequence(completion.get("choices"))), {}).get("message"))
+    raw = completion.get("usage")
+    return Call(
+        response_id=text_of(completion.get("id")) or exchange.span_id,
+        requested_model=requested,
+        model=text_of(completion.get("model")) or requested,
+        status=status,
+        usage=usage_from_openai_chat(raw) if isinstance(raw, Mapping) else None,
+        prompt=prompt.blocks,
+        breakpoints=prompt.breakpoints,
+        output=output_of_chat(message, shaper),
+        output_as_prompt=message_as_prompt(message, shaper),
+        settings=_settings(body, shaper),
+        selectors=Selectors(text_of(completion.get("service_tier")) or None, None, None),
+        output_incomplete=status != "ok",
+        content={"request": body, "response": completion},
+    )
+
+
+def interpret_responses(exchange: Exchange, shaper: Shaper) -> Call | None:
+    """Return the call that a Responses exchange was. What the provider holds is named by `continues`."""
+    body = mapping(orjson.loads(exchange.request))
+    response, status = _answer(exchange, "response")
+    requested = text_of(body.get("model"))
+    if response is None:
+        return Call(None, requested, "", "error", None, ())
+    prompt = prompt_of_responses(body, shaper)
+    items = sequence(response.get("output"))
+    raw = response.get("usage")
+    usage = usage_from_openai_responses(raw) if isinstance(raw, Mapping) else None
+    thread = _conversation(body)
+    return Call(
+        response_id=text_of(response.get("id")) or exchange.span_id,
+        requested_model=requested,
+        model=text_of(response.get("model")) or requested,
+        status=status,
+        usage=None if usage is None else with_fees(usage, fees_from_openai_output(items)),
+        prompt=prompt.blocks,
+        breakpoints=prompt.breakpoints,
+        output=output_of_responses(items, shaper),
+        output_as_prompt=items_as_prompt(items, shaper),
+        settings=_settings(body, shaper),
+        selectors=Selectors(text_of(response.get("service_tier")) or None, None, None),
+        output_incomplete=status != "ok",
+        continues=text_of(body.get("previous_response_id")) or thread,
+        head=prompt.head,
+        thread=thread,
+        content={"request": body, "response": response},
+    )
+
+
+def _answer(exchange: Exchange, kind: str) -> tuple[dict[str, Any] | None, TurnStatus]:
+    if exchange.status_code is None or not 200 <= exchange.status_code < 300 or not exchange.body:
+        return None, "error"
+    data = decoded_body(exchange)
+    if "text/event-stream" in exchange.headers.get("content-type", ""):
+        events = events_of(data)
+        answer, complete = completion_of_stream(events) if kind != "response" else response_of_stream(events)
+        return answer, "ok" if complete else "partial"
+    try:
+        found = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None, "error"
+    # Hosts that speak OpenAI's shape leave `object` out.
+    fits = isinstance(found, dict) and found.get("object", kind) == kind and not found.get("error")
+    return (found, "ok") if fits else (None, "error")
+
+
+def _settings(body: Wire, shaper: Shaper) -> dict[str, str]:
+    return {name: shaper.digest(body[name]) for name in SETTINGS if body.get(name) is not None}
+
+
+def _conversation(body: Wire) -> str | None:
+    conversation = body.get("conversation")
+    id_ = conversation if isinstance(conversation, str) else mapping(conversation).get("id")
+    return f"conversation {id_}" if id_ else None

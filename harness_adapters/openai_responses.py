@@ -1,0 +1,151 @@
+"""The Responses API on the wire: request and response items into blocks, a stream into its response."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tokenprof.harness_adapters.openai_blocks import (
+    Layout,
+    Prompt,
+    add_call,
+    add_instructions,
+    add_message,
+    add_output_schema,
+    add_result,
+    add_tools,
+    loaded_names,
+    request_ttl,
+)
+from tokenprof.harness_adapters.openai_wire import (
+    Wire,
+    joined_text,
+    loads_or_text,
+    mapping,
+    sequence,
+    text_of,
+)
+from tokenprof.record.shape import Shaper, json_text
+from tokenprof.types import Block
+
+ENDINGS = ("response.completed", "response.incomplete", "response.failed")
+
+CALLS = {"function_call": "arguments", "custom_tool_call": "input", "local_shell_call": "action"}
+RESULTS = frozenset({"function_call_output", "custom_tool_call_output", "local_shell_call_output"})
+
+
+def prompt_of_responses(body: Wire, shaper: Shaper) -> Prompt:
+    """Return the blocks of a `POST /responses` body: what it sends, not what the provider holds."""
+    layout = Layout(shaper, ttl=request_ttl(body))
+    given = body.get("input")
+    items = [{"role": "user", "content": given}] if isinstance(given, str) else sequence(given)
+    for item in items:
+        if item.get("type") == "tool_search_output":
+            layout.loaded |= loaded_names(sequence(item.get("tools")))
+    add_tools(layout, sequence(body.get("tools")))
+    add_output_schema(layout, mapping(mapping(body.get("text")).get("format")))
+    if text_of(body.get("instructions")):
+        add_instructions(layout, body["instructions"], "instructions")
+    head = len(layout.blocks)
+    leading = not (body.get("previous_response_id") or body.get("conversation"))
+    for item in items:
+        leading = leading and text_of(item.get("role")) in ("system", "developer")
+        add_item(layout, item, leading=leading)
+    return layout.prompt(head)
+
+
+def add_item(layout: Layout, item: Wire, *, leading: bool = False) -> None:
+    """Add an item of a request's input, or of an answer as it is sent back."""
+    type_ = text_of(item.get("type")) or "message"
+    if type_ == "message":
+        add_message(layout, text_of(item.get("role")) or "user", item.get("content"), leading=leading)
+    elif type_ in CALLS:
+        raw = item.get(CALLS[type_])
+        arguments = raw if isinstance(raw, str) else json_text(raw or {})
+        name = text_of(item.get("name")) or type_
+        link = text_of(item.get("call_id"))
+        add_call(layout, name, loads_or_text(arguments), link, arguments, opens_message=True)
+    elif type_ in RESULTS:
+        add_result(layout, text_of(item.get("call_id")), item.get("output"), "tool_result")
+    elif type_ == "reasoning":
+        text = joined_text(sequence(item.get("summary")))
+        identity = {"reasoning": item.get("encrypted_content") or item.get("id") or text}
+        layout.add("thinking", "thinking", identity, role="assistant", opens_message=True, text=text or None)
+    elif type_ == "tool_search_output":
+        add_tools(layout, sequence(item.get("tools")), section="messages")
+    elif type_ == "compaction":
+        identity = {"compaction": item.get("encrypted_content") or item.get("id")}
+        layout.add("summary", "compaction", identity, role="assistant", opens_message=True)
+    elif type_ == "item_reference":
+        layout.add("server_state", "item reference", {"reference": item.get("id")}, opens_message=True)
+    else:
+        shown = {key: value for key, value in item.items() if key not in ("id", "status")}
+        kind = "tool_result" if type_.endswith("_output") else "tool_call"
+        layout.add(
+            kind,  # type: ignore[arg-type]
+            type_,
+            shown,
+            role="assistant",
+            opens_message=True,
+            text=json_text(shown),
+            link=text_of(item.get("call_id")) or text_of(item.get("id")) or None,
+        )
+
+
+def items_as_prompt(items: Iterable[Wire], shaper: Shaper) -> tuple[Block, ...]:
+    """Return an answer's items as the blocks they are in the prompts that follow."""
+    layout = Layout(shaper)
+    for item in items:
+        add_item(layout, item)
+    return tuple(layout.blocks)
+
+
+def output_of_responses(items: Iterable[Wire], shaper: Shaper) -> tuple[Block, ...]:
+    """Return the blocks of an answer's items, as blocks of kind `output`."""
+    found: list[Block] = []
+    for item in items:
+        layout = Layout(shaper)
+        add_item(layout, item)
+        for block in layout.blocks:
+            is_reasoning = block.kind == "thinking"
+            name = block.name if block.kind in ("tool_call", "thinking", "tool") else "text"
+            shape: dict[str, Any] = {
+                "role": "reasoning" if is_reasoning else "assistant",
+                "opens_message": not found,
+                "link": block.link,
+            }
+            text = _text_of_item(item)
+            found.append(shaper.block("output", name, {"output": block.digest}, text=text, **shape))
+    return tuple(found)
+
+
+def _text_of_item(item: Wire) -> str | None:
+    type_ = text_of(item.get("type")) or "message"
+    if type_ == "message":
+        return joined_text(sequence(item.get("content")))
+    if type_ == "reasoning":
+        return joined_text(sequence(item.get("summary"))) or None
+    if type_ in CALLS:
+        raw = item.get(CALLS[type_])
+        return text_of(item.get("name")) + (raw if isinstance(raw, str) else json_text(raw or {}))
+    return json_text({key: value for key, value in item.items() if key not in ("id", "status")})
+
+
+def response_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, bool]:
+    """Return the response of a stream's events, and whether it came to its end.
+
+    The last event holds the whole response; of a cut stream, the first tells its id and model.
+    """
+    response: dict[str, Any] | None = None
+    items: list[Wire] = []
+    for event in events:
+        type_ = event.get("type")
+        if isinstance(event.get("response"), dict):
+            response = event["response"]
+        if type_ == "response.output_item.done" and isinstance(event.get("item"), dict):
+            items.append(event["item"])
+        if type_ in ENDINGS:
+            return response, True
+    if response is not None and items:
+        response = {**response, "output": items}
+    return response, False
