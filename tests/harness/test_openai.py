@@ -298,3 +298,20 @@ def test_responses_hold_the_whole_context_though_the_request_sends_only_what_is_
     assert len({turn.context for turn in ledger.run.turns}) == 1
     total = sum((usd for usd in ledger.billed_usd if usd is not None), Decimal(0))
     assert total == by_hand(server)
+
+
+def test_turns_from_before_the_recording_are_one_block_of_known_size(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    with openai.OpenAI(api_key="x", base_url=server.url) as client:
+        first = client.responses.create(model=MODEL, input="many words " * 2000)
+        with tokenprof.profile(path):
+            second = client.responses.create(
+                model=MODEL, input="and now " * 200, previous_response_id=first.id
+            )
+            client.responses.create(model=MODEL, input="more", previous_response_id=second.id)
+    ledger = ledger_of(path)
+    held = [p for p in ledger.attribution.blocks.values() if p.block.kind == "server_state"]
+    assert [placed.block.name for placed in held] == ["earlier turns, held by the provider"]
+    # The server counts a quarter of a token per byte of what was said before.
+    assert held[0].size.tokens == pytest.approx(len("many words " * 2000) / 4, rel=0.05)
+    assert [block.kind for block in ledger.run.prompts()[1]] == ["server_state", "user", "assistant", "user"]

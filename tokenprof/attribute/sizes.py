@@ -185,7 +185,7 @@ def _priors(tree: Tree, estimator: Estimator) -> dict[int, _Belief]:
         if role == "overhead":
             mean, sd = estimator.prior.tools_preamble_tokens
             beliefs[index] = _Belief(mean, sd**2)
-        elif role == "hidden":
+        elif role == "hidden" or block.kind == "server_state":
             beliefs[index] = _Belief(0.0, HIDDEN_SD_TOKENS**2)
         elif role == "unseen":
             beliefs[index] = _Belief(0.0, EMPTY_VARIANCE)

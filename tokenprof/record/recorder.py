@@ -38,6 +38,9 @@ TurnListener = Callable[[Turn, Sequence[Block]], None]
 
 DRAIN_TIMEOUT_S = 10.0
 
+HELD_NAME = "earlier turns, held by the provider"
+"""Names the context of a response that was made before the recording began."""
+
 REMEMBERED_PROMPTS = 256
 """So many prompts are held for calls that continue a response of the provider's by id."""
 
@@ -157,8 +160,8 @@ class Recorder:
 
     def _write_turn(self, exchange: Exchange, call: Call) -> None:
         prompt = call.prompt
-        history = self._histories.get(call.continues or "")
-        if history is not None:
+        history = self._history_of(call)
+        if history:
             head = call.head
             prompt = call.prompt[:head] + history + call.prompt[head:]
             moved = tuple(
@@ -182,6 +185,16 @@ class Recorder:
             self._answers |= {block.link: turn.id for block in call.output if block.link}
         if self._listener:
             self._listener(turn, prompt)
+
+    def _history_of(self, call: Call) -> tuple[Block, ...]:
+        """Return what the provider holds and puts before a call; one block where nobody recorded it."""
+        if call.continues is None:
+            return ()
+        known = self._histories.get(call.continues)
+        if known is not None or self._shaper is None or call.continues == call.thread:
+            return known or ()
+        held = {"held": call.continues}
+        return (self._shaper.block("server_state", HELD_NAME, held, role="provider", opens_message=True),)
 
     def _remember(self, response_id: str, history: tuple[Block, ...]) -> None:
         self._histories[response_id] = history
