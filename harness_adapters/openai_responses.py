@@ -73,6 +73,8 @@ def add_item(layout: Layout, item: Wire, *, leading: bool = False) -> None:
         layout.add("thinking", "thinking", identity, role="assistant", opens_message=True, text=text or None)
     elif type_ == "tool_search_output":
         add_tools(layout, sequence(item.get("tools")), section="messages")
+    elif type_ == "additional_tools":
+        add_tools(layout, sequence(item.get("tools")))
     elif type_ == "compaction":
         identity = {"compaction": item.get("encrypted_content") or item.get("id")}
         layout.add("summary", "compaction", identity, role="assistant", opens_message=True)

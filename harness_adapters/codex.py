@@ -1,0 +1,219 @@
+"""Codex's own session logs (`~/.codex/sessions/YYYY/MM/DD/rollout-*.jsonl`).
+
+A line is `{timestamp, type, payload}`. Items of the context come as `response_item`, what was billed as the
+event `token_count`, with the last call's usage and the session's total. The event is repeated when nothing
+new was billed, so a call is a change of the total. A fork replays its parent's lines, with their own times or
+with the fork's; what it replays is not billed again. Observed in 0.169; earlier versions from public copies
+of their structs (`codex-rs/protocol`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tokenprof.errors import InputError
+from tokenprof.harness_adapters.openai_blocks import Layout, add_instructions, add_tools
+from tokenprof.harness_adapters.openai_responses import add_item, output_of_responses
+from tokenprof.harness_adapters.openai_wire import mapping, sequence, text_of
+from tokenprof.json_lines import read_json_lines
+from tokenprof.pricing.normalise_telemetry import usage_from_codex
+from tokenprof.pricing.usage import Usage, UsageError
+from tokenprof.record.reader import in_time_order
+from tokenprof.record.shape import Shaper
+from tokenprof.types import Block, Run, Source, Turn
+
+FORMAT = "Codex session"
+
+Wire = Mapping[str, Any]
+
+LINE_TYPES = frozenset(
+    {"session_meta", "response_item", "compacted", "turn_context", "world_state", "event_msg"}
+)
+WRITTEN = frozenset({"reasoning", "function_call", "custom_tool_call", "local_shell_call", "web_search_call"})
+"""Items that the model wrote, beside its messages."""
+
+REPLAY_WITHIN = timedelta(seconds=1)
+"""A fork writes all that it replays at once, at its own start."""
+
+
+def recognises(first_lines: Sequence[Wire]) -> bool:
+    """Whether a file that begins with these lines is a Codex rollout."""
+    return any(
+        line.get("type") in LINE_TYPES and isinstance(line.get("payload"), Mapping) and "timestamp" in line
+        for line in first_lines[:1]
+    )
+
+
+def read(path: Path) -> Run:
+    """Return the turns of a session, one per billed call. Raises InputError for a malformed line."""
+    warnings: list[str] = []
+    session = _Session(path.stem)
+    for number, line in read_json_lines(path, warnings):
+        session.add(line, f"{path}:{number}")
+    if session.unpriced_items:
+        warnings.append(f"{path}: what follows the last token count is of a call that did not end.")
+    return Run(in_time_order(session.turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
+
+
+@dataclass(slots=True)
+class _Session:
+    """A rollout under reading: the context as it grows, and what has been billed so far."""
+
+    name: str
+    turns: list[Turn] = field(default_factory=list)
+    _shaper: Shaper = field(default_factory=Shaper)
+    _context: list[Block] = field(default_factory=list)
+    _layout: Layout | None = None
+    _written: list[Wire] = field(default_factory=list)
+    _prompt_length: int | None = None
+    _total: Wire | None = None
+    _model: str = ""
+    _forked_at: datetime | None = None
+    _compacted: bool = False
+    _asked_at: datetime | None = None
+    _last_prompt: tuple[Block, ...] = ()
+
+    @property
+    def unpriced_items(self) -> bool:
+        """Whether the model wrote something that no token count has followed."""
+        return bool(self._written)
+
+    def add(self, line: Wire, where: str) -> None:
+        """Take up one line."""
+        payload = mapping(line.get("payload"))
+        at = _time(line.get("timestamp"), where)
+        type_ = line.get("type")
+        if type_ == "session_meta":
+            self._begin(payload, at)
+        elif type_ == "turn_context":
+            self._model = text_of(payload.get("model")) or self._model
+        elif type_ == "response_item":
+            self._add_item(payload, at)
+        elif type_ == "compacted":
+            self._replace(sequence(payload.get("replacement_history")), text_of(payload.get("message")))
+        elif type_ == "event_msg" and payload.get("type") == "token_count":
+            self._count(mapping(payload.get("info")), at, where)
+
+    def _begin(self, meta: Wire, at: datetime) -> None:
+        if self._layout is not None:
+            # A fork repeats its parent's own line; the session is the file's first.
+            return
+        self.name = text_of(meta.get("id"))[:8] or self.name
+        self._layout = Layout(self._shaper, blocks=self._context)
+        if meta.get("forked_from_id"):
+            self._forked_at = at
+        instructions = text_of(mapping(meta.get("base_instructions")).get("text"))
+        if instructions:
+            add_instructions(self._layout, instructions, "base instructions")
+
+    def _items(self) -> Layout:
+        if self._layout is None:
+            self._layout = Layout(self._shaper, blocks=self._context)
+        return self._layout
+
+    def _add_item(self, item: Wire, at: datetime) -> None:
+        layout = self._items()
+        type_ = text_of(item.get("type")) or "message"
+        if type_ == "additional_tools":
+            tools = Layout(self._shaper)
+            add_tools(tools, sequence(item.get("tools")))
+            # They are noted behind the instructions, and stand before them in a prompt.
+            self._context[0:0] = tools.blocks
+            return
+        if type_ in WRITTEN or (type_ == "message" and item.get("role") == "assistant"):
+            if self._prompt_length is None:
+                self._prompt_length = len(self._context)
+            self._written.append(item)
+        else:
+            self._asked_at = at
+        if type_ == "message" and self._is_base_instructions(item):
+            return
+        add_item(layout, item)
+
+    def _is_base_instructions(self, item: Wire) -> bool:
+        """Newer versions send the instructions as the first developer message; they stand there once."""
+        texts = [text_of(part.get("text")) for part in sequence(item.get("content"))]
+        known = {block.features.bytes for block in self._context if block.name == "base instructions"}
+        return item.get("role") == "developer" and any(len(text.encode()) in known for text in texts)
+
+    def _replace(self, history: Sequence[Wire], message: str) -> None:
+        """Take up a compaction: the context is now what the log says it is."""
+        kept = [block for block in self._context if block.section in ("tools", "system")]
+        self._context = kept
+        self._layout = Layout(self._shaper, blocks=self._context)
+        for item in history:
+            add_item(self._layout, item)
+        if not history and message:
+            add_item(self._layout, {"type": "message", "role": "user", "content": message})
+        self._compacted = True
+        self._written, self._prompt_length = [], None
+
+    def _count(self, info: Wire, at: datetime, where: str) -> None:
+        total, last = info.get("total_token_usage"), info.get("last_token_usage")
+        if not isinstance(total, Mapping) or total == self._total:
+            return
+        before, self._total = self._total, total
+        written, self._written = self._written, []
+        length = len(self._context) if self._prompt_length is None else self._prompt_length
+        prompt, self._prompt_length = tuple(self._context[:length]), None
+        if self._forked_at is not None and at <= self._forked_at + REPLAY_WITHIN:
+            return
+        try:
+            usage = usage_from_codex(last if isinstance(last, Mapping) else _difference(total, before))
+        except UsageError as error:
+            raise InputError(f"{where}: {error}") from None
+        self._add_turn(usage, prompt, written, total, at)
+
+    def _add_turn(
+        self, usage: Usage, prompt: tuple[Block, ...], written: Sequence[Wire], total: Wire, at: datetime
+    ) -> None:
+        base = len(self.turns) - 1 if self.turns else None
+        kept = _shared(prompt, self._last_prompt) if base is not None else 0
+        began = self._asked_at or at
+        identity = orjson.dumps([self._model, dict(total), [text_of(item.get("id")) for item in written]])
+        self.turns.append(
+            Turn(
+                id=f"codex-{hashlib.sha256(identity).hexdigest()[:16]}",
+                context=self.name,
+                provider="openai",
+                requested_model=self._model,
+                model=self._model,
+                started_at=min(began, at),
+                duration_s=(at - min(began, at)).total_seconds(),
+                status="ok",
+                usage=usage,
+                added=prompt[kept:],
+                output=output_of_responses(written, self._shaper),
+                base=base if kept else None,
+                kept=kept,
+                hidden_prefix=True,
+                compacted=self._compacted,
+            )
+        )
+        self._compacted = False
+        self._last_prompt = prompt
+
+
+def _shared(ours: Sequence[Block], theirs: Sequence[Block]) -> int:
+    pairs = enumerate(zip(ours, theirs, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(ours), len(theirs)))
+
+
+def _difference(total: Wire, before: Wire | None) -> dict[str, int]:
+    earlier = before or {}
+    return {key: value - earlier.get(key, 0) for key, value in total.items() if isinstance(value, int)}
+
+
+def _time(value: object, where: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise InputError(f"{where}: the line has no timestamp; without one it cannot be priced.") from None
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,147 @@
+"""Codex rollouts: calls from token counts, counts repeated, forks, compaction; lines as 0.169 writes them."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tokenprof.errors import InputError
+from tokenprof.ledger import build_ledger
+from tokenprof.pricing.book import default_book
+from tokenprof.read import read
+
+START = datetime(2026, 11, 1, 9, 0, 0, tzinfo=UTC)
+
+
+class Rollout:
+    """Lines of a session; each is a second after the last unless said otherwise."""
+
+    def __init__(self, id_="01a20978-c3c0", forked_from=None, at=START):
+        self.lines, self.at, self.total = [], at, {}
+        meta = {"id": id_, "base_instructions": {"text": "You are a coding agent. " * 40}}
+        if forked_from:
+            meta["forked_from_id"] = forked_from
+        self.add("session_meta", meta)
+        tools = [{"type": "function", "name": "shell", "description": "Run a command.", "parameters": {}}]
+        self.item("additional_tools", tools=tools)
+        self.message("developer", "You are a coding agent. " * 40)
+        self.add("turn_context", {"model": "gpt-5.4"})
+
+    def add(self, type_, payload, at=None):
+        self.at = at or self.at + timedelta(seconds=1)
+        self.lines.append({"timestamp": self.at.isoformat(), "type": type_, "payload": payload})
+
+    def item(self, type_, **fields):
+        self.add("response_item", {"type": type_, **fields})
+
+    def message(self, role, text):
+        kind = "output_text" if role == "assistant" else "input_text"
+        self.item("message", role=role, content=[{"type": kind, "text": text}])
+
+    def count(self, input_=0, cached=0, output=0, reasoning=0, again=False):
+        last = {
+            "input_tokens": input_,
+            "cached_input_tokens": cached,
+            "output_tokens": output,
+            "reasoning_output_tokens": reasoning,
+            "total_tokens": input_ + output,
+        }
+        if not again:
+            self.total = {key: self.total.get(key, 0) + value for key, value in last.items()}
+            self.last = last
+        info = {"total_token_usage": self.total, "last_token_usage": self.last}
+        self.add("event_msg", {"type": "token_count", "info": info})
+
+    def write(self, path):
+        path.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
+        return path
+
+
+def two_turns(**keys):
+    log = Rollout(**keys)
+    log.message("user", "list the files")
+    log.add("event_msg", {"type": "token_count", "info": None})
+    log.item("function_call", name="shell", call_id="c1", arguments='{"command": "ls"}')
+    log.count(1500, 0, 100, 20)
+    log.item("function_call_output", call_id="c1", output="a.txt b.txt " * 5)
+    log.count(again=True)
+    log.message("assistant", "There are two.")
+    log.count(1650, 1408, 50)
+    log.count(again=True)
+    return log
+
+
+def billed(run):
+    return sum(turn.usage.input_tokens + turn.usage.all_output_tokens for turn in run.turns)
+
+
+def test_counts_that_are_emitted_again_are_not_calls(tmp_path):
+    """ccusage#1288, #1349: two turns of 3,300 tokens with two repeated counts are 3,300."""
+    run = read([two_turns().write(tmp_path / "rollout-1.jsonl")])
+    assert (len(run.turns), billed(run)) == (2, 3300)
+    first, second = run.turns
+    assert (first.usage.output_tokens, first.usage.reasoning_tokens) == (80, 20)
+    assert (second.usage.cache_read_tokens, second.usage.uncached_input_tokens) == (1408, 242)
+    assert first.model == "gpt-5.4"
+
+
+def test_blocks_are_those_of_the_prompt_and_the_ledger_is_the_bill(tmp_path):
+    run = read([two_turns().write(tmp_path / "rollout-1.jsonl")])
+    assert [(b.kind, b.name) for b in run.prompts()[1]] == [
+        ("tool", "shell"),
+        ("system", "base instructions"),
+        ("user", "user"),
+        ("tool_call", "shell"),
+        ("tool_result", "shell"),
+    ]
+    assert [block.name for block in run.turns[0].output] == ["shell"]
+    ledger = build_ledger(run, default_book())
+    ledger.check()
+    assert None not in ledger.billed_usd
+
+
+@pytest.mark.parametrize("rewritten", [True, False])
+def test_what_a_fork_replays_is_not_billed_again(tmp_path, rewritten):
+    """ccusage#1370, #1460: a fork holds its parent's history, with the fork's times or with the parent's."""
+    parent = two_turns()
+    at = parent.at + timedelta(hours=1)
+    fork = Rollout(id_="01a2ffff-c3c0", forked_from="01a20978-c3c0", at=at)
+    for line in parent.lines[1:]:
+        fork.lines.append({**line, "timestamp": fork.lines[0]["timestamp"]} if rewritten else line)
+    fork.total, fork.last = parent.total, parent.last
+    fork.at = at + timedelta(seconds=10)
+    fork.message("user", "and the sizes?")
+    fork.message("assistant", "One is 3 kB.")
+    fork.count(1800, 1664, 40)
+    run = read([fork.write(tmp_path / "rollout-2.jsonl")])
+    assert (len(run.turns), billed(run)) == (1, 1840)
+    both = read([parent.write(tmp_path / "rollout-1.jsonl"), tmp_path / "rollout-2.jsonl"])
+    assert (len(both.turns), billed(both)) == (3, 3300 + 1840)
+
+
+def test_a_compaction_puts_its_own_history_in_the_place_of_the_context(tmp_path):
+    log = two_turns()
+    summary = {
+        "type": "message",
+        "role": "user",
+        "content": [{"type": "input_text", "text": "so far: files"}],
+    }
+    log.add("compacted", {"message": "so far: files", "replacement_history": [summary]})
+    log.message("user", "go on")
+    log.message("assistant", "Done.")
+    log.count(900, 0, 20)
+    run = read([log.write(tmp_path / "rollout-1.jsonl")])
+    last = run.turns[-1]
+    assert last.compacted
+    assert [block.kind for block in run.prompts()[-1]] == ["tool", "system", "user", "user"]
+
+
+def test_an_unfinished_call_is_said_and_a_wrong_count_named(tmp_path):
+    log = two_turns()
+    log.message("assistant", "and then")
+    run = read([log.write(tmp_path / "rollout-1.jsonl")])
+    assert any("did not end" in warning for warning in run.warnings)
+    log = Rollout()
+    log.count(10, 20, 1)
+    with pytest.raises(InputError, match=r"rollout-2\.jsonl:5.*cached_input_tokens"):
+        read([log.write(tmp_path / "rollout-2.jsonl")])
