@@ -37,8 +37,9 @@ def bare_count(step: Step) -> int:
 
 def session(path: Path) -> dict[str, object]:
     run = read([path])
-    main_context, _ = Counter(turn.context for turn in run.turns).most_common(1)[0]
-    predicted = leave_one_out(run, main_context)
+    # Subagents and compactions have the main loop's context as their parent.
+    main_loop = Counter(turn.context for turn in run.turns if turn.parent is None)
+    predicted = leave_one_out(run, main_loop.most_common(1)[0][0]) if main_loop else []
     ours = [abs(tokens - step.grown_tokens) / step.grown_tokens for step, tokens in predicted]
     bare = [abs(bare_count(step) - step.grown_tokens) / step.grown_tokens for step, _ in predicted]
     return {"session": path.name, **summary(ours), "bare_cl100k": summary(bare)}
@@ -55,6 +56,9 @@ def main() -> None:
         return
     for row in sessions:
         bare = row["bare_cl100k"]
+        if not row["n"]:
+            print(f"{row['session']:44} no step with a tool result")
+            continue
         print(
             f"{row['session']:44} n {row['n']:4}  median {row['median']:.1%}  mean {row['mean']:.1%}  "
             f"p90 {row['p90']:.1%}   (bare cl100k: median {bare['median']:.1%})"  # type: ignore[index]
