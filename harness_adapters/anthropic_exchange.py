@@ -6,6 +6,7 @@ Used by whatever sees the bytes: the SDK middleware and the proxy.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from tokenprof.harness_adapters.anthropic_messages import (
     selectors_of,
     settings_of,
 )
+from tokenprof.harness_adapters.aws_eventstream import EVENTSTREAM, eventstream_payloads
 from tokenprof.harness_adapters.content_coding import decoded_body
 from tokenprof.pricing.normalise import merge_anthropic_stream, usage_from_anthropic
 from tokenprof.record.exchange import Call, Exchange
@@ -25,6 +27,7 @@ from tokenprof.record.shape import Shaper
 from tokenprof.types import TurnStatus
 
 PROVIDER = "anthropic"
+BEDROCK = "aws.bedrock"
 
 
 def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
@@ -34,13 +37,28 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     message, status = _message_of(exchange)
     if message is None:
         return Call(None, requested_model, "", "error", None, ())
+    call = call_of_message(body, message, status, shaper, otherwise=exchange.span_id)
+    # Bedrock answers with the maker's name of the model; the id that was asked for tells the region's price.
+    return replace(call, model=requested_model) if exchange.provider == BEDROCK else call
+
+
+def call_of_message(
+    body: Mapping[str, Any],
+    message: Mapping[str, Any],
+    status: TurnStatus,
+    shaper: Shaper,
+    *,
+    otherwise: str,
+) -> Call:
+    """Return the call that a Messages request and its answer were; `otherwise` names one without an id."""
+    requested_model = str(body.get("model", ""))
     prompt = prompt_of(body, shaper)
     raw_usage = message.get("usage")
     usage = raw_usage if isinstance(raw_usage, Mapping) and "input_tokens" in raw_usage else None
     miss, missed_tokens = cache_miss_of(message.get("diagnostics"))
     content = message.get("content")
     return Call(
-        response_id=str(message.get("id") or exchange.span_id),
+        response_id=str(message.get("id") or otherwise),
         requested_model=requested_model,
         model=str(message.get("model") or requested_model),
         status=status,
@@ -65,6 +83,8 @@ def _message_of(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
     data = decoded_body(exchange)
     if "text/event-stream" in exchange.headers.get("content-type", ""):
         return message_of_events(server_sent_events(data))
+    if EVENTSTREAM in exchange.headers.get("content-type", ""):
+        return message_of_events(eventstream_payloads(data))
     try:
         message = orjson.loads(data)
     except orjson.JSONDecodeError:

@@ -31,12 +31,18 @@ MESSAGES_PATHS = ("/v1/messages",)
 
 
 class TokenprofMiddleware(Middleware):
-    """Shows tokenprof each attempt at a Messages call; changes nothing that it was not asked to change."""
+    """Shows tokenprof each attempt at a Messages call; changes nothing that it was not asked to change.
+
+    `provider` names who sells the calls: Anthropic, or the platform whose client this is.
+    """
+
+    def __init__(self, provider: str = PROVIDER):
+        self._provider = provider
 
     def handle(self, request: APIRequest, call_next: CallNext) -> Any:
         """Pass the request on, and note what went over the wire."""
         request = _asking_for_diagnostics(request)
-        attempt = _begin(request)
+        attempt = _begin(request, self._provider)
         if attempt is None:
             return call_next(request)
         try:
@@ -50,7 +56,7 @@ class TokenprofMiddleware(Middleware):
     async def handle_async(self, request: APIRequest, call_next: AsyncCallNext) -> Any:
         """Pass the request on, and note what went over the wire."""
         request = _asking_for_diagnostics(request)
-        attempt = _begin(request)
+        attempt = _begin(request, self._provider)
         if attempt is None:
             return await call_next(request)
         try:
@@ -66,7 +72,12 @@ def wrap(client: Any) -> Any:
     """Return a copy of a client that carries the middleware; the client itself if it does already."""
     if any(isinstance(entry, TokenprofMiddleware) for entry in client.middleware):
         return client
-    return client.with_middleware(TokenprofMiddleware())
+    return client.with_middleware(TokenprofMiddleware(_seller(client)))
+
+
+def _seller(client: Any) -> str:
+    """Return whose prices a client's calls have; the SDK names them for its own spans."""
+    return str(getattr(client, "_gen_ai_provider_name", PROVIDER))
 
 
 def wrap_new_clients() -> Callable[[], None]:
@@ -127,7 +138,7 @@ def _constructor_with_middleware(original: Any) -> Any:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
         middleware = tuple(kwargs.get("middleware") or ())
         if not any(isinstance(entry, TokenprofMiddleware) for entry in middleware):
-            kwargs["middleware"] = (*middleware, TokenprofMiddleware())
+            kwargs["middleware"] = (*middleware, TokenprofMiddleware(_seller(self)))
         original(self, *args, **kwargs)
 
     __init__.__wrapped__ = original  # type: ignore[attr-defined]
@@ -169,7 +180,7 @@ def _is_model_call(request: APIRequest) -> bool:
     return request.method.lower() == "post" and path.endswith(MESSAGES_PATHS)
 
 
-def _begin(request: APIRequest) -> Attempt | None:
+def _begin(request: APIRequest, provider: str) -> Attempt | None:
     """Take what is needed of a request; None for what is not a model call. Never raises."""
     try:
         if not _is_model_call(request):
@@ -180,7 +191,7 @@ def _begin(request: APIRequest) -> Attempt | None:
         extra = request.options.extra_json
         exchange = Exchange(
             interpret=interpret,
-            provider=PROVIDER,
+            provider=provider,
             request=canonical({**body, **extra} if extra else body),
             started_ns=time.time_ns(),
             call=request.options.idempotency_key or "",

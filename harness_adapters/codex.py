@@ -19,9 +19,9 @@ from typing import Any
 import orjson
 
 from tokenprof.errors import InputError
-from tokenprof.harness_adapters.openai_blocks import Layout, add_instructions, add_tools
+from tokenprof.harness_adapters.block_layout import Layout, add_instructions, add_tools
 from tokenprof.harness_adapters.openai_responses import add_item, output_of_responses
-from tokenprof.harness_adapters.openai_wire import mapping, sequence, text_of
+from tokenprof.harness_adapters.wire_values import mapping, sequence, text_of
 from tokenprof.json_lines import read_json_lines
 from tokenprof.pricing.normalise_telemetry import usage_from_codex
 from tokenprof.pricing.usage import Usage, UsageError

@@ -8,27 +8,21 @@ to its own adapter as far as it takes middleware, so that none is seen twice.
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from tokenprof.harness_adapters import anthropic_exchange, openai_exchange
 from tokenprof.harness_adapters.observed_response import Attempt
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.span import start_span
 from tokenprof.session import active_recorder, current_agent
+from tokenprof.wires import interpreter_of, wire_of
 
-ROUTES = {
-    "/v1/messages": (anthropic_exchange.interpret, anthropic_exchange.PROVIDER),
-    openai_exchange.CHAT_PATH: (openai_exchange.interpret_chat, openai_exchange.PROVIDER),
-    openai_exchange.RESPONSES_PATH: (openai_exchange.interpret_responses, openai_exchange.PROVIDER),
-}
-"""How a path ends, what reads its exchanges, and whose wire shape that is."""
-
-ANTHROPIC_AGENTS = ("Anthropic/", "AsyncAnthropic/")
-"""User agents of the `anthropic` SDK."""
+ANTHROPIC_AGENTS = ("Anthropic", "AsyncAnthropic")
+"""How the user agents of the `anthropic` SDK's clients begin, those of its platforms among them."""
 
 SEEN = "tokenprof.seen"
 """Marks a request that is being recorded, however often its client was wrapped."""
@@ -116,16 +110,16 @@ class Library:
         try:
             request_class = self._module.Request
             request = kwargs.get("request") or next(arg for arg in args if isinstance(arg, request_class))
-            route = _route_of(request)
-            if route is None or SEEN in request.extensions or _is_seen_by_middleware(request):
+            wire = wire_of(request.method, request.url.path)
+            if wire is None or SEEN in request.extensions or _is_seen_by_middleware(request):
                 return None
-            interpret, provider = route
             exchange = Exchange(
-                interpret=interpret,
-                provider=provider,
+                interpret=interpreter_of(wire),
+                provider=wire.provider,
                 request=request.content,
                 started_ns=time.time_ns(),
                 call=request.headers.get("idempotency-key", ""),
+                target=request.url.path,
                 retries_taken=int(request.headers.get("x-stainless-retry-count", 0)),
                 agent=current_agent(),
             )
@@ -139,17 +133,23 @@ class Library:
             return None
 
 
+def wrap_http_client(http_client: Any) -> None:
+    """Have an SDK's HTTP client seen, whichever library it is of. Raises TypeError for another library's."""
+    for ancestor in type(http_client).__mro__:
+        library = ancestor.__module__.partition(".")[0]
+        if library in ("httpx", "httpx2"):
+            importlib.import_module(f"tokenprof.harness_adapters.{library}_wire").wrap(http_client)
+            return
+    raise TypeError(
+        f"tokenprof.wrap knows clients over httpx and httpx2, not over "
+        f"{type(http_client).__module__}.{type(http_client).__qualname__}."
+    )
+
+
 def _marked(observed: Any, send: Any) -> Any:
     observed.__wrapped__ = send
     observed.is_tokenprof = True
     return observed
-
-
-def _route_of(request: Any) -> tuple[Any, str] | None:
-    if request.method != "POST":
-        return None
-    path = request.url.path.rstrip("/")
-    return next((route for end, route in ROUTES.items() if path.endswith(end)), None)
 
 
 def _is_seen_by_middleware(request: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tokenprof.harness_adapters.openai_blocks import (
+from tokenprof.harness_adapters.block_layout import (
     Layout,
     Prompt,
     add_call,
@@ -15,7 +15,7 @@ from tokenprof.harness_adapters.openai_blocks import (
     add_tools,
     request_ttl,
 )
-from tokenprof.harness_adapters.openai_wire import DONE, Wire, loads_or_text, mapping, sequence, text_of
+from tokenprof.harness_adapters.wire_values import DONE, Wire, loads_or_text, mapping, sequence, text_of
 from tokenprof.record.shape import Shaper
 from tokenprof.types import Block
 

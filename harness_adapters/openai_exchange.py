@@ -23,7 +23,7 @@ from tokenprof.harness_adapters.openai_responses import (
     prompt_of_responses,
     response_of_stream,
 )
-from tokenprof.harness_adapters.openai_wire import Wire, events_of, mapping, sequence, text_of
+from tokenprof.harness_adapters.wire_values import Wire, events_of, mapping, sequence, text_of
 from tokenprof.pricing.normalise import (
     fees_from_openai_output,
     usage_from_openai_chat,
@@ -36,8 +36,6 @@ from tokenprof.record.shape import Shaper
 from tokenprof.types import TurnStatus
 
 PROVIDER = "openai"
-CHAT_PATH = "/chat/completions"
-RESPONSES_PATH = "/responses"
 
 SETTINGS = ("model", "tool_choice", "reasoning", "reasoning_effort", "text", "verbosity", "prompt_cache_key")
 
@@ -55,11 +53,19 @@ def interpret_chat(exchange: Exchange, shaper: Shaper) -> Call | None:
     requested = text_of(body.get("model"))
     if completion is None:
         return Call(None, requested, "", "error", None, ())
+    return call_of_completion(body, completion, status, shaper, otherwise=exchange.span_id)
+
+
+def call_of_completion(
+    body: Wire, completion: Wire, status: TurnStatus, shaper: Shaper, *, otherwise: str
+) -> Call:
+    """Return the call that a chat request and its completion were; `otherwise` names one without an id."""
+    requested = text_of(body.get("model"))
     prompt = prompt_of_chat(body, shaper)
     message = mapping(next(iter(sequence(completion.get("choices"))), {}).get("message"))
     raw = completion.get("usage")
     return Call(
-        response_id=text_of(completion.get("id")) or exchange.span_id,
+        response_id=text_of(completion.get("id")) or otherwise,
         requested_model=requested,
         model=text_of(completion.get("model")) or requested,
         status=status,
@@ -82,13 +88,21 @@ def interpret_responses(exchange: Exchange, shaper: Shaper) -> Call | None:
     requested = text_of(body.get("model"))
     if response is None:
         return Call(None, requested, "", "error", None, ())
+    return call_of_response(body, response, status, shaper, otherwise=exchange.span_id)
+
+
+def call_of_response(
+    body: Wire, response: Wire, status: TurnStatus, shaper: Shaper, *, otherwise: str
+) -> Call:
+    """Return the call that a Responses request and its answer were; `otherwise` names one without an id."""
+    requested = text_of(body.get("model"))
     prompt = prompt_of_responses(body, shaper)
     items = sequence(response.get("output"))
     raw = response.get("usage")
     usage = usage_from_openai_responses(raw) if isinstance(raw, Mapping) else None
     thread = _conversation(body)
     return Call(
-        response_id=text_of(response.get("id")) or exchange.span_id,
+        response_id=text_of(response.get("id")) or otherwise,
         requested_model=requested,
         model=text_of(response.get("model")) or requested,
         status=status,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tokenprof.harness_adapters.openai_blocks import (
+from tokenprof.harness_adapters.block_layout import (
     Layout,
     Prompt,
     add_call,
@@ -17,7 +17,7 @@ from tokenprof.harness_adapters.openai_blocks import (
     loaded_names,
     request_ttl,
 )
-from tokenprof.harness_adapters.openai_wire import (
+from tokenprof.harness_adapters.wire_values import (
     Wire,
     joined_text,
     loads_or_text,

@@ -6,19 +6,12 @@ Clients made inside a profile need nothing: their library is watched while the p
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
+
+from tokenprof.harness_adapters.http_calls import wrap_http_client
 
 
 def wrap(client: Any) -> Any:
     """Return the same client with its model calls seen; wrapping twice changes nothing."""
-    http_client = client._client
-    for ancestor in type(http_client).__mro__:
-        library = ancestor.__module__.partition(".")[0]
-        if library in ("httpx", "httpx2"):
-            importlib.import_module(f"tokenprof.harness_adapters.{library}_wire").wrap(http_client)
-            return client
-    raise TypeError(
-        f"tokenprof.wrap knows openai clients over httpx and httpx2, not over "
-        f"{type(http_client).__module__}.{type(http_client).__qualname__}."
-    )
+    wrap_http_client(client._client)
+    return client

@@ -22,13 +22,14 @@ Client = TypeVar("Client")
 SDK_ADAPTERS = {
     "anthropic": "tokenprof.harness_adapters.anthropic_sdk",
     "openai": "tokenprof.harness_adapters.openai_sdk",
+    "google": "tokenprof.harness_adapters.google_genai_sdk",
     "httpx": "tokenprof.harness_adapters.httpx_wire",
     "httpx2": "tokenprof.harness_adapters.httpx2_wire",
 }
 """Top-level package of a client's class → the adapter that wraps it."""
 
 WATCHED = ("anthropic", "httpx", "httpx2")
-"""Those of them whose new clients a profile sees by itself; `openai` makes its calls through the last two."""
+"""Those of them whose new clients a profile sees by itself; `openai` and `google` use the last two."""
 
 RUN_VARIABLE = "TOKENPROF_RUN"
 

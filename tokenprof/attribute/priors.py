@@ -129,8 +129,10 @@ _OLDER_CLAUDE = (
 
 def prior_for(provider: str, model: str) -> Prior:
     """Return the prior for a model; an unknown one gets a wide one."""
-    if provider == "anthropic":
-        return CLAUDE_OLDER if model.startswith(_OLDER_CLAUDE) else CLAUDE_NEWER
+    at = model.find("claude")
+    if provider == "anthropic" or at >= 0:
+        # Clouds put a region and the maker before the name.
+        return CLAUDE_OLDER if model[max(at, 0) :].startswith(_OLDER_CLAUDE) else CLAUDE_NEWER
     if provider == "openai":
         return OPENAI
     return UNKNOWN

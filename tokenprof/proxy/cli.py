@@ -121,8 +121,8 @@ def _proxy(
 ) -> Iterator[RecordingProxy]:
     from tokenprof.proxy.observe import Observer
     from tokenprof.proxy.upstream import upstream_at
-    from tokenprof.proxy.wires import WIRES
     from tokenprof.record.recorder import Recorder
+    from tokenprof.wires import WIRES
 
     routes = (
         {"": upstream_at(upstream)}
@@ -130,6 +130,7 @@ def _proxy(
         else {
             f"/{wire.provider}": upstream_at(environment.get(wire.variable) or wire.default_url)
             for wire in WIRES
+            if wire.variable
         }
     )
     recorder = Recorder(path)
@@ -152,9 +153,11 @@ def _listening(routes: Routes, observer: Observer, port: int) -> RecordingProxy:
 
 
 def _addresses(proxy: RecordingProxy, upstream: str | None = None) -> dict[str, str]:
-    from tokenprof.proxy.wires import WIRES
+    from tokenprof.wires import WIRES
 
-    return {wire.variable: proxy.url("" if upstream else f"/{wire.provider}") for wire in WIRES}
+    return {
+        wire.variable: proxy.url("" if upstream else f"/{wire.provider}") for wire in WIRES if wire.variable
+    }
 
 
 def _free_name() -> Path:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tokenprof.proxy.coding import decoded
-from tokenprof.proxy.wires import interpreter_of, wire_of
 from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.recorder import Recorder
 from tokenprof.record.shape import Shaper
 from tokenprof.record.span import start_span
+from tokenprof.wires import interpreter_of, wire_of
 
 log = logging.getLogger("tokenprof")
 
@@ -126,9 +126,9 @@ class Observer:
 
     def _begin(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Copy | None:
         wire = wire_of(method, target)
-        interpret = interpreter_of(wire) if wire else None
-        if wire is None or interpret is None:
+        if wire is None:
             return None
+        interpret = interpreter_of(wire)
         request = decoded(body, headers.get("content-encoding", ""))
         call, retries_taken = self._retries.attempt(request, headers.get("x-stainless-retry-count", ""))
         exchange = Exchange(
@@ -137,6 +137,7 @@ class Observer:
             request=request,
             started_ns=time.time_ns(),
             call=headers.get("idempotency-key") or call,
+            target=target.partition("?")[0],
             retries_taken=retries_taken,
             agent=headers.get(AGENT_HEADER),
         )

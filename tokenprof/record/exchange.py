@@ -26,7 +26,8 @@ class Exchange:
 
     Times are nanoseconds since the epoch. `body` is the response body as received, still in the
     content coding that `headers` names; `complete` says that it was read to its end. `call` is the
-    same for all attempts at one call. `failure` names the exception that ended the attempt.
+    same for all attempts at one call. `failure` names the exception that ended the attempt. `target` is the
+    path of the request, without its query: some providers name the model there.
     """
 
     interpret: Callable[[Exchange, Shaper], Call | None]
@@ -34,6 +35,7 @@ class Exchange:
     request: bytes
     started_ns: int
     call: str
+    target: str = ""
     retries_taken: int = 0
     status_code: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What both OpenAI APIs share on the wire: values read leniently, events of a stream.
+"""Values off the wire, read leniently, and the events of a stream.
 
 A request may hold anything that the host has put there; nothing here raises on content.
 """

@@ -1,4 +1,4 @@
-"""From OpenAI's wire content to blocks: what Chat Completions and Responses have in common.
+"""From wire content to blocks: what Chat Completions, Responses and in part Gemini have in common.
 
 The prompt is laid out as tools, output schema, instructions, messages: the order in which a prefix
 is lost when one of them changes. Ids that the provider gives to items are not part of a block's
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tokenprof.harness_adapters import progressive
-from tokenprof.harness_adapters.openai_wire import Wire, joined_text, mapping, sequence, text_of
+from tokenprof.harness_adapters.wire_values import Wire, joined_text, mapping, sequence, text_of
 from tokenprof.record.shape import Shaper, json_text
 from tokenprof.types import Block, BlockKind, Breakpoint, Section
 
@@ -188,7 +188,7 @@ def _add_part(layout: Layout, part: Wire, shape: dict[str, Any]) -> None:
     type_, role = text_of(part.get("type")), shape["role"]
     if type_ in TEXT_PARTS:
         text = text_of(part.get("text"))
-        kind, name, children = _describe_text(text, role, shape["section"], len(layout.blocks))
+        kind, name, children = describe_text(text, role, shape["section"], len(layout.blocks))
         layout.add(kind, name, {"text": text}, text=text, children=children, **shape)
     elif type_ == "refusal":
         text = text_of(part.get("refusal"))
@@ -204,9 +204,10 @@ def _add_part(layout: Layout, part: Wire, shape: dict[str, Any]) -> None:
         layout.add(kind, type_ or kind, _bare(part), text=json_text(_bare(part)), **shape)
 
 
-def _describe_text(
+def describe_text(
     text: str, role: str, section: Section, at: int
 ) -> tuple[BlockKind, str, list[tuple[str, str]]]:
+    """Return a text's kind, its name, and the entries of the index it holds; `at` is its place."""
     if role == "assistant":
         return "assistant", "text", []
     skill = progressive.skill_body_name(text)

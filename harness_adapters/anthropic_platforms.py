@@ -1,0 +1,28 @@
+"""Claude on Bedrock and Vertex where bytes pass an HTTP library: the Messages shape, the model in the path.
+
+The `anthropic` SDK's own platform clients are seen by its middleware before it rewrites the request.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from urllib.parse import unquote
+
+import orjson
+
+from tokenprof.harness_adapters import anthropic_exchange
+from tokenprof.harness_adapters.wire_values import mapping
+from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.shape import Shaper
+
+_MODEL = re.compile(r"/(?:model|models)/([^/]+?)(?::rawPredict|:streamRawPredict|/invoke[^/]*)$")
+
+
+def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
+    """Return the call that an exchange was. Raises ValueError where the path names no model."""
+    found = _MODEL.search(unquote(exchange.target))
+    if found is None:
+        raise ValueError(f"the path {exchange.target} names no model")
+    body = {**mapping(orjson.loads(exchange.request)), "model": found.group(1)}
+    return anthropic_exchange.interpret(replace(exchange, request=orjson.dumps(body)), shaper)

@@ -1,0 +1,86 @@
+"""Which requests are model calls, and which adapter reads their bytes."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.shape import Shaper
+
+ADAPTERS = "tokenprof.harness_adapters"
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A provider's API as it is recognised by a request's path.
+
+    `provider` is the name that prices and reports know the seller by. `adapter` is the module of
+    `harness_adapters/` whose `interpret` reads an exchange; `path` matches the end of the paths that its POST
+    requests go to. `variable` is where clients look for the base address, `default_url` where they go
+    without it; both are empty where there is no such variable, or no one address (Vertex has one a region).
+    """
+
+    provider: str
+    adapter: str
+    path: re.Pattern[str]
+    variable: str = ""
+    default_url: str = ""
+
+
+WIRES = (
+    Wire(
+        "anthropic",
+        "anthropic_exchange",
+        re.compile(r"/v1/messages$"),
+        "ANTHROPIC_BASE_URL",
+        "https://api.anthropic.com",
+    ),
+    Wire(
+        "openai",
+        "openai_exchange",
+        re.compile(r"/(chat/completions|responses)$"),
+        "OPENAI_BASE_URL",
+        "https://api.openai.com/v1",
+    ),
+    Wire(
+        "gcp.vertex_ai",
+        "gemini_exchange",
+        re.compile(r"/publishers/google/models/[^/:]+:(generateContent|streamGenerateContent)$"),
+    ),
+    Wire(
+        "gcp.gemini",
+        "gemini_exchange",
+        re.compile(r"/models/[^/:]+:(generateContent|streamGenerateContent)$"),
+        "GOOGLE_GEMINI_BASE_URL",
+        "https://generativelanguage.googleapis.com",
+    ),
+    Wire(
+        "gcp.vertex_ai",
+        "anthropic_platforms",
+        re.compile(r"/publishers/anthropic/models/[^/:]+:(rawPredict|streamRawPredict)$"),
+    ),
+    Wire(
+        "aws.bedrock",
+        "anthropic_platforms",
+        re.compile(r"/model/[^/]*anthropic[^/]*/(invoke|invoke-with-response-stream)$"),
+    ),
+)
+"""The first that matches is taken."""
+
+
+def wire_of(method: str, target: str) -> Wire | None:
+    """Return the wire that a request is a model call of; None for counts, lists of models and the like."""
+    if method != "POST":
+        return None
+    path = target.partition("?")[0].rstrip("/")
+    return next((wire for wire in WIRES if wire.path.search(path)), None)
+
+
+def interpreter_of(wire: Wire) -> Callable[[Exchange, Shaper], Call | None]:
+    """Return the function that reads a wire's exchanges."""
+    adapter = importlib.import_module(f"{ADAPTERS}.{wire.adapter}")
+    interpret: Callable[[Exchange, Shaper], Call | None] = adapter.interpret
+    return interpret
