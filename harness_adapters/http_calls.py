@@ -17,6 +17,7 @@ from typing import Any
 
 from tokenprof.harness_adapters.observed_response import Attempt
 from tokenprof.record.exchange import Exchange
+from tokenprof.record.retries import Retries
 from tokenprof.record.span import start_span
 from tokenprof.session import active_recorder, current_agent
 from tokenprof.wires import interpreter_of, wire_of
@@ -36,6 +37,7 @@ class Library:
         self._lock = threading.Lock()
         self._patched: list[tuple[Any, Any, Any]] = []
         self._users: list[object] = []
+        self._retries = Retries()
 
     def wrap(self, client: Any) -> Any:
         """Return the same client with its model calls seen."""
@@ -113,14 +115,17 @@ class Library:
             wire = wire_of(request.method, request.url.path)
             if wire is None or SEEN in request.extensions or _is_seen_by_middleware(request):
                 return None
+            call, retries_taken = self._retries.attempt(
+                request.content, request.headers.get("x-stainless-retry-count", "")
+            )
             exchange = Exchange(
                 interpret=interpreter_of(wire),
                 provider=wire.provider,
                 request=request.content,
                 started_ns=time.time_ns(),
-                call=request.headers.get("idempotency-key", ""),
+                call=request.headers.get("idempotency-key") or call,
                 target=request.url.path,
-                retries_taken=int(request.headers.get("x-stainless-retry-count", 0)),
+                retries_taken=retries_taken,
                 agent=current_agent(),
             )
             recorder = active_recorder()
@@ -128,7 +133,7 @@ class Library:
             if recorder is None and exchange.span is None:
                 return None
             request.extensions = {**request.extensions, SEEN: True}
-            return Attempt(exchange, recorder)
+            return Attempt(exchange, recorder, self._retries.ended)
         except Exception:  # noqa: BLE001 - the host's call goes on whatever happens to us
             return None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from tokenprof.record.exchange import Exchange
@@ -22,11 +22,17 @@ HEADERS_READ = ("content-encoding", "content-type", "request-id")
 class Attempt:
     """One attempt at a call while its response is being read; handed to the recorder exactly once.
 
-    Without a recorder, only the span of the call is finished.
+    Without a recorder, only the span of the call is finished. `ended` is told of the finished exchange.
     """
 
-    def __init__(self, exchange: Exchange, recorder: Recorder | None):
+    def __init__(
+        self,
+        exchange: Exchange,
+        recorder: Recorder | None,
+        ended: Callable[[Exchange], None] | None = None,
+    ):
         self.exchange = exchange
+        self._ended = ended
         self._recorder = recorder
         self._chunks: list[bytes] = []
         self._handed_over = False
@@ -78,6 +84,8 @@ class Attempt:
         exchange.complete = complete
         exchange.failure = failure
         self._chunks.clear()
+        if self._ended is not None:
+            self._ended(exchange)
         if self._recorder is None:
             from tokenprof.record.spans_only import recorder
 

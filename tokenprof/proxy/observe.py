@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from tokenprof.proxy.coding import decoded
 from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.recorder import Recorder
+from tokenprof.record.retries import Retries
 from tokenprof.record.shape import Shaper
 from tokenprof.record.span import start_span
 from tokenprof.wires import interpreter_of, wire_of
@@ -23,9 +21,6 @@ log = logging.getLogger("tokenprof")
 HEADERS_READ = ("content-encoding", "content-type", "request-id")
 AGENT_HEADER = "x-claude-code-agent-id"
 """Claude Code sends it with the calls of its subagents; their session files have the same id."""
-
-REMEMBERED_FAILURES = 256
-"""So many failed requests are remembered, to know their repetitions as attempts at the same call."""
 
 
 class Copy:
@@ -66,44 +61,6 @@ class Copy:
         self._retries.ended(exchange)
         self._recorder.unwatch(self._ticket)
         self._recorder.submit(exchange)
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    call: str
-    attempts: int
-
-
-class Retries:
-    """Knows a repeated request as the next attempt at the same call.
-
-    The SDKs number their attempts in a header, but a harness with a retry loop of its own does not;
-    it sends the same bytes again.
-    """
-
-    def __init__(self) -> None:
-        self._failed: dict[bytes, _Failed] = {}
-        self._lock = threading.Lock()
-
-    def attempt(self, request: bytes, header: str) -> tuple[str, int]:
-        """Return the call that a request is an attempt at, and how many attempts it has had before."""
-        with self._lock:
-            before = self._failed.get(_digest(request))
-        told = int(header) if header.isdecimal() else 0
-        if before is None:
-            return secrets.token_hex(8), told
-        return before.call, max(told, before.attempts)
-
-    def ended(self, exchange: Exchange) -> None:
-        """Remember a failed attempt; forget those before one that was answered."""
-        answered = exchange.status_code is not None and 200 <= exchange.status_code < 300
-        with self._lock:
-            if answered and exchange.failure is None:
-                self._failed.pop(_digest(exchange.request), None)
-                return
-            self._failed[_digest(exchange.request)] = _Failed(exchange.call, exchange.retries_taken + 1)
-            if len(self._failed) > REMEMBERED_FAILURES:
-                del self._failed[next(iter(self._failed))]
 
 
 class Observer:
@@ -152,7 +109,3 @@ def _read_decoded(
     exchange.body = decoded(exchange.body, coding)
     exchange.headers = {name: value for name, value in exchange.headers.items() if name != "content-encoding"}
     return interpret(exchange, shaper)
-
-
-def _digest(request: bytes) -> bytes:
-    return hashlib.blake2b(request, digest_size=16).digest()

@@ -1,0 +1,56 @@
+"""A repeated request, known as the next attempt at the same call."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from dataclasses import dataclass
+
+from tokenprof.record.exchange import Exchange
+
+REMEMBERED_FAILURES = 256
+"""So many failed requests are remembered, to know their repetitions as attempts at the same call."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    call: str
+    attempts: int
+
+
+class Retries:
+    """Knows a repeated request as the next attempt at the same call.
+
+    The SDKs number their attempts in a header, but a harness with a retry loop of its own does not;
+    it sends the same bytes again.
+    """
+
+    def __init__(self) -> None:
+        self._failed: dict[bytes, _Failed] = {}
+        self._lock = threading.Lock()
+
+    def attempt(self, request: bytes, header: str) -> tuple[str, int]:
+        """Return the call that a request is an attempt at, and how many attempts it has had before."""
+        with self._lock:
+            before = self._failed.get(_digest(request)) if self._failed else None
+        told = int(header) if header.isdecimal() else 0
+        if before is None:
+            return secrets.token_hex(8), told
+        return before.call, max(told, before.attempts)
+
+    def ended(self, exchange: Exchange) -> None:
+        """Remember a failed attempt; forget those before one that was answered."""
+        answered = exchange.status_code is not None and 200 <= exchange.status_code < 300
+        with self._lock:
+            if answered and exchange.failure is None:
+                if self._failed:
+                    self._failed.pop(_digest(exchange.request), None)
+                return
+            self._failed[_digest(exchange.request)] = _Failed(exchange.call, exchange.retries_taken + 1)
+            if len(self._failed) > REMEMBERED_FAILURES:
+                del self._failed[next(iter(self._failed))]
+
+
+def _digest(request: bytes) -> bytes:
+    return hashlib.blake2b(request, digest_size=16).digest()
