@@ -51,9 +51,6 @@ class Platform:
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, str, bytes]:
         self.paths.append(path)
-        model = unquote(
-            path.rpartition("/model")[2].partition("/")[2].partition("/")[0].rpartition(":raw")[0]
-        )
         reply = self.provider.next_reply(body)
         response_id, usage, _ = self.provider.bill({**body, "model": VERTEX_MODEL}, reply)
         self.usages.append(usage)
