@@ -2,11 +2,22 @@
 
 with LoopbackProvider([Reply.text("hello")]) as provider:
     client = anthropic.Anthropic(api_key="unused", base_url=provider.url)
+
+`OpenAILoopback` is the same for OpenAI's APIs.
 """
 
 from tokenprof.testing.billing import Overheads
 from tokenprof.testing.cassette import Cassette, CassetteMismatchError
+from tokenprof.testing.openai_provider import OpenAILoopback
 from tokenprof.testing.provider import LoopbackProvider, WireCall
 from tokenprof.testing.replies import Reply
 
-__all__ = ["Cassette", "CassetteMismatchError", "LoopbackProvider", "Overheads", "Reply", "WireCall"]
+__all__ = [
+    "Cassette",
+    "CassetteMismatchError",
+    "LoopbackProvider",
+    "OpenAILoopback",
+    "Overheads",
+    "Reply",
+    "WireCall",
+]
