@@ -175,6 +175,26 @@ def test_streams_break_where_the_script_says(provider: OpenAILoopback, client: o
     assert [call.status for call in provider.log] == ["cut", "error"] * 2
 
 
+def test_a_call_whose_input_is_a_text_is_one_of_a_custom_tool(
+    provider: OpenAILoopback, client: openai.OpenAI
+) -> None:
+    script = "text(await tools.list())"
+    call = {"type": "tool_use", "id": "call_1", "name": "exec", "input": script}
+    provider.script = [Reply(content=[call])] * 3
+    with client.responses.stream(model=MODEL, input="go") as stream:
+        pieces = [event.delta for event in stream if event.type == "response.custom_tool_call_input.delta"]
+        (item,) = stream.get_final_response().output
+    assert item.type == "custom_tool_call"
+    assert (item.name, item.input, "".join(pieces)) == ("exec", script, script)
+    result: Any = {"type": "custom_tool_call_output", "call_id": "call_1", "output": "a.txt"}
+    client.responses.create(model=MODEL, input=[result, item.model_dump(exclude_none=True)])
+    sizes = [(block.kind, block.tokens) for block in provider.log[-1].blocks]
+    assert sizes == [
+        ("custom_tool_call_output", COUNT("a.txt")),
+        ("custom_tool_call", COUNT(f"exec{script}")),
+    ]
+
+
 def test_an_answer_that_ran_out_of_room_is_incomplete(
     provider: OpenAILoopback, client: openai.OpenAI
 ) -> None:

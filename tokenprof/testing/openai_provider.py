@@ -35,6 +35,8 @@ CREATED_AT = 1
 """When every answer says that it was made, in seconds: the same answer twice is the same bytes."""
 DONE = b"data: [DONE]\n\n"
 ERROR_TYPES = {401: "authentication_error", 429: "rate_limit_error"}
+CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
+CALL_OUTPUTS = ("function_call_output", "custom_tool_call_output")
 HEAD_ROLES = ("system", "developer")
 
 
@@ -45,7 +47,8 @@ class OpenAILoopback:
     `script` is a list of replies, one per attempt, or a function of (request body, attempt number).
     `tokenizer` says how it counts (None: o200k), `clock` what time it is for the cache, in seconds.
     `log` holds a `WireCall` per attempt, its usage in the terms of the API that was called. Thinking is
-    billed as reasoning: Responses show it as an item of its own, Chat Completions do not show it.
+    billed as reasoning: Responses show it as an item of its own, Chat Completions do not show it. A tool
+    call whose input is a text is, in Responses, a call of a custom tool.
     """
 
     script: Script
@@ -167,9 +170,9 @@ class OpenAILoopback:
                 yield from self._of_message(item, at)
             elif kind == "additional_tools":
                 continue
-            elif kind == "function_call":
-                yield self._block(at, kind, item["name"] + item["arguments"], link=item["call_id"])
-            elif kind == "function_call_output":
+            elif kind in CALLS:
+                yield self._block(at, kind, item["name"] + item[CALLS[kind]], link=item["call_id"])
+            elif kind in CALL_OUTPUTS:
                 yield self._block(at, kind, _text(item.get("output")), link=item["call_id"])
             elif kind == "reasoning":
                 yield self._block(at, kind, _text(item.get("summary")))
@@ -219,8 +222,13 @@ def _json(value: Any) -> str:
 def _written(part: Wire) -> str:
     """Return what a part of a reply is billed for as output, beside the reasoning."""
     if part["type"] == "tool_use":
-        return f"{part['name']}{_json(part['input'])}"
+        return f"{part['name']}{_arguments(part)}"
     return str(part.get("text", ""))
+
+
+def _arguments(call: Wire) -> str:
+    given = call["input"]
+    return given if isinstance(given, str) else _json(given)
 
 
 def _pieces(text: str) -> list[str]:
@@ -234,7 +242,7 @@ def _completion(reply: Reply, response_id: str, model: str, usage: Wire) -> dict
         {
             "id": part["id"],
             "type": "function",
-            "function": {"name": part["name"], "arguments": _json(part["input"])},
+            "function": {"name": part["name"], "arguments": _arguments(part)},
         }
         for part in reply.content
         if part["type"] == "tool_use"
@@ -275,8 +283,11 @@ def _response(reply: Reply, response_id: str, model: str, usage: Wire) -> dict[s
 
 def _item(part: Wire, serial: str) -> dict[str, Any]:
     if part["type"] == "tool_use":
-        call = {"call_id": part["id"], "name": part["name"], "arguments": _json(part["input"])}
-        return {"type": "function_call", "id": f"fc_{serial}", "status": "completed", **call}
+        kind, short = (
+            ("custom_tool_call", "ctc") if isinstance(part["input"], str) else ("function_call", "fc")
+        )
+        call = {"call_id": part["id"], "name": part["name"], CALLS[kind]: _arguments(part)}
+        return {"type": kind, "id": f"{short}_{serial}", "status": "completed", **call}
     if part["type"] == "thinking":
         summary = [{"type": "summary_text", "text": part["thinking"]}]
         sealed = base64.b64encode(part["thinking"].encode()).decode()
@@ -324,11 +335,12 @@ def _events(response: Wire) -> Iterator[dict[str, Any]]:
 
 def _filled(item: Wire) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return an item as it opens, and the events that fill it."""
-    if item["type"] == "function_call":
-        name, arguments = "function_call_arguments", item["arguments"]
-        deltas = [{"type": f"{name}.delta", "delta": piece} for piece in _pieces(arguments)]
-        done = {"type": f"{name}.done", "arguments": arguments, "name": item["name"]}
-        return {**item, "status": "in_progress", "arguments": ""}, [*deltas, done]
+    if item["type"] in CALLS:
+        key = CALLS[item["type"]]
+        name = f"{item['type']}_{key}"
+        deltas = [{"type": f"{name}.delta", "delta": piece} for piece in _pieces(item[key])]
+        done = {"type": f"{name}.done", key: item[key], "name": item["name"]}
+        return {**item, "status": "in_progress", key: ""}, [*deltas, done]
     reasons = item["type"] == "reasoning"
     holder, name = ("summary", "reasoning_summary_part") if reasons else ("content", "content_part")
     place: dict[str, Any] = {f"{holder}_index": 0}
