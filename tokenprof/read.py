@@ -1,56 +1,30 @@
-"""Recordings and transcripts of any known format into one `Run`.
-
-The format of a file is told by its first lines. Our own recordings are read by `tokenprof.record`;
-every other format by the module of `harness_adapters/` that has `FORMAT`, `recognises(first_lines)` and
-`read(path)`, and optionally `companions(path)`: further files that are read with `path` and are
-therefore no recordings of their own.
-"""
+"""Recordings and transcripts of any known format into one `Run`."""
 
 from __future__ import annotations
 
-import functools
-import importlib
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
-from typing import Any, Protocol, cast
 
 from tokenprof.errors import InputError
-from tokenprof.json_lines import read_json_lines
+from tokenprof.formats import TranscriptReader, UnknownFormatError, known_formats, reader_of, suffixes
 from tokenprof.record import reader as own
 from tokenprof.types import Run, Turn
 
-ADAPTERS = "tokenprof.harness_adapters"
-FIRST_LINES = 40
 LISTED_FILES = 5
-
-_HAS_FORMAT = re.compile(rb"^FORMAT\b", re.M)
-
-
-class TranscriptReader(Protocol):
-    """What a module of `harness_adapters/` offers to be found as the reader of a format."""
-
-    FORMAT: str
-
-    def recognises(self, first_lines: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether a file that begins with these lines is of this format."""
-
-    def read(self, path: Path) -> Run:
-        """Return the run that a file holds."""
 
 
 def read(paths: Sequence[Path]) -> Run:
     """Return the turns of files and folders together, in time order, each billed response once.
 
-    Of a folder, every `*.jsonl` file below it that is of a known format is read; the others are named
-    in a warning. Raises InputError for what is missing, empty, malformed or of no known format.
+    Of a folder, every file below it is read whose name ends as a known format's and that is of that format.
+    A `*.jsonl` file of no known format is named in a warning. Raises InputError for what is missing, empty,
+    malformed or of no known format.
     """
     warnings: list[str] = []
     chosen: dict[Path, tuple[Path, TranscriptReader]] = {}
     for path in paths:
-        found = _files_below(path, warnings) if path.is_dir() else [(path, _reader_of(path))]
+        found = _files_below(path, warnings) if path.is_dir() else [(path, reader_of(path))]
         for file, reader in found:
             chosen.setdefault(file.resolve(), (file, reader))
     companions = {other.resolve() for file, reader in chosen.values() for other in _companions(reader, file)}
@@ -110,46 +84,21 @@ def _without(run: Run, repeated: set[int], offset: int) -> list[Turn]:
     return kept
 
 
-class _OwnReader:
-    """Our own recordings, read without a look at any adapter."""
-
-    FORMAT = own.FORMAT
-
-    def recognises(self, first_lines: Sequence[Mapping[str, Any]]) -> bool:
-        return own.recognises(first_lines)
-
-    def read(self, path: Path) -> Run:
-        warnings: list[str] = []
-        at = 0
-
-        def lines() -> Iterator[dict[str, Any]]:
-            nonlocal at
-            for at, line in read_json_lines(path, warnings):  # noqa: B007 - `at` is for the error below
-                yield line
-
-        try:
-            run = own.read_lines(lines(), path)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError.at(
-                path,
-                at,
-                f"this is no line that tokenprof wrote ({type(error).__name__}: {error}); delete it.",
-            ) from error
-        return replace(run, warnings=(*warnings, *run.warnings))
-
-
 def _files_below(folder: Path, warnings: list[str]) -> list[tuple[Path, TranscriptReader]]:
-    """Return the files below a folder that are of a known format; the others go into a warning."""
+    """Return the files below a folder that are of a known format; other `*.jsonl` files are warned of."""
     found, others = [], []
-    for path in sorted(folder.rglob("*.jsonl")):
+    endings = tuple(suffixes())
+    for path in sorted(folder.rglob("*")):
+        if not path.name.endswith(endings) or not path.is_file():
+            continue
         try:
-            found.append((path, _reader_of(path)))
-        except _UnknownFormatError:
-            others.append(path)
+            found.append((path, reader_of(path)))
+        except UnknownFormatError:
+            # A folder may hold any number of other *.json files.
+            if path.suffix == ".jsonl":
+                others.append(path)
     if not found:
-        raise InputError(
-            f"{folder} holds no *.jsonl file that tokenprof can read. It reads {_known_formats()}."
-        )
+        raise InputError(f"{folder} holds no file that tokenprof can read. It reads {known_formats()}.")
     if others:
         named = ", ".join(str(path.relative_to(folder)) for path in others[:LISTED_FILES])
         more = f" and {len(others) - LISTED_FILES} more" if len(others) > LISTED_FILES else ""
@@ -160,59 +109,3 @@ def _files_below(folder: Path, warnings: list[str]) -> list[tuple[Path, Transcri
 def _companions(reader: TranscriptReader, path: Path) -> Sequence[Path]:
     of: Callable[[Path], Sequence[Path]] | None = getattr(reader, "companions", None)
     return of(path) if of else ()
-
-
-class _UnknownFormatError(InputError):
-    """The file exists and can be read, but nothing reads its format."""
-
-
-def _reader_of(path: Path) -> TranscriptReader:
-    """Return the one reader that recognises a file by its first lines."""
-    first_lines = _first_lines(path)
-    mine: TranscriptReader = _OwnReader()
-    if mine.recognises(first_lines):
-        return mine
-    readers = [reader for reader in _transcript_readers() if reader.recognises(first_lines)]
-    if len(readers) > 1:
-        names = " and as ".join(reader.FORMAT for reader in readers)
-        raise InputError(f"{path}:1: this can be read as {names}; split what was put together in it.")
-    if not readers:
-        raise _UnknownFormatError(
-            f"{path}:1: of no format that tokenprof knows. It reads {_known_formats()}; "
-            "was the right file named?"
-        )
-    return readers[0]
-
-
-def _first_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the leading lines of a file that are JSON objects, as many as its format is told by."""
-    lines: list[dict[str, Any]] = []
-    try:
-        for _, line in read_json_lines(path, []):
-            lines.append(line)
-            if len(lines) == FIRST_LINES:
-                break
-    except InputError:
-        # Where the file begins as something known, its reader names the line and its fault.
-        if not path.exists():
-            raise
-    if not lines and not path.stat().st_size:
-        raise _UnknownFormatError(f"{path}:1: the file is empty; was the recording started and ended?")
-    return lines
-
-
-@functools.cache
-def _transcript_readers() -> tuple[TranscriptReader, ...]:
-    """Import the adapters that read transcripts, known by their source; the others may need an SDK."""
-    modules = [
-        file.name.removesuffix(".py")
-        for file in resources.files(ADAPTERS).iterdir()
-        if file.name.endswith(".py") and _HAS_FORMAT.search(file.read_bytes())
-    ]
-    return tuple(
-        cast(TranscriptReader, importlib.import_module(f"{ADAPTERS}.{name}")) for name in sorted(modules)
-    )
-
-
-def _known_formats() -> str:
-    return ", ".join([f"{own.FORMAT} recordings", *(reader.FORMAT for reader in _transcript_readers())])

@@ -96,7 +96,7 @@ def test_a_folder_is_read_whole_and_subagents_only_with_their_session(tmp_path):
 
 def test_a_folder_without_any_recording_is_an_error(tmp_path):
     (tmp_path / "notes.jsonl").write_text('{"note": 1}\n')
-    assert error_of(tmp_path).startswith(f"{tmp_path} holds no *.jsonl file that tokenprof can read.")
+    assert error_of(tmp_path).startswith(f"{tmp_path} holds no file that tokenprof can read.")
 
 
 def test_turns_of_many_files_are_in_time_order_with_bases_adjusted():
@@ -130,7 +130,7 @@ def test_responses_that_a_resumed_session_repeats_are_counted_once(tmp_path):
 
 
 def test_two_formats_in_one_file_are_an_error(tmp_path, monkeypatch):
-    from tokenprof import read as module
+    from tokenprof import formats as module
 
     class Twin:
         FORMAT = "twin of it"
@@ -138,8 +138,8 @@ def test_two_formats_in_one_file_are_an_error(tmp_path, monkeypatch):
         def recognises(self, first_lines):
             return True
 
-    readers = module._transcript_readers()
-    monkeypatch.setattr(module, "_transcript_readers", lambda: (*readers, Twin()))
+    readers = module.transcript_readers()
+    monkeypatch.setattr(module, "transcript_readers", lambda: (*readers, Twin()))
     assert "this can be read as Claude Code session and as twin of it" in error_of(SESSION)
 
 

@@ -14,7 +14,6 @@ import secrets
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from tokenprof.record import codec, names
 from tokenprof.record.contexts import ContextTracker, Placement
 from tokenprof.record.counting import load_vocabularies
 from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.held import HeldHistories
 from tokenprof.record.otlp import Attribute
 from tokenprof.record.shape import Shaper
 from tokenprof.record.span import end_span, usage_attributes
@@ -37,12 +37,6 @@ TurnListener = Callable[[Turn, Sequence[Block]], None]
 """Called on the recorder's thread with each finished turn and its whole prompt."""
 
 DRAIN_TIMEOUT_S = 10.0
-
-HELD_NAME = "earlier turns, held by the provider"
-"""Names the context of a response that was made before the recording began."""
-
-REMEMBERED_PROMPTS = 256
-"""So many prompts are held for calls that continue a response of the provider's by id."""
 
 _recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
 
@@ -74,7 +68,7 @@ class Recorder:
         self._encoder = codec.BlockEncoder()
         self._contexts = ContextTracker()
         self._index_of_call: dict[str, int] = {}
-        self._histories: dict[str, tuple[Block, ...]] = {}
+        self._held = HeldHistories(self._shaper) if self._shaper else None
         self._recorded: set[str] = set()
         self._answers: dict[str, str] = {}
         self._open: dict[int, Callable[[], None]] = {}
@@ -159,16 +153,9 @@ class Recorder:
         self._write_span("attempt", exchange, attributes, failed=True)
 
     def _write_turn(self, exchange: Exchange, call: Call) -> None:
-        prompt = call.prompt
-        history = self._history_of(call)
-        if history:
-            head = call.head
-            prompt = call.prompt[:head] + history + call.prompt[head:]
-            moved = tuple(
-                replace(b, after=b.after + (len(history) if b.after >= head else 0)) for b in call.breakpoints
-            )
-            call = replace(call, prompt=prompt, breakpoints=moved)
-        place = self._contexts.place(exchange.span_id, prompt, exchange.agent)
+        if self._held is not None:
+            call = self._held.completed(call)
+        place = self._contexts.place(exchange.span_id, call.prompt, exchange.agent)
         self._write_span(
             f"chat {call.requested_model}",
             exchange,
@@ -177,29 +164,12 @@ class Recorder:
         )
         turn = turn_of(exchange, call, place, self._index_of_call.get(place.base or ""), self.tags)
         self._index_of_call[exchange.span_id] = len(self._index_of_call)
-        said = prompt[call.head :] + call.output_as_prompt
-        self._remember(turn.id, said)
-        if call.thread:
-            self._remember(call.thread, said)
+        if self._held is not None:
+            self._held.remember(call)
         if self.cache_diagnostics:
             self._answers |= {block.link: turn.id for block in call.output if block.link}
         if self._listener:
-            self._listener(turn, prompt)
-
-    def _history_of(self, call: Call) -> tuple[Block, ...]:
-        """Return what the provider holds and puts before a call; one block where nobody recorded it."""
-        if call.continues is None:
-            return ()
-        known = self._histories.get(call.continues)
-        if known is not None or self._shaper is None or call.continues == call.thread:
-            return known or ()
-        held = {"held": call.continues}
-        return (self._shaper.block("server_state", HELD_NAME, held, role="provider", opens_message=True),)
-
-    def _remember(self, response_id: str, history: tuple[Block, ...]) -> None:
-        self._histories[response_id] = history
-        if len(self._histories) > REMEMBERED_PROMPTS:
-            del self._histories[next(iter(self._histories))]
+            self._listener(turn, call.prompt)
 
     def _attributes(self, exchange: Exchange, call: Call, place: Placement) -> dict[str, Attribute | None]:
         usage = call.usage

@@ -1,0 +1,28 @@
+"""A request and its answer as a log kept them, told by their own fields which API they are of."""
+
+from __future__ import annotations
+
+from tokenprof.harness_adapters.anthropic_exchange import call_of_message
+from tokenprof.harness_adapters.gemini_blocks import field
+from tokenprof.harness_adapters.gemini_exchange import call_of_generation
+from tokenprof.harness_adapters.openai_exchange import call_of_completion, call_of_response
+from tokenprof.harness_adapters.wire_values import Wire, text_of
+from tokenprof.record.exchange import Call
+from tokenprof.record.shape import Shaper
+
+
+def call_of(request: Wire, answer: Wire, shaper: Shaper, *, otherwise: str) -> Call | None:
+    """Return the call that a raw request and answer were; None where they are of no API known here.
+
+    `otherwise` names an answer without an id. Raises UsageError for counts that contradict each other.
+    """
+    if answer.get("type") == "message" and "messages" in request:
+        return call_of_message(request, answer, "ok", shaper, otherwise=otherwise)
+    if answer.get("object") == "response" and "input" in request:
+        return call_of_response(request, answer, "ok", shaper, otherwise=otherwise)
+    if isinstance(answer.get("choices"), list) and "messages" in request:
+        return call_of_completion(request, answer, "ok", shaper, otherwise=otherwise)
+    if isinstance(answer.get("candidates"), list) and field(answer, "usageMetadata") is not None:
+        model = text_of(request.get("model")) or text_of(field(answer, "modelVersion"))
+        return call_of_generation(request, answer, "ok", shaper, requested=model, otherwise=otherwise)
+    return None

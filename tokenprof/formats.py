@@ -1,0 +1,166 @@
+"""Which format a file is of, told by how it begins.
+
+Our own recordings are read by `tokenprof.record`; every other format by the module of `harness_adapters/`
+that has `FORMAT`, `recognises(first_lines)` and `read(path)`. Optionally such a module has
+`recognises_bytes(head)`, for a format that is not JSON, `SUFFIXES`, the endings that its files have in
+a folder, if not `.jsonl`, and `companions(path)`: further files that are read with `path` and are therefore
+no recordings of their own.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from tokenprof.errors import InputError
+from tokenprof.json_documents import read_json_document
+from tokenprof.json_lines import read_json_lines
+from tokenprof.record import reader as own
+from tokenprof.types import Run
+
+ADAPTERS = "tokenprof.harness_adapters"
+FIRST_LINES = 40
+FIRST_BYTES = 4096
+
+_HAS_FORMAT = re.compile(rb"^FORMAT\b", re.M)
+
+
+class TranscriptReader(Protocol):
+    """What a module of `harness_adapters/` offers to be found as the reader of a format."""
+
+    FORMAT: str
+
+    def recognises(self, first_lines: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether a file that begins with these lines is of this format.
+
+        Of a file that is one JSON value, these are the value, or the first objects of the list that it is.
+        """
+
+    def read(self, path: Path) -> Run:
+        """Return the run that a file holds."""
+
+
+class UnknownFormatError(InputError):
+    """The file exists and can be read, but nothing reads its format."""
+
+
+class _OwnReader:
+    """Our own recordings, read without a look at any adapter."""
+
+    FORMAT = own.FORMAT
+
+    def recognises(self, first_lines: Sequence[Mapping[str, Any]]) -> bool:
+        return own.recognises(first_lines)
+
+    def read(self, path: Path) -> Run:
+        warnings: list[str] = []
+        at = 0
+
+        def lines() -> Iterator[dict[str, Any]]:
+            nonlocal at
+            for at, line in read_json_lines(path, warnings):  # noqa: B007 - `at` is for the error below
+                yield line
+
+        try:
+            run = own.read_lines(lines(), path)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError.at(
+                path,
+                at,
+                f"this is no line that tokenprof wrote ({type(error).__name__}: {error}); delete it.",
+            ) from error
+        return replace(run, warnings=(*warnings, *run.warnings))
+
+
+def reader_of(path: Path) -> TranscriptReader:
+    """Return the one reader that recognises a file by how it begins.
+
+    Raises UnknownFormatError where none does, InputError where several do or the file cannot be read.
+    """
+    readers = _readers_of_bytes(path)
+    first_lines: list[dict[str, Any]] = []
+    if not readers:
+        first_lines = _first_lines(path)
+        mine: TranscriptReader = _OwnReader()
+        if mine.recognises(first_lines):
+            return mine
+        readers = [reader for reader in transcript_readers() if reader.recognises(first_lines)]
+    if len(readers) > 1:
+        names = " and as ".join(reader.FORMAT for reader in readers)
+        raise InputError(f"{path}:1: this can be read as {names}; split what was put together in it.")
+    if not readers:
+        raise UnknownFormatError(
+            f"{path}:1: of no format that tokenprof knows. It reads {known_formats()}; "
+            "was the right file named?"
+        )
+    return readers[0]
+
+
+def suffixes() -> frozenset[str]:
+    """Return the endings of the files that are looked at in a folder."""
+    return frozenset(
+        suffix for reader in transcript_readers() for suffix in getattr(reader, "SUFFIXES", (".jsonl",))
+    )
+
+
+def known_formats() -> str:
+    """Return the names of all formats, for a message."""
+    return ", ".join([f"{own.FORMAT} recordings", *(reader.FORMAT for reader in transcript_readers())])
+
+
+@functools.cache
+def transcript_readers() -> tuple[TranscriptReader, ...]:
+    """Import the adapters that read transcripts, known by their source; the others may need an SDK."""
+    modules = [
+        file.name.removesuffix(".py")
+        for file in resources.files(ADAPTERS).iterdir()
+        if file.name.endswith(".py") and _HAS_FORMAT.search(file.read_bytes())
+    ]
+    return tuple(
+        cast(TranscriptReader, importlib.import_module(f"{ADAPTERS}.{name}")) for name in sorted(modules)
+    )
+
+
+def _readers_of_bytes(path: Path) -> list[TranscriptReader]:
+    try:
+        with path.open("rb") as file:
+            head = file.read(FIRST_BYTES)
+    except OSError:
+        return []
+    if head.lstrip()[:1] in (b"{", b"["):
+        return []
+    by_bytes = [reader for reader in transcript_readers() if hasattr(reader, "recognises_bytes")]
+    return [reader for reader in by_bytes if cast(Any, reader).recognises_bytes(head)]
+
+
+def _first_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the leading lines of a file that are JSON objects, as many as its format is told by."""
+    lines: list[dict[str, Any]] = []
+    try:
+        for _, line in read_json_lines(path, []):
+            lines.append(line)
+            if len(lines) == FIRST_LINES:
+                break
+    except InputError:
+        # Where the file begins as something known, its reader names the line and its fault.
+        if not path.exists():
+            raise
+    if not lines and not path.stat().st_size:
+        raise UnknownFormatError(f"{path}:1: the file is empty; was the recording started and ended?")
+    return lines or _first_objects(path)
+
+
+def _first_objects(path: Path) -> list[dict[str, Any]]:
+    """Return the object that a whole file is, or the first ones of a list; none where it is neither."""
+    try:
+        value = read_json_document(path)
+    except InputError:
+        return []
+    values = value if isinstance(value, list) else [value]
+    return [item for item in values[:FIRST_LINES] if isinstance(item, dict)]

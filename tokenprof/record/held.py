@@ -1,0 +1,55 @@
+"""What a provider itself puts before a prompt: threads, conversations, responses continued by id."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tokenprof.record.exchange import Call
+from tokenprof.record.shape import Shaper
+from tokenprof.types import Block
+
+HELD_NAME = "earlier turns, held by the provider"
+"""Names the context of a response that was made before the recording began."""
+
+REMEMBERED_PROMPTS = 256
+"""So many prompts are held for calls that continue a response of the provider's by id."""
+
+
+class HeldHistories:
+    """Remembers what was said up to each response, and puts it before the prompts that go on from there."""
+
+    def __init__(self, shaper: Shaper) -> None:
+        self._shaper = shaper
+        self._known: dict[str, tuple[Block, ...]] = {}
+
+    def completed(self, call: Call) -> Call:
+        """Return a call with its whole prompt: behind its head, what the provider holds."""
+        history = self._history_of(call)
+        if not history:
+            return call
+        head = call.head
+        prompt = call.prompt[:head] + history + call.prompt[head:]
+        moved = tuple(
+            replace(mark, after=mark.after + (len(history) if mark.after >= head else 0))
+            for mark in call.breakpoints
+        )
+        return replace(call, prompt=prompt, breakpoints=moved)
+
+    def remember(self, call: Call) -> None:
+        """Note what was said up to and with a completed call's answer."""
+        said = call.prompt[call.head :] + call.output_as_prompt
+        for name in (call.response_id, call.thread):
+            if name:
+                self._known[name] = said
+                if len(self._known) > REMEMBERED_PROMPTS:
+                    del self._known[next(iter(self._known))]
+
+    def _history_of(self, call: Call) -> tuple[Block, ...]:
+        """Return what the provider holds and puts before a call; one block where nobody recorded it."""
+        if call.continues is None:
+            return ()
+        known = self._known.get(call.continues)
+        if known is not None or call.continues == call.thread:
+            return known or ()
+        held = {"held": call.continues}
+        return (self._shaper.block("server_state", HELD_NAME, held, role="provider", opens_message=True),)
