@@ -20,6 +20,7 @@ Ttl = Literal["30m", "12h"]
 
 TEXT_PARTS = frozenset({"text", "input_text", "output_text", "summary_text", "reasoning_text"})
 IMAGE_PARTS = frozenset({"image_url", "input_image", "computer_screenshot"})
+MARKERS = ("prompt_cache_breakpoint", "cache_control")
 TOOL_FIELDS = ("name", "description", "parameters", "format", "type", "server_label", "output_schema")
 
 
@@ -61,11 +62,14 @@ class Layout:
         self.blocks.append(self.shaper.block(kind, name, identity, **shape))
 
     def mark(self, part: Wire) -> None:
-        """Note the explicit breakpoint of a content part, if it has one."""
-        marker = part.get("prompt_cache_breakpoint")
+        """Note the explicit breakpoint of a content part, if it has one: OpenAI's, or Anthropic's by LiteLLM."""
+        marker, anthropic = part.get("prompt_cache_breakpoint"), part.get("cache_control")
         if isinstance(marker, Mapping) and self.blocks:
             ttl: Ttl = "12h" if (marker.get("ttl") or self.ttl) == "12h" else "30m"
             self.breakpoints.append(Breakpoint(len(self.blocks) - 1, ttl))
+        elif isinstance(anthropic, Mapping) and self.blocks:
+            ttl_there: Literal["5m", "1h"] = "1h" if anthropic.get("ttl") == "1h" else "5m"
+            self.breakpoints.append(Breakpoint(len(self.blocks) - 1, ttl_there))
 
     def prompt(self, head: int) -> Prompt:
         """Return what was collected."""
@@ -236,7 +240,7 @@ def _image_identity(part: Wire) -> Wire:
 
 
 def _bare(part: Wire) -> Wire:
-    return {key: value for key, value in part.items() if key != "prompt_cache_breakpoint"}
+    return {key: value for key, value in part.items() if key not in MARKERS}
 
 
 def add_call(layout: Layout, tool: str, arguments: object, link: str, text: str, **shape: Any) -> None:

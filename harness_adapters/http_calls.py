@@ -20,10 +20,12 @@ from tokenprof.record.exchange import Exchange
 from tokenprof.record.retries import Retries
 from tokenprof.record.span import start_span
 from tokenprof.session import active_recorder, current_agent
-from tokenprof.wires import interpreter_of, wire_of
+from tokenprof.wires import Wire, interpreter_of, wire_of
 
-ANTHROPIC_AGENTS = ("Anthropic", "AsyncAnthropic")
-"""How the user agents of the `anthropic` SDK's clients begin, those of its platforms among them."""
+SDK_MARK = "x-stainless-lang"
+"""A header of generated SDKs, whatever user agent a framework has given them."""
+
+ANTHROPIC_ADAPTERS = ("anthropic_exchange", "anthropic_platforms")
 
 SEEN = "tokenprof.seen"
 """Marks a request that is being recorded, however often its client was wrapped."""
@@ -113,7 +115,7 @@ class Library:
             request_class = self._module.Request
             request = kwargs.get("request") or next(arg for arg in args if isinstance(arg, request_class))
             wire = wire_of(request.method, request.url.path)
-            if wire is None or SEEN in request.extensions or _is_seen_by_middleware(request):
+            if wire is None or SEEN in request.extensions or _is_seen_by_middleware(request, wire):
                 return None
             call, retries_taken = self._retries.attempt(
                 request.content, request.headers.get("x-stainless-retry-count", "")
@@ -157,8 +159,8 @@ def _marked(observed: Any, send: Any) -> Any:
     return observed
 
 
-def _is_seen_by_middleware(request: Any) -> bool:
+def _is_seen_by_middleware(request: Any, wire: Wire) -> bool:
     """Whether the adapter of the `anthropic` SDK records this call: not where that has no middleware yet."""
-    if not request.headers.get("user-agent", "").startswith(ANTHROPIC_AGENTS):
+    if SDK_MARK not in request.headers or wire.adapter not in ANTHROPIC_ADAPTERS:
         return False
     return hasattr(sys.modules.get("anthropic"), "Middleware")

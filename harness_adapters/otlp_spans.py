@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tokenprof.harness_adapters.sellers import seller_by_name
 from tokenprof.json_lines import read_json_lines
 from tokenprof.pricing.normalise_telemetry import (
     usage_from_claude_code_telemetry,
@@ -112,7 +113,10 @@ def _turn(span: Mapping[str, Any], path: Path, warnings: list[str]) -> Turn | No
     return Turn(
         id=identity,
         context=f"{path.stem}.{thread[:8]}",
-        provider=_provider(attributes, model),
+        provider=seller_by_name(
+            _first(attributes, "gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system") or "",
+            model,
+        ),
         requested_model=requested or model,
         model=model,
         started_at=datetime.fromtimestamp(started / 1e9, UTC),
@@ -126,20 +130,6 @@ def _turn(span: Mapping[str, Any], path: Path, warnings: list[str]) -> Turn | No
 
 def _first(attributes: Wire, *keys: str) -> str | None:
     return next((str(attributes[key]) for key in keys if attributes.get(key)), None)
-
-
-def _provider(attributes: Wire, model: str) -> str:
-    """Return whose wire shape a call had; instrumentations name it in several ways."""
-    said = _first(attributes, "gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system") or ""
-    text = f"{said} {model}".lower()
-    for provider, marks in (
-        ("anthropic", ("anthropic", "claude")),
-        ("google", ("gemini", "google", "gcp.")),
-        ("openai", ("openai", "gpt", "azure")),
-    ):
-        if any(mark in text for mark in marks):
-            return provider
-    return said.lower() or "unknown"
 
 
 def _context(identity: str) -> Block:

@@ -6,6 +6,7 @@ A request may hold anything that the host has put there; nothing here raises on 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -57,3 +58,14 @@ def events_of(data: bytes) -> Iterator[Wire]:
 def joined_text(parts: Sequence[Wire]) -> str:
     """Return the texts of content parts, one below the other."""
     return "\n".join(filter(None, (text_of(part.get("text")) for part in parts)))
+
+
+def utc_time(value: object) -> datetime | None:
+    """Return a time given as ISO text or as seconds since the epoch, in UTC; None for what is neither."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return datetime.fromtimestamp(value, UTC)
+    try:
+        at = datetime.fromisoformat(text_of(value))
+    except ValueError:
+        return None
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,222 @@
+"""inspect_ai's evaluation logs, `.json` and `.eval` (observed in 0.3.285).
+
+A sample's model events hold the raw request and answer where `log_model_api` was on, else inspect's own form
+of both. Messages and long texts stand once, in pools that events refer to by index (`input_refs`,
+`call_refs`) and by hash (`attachment://`). Answers out of inspect's own cache were not billed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tokenprof.errors import InputError
+from tokenprof.harness_adapters.openai_exchange import call_of_completion
+from tokenprof.harness_adapters.wire_shapes import call_of
+from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
+from tokenprof.harness_adapters.zip_members import members_of
+from tokenprof.json_documents import read_json_document
+from tokenprof.pricing.normalise_telemetry import usage_from_inspect
+from tokenprof.pricing.usage import UsageError
+from tokenprof.record.exchange import Call
+from tokenprof.record.logged import LoggedCall, turns_of
+from tokenprof.record.reader import in_time_order
+from tokenprof.record.shape import Shaper, json_text
+from tokenprof.types import Run, Source
+
+FORMAT = "inspect_ai log"
+SUFFIXES = (".json", ".eval")
+
+SELLERS = {"google": "gcp.gemini", "bedrock": "aws.bedrock", "vertex": "gcp.vertex_ai", "azureai": "azure"}
+"""inspect's names of providers, where prices know them by another."""
+
+ATTACHMENT = "attachment://"
+
+
+def recognises(first_lines: Sequence[Wire]) -> bool:
+    """Whether a file that holds this object is an evaluation log."""
+    return any(
+        {"version", "eval", "status"} <= line.keys() and isinstance(line["eval"], Mapping)
+        for line in first_lines[:1]
+    )
+
+
+def recognises_bytes(head: bytes) -> bool:
+    """Whether a file that begins with these bytes is an `.eval` archive."""
+    return head.startswith(b"PK\x03\x04") and b"_journal/" in head[:256]
+
+
+def read(path: Path) -> Run:
+    """Return a turn per billed answer. Raises InputError for a file that is damaged or has no samples."""
+    warnings: list[str] = []
+    shaper = Shaper()
+    calls = [call for sample in _samples(path) for call in _Sample(sample, path, shaper, warnings).calls()]
+    calls.sort(key=lambda call: call.started_at)
+    if not calls:
+        warnings.append(f"{path}: no sample with model events; was the log written without samples?")
+    turns = turns_of(calls, shaper, path.stem[:19])
+    return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
+
+
+def _samples(path: Path) -> Iterator[Wire]:
+    if path.suffix == ".eval":
+        for name, data in members_of(path, "samples/"):
+            try:
+                yield mapping(orjson.loads(data))
+            except orjson.JSONDecodeError as error:
+                raise InputError(f"{path}: the sample {name} is not JSON ({error.msg}).") from None
+    else:
+        yield from sequence(mapping(read_json_document(path)).get("samples"))
+
+
+class _Sample:
+    """One sample of an evaluation, its pools at hand."""
+
+    def __init__(self, sample: Wire, path: Path, shaper: Shaper, warnings: list[str]) -> None:
+        self._sample = sample
+        self._path = path
+        self._shaper = shaper
+        self._warnings = warnings
+        self._attachments = mapping(sample.get("attachments"))
+        pools = mapping(sample.get("events_data"))
+        self._messages = sequence(pools.get("messages"))
+        self._raw_messages = sequence(pools.get("calls"))
+        self.name = f"{sample.get('id')}.{sample.get('epoch', 1)}"
+
+    def calls(self) -> Iterator[LoggedCall]:
+        """Yield the billed calls, in the order of the log."""
+        agents: dict[str, str] = {}
+        from_cache = 0
+        for event in sequence(self._sample.get("events")):
+            if event.get("event") == "span_begin":
+                above = agents.get(text_of(event.get("parent_id")))
+                named = text_of(event.get("name")) if event.get("type") == "agent" else above
+                agents[text_of(event.get("id"))] = named or ""
+            if event.get("event") != "model" or event.get("pending"):
+                continue
+            if event.get("cache") == "read":
+                from_cache += 1
+                continue
+            logged = self._logged(event, agents.get(text_of(event.get("span_id"))) or None)
+            if logged is not None:
+                yield logged
+        if from_cache:
+            self._warnings.append(
+                f"{self._path}: sample {self.name}: {from_cache} answers came from inspect's own cache and "
+                "were not billed."
+            )
+
+    def _logged(self, event: Wire, agent: str | None) -> LoggedCall | None:
+        where = f"{self._path}: sample {self.name}, model event {event.get('uuid')}"
+        try:
+            call = self._raw_call(event) or self._normalised_call(event)
+        except UsageError as error:
+            self._warnings.append(f"{where}: {error} The call is left out.")
+            return None
+        if call is None:
+            return None
+        started, completed = _time(event.get("timestamp"), where), event.get("completed")
+        ended = _time(completed, where) if completed else None
+        seller = text_of(event.get("model")).partition("/")[0]
+        return LoggedCall(
+            call,
+            provider=SELLERS.get(seller, seller),
+            started_at=started,
+            duration_s=(ended - started).total_seconds() if ended else None,
+            group=self.name,
+            agent=agent,
+            attempts=1 + (event.get("retries") or 0),
+        )
+
+    def _raw_call(self, event: Wire) -> Call | None:
+        """Return the call as it went over the wire; None where that was not kept."""
+        call = mapping(event.get("call"))
+        answer = mapping(call.get("response"))
+        request = dict(mapping(call.get("request")))
+        if not answer or call.get("error"):
+            return None
+        if call.get("call_refs") is not None:
+            request[text_of(call.get("call_key")) or "messages"] = _referred(
+                self._raw_messages, call["call_refs"]
+            )
+        found = self._opened(request), self._opened(answer)
+        return call_of(*found, self._shaper, otherwise=text_of(event.get("uuid")))
+
+    def _normalised_call(self, event: Wire) -> Call | None:
+        """Return the call from inspect's own form of it, which is close to that of a chat completion."""
+        output = mapping(event.get("output"))
+        raw = output.get("usage")
+        if event.get("error") or not isinstance(raw, Mapping):
+            return None
+        messages = [*sequence(event.get("input")), *_referred(self._messages, event.get("input_refs"))]
+        name = text_of(event.get("model")).partition("/")[2]
+        request = {
+            "model": name,
+            "messages": [_chat_message(self._opened(message)) for message in messages],
+            "tools": [{"type": "function", "function": tool} for tool in sequence(event.get("tools"))],
+        }
+        choices = [
+            {"message": _chat_message(self._opened(mapping(choice.get("message"))))}
+            for choice in sequence(output.get("choices"))
+        ]
+        answer = {"id": output.get("response_id"), "model": output.get("model"), "choices": choices}
+        call = call_of_completion(request, answer, "ok", self._shaper, otherwise=text_of(event.get("uuid")))
+        counts = {key: value for key, value in raw.items() if value is not None}
+        return replace(call, usage=usage_from_inspect(counts))
+
+    def _opened(self, value: Any) -> Any:
+        """Return a value with what is attached to the sample put back in its place."""
+        if isinstance(value, str) and value.startswith(ATTACHMENT):
+            return self._attachments.get(value.removeprefix(ATTACHMENT), value)
+        if isinstance(value, Mapping):
+            return {key: self._opened(item) for key, item in value.items() if item is not None}
+        if isinstance(value, list):
+            return [self._opened(item) for item in value]
+        return value
+
+
+def _referred(pool: Sequence[Wire], references: object) -> list[Wire]:
+    """Return what (start, end) pairs of a pool refer to."""
+    pairs = references if isinstance(references, list) else []
+    return [item for start, end in pairs for item in pool[start:end]]
+
+
+def _chat_message(message: Wire) -> Wire:
+    """Return inspect's form of a message as a chat message."""
+    calls = [
+        {
+            "id": call.get("id"),
+            "function": {"name": call.get("function"), "arguments": json_text(call.get("arguments") or {})},
+        }
+        for call in sequence(message.get("tool_calls"))
+    ]
+    parts = message.get("content")
+    thoughts = [text_of(part.get("reasoning")) for part in sequence(parts) if part.get("type") == "reasoning"]
+    content = [_part(part) for part in parts if _is_shown(part)] if isinstance(parts, list) else parts
+    return {
+        "role": message.get("role"),
+        "content": content,
+        "tool_calls": calls,
+        "tool_call_id": message.get("tool_call_id"),
+        "reasoning_content": "\n".join(thoughts),
+    }
+
+
+def _is_shown(part: object) -> bool:
+    return isinstance(part, Mapping) and part.get("type") != "reasoning"
+
+
+def _part(part: Wire) -> Wire:
+    return {"type": "image_url", "image_url": part.get("image")} if part.get("type") == "image" else part
+
+
+def _time(value: object, where: str) -> datetime:
+    at = utc_time(value)
+    if at is None:
+        raise InputError(f"{where}: it has no timestamp; without one it cannot be priced.")
+    return at

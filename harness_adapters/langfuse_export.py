@@ -1,0 +1,113 @@
+"""Langfuse exports: observations as its API and its exports give them (types of v5), as a list, pages or lines.
+
+Of the observations only generations were billed; one that stands above another generation repeats it. Fields
+may be JSON in a text. The provider is not named, so it is told by the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tokenprof.harness_adapters.openai_exchange import call_of_completion
+from tokenprof.harness_adapters.sellers import seller_by_name
+from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
+from tokenprof.json_documents import json_objects
+from tokenprof.pricing.normalise_telemetry import usage_from_langfuse
+from tokenprof.pricing.usage import Usage, UsageError
+from tokenprof.record.exchange import Call
+from tokenprof.record.logged import LoggedCall, turns_of
+from tokenprof.record.reader import in_time_order
+from tokenprof.record.shape import Shaper
+from tokenprof.types import Run, Source
+
+FORMAT = "Langfuse export"
+SUFFIXES = (".json", ".jsonl")
+
+
+def recognises(first_lines: Sequence[Wire]) -> bool:
+    """Whether a file that begins with these objects holds observations of Langfuse's."""
+    return any(
+        "traceId" in observation and "type" in observation and "startTime" in observation
+        for observation in _observations(first_lines[:1])
+    )
+
+
+def read(path: Path) -> Run:
+    """Return a turn per generation. Raises InputError for a file that is no JSON."""
+    warnings: list[str] = []
+    shaper = Shaper()
+    found = [item for item in _observations(json_objects(path)) if item.get("type") == "GENERATION"]
+    above = {text_of(item.get("parentObservationId")) for item in found}
+    calls = []
+    for observation in found:
+        if text_of(observation.get("id")) not in above:
+            logged = _logged(observation, shaper, path, warnings)
+            calls += [logged] if logged else []
+    calls.sort(key=lambda call: call.started_at)
+    turns = turns_of(calls, shaper, path.stem[:19])
+    return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
+
+
+def _observations(objects: Sequence[Wire]) -> Iterator[Wire]:
+    """Yield observations: objects themselves, those of a page (`data`), or of a trace (`observations`)."""
+    for value in objects:
+        inner = value.get("data") if isinstance(value.get("data"), list) else value.get("observations")
+        if isinstance(inner, list):
+            yield from sequence(inner)
+        else:
+            yield value
+
+
+def _logged(observation: Wire, shaper: Shaper, path: Path, warnings: list[str]) -> LoggedCall | None:
+    where = f"{path}: observation {observation.get('id')}"
+    started, ended = utc_time(observation.get("startTime")), utc_time(observation.get("endTime"))
+    if started is None:
+        warnings.append(f"{where} has no start time and is left out: without one it cannot be priced.")
+        return None
+    if observation.get("level") == "ERROR" and not observation.get("usageDetails"):
+        return None
+    model = text_of(observation.get("model")) or text_of(observation.get("providedModelName"))
+    call = _call(observation, model, shaper, where, warnings)
+    return LoggedCall(
+        call,
+        provider=seller_by_name("", model),
+        started_at=started,
+        duration_s=(ended - started).total_seconds() if ended else None,
+        group=(text_of(observation.get("sessionId")) or text_of(observation.get("traceId")))[:12],
+        hidden_prefix=not call.prompt,
+    )
+
+
+def _call(observation: Wire, model: str, shaper: Shaper, where: str, warnings: list[str]) -> Call:
+    given, said = _opened(observation.get("input")), _opened(observation.get("output"))
+    wrapped = mapping(given)
+    messages = given if isinstance(given, list) else wrapped.get("messages", given)
+    if isinstance(messages, str):
+        messages = [{"role": "user", "content": messages}]
+    parameters = mapping(_opened(observation.get("modelParameters")))
+    tools = wrapped.get("tools") or parameters.get("tools") or []
+    answer = said[-1] if isinstance(said, list) and said else said
+    message = answer if isinstance(answer, Mapping) else {"content": text_of(answer)}
+    request = {"model": model, "messages": messages, "tools": _opened(tools)}
+    response = {"id": observation.get("id"), "model": model, "choices": [{"message": message}]}
+    usage: Usage | None = None
+    try:
+        usage = usage_from_langfuse(mapping(_opened(observation.get("usageDetails"))))
+    except UsageError as error:
+        warnings.append(f"{where}: {error} The call is counted as unmeasured.")
+    call = call_of_completion(request, response, "ok", shaper, otherwise=text_of(observation.get("id")))
+    return replace(call, usage=usage)
+
+
+def _opened(value: Any) -> Any:
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return value
+    return value

@@ -1,0 +1,125 @@
+"""LiteLLM's logs: the standard logging payload that its callbacks write, and rows of the proxy's spend logs.
+
+One object per line, or a list (observed in 1.106). A failed call has no response and was not billed; neither
+was an answer out of LiteLLM's own cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tokenprof.harness_adapters.litellm_values import call_of_litellm, seller_of
+from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
+from tokenprof.json_documents import json_objects
+from tokenprof.pricing.usage import UsageError
+from tokenprof.record.logged import LoggedCall, turns_of
+from tokenprof.record.reader import in_time_order
+from tokenprof.record.shape import Shaper
+from tokenprof.types import Run, Source
+
+FORMAT = "LiteLLM log"
+SUFFIXES = (".jsonl", ".json")
+
+CHAT_CALLS = frozenset({"completion", "acompletion", "text_completion", "atext_completion", ""})
+"""The kinds of call that are logged in the shape of a chat completion; others have a shape of their own."""
+
+
+def recognises(first_lines: Sequence[Wire]) -> bool:
+    """Whether a file that begins with these objects is a log of LiteLLM's."""
+    return any(
+        "call_type" in line and (line.keys() & {"litellm_call_id", "spend"}) for line in first_lines[:1]
+    )
+
+
+def read(path: Path) -> Run:
+    """Return a turn per billed call. Raises InputError for a file that is no JSON."""
+    warnings: list[str] = []
+    shaper = Shaper()
+    calls = []
+    from_cache = 0
+    for number, row in enumerate(json_objects(path), 1):
+        if str(row.get("cache_hit")).lower() == "true":
+            from_cache += 1
+        elif text_of(row.get("status")) != "failure":
+            logged = _logged(row, shaper, f"{path}: call {number}", warnings)
+            calls += [logged] if logged else []
+    if from_cache:
+        warnings.append(f"{path}: {from_cache} answers came from LiteLLM's own cache and were not billed.")
+    calls.sort(key=lambda call: call.started_at)
+    turns = turns_of(calls, shaper, path.stem[:19])
+    return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
+
+
+def _logged(row: Wire, shaper: Shaper, where: str, warnings: list[str]) -> LoggedCall | None:
+    started, ended = utc_time(row.get("startTime")), utc_time(row.get("endTime"))
+    if started is None:
+        warnings.append(f"{where} has no start time and is left out: without one it cannot be priced.")
+        return None
+    kind = text_of(row.get("call_type"))
+    if kind not in CHAT_CALLS:
+        warnings.append(f"{where} is a call of the kind {kind}; its content is not laid out as blocks.")
+    provider, model = seller_of(text_of(row.get("custom_llm_provider")), text_of(row.get("model")))
+    response = _response_of(row)
+    request = {**_parameters(row), "model": model, "messages": _messages(row)}
+    try:
+        call = call_of_litellm(request, response, shaper, otherwise=_identity(row))
+    except UsageError as error:
+        warnings.append(f"{where}: {error} It is left out.")
+        return None
+    agent = mapping(row.get("metadata")).get("agent_name") or mapping(row.get("metadata")).get("agent_id")
+    return LoggedCall(
+        call,
+        provider=provider,
+        started_at=started,
+        duration_s=(ended - started).total_seconds() if ended else None,
+        group=text_of(row.get("session_id")),
+        agent=text_of(agent) or None,
+        # Content may be switched off, or cut out of the log.
+        hidden_prefix=not call.prompt,
+    )
+
+
+def _identity(row: Wire) -> str:
+    return text_of(row.get("id")) or text_of(row.get("request_id")) or text_of(row.get("litellm_call_id"))
+
+
+def _messages(row: Wire) -> list[Wire]:
+    messages = _opened(row.get("messages"))
+    if not messages:
+        messages = _opened(mapping(_opened(row.get("proxy_server_request"))).get("messages"))
+    return sequence(messages)
+
+
+def _parameters(row: Wire) -> Wire:
+    kept = mapping(row.get("model_parameters")) or mapping(_opened(row.get("proxy_server_request")))
+    return {key: value for key, value in kept.items() if key in ("tools", "tool_choice", "response_format")}
+
+
+def _response_of(row: Wire) -> Wire:
+    """Return the answer with its usage, wherever this kind of row keeps it."""
+    response = mapping(_opened(row.get("response")))
+    metadata = mapping(_opened(row.get("metadata")))
+    usage = response.get("usage")
+    if not isinstance(usage, Mapping) or "prompt_tokens" not in usage:
+        usage = metadata.get("usage_object")
+    if not isinstance(usage, Mapping):
+        extra = mapping(metadata.get("additional_usage_values"))
+        usage = {**extra, **{key: row[key] for key in COUNTS if row.get(key) is not None}}
+    return {**response, "usage": usage or None}
+
+
+COUNTS = ("prompt_tokens", "completion_tokens")
+
+
+def _opened(value: Any) -> Any:
+    """Return a column of the spend logs, which may be JSON in a text."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return None
+    return value

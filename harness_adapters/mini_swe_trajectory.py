@@ -1,0 +1,74 @@
+"""mini-swe-agent's trajectories (`*.traj.json`, format `mini-swe-agent-1.1`).
+
+The messages are the whole history, in order; each answer holds LiteLLM's response with its usage in `extra`.
+The schema of the agent's own shell tool is in none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tokenprof.errors import InputError
+from tokenprof.harness_adapters.litellm_values import call_of_litellm, seller_of
+from tokenprof.harness_adapters.wire_shapes import call_of
+from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
+from tokenprof.json_documents import read_json_document
+from tokenprof.pricing.usage import UsageError
+from tokenprof.record.exchange import Call
+from tokenprof.record.logged import LoggedCall, turns_of
+from tokenprof.record.reader import in_time_order
+from tokenprof.record.shape import Shaper
+from tokenprof.types import Run, Source
+
+FORMAT = "mini-swe-agent trajectory"
+SUFFIXES = (".traj.json", ".json")
+
+
+def recognises(first_lines: Sequence[Wire]) -> bool:
+    """Whether a file that holds this object is a trajectory."""
+    return any(
+        text_of(line.get("trajectory_format")).startswith("mini-swe-agent") for line in first_lines[:1]
+    )
+
+
+def read(path: Path) -> Run:
+    """Return a turn per answer. Raises InputError for a damaged file, or one without responses."""
+    trajectory = mapping(read_json_document(path))
+    configured = mapping(mapping(mapping(trajectory.get("info")).get("config")).get("model"))
+    asked = text_of(configured.get("model_name"))
+    warnings: list[str] = []
+    shaper = Shaper()
+    calls: list[LoggedCall] = []
+    history: list[Wire] = []
+    for number, message in enumerate(sequence(trajectory.get("messages")), 1):
+        extra = mapping(message.get("extra"))
+        response = mapping(extra.get("response"))
+        at = utc_time(extra.get("timestamp"))
+        if response and at is not None:
+            provider, model = seller_of("", asked or text_of(response.get("model")))
+            request = {"model": model, "messages": list(history)}
+            try:
+                call = _call(request, response, shaper, f"{path.stem}-{number}")
+            except UsageError as error:
+                warnings.append(f"{path}: message {number}: {error} The call is left out.")
+            else:
+                seen = LoggedCall(call, provider=provider or "unknown", started_at=at, hidden_prefix=True)
+                calls.append(seen)
+        history.append({key: value for key, value in message.items() if key != "extra"})
+    if not calls:
+        raise InputError(
+            f"{path}: no message of this trajectory holds a response with its time; versions from 2.0 on "
+            "write them."
+        )
+    turns = turns_of(calls, shaper, path.name.partition(".")[0][:19])
+    return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
+
+
+def _call(request: Wire, response: Wire, shaper: Shaper, otherwise: str) -> Call:
+    """Return a call of LiteLLM's, or of an SDK's own shape where the model class calls one."""
+    if "choices" not in response:
+        found = call_of({**request, "input": request["messages"]}, response, shaper, otherwise=otherwise)
+        if found is not None:
+            return found
+    return call_of_litellm(request, response, shaper, otherwise=otherwise)

@@ -1,0 +1,92 @@
+"""The contract of transcript readers: each has a log of the real tool, read to the provider's own bill."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tokenprof.formats import reader_of, suffixes, transcript_readers
+from tokenprof.ledger import build_ledger
+from tokenprof.pricing.book import default_book
+from tokenprof.pricing.normalise import usage_from_anthropic, usage_from_gemini, usage_from_openai_responses
+from tokenprof.pricing.usage import Usage
+from tokenprof.read import read
+from tokenprof.report.build import report_of
+
+LOGS = Path(__file__).parent.parent / "data" / "logs"
+BILL = ".bill.json"
+FILES = sorted(path.with_name(path.name.removesuffix(BILL)) for path in LOGS.glob(f"*/*{BILL}"))
+PRICES = {
+    # In USD per million tokens: fresh, read, written for 5 minutes, written for an hour, output.
+    "claude-opus-4-8": ("5", "0.5", "6.25", "10", "25"),
+    "gpt-5.4": ("2.5", "0.25", "0", "0", "15"),
+}
+
+
+def billed(path: Path) -> list[tuple[str, str, Usage]]:
+    """What the provider billed: (id, model, usage) of each response."""
+    rows = json.loads(path.with_name(path.name + BILL).read_text())
+    return [(row["id"], row["model"], usage_of(row["usage"])) for row in rows]
+
+
+def usage_of(raw: dict[str, Any]) -> Usage:
+    if "cache_read_input_tokens" in raw:
+        return usage_from_anthropic(raw)
+    return usage_from_gemini(raw) if "promptTokenCount" in raw else usage_from_openai_responses(raw)
+
+
+def counts(usage: Usage | None) -> tuple[int, ...]:
+    assert usage is not None
+    writes = usage.cache_write_tokens + usage.cache_write_5m_tokens
+    return (
+        usage.uncached_input_tokens,
+        usage.cache_read_tokens,
+        writes,
+        usage.cache_write_1h_tokens,
+        usage.all_output_tokens,
+    )
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_log_is_read_to_the_providers_own_bill(path: Path) -> None:
+    run = read([path])
+    truth = billed(path)
+    assert Counter(counts(turn.usage) for turn in run.turns) == Counter(
+        counts(usage) for _, _, usage in truth
+    )
+    ledger = build_ledger(run, default_book())
+    ledger.check()
+    by_hand = sum(
+        (
+            count * Decimal(price)
+            for _, model, usage in truth
+            for count, price in zip(counts(usage), PRICES[model], strict=True)
+        ),
+        Decimal(0),
+    )
+    assert sum(usd for usd in ledger.billed_usd if usd is not None) == by_hand / 10**6
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_log_is_recognised_by_its_reader_and_makes_a_whole_report(path: Path) -> None:
+    reader: Any = reader_of(path)
+    assert reader.__name__.rpartition(".")[2] == path.parent.name
+    assert path.name.endswith(tuple(suffixes()))
+    report = report_of(read([path]))
+    assert [source["format"] for source in report["sources"]] == [reader.FORMAT]
+
+
+def test_a_folder_of_logs_is_read_each_by_its_own_reader() -> None:
+    run = read([LOGS])
+    assert len({source.format for source in run.sources}) == len({path.parent.name for path in FILES})
+    assert len(run.turns) == sum(len(billed(path)) for path in FILES)
+
+
+def test_every_reader_has_a_log_here() -> None:
+    readers = {reader.__name__.rpartition(".")[2] for reader in transcript_readers()}  # type: ignore[attr-defined]
+    assert readers == {path.parent.name for path in FILES}
