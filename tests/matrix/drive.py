@@ -10,6 +10,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
 sys.path[:0] = [str(ROOT / "examples" / "frameworks"), str(ROOT / "tests" / "harness" / "frameworks")]
@@ -19,23 +20,32 @@ def main(example: str) -> None:
     """Run one example. Raises AssertionError where the recording is not what the provider did."""
     import agreement
     import inbox
+    import openai_agreement
 
-    from tokenprof.testing import LoopbackProvider
+    from tokenprof.testing import LoopbackProvider, OpenAILoopback
 
     module = importlib.import_module(example)
+    started = getattr(module, "PROVIDER", LoopbackProvider)
+    held_to: Any = openai_agreement if started is OpenAILoopback else agreement
     with tempfile.TemporaryDirectory() as folder:
         # A harness that keeps its own sessions is given the folder, and read from there.
         path = Path(folder) / getattr(module, "RECORDING", "run.jsonl")
-        with LoopbackProvider(getattr(module, "answer", inbox.answer)) as provider:
+        with started(getattr(module, "answer", inbox.answer)) as provider:
             said = module.main(str(path), api_key="sk-ant-none", base_url=provider.url)
-        run = agreement.recorded(path, provider, transcript=path.is_dir())
+        ours, *theirs = module.recordings(path) if hasattr(module, "recordings") else [path]
+        runs = [held_to.recorded(ours, provider, transcript=ours.is_dir())]
+        runs += [held_to.recorded(session, provider, transcript=True) for session in theirs]
     assert said == inbox.ANSWER, f"the agents said {said!r}"
-    agents = sorted(str(turn.agent) for turn in run.turns)
+    assert len(runs) == getattr(module, "SOURCES", 1), f"the calls are told of in {len(runs)} places"
     expected = sorted(map(str, getattr(module, "AGENTS", inbox.AGENTS)))
-    assert agents == expected, f"the calls were made by {agents}, not by {expected}"
-    assert {block.kind for prompt in run.prompts() for block in prompt} >= {"tool", "system", "user"}
-    usd = agreement.bill_by_hand(provider.billed)
-    print(json.dumps({"turns": len(run.turns), "billed_usd": str(usd), "agents": agents}))
+    for run in runs:
+        agents = sorted(str(turn.agent) for turn in run.turns)
+        assert agents == expected, f"the calls were made by {agents}, not by {expected}"
+        assert {block.kind for prompt in run.prompts() for block in prompt} >= {"tool", "system", "user"}
+    usd = held_to.bill_by_hand(provider.billed)
+    print(
+        json.dumps({"turns": len(run.turns), "billed_usd": str(usd), "agents": agents, "sources": len(runs)})
+    )
 
 
 if __name__ == "__main__":

@@ -4,11 +4,12 @@ python tests/matrix/run.py [CLIENT …]
 
 Each client's package is installed without regard to ours, then what a recording needs beside it; its example
 runs against a loopback provider, and the recording must be what the provider did. A client that cannot be
-installed has failed.
+installed has failed. A program of npm's is installed beside a Python that drives it.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -27,19 +28,29 @@ SDKS = ("anthropic", "openai")
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client: the distribution whose release is shown, what is installed, the examples that drive it."""
+    """A client: the distribution whose release is shown, what is installed, the examples that drive it.
+
+    `npm` is the package of a client that is none of Python's; its release is the one that is shown.
+    """
 
     name: str
     packages: tuple[str, ...]
     examples: tuple[str, ...]
+    npm: str | None = None
 
 
 CLIENTS = (
     Client("claude-agent-sdk", ("claude-agent-sdk",), ("with_claude_agent_sdk",)),
+    Client("codex", (), ("with_codex",), npm="@openai/codex"),
     Client("langchain", ("langchain", "langchain-anthropic"), ("with_langchain",)),
+    Client("langchain-openai", ("langchain", "langchain-openai"), ("with_langchain_openai",)),
     Client("deepagents", ("deepagents", "langchain-anthropic"), ("with_deepagents",)),
     Client("pydantic-ai-slim", ("pydantic-ai-slim[anthropic]",), ("with_pydantic_ai",)),
-    Client("openai-agents", ("openai-agents[litellm]", "mcp"), ("with_openai_agents",)),
+    Client(
+        "openai-agents",
+        ("openai-agents[litellm]", "mcp"),
+        ("with_openai_agents", "with_openai_agents_native"),
+    ),
     # LiteLLM imports `mcp` as soon as a call has tools, and does not ask for it.
     Client("litellm", ("litellm", "mcp"), ("with_litellm", "litellm_ways")),
     Client("smolagents", ("smolagents[litellm]", "mcp"), ("with_smolagents",)),
@@ -68,42 +79,58 @@ def python_of(client: Client) -> Path:
     """Return the interpreter of a client's environment, which is made if it is not there."""
     folder = ENVIRONMENTS / client.name
     python = folder / "bin" / "python"
-    asked = "\n".join((*client.packages, *our_needs()))
+    asked = "\n".join((*client.packages, *our_needs(), *filter(None, [client.npm])))
     stamp = folder / "installed.txt"
     if not stamp.exists() or stamp.read_text() != asked:
         venv.create(folder, with_pip=True, clear=True)
         install(python, client.packages)
         install(python, our_needs())
+        if client.npm:
+            npm = ["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "--loglevel=error"]
+            subprocess.run([*npm, client.npm], check=True, capture_output=True, text=True)
         stamp.write_text(asked)
     return python
 
 
 def install(python: Path, packages: Sequence[str]) -> None:
-    """Install packages. Raises CalledProcessError with pip's own words."""
+    """Install packages, if there are any. Raises CalledProcessError with pip's own words."""
+    if not packages:
+        return
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
     subprocess.run(pip, check=True, capture_output=True, text=True)
+
+
+def version_of(client: Client, python: Path) -> str:
+    """Return the release of the client that its environment holds."""
+    if client.npm:
+        package = ENVIRONMENTS / client.name / "node_modules" / client.npm / "package.json"
+        return str(json.loads(package.read_text())["version"])
+    show = f"import importlib.metadata as m; print(m.version({client.name!r}))"
+    shown = subprocess.run([python, "-c", show], check=True, capture_output=True, text=True)
+    return shown.stdout.strip()
 
 
 def run(client: Client) -> tuple[bool, str]:
     """Return whether a client's record is its bill, and what there is to say of it."""
     try:
         python = python_of(client)
-        show = f"import importlib.metadata as m; print(m.version({client.name!r}))"
-        version = subprocess.run([python, "-c", show], check=True, capture_output=True, text=True)
+        version = version_of(client, python)
         told = [drive(python, example) for example in client.examples]
     except subprocess.CalledProcessError as error:
         return False, f"failed:\n{error.stdout[-500:]}{error.stderr[-3000:]}"
+    except FileNotFoundError as error:
+        return False, f"failed: there is no {error.filename} here"
     except subprocess.TimeoutExpired as error:
         return False, f"took longer than {error.timeout} s"
-    return True, f"{version.stdout.strip():>10}  {' '.join(told)}"
+    return True, f"{version:>10}  {' '.join(told)}"
 
 
 def drive(python: Path, example: str) -> str:
     """Return what a run of one example tells of itself. Raises CalledProcessError with the disagreement."""
     command = [python, ROOT / "tests" / "matrix" / "drive.py", example]
-    done = subprocess.run(
-        command, check=True, capture_output=True, text=True, timeout=300, env=os.environ | ENVIRONMENT
-    )
+    programs = python.parent.parent / "node_modules" / ".bin"
+    environment = os.environ | ENVIRONMENT | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300, env=environment)
     return done.stdout.strip().splitlines()[-1]
 
 
