@@ -62,7 +62,7 @@ class Layout:
         self.blocks.append(self.shaper.block(kind, name, identity, **shape))
 
     def mark(self, part: Wire) -> None:
-        """Note the explicit breakpoint of a content part, if it has one: OpenAI's, or Anthropic's by LiteLLM."""
+        """Note a content part's explicit breakpoint, if it has one: OpenAI's, or Anthropic's by LiteLLM."""
         marker, anthropic = part.get("prompt_cache_breakpoint"), part.get("cache_control")
         if isinstance(marker, Mapping) and self.blocks:
             ttl: Ttl = "12h" if (marker.get("ttl") or self.ttl) == "12h" else "30m"

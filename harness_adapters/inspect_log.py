@@ -21,7 +21,7 @@ from tokenprof.harness_adapters.wire_shapes import call_of
 from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
 from tokenprof.harness_adapters.zip_members import members_of
 from tokenprof.json_documents import read_json_document
-from tokenprof.pricing.normalise_telemetry import usage_from_inspect
+from tokenprof.pricing.normalise_logs import usage_from_inspect
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.exchange import Call
 from tokenprof.record.logged import LoggedCall, turns_of

@@ -1,4 +1,4 @@
-"""Langfuse exports: observations as its API and its exports give them (types of v5), as a list, pages or lines.
+"""Langfuse exports: observations as its API and its exports give them (v5), as a list, pages or lines.
 
 Of the observations only generations were billed; one that stands above another generation repeats it. Fields
 may be JSON in a text. The provider is not named, so it is told by the model.
@@ -17,7 +17,7 @@ from tokenprof.harness_adapters.openai_exchange import call_of_completion
 from tokenprof.harness_adapters.sellers import seller_by_name
 from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
 from tokenprof.json_documents import json_objects
-from tokenprof.pricing.normalise_telemetry import usage_from_langfuse
+from tokenprof.pricing.normalise_logs import usage_from_langfuse
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.record.exchange import Call
 from tokenprof.record.logged import LoggedCall, turns_of

@@ -1,18 +1,20 @@
-"""OTLP JSON files of other instrumentations: what their spans say was billed, each response once.
+"""OTLP files of other instrumentations: what their spans say was billed, each response once.
 
 The Anthropic SDK's own spans, the OpenTelemetry GenAI conventions (openai-v2, pydantic-ai, Traceloop's newer
-versions), OpenInference, and Claude Code's telemetry. Spans hold counts and names and no content that can be
-laid out as a prompt, so a turn's context is one block of known size. An agent's span repeats the sum of the
-calls below it and is left out.
+versions), OpenInference, and Claude Code's telemetry, whose events tell more than its spans. Where the
+content of messages was captured it is laid out as blocks; else a turn's context is one block of known size.
+An agent's span repeats the sum of the calls below it and is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tokenprof.harness_adapters.otel_content import call_of_content, is_captured
 from tokenprof.harness_adapters.sellers import seller_by_name
 from tokenprof.json_lines import read_json_lines
 from tokenprof.pricing.normalise_telemetry import (
@@ -20,19 +22,39 @@ from tokenprof.pricing.normalise_telemetry import (
     usage_from_openinference,
     usage_from_otel,
 )
+from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.record import names
-from tokenprof.record.otlp import decode_attributes, spans_of
+from tokenprof.record.logged import LoggedCall, turns_of
+from tokenprof.record.otlp import decode_attributes, log_records_of, spans_of
 from tokenprof.record.reader import in_time_order
-from tokenprof.types import Block, Features, Run, Source, Turn
+from tokenprof.record.shape import Shaper
+from tokenprof.types import Run, Source
 
 FORMAT = "OTLP spans of another instrumentation"
+SUFFIXES = (".jsonl", ".json")
 
 Wire = Mapping[str, Any]
 
-CONTEXT_NAME = "context, not in the spans"
 AGENT_OPERATIONS = frozenset({"invoke_agent", "create_agent", "invoke_workflow", "execute_tool"})
+CALL_OPERATIONS = ("chat", "text_completion", "generate_content")
 CLAUDE_CODE_CALL = "claude_code.llm_request"
+CLAUDE_CODE_EVENT = "claude_code.api_request"
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A span or an event that tells of a call; `parent` is empty where there is none."""
+
+    id: str
+    parent: str
+    operation: str
+    attributes: Wire
+    usage_of: Callable[[Wire], Usage]
+    started_ns: int
+    ended_ns: int
+    trace: str
+    where: str
 
 
 def recognises(first_lines: Sequence[Wire]) -> bool:
@@ -43,45 +65,88 @@ def recognises(first_lines: Sequence[Wire]) -> bool:
 def read(path: Path) -> Run:
     """Return a turn per billed response of a file's spans. Raises InputError for a malformed line."""
     warnings: list[str] = []
-    calls: dict[str, Turn] = {}
-    spans = [span for span in _spans(path, warnings) if span is not None]
-    parents = {span["parent"] for span in spans}
-    for span in spans:
-        if span["id"] in _above(spans, parents) and span["operation"] not in ("chat", "text_completion"):
-            continue
-        turn = _turn(span, path, warnings)
-        if turn is not None:
-            # A streamed call may be exported again when it has its usage.
-            known = calls.get(turn.id)
-            calls[turn.id] = turn if known is None or known.usage is None else known
+    return run_of(read_json_lines(path, warnings), path, FORMAT, warnings)
+
+
+def run_of(lines: Iterable[tuple[int, Wire]], path: Path, format_: str, warnings: list[str]) -> Run:
+    """Return the run of numbered export requests. `warnings` may still be added to while lines are read."""
+    events: list[_Seen] = []
+    spans: list[_Seen] = []
+    for number, line in lines:
+        where = f"{path}:{number}"
+        events += _events(line, where)
+        spans += _spans(line, where)
+    shaper = Shaper()
+    calls = _merged(_logged(seen, shaper, warnings) for seen in (*events, *_calls(spans)))
     if not calls:
-        warnings.append(f"{path}: no span with token counts; metrics and logs alone tell of no single call.")
-    return Run(in_time_order(list(calls.values())), (Source(str(path), FORMAT, 1),), tuple(warnings))
+        warnings.append(f"{path}: no span with token counts; metrics alone tell of no single call.")
+    turns = turns_of(sorted(calls, key=lambda call: call.started_at), shaper, path.stem[:19])
+    return Run(in_time_order(turns), (Source(str(path), format_, 1),), tuple(warnings))
 
 
-def _spans(path: Path, warnings: list[str]) -> Iterator[dict[str, Any] | None]:
-    for number, line in read_json_lines(path, warnings):
-        for resource, scope, span in spans_of(line):
-            if scope == names.SCOPE:
-                continue
-            attributes = decode_attributes(span.get("attributes", ()))
-            if _usage_reader(span, attributes) is None:
-                continue
-            yield {
-                "id": str(span.get("spanId")),
-                "parent": str(span.get("parentSpanId") or ""),
-                "operation": str(attributes.get("gen_ai.operation.name") or ""),
-                "attributes": attributes,
-                "resource": resource,
-                "span": span,
-                "where": f"{path}:{number}",
-            }
+def _merged(calls: Iterable[LoggedCall | None]) -> list[LoggedCall]:
+    """Return each response once, of several layers' reports of it the best: content, agent, split writes."""
+    reports: dict[str | None, list[LoggedCall]] = {}
+    for call in calls:
+        if call is not None:
+            reports.setdefault(call.call.response_id, []).append(call)
+    return [_best(found) for found in reports.values()]
 
 
-def _above(spans: Sequence[Mapping[str, Any]], parents: set[str]) -> set[str]:
-    """Return the ids of counted spans that stand directly above counted spans, and of agents' spans."""
-    agents = {span["id"] for span in spans if span["operation"] in AGENT_OPERATIONS}
-    return (parents & {span["id"] for span in spans}) | agents
+def _best(reports: Sequence[LoggedCall]) -> LoggedCall:
+    shown = next((report for report in reports if not report.is_one_history), reports[0])
+    usages = [report.call.usage for report in reports if report.call.usage is not None]
+    split = next((usage for usage in usages if not usage.cache_write_tokens), usages[0] if usages else None)
+    agent = next((report.agent for report in reports if report.agent), None)
+    return replace(shown, call=replace(shown.call, usage=split), agent=agent)
+
+
+def _spans(line: Wire, where: str) -> Iterator[_Seen]:
+    for _, scope, span in spans_of(line):
+        attributes = decode_attributes(span.get("attributes", ()))
+        usage_of = _usage_reader(span, attributes)
+        if scope == names.SCOPE or usage_of is None:
+            continue
+        yield _Seen(
+            id=str(span.get("spanId")),
+            parent=str(span.get("parentSpanId") or ""),
+            operation=str(attributes.get("gen_ai.operation.name") or ""),
+            attributes=attributes,
+            usage_of=usage_of,
+            started_ns=int(span.get("startTimeUnixNano") or 0),
+            ended_ns=int(span.get("endTimeUnixNano") or 0),
+            trace=str(span.get("traceId") or "trace"),
+            where=where,
+        )
+
+
+def _events(line: Wire, where: str) -> Iterator[_Seen]:
+    for record in log_records_of(line):
+        attributes = decode_attributes(record.get("attributes", ()))
+        body = record.get("body") or {}
+        if body.get("stringValue") != CLAUDE_CODE_EVENT:
+            continue
+        ended_ns = int(record.get("timeUnixNano") or 0)
+        identity = str(attributes.get("request_id") or f"event {attributes.get('event.sequence')}")
+        yield _Seen(
+            id=identity,
+            parent="",
+            operation="chat",
+            attributes={**attributes, "gen_ai.response.id": identity, "gen_ai.provider.name": "anthropic"},
+            usage_of=usage_from_claude_code_telemetry,
+            started_ns=ended_ns - int(attributes.get("duration_ms") or 0) * 1_000_000,
+            ended_ns=ended_ns,
+            trace="events",
+            where=where,
+        )
+
+
+def _calls(spans: Sequence[_Seen]) -> list[_Seen]:
+    """Return the spans of calls: not agents', nor those that stand above others and are no calls by name."""
+    own = {span.id for span in spans}
+    above = {span.parent for span in spans} & own
+    above |= {span.id for span in spans if span.operation in AGENT_OPERATIONS}
+    return [span for span in spans if span.id not in above or span.operation in CALL_OPERATIONS]
 
 
 def _usage_reader(span: Wire, attributes: Wire) -> Callable[[Wire], Usage] | None:
@@ -90,48 +155,43 @@ def _usage_reader(span: Wire, attributes: Wire) -> Callable[[Wire], Usage] | Non
         return usage_from_claude_code_telemetry
     if any(key.startswith("llm.token_count.") for key in attributes):
         return usage_from_openinference
-    if "gen_ai.usage.input_tokens" in attributes or "gen_ai.usage.prompt_tokens" in attributes:
+    if "gen_ai.usage.input_tokens" in attributes:
         return usage_from_otel
     return None
 
 
-def _turn(span: Mapping[str, Any], path: Path, warnings: list[str]) -> Turn | None:
-    attributes, raw = span["attributes"], span["span"]
-    reader = _usage_reader(raw, attributes)
+def _logged(seen: _Seen, shaper: Shaper, warnings: list[str]) -> LoggedCall | None:
+    attributes = seen.attributes
     usage: Usage | None = None
     try:
-        usage = reader(attributes) if reader else None
+        usage = seen.usage_of(attributes)
     except UsageError as error:
-        warnings.append(f"{span['where']}: {error} The call is counted as unmeasured.")
+        warnings.append(f"{seen.where}: {error} The call is counted as unmeasured.")
     requested = _first(attributes, "gen_ai.request.model", "llm.model_name", "model")
     model = _first(attributes, "gen_ai.response.model", "llm.model_name", "model") or requested
     if model is None:
         return None
-    identity = _first(attributes, "gen_ai.response.id", "llm.response.id") or span["id"]
-    started, ended = (int(raw.get(key) or 0) for key in ("startTimeUnixNano", "endTimeUnixNano"))
-    thread = _first(attributes, "gen_ai.conversation.id", "session.id") or str(raw.get("traceId") or "trace")
-    return Turn(
-        id=identity,
-        context=f"{path.stem}.{thread[:8]}",
-        provider=seller_by_name(
-            _first(attributes, "gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system") or "",
-            model,
-        ),
-        requested_model=requested or model,
-        model=model,
-        started_at=datetime.fromtimestamp(started / 1e9, UTC),
-        duration_s=max(ended - started, 0) / 1e9,
-        status="ok",
-        usage=usage,
-        added=(_context(identity),),
+    identity = _first(attributes, "gen_ai.response.id", "llm.response.id") or seen.id
+    said = _first(attributes, "gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
+    call = call_of_content(attributes, requested or model, shaper, identity)
+    return LoggedCall(
+        replace(call, model=model, usage=usage, selectors=_selectors(attributes)),
+        provider=seller_by_name(said or "", model),
+        started_at=datetime.fromtimestamp(seen.started_ns / 1e9, UTC),
+        duration_s=max(seen.ended_ns - seen.started_ns, 0) / 1e9,
+        group=(_first(attributes, "gen_ai.conversation.id", "session.id") or seen.trace)[:8],
         agent=_first(attributes, "gen_ai.agent.name"),
+        is_one_history=not is_captured(attributes),
+    )
+
+
+def _selectors(attributes: Wire) -> Selectors:
+    return Selectors(
+        _first(attributes, "gen_ai.openai.response.service_tier", "openai.response.service_tier"),
+        _first(attributes, "speed", "anthropic.usage.speed"),
+        _first(attributes, "anthropic.usage.inference_geo"),
     )
 
 
 def _first(attributes: Wire, *keys: str) -> str | None:
     return next((str(attributes[key]) for key in keys if attributes.get(key)), None)
-
-
-def _context(identity: str) -> Block:
-    features = Features(version=0, bytes=0)
-    return Block("unattributed", CONTEXT_NAME, identity, "messages", "user", True, features)

@@ -124,8 +124,9 @@ class Turn:
     message history that the call extends; `parent` the context that spawned it. `usage` is None
     where the provider reported none (*unmeasured*). `settings` holds digests of request parameters
     that are part of the cache key. `hidden_prefix` says that the true prompt began with content that
-    the source does not show (a transcript without system prompt and tools). `provider` is known by
-    wire shape, not by host name. Times are UTC.
+    the source does not show (a transcript without system prompt and tools). `output_rest_in` is the id of
+    the turn that counts what this one's incomplete output lacks, where the source knows only their sum.
+    `provider` is known by the wire's shape and path, not by host name. Times are UTC.
     """
 
     id: str
@@ -151,6 +152,7 @@ class Turn:
     settings: Mapping[str, str] = field(default_factory=dict)
     hidden_prefix: bool = False
     output_incomplete: bool = False
+    output_rest_in: str | None = None
     compacted: bool = False
     cache_miss_reason: str | None = None
     cache_missed_tokens: int | None = None

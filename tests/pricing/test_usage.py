@@ -16,10 +16,9 @@ from tokenprof.pricing.normalise import (
     usage_from_openai_responses,
     usage_from_otel,
 )
+from tokenprof.pricing.normalise_logs import usage_from_codex, usage_from_inspect
 from tokenprof.pricing.normalise_telemetry import (
     usage_from_claude_code_telemetry,
-    usage_from_codex,
-    usage_from_inspect,
     usage_from_langchain,
 )
 from tokenprof.pricing.rates import total

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tokenprof.record.contexts import ContextTracker
+from tokenprof.record.contexts import ContextTracker, Placement
 from tokenprof.record.exchange import Call
 from tokenprof.record.held import HeldHistories
 from tokenprof.record.shape import Shaper
@@ -18,8 +18,8 @@ class LoggedCall:
     """A call in our terms, with when it was made and by whom.
 
     Calls of different `group`s (samples of an evaluation, traces of an export) never extend each other.
-    `hidden_prefix` says that the true prompt began with content that the log does not show. `started_at` is
-    UTC.
+    `is_one_history` says that the calls of a group are one history, though their prompts do not show it.
+    `hidden_prefix` and `output_rest_in` are as in `Turn`. `started_at` is UTC.
     """
 
     call: Call
@@ -30,6 +30,8 @@ class LoggedCall:
     agent: str | None = None
     attempts: int = 1
     hidden_prefix: bool = False
+    output_rest_in: str | None = None
+    is_one_history: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -47,7 +49,10 @@ def turns_of(calls: Iterable[LoggedCall], shaper: Shaper, name: str) -> list[Tur
         call = held.completed(logged.call)
         held.remember(call)
         identity = str(call.response_id)
-        place = tracker.place(identity, call.prompt, logged.agent)
+        if logged.is_one_history:
+            place = Placement("c1", None, None, 0, False)
+        else:
+            place = tracker.place(identity, call.prompt, logged.agent)
         base = index_of.get(place.base or "")
         kept = place.kept if base is not None else 0
         prefix = f"{name}.{logged.group}" if logged.group else name
@@ -76,6 +81,7 @@ def turns_of(calls: Iterable[LoggedCall], shaper: Shaper, name: str) -> list[Tur
                 settings=call.settings,
                 hidden_prefix=logged.hidden_prefix,
                 output_incomplete=call.output_incomplete,
+                output_rest_in=logged.output_rest_in,
                 compacted=place.compacted,
                 cache_miss_reason=call.cache_miss_reason,
                 cache_missed_tokens=call.cache_missed_tokens,

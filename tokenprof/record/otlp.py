@@ -62,3 +62,10 @@ def spans_of(line: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str, Map
             scope = scope_spans.get("scope", {}).get("name", "")
             for span in scope_spans.get("spans", []):
                 yield resource, scope, span
+
+
+def log_records_of(line: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the log records of one `{"resourceLogs": …}` line."""
+    for resource_logs in line.get("resourceLogs", []):
+        for scope_logs in resource_logs.get("scopeLogs", []):
+            yield from scope_logs.get("logRecords", [])

@@ -105,7 +105,7 @@ def _totals(ledger: Ledger, hardware: Hardware) -> Json:
         "unpriced_turns": unpriced,
         "unmeasured_turns": unmeasured,
         "partial_turns": sum(t.status == "partial" for t in turns),
-        "incomplete_output_turns": sum(t.output_incomplete for t in turns),
+        "incomplete_output_turns": sum(t.output_incomplete and t.output_rest_in is None for t in turns),
         **_bases(hardware, [hardware.total])[0],
         "price_to_cost": price_to_cost(comparable, hardware.usd(hardware.total)),
     }
@@ -169,6 +169,7 @@ def _turns(
                 "usage": None if turn.usage is None else _usage_json(turn.usage),
                 "context_tokens": None if turn.usage is None else turn.usage.input_tokens,
                 "output_incomplete": turn.output_incomplete,
+                "output_rest_in": turn.output_rest_in,
                 "billed_usd": usd(ledger.billed_usd[index]),
                 **bases[index],
                 "price_to_cost": price_to_cost(ledger.billed_usd[index], full_cost[index]),
@@ -319,7 +320,11 @@ def _warnings(ledger: Ledger) -> list[str]:
     unmeasured = [i for i, t in enumerate(ledger.run.turns) if t.usage is None]
     if unmeasured:
         found.append(f"{_named(unmeasured)} unmeasured: the provider reported no usage.")
-    incomplete = [i for i, t in enumerate(ledger.run.turns) if t.output_incomplete and t.status == "ok"]
+    incomplete = [
+        index
+        for index, turn in enumerate(ledger.run.turns)
+        if turn.output_incomplete and turn.output_rest_in is None and turn.status == "ok"
+    ]
     if incomplete:
         found.append(
             f"{_named(incomplete)} with incomplete output: the source holds only a placeholder of the output "

@@ -37,7 +37,8 @@ def unpriced_turns(report: Json) -> Iterator[Finding]:
 
 def incomplete_output(report: Json) -> Iterator[Finding]:
     """Find turns whose output was not counted to its end."""
-    turns = [turn for turn in report["turns"] if turn["status"] == "partial" or turn.get("output_incomplete")]
+    short = [turn for turn in report["turns"] if turn["status"] == "partial" or turn.get("output_incomplete")]
+    turns = [turn for turn in short if not turn.get("output_rest_in")]
     if turns:
         title = f"{numbers.count(len(turns), 'turn')} counted short: the output is at least what is shown"
         detail = f"{turn_list(turns)}: no final usage was seen, so the bill is a lower bound."

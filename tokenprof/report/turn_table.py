@@ -154,6 +154,8 @@ def _notes(turn: Json, name_of: Mapping[str, str]) -> list[Text]:
         notes.append(Text("ended in an error", BAD))
     elif turn["status"] == "partial":
         notes.append(Text("cut before its end: the output is at least what was counted", BAD))
+    elif turn.get("output_rest_in"):
+        notes.append(Text("the rest of its output is counted in a turn of what only the sum tells", SOFT))
     elif turn.get("output_incomplete"):
         notes.append(Text("its final output count is not in the source: at least this", BAD))
     if turn["usage"] is None:

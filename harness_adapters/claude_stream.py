@@ -1,0 +1,156 @@
+"""What Claude Code and the claude-agent-sdk say of a run: `--output-format stream-json` and `json`.
+
+A response's input is told with the response; its output is a placeholder there, and counted only in the
+result, by model. So is what the stream does not show (titles, summaries). What the responses leave of the
+result is a turn of its own, one a model: the sum is the bill. Observed in 2.1.330.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tokenprof.errors import InputError
+from tokenprof.harness_adapters.anthropic_exchange import call_of_message
+from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
+from tokenprof.json_documents import json_objects
+from tokenprof.pricing.normalise_logs import rest_of, usage_from_claude_code_models
+from tokenprof.pricing.usage import Usage, UsageError
+from tokenprof.record.exchange import Call
+from tokenprof.record.logged import LoggedCall, turns_of
+from tokenprof.record.reader import in_time_order
+from tokenprof.record.shape import Shaper
+from tokenprof.types import Run, Source
+
+FORMAT = "Claude Code output"
+SUFFIXES = (".jsonl", ".json")
+
+PROVIDER = "anthropic"
+REST_NAME = "calls that the stream does not tell apart"
+START_NAME = "system prompt, tools and first message, not in the stream"
+
+
+def recognises(first_lines: Sequence[Wire]) -> bool:
+    """Whether a file that begins with these objects is the output of a run, or its result."""
+    return any(
+        ("claude_code_version" in line and line.get("subtype") == "init") or _is_result(line)
+        for line in first_lines
+    )
+
+
+def _is_result(line: Wire) -> bool:
+    # The Python SDK's `ResultMessage` has no type of its own.
+    is_named = line.get("type", "result") == "result"
+    return is_named and "total_cost_usd" in line and "num_turns" in line
+
+
+def read(path: Path) -> Run:
+    """Return a turn per response, and one a model for the rest. Raises InputError for what is no JSON."""
+    warnings: list[str] = []
+    shaper = Shaper()
+    lines = json_objects(path)
+    calls = _responses(lines, shaper)
+    results = {text_of(line.get("session_id")): line for line in lines if _is_result(line)}
+    if not results:
+        warnings.append(f"{path}: the run has no result, so the output of its responses is not known.")
+    last = max((call.started_at for call in calls), default=None)
+    for session, result in results.items():
+        at = last or utc_time(result.get("timestamp")) or _written(path)
+        rest = _rest(result, session, calls, at, shaper, f"{path}: session {session}", warnings)
+        calls = [_with_rest(call, rest) for call in calls] + rest
+    turns = turns_of(calls, shaper, path.stem[:19])
+    return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
+
+
+def _responses(lines: Sequence[Wire], shaper: Shaper) -> list[LoggedCall]:
+    """Return the calls of the responses that the stream shows, subagents' in groups of their own."""
+    histories: dict[str, list[Wire]] = {}
+    found: dict[str, tuple[Wire, list[Wire], Wire]] = {}
+    for line in lines:
+        group = text_of(line.get("parent_tool_use_id"))
+        history = histories.setdefault(group, [])
+        message = mapping(line.get("message"))
+        id_ = text_of(message.get("id"))
+        if line.get("type") == "assistant" and id_ and message.get("model") != "<synthetic>":
+            if id_ in found:
+                first, before, known = found[id_]
+                content = [*sequence(known.get("content")), *sequence(message.get("content"))]
+                found[id_] = first, before, {**message, "content": content}
+                history[-1] = {"role": "assistant", "content": content}
+                continue
+            found[id_] = line, list(history), message
+        if line.get("type") in ("user", "assistant") and message:
+            history.append({"role": message.get("role"), "content": message.get("content")})
+    return [_call(line, before, message, shaper) for line, before, message in found.values()]
+
+
+def _call(line: Wire, before: list[Wire], message: Wire, shaper: Shaper) -> LoggedCall:
+    at = utc_time(line.get("timestamp"))
+    if at is None:
+        raise InputError(f"the response {message['id']} has no timestamp; without one it cannot be priced.")
+    request = {"model": message.get("model"), "messages": before}
+    call = call_of_message(request, message, "ok", shaper, otherwise=text_of(line.get("uuid")))
+    group = text_of(line.get("parent_tool_use_id"))
+    start = shaper.block("unattributed", START_NAME, {"start": group}, opens_message=True)
+    is_short = message.get("stop_reason") is None
+    return LoggedCall(
+        replace(call, prompt=(start, *call.prompt), output_incomplete=is_short),
+        provider=PROVIDER,
+        started_at=at,
+        group=group[-8:],
+        agent=text_of(line.get("subagent_type")) or ("subagent" if group else None),
+    )
+
+
+def _with_rest(call: LoggedCall, rest: Sequence[LoggedCall]) -> LoggedCall:
+    """Return a call whose output is incomplete with the turn that counts what it lacks."""
+    if not call.call.output_incomplete:
+        return call
+    ids = (other.call.response_id for other in rest if other.call.model == call.call.model)
+    return replace(call, output_rest_in=next(ids, None))
+
+
+def _rest(
+    result: Wire,
+    session: str,
+    calls: Sequence[LoggedCall],
+    at: datetime,
+    shaper: Shaper,
+    where: str,
+    warnings: list[str],
+) -> list[LoggedCall]:
+    """Return what a result counts and no response does, a call a model."""
+    rest = []
+    for number, (model, whole) in enumerate(usage_from_claude_code_models(result).items(), 1):
+        told = [call.call.usage for call in calls if call.call.model == model and call.call.usage]
+        try:
+            left = rest_of(whole, sum(told, Usage()))
+        except UsageError as error:
+            warnings.append(f"{where}: the result counts less than its responses: {error}")
+            continue
+        if left == Usage():
+            continue
+        identity = orjson.dumps([session, model, result.get("uuid")])
+        block = shaper.block("unattributed", REST_NAME, {"rest": identity.decode()}, opens_message=True)
+        call = Call(
+            response_id=f"result-{hashlib.sha256(identity).hexdigest()[:16]}",
+            requested_model=model,
+            model=model,
+            status="ok",
+            usage=left,
+            prompt=(block,) if left.input_tokens else (),
+        )
+        rest.append(LoggedCall(call, PROVIDER, at + timedelta(microseconds=number), group=f"rest-{model}"))
+    return rest
+
+
+def _written(path: Path) -> datetime:
+    """Return when a file was last written: a result by itself has no time."""
+    at: Any = utc_time(path.stat().st_mtime)
+    return at  # type: ignore[no-any-return]

@@ -1,0 +1,107 @@
+"""Messages as OpenTelemetry's GenAI conventions carry them in span attributes, as blocks of the context.
+
+`gen_ai.input.messages`, `gen_ai.system_instructions`, `gen_ai.tool.definitions` and `gen_ai.output.messages`
+are JSON in a text, and are there only where an emitter was told to capture content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from tokenprof.harness_adapters.openai_exchange import call_of_completion
+from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of
+from tokenprof.record.exchange import Call
+from tokenprof.record.shape import Shaper, json_text
+
+CONTEXT_NAME = "context, not in the spans"
+
+
+def call_of_content(attributes: Wire, model: str, shaper: Shaper, identity: str) -> Call:
+    """Return a call, without usage, whose prompt is what a span's attributes hold of it.
+
+    Where they hold no messages, the prompt is one block that stands for all of it.
+    """
+    sent = sequence(_opened(attributes, "gen_ai.input.messages"))
+    messages = [chat for message in sent for chat in _chat_messages(message)]
+    system = sequence(_opened(attributes, "gen_ai.system_instructions"))
+    if system:
+        text = [{"type": "text", "text": text_of(part.get("content"))} for part in system]
+        messages.insert(0, {"role": "system", "content": text})
+    said = sequence(_opened(attributes, "gen_ai.output.messages"))
+    answers = [chat for message in said for chat in _chat_messages(message)]
+    if not messages:
+        block = shaper.block("unattributed", CONTEXT_NAME, identity, opens_message=True)
+        return Call(identity, model, model, "ok", None, (block,))
+    tools = sequence(_opened(attributes, "gen_ai.tool.definitions"))
+    request = {"model": model, "messages": messages, "tools": [_tool(tool) for tool in tools]}
+    response = {"id": identity, "model": model, "choices": [{"message": answers[0]}] if answers else []}
+    return call_of_completion(request, response, "ok", shaper, otherwise=identity)
+
+
+def _opened(attributes: Wire, name: str) -> Any:
+    value = attributes.get(name)
+    if not isinstance(value, str):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        # Emitters cut long attributes.
+        return None
+
+
+def _tool(tool: Wire) -> Wire:
+    schema = tool.get("parameters") or tool.get("input_schema")
+    return {"type": "function", "function": {**tool, **({"parameters": schema} if schema else {})}}
+
+
+def is_captured(attributes: Wire) -> bool:
+    """Whether a span holds the messages of its call."""
+    return bool(_opened(attributes, "gen_ai.input.messages"))
+
+
+def _chat_messages(message: Wire) -> Iterator[dict[str, Any]]:
+    """Yield a message of the conventions as chat messages: each tool's answer is one of its own."""
+    parts = sequence(message.get("parts"))
+    answers = [part for part in parts if part.get("type") == "tool_call_response"]
+    for part in answers:
+        # The conventions say `response`; some emitters `result`.
+        said = part.get("response", part.get("result"))
+        content = said if isinstance(said, str | list) else json_text(said)
+        yield {"role": "tool", "tool_call_id": part.get("id"), "content": content}
+    rest = [part for part in parts if part not in answers]
+    if rest:
+        yield _chat_message(text_of(message.get("role")), rest)
+
+
+def _chat_message(role: str, parts: list[Wire]) -> dict[str, Any]:
+    content = [
+        _content(part) for part in parts if part.get("type") not in ("tool_call", "reasoning", "thinking")
+    ]
+    thoughts = [
+        text_of(part.get("content")) for part in parts if part.get("type") in ("reasoning", "thinking")
+    ]
+    calls = [
+        {"id": part.get("id"), "function": {"name": part.get("name"), "arguments": _arguments(part)}}
+        for part in parts
+        if part.get("type") == "tool_call"
+    ]
+    return {
+        "role": role,
+        "content": content,
+        "tool_calls": calls,
+        "reasoning_content": "\n".join(thoughts),
+    }
+
+
+def _content(part: Wire) -> Wire:
+    if part.get("type") == "text":
+        return {"type": "text", "text": text_of(part.get("content"))}
+    return mapping({key: value for key, value in part.items() if not isinstance(value, bytes)})
+
+
+def _arguments(part: Wire) -> str:
+    arguments = part.get("arguments")
+    return arguments if isinstance(arguments, str) else json_text(arguments if arguments is not None else {})

@@ -1,0 +1,208 @@
+"""From the usage that transcripts and logs of other tools carry to `Usage`: one function per shape.
+
+Codex and LiteLLM count the whole prompt (*inclusive*); inspect_ai, Langfuse and Claude Code's results leave
+the cached part out (*exclusive*). As everywhere, a remainder below zero is a `UsageError` naming both keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from tokenprof.pricing.usage import Usage, UsageError, add_fees
+from tokenprof.pricing.wire_counts import Wire, less, optional_count, required_count, writes_by_ttl
+
+
+def usage_from_codex(raw: Wire) -> Usage:
+    """Return a `last_token_usage` or `total_token_usage` of a Codex rollout (inclusive input)."""
+    read = optional_count(raw, "cached_input_tokens")
+    write = optional_count(raw, "cache_write_input_tokens")
+    reasoning = optional_count(raw, "reasoning_output_tokens")
+    return Usage(
+        uncached_input_tokens=less(
+            required_count(raw, "input_tokens"),
+            "input_tokens",
+            read + write,
+            "cached_input_tokens + cache_write_input_tokens",
+        ),
+        cache_read_tokens=read,
+        cache_write_tokens=write,
+        output_tokens=less(
+            required_count(raw, "output_tokens"), "output_tokens", reasoning, "reasoning_output_tokens"
+        ),
+        reasoning_tokens=reasoning,
+    )
+
+
+def usage_from_inspect(raw: Wire) -> Usage:
+    """Return the `ModelUsage` of an inspect_ai log (exclusive input)."""
+    reasoning = optional_count(raw, "reasoning_tokens")
+    return Usage(
+        uncached_input_tokens=required_count(raw, "input_tokens"),
+        cache_read_tokens=optional_count(raw, "input_tokens_cache_read"),
+        cache_write_tokens=optional_count(raw, "input_tokens_cache_write"),
+        output_tokens=less(
+            required_count(raw, "output_tokens"), "output_tokens", reasoning, "reasoning_tokens"
+        ),
+        reasoning_tokens=reasoning,
+    )
+
+
+def usage_from_litellm(raw: Wire) -> Usage:
+    """Return the usage of a LiteLLM response: a chat completion's (inclusive), with Anthropic's write split.
+
+    Older versions name the cached parts only beside the total, as Anthropic does.
+    """
+    parts = raw.get("prompt_tokens_details") or {}
+    output_parts = raw.get("completion_tokens_details") or {}
+    read_key = "prompt_tokens_details.cached_tokens"
+    read = optional_count(parts, "cached_tokens")
+    if not read:
+        read_key, read = "cache_read_input_tokens", optional_count(raw, "cache_read_input_tokens")
+    write_key = "cache_creation_input_tokens"
+    split = parts.get("cache_creation_token_details") or {}
+    writes = writes_by_ttl(
+        raw,
+        write_key,
+        split,
+        cache_write_5m_tokens="ephemeral_5m_input_tokens",
+        cache_write_1h_tokens="ephemeral_1h_input_tokens",
+    )
+    if raw.get(write_key) is None and not any(writes.values()):
+        # Where LiteLLM calls OpenAI, the write count comes under OpenAI's own name.
+        write_key = "prompt_tokens_details.cache_write_tokens"
+        writes = {"cache_write_tokens": optional_count(parts, "cache_write_tokens")}
+    reasoning = optional_count(output_parts, "reasoning_tokens")
+    return Usage(
+        uncached_input_tokens=less(
+            required_count(raw, "prompt_tokens"),
+            "prompt_tokens",
+            read + sum(writes.values()),
+            f"{read_key} + {write_key}",
+        ),
+        cache_read_tokens=read,
+        output_tokens=less(
+            required_count(raw, "completion_tokens"),
+            "completion_tokens",
+            reasoning,
+            "completion_tokens_details.reasoning_tokens",
+        ),
+        reasoning_tokens=reasoning,
+        audio_input_tokens=optional_count(parts, "audio_tokens"),
+        audio_output_tokens=optional_count(output_parts, "audio_tokens"),
+        **writes,
+    )
+
+
+def usage_from_claude_code_models(result: Wire) -> dict[str, Usage]:
+    """Return the usage by model of a Claude Code result or an SDK's `ResultMessage` (exclusive input).
+
+    Older versions do not split the cache writes by their time to live.
+    """
+    models = result.get("modelUsage") or result.get("model_usage") or {}
+    return {model: _of_model(raw) for model, raw in models.items() if isinstance(raw, Mapping)}
+
+
+def _of_model(raw: Wire) -> Usage:
+    writes = writes_by_ttl(
+        raw,
+        "cacheCreationInputTokens",
+        raw,
+        cache_write_5m_tokens="cacheCreationEphemeral5mInputTokens",
+        cache_write_1h_tokens="cacheCreationEphemeral1hInputTokens",
+    )
+    thinking = optional_count(raw, "thinkingTokens")
+    return Usage(
+        uncached_input_tokens=required_count(raw, "inputTokens"),
+        cache_read_tokens=optional_count(raw, "cacheReadInputTokens"),
+        output_tokens=less(required_count(raw, "outputTokens"), "outputTokens", thinking, "thinkingTokens"),
+        reasoning_tokens=thinking,
+        fees=add_fees([("web_search", optional_count(raw, "webSearchRequests"))]),
+        **writes,
+    )
+
+
+def rest_of(whole: Usage, told: Usage) -> Usage:
+    """Return what a whole counts beyond its parts, class by class. Raises `UsageError` where it counts less.
+
+    Where the whole does not split its cache writes, the parts' splits are taken off the flat count; the same
+    with reasoning that only one of the two tells apart.
+    """
+    counts = {field.name: getattr(whole, field.name) for field in fields(Usage) if field.name != "fees"}
+    parts = {name: getattr(told, name) for name in counts}
+    for flat, split in (
+        ("cache_write_tokens", ("cache_write_5m_tokens", "cache_write_1h_tokens")),
+        ("output_tokens", ("reasoning_tokens",)),
+    ):
+        for name in split:
+            beyond = max(parts[name] - counts[name], 0)
+            parts[name] -= beyond
+            parts[flat] += beyond
+    left = {name: less(count, name, parts[name], f"{name} of its parts") for name, count in counts.items()}
+    fees = {name: count - dict(told.fees).get(name, 0) for name, count in whole.fees}
+    return Usage(**left, fees=add_fees((name, max(count, 0)) for name, count in fees.items()))
+
+
+_LANGFUSE_KEYS = {
+    "input": "uncached_input_tokens",
+    "input_text_tokens": "uncached_input_tokens",
+    "input_audio_tokens": "audio_input_tokens",
+    "input_cached_tokens": "cache_read_tokens",
+    "input_cache_read": "cache_read_tokens",
+    "cache_read_input_tokens": "cache_read_tokens",
+    "input_cache_creation": "cache_write_tokens",
+    "input_cache_write_tokens": "cache_write_tokens",
+    "cache_creation_input_tokens": "cache_write_tokens",
+    "cache_creation_ephemeral_5m_input_tokens": "cache_write_5m_tokens",
+    "cache_creation_ephemeral_1h_input_tokens": "cache_write_1h_tokens",
+    "output": "output_tokens",
+    "output_text_tokens": "output_tokens",
+    "output_accepted_prediction_tokens": "output_tokens",
+    "output_rejected_prediction_tokens": "output_tokens",
+    "output_audio_tokens": "audio_output_tokens",
+    "output_reasoning_tokens": "reasoning_tokens",
+    "output_reasoning": "reasoning_tokens",
+}
+"""Keys of Langfuse's `usageDetails` and the class each one counts; keys are free, these are its own."""
+
+
+def usage_from_langfuse(details: Wire) -> Usage:
+    """Return the usage of a Langfuse observation's `usageDetails`, whose keys are meant to add up.
+
+    Emitters that leave the cached part inside `input` are known by the total, which is then input + output.
+    A split of the cache writes stands beside their sum. Raises `UsageError` for a count under an unknown key,
+    and for a total that is neither.
+    """
+    counts = {key: optional_count(details, key) for key in details if key != "total"}
+    unknown = sorted(key for key, count in counts.items() if count and key not in _LANGFUSE_KEYS)
+    if unknown:
+        raise UsageError(f"Usage key '{unknown[0]}' of Langfuse's usageDetails is of no class known here.")
+    if "input" not in counts or "output" not in counts:
+        raise UsageError("Langfuse's usageDetails lack 'input' or 'output', so the call is unmeasured.")
+    sums: dict[str, Any] = {}
+    for key, count in counts.items():
+        if count:
+            sums[_LANGFUSE_KEYS[key]] = sums.get(_LANGFUSE_KEYS[key], 0) + count
+    split = sums.get("cache_write_5m_tokens", 0) + sums.get("cache_write_1h_tokens", 0)
+    if split:
+        flat = sums.get("cache_write_tokens", split)
+        sums["cache_write_tokens"] = less(flat, "cache_creation_input_tokens", split, "its split")
+    beside = sum(sums.values()) - counts["input"] - counts["output"]
+    total = details.get("total")
+    if beside and total == counts["input"] + counts["output"]:
+        cached = sum(count for name, count in sums.items() if name.startswith("cache_"))
+        inside = sums.get("reasoning_tokens", 0)
+        sums["uncached_input_tokens"] = less(counts["input"], "input", cached, "the cached parts")
+        sums["output_tokens"] = less(counts["output"], "output", inside, "output_reasoning_tokens")
+    elif total is not None and total != counts["input"] + counts["output"] + beside:
+        raise UsageError(
+            f"Usage key 'total' is {total}, which is neither input + output nor the sum of all keys "
+            f"({counts['input'] + counts['output'] + beside})."
+        )
+    for part, whole in (
+        ("audio_input_tokens", "uncached_input_tokens"),
+        ("audio_output_tokens", "output_tokens"),
+    ):
+        sums[whole] = sums.get(whole, 0) + sums.get(part, 0)
+    return Usage(**sums)
