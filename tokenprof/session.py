@@ -7,7 +7,7 @@ import contextlib
 import importlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar, Token
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from tokenprof.live import TurnCost
-    from tokenprof.record.recorder import Recorder
+    from tokenprof.record.recorder import Recorder, TurnListener
+    from tokenprof.types import Block, Turn
 
 Client = TypeVar("Client")
 
@@ -32,6 +33,7 @@ WATCHED = ("anthropic", "httpx", "httpx2")
 """Those of them whose new clients a profile sees by itself; `openai` and `google` use the last two."""
 
 RUN_VARIABLE = "TOKENPROF_RUN"
+METRICS_VARIABLE = "TOKENPROF_METRICS"
 
 _here: ContextVar[Recorder | None] = ContextVar("tokenprof_recorder", default=None)
 _agent: ContextVar[str | None] = ContextVar("tokenprof_agent", default=None)
@@ -75,8 +77,10 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
     the run. `on_turn` is called on tokenprof's own thread after each finished turn with what it and
     the run have cost so far; what it raises is logged and goes no further. `content=True` also
     records the text of requests and responses. `cache_diagnostics=True` asks the provider, where it can
-    say, why its cache was missed: the one setting that adds a field to requests. Works in synchronous
-    and asynchronous code; an existing recording is continued.
+    say, why its cache was missed: the one setting that adds a field to requests. `metrics=True` (or the
+    environment variable `TOKENPROF_METRICS`) gives tokens, bill and estimated compute of each turn to the
+    program's OpenTelemetry meter provider. Works in synchronous and asynchronous code; an existing recording
+    is continued.
 
     Raises FileExistsError if `path` holds something other than a recording.
     """
@@ -89,8 +93,10 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         on_turn: Callable[[TurnCost], None] | None = None,
         content: bool = False,
         cache_diagnostics: bool = False,
+        metrics: bool = False,
     ) -> None:
         self.path = Path(path)
+        self._metrics = metrics
         self._tags = tags
         self._on_turn = on_turn
         self._content = content
@@ -103,15 +109,10 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         """Open the recording."""
         from tokenprof.record.recorder import Recorder
 
-        listener = None
-        if self._on_turn is not None:
-            from tokenprof.live import RunningCost
-
-            listener = RunningCost(self._on_turn)
         recorder = Recorder(
             self.path,
             tags=self._tags,
-            listener=listener,
+            listener=_listener(self._on_turn, self._metrics),
             content=self._content,
             cache_diagnostics=self._cache_diagnostics,
         )
@@ -160,6 +161,27 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         self.__exit__(kind, error, trace)
 
 
+def _listener(
+    on_turn: Callable[[TurnCost], None] | None = None, metrics: bool = False
+) -> TurnListener | None:
+    """Return what is to be told of each finished turn; None where nobody wants to know."""
+    listeners: list[TurnListener] = []
+    if on_turn is not None:
+        from tokenprof.live import RunningCost
+
+        listeners.append(RunningCost(on_turn))
+    if metrics or os.environ.get(METRICS_VARIABLE):
+        from tokenprof.metrics import TurnMetrics
+
+        listeners.append(TurnMetrics())
+
+    def tell(turn: Turn, prompt: Sequence[Block]) -> None:
+        for listener in listeners:
+            listener(turn, prompt)
+
+    return tell if listeners else None
+
+
 @contextlib.contextmanager
 def agent(name: str) -> Iterator[None]:
     """Name the agent whose calls are made inside the block (a subagent's turns are told apart by it)."""
@@ -196,6 +218,6 @@ def record_as_environment_says() -> None:
             return
         from tokenprof.record.recorder import Recorder
 
-        recorder = Recorder(Path(path))
+        recorder = Recorder(Path(path), listener=_listener())
         _everywhere.insert(0, recorder)
     atexit.register(recorder.close)
