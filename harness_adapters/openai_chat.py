@@ -17,7 +17,7 @@ from tokenprof.harness_adapters.block_layout import (
 )
 from tokenprof.harness_adapters.wire_values import DONE, Wire, loads_or_text, mapping, sequence, text_of
 from tokenprof.record.shape import Shaper
-from tokenprof.types import Block
+from tokenprof.types import Block, TurnStatus
 
 INSTRUCTION_ROLES = ("system", "developer")
 
@@ -88,16 +88,18 @@ def output_of_chat(message: Wire, shaper: Shaper) -> tuple[Block, ...]:
     )
 
 
-def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, bool]:
-    """Return the chat completion that a stream's chunks make, and whether it came to its end."""
+def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, TurnStatus]:
+    """Return the chat completion that a stream's chunks make, and how it ended."""
     completion: dict[str, Any] = {}
     message: dict[str, Any] = {"role": "assistant"}
     calls: dict[int, dict[str, Any]] = {}
-    finished = False
+    status: TurnStatus = "partial"
     for event in events:
         if event is DONE:
-            finished = True
+            status = "error" if status == "error" else "ok"
             continue
+        if event.get("error"):
+            status = "error"
         for key in ("id", "model", "service_tier", "object", "created"):
             if event.get(key) is not None:
                 completion[key] = event[key]
@@ -111,10 +113,10 @@ def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None,
             for call in sequence(delta.get("tool_calls")):
                 _grow(calls, call)
     if not completion:
-        return None, finished
+        return None, status
     if calls:
         message["tool_calls"] = [calls[index] for index in sorted(calls)]
-    return {**completion, "choices": [{"index": 0, "message": message}]}, finished
+    return {**completion, "choices": [{"index": 0, "message": message}]}, status
 
 
 def _grow(calls: dict[int, dict[str, Any]], delta: Wire) -> None:

@@ -127,8 +127,7 @@ def _answer(exchange: Exchange, kind: str) -> tuple[dict[str, Any] | None, TurnS
     data = decoded_body(exchange)
     if "text/event-stream" in exchange.headers.get("content-type", ""):
         events = events_of(data)
-        answer, complete = completion_of_stream(events) if kind != "response" else response_of_stream(events)
-        return answer, "ok" if complete else "partial"
+        return completion_of_stream(events) if kind != "response" else response_of_stream(events)
     try:
         found = orjson.loads(data)
     except orjson.JSONDecodeError:

@@ -26,9 +26,10 @@ from tokenprof.harness_adapters.wire_values import (
     text_of,
 )
 from tokenprof.record.shape import Shaper, json_text
-from tokenprof.types import Block
+from tokenprof.types import Block, TurnStatus
 
-ENDINGS = ("response.completed", "response.incomplete", "response.failed")
+FAILED = "response.failed"
+ENDINGS = ("response.completed", "response.incomplete", FAILED)
 
 CALLS = {"function_call": "arguments", "custom_tool_call": "input", "local_shell_call": "action"}
 RESULTS = frozenset({"function_call_output", "custom_tool_call_output", "local_shell_call_output"})
@@ -133,13 +134,14 @@ def _text_of_item(item: Wire) -> str | None:
     return json_text({key: value for key, value in item.items() if key not in ("id", "status")})
 
 
-def response_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, bool]:
-    """Return the response of a stream's events, and whether it came to its end.
+def response_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, TurnStatus]:
+    """Return the response of a stream's events, and how it ended.
 
     The last event holds the whole response; of a cut stream, the first tells its id and model.
     """
     response: dict[str, Any] | None = None
     items: list[Wire] = []
+    status: TurnStatus = "partial"
     for event in events:
         type_ = event.get("type")
         if isinstance(event.get("response"), dict):
@@ -147,7 +149,9 @@ def response_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, b
         if type_ == "response.output_item.done" and isinstance(event.get("item"), dict):
             items.append(event["item"])
         if type_ in ENDINGS:
-            return response, True
+            return response, "error" if type_ == FAILED else "ok"
+        if type_ == "error":
+            status = "error"
     if response is not None and items:
         response = {**response, "output": items}
-    return response, False
+    return response, status
