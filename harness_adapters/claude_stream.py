@@ -8,7 +8,7 @@ result is a turn of its own, one a model: the sum is the bill. Observed in 2.1.3
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -63,7 +63,8 @@ def read(path: Path) -> Run:
     for session, result in results.items():
         at = last or utc_time(result.get("timestamp")) or _written(path)
         rest = _rest(result, session, calls, at, shaper, f"{path}: session {session}", warnings)
-        calls = [_with_rest(call, rest) for call in calls] + rest
+        counted = usage_from_claude_code_models(result).keys()
+        calls = [_with_rest(call, rest, counted) for call in calls] + rest
     turns = turns_of(calls, shaper, path.stem[:19])
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
@@ -108,12 +109,14 @@ def _call(line: Wire, before: list[Wire], message: Wire, shaper: Shaper) -> Logg
     )
 
 
-def _with_rest(call: LoggedCall, rest: Sequence[LoggedCall]) -> LoggedCall:
-    """Return a call whose output is incomplete with the turn that counts what it lacks."""
-    if not call.call.output_incomplete:
+def _with_rest(call: LoggedCall, rest: Sequence[LoggedCall], counted: Collection[str]) -> LoggedCall:
+    """Return a call whose output is incomplete with the turn that counts what it lacks, if anything does."""
+    if not call.call.output_incomplete or call.call.model not in counted:
         return call
-    ids = (other.call.response_id for other in rest if other.call.model == call.call.model)
-    return replace(call, output_rest_in=next(ids, None))
+    ids = [other.call.response_id for other in rest if other.call.model == call.call.model]
+    if not ids:
+        return replace(call, call=replace(call.call, output_incomplete=False))
+    return replace(call, output_rest_in=ids[0])
 
 
 def _rest(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 from tokenprof.errors import InputError
@@ -12,6 +13,8 @@ from tokenprof.record import reader as own
 from tokenprof.types import Run, Turn
 
 LISTED_FILES = 5
+TOLD_WITHIN_S = 60.0
+"""A transcript tells of a response so soon after it was recorded, beyond the time that it took."""
 
 
 def read(paths: Sequence[Path]) -> Run:
@@ -35,15 +38,22 @@ def read(paths: Sequence[Path]) -> Run:
 def merge(runs: Sequence[Run], warnings: Iterable[str] = ()) -> Run:
     """Return several runs as one. A response that a second file repeats is counted once.
 
-    Transcripts of resumed and forked sessions hold earlier responses again, under their provider's ids.
+    Transcripts of resumed and forked sessions hold earlier responses again, under their provider's ids; a
+    recording and a transcript of one run tell of the same ones.
     """
     turns: list[Turn] = []
     notes = list(warnings)
-    known: set[object] = set()
-    for run in runs:
-        identities = [_identity(run, turn) for turn in run.turns]
-        repeated = {index for index, identity in enumerate(identities) if identity in known}
-        known.update(identities)
+    known: dict[object, list[_Counted]] = {}
+    for run in sorted(runs, key=_shows_less):
+        recorded = _is_recording(run)
+        repeated = {
+            index
+            for index, turn in enumerate(run.turns)
+            if any(_is_same(turn, recorded, other) for other in known.get(_identity(turn), ()))
+        }
+        repeated |= _rests_of(run, repeated)
+        for turn in run.turns:
+            known.setdefault(_identity(turn), []).append(_Counted(turn, recorded))
         turns += _without(run, repeated, offset=len(turns))
         if repeated:
             notes.append(
@@ -56,14 +66,50 @@ def merge(runs: Sequence[Run], warnings: Iterable[str] = ()) -> Run:
     )
 
 
-def _identity(run: Run, turn: Turn) -> object:
-    """Return what tells a response from all others.
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A response that is counted already, and whether a recording of ours told of it."""
+
+    turn: Turn
+    recorded: bool
+
+
+def _shows_less(run: Run) -> tuple[bool, bool]:
+    """Order runs by how much they show of a call: recordings, then what tells each response's output."""
+    return not _is_recording(run), any(turn.output_rest_in for turn in run.turns)
+
+
+def _is_recording(run: Run) -> bool:
+    return any(source.format == own.FORMAT for source in run.sources)
+
+
+def _identity(turn: Turn) -> object:
+    """Return what is alike wherever a response is told of; not every source has its final output."""
+    usage = turn.usage
+    counts = None if usage is None else (usage.input_tokens, usage.cache_read_tokens)
+    return turn.provider, turn.id, counts
+
+
+def _is_same(turn: Turn, recorded: bool, other: _Counted) -> bool:
+    """Whether two responses of one identity are the same.
 
     A recording of ours may hold a test provider's ids, which start anew in every run; the time tells
     those apart. A transcript's time is when a line was written, and may change in a copy.
     """
-    recorded = any(source.format == own.FORMAT for source in run.sources)
-    return (turn.provider, turn.id, turn.usage, turn.started_at if recorded else None)
+    apart = abs(turn.started_at - other.turn.started_at)
+    if recorded and other.recorded:
+        return not apart
+    if not recorded and not other.recorded:
+        return True
+    longest_s = max(turn.duration_s or 0.0, other.turn.duration_s or 0.0)
+    return apart <= timedelta(seconds=longest_s + TOLD_WITHIN_S)
+
+
+def _rests_of(run: Run, repeated: set[int]) -> set[int]:
+    """Return the turns that only count what repeated ones lack."""
+    needed = {turn.output_rest_in for index, turn in enumerate(run.turns) if index not in repeated}
+    ended = {run.turns[index].output_rest_in for index in repeated} - needed - {None}
+    return {index for index, turn in enumerate(run.turns) if turn.id in ended}
 
 
 def _without(run: Run, repeated: set[int], offset: int) -> list[Turn]:

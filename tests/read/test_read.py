@@ -4,12 +4,16 @@ import json
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
+import anthropic
 import pytest
 
+import tokenprof
 from tokenprof.errors import InputError
 from tokenprof.read import read
+from tokenprof.testing import LoopbackProvider, Reply
 
 DATA = Path(__file__).parent.parent / "data" / "claude_code"
 SESSION = DATA / "session_2.1.330.jsonl"
@@ -168,3 +172,51 @@ def test_a_damaged_recording_of_ours_is_an_error_with_its_line(tmp_path):
     scope = {"scope": {"name": "tokenprof"}, "spans": [span]}
     path.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [scope]}]}) + "\n")
     assert error_of(path).startswith(f"{path}:1: this is no line that tokenprof wrote")
+
+
+def test_a_recording_and_a_transcript_of_one_run_are_counted_once(tmp_path):
+    """The order in which they are named makes no difference; what the recording shows is kept."""
+    recording, output = tmp_path / "run.jsonl", tmp_path / "output.jsonl"
+    provider = LoopbackProvider([Reply.text("first one thing"), Reply.text("then another")])
+    with (
+        provider,
+        tokenprof.profile(recording),
+        anthropic.Anthropic(api_key="x", base_url=provider.url) as client,
+    ):
+        for _ in range(2):
+            message = [{"role": "user", "content": "hello"}]
+            client.messages.create(model="claude-opus-4-8", max_tokens=9, messages=message)
+    now = datetime.now(UTC)
+    rows = []
+    for call in provider.billed:
+        usage = {**call.usage, "output_tokens": 1}
+        message = {"id": call.response_id, "role": "assistant", "model": "claude-opus-4-8", "content": []}
+        message |= {"type": "message", "usage": usage, "stop_reason": None}
+        rows.append({"type": "assistant", "message": message, "timestamp": now.isoformat()})
+    spent = [sum(call.usage[name] for call in provider.billed) for name in ("input_tokens", "output_tokens")]
+    models = {"claude-opus-4-8": {"inputTokens": spent[0], "outputTokens": spent[1]}}
+    rows.append({"type": "result", "total_cost_usd": 0, "num_turns": 2, "modelUsage": models})
+    output.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    alone = read([recording])
+    assert len(read([output]).turns) == 3
+    for paths in ([recording, output], [output, recording]):
+        both = read(paths)
+        assert both.turns == alone.turns
+        assert both.warnings == (
+            f"{output}: 3 of its responses are in another file too; each is counted once.",
+        )
+
+
+def test_recordings_of_two_runs_with_a_test_providers_ids_are_two_runs(tmp_path):
+    paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    with LoopbackProvider([Reply.text("one")] * 2) as provider:
+        # A provider whose ids start anew in every run.
+        provider.bill = lambda body, reply, bill=provider.bill: ("msg_1", *bill(body, reply)[1:])
+        for path in paths:
+            with tokenprof.profile(path), anthropic.Anthropic(api_key="x", base_url=provider.url) as client:
+                message = [{"role": "user", "content": "hello"}]
+                client.messages.create(model="claude-opus-4-8", max_tokens=9, messages=message)
+    assert [turn.id for turn in read(paths).turns] == ["msg_1", "msg_1"]
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes(paths[0].read_bytes())
+    assert len(read([*paths, copy]).turns) == 2
