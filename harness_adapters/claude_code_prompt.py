@@ -16,6 +16,10 @@ Wire = Mapping[str, Any]
 LONGEST_ARGUMENT_KEPT = 1000
 """Longer arguments of a call are dropped once it is noted: they are contents, not names of skills."""
 
+HEADER = "x-anthropic-billing-header: cc_version=2.1.330.000; cc_entrypoint=cli;"
+"""Stands in for the first block of the system prompt, which is sent and not logged (seen in 2.1.330)."""
+HEADER_NAME = "billing header, not in the log"
+
 _MARKER = {"type": "ephemeral"}
 
 
@@ -140,8 +144,18 @@ class PieceMaker:
             section, index = marker["path"][:2]
             if section in body and index < len(body[section]):
                 body[section][index] = {**body[section][index], "cache_control": marker["value"]}
+        is_short = bool(body["system"]) and not _is_header(body["system"][0])
+        if is_short:
+            body["system"] = [{"type": "text", "text": HEADER}, *body["system"]]
         references = [{"type": "tool_reference", "tool_name": name} for name in loaded]
         body["messages"] = [{"role": "user", "content": [{"type": "tool_result", "content": references}]}]
         prompt = prompt_of(body, self.shaper)
         blocks = tuple(block for block in prompt.blocks if block.section != "messages")
+        if is_short:
+            first = next(at for at, block in enumerate(blocks) if block.section == "system")
+            blocks = (*blocks[:first], replace(blocks[first], name=HEADER_NAME), *blocks[first + 1 :])
         return Head(blocks, prompt.breakpoints)
+
+
+def _is_header(block: Wire) -> bool:
+    return str(block.get("text")).startswith(HEADER.partition(":")[0])

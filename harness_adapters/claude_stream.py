@@ -16,7 +16,6 @@ from typing import Any
 
 import orjson
 
-from tokenprof.errors import InputError
 from tokenprof.harness_adapters.anthropic_exchange import call_of_message
 from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
 from tokenprof.json_documents import json_objects
@@ -55,21 +54,25 @@ def read(path: Path) -> Run:
     warnings: list[str] = []
     shaper = Shaper()
     lines = json_objects(path)
-    calls = _responses(lines, shaper)
+    written = _written(path)
+    if any(line.get("type") == "assistant" and not line.get("timestamp") for line in lines):
+        warnings.append(
+            f"{path}: its responses have no times; they are priced for {written:%Y-%m-%d}, its own."
+        )
+    calls = _responses(lines, shaper, written)
     results = {text_of(line.get("session_id")): line for line in lines if _is_result(line)}
     if not results:
         warnings.append(f"{path}: the run has no result, so the output of its responses is not known.")
     last = max((call.started_at for call in calls), default=None)
     for session, result in results.items():
-        at = last or utc_time(result.get("timestamp")) or _written(path)
-        rest = _rest(result, session, calls, at, shaper, f"{path}: session {session}", warnings)
-        counted = usage_from_claude_code_models(result).keys()
-        calls = [_with_rest(call, rest, counted) for call in calls] + rest
+        at = last or utc_time(result.get("timestamp")) or written
+        rest, settled = _rest(result, session, calls, at, shaper, f"{path}: session {session}", warnings)
+        calls = [_with_rest(call, rest, settled) for call in calls] + rest
     turns = turns_of(calls, shaper, path.stem[:19])
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 
-def _responses(lines: Sequence[Wire], shaper: Shaper) -> list[LoggedCall]:
+def _responses(lines: Sequence[Wire], shaper: Shaper, written: datetime) -> list[LoggedCall]:
     """Return the calls of the responses that the stream shows, subagents' in groups of their own."""
     histories: dict[str, list[Wire]] = {}
     found: dict[str, tuple[Wire, list[Wire], Wire]] = {}
@@ -88,13 +91,14 @@ def _responses(lines: Sequence[Wire], shaper: Shaper) -> list[LoggedCall]:
             found[id_] = line, list(history), message
         if line.get("type") in ("user", "assistant") and message:
             history.append({"role": message.get("role"), "content": message.get("content")})
-    return [_call(line, before, message, shaper) for line, before, message in found.values()]
+    return [
+        # Without times of their own, responses keep the order of the stream.
+        _call(line, before, message, shaper, written + timedelta(microseconds=number))
+        for number, (line, before, message) in enumerate(found.values())
+    ]
 
 
-def _call(line: Wire, before: list[Wire], message: Wire, shaper: Shaper) -> LoggedCall:
-    at = utc_time(line.get("timestamp"))
-    if at is None:
-        raise InputError(f"the response {message['id']} has no timestamp; without one it cannot be priced.")
+def _call(line: Wire, before: list[Wire], message: Wire, shaper: Shaper, otherwise: datetime) -> LoggedCall:
     request = {"model": message.get("model"), "messages": before}
     call = call_of_message(request, message, "ok", shaper, otherwise=text_of(line.get("uuid")))
     group = text_of(line.get("parent_tool_use_id"))
@@ -103,15 +107,15 @@ def _call(line: Wire, before: list[Wire], message: Wire, shaper: Shaper) -> Logg
     return LoggedCall(
         replace(call, prompt=(start, *call.prompt), output_incomplete=is_short),
         provider=PROVIDER,
-        started_at=at,
+        started_at=utc_time(line.get("timestamp")) or otherwise,
         group=group[-8:],
         agent=text_of(line.get("subagent_type")) or ("subagent" if group else None),
     )
 
 
-def _with_rest(call: LoggedCall, rest: Sequence[LoggedCall], counted: Collection[str]) -> LoggedCall:
+def _with_rest(call: LoggedCall, rest: Sequence[LoggedCall], settled: Collection[str]) -> LoggedCall:
     """Return a call whose output is incomplete with the turn that counts what it lacks, if anything does."""
-    if not call.call.output_incomplete or call.call.model not in counted:
+    if not call.call.output_incomplete or call.call.model not in settled:
         return call
     ids = [other.call.response_id for other in rest if other.call.model == call.call.model]
     if not ids:
@@ -127,9 +131,10 @@ def _rest(
     shaper: Shaper,
     where: str,
     warnings: list[str],
-) -> list[LoggedCall]:
-    """Return what a result counts and no response does, a call a model."""
+) -> tuple[list[LoggedCall], set[str]]:
+    """Return what a result counts and no response does, a call a model; and the models that it settles."""
     rest = []
+    settled = set()
     for number, (model, whole) in enumerate(usage_from_claude_code_models(result).items(), 1):
         told = [call.call.usage for call in calls if call.call.model == model and call.call.usage]
         try:
@@ -137,6 +142,7 @@ def _rest(
         except UsageError as error:
             warnings.append(f"{where}: the result counts less than its responses: {error}")
             continue
+        settled.add(model)
         if left == Usage():
             continue
         identity = orjson.dumps([session, model, result.get("uuid")])
@@ -150,7 +156,7 @@ def _rest(
             prompt=(block,) if left.input_tokens else (),
         )
         rest.append(LoggedCall(call, PROVIDER, at + timedelta(microseconds=number), group=f"rest-{model}"))
-    return rest
+    return rest, settled
 
 
 def _written(path: Path) -> datetime:

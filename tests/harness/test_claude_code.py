@@ -345,10 +345,10 @@ def test_request_records_give_the_exact_prompt():
     run = claude_code.read(DATA / "session_2.1.330.jsonl")
     assert [turn.id for turn in run.turns] == ["msg_mock8", "msg_mock9", "msg_mock10", "msg_mock11"]
     assert [(turn.base, turn.kept, len(turn.added)) for turn in run.turns] == [
-        (None, 0, 17),
-        (0, 17, 6),
-        (1, 23, 7),
-        (2, 30, 5),
+        (None, 0, 18),
+        (0, 18, 6),
+        (1, 24, 7),
+        (2, 31, 5),
     ]
     first = run.turns[0]
     assert names(first.added[:12]) == [
@@ -359,8 +359,9 @@ def test_request_records_give_the_exact_prompt():
         )
     ]
     assert names(first.added[12:]) == [
-        "system:system[0]",
+        "system:billing header, not in the log",
         "system:system[1]",
+        "system:system[2]",
         "user:user",
         "user:user",
         "reminder:reminder",
@@ -372,9 +373,9 @@ def test_request_records_give_the_exact_prompt():
 
 def test_request_records_give_breakpoints_model_settings_and_time():
     first, second, third, _ = claude_code.read(DATA / "session_2.1.330.jsonl").turns
-    assert first.breakpoints == (Breakpoint(12, "5m"), Breakpoint(13, "5m"), Breakpoint(16, "5m"))
-    assert second.breakpoints == (Breakpoint(12, "5m"), Breakpoint(13, "5m"), Breakpoint(22, "5m"))
-    assert third.breakpoints == (Breakpoint(12, "5m"), Breakpoint(13, "5m"), Breakpoint(29, "5m"))
+    assert first.breakpoints == (Breakpoint(13, "5m"), Breakpoint(14, "5m"), Breakpoint(17, "5m"))
+    assert second.breakpoints == (Breakpoint(13, "5m"), Breakpoint(14, "5m"), Breakpoint(23, "5m"))
+    assert third.breakpoints == (Breakpoint(13, "5m"), Breakpoint(14, "5m"), Breakpoint(30, "5m"))
     assert (first.requested_model, first.model) == ("claude-opus-5", "claude-opus-5")
     assert set(first.settings) == {"model", "thinking", "context_management", "output_config"}
     assert first.started_at == START.replace(2026, 11, 22, 3, 27, 2, 101000)

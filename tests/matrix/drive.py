@@ -10,7 +10,10 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tokenprof.types import Turn
 
 ROOT = Path(__file__).parent.parent.parent
 sys.path[:0] = [str(ROOT / "examples" / "frameworks"), str(ROOT / "tests" / "harness" / "frameworks")]
@@ -35,17 +38,26 @@ def main(example: str) -> None:
         ours, *theirs = module.recordings(path) if hasattr(module, "recordings") else [path]
         runs = [held_to.recorded(ours, provider, transcript=ours.is_dir())]
         runs += [held_to.recorded(session, provider, transcript=True) for session in theirs]
+        if hasattr(module, "check"):
+            module.check(path, provider, runs)
     assert said == inbox.ANSWER, f"the agents said {said!r}"
     assert len(runs) == getattr(module, "SOURCES", 1), f"the calls are told of in {len(runs)} places"
     expected = sorted(map(str, getattr(module, "AGENTS", inbox.AGENTS)))
     for run in runs:
-        agents = sorted(str(turn.agent) for turn in run.turns)
+        agents = sorted(module.agents_of(run) if hasattr(module, "agents_of") else map(agent_of, run.turns))
         assert agents == expected, f"the calls were made by {agents}, not by {expected}"
-        assert {block.kind for prompt in run.prompts() for block in prompt} >= {"tool", "system", "user"}
+        if not any(turn.hidden_prefix for turn in run.turns):
+            kinds = {block.kind for prompt in run.prompts() for block in prompt}
+            assert kinds >= {"tool", "system", "user"}, f"the prompts show only {kinds}"
     usd = held_to.bill_by_hand(provider.billed)
     print(
         json.dumps({"turns": len(run.turns), "billed_usd": str(usd), "agents": agents, "sources": len(runs)})
     )
+
+
+def agent_of(turn: Turn) -> str:
+    """Return the name of the agent that made a call, `None` for one without a name."""
+    return str(turn.agent)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,9 @@ class Client:
 
 
 CLIENTS = (
-    Client("claude-agent-sdk", ("claude-agent-sdk",), ("with_claude_agent_sdk",)),
+    # It brings a Claude Code of its own.
+    Client("claude-agent-sdk", ("claude-agent-sdk",), ("with_claude_agent_sdk", "claude_code_ways")),
+    Client("claude-code", (), ("claude_code_ways",), npm="@anthropic-ai/claude-code"),
     Client("codex", (), ("with_codex",), npm="@openai/codex"),
     Client("langchain", ("langchain", "langchain-anthropic"), ("with_langchain",)),
     Client("langchain-openai", ("langchain", "langchain-openai"), ("with_langchain_openai",)),

@@ -22,6 +22,9 @@ RATES = {
     "output_tokens": Decimal("0.000025"),
 }
 
+HAIKU = "claude-haiku-4-5-20251001"
+"""Sells every class for a fifth of that; Claude Code has it read and search."""
+
 USER_TEXT = {"user", "reminder", "memory", "skill", "skills_index", "summary"}
 """What a text in a user message may turn out to be."""
 
@@ -73,9 +76,11 @@ def counts_billed(call: WireCall) -> dict[str, int]:
 
 
 def bill_by_hand(calls: Iterable[WireCall]) -> Decimal:
-    return sum(
-        (count * RATES[name] for call in calls for name, count in counts_billed(call).items()), Decimal(0)
-    )
+    total = Decimal(0)
+    for call in calls:
+        usd = sum((count * RATES[name] for name, count in counts_billed(call).items()), Decimal(0))
+        total += usd / 5 if call.body["model"] == HAIKU else usd
+    return total
 
 
 def kinds_sent(body: Mapping[str, Any]) -> Iterator[set[str]]:
@@ -91,7 +96,11 @@ def kinds_sent(body: Mapping[str, Any]) -> Iterator[set[str]]:
 
 def _kind_of_part(role: str, part: str) -> set[str]:
     if part == "text":
-        return {"user": USER_TEXT, "assistant": {"assistant"}, "system": {"system", "reminder"}}[role]
+        return {
+            "user": USER_TEXT,
+            "assistant": {"assistant"},
+            "system": {"system", "reminder", "skills_index", "memory"},
+        }[role]
     return {
         "tool_use": {"tool_call"},
         "tool_result": {"tool_result", "skill"},

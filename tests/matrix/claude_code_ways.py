@@ -1,0 +1,66 @@
+"""One run of Claude Code, told of by the proxy, its session files and its output: the same dollars by each.
+
+The session shows every block that the wire does but one, which it has not logged; a block so named stands
+in for it. The output shows no system prompt, tools and first message; a block so named stands for them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+import agreement
+from with_claude_code import RECORDING, answer, main, recordings
+
+from tokenprof.harness_adapters.claude_code_prompt import HEADER_NAME
+from tokenprof.ledger import build_ledger
+from tokenprof.pricing.book import default_book
+from tokenprof.read import read
+from tokenprof.testing import LoopbackProvider
+from tokenprof.types import Run
+
+__all__ = ["RECORDING", "SOURCES", "agents_of", "answer", "check", "main", "recordings"]
+
+SOURCES = 2
+AGENTS = ("main", "subagent")
+HIDDEN = {"tool", "system", "reminder", "skills_index"}
+
+
+def agents_of(run: Run) -> list[str]:
+    """Return what agents made calls: the wire names a subagent by its id, the session by its kind."""
+    return sorted({"subagent" if turn.agent else "main" for turn in run.turns})
+
+
+def check(path: Path, provider: LoopbackProvider, runs: list[Run]) -> None:
+    """Hold the ways against each other. Raises AssertionError with the disagreement."""
+    wire, session = runs
+    output = read([path / "output.jsonl"])
+    truth = agreement.bill_by_hand(provider.billed)
+    assert {dollars(run) for run in (wire, session, output)} == {truth}
+    assert [turn.id for turn in wire.turns] == [turn.id for turn in session.turns]
+    assert [turn.usage for turn in wire.turns] == [turn.usage for turn in session.turns]
+    assert {block.kind for prompt in wire.prompts() for block in prompt} >= {
+        "skill",
+        "skills_index",
+        "tool_result",
+    }
+    for turn, seen, logged in zip(session.turns, wire.prompts(), session.prompts(), strict=True):
+        sent, told = (Counter((block.kind, block.name) for block in prompt) for prompt in (seen, logged))
+        if turn.hidden_prefix:
+            # Before 2.1.330 the session has no tools and no system prompt, and what is left over is so named.
+            assert {kind for kind, _ in sent - told} <= HIDDEN, f"only on the wire: {sent - told}"
+            assert not told - sent, f"only in the session: {told - sent}"
+            continue
+        assert sent - told == {("system", "system[0]"): 1}, f"only on the wire: {sent - told}"
+        assert told - sent == {("system", HEADER_NAME): 1}, f"only in the session: {told - sent}"
+    for paths in ([path], [path / "output.jsonl", path / "config", path / "run.jsonl"]):
+        together = read(paths)
+        assert (len(together.turns), dollars(together)) == (len(wire.turns), truth)
+
+
+def dollars(run: Run) -> Decimal:
+    """Return what a run was billed."""
+    ledger = build_ledger(run, default_book())
+    ledger.check()
+    return sum((usd for usd in ledger.billed_usd if usd is not None), Decimal(0))
