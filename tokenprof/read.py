@@ -94,11 +94,13 @@ def _is_same(turn: Turn, recorded: bool, other: _Counted) -> bool:
     """Whether two responses of one identity are the same.
 
     A recording of ours may hold a test provider's ids, which start anew in every run; the time tells
-    those apart. A transcript's time is when a line was written, and may change in a copy.
+    those apart. Of a call that was seen twice, in its process and by the proxy, the times overlap. A
+    transcript's time is when a line was written, and may change in a copy.
     """
     apart = abs(turn.started_at - other.turn.started_at)
     if recorded and other.recorded:
-        return not apart
+        first = min(turn, other.turn, key=lambda seen: seen.started_at)
+        return apart <= timedelta(seconds=first.duration_s or 0.0)
     if not recorded and not other.recorded:
         return True
     longest_s = max(turn.duration_s or 0.0, other.turn.duration_s or 0.0)

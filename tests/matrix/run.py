@@ -56,7 +56,7 @@ CLIENTS = (
     # LiteLLM imports `mcp` as soon as a call has tools, and does not ask for it.
     Client("litellm", ("litellm", "mcp"), ("with_litellm", "litellm_ways")),
     Client("smolagents", ("smolagents[litellm]", "mcp"), ("with_smolagents",)),
-    Client("mini-swe-agent", ("mini-swe-agent", "mcp"), ("with_mini_swe_agent",)),
+    Client("mini-swe-agent", ("mini-swe-agent", "mcp"), ("with_mini_swe_agent", "mini_swe_ways")),
     Client("strands-agents", ("strands-agents[litellm]", "mcp"), ("with_strands",)),
     Client("google-adk", ("google-adk", "litellm", "mcp"), ("with_google_adk",)),
 )
