@@ -21,7 +21,7 @@ from tokenprof.harness_adapters.observed_response import Attempt
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.shape import canonical
 from tokenprof.record.span import start_span
-from tokenprof.session import active_recorder, current_agent
+from tokenprof.session import active_recorder, current_agent, current_tags
 
 if TYPE_CHECKING:
     from anthropic import APIRequest
@@ -197,6 +197,7 @@ def _begin(request: APIRequest, provider: str) -> Attempt | None:
             call=request.options.idempotency_key or "",
             retries_taken=request.retries_taken,
             agent=current_agent(),
+            tags=current_tags(),
         )
         recorder = active_recorder()
         start_span(exchange, str(body.get("model", "")))

@@ -19,7 +19,7 @@ from tokenprof.harness_adapters.observed_response import Attempt
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.retries import Retries
 from tokenprof.record.span import start_span
-from tokenprof.session import active_recorder, current_agent
+from tokenprof.session import active_recorder, current_agent, current_tags
 from tokenprof.wires import Wire, interpreter_of, wire_of
 
 SDK_MARK = "x-stainless-lang"
@@ -129,6 +129,7 @@ class Library:
                 target=request.url.path,
                 retries_taken=retries_taken,
                 agent=current_agent(),
+                tags=current_tags(),
             )
             recorder = active_recorder()
             start_span(exchange, "")

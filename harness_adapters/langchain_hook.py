@@ -18,6 +18,7 @@ from langchain_core.tracers.context import register_configure_hook
 
 from tokenprof.harness_adapters.named_scopes import NamedScopes, once
 
+COMMON_NODES = ("model", "agent", "tools")
 UNNAMED_AGENT = "langchain_create_agent"
 """What `create_agent` calls the integration; its nodes are called `model` and `tools` in every agent."""
 
@@ -51,8 +52,8 @@ class AgentNames(BaseCallbackHandler):
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Note which agent, or which node of a hand-written graph, asks the model."""
-        self._scopes.begin(run_id, agent_of(metadata or {}))
+        """Note which agent, or node of a hand-written graph, asks the model, and in which step."""
+        self._scopes.begin(run_id, agent_of(metadata or {}), step_of(metadata or {}))
 
     def on_llm_end(self, response: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """The call is over."""
@@ -69,6 +70,13 @@ def agent_of(metadata: Mapping[str, Any]) -> str | None:
     if not name and metadata.get("ls_integration") != UNNAMED_AGENT:
         name = metadata.get("langgraph_node")
     return name if isinstance(name, str) else None
+
+
+def step_of(metadata: Mapping[str, Any]) -> str | None:
+    """Return the node of its graph in which a named agent asks the model; None for what every agent has."""
+    node = metadata.get("langgraph_node")
+    is_own = isinstance(node, str) and node not in (*COMMON_NODES, agent_of(metadata))
+    return node if is_own else None
 
 
 _everywhere = AgentNames()

@@ -1,4 +1,4 @@
-"""Agent names for frameworks that announce the start and the end of a call instead of wrapping it."""
+"""Names of agents and steps, for frameworks that announce a call's start and end instead of wrapping it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,21 @@ class NamedScopes:
     """
 
     def __init__(self) -> None:
-        self._open: dict[Hashable, contextlib.AbstractContextManager[None]] = {}
+        self._open: dict[Hashable, contextlib.AbstractContextManager[object]] = {}
 
-    def begin(self, key: Hashable, name: str | None) -> None:
-        """Name the calls made from here on; without a name, leave the one that is in force."""
-        if not name:
+    def begin(self, key: Hashable, name: str | None, step: str | None = None) -> None:
+        """Name the calls made from here on, and their step; without either, leave what is in force."""
+        if not name and not step:
             return
         # Before the new name is set: leaving an old scope gives back what was before it.
         self.end(key)
         for oldest in list(self._open)[: max(0, len(self._open) + 1 - MOST_OPEN)]:
             self.end(oldest)
-        scope = tokenprof.agent(name)
-        scope.__enter__()
+        scope = contextlib.ExitStack()
+        if name:
+            scope.enter_context(tokenprof.agent(name))
+        if step:
+            scope.enter_context(tokenprof.tag(step=step))
         self._open[key] = scope
 
     def end(self, key: Hashable) -> None:

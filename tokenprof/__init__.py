@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tokenprof.labels import label
-    from tokenprof.session import agent, profile, wrap
+    from tokenprof.session import agent, profile, tag, wrap
 
 __version__ = "0.1.0"
-__all__ = ["agent", "label", "profile", "wrap"]
+__all__ = ["agent", "label", "profile", "tag", "wrap"]
 
 _MODULES = {"label": "tokenprof.labels"}
 

@@ -37,6 +37,7 @@ METRICS_VARIABLE = "TOKENPROF_METRICS"
 
 _here: ContextVar[Recorder | None] = ContextVar("tokenprof_recorder", default=None)
 _agent: ContextVar[str | None] = ContextVar("tokenprof_agent", default=None)
+_tags: ContextVar[Mapping[str, str] | None] = ContextVar("tokenprof_tags", default=None)
 _everywhere: list[Recorder] = []
 _lock = threading.Lock()
 
@@ -192,6 +193,26 @@ def agent(name: str) -> Iterator[None]:
         # A generator-based fixture or framework may leave in another context than it entered in.
         with contextlib.suppress(ValueError):
             _agent.reset(token)
+
+
+@contextlib.contextmanager
+def tag(**tags: object) -> Iterator[None]:
+    """Put tags on the calls made inside the block, beside those of the run: a step, a tenant, a feature.
+
+    A tag of an inner block prevails over an outer one's, and both over the run's.
+    """
+    token = _tags.set({**current_tags(), **{key: str(value) for key, value in tags.items()}})
+    try:
+        yield
+    finally:
+        # As above.
+        with contextlib.suppress(ValueError):
+            _tags.reset(token)
+
+
+def current_tags() -> Mapping[str, str]:
+    """Return the tags that `tag` has put on the calls made here."""
+    return _tags.get() or {}
 
 
 def current_agent() -> str | None:

@@ -12,7 +12,11 @@ import pytest
 
 import tokenprof
 from tokenprof.errors import InputError
+from tokenprof.proxy.observe import Observer
+from tokenprof.proxy.server import RecordingProxy
+from tokenprof.proxy.upstream import upstream_at
 from tokenprof.read import read
+from tokenprof.record.recorder import Recorder
 from tokenprof.testing import LoopbackProvider, Reply
 
 DATA = Path(__file__).parent.parent / "data" / "claude_code"
@@ -220,3 +224,18 @@ def test_recordings_of_two_runs_with_a_test_providers_ids_are_two_runs(tmp_path)
     copy = tmp_path / "copy.jsonl"
     copy.write_bytes(paths[0].read_bytes())
     assert len(read([*paths, copy]).turns) == 2
+
+
+def test_a_call_that_was_recorded_in_its_process_and_by_the_proxy_is_counted_once(tmp_path):
+    live, proxied = tmp_path / "live.jsonl", tmp_path / "proxied.jsonl"
+    recorder = Recorder(proxied)
+    with LoopbackProvider([Reply.text("one"), Reply.text("two")]) as provider:
+        proxy = RecordingProxy({"": upstream_at(provider.url)}, Observer(recorder))
+        with proxy, tokenprof.profile(live), anthropic.Anthropic(api_key="x", base_url=proxy.url()) as client:
+            for _ in range(2):
+                message = [{"role": "user", "content": "hello"}]
+                client.messages.create(model="claude-opus-4-8", max_tokens=9, messages=message)
+    recorder.close()
+    assert [turn.id for turn in read([live]).turns] == [turn.id for turn in read([proxied]).turns]
+    for paths in ([live, proxied], [proxied, live]):
+        assert len(read(paths).turns) == 2

@@ -27,7 +27,7 @@ class Exchange:
     Times are nanoseconds since the epoch. `body` is the response body as received, still in the
     content coding that `headers` names; `complete` says that it was read to its end. `call` is the
     same for all attempts at one call. `failure` names the exception that ended the attempt. `target` is the
-    path of the request, without its query: some providers name the model there.
+    path of the request, without its query: some providers name the model there. `tags` are the call's own.
     """
 
     interpret: Callable[[Exchange, Shaper], Call | None]
@@ -45,6 +45,7 @@ class Exchange:
     complete: bool = False
     failure: str | None = None
     agent: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
     span: Span | None = None
     trace_id: str = ""
     span_id: str = ""

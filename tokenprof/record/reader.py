@@ -103,7 +103,7 @@ class _Reading:
                 else None,
                 attempts=int(attributes.get(names.ATTEMPTS, 1)),
                 ttft_s=attributes.get(names.TTFT_S),
-                tags=_tags(resource),
+                tags=_tags(resource) | _tags(attributes),
                 selectors=codec.decode_selectors(attributes.get(names.SELECTORS, "{}")),
                 breakpoints=codec.decode_breakpoints(attributes.get(names.BREAKPOINTS) or "[]"),
                 settings=orjson.loads(attributes.get(names.SETTINGS, "{}")),
@@ -137,9 +137,9 @@ def in_time_order(turns: list[Turn]) -> tuple[Turn, ...]:
     )
 
 
-def _tags(resource: Mapping[str, Any]) -> dict[str, str]:
+def _tags(attributes: Mapping[str, Any]) -> dict[str, str]:
     return {
         key.removeprefix(names.TAG_PREFIX): str(value)
-        for key, value in resource.items()
+        for key, value in attributes.items()
         if key.startswith(names.TAG_PREFIX)
     }

@@ -162,7 +162,8 @@ class Recorder:
             self._attributes(exchange, call, place),
             failed=call.status == "error",
         )
-        turn = turn_of(exchange, call, place, self._index_of_call.get(place.base or ""), self.tags)
+        tags = {**self.tags, **exchange.tags}
+        turn = turn_of(exchange, call, place, self._index_of_call.get(place.base or ""), tags)
         self._index_of_call[exchange.span_id] = len(self._index_of_call)
         if self._held is not None:
             self._held.remember(call)
@@ -204,6 +205,7 @@ class Recorder:
             ]
             or None,
             names.ERROR_TYPE: exchange.failure,
+            **{names.TAG_PREFIX + key: value for key, value in exchange.tags.items()},
         }
         if usage is not None:
             attributes |= usage_attributes(usage) | {names.USAGE: codec.encode_usage(usage)}

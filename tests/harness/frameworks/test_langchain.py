@@ -13,6 +13,7 @@ import pytest
 import with_langchain
 from agreement import recorded
 from langchain.agents import create_agent
+from langchain.agents.middleware import AgentMiddleware
 from langchain_anthropic import ChatAnthropic
 from langchain_core.tools import tool
 from langgraph.graph import END, START, MessagesState, StateGraph
@@ -117,3 +118,24 @@ def test_an_attempt_that_was_retried_is_billed_once_and_named(run_path: Path) ->
         create_agent(chat_model(provider), [], name="patient").invoke({"messages": [("user", "read")]})
     (turn,) = recorded(run_path, provider).turns
     assert (turn.agent, turn.attempts) == ("patient", 2)
+
+
+@pytest.mark.usefixtures("_installed")
+def test_a_call_that_an_agents_middleware_makes_is_tagged_with_its_step(run_path: Path) -> None:
+    class Planning(AgentMiddleware[Any, Any, Any]):
+        def __init__(self, model: ChatAnthropic) -> None:
+            super().__init__()
+            self._model = model
+
+        def before_model(self, state: Any, runtime: Any) -> None:
+            self._model.invoke("What first?")
+
+    with LoopbackProvider([Reply.text("plan"), Reply.text("done")]) as provider, tokenprof.profile(run_path):
+        model = chat_model(provider)
+        agent = create_agent(model, [], name="planner", middleware=[Planning(model)])
+        agent.invoke({"messages": [("user", "read")]})
+    turns = recorded(run_path, provider).turns
+    assert [(turn.agent, turn.tags.get("step")) for turn in turns] == [
+        ("planner", "Planning.before_model"),
+        ("planner", None),
+    ]
