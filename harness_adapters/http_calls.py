@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tokenprof.harness_adapters.observed_response import Attempt
+from tokenprof.harness_adapters.openai_chat import with_usage
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.retries import Retries
 from tokenprof.record.span import start_span
@@ -81,6 +82,7 @@ class Library:
 
     def _observed(self, send: Any) -> Any:
         def observed_send(*args: Any, **kwargs: Any) -> Any:
+            args, kwargs = self._asking_for_usage(args, kwargs)
             attempt = self._begin(args, kwargs)
             if attempt is None:
                 return send(*args, **kwargs)
@@ -96,6 +98,7 @@ class Library:
 
     def _observed_async(self, send: Any) -> Any:
         async def observed_send(*args: Any, **kwargs: Any) -> Any:
+            args, kwargs = self._asking_for_usage(args, kwargs)
             attempt = self._begin(args, kwargs)
             if attempt is None:
                 return await send(*args, **kwargs)
@@ -109,11 +112,40 @@ class Library:
 
         return _marked(observed_send, send)
 
+    def _asking_for_usage(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments with a request that asks for the stream's usage, where the profile wants that.
+
+        Never raises; what is no chat stream, or says itself what it wants, is left as it is.
+        """
+        try:
+            recorder = active_recorder()
+            if recorder is None or not recorder.request_usage:
+                return args, kwargs
+            given = self._request_of(args, kwargs)
+            wire = wire_of(given.method, given.url.path)
+            asking = with_usage(given.content) if wire and wire.adapter == "openai_exchange" else None
+            if asking is None:
+                return args, kwargs
+            headers = [(k, v) for k, v in given.headers.multi_items() if k.lower() != "content-length"]
+            request = self._module.Request(
+                given.method, given.url, headers=headers, content=asking, extensions=given.extensions
+            )
+            if "request" in kwargs:
+                return args, {**kwargs, "request": request}
+            return tuple(request if arg is given else arg for arg in args), kwargs
+        except Exception:  # noqa: BLE001 - the host's call goes on whatever happens to us
+            return args, kwargs
+
+    def _request_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        request_class = self._module.Request
+        return kwargs.get("request") or next(arg for arg in args if isinstance(arg, request_class))
+
     def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Attempt | None:
         """Take what is needed of a request; None for what is not a model call. Never raises."""
         try:
-            request_class = self._module.Request
-            request = kwargs.get("request") or next(arg for arg in args if isinstance(arg, request_class))
+            request = self._request_of(args, kwargs)
             wire = wire_of(request.method, request.url.path)
             if wire is None or SEEN in request.extensions or _is_seen_by_middleware(request, wire):
                 return None

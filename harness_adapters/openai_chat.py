@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import orjson
+
 from tokenprof.harness_adapters.block_layout import (
     Layout,
     Prompt,
@@ -117,6 +119,19 @@ def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None,
     if calls:
         message["tool_calls"] = [calls[index] for index in sorted(calls)]
     return {**completion, "choices": [{"index": 0, "message": message}]}, status
+
+
+def with_usage(data: bytes) -> bytes | None:
+    """Return a request body that asks for the usage of its stream; None where it needs no change.
+
+    The stream then ends with one more chunk, without choices.
+    """
+    body = orjson.loads(data)
+    options = body.get("stream_options") if isinstance(body, dict) else None
+    is_stream = isinstance(body, dict) and body.get("stream") and "messages" in body
+    if not is_stream or (isinstance(options, dict) and "include_usage" in options):
+        return None
+    return orjson.dumps({**body, "stream_options": {**(options or {}), "include_usage": True}})
 
 
 def _grow(calls: dict[int, dict[str, Any]], delta: Wire) -> None:

@@ -78,10 +78,11 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
     the run. `on_turn` is called on tokenprof's own thread after each finished turn with what it and
     the run have cost so far; what it raises is logged and goes no further. `content=True` also
     records the text of requests and responses. `cache_diagnostics=True` asks the provider, where it can
-    say, why its cache was missed: the one setting that adds a field to requests. `metrics=True` (or the
-    environment variable `TOKENPROF_METRICS`) gives tokens, bill and estimated compute of each turn to the
-    program's OpenTelemetry meter provider. Works in synchronous and asynchronous code; an existing recording
-    is continued.
+    say, why its cache was missed; `request_usage=True` asks OpenAI for the usage of chat streams that do not
+    ask themselves (they end with one more chunk): the two settings that add a field to requests.
+    `metrics=True` (or the environment variable `TOKENPROF_METRICS`) gives tokens, bill and estimated compute
+    of each turn to the program's OpenTelemetry meter provider. Works in synchronous and asynchronous code;
+    an existing recording is continued.
 
     Raises FileExistsError if `path` holds something other than a recording.
     """
@@ -94,6 +95,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         on_turn: Callable[[TurnCost], None] | None = None,
         content: bool = False,
         cache_diagnostics: bool = False,
+        request_usage: bool = False,
         metrics: bool = False,
     ) -> None:
         self.path = Path(path)
@@ -102,6 +104,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         self._on_turn = on_turn
         self._content = content
         self._cache_diagnostics = cache_diagnostics
+        self._request_usage = request_usage
         self._recorder: Recorder | None = None
         self._token: Token[Recorder | None] | None = None
         self._undo: list[Callable[[], None]] = []
@@ -116,6 +119,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
             listener=_listener(self._on_turn, self._metrics),
             content=self._content,
             cache_diagnostics=self._cache_diagnostics,
+            request_usage=self._request_usage,
         )
         self._recorder = recorder
         self._token = _here.set(recorder)

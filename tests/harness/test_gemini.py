@@ -18,7 +18,11 @@ import tokenprof
 from tokenprof.harness_adapters.gemini_exchange import joined_chunks
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
+from tokenprof.proxy.observe import Observer
+from tokenprof.proxy.server import RecordingProxy
+from tokenprof.proxy.upstream import upstream_at
 from tokenprof.read import read
+from tokenprof.record.recorder import Recorder
 
 MODEL = "gemini-2.5-flash"
 # gemini-2.5-flash in USD per token: fresh 0.30, cached 0.03, output 2.50 per million.
@@ -170,6 +174,25 @@ def test_wrapped_and_asynchronous_clients_are_seen_once_and_a_retry_is_an_attemp
     assert len(run.turns) == 2
     assert [(turn.attempts, turn.usage is not None) for turn in run.turns] == [(2, True), (1, True)]
     assert not run.warnings
+
+
+def test_calls_through_the_proxy_are_recorded_alike(provider: Provider, tmp_path: Path) -> None:
+    live, proxied = tmp_path / "live.jsonl", tmp_path / "proxied.jsonl"
+    recorder = Recorder(proxied)
+    with serving(provider.answer) as url:
+        proxy = RecordingProxy({"/gcp.gemini": upstream_at(url)}, Observer(recorder))
+        with proxy, tokenprof.profile(live):
+            options = types.HttpOptions(base_url=proxy.url("/gcp.gemini"))
+            client = genai.Client(api_key="secret-key", http_options=options)
+            loop(client, 3, stream=True)
+            loop(client, 3, stream=False)
+    recorder.close()
+    seen, passed = read([live]), read([proxied])
+    assert len(seen.turns) == 6
+    assert [turn.usage for turn in seen.turns] == [turn.usage for turn in passed.turns]
+    assert [turn.model for turn in seen.turns] == [turn.model for turn in passed.turns]
+    assert seen.prompts() == passed.prompts()
+    assert "secret-key" not in proxied.read_text("utf-8")
 
 
 def test_cached_content_is_a_block_before_everything(

@@ -208,3 +208,35 @@ def test_turns_from_before_the_recording_are_one_block_of_known_size(
     before = server.billed[1].blocks[:-1]
     assert held[0].size.tokens == pytest.approx(sum(block.tokens for block in before), rel=0.05)
     assert [block.kind for block in ledger.run.prompts()[1]] == ["server_state", "user", "assistant", "user"]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_profile_may_ask_for_the_usage_of_streams_that_do_not(tmp_path: Path, asynchronous: bool) -> None:
+    path = tmp_path / "run.jsonl"
+    request: dict[str, Any] = {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": "hi"}],
+        "stream": True,
+    }
+
+    async def ask(url: str) -> None:
+        async with openai.AsyncOpenAI(api_key="x", base_url=url) as client:
+            async for _ in await client.chat.completions.create(**request):
+                pass
+            async for _ in await client.chat.completions.create(
+                **request, stream_options={"include_usage": False}
+            ):
+                pass
+
+    provider = OpenAILoopback([Reply.text("yes"), Reply.text("no")])
+    with provider, tokenprof.profile(path, request_usage=True):
+        if asynchronous:
+            asyncio.run(ask(provider.url))
+        else:
+            with openai.OpenAI(api_key="x", base_url=provider.url) as client:
+                for options in ({}, {"stream_options": {"include_usage": False}}):
+                    list(client.chat.completions.create(**request, **options))
+    asked = [call.body.get("stream_options") for call in provider.log]
+    assert asked == [{"include_usage": True}, {"include_usage": False}]
+    first, second = read([path]).turns
+    assert (first.usage is None, second.usage is None) == (False, True)

@@ -16,6 +16,7 @@ import pytest
 
 from tokenprof.read import read
 from tokenprof.testing import LoopbackProvider, Reply
+from tokenprof.wires import WIRES
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +36,8 @@ def proxy(
     ) as command:
         assert command.stdout is not None
         try:
-            lines = [command.stdout.readline().removeprefix("export ").strip() for _ in range(2)]
+            expected = [wire.variable for wire in WIRES if wire.variable]
+            lines = [command.stdout.readline().removeprefix("export ").strip() for _ in expected]
             yield command, dict(line.split("=", 1) for line in lines)
         finally:
             command.kill()
@@ -62,7 +64,11 @@ def test_addresses_keep_the_path_that_an_api_starts_at(tmp_path: Path) -> None:
     environment = {"ANTHROPIC_BASE_URL": "https://gateway.example/anthropic/", "OPENAI_BASE_URL": ""}
     with proxy(folder=tmp_path, **environment) as (_, variables):
         paths = {name: url.split("/", 3)[3] for name, url in variables.items()}
-    assert paths == {"ANTHROPIC_BASE_URL": "anthropic/anthropic", "OPENAI_BASE_URL": "openai/v1"}
+    assert paths == {
+        "ANTHROPIC_BASE_URL": "anthropic/anthropic",
+        "OPENAI_BASE_URL": "openai/v1",
+        "GOOGLE_GEMINI_BASE_URL": "gcp.gemini",
+    }
 
 
 def test_with_one_upstream_everything_goes_there(tmp_path: Path) -> None:

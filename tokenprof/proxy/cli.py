@@ -186,8 +186,11 @@ def _remove_if_empty(path: Path) -> bool:
 def _report(path: Path, *, recorded: bool) -> None:
     """Report on standard error: standard output is the command's own. What goes wrong costs no exit code."""
     if not recorded:
+        from tokenprof.wires import WIRES
+
+        variables = ", ".join(wire.variable for wire in WIRES if wire.variable)
         _say(
-            "no model call was recorded. A client that reads neither ANTHROPIC_BASE_URL nor OPENAI_BASE_URL "
+            f"no model call was recorded. A client that reads none of {variables} "
             "has to be given the address of `tokenprof proxy` in its own settings."
         )
         return

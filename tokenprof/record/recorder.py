@@ -55,11 +55,13 @@ class Recorder:
         listener: TurnListener | None = None,
         content: bool = False,
         cache_diagnostics: bool = False,
+        request_usage: bool = False,
     ) -> None:
         self.path = path
         self.tags = dict(tags or {})
         self.content = content
         self.cache_diagnostics = cache_diagnostics
+        self.request_usage = request_usage
         self.problems = 0
         self.run_id = secrets.token_hex(8)
         self._listener = listener
