@@ -15,10 +15,10 @@ from tokenprof.testing import OpenAILoopback, WireCall
 from tokenprof.testing.billing import Counted
 from tokenprof.types import Run
 
-# In USD per million tokens: fresh input, cached input, output.
+# In USD per million tokens: fresh input, cached input, written input, output.
 RATES = {
-    "gpt-5.4": (Decimal("2.5"), Decimal("0.25"), Decimal("15")),
-    "gpt-6.1-sol": (Decimal("2"), Decimal("0.1"), Decimal("10")),
+    "gpt-5.4": (Decimal("2.5"), Decimal("0.25"), Decimal(0), Decimal("15")),
+    "gpt-6.1-sol": (Decimal("2"), Decimal("0.1"), Decimal("2.5"), Decimal("10")),
 }
 
 INSTRUCTIONS = {"system", "reminder", "memory", "skill", "skills_index"}
@@ -37,7 +37,8 @@ KINDS = {
     "custom_tool_call_output": {"tool_result", "skill"},
 }
 
-Counts = tuple[int, int, int, int]
+Counts = tuple[int, int, int, int, int]
+"""Fresh, read, written, output, and the reasoning in it."""
 
 
 def recorded(path: Path, provider: OpenAILoopback, *, transcript: bool = False) -> Run:
@@ -76,23 +77,31 @@ def tools_within(call: WireCall, block: Counted) -> int:
 
 
 def counts_recorded(usage: object) -> Counts:
-    names = ("uncached_input_tokens", "cache_read_tokens", "all_output_tokens", "reasoning_tokens")
-    fresh, read_, output, reasoning = (int(getattr(usage, name)) for name in names)
-    return fresh, read_, output, reasoning
+    names = (
+        "uncached_input_tokens",
+        "cache_read_tokens",
+        "input_tokens",
+        "all_output_tokens",
+        "reasoning_tokens",
+    )
+    fresh, read_, whole, output, reasoning = (int(getattr(usage, name)) for name in names)
+    return fresh, read_, whole - fresh - read_, output, reasoning
 
 
 def counts_billed(call: WireCall) -> Counts:
     usage = call.usage or {}
     first, second = ("prompt", "completion") if "prompt_tokens" in usage else ("input", "output")
-    read_ = usage[f"{first}_tokens_details"]["cached_tokens"]
+    details = usage[f"{first}_tokens_details"]
+    read_, written = details["cached_tokens"], details["cache_write_tokens"]
     reasoning = usage[f"{second}_tokens_details"]["reasoning_tokens"]
-    return usage[f"{first}_tokens"] - read_, read_, usage[f"{second}_tokens"], reasoning
+    fresh = usage[f"{first}_tokens"] - read_ - written
+    return fresh, read_, written, usage[f"{second}_tokens"], reasoning
 
 
 def bill_by_hand(calls: Iterable[WireCall]) -> Decimal:
     total = Decimal(0)
     for call in calls:
         rates = RATES[str(call.body["model"])]
-        counts = counts_billed(call)[:3]
+        counts = counts_billed(call)[:4]
         total += sum((count * rate for count, rate in zip(counts, rates, strict=True)), Decimal(0))
     return total / 1_000_000

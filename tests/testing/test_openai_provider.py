@@ -210,3 +210,55 @@ def test_there_are_no_models_and_no_address_before_it_runs(client: openai.OpenAI
     assert list(client.models.list()) == []
     with pytest.raises(RuntimeError, match="not running"):
         _ = OpenAILoopback([]).url
+
+
+def test_from_gpt_5_6_on_the_newest_message_is_written_and_read_exactly(
+    client: openai.OpenAI, provider: OpenAILoopback
+) -> None:
+    first: list[Any] = messages()
+    client.chat.completions.create(model="gpt-5.6", messages=first)
+    longer = [*first, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "go on then"}]
+    client.chat.completions.create(model="gpt-5.6", messages=longer)
+    head, more = COUNT(LONG) + COUNT("go"), COUNT("yes") + COUNT("go on then")
+    details = [dict((call.usage or {})["prompt_tokens_details"]) for call in provider.billed]
+    assert details == [
+        {
+            "cached_tokens": 0,
+            "cache_write_tokens": head,
+            "cache_write_tokens_details": {"ttl_30m_tokens": head, "ttl_12h_tokens": 0},
+        },
+        {
+            "cached_tokens": head,
+            "cache_write_tokens": more,
+            "cache_write_tokens_details": {"ttl_30m_tokens": more, "ttl_12h_tokens": 0},
+        },
+    ]
+
+
+def test_an_explicit_breakpoint_is_written_for_its_own_time_and_nothing_else_without_the_implicit_one(
+    client: openai.OpenAI, provider: OpenAILoopback
+) -> None:
+    marked: Any = [
+        {
+            "role": "system",
+            "content": [{"type": "text", "text": LONG, "prompt_cache_breakpoint": {"ttl": "12h"}}],
+        },
+        {"role": "user", "content": "go"},
+    ]
+    options = {"prompt_cache_options": {"mode": "explicit"}}
+    for said in ("go", "another thing"):
+        marked[1]["content"] = said
+        client.chat.completions.create(model="gpt-6.1-sol", messages=marked, extra_body=options)
+    first, second = ((call.usage or {})["prompt_tokens_details"] for call in provider.billed)
+    assert first["cache_write_tokens_details"] == {"ttl_30m_tokens": 0, "ttl_12h_tokens": COUNT(LONG)}
+    assert second == {"cached_tokens": COUNT(LONG), "cache_write_tokens": 0}
+
+
+def test_before_gpt_5_6_a_prefix_is_read_in_steps_and_nothing_is_written(
+    client: openai.OpenAI, provider: OpenAILoopback
+) -> None:
+    for _ in range(2):
+        client.chat.completions.create(model="gpt-5.5", messages=messages())
+    second = (provider.billed[1].usage or {})["prompt_tokens_details"]
+    whole = COUNT(LONG) + COUNT("go")
+    assert second == {"cached_tokens": whole - whole % 128, "cache_write_tokens": 0}
