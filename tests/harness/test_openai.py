@@ -240,3 +240,28 @@ def test_a_profile_may_ask_for_the_usage_of_streams_that_do_not(tmp_path: Path, 
     assert asked == [{"include_usage": True}, {"include_usage": False}]
     first, second = read([path]).turns
     assert (first.usage is None, second.usage is None) == (False, True)
+
+
+def test_an_answer_of_several_items_is_sized_as_one(tmp_path: Path) -> None:
+    """A text and two calls of a response are items of their own; the bill counts them together."""
+    path = tmp_path / "run.jsonl"
+    replies = [
+        Reply.calls(
+            ("search", {"q": f"all of the mails {n}"}), ("send", {"to": "me"}), text="I will look. " * 9
+        )
+        for n in range(4)
+    ]
+    provider = OpenAILoopback(replies)
+    with provider, tokenprof.profile(path), openai.OpenAI(api_key="x", base_url=provider.url) as client:
+        items: list[Any] = [{"role": "user", "content": "go"}]
+        for _ in replies:
+            response = client.responses.create(model=MODEL, input=items)
+            output = [item.model_dump(exclude_none=True) for item in response.output]
+            calls = [item for item in output if item["type"] == "function_call"]
+            results = [{"call_id": call["call_id"], "output": "found it " * 50} for call in calls]
+            items += [*output, *({"type": "function_call_output", **result} for result in results)]
+    ledger = ledger_of(path)
+    sizes = {place.block.digest: place.size for place in ledger.attribution.blocks.values()}
+    for block, truth in zip(ledger.run.prompts()[-1], provider.billed[-1].blocks, strict=True):
+        size = sizes[block.digest]
+        assert size.low <= truth.tokens <= size.high, (block.name, truth.tokens, size)

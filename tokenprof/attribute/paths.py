@@ -209,7 +209,7 @@ def output_hints(tree: Tree, previous: Turn | None, path: Path) -> list[OutputHi
     """Tie a prompt's newest assistant message to the output that the context's previous call was billed."""
     if previous is None or previous.usage is None or previous.output_incomplete:
         return []
-    message = _first_new_assistant_message(tree, path)
+    message = _first_new_answer(tree, path, len(previous.output))
     if not message:
         return []
     visible = tuple(n for n in message if tree.block(n).kind != "thinking")
@@ -226,14 +226,18 @@ def output_hints(tree: Tree, previous: Turn | None, path: Path) -> list[OutputHi
     ]
 
 
-def _first_new_assistant_message(tree: Tree, path: Path) -> list[int]:
+def _first_new_answer(tree: Tree, path: Path, written: int) -> list[int]:
+    """Return the nodes of the first new assistant message, or of as many as hold `written` blocks.
+
+    Where each item is a message of its own (OpenAI's Responses), an answer is several.
+    """
     message: list[int] = []
     for node in path.nodes[path.shared :]:
         if tree.nodes[node].first_turn != path.turn:
             continue
         block = tree.block(node)
         if block.role == "assistant" and (message or block.opens_message):
-            if block.opens_message and message:
+            if block.opens_message and len(message) >= max(written, 1):
                 break
             message.append(node)
         elif message:
