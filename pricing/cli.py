@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tokenprof.pricing.rates import Price, Unpriced
 
 OK, FOUND, BAD_INPUT = 0, 1, 2
+MAKERS = ("anthropic", "openai", "google")
 
 
 def add_commands(subparsers: Any) -> None:
@@ -34,8 +35,8 @@ def _add_show(commands: Any) -> None:
         help="the rates of a model at a time",
         description="Show the rates of a model at a time, and why.",
     )
-    show.add_argument("model", help="the model's id, exactly as a response names it")
-    show.add_argument("--provider", default="anthropic", help="default: anthropic")
+    show.add_argument("model", help="the model's id, exactly as a response names it; or PROVIDER/MODEL")
+    show.add_argument("--provider", help=f"default: the first of {', '.join(MAKERS)} that sells it")
     show.add_argument("--at", type=_moment, help="day or time, UTC (default: now)")
     show.add_argument(
         "--prompt-tokens", type=int, default=0, help="size of the prompt, for long-context rates"
@@ -94,11 +95,24 @@ def run_show(args: argparse.Namespace) -> int:
     at = args.at or datetime.now(UTC)
     try:
         usage = Usage(uncached_input_tokens=args.prompt_tokens)
-        answer = book.price(args.provider, args.model, at, usage, selectors)
+        answers = [
+            book.price(provider, model, at, usage, selectors) for provider, model in _sellers(args, book)
+        ]
     except (UnknownTierError, UsageError) as error:
         return _fail(error)
+    answer = next((found for found in answers if isinstance(found, Price)), answers[0])
     _say(_price_lines(answer, at) if isinstance(answer, Price) else _unpriced_lines(answer))
     return OK if isinstance(answer, Price) else FOUND
+
+
+def _sellers(args: argparse.Namespace, book: PriceBook) -> list[tuple[str, str]]:
+    """Return the (provider, model) pairs that a question may mean, the likeliest first."""
+    if args.provider:
+        return [(args.provider, args.model)]
+    named, _, rest = args.model.partition("/")
+    known = (*book.catalogue.providers(), *book.overlays.provider_aliases)
+    own = [(named, rest)] if rest and named in known else []
+    return [*own, *((maker, args.model) for maker in MAKERS)]
 
 
 def run_diff(args: argparse.Namespace) -> int:

@@ -48,6 +48,20 @@ def test_show_prints_the_rates_of_what_was_served(prices):
     assert ["uncached_input", "4.00"] in [line.split() for line in out.splitlines()]
 
 
+@pytest.mark.parametrize(
+    ("words", "row"),
+    [
+        (["gpt-5.4"], "openai/gpt-5.4"),
+        (["openai/gpt-5.4"], "openai/gpt-5.4"),
+        (["gemini-2.5-flash"], "google/gemini-2.5-flash"),
+        (["bedrock/us.anthropic.claude-opus-4-8-v1:0"], "aws/regional.anthropic.claude-opus-4-8-v1:0"),
+    ],
+)
+def test_show_finds_the_seller_where_none_is_named(prices, words, row):
+    code, out, _ = prices("show", *words, "--at", "2026-11-02")
+    assert (code, out.split()[0]) == (0, row)
+
+
 def test_show_says_why_a_model_is_unpriced_and_exits_with_1(prices):
     code, out, _ = prices("show", "claude-opus-4-9", "--at", "2026-11-02")
     assert code == 1
