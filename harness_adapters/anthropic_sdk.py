@@ -91,9 +91,13 @@ def wrap_new_clients() -> Callable[[], None]:
         if not _patched:
             _patched.extend(_patch(client_class) for client_class in _client_classes())
         _users.append(object())
+    pending = [True]
 
     def undo() -> None:
         with _lock:
+            if not pending:
+                return
+            pending.clear()
             _users.pop()
             if _users:
                 return
