@@ -57,7 +57,9 @@ CLIENTS = (
     Client("litellm", ("litellm", "mcp"), ("with_litellm", "litellm_ways")),
     Client("smolagents", ("smolagents[litellm]", "mcp"), ("with_smolagents",)),
     Client("mini-swe-agent", ("mini-swe-agent", "mcp"), ("with_mini_swe_agent", "mini_swe_ways")),
-    Client("strands-agents", ("strands-agents[litellm]", "mcp"), ("with_strands",)),
+    Client(
+        "strands-agents", ("strands-agents[litellm,anthropic]", "mcp"), ("with_strands", "strands_anthropic")
+    ),
     Client("google-adk", ("google-adk", "litellm", "mcp"), ("with_google_adk",)),
 )
 
