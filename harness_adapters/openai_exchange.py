@@ -37,6 +37,9 @@ from tokenprof.types import TurnStatus
 
 PROVIDER = "openai"
 
+COMPACTION = "response.compaction"
+"""What `POST /responses/compact` answers: a call that is billed as any other."""
+
 SETTINGS = ("model", "tool_choice", "reasoning", "reasoning_effort", "text", "verbosity", "prompt_cache_key")
 
 
@@ -98,8 +101,12 @@ def call_of_response(
     requested = text_of(body.get("model"))
     prompt = prompt_of_responses(body, shaper)
     items = sequence(response.get("output"))
+    is_compaction = response.get("object") == COMPACTION
+    # A compaction gives the user's messages back; what was written is the compaction alone.
+    written = [item for item in items if not is_compaction or item.get("type") == "compaction"]
     raw = response.get("usage")
     usage = usage_from_openai_responses(raw) if isinstance(raw, Mapping) else None
+    miss, missed_tokens = _cache_miss(response.get("prompt_cache_diagnostics"))
     thread = _conversation(body)
     return Call(
         response_id=text_of(response.get("id")) or otherwise,
@@ -109,7 +116,7 @@ def call_of_response(
         usage=None if usage is None else with_fees(usage, fees_from_openai_output(items)),
         prompt=prompt.blocks,
         breakpoints=prompt.breakpoints,
-        output=output_of_responses(items, shaper),
+        output=output_of_responses(written, shaper),
         output_as_prompt=items_as_prompt(items, shaper),
         settings=_settings(body, shaper),
         selectors=Selectors(text_of(response.get("service_tier")) or None, None, None),
@@ -117,6 +124,9 @@ def call_of_response(
         continues=text_of(body.get("previous_response_id")) or thread,
         head=prompt.head,
         thread=thread,
+        replaces=is_compaction,
+        cache_miss_reason=miss,
+        cache_missed_tokens=missed_tokens,
         content={"request": body, "response": response},
     )
 
@@ -133,8 +143,18 @@ def _answer(exchange: Exchange, kind: str) -> tuple[dict[str, Any] | None, TurnS
     except orjson.JSONDecodeError:
         return None, "error"
     # Hosts that speak OpenAI's shape leave `object` out.
-    fits = isinstance(found, dict) and found.get("object", kind) == kind and not found.get("error")
+    kinds = (kind, COMPACTION) if kind == "response" else (kind,)
+    fits = isinstance(found, dict) and found.get("object", kind) in kinds and not found.get("error")
     return (found, "ok") if fits else (None, "error")
+
+
+def _cache_miss(diagnostics: object) -> tuple[str | None, int | None]:
+    """Return the provider's own reason for a cache miss and the tokens it names; None where it gives none."""
+    told = mapping(diagnostics)
+    if told.get("type") != "cache_miss":
+        return None, None
+    tokens = told.get("cache_missed_tokens")
+    return text_of(told.get("reason")) or None, tokens if isinstance(tokens, int) else None
 
 
 def _settings(body: Wire, shaper: Shaper) -> dict[str, str]:

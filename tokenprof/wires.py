@@ -41,7 +41,7 @@ WIRES = (
     Wire(
         "openai",
         "openai_exchange",
-        re.compile(r"/(chat/completions|responses)$"),
+        re.compile(r"/(chat/completions|responses|responses/compact)$"),
         "OPENAI_BASE_URL",
         "https://api.openai.com/v1",
     ),

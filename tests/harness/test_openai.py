@@ -12,9 +12,11 @@ import openai
 import pytest
 
 import tokenprof
+from tokenprof.harness_adapters.openai_exchange import call_of_response
 from tokenprof.ledger import Ledger, build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.read import read
+from tokenprof.record.shape import Shaper
 from tokenprof.testing import OpenAILoopback, Reply
 
 BOOK = default_book()
@@ -265,3 +267,103 @@ def test_an_answer_of_several_items_is_sized_as_one(tmp_path: Path) -> None:
     for block, truth in zip(ledger.run.prompts()[-1], provider.billed[-1].blocks, strict=True):
         size = sizes[block.digest]
         assert size.low <= truth.tokens <= size.high, (block.name, truth.tokens, size)
+
+
+def test_a_compaction_is_billed_as_the_call_that_it_is_and_the_history_goes_on_from_it(
+    tmp_path: Path,
+) -> None:
+    """openai/openai-agents-python#4434: the turns were counted, and the compaction between them was not."""
+    path = tmp_path / "run.jsonl"
+    provider = OpenAILoopback([Reply.text("found it " * 20)] * 6)
+    with provider, tokenprof.profile(path), openai.OpenAI(api_key="x", base_url=provider.url) as client:
+        items: list[Any] = []
+
+        def ask(number: int) -> None:
+            items.append({"role": "user", "content": f"question {number}: " + "some words " * 60})
+            answer = client.responses.create(model=MODEL, instructions="You are a clerk.", input=items)
+            items.extend(item.model_dump(exclude_none=True) for item in answer.output)
+
+        for number in range(3):
+            ask(number)
+        compacted = client.responses.compact(model=MODEL, input=items, instructions="You are a clerk.")
+        # The SDK's own types know no user's message in an output.
+        items = [item.model_dump(exclude_none=True, warnings=False) for item in compacted.output]
+        for number in range(3, 5):
+            ask(number)
+    ledger = ledger_of(path)
+    assert len(provider.billed) == 6
+    assert [turn.id for turn in ledger.run.turns] == [call.response_id for call in provider.billed]
+    total = sum((usd for usd in ledger.billed_usd if usd is not None), Decimal(0))
+    assert total == by_hand(provider)
+    compaction, after = ledger.run.turns[3], ledger.run.prompts()[4]
+    assert [block.kind for block in compaction.output] == ["output"]
+    assert [block.kind for block in after] == ["system", "user", "user", "user", "summary", "user"]
+    assert {turn.context for turn in ledger.run.turns} == {compaction.context}
+    assert [turn.compacted for turn in ledger.run.turns] == [False] * 4 + [True, False]
+
+
+def test_tools_that_a_search_brings_in_stand_where_it_brought_them_and_cost_nothing_before(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "run.jsonl"
+    deferred = {
+        "type": "function",
+        "name": "send",
+        "description": "Send a mail. " * 40,
+        "defer_loading": True,
+    }
+    tools: Any = [{"type": "tool_search"}, {**deferred, "parameters": {}}]
+    loaded = {key: value for key, value in tools[1].items() if key != "defer_loading"}
+    found: Any = [
+        {
+            "type": "tool_search_call",
+            "call_id": "call_1",
+            "arguments": {"query": "mail"},
+            "status": "completed",
+        },
+        {"type": "tool_search_output", "call_id": "call_1", "tools": [loaded], "status": "completed"},
+    ]
+    question: Any = {"role": "user", "content": "send it"}
+    with OpenAILoopback([Reply.text("yes")] * 2) as provider, tokenprof.profile(path):
+        client = openai.OpenAI(api_key="x", base_url=provider.url)
+        client.responses.create(model=MODEL, input=[question], tools=tools)
+        client.responses.create(model=MODEL, input=[question, *found], tools=tools)
+        client.close()
+    before, after = read([path]).prompts()
+    assert [(block.name, block.deferred, block.section) for block in before if block.kind == "tool"] == [
+        ("tool_search", False, "tools"),
+        ("send", True, "tools"),
+    ]
+    assert [(block.name, block.deferred, block.section) for block in after if block.kind == "tool"] == [
+        ("tool_search", False, "tools"),
+        ("send", False, "messages"),
+    ]
+
+
+def test_a_conversation_gives_back_what_was_said_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    with OpenAILoopback([Reply.text("yes")] * 2) as provider, tokenprof.profile(path):
+        client = openai.OpenAI(api_key="x", base_url=provider.url)
+        for said in ("one", "two"):
+            client.responses.create(model=MODEL, instructions="Be brief.", input=said, conversation="conv_1")
+        client.close()
+    first, second = read([path]).prompts()
+    assert [block.kind for block in first] == ["system", "user"]
+    assert [block.kind for block in second] == ["system", "user", "assistant", "user"]
+
+
+def test_the_providers_own_reason_for_a_miss_is_kept(tmp_path: Path) -> None:
+    shaper = Shaper()
+    miss = {"type": "cache_miss", "reason": "tools_changed", "cache_missed_tokens": 1200}
+    answer = {
+        "id": "resp_1",
+        "object": "response",
+        "model": MODEL,
+        "output": [],
+        "prompt_cache_diagnostics": miss,
+    }
+    call = call_of_response({"model": MODEL, "input": "hello"}, answer, "ok", shaper, otherwise="")
+    assert (call.cache_miss_reason, call.cache_missed_tokens) == ("tools_changed", 1200)
+    hit = {**answer, "prompt_cache_diagnostics": {"type": "cache_hit"}}
+    call = call_of_response({"model": MODEL, "input": "hello"}, hit, "ok", shaper, otherwise="")
+    assert (call.cache_miss_reason, call.cache_missed_tokens) == (None, None)

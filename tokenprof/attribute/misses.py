@@ -26,7 +26,11 @@ PROVIDER_CAUSES = {
     "system_changed": "changed",
     "tools_changed": "changed",
     "messages_changed": "changed",
+    "input_changed": "changed",
+    "text_format_changed": "changed",
+    "context_compacted": "changed",
 }
+"""Causes that providers name, in our terms. A changed setting is no change of a block: it has no name here."""
 
 
 @dataclass(frozen=True, slots=True)

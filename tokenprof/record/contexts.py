@@ -61,6 +61,7 @@ class ContextTracker:
                 parent = nearest
             else:
                 context = nearest
+                compacted = _is_summed_up(keys, nearest.keys, shared, blocks)
         else:
             context = self._rewritten(keys[messages_from:], blocks, agent)
             compacted = context is not None and len(keys) < len(context.keys)
@@ -105,6 +106,16 @@ def _shared_prefix(ours: list[str], theirs: list[str]) -> int:
         if our != their:
             return index
     return min(len(ours), len(theirs))
+
+
+def _is_summed_up(ours: list[str], theirs: list[str], shared: int, blocks: Sequence[Block]) -> bool:
+    """Whether a prompt has dropped answers of a history for a summary that the history did not have."""
+    dropped_answers = any(key.endswith("assistant") for key in set(theirs[shared:]).difference(ours[shared:]))
+    known = set(theirs)
+    return dropped_answers and any(
+        block.kind == "summary" and key not in known
+        for key, block in zip(ours[shared:], blocks[shared:], strict=True)
+    )
 
 
 def _is_branch(ours: list[str], theirs: list[str], shared: int) -> bool:

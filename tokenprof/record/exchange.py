@@ -58,7 +58,8 @@ class Call:
 
     `continues` is the id of the response whose prompt and output the provider itself puts in front
     of this prompt (a server-side thread), behind the first `head` blocks, which are sent anew each time.
-    `thread` is a name under which the provider holds all that was said (a conversation).
+    `thread` is a name under which the provider holds all that was said (a conversation). `replaces` says that
+    the answer stands for all that was said before it (a compaction).
     """
 
     response_id: str | None
@@ -76,6 +77,7 @@ class Call:
     continues: str | None = None
     head: int = 0
     thread: str | None = None
+    replaces: bool = False
     cache_miss_reason: str | None = None
     cache_missed_tokens: int | None = None
     content: Mapping[str, Any] | None = None

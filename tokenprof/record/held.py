@@ -37,7 +37,7 @@ class HeldHistories:
 
     def remember(self, call: Call) -> None:
         """Note what was said up to and with a completed call's answer."""
-        said = call.prompt[call.head :] + call.output_as_prompt
+        said = call.output_as_prompt if call.replaces else call.prompt[call.head :] + call.output_as_prompt
         for name in (call.response_id, call.thread):
             if name:
                 self._known[name] = said

@@ -28,6 +28,7 @@ from tokenprof.testing.billing import Counted, Tokenizer, toktok_count
 from tokenprof.testing.openai_counting import INHERITED, OpenAICounter
 from tokenprof.testing.openai_replies import (
     chat_chunks,
+    compaction_body,
     completion_body,
     openai_error,
     response_body,
@@ -37,6 +38,7 @@ from tokenprof.testing.provider import Script, WireCall
 from tokenprof.testing.replies import Reply, frame
 
 Wire = Mapping[str, Any]
+Kind = Literal["chat", "response", "compaction"]
 
 DONE = b"data: [DONE]\n\n"
 HEAD_KINDS = ("tool", "output_schema")
@@ -215,18 +217,22 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer a call of either API."""
         body = orjson.loads(self.rfile.read(int(self.headers["content-length"])))
         path = urlsplit(self.path).path
-        if path in ("/v1/chat/completions", "/v1/responses"):
-            self._answer(self.server.provider, body, chat=path.endswith("completions"))
+        if path in ("/v1/chat/completions", "/v1/responses", "/v1/responses/compact"):
+            kind: Kind = "chat" if path.endswith("completions") else "response"
+            self._answer(self.server.provider, body, "compaction" if path.endswith("compact") else kind)
         else:
             self._fail(404, f"the loopback provider has no {path}")
 
-    def _answer(self, provider: OpenAILoopback, body: Wire, *, chat: bool) -> None:
+    def _answer(self, provider: OpenAILoopback, body: Wire, kind: Kind) -> None:
+        chat = kind == "chat"
         reply, at_s = provider.next_reply(body), provider.clock()
         time.sleep(reply.delay_s)
         status, why = reply.status, "scripted failure"
         if status == 200:
             try:
                 whole, blocks = provider.answer(body, reply, chat=chat)
+                if kind == "compaction":
+                    whole = compaction_body(whole, body.get("input"))
             except LookupError as error:
                 status, why = 400, str(error)
         if status != 200:

@@ -151,6 +151,37 @@ def _filled(item: Wire) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return {**item, "status": "in_progress", holder: []}, events
 
 
+def compaction_body(response: Wire, given: object) -> dict[str, Any]:
+    """Return what a compaction answers: the user's messages, then one sealed item for the rest."""
+    items = given if isinstance(given, list) else [{"role": "user", "content": given or ""}]
+    kept = [
+        {
+            "type": "message",
+            "id": f"msg_kept_{at}",
+            "status": "completed",
+            "role": "user",
+            "content": _parts(item),
+        }
+        for at, item in enumerate(items)
+        if item.get("role") == "user"
+    ]
+    said = "".join(part["text"] for item in response["output"] for part in item.get("content", ()))
+    sealed = base64.b64encode(said.encode()).decode()
+    item = {"type": "compaction", "id": f"cmp_{response['id'][5:]}", "encrypted_content": sealed}
+    return {
+        "id": response["id"],
+        "object": "response.compaction",
+        "created_at": CREATED_AT,
+        "output": [*kept, item],
+        "usage": response["usage"],
+    }
+
+
+def _parts(message: Wire) -> list[dict[str, Any]]:
+    content = message["content"]
+    return [{"type": "input_text", "text": content}] if isinstance(content, str) else list(content)
+
+
 def openai_error(status: int, message: str) -> dict[str, Any]:
     """Return an error in the provider's shape."""
     kind = ERROR_TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
