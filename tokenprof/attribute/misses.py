@@ -30,7 +30,7 @@ PROVIDER_CAUSES = {
     "text_format_changed": "changed",
     "context_compacted": "changed",
 }
-"""Causes that providers name, in our terms. A changed setting is no change of a block: it has no name here."""
+"""Causes that providers name, in our terms. A changed setting is no change of a block, and has none."""
 
 
 @dataclass(frozen=True, slots=True)
