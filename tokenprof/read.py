@@ -13,6 +13,8 @@ from tokenprof.record import reader as own
 from tokenprof.types import Run, Turn
 
 LISTED_FILES = 5
+NOT_LOGS = frozenset({"node_modules", ".git", ".venv", "site-packages"})
+"""Folders that hold thousands of other JSON files, and no logs."""
 TOLD_WITHIN_S = 60.0
 """A transcript tells of a response so soon after it was recorded, beyond the time that it took."""
 
@@ -138,6 +140,8 @@ def _files_below(folder: Path, warnings: list[str]) -> list[tuple[Path, Transcri
     endings = tuple(suffixes())
     for path in sorted(folder.rglob("*")):
         if not path.name.endswith(endings) or not path.is_file():
+            continue
+        if NOT_LOGS.intersection(path.relative_to(folder).parts):
             continue
         try:
             found.append((path, reader_of(path)))

@@ -197,6 +197,8 @@ def test_protobuf_without_its_package_and_a_cut_file_are_errors_that_tell_the_wa
 
 def test_json_of_no_known_kind_is_unknown_and_left_out_of_a_folder_in_silence(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{\n "name": "something"\n}\n')
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules" / "notes.jsonl").write_text('{"a": 1}\n')
     with pytest.raises(InputError, match=r"package\.json:1: of no format that tokenprof knows"):
         read([tmp_path / "package.json"])
     copy = tmp_path / "result.json"
