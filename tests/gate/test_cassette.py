@@ -11,8 +11,10 @@ import anthropic
 import openai
 import pytest
 
+import tokenprof
 from tokenprof.errors import InputError
-from tokenprof.testing import Cassette, CassetteMismatchError, LoopbackProvider, Reply
+from tokenprof.read import read
+from tokenprof.testing import Cassette, CassetteMismatchError, LoopbackProvider, OpenAILoopback, Reply
 from tokenprof.testing.cassette import differences
 
 
@@ -143,6 +145,33 @@ def test_the_format_of_the_provider_does_not_matter(tmp_path: Path) -> None:
             model="gpt-5.4", messages=[{"role": "user", "content": "hello"}]
         )
     assert answer.choices[0].message.content == "hi"
+
+
+def test_an_openai_loop_on_tape_costs_what_it_cost(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+
+    def loop(url: str, recording: Path) -> None:
+        messages: list[Any] = [{"role": "system", "content": "You are a clerk. " * 400}]
+        with tokenprof.profile(recording), openai.OpenAI(api_key="sk-secret", base_url=url) as client:
+            for number in range(3):
+                messages.append({"role": "user", "content": f"question {number}"})
+                answer = client.chat.completions.create(model="gpt-5.4", messages=messages)
+                messages.append({"role": "assistant", "content": answer.choices[0].message.content})
+
+    live, replayed = tmp_path / "live.jsonl", tmp_path / "replayed.jsonl"
+    with OpenAILoopback([Reply.text("yes")] * 3) as provider:
+        with Cassette(path, upstream=provider.url, record=True) as tape:
+            loop(tape.url, live)
+        billed = [call.usage for call in provider.billed]
+    with Cassette(path, record=False) as tape:
+        loop(tape.url, replayed)
+    first, second = read([live]), read([replayed])
+    assert [turn.usage for turn in first.turns] == [turn.usage for turn in second.turns]
+    assert [turn.usage.input_tokens for turn in second.turns if turn.usage] == [
+        usage["prompt_tokens"] for usage in billed if usage
+    ]
+    assert second.turns[-1].usage is not None
+    assert second.turns[-1].usage.cache_read_tokens > 1024
 
 
 def test_a_missing_or_damaged_tape_says_how_to_record(tmp_path: Path) -> None:
