@@ -1,7 +1,8 @@
 """Messages as OpenTelemetry's GenAI conventions carry them in span attributes, as blocks of the context.
 
 `gen_ai.input.messages`, `gen_ai.system_instructions`, `gen_ai.tool.definitions` and `gen_ai.output.messages`
-are JSON in a text, and are there only where an emitter was told to capture content.
+are JSON in a text, and are there only where an emitter was told to capture content. OpenInference keeps the
+raw request and answer.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Any
 import orjson
 
 from tokenprof.harness_adapters.openai_exchange import call_of_completion
+from tokenprof.harness_adapters.wire_shapes import call_of
 from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of
+from tokenprof.pricing.usage import UsageError
 from tokenprof.record.exchange import Call
 from tokenprof.record.shape import Shaper, json_text
 
@@ -24,6 +27,9 @@ def call_of_content(attributes: Wire, model: str, shaper: Shaper, identity: str)
 
     Where they hold no messages, the prompt is one block that stands for all of it.
     """
+    raw = _raw_call(attributes, shaper, identity)
+    if raw is not None:
+        return raw
     sent = sequence(_opened(attributes, "gen_ai.input.messages"))
     messages = [chat for message in sent for chat in _chat_messages(message)]
     system = sequence(_opened(attributes, "gen_ai.system_instructions"))
@@ -57,9 +63,25 @@ def _tool(tool: Wire) -> Wire:
     return {"type": "function", "function": {**tool, **({"parameters": schema} if schema else {})}}
 
 
-def is_captured(attributes: Wire) -> bool:
-    """Whether a span holds the messages of its call."""
-    return bool(_opened(attributes, "gen_ai.input.messages"))
+def response_id(attributes: Wire) -> str | None:
+    """Return the id of the answer that OpenInference kept whole; None where it did not."""
+    raw = _raw(attributes)
+    return text_of(raw[1].get("id")) or None if raw else None
+
+
+def _raw(attributes: Wire) -> tuple[Wire, Wire] | None:
+    """Return the request and the answer as OpenInference keeps them (`input.value`, `output.value`)."""
+    request, answer = (mapping(_opened(attributes, f"{name}.value")) for name in ("input", "output"))
+    return (request, answer) if request and answer else None
+
+
+def _raw_call(attributes: Wire, shaper: Shaper, identity: str) -> Call | None:
+    raw = _raw(attributes)
+    try:
+        return call_of(*raw, shaper, otherwise=identity) if raw else None
+    except UsageError:
+        # The span's own counts are what is read of it.
+        return None
 
 
 def _chat_messages(message: Wire) -> Iterator[dict[str, Any]]:

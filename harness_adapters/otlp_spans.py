@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tokenprof.harness_adapters.otel_content import call_of_content, is_captured
+from tokenprof.harness_adapters.otel_content import call_of_content, response_id
 from tokenprof.harness_adapters.sellers import seller_by_name
 from tokenprof.json_lines import read_json_lines
 from tokenprof.pricing.normalise_telemetry import (
@@ -171,18 +171,30 @@ def _logged(seen: _Seen, shaper: Shaper, warnings: list[str]) -> LoggedCall | No
     model = _first(attributes, "gen_ai.response.model", "llm.model_name", "model") or requested
     if model is None:
         return None
-    identity = _first(attributes, "gen_ai.response.id", "llm.response.id") or seen.id
+    identity = (
+        _first(attributes, "gen_ai.response.id", "llm.response.id") or response_id(attributes) or seen.id
+    )
     said = _first(attributes, "gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
     call = call_of_content(attributes, requested or model, shaper, identity)
+    captured = any(block.kind != "unattributed" for block in call.prompt)
     return LoggedCall(
-        replace(call, model=model, usage=usage, selectors=_selectors(attributes)),
+        replace(call, model=model, usage=_finer(call.usage, usage), selectors=_selectors(attributes)),
         provider=seller_by_name(said or "", model),
         started_at=datetime.fromtimestamp(seen.started_ns / 1e9, UTC),
         duration_s=max(seen.ended_ns - seen.started_ns, 0) / 1e9,
-        group=(_first(attributes, "gen_ai.conversation.id", "session.id") or seen.trace)[:8],
+        # Each call may be a trace of its own; where content is there, it tells histories apart.
+        group=(
+            _first(attributes, "gen_ai.conversation.id", "session.id") or ("" if captured else seen.trace)
+        )[:8],
         agent=_first(attributes, "gen_ai.agent.name"),
-        is_one_history=not is_captured(attributes),
+        is_one_history=not captured,
     )
+
+
+def _finer(raw: Usage | None, told: Usage | None) -> Usage | None:
+    """Return a raw answer's usage where it says the same as the span and splits its cache writes."""
+    same = raw is not None and told is not None and raw.input_tokens == told.input_tokens
+    return raw if same else told
 
 
 def _selectors(attributes: Wire) -> Selectors:

@@ -2,12 +2,14 @@
 
 import json
 from decimal import Decimal
+from pathlib import Path
 
 from tokenprof.pricing.book import default_book
 from tokenprof.read import read
 from tokenprof.report.build import report_of
 
 BOOK = default_book()
+LOGS = Path(__file__).parent.parent / "data" / "logs" / "otlp_spans"
 BEGAN = 1_790_000_000_000_000_000
 
 
@@ -121,3 +123,13 @@ def test_a_file_without_counts_says_so(tmp_path):
     run = read([path])
     assert run.turns == ()
     assert any("no span with token counts" in warning for warning in run.warnings)
+
+
+def test_captured_content_makes_one_history_of_calls_that_are_traces_of_their_own():
+    for name in ("openinference", "traceloop"):
+        run = read([LOGS / f"{name}.jsonl"])
+        assert len({turn.context for turn in run.turns}) == 1
+        kinds = [block.kind for block in run.prompts()[-1]]
+        assert kinds[:3] == ["tool", "system", "user"]
+        assert {"assistant", "tool_call", "tool_result"} <= set(kinds)
+        assert all(turn.id.startswith("msg_") for turn in run.turns)
