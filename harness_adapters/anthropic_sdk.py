@@ -8,7 +8,6 @@ to be read is observed by passing its bytes on as they come; nothing is read ahe
 from __future__ import annotations
 
 import inspect
-import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,9 @@ import anthropic
 from anthropic import Middleware
 
 from tokenprof.harness_adapters.anthropic_exchange import PROVIDER, interpret
-from tokenprof.harness_adapters.observed_response import Attempt
+from tokenprof.harness_adapters.attempt import Attempt
+from tokenprof.harness_adapters.httpx_response import observe
+from tokenprof.harness_adapters.patched_methods import PatchedMethods, Replacement
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.shape import canonical
 from tokenprof.record.span import start_span
@@ -50,7 +51,7 @@ class TokenprofMiddleware(Middleware):
         except BaseException as error:
             attempt.broken(error)
             raise
-        attempt.observe(getattr(response, "http_response", None))
+        observe(attempt, getattr(response, "http_response", None))
         return response
 
     async def handle_async(self, request: APIRequest, call_next: AsyncCallNext) -> Any:
@@ -64,7 +65,7 @@ class TokenprofMiddleware(Middleware):
         except BaseException as error:
             attempt.broken(error)
             raise
-        attempt.observe(getattr(response, "http_response", None))
+        observe(attempt, getattr(response, "http_response", None))
         return response
 
 
@@ -87,32 +88,7 @@ def wrap_new_clients() -> Callable[[], None]:
     (Bedrock, Vertex, Foundry, …) are covered. Profiles may overlap; the last to end gives the
     constructors back.
     """
-    with _lock:
-        if not _patched:
-            _patched.extend(_patch(client_class) for client_class in _client_classes())
-        _users.append(object())
-    pending = [True]
-
-    def undo() -> None:
-        with _lock:
-            if not pending:
-                return
-            pending.clear()
-            _users.pop()
-            if _users:
-                return
-            for client_class, original, replacement in _patched:
-                # Another tool may have wrapped the constructor since; its work is left alone.
-                if client_class.__dict__.get("__init__") is replacement:
-                    client_class.__init__ = original  # type: ignore[misc]
-            _patched.clear()
-
-    return undo
-
-
-_lock = threading.Lock()
-_patched: list[tuple[type, Any, Any]] = []
-_users: list[object] = []
+    return _patched.apply()
 
 
 def _client_classes() -> list[type]:
@@ -127,11 +103,11 @@ def _client_classes() -> list[type]:
     ]
 
 
-def _patch(client_class: type) -> tuple[type, Any, Any]:
-    original = client_class.__dict__["__init__"]
-    replacement = _constructor_with_middleware(original)
-    client_class.__init__ = replacement  # type: ignore[misc]
-    return client_class, original, replacement
+def _replacements() -> list[Replacement]:
+    return [(client_class, "__init__", _constructor_with_middleware) for client_class in _client_classes()]
+
+
+_patched = PatchedMethods(_replacements)
 
 
 def _client_bases() -> tuple[type, ...]:

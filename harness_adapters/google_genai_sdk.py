@@ -1,14 +1,12 @@
-"""The `google-genai` SDK: its HTTP clients, on `httpx2` or `httpx`, seen where their bytes pass that library.
-
-With `aiohttp` installed the SDK may take that for asynchronous calls instead; those are not seen, and
-`HttpOptions(httpx_async_client=...)` brings them back.
-"""
+"""The `google-genai` SDK: its clients of `httpx2`, `httpx` and `aiohttp`, seen where their bytes pass."""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
-from tokenprof.harness_adapters.http_calls import wrap_http_client
+from tokenprof.harness_adapters.httpx_calls import wrap_http_client
+from tokenprof.harness_adapters.patched_methods import marked
 
 
 def wrap(client: Any) -> Any:
@@ -22,4 +20,22 @@ def wrap(client: Any) -> Any:
         )
     for http_client in filter(None, found):
         wrap_http_client(http_client)
+    _wrap_sessions(api_client)
     return client
+
+
+def _wrap_sessions(api_client: Any) -> None:
+    """Have the `aiohttp` sessions seen that a client makes with its first call in each event loop."""
+    session_here = getattr(api_client, "_get_aiohttp_session", None)
+    if session_here is None or getattr(session_here, "is_tokenprof", False):
+        return
+
+    async def observed_session_here() -> Any:
+        session = await session_here()
+        wire = importlib.import_module("tokenprof.harness_adapters.aiohttp_wire")
+        # Google's own authorised session is none of aiohttp's; it uses one, which a profile sees.
+        if isinstance(session, wire.aiohttp.ClientSession):
+            wire.wrap(session)
+        return session
+
+    api_client._get_aiohttp_session = marked(observed_session_here, session_here)

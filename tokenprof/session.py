@@ -26,11 +26,13 @@ SDK_ADAPTERS = {
     "google": "tokenprof.harness_adapters.google_genai_sdk",
     "httpx": "tokenprof.harness_adapters.httpx_wire",
     "httpx2": "tokenprof.harness_adapters.httpx2_wire",
+    "aiohttp": "tokenprof.harness_adapters.aiohttp_wire",
+    "botocore": "tokenprof.harness_adapters.botocore_wire",
 }
 """Top-level package of a client's class → the adapter that wraps it."""
 
-WATCHED = ("anthropic", "httpx", "httpx2")
-"""Those of them whose new clients a profile sees by itself; `openai` and `google` use the last two."""
+WATCHED = ("anthropic", "httpx", "httpx2", "aiohttp", "botocore")
+"""Those of them whose new clients a profile sees by itself; `openai` and `google` use them."""
 
 RUN_VARIABLE = "TOKENPROF_RUN"
 METRICS_VARIABLE = "TOKENPROF_METRICS"

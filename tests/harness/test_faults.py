@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import anthropic
 import httpx
 import httpx2
@@ -31,6 +32,7 @@ FAULTS: dict[str, list[Reply]] = {
     "500, then an answer": [Reply.error(500), TEXT],
     "400": [Reply.error(400)],
     "cut at once": [TEXT.cut(0)] * 2,
+    "cut before a word": [TEXT.cut(2)] * 2,
     "cut": [TEXT.cut(4)] * 2,
     "an error in the stream": [replace(TEXT, error_after_events=4)] * 2,
     "no usage": [replace(TEXT, without_usage=True)],
@@ -119,12 +121,33 @@ def openai_responses_async(url: str, seen: Seen) -> None:
 
 
 Client = tuple[Callable[[str, Seen], None], type[LoopbackProvider] | type[OpenAILoopback]]
+
+
+def aiohttp_by_hand(url: str, seen: Seen) -> None:
+    async def ask() -> None:
+        body = {"model": "claude-opus-4-8", "max_tokens": 9, "messages": MESSAGES, "stream": True}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{url}/v1/messages", json=body) as response,
+        ):
+            seen.append((response.status, response.headers.get("content-type")))
+            pieces = []
+            try:
+                async for piece in response.content.iter_any():
+                    pieces.append(piece)
+            finally:
+                seen.append(told(b"".join(pieces).decode()))
+
+    asyncio.run(ask())
+
+
 CLIENTS: dict[str, Client] = {
     "anthropic": (anthropic_whole, LoopbackProvider),
     "anthropic, streamed": (anthropic_stream, LoopbackProvider),
     "anthropic, asynchronous": (anthropic_async, LoopbackProvider),
     "httpx": (by_hand(httpx), LoopbackProvider),
     "httpx2": (by_hand(httpx2), LoopbackProvider),
+    "aiohttp": (aiohttp_by_hand, LoopbackProvider),
     "openai, chat": (openai_chat, OpenAILoopback),
     "openai, chat streamed": (openai_chat_stream, OpenAILoopback),
     "openai, responses, asynchronous": (openai_responses_async, OpenAILoopback),

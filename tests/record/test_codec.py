@@ -10,6 +10,7 @@ from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
 from tokenprof.record import codec
 from tokenprof.record.otlp import decode_attributes, encode_attributes
+from tokenprof.record.shape import Shaper
 from tokenprof.types import Block, Breakpoint, Child, Features
 
 
@@ -35,6 +36,22 @@ def test_a_block_comes_back_whole_and_its_features_are_written_once() -> None:
     assert "features" in first
     assert "features" not in again
     assert decoder.decode(first) == decoder.decode(again) == (made_block("search"),)
+
+
+@given(
+    st.sampled_from([None, "", "a thought", "1 2 3\n"]),
+    st.sampled_from(
+        [{}, {"type": "thinking", "thinking": ""}, {"type": "image", "source": {"data": "aGk="}}]
+    ),
+    st.lists(st.tuples(st.text(max_size=3), st.text(max_size=3)), max_size=2),
+)
+def test_a_block_of_any_content_comes_back_whole(
+    text: str | None, content: dict[str, object], children: list[tuple[str, str]]
+) -> None:
+    block = Shaper(b"key").block(
+        "thinking", "thinking", content, text=text, children=children, fields=["type"]
+    )
+    assert codec.BlockDecoder().decode(codec.BlockEncoder().encode([block])) == (block,)
 
 
 def test_a_keyframe_repeats_the_features() -> None:

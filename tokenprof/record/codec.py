@@ -72,7 +72,8 @@ class BlockDecoder:
         identity = record["digest"]
         if "features" in record:
             self._known[identity] = (
-                Features(**record["features"]),
+                # A zero is not written, not even that of a text of no length.
+                Features(**{"version": 0, "bytes": 0, **record["features"]}),
                 record.get("fields", {}),
                 tuple(Child(name, digest, tokens) for name, digest, tokens in record.get("children", ())),
             )

@@ -16,7 +16,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-PACKAGES = ("anthropic", "httpx", "httpx2")
+PACKAGES = ("anthropic", "httpx", "httpx2", "aiohttp", "botocore")
 """Those whose clients adapters see."""
 
 

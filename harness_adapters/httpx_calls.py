@@ -1,4 +1,4 @@
-"""Model calls where their bytes pass an HTTP library (`httpx`, `httpx2`), whoever makes them.
+"""Model calls where their bytes pass `httpx` or `httpx2`, whoever makes them.
 
 LiteLLM makes its HTTP calls itself, and its loggers tell of a streamed call afterwards, from another
 thread and without the provider's ids. The `openai` SDK has no middleware. Taken where the bytes pass, every
@@ -9,27 +9,15 @@ to its own adapter as far as it takes middleware, so that none is seen twice.
 from __future__ import annotations
 
 import importlib
-import sys
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
-from tokenprof.harness_adapters.observed_response import Attempt
+from tokenprof.harness_adapters.attempt import Attempt, begin, seen
+from tokenprof.harness_adapters.httpx_response import observe
 from tokenprof.harness_adapters.openai_chat import with_usage
-from tokenprof.record.exchange import Exchange
-from tokenprof.record.retries import Retries
-from tokenprof.record.span import start_span
-from tokenprof.session import active_recorder, current_agent, current_tags
-from tokenprof.wires import Wire, interpreter_of, wire_of
-
-SDK_MARK = "x-stainless-lang"
-"""A header of generated SDKs, whatever user agent a framework has given them."""
-
-ANTHROPIC_ADAPTERS = ("anthropic_exchange", "anthropic_platforms")
-
-SEEN = "tokenprof.seen"
-"""Marks a request that is being recorded, however often its client was wrapped."""
+from tokenprof.harness_adapters.patched_methods import PatchedMethods, marked
+from tokenprof.session import active_recorder
+from tokenprof.wires import wire_of
 
 
 class Library:
@@ -37,48 +25,23 @@ class Library:
 
     def __init__(self, module: Any):
         self._module = module
-        self._lock = threading.Lock()
-        self._patched: list[tuple[Any, Any, Any]] = []
-        self._users: list[object] = []
-        self._retries = Retries()
+        self._patched = PatchedMethods(
+            lambda: [
+                (module.Client, "send", self._observed),
+                (module.AsyncClient, "send", self._observed_async),
+            ]
+        )
 
     def wrap(self, client: Any) -> Any:
         """Return the same client with its model calls seen."""
         if not getattr(client.send, "is_tokenprof", False):
-            client.send = self._observer_of(type(client))(client.send)
+            is_async = isinstance(client, self._module.AsyncClient)
+            client.send = (self._observed_async if is_async else self._observed)(client.send)
         return client
 
     def wrap_new_clients(self) -> Callable[[], None]:
         """See the model calls of every client, new or old; returns what undoes it. Profiles may overlap."""
-        with self._lock:
-            if not self._patched:
-                for client_class in (self._module.Client, self._module.AsyncClient):
-                    original = client_class.send
-                    replacement = self._observer_of(client_class)(original)
-                    client_class.send = replacement
-                    self._patched.append((client_class, original, replacement))
-            self._users.append(object())
-        pending = [True]
-
-        def undo() -> None:
-            with self._lock:
-                if not pending:
-                    return
-                pending.clear()
-                self._users.pop()
-                if self._users:
-                    return
-                for client_class, original, replacement in self._patched:
-                    # Another tool may have wrapped the method since; its work is left alone.
-                    if client_class.send is replacement:
-                        client_class.send = original
-                self._patched.clear()
-
-        return undo
-
-    def _observer_of(self, client_class: type) -> Callable[[Any], Any]:
-        is_async = issubclass(client_class, self._module.AsyncClient)
-        return self._observed_async if is_async else self._observed
+        return self._patched.apply()
 
     def _observed(self, send: Any) -> Any:
         def observed_send(*args: Any, **kwargs: Any) -> Any:
@@ -87,14 +50,15 @@ class Library:
             if attempt is None:
                 return send(*args, **kwargs)
             try:
-                response = send(*args, **kwargs)
+                with seen():
+                    response = send(*args, **kwargs)
             except BaseException as error:
                 attempt.end(failure=type(error).__name__)
                 raise
-            attempt.observe(response)
+            observe(attempt, response)
             return response
 
-        return _marked(observed_send, send)
+        return marked(observed_send, send)
 
     def _observed_async(self, send: Any) -> Any:
         async def observed_send(*args: Any, **kwargs: Any) -> Any:
@@ -103,14 +67,15 @@ class Library:
             if attempt is None:
                 return await send(*args, **kwargs)
             try:
-                response = await send(*args, **kwargs)
+                with seen():
+                    response = await send(*args, **kwargs)
             except BaseException as error:
                 attempt.end(failure=type(error).__name__)
                 raise
-            attempt.observe(response)
+            observe(attempt, response)
             return response
 
-        return _marked(observed_send, send)
+        return marked(observed_send, send)
 
     def _asking_for_usage(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -146,29 +111,7 @@ class Library:
         """Take what is needed of a request; None for what is not a model call. Never raises."""
         try:
             request = self._request_of(args, kwargs)
-            wire = wire_of(request.method, request.url.path)
-            if wire is None or SEEN in request.extensions or _is_seen_by_middleware(request, wire):
-                return None
-            call, retries_taken = self._retries.attempt(
-                request.content, request.headers.get("x-stainless-retry-count", "")
-            )
-            exchange = Exchange(
-                interpret=interpreter_of(wire),
-                provider=wire.provider,
-                request=request.content,
-                started_ns=time.time_ns(),
-                call=request.headers.get("idempotency-key") or call,
-                target=request.url.path,
-                retries_taken=retries_taken,
-                agent=current_agent(),
-                tags=current_tags(),
-            )
-            recorder = active_recorder()
-            start_span(exchange, "")
-            if recorder is None and exchange.span is None:
-                return None
-            request.extensions = {**request.extensions, SEEN: True}
-            return Attempt(exchange, recorder, self._retries.ended)
+            return begin(request.method, request.url.path, request.headers, lambda: bytes(request.content))
         except Exception:  # noqa: BLE001 - the host's call goes on whatever happens to us
             return None
 
@@ -184,16 +127,3 @@ def wrap_http_client(http_client: Any) -> None:
         f"tokenprof.wrap knows clients over httpx and httpx2, not over "
         f"{type(http_client).__module__}.{type(http_client).__qualname__}."
     )
-
-
-def _marked(observed: Any, send: Any) -> Any:
-    observed.__wrapped__ = send
-    observed.is_tokenprof = True
-    return observed
-
-
-def _is_seen_by_middleware(request: Any, wire: Wire) -> bool:
-    """Whether the adapter of the `anthropic` SDK records this call: not where that has no middleware yet."""
-    if SDK_MARK not in request.headers or wire.adapter not in ANTHROPIC_ADAPTERS:
-        return False
-    return hasattr(sys.modules.get("anthropic"), "Middleware")

@@ -1,0 +1,190 @@
+"""Model calls through `aiohttp`: google-genai's asynchronous ones, aiobotocore's, hand-written ones.
+
+A call that `httpx` makes over `aiohttp` (LiteLLM's do) is seen at `httpx`, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import aiohttp
+import orjson
+
+from tokenprof.harness_adapters.attempt import Attempt, begin, seen
+from tokenprof.harness_adapters.patched_methods import PatchedMethods, marked
+from tokenprof.wires import wire_of
+
+Read = TypeVar("Read")
+
+
+def wrap(client: aiohttp.ClientSession) -> aiohttp.ClientSession:
+    """Return the same session with its model calls seen."""
+    request = client._request
+    if not getattr(request, "is_tokenprof", False):
+
+        async def observed_request(*args: Any, **kwargs: Any) -> aiohttp.ClientResponse:
+            return await _observed_request(client, request, args, kwargs)
+
+        # In Python's development mode, a session warns of attributes that are set on it.
+        object.__setattr__(client, "_request", marked(observed_request, request))
+    return client
+
+
+def wrap_new_clients() -> Callable[[], None]:
+    """See the model calls of every session, new or old; returns what undoes it. Profiles may overlap."""
+    return _patched.apply()
+
+
+def _observed(request: Any) -> Any:
+    async def observed_request(self: Any, *args: Any, **kwargs: Any) -> aiohttp.ClientResponse:
+        return await _observed_request(self, request.__get__(self), args, kwargs)
+
+    return marked(observed_request, request)
+
+
+_patched = PatchedMethods(lambda: [(aiohttp.ClientSession, "_request", _observed)])
+
+
+async def _observed_request(
+    session: aiohttp.ClientSession,
+    request: Callable[..., Awaitable[aiohttp.ClientResponse]],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> aiohttp.ClientResponse:
+    attempt = _begin(session, args, kwargs)
+    if attempt is None:
+        return await request(*args, **kwargs)
+    try:
+        with seen():
+            response = await request(*args, **kwargs)
+    except BaseException as error:
+        attempt.end(failure=type(error).__name__)
+        raise
+    is_decoded = kwargs.get("auto_decompress")
+    _observe(attempt, response, session.auto_decompress if is_decoded is None else is_decoded)
+    return response
+
+
+def _begin(session: aiohttp.ClientSession, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Attempt | None:
+    """Take what is needed of a request; None for what is not a model call. Never raises."""
+    try:
+        method, url = (*args, *(kwargs[name] for name in ("method", "str_or_url")[len(args) :]))
+        method = method.upper()
+        if wire_of(method, str(url)) is None:
+            return None
+        headers = session._prepare_headers(kwargs.get("headers"))
+        return begin(method, session._build_url(url).path, headers, lambda: _body(kwargs))
+    except Exception:  # noqa: BLE001 - the host's call goes on whatever happens to us
+        return None
+
+
+def _body(kwargs: Mapping[str, Any]) -> bytes | None:
+    data = kwargs.get("data")
+    if isinstance(data, str):
+        return data.encode()
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    return orjson.dumps(kwargs["json"]) if data is None and kwargs.get("json") is not None else None
+
+
+def _observe(attempt: Attempt, response: aiohttp.ClientResponse, is_decoded: bool) -> None:
+    """Note a response as the host reads it. Never raises."""
+    try:
+        attempt.answered(response.status, response.headers, is_decoded=is_decoded)
+        if response._body is not None:
+            attempt.whole(response._body)
+            return
+        attempt.watch()
+        response.content = ObservedContent(response.content, attempt)  # type: ignore[assignment]
+    except Exception as error:  # noqa: BLE001 - the host's call goes on whatever happens to us
+        attempt.end(failure=type(error).__name__)
+
+
+class ObservedContent:
+    """Stands in for a response's `StreamReader`: shows each piece that is read of it to an attempt."""
+
+    def __init__(self, inner: aiohttp.StreamReader, attempt: Attempt):
+        self._inner = inner
+        self._attempt = attempt
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """The class that it stands in for."""
+        return type(self._inner)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def read(self, n: int = -1) -> bytes:
+        """Read up to `n` bytes, all there will be if that is -1."""
+        return self._passed(await self._reading(self._inner.read(n)))
+
+    async def readany(self) -> bytes:
+        """Read what is there."""
+        return self._passed(await self._reading(self._inner.readany()))
+
+    async def readexactly(self, n: int) -> bytes:
+        """Read `n` bytes."""
+        return self._passed(await self._reading(self._inner.readexactly(n)))
+
+    async def readline(self, **limits: Any) -> bytes:
+        """Read a line."""
+        return self._passed(await self._reading(self._inner.readline(**limits)))
+
+    async def readuntil(self, separator: bytes = b"\n", **limits: Any) -> bytes:
+        """Read up to a separator."""
+        return self._passed(await self._reading(self._inner.readuntil(separator, **limits)))
+
+    async def readchunk(self) -> tuple[bytes, bool]:
+        """Read what is there; also says whether a chunk of the transfer ends with it."""
+        data, ends = await self._reading(self._inner.readchunk())
+        return self._passed(data), ends
+
+    def read_nowait(self, n: int = -1) -> bytes:
+        """Read up to `n` bytes of what is there."""
+        return self._passed(self._inner.read_nowait(n))
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _until_empty(self.readline)
+
+    def iter_chunked(self, n: int) -> AsyncIterator[bytes]:
+        """Yield pieces of up to `n` bytes."""
+        return _until_empty(lambda: self.read(n))
+
+    def iter_any(self) -> AsyncIterator[bytes]:
+        """Yield what is there, as it comes."""
+        return _until_empty(self.readany)
+
+    async def iter_chunks(self) -> AsyncIterator[tuple[bytes, bool]]:
+        """Yield what is there, and whether a chunk of the transfer ends with it."""
+        while (piece := await self.readchunk()) != (b"", False):
+            yield piece
+
+    def set_exception(self, *args: Any, **kwargs: Any) -> None:
+        """Have what is read from now on fail: `aiohttp` does so with a response that is let go of."""
+        self._inner.set_exception(*args, **kwargs)
+        self._attempt.end()
+
+    async def _reading(self, reading: Awaitable[Read]) -> Read:
+        try:
+            return await reading
+        except asyncio.CancelledError:
+            # A reader may give up waiting and ask again.
+            raise
+        except BaseException as error:
+            self._attempt.broken(error)
+            raise
+
+    def _passed(self, data: bytes) -> bytes:
+        if data:
+            self._attempt.take(data)
+        if self._inner.at_eof():
+            self._attempt.end(complete=True)
+        return data
+
+
+async def _until_empty(read: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:
+    while data := await read():
+        yield data

@@ -1,0 +1,179 @@
+"""Model calls of `boto3` and whatever else sends them through `botocore`: Bedrock's Converse and InvokeModel.
+
+`aiobotocore` sends its calls through `aiohttp` or `httpx`, and they are seen there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.httpsession import URLLib3Session
+
+from tokenprof.harness_adapters.attempt import Attempt, begin, seen
+from tokenprof.harness_adapters.patched_methods import PatchedMethods, marked
+
+
+def wrap(client: Any) -> Any:
+    """Return the same client of `boto3` with its model calls seen. Raises TypeError for any other."""
+    session = getattr(getattr(client, "_endpoint", None), "http_session", None)
+    if not isinstance(session, URLLib3Session):
+        raise TypeError(
+            f"tokenprof.wrap knows the clients of boto3, not {type(client).__module__}."
+            f"{type(client).__qualname__}."
+        )
+    if not getattr(session.send, "is_tokenprof", False):
+        send = session.send
+        session.send = marked(lambda request: _observed_send(send, request), send)
+    return client
+
+
+def wrap_new_clients() -> Callable[[], None]:
+    """See the model calls of every client, new or old; returns what undoes it. Profiles may overlap."""
+    return _patched.apply()
+
+
+def _observed(send: Any) -> Any:
+    def observed_send(self: Any, request: Any) -> Any:
+        return _observed_send(send.__get__(self), request)
+
+    return marked(observed_send, send)
+
+
+_patched = PatchedMethods(lambda: [(URLLib3Session, "send", _observed)])
+
+
+def _observed_send(send: Callable[[Any], Any], request: Any) -> Any:
+    attempt = _begin(request)
+    if attempt is None:
+        return send(request)
+    try:
+        with seen():
+            response = send(request)
+    except BaseException as error:
+        attempt.end(failure=type(error).__name__)
+        raise
+    _observe(attempt, response)
+    return response
+
+
+def _begin(request: Any) -> Attempt | None:
+    """Take what is needed of a request; None for what is not a model call. Never raises."""
+    try:
+        headers = {name.lower(): _text(value) for name, value in request.headers.items()}
+        return begin(request.method, urlsplit(request.url).path, headers, lambda: _bytes(request.body))
+    except Exception:  # noqa: BLE001 - the host's call goes on whatever happens to us
+        return None
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _bytes(body: Any) -> bytes | None:
+    if isinstance(body, str):
+        return body.encode()
+    return bytes(body) if isinstance(body, bytes | bytearray) else None
+
+
+def _observe(attempt: Attempt, response: Any) -> None:
+    """Note a response: at once if its body is read already, else as the host reads it. Never raises."""
+    try:
+        attempt.answered(response.status_code, response.headers, is_decoded=False)
+        if response._content is not None:
+            attempt.whole(response._content)
+            return
+        attempt.watch()
+        response.raw = ObservedBody(response.raw, attempt)
+    except Exception as error:  # noqa: BLE001 - the host's call goes on whatever happens to us
+        attempt.end(failure=type(error).__name__)
+
+
+class ObservedBody:
+    """Stands in for `urllib3`'s response: shows each piece that is read of it to an attempt."""
+
+    def __init__(self, inner: Any, attempt: Attempt):
+        self._inner = inner
+        self._attempt = attempt
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """The class that it stands in for."""
+        return type(self._inner)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+        """Yield the body in pieces."""
+        return self._passing(self._inner.stream(*args, **kwargs))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._passing(iter(self._inner))
+
+    def read(self, amt: int | None = None, *args: Any, **kwargs: Any) -> bytes:
+        """Read up to `amt` bytes, all there will be without it."""
+        data: bytes = self._reading(lambda: self._inner.read(amt, *args, **kwargs))
+        self._passed(data, is_last=amt is None or amt < 0 or (not data and amt > 0))
+        return data
+
+    def read1(self, *args: Any, **kwargs: Any) -> bytes:
+        """Read what is there."""
+        data: bytes = self._reading(lambda: self._inner.read1(*args, **kwargs))
+        self._passed(data, is_last=not data)
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        """Read as much as fits into a buffer."""
+        count: int = self._reading(lambda: self._inner.readinto(buffer))
+        self._passed(bytes(memoryview(buffer)[:count]), is_last=not count and len(buffer) > 0)
+        return count
+
+    def readline(self, *args: Any) -> bytes:
+        """Read a line."""
+        data: bytes = self._reading(lambda: self._inner.readline(*args))
+        self._passed(data, is_last=not data)
+        return data
+
+    def readlines(self, *args: Any) -> list[bytes]:
+        """Read all lines."""
+        lines: list[bytes] = self._reading(lambda: self._inner.readlines(*args))
+        self._passed(b"".join(lines), is_last=not args)
+        return lines
+
+    def close(self) -> None:
+        """Let go of the rest."""
+        try:
+            self._inner.close()
+        finally:
+            self._attempt.end()
+
+    def __enter__(self) -> ObservedBody:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _reading(self, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except BaseException as error:
+            self._attempt.broken(error)
+            raise
+
+    def _passing(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            for piece in pieces:
+                self._attempt.take(piece)
+                yield piece
+        except BaseException as error:
+            self._attempt.broken(error)
+            raise
+        self._attempt.end(complete=True)
+
+    def _passed(self, data: bytes, *, is_last: bool) -> None:
+        if data:
+            self._attempt.take(data)
+        if is_last or getattr(self._inner, "length_remaining", None) == 0:
+            self._attempt.end(complete=True)

@@ -1,0 +1,58 @@
+"""Methods of a library's classes, replaced while a profile is open."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Replacement = tuple[type, str, Callable[[Any], Any]]
+"""A class, the name of a method that it defines, and what makes the new method of the old one."""
+
+
+class PatchedMethods:
+    """Replaces methods as long as somebody wants that; profiles may overlap, the last to end undoes it."""
+
+    def __init__(self, replacements: Callable[[], Iterable[Replacement]]):
+        self._replacements = replacements
+        self._lock = threading.Lock()
+        self._patched: list[tuple[type, str, Any, Any]] = []
+        self._users = 0
+
+    def apply(self) -> Callable[[], None]:
+        """Replace the methods, unless they are already; returns what undoes it, any number of times."""
+        with self._lock:
+            if not self._users:
+                self._patched = [_patch(*replacement) for replacement in self._replacements()]
+            self._users += 1
+        pending = [True]
+
+        def undo() -> None:
+            with self._lock:
+                if not pending:
+                    return
+                pending.clear()
+                self._users -= 1
+                if self._users:
+                    return
+                for owner, name, original, replacement in self._patched:
+                    # Another tool may have wrapped the method since; its work is left alone.
+                    if owner.__dict__.get(name) is replacement:
+                        setattr(owner, name, original)
+                self._patched = []
+
+        return undo
+
+
+def marked(observed: Any, original: Any) -> Any:
+    """Mark a method as one of ours, so that it is not wrapped again."""
+    observed.__wrapped__ = original
+    observed.is_tokenprof = True
+    return observed
+
+
+def _patch(owner: type, name: str, replace: Callable[[Any], Any]) -> tuple[type, str, Any, Any]:
+    original = owner.__dict__[name]
+    replacement = replace(original)
+    setattr(owner, name, replacement)
+    return owner, name, original, replacement
