@@ -16,7 +16,7 @@ from tokenprof.harness_adapters.wire_values import mapping
 from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.shape import Shaper
 
-_MODEL = re.compile(r"/(?:model|models)/([^/]+?)(?::rawPredict|:streamRawPredict|/invoke[^/]*)$")
+_MODEL = re.compile(r"/(?:model/.*?|models/)([^/]+?)(?::rawPredict|:streamRawPredict|/invoke[^/]*)$")
 
 
 def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:

@@ -65,8 +65,9 @@ WIRES = (
     Wire(
         "aws.bedrock",
         "anthropic_platforms",
-        re.compile(r"/model/[^/]*anthropic[^/]*/(invoke|invoke-with-response-stream)$"),
+        re.compile(r"/model/.*anthropic[^/]*/(invoke|invoke-with-response-stream)$"),
     ),
+    Wire("aws.bedrock", "bedrock_converse", re.compile(r"/model/.+/(converse|converse-stream)$")),
 )
 """The first that matches is taken."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ import anthropic
 import httpx2
 import orjson
 import pytest
+from aws_frames import framed
 from http_answers import serving
 
 import tokenprof
@@ -31,14 +30,8 @@ SYSTEM = [{"type": "text", "text": "You are a clerk. " * 900, "cache_control": {
 
 
 def message_of_stream(data: bytes) -> bytes:
-    """Frame an event as AWS does: lengths, checksum, headers, payload, checksum."""
-    headers = b""
-    for name, value in ((b":event-type", b"chunk"), (b":message-type", b"event")):
-        headers += bytes([len(name)]) + name + b"\x07" + struct.pack(">H", len(value)) + value
-    payload = orjson.dumps({"bytes": b64encode(data).decode(), "p": "abc"})
-    prelude = struct.pack(">II", 16 + len(headers) + len(payload), len(headers))
-    head = prelude + struct.pack(">I", zlib.crc32(prelude)) + headers + payload
-    return head + struct.pack(">I", zlib.crc32(head))
+    """Frame an event of a Messages stream as InvokeModel sends it."""
+    return framed("chunk", {"bytes": b64encode(data).decode(), "p": "abc"})
 
 
 class Platform:

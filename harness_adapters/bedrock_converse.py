@@ -1,0 +1,144 @@
+"""A call of Bedrock's Converse or ConverseStream as bytes on the wire, in our terms: into a `Call`.
+
+The model is named in the path: an id, a profile of inference over regions, or the ARN of one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+
+from tokenprof.harness_adapters.anthropic_exchange import call_of_message
+from tokenprof.harness_adapters.aws_eventstream import EVENTSTREAM, eventstream_messages
+from tokenprof.harness_adapters.content_coding import decoded_body
+from tokenprof.harness_adapters.converse_shapes import (
+    SETTINGS,
+    as_message,
+    as_messages_request,
+    as_messages_usage,
+)
+from tokenprof.harness_adapters.wire_values import Wire, loads_or_text, mapping, text_of
+from tokenprof.pricing.selectors import Selectors
+from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.shape import Shaper
+from tokenprof.types import TurnStatus
+
+_MODEL = re.compile(r"/model/(.+)/converse(?:-stream)?$")
+
+
+def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
+    """Return the call that an exchange was; without a response id where there was nothing to bill."""
+    found = _MODEL.search(unquote(exchange.target))
+    # An ARN begins with an account, which is nobody's business; its last part names the model or profile.
+    requested = found.group(1).rpartition("/")[2] if found else ""
+    body = mapping(orjson.loads(exchange.request))
+    answer, status = _answer(exchange)
+    if answer is None:
+        return Call(None, requested, "", "error", None, ())
+    response_id = exchange.headers.get("x-amzn-requestid") or exchange.span_id
+    return call_of_conversation(body, answer, status, shaper, requested=requested, response_id=response_id)
+
+
+def call_of_conversation(
+    body: Wire, answer: Wire, status: TurnStatus, shaper: Shaper, *, requested: str, response_id: str
+) -> Call:
+    """Return the call that a Converse request and its answer were."""
+    routed = text_of(mapping(mapping(answer.get("trace")).get("promptRouter")).get("invokedModelId"))
+    usage = mapping(answer.get("usage"))
+    message = {
+        **as_message(mapping(mapping(answer.get("output")).get("message"))),
+        "id": response_id,
+        "model": routed.rpartition("/")[2] or requested,
+        "usage": as_messages_usage(usage) if usage else None,
+    }
+    call = call_of_message(
+        as_messages_request(body, requested), message, status, shaper, otherwise=response_id
+    )
+    return replace(
+        call,
+        settings={
+            **call.settings,
+            **{name: shaper.digest(body[name]) for name in SETTINGS if body.get(name) is not None},
+        },
+        selectors=Selectors(
+            service_tier=text_of(mapping(answer.get("serviceTier")).get("type")) or None,
+            speed=text_of(mapping(answer.get("performanceConfig")).get("latency")) or None,
+        ),
+        content={"request": body, "response": answer},
+    )
+
+
+def _answer(exchange: Exchange) -> tuple[Wire | None, TurnStatus]:
+    if exchange.status_code is None or not 200 <= exchange.status_code < 300 or not exchange.body:
+        return None, "error"
+    data = decoded_body(exchange)
+    if EVENTSTREAM in exchange.headers.get("content-type", ""):
+        return joined_events(eventstream_messages(data))
+    try:
+        answer = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None, "error"
+    return (answer, "ok") if isinstance(answer, dict) and "output" in answer else (None, "error")
+
+
+def joined_events(events: Iterable[tuple[str, Wire]]) -> tuple[Wire | None, TurnStatus]:
+    """Return the answer that a stream's events make, by their names. `partial` if no usage ends them."""
+    answer: dict[str, Any] = {}
+    blocks: dict[int, dict[str, Any]] = {}
+    arguments: dict[int, list[str]] = {}
+    role = "assistant"
+    status: TurnStatus = "partial"
+    for name, event in events:
+        index = event.get("contentBlockIndex")
+        at = index if isinstance(index, int) else 0
+        if name == "messageStart":
+            role = text_of(event.get("role")) or role
+        elif name == "contentBlockStart":
+            blocks[at] = {kind: dict(mapping(start)) for kind, start in mapping(event.get("start")).items()}
+        elif name == "contentBlockDelta":
+            _apply(blocks.setdefault(at, {}), mapping(event.get("delta")), arguments.setdefault(at, []))
+        elif name == "messageStop":
+            answer["stopReason"] = event.get("stopReason")
+        elif name == "metadata":
+            answer.update(event)
+            status = "ok"
+        elif name.endswith("Exception"):
+            status = "error"
+    if not answer and not blocks:
+        return None, "error"
+    for at, parts in arguments.items():
+        if "toolUse" in blocks[at]:
+            blocks[at]["toolUse"]["input"] = loads_or_text("".join(parts) or "{}")
+    answer["output"] = {"message": {"role": role, "content": [blocks[at] for at in sorted(blocks)]}}
+    return answer, status
+
+
+def _apply(block: dict[str, Any], delta: Wire, arguments: list[str]) -> None:
+    for kind, value in delta.items():
+        if kind == "text":
+            block["text"] = text_of(block.get("text")) + text_of(value)
+        elif kind == "toolUse":
+            arguments.append(text_of(mapping(value).get("input")))
+        elif kind == "toolResult":
+            held = block.setdefault("toolResult", {})
+            held["content"] = [*held.get("content", ()), *value]
+        elif kind == "reasoningContent":
+            _think(block.setdefault("reasoningContent", {}), mapping(value))
+        else:
+            block.setdefault(kind, value)
+
+
+def _think(reasoning: dict[str, Any], delta: Mapping[str, Any]) -> None:
+    if "redactedContent" in delta:
+        so_far = text_of(reasoning.get("redactedContent"))
+        reasoning["redactedContent"] = so_far + text_of(delta["redactedContent"])
+        return
+    thought = reasoning.setdefault("reasoningText", {"text": ""})
+    thought["text"] += text_of(delta.get("text"))
+    if delta.get("signature"):
+        thought["signature"] = delta["signature"]
