@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from tokenprof.record.exchange import Exchange
+from tokenprof.record.exchange import HEADERS_READ, Exchange
 from tokenprof.record.retries import Retries
 from tokenprof.record.span import start_span
 from tokenprof.session import active_recorder, current_agent, current_tags
@@ -21,8 +21,6 @@ from tokenprof.wires import Wire, interpreter_of, wire_of
 
 if TYPE_CHECKING:
     from tokenprof.record.recorder import Recorder
-
-HEADERS_READ = ("content-encoding", "content-type", "request-id", "x-amzn-requestid")
 
 SDK_MARK = "x-stainless-lang"
 """A header of generated SDKs, whatever user agent a framework has given them."""

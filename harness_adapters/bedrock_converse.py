@@ -87,7 +87,7 @@ def _answer(exchange: Exchange) -> tuple[Wire | None, TurnStatus]:
 
 
 def joined_events(events: Iterable[tuple[str, Wire]]) -> tuple[Wire | None, TurnStatus]:
-    """Return the answer that a stream's events make, by their names. `partial` if no usage ends them."""
+    """Return the answer that a stream's events make, by their names. `partial` if they end before its end."""
     answer: dict[str, Any] = {}
     blocks: dict[int, dict[str, Any]] = {}
     arguments: dict[int, list[str]] = {}
@@ -104,9 +104,9 @@ def joined_events(events: Iterable[tuple[str, Wire]]) -> tuple[Wire | None, Turn
             _apply(blocks.setdefault(at, {}), mapping(event.get("delta")), arguments.setdefault(at, []))
         elif name == "messageStop":
             answer["stopReason"] = event.get("stopReason")
+            status = "ok"
         elif name == "metadata":
             answer.update(event)
-            status = "ok"
         elif name.endswith("Exception"):
             status = "error"
     if not answer and not blocks:

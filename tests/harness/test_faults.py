@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import anthropic
+import boto3
 import httpx
 import httpx2
 import openai
 import pytest
+from botocore.config import Config
 
 import tokenprof
 from tokenprof.proxy.observe import Observer
@@ -141,6 +143,24 @@ def aiohttp_by_hand(url: str, seen: Seen) -> None:
     asyncio.run(ask())
 
 
+def bedrock(url: str) -> Any:
+    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
+    retries = Config(retries={"max_attempts": 2, "mode": "standard"})
+    return boto3.client("bedrock-runtime", endpoint_url=url, config=retries, **keys)
+
+
+CONVERSATION = {"modelId": "claude-opus-4-8", "messages": [{"role": "user", "content": [{"text": "hello"}]}]}
+
+
+def converse(url: str, seen: Seen) -> None:
+    seen.append(bedrock(url).converse(**CONVERSATION)["output"])
+
+
+def converse_stream(url: str, seen: Seen) -> None:
+    with closing(bedrock(url).converse_stream(**CONVERSATION)["stream"]) as stream:
+        seen.extend(stream)
+
+
 CLIENTS: dict[str, Client] = {
     "anthropic": (anthropic_whole, LoopbackProvider),
     "anthropic, streamed": (anthropic_stream, LoopbackProvider),
@@ -148,6 +168,8 @@ CLIENTS: dict[str, Client] = {
     "httpx": (by_hand(httpx), LoopbackProvider),
     "httpx2": (by_hand(httpx2), LoopbackProvider),
     "aiohttp": (aiohttp_by_hand, LoopbackProvider),
+    "boto3": (converse, LoopbackProvider),
+    "boto3, streamed": (converse_stream, LoopbackProvider),
     "openai, chat": (openai_chat, OpenAILoopback),
     "openai, chat streamed": (openai_chat_stream, OpenAILoopback),
     "openai, responses, asynchronous": (openai_responses_async, OpenAILoopback),

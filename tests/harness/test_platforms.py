@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import anthropic
+import boto3
 import httpx2
 import orjson
 import pytest
-from aws_frames import framed
 from http_answers import serving
 
 import tokenprof
@@ -22,6 +22,7 @@ from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.read import read
 from tokenprof.testing import LoopbackProvider, Reply
+from tokenprof.testing.converse import framed
 from tokenprof.testing.replies import events, frame, message_body
 
 BEDROCK_MODEL = "us.anthropic.claude-opus-4-8-v1:0"
@@ -146,6 +147,31 @@ def test_a_platforms_calls_by_hand_are_seen_where_their_bytes_pass(
         assert client.post(url + path, json=body).status_code == 200
     (turn,) = read([recording]).turns
     assert (turn.provider, turn.model, turn.usage is not None) == (seller, model, True)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_invoke_model_of_boto3_is_seen_however_its_body_is_read(stream: bool, tmp_path: Path) -> None:
+    body = {"anthropic_version": "x", "max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]}
+    request = {"modelId": BEDROCK_MODEL, "body": orjson.dumps(body)}
+    readings: list[Callable[[Any], Any]] = [
+        lambda body: body.read(),
+        lambda body: b"".join(body.iter_chunks(7)),
+        lambda body: b"".join(body.iter_lines()),
+        lambda body: b"".join(body.readlines()),
+        lambda body: body.readinto(bytearray(10_000)),
+    ]
+    with running() as (_, url), tokenprof.profile(tmp_path / "run.jsonl"):
+        keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
+        client = boto3.client("bedrock-runtime", endpoint_url=url, **keys)
+        if stream:
+            answer = client.invoke_model_with_response_stream(**request)
+            assert all("bytes" in event["chunk"] for event in answer["body"])
+        else:
+            for reading in readings:
+                reading(client.invoke_model(**request)["body"])
+    turns = read([tmp_path / "run.jsonl"]).turns
+    assert [turn.status for turn in turns] == ["ok"] * (1 if stream else len(readings))
+    assert all(turn.usage is not None for turn in turns)
 
 
 def test_a_half_message_of_an_event_stream_is_left_out() -> None:

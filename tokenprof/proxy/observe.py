@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from tokenprof.proxy.coding import decoded
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.exchange import HEADERS_READ, Call, Exchange
 from tokenprof.record.recorder import Recorder
 from tokenprof.record.retries import Retries
 from tokenprof.record.shape import Shaper
@@ -18,7 +18,6 @@ from tokenprof.wires import interpreter_of, wire_of
 
 log = logging.getLogger("tokenprof")
 
-HEADERS_READ = ("content-encoding", "content-type", "request-id")
 AGENT_HEADER = "x-claude-code-agent-id"
 """Claude Code sends it with the calls of its subagents; their session files have the same id."""
 

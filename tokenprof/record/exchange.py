@@ -19,6 +19,9 @@ from tokenprof.types import Block, Breakpoint, TurnStatus
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
+HEADERS_READ = ("content-encoding", "content-type", "request-id", "x-amzn-requestid")
+"""The headers of a response that are looked at; none is recorded."""
+
 
 @dataclass(slots=True)
 class Exchange:

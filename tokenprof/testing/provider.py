@@ -1,4 +1,7 @@
-"""A Messages API on the loopback interface, with prompt caching by the published rules and a known truth."""
+"""A Messages API on the loopback interface, with prompt caching by the published rules and a known truth.
+
+It also answers as Bedrock does, to Converse and ConverseStream.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,10 @@ from typing import Any
 import orjson
 
 from tokenprof.pricing.cache_simulator import AnthropicCache, CacheBlock, CacheSplit
+from tokenprof.testing import converse
 from tokenprof.testing.billing import Counted, Counter, Overheads, Tokenizer, toktok_count
-from tokenprof.testing.replies import Reply, error_body, events, frame, message_body
+from tokenprof.testing.dialect import CONVERSE, MESSAGES, Dialect
+from tokenprof.testing.replies import Reply, error_body, message_body
 
 Script = Callable[[Mapping[str, Any], int], Reply] | Sequence[Reply]
 
@@ -160,30 +165,32 @@ class _Handler(BaseHTTPRequestHandler):
         """Stay silent."""
 
     def do_POST(self) -> None:
-        """Answer a Messages call or a count."""
+        """Answer a Messages call, a count, or the same of Bedrock."""
         body = orjson.loads(self.rfile.read(int(self.headers["content-length"])))
         path = self.path.partition("?")[0]
         provider = self.server.provider
         if path.endswith("/v1/messages/count_tokens"):
             self._send(200, orjson.dumps({"input_tokens": provider.count_tokens(body)}))
         elif path.endswith("/v1/messages"):
-            self._answer(provider, body)
+            self._answer(provider, body, MESSAGES)
+        elif converse.PATH.search(path):
+            self._answer(provider, converse.messages_body(path, body), CONVERSE)
         else:
             self._send(404, error_body(404, f"the loopback provider has no {path}"))
 
-    def _answer(self, provider: LoopbackProvider, body: Mapping[str, Any]) -> None:
+    def _answer(self, provider: LoopbackProvider, body: Mapping[str, Any], dialect: Dialect) -> None:
         reply = provider.next_reply(body)
         if reply.delay_s:
             time.sleep(reply.delay_s)
         if reply.status != 200:
             provider.log.append(WireCall(body, None, None, status=str(reply.status), at_s=provider.clock()))
-            self._send(reply.status, error_body(reply.status, "scripted failure"), {"retry-after": "0"})
+            self._send(reply.status, dialect.error(reply.status, "scripted failure"), {"retry-after": "0"})
             return
         try:
             response_id, usage, counted = provider.bill(body, reply)
         except ValueError as error:
             provider.log.append(WireCall(body, None, None, status="400", at_s=provider.clock()))
-            self._send(400, error_body(400, str(error)))
+            self._send(400, dialect.error(400, str(error)))
             return
         billed = None if reply.without_usage else usage
         message = message_body(reply, response_id, str(body.get("model")), billed)
@@ -192,18 +199,21 @@ class _Handler(BaseHTTPRequestHandler):
         provider.log.append(WireCall(body, response_id, usage, tuple(counted), ends, provider.clock()))
         seconds = usage["output_tokens"] / provider.tokens_per_s if provider.tokens_per_s else 0.0
         if body.get("stream"):
-            self._stream(reply, message, response_id, seconds)
+            self._stream(reply, message, response_id, seconds, dialect)
         else:
             time.sleep(seconds)
-            self._send(200, orjson.dumps(message), {"request-id": f"req_{response_id}"})
+            self._send(200, dialect.whole(message), dialect.id_headers(response_id))
 
-    def _stream(self, reply: Reply, message: Mapping[str, Any], response_id: str, seconds: float) -> None:
+    def _stream(
+        self, reply: Reply, message: Mapping[str, Any], response_id: str, seconds: float, dialect: Dialect
+    ) -> None:
         self.send_response(200)
-        self.send_header("content-type", "text/event-stream; charset=utf-8")
-        self.send_header("request-id", f"req_{response_id}")
+        self.send_header("content-type", dialect.stream_type)
+        for name, value in dialect.id_headers(response_id).items():
+            self.send_header(name, value)
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
-        told = list(events(message))
+        told = list(dialect.frames(message))
         for number, event in enumerate(told):
             time.sleep(seconds / len(told))
             if number == reply.cut_after_events:
@@ -211,10 +221,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
                 return
             if number == reply.error_after_events:
-                error = {"type": "overloaded_error", "message": "scripted failure"}
-                self._chunk(frame({"type": "error", "error": error}))
+                self._chunk(dialect.error_frame)
                 break
-            self._chunk(frame(event))
+            self._chunk(event)
         self.wfile.write(b"0\r\n\r\n")
 
     def _chunk(self, data: bytes) -> None:

@@ -1,0 +1,52 @@
+"""The shapes in which a loopback provider can be asked for the same message: Messages, Bedrock's Converse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from tokenprof.testing import converse
+from tokenprof.testing.replies import error_body, events, frame
+
+Message = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a message goes over the wire: whole, as the frames of a stream, and what failures look like.
+
+    `error` takes an HTTP status and a sentence; `id_headers` name a response in its headers.
+    """
+
+    stream_type: str
+    whole: Callable[[Message], bytes]
+    frames: Callable[[Message], Iterator[bytes]]
+    error_frame: bytes
+    error: Callable[[int, str], bytes]
+    id_headers: Callable[[str], dict[str, str]]
+
+
+MESSAGES = Dialect(
+    stream_type="text/event-stream; charset=utf-8",
+    whole=orjson.dumps,
+    frames=lambda message: map(frame, events(message)),
+    error_frame=frame(
+        {"type": "error", "error": {"type": "overloaded_error", "message": "scripted failure"}}
+    ),
+    error=error_body,
+    id_headers=lambda response_id: {"request-id": f"req_{response_id}"},
+)
+
+CONVERSE = Dialect(
+    stream_type="application/vnd.amazon.eventstream",
+    whole=converse.answer,
+    frames=converse.frames,
+    error_frame=converse.framed(
+        "modelStreamErrorException", {"message": "scripted failure"}, kind="exception"
+    ),
+    error=lambda status, message: orjson.dumps({"message": message}),
+    id_headers=lambda response_id: {"x-amzn-requestid": response_id},
+)
