@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import inbox
-from langchain.agents import create_agent
-from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
+from with_langchain import sort
 
 import tokenprof
 from tokenprof.harness_adapters import langchain_hook
@@ -32,23 +31,9 @@ def main(path: str, api_key: str, base_url: str) -> str:
     """Let two agents sort the inbox; returns their answer."""
     undo = langchain_hook.install()
     with tokenprof.profile(path, tags={"framework": "langchain"}):
-        model = ChatOpenAI(model=MODEL, api_key=api_key, base_url=base_url)
-        researcher = create_agent(
-            model, [tool(inbox.read_mail)], system_prompt=inbox.RESEARCHER, name="researcher"
-        )
-
-        @tool
-        def ask_researcher(request: str) -> str:
-            """Let the researcher read mails and report."""
-            said = researcher.invoke({"messages": [("user", request)]})
-            return str(said["messages"][-1].text)
-
-        triage = create_agent(
-            model, [tool(inbox.search_mail), ask_researcher], system_prompt=inbox.TRIAGE, name="triage"
-        )
-        said = triage.invoke({"messages": [("user", inbox.TASK)]})
+        said = sort(ChatOpenAI(model=MODEL, api_key=api_key, base_url=base_url))
     undo()
-    return str(said["messages"][-1].text)
+    return said
 
 
 if __name__ == "__main__":

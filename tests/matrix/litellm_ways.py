@@ -29,13 +29,16 @@ def answer(body: Mapping[str, Any], attempt: int) -> Reply:
 
 def main(path: str, api_key: str, base_url: str) -> str:
     """Ask in every way; returns the answer, if all ways had the same."""
+    return ask(path, {"model": f"anthropic/{inbox.MODEL}", "api_key": api_key, "base_url": base_url})
+
+
+def ask(path: str, model: Mapping[str, Any]) -> str:
+    """Ask a model in every way; returns the answer, if all ways had the same."""
     undo = litellm_hook.install()
     request = {
-        "model": f"anthropic/{inbox.MODEL}",
+        **model,
         "messages": [{"role": "system", "content": inbox.TRIAGE}, {"role": "user", "content": inbox.TASK}],
         "tools": [{"type": "function", "function": TOOL}],
-        "api_key": api_key,
-        "base_url": base_url,
     }
     with tokenprof.profile(path):
         try:

@@ -46,6 +46,7 @@ CLIENTS = (
     Client("codex", (), ("with_codex",), npm="@openai/codex"),
     Client("langchain", ("langchain", "langchain-anthropic"), ("with_langchain",)),
     Client("langchain-openai", ("langchain", "langchain-openai"), ("with_langchain_openai",)),
+    Client("langchain-aws", ("langchain", "langchain-aws"), ("langchain_bedrock",)),
     Client("deepagents", ("deepagents", "langchain-anthropic"), ("with_deepagents",)),
     Client("pydantic-ai-slim", ("pydantic-ai-slim[anthropic]",), ("with_pydantic_ai",)),
     Client(
@@ -53,12 +54,14 @@ CLIENTS = (
         ("openai-agents[litellm]", "mcp"),
         ("with_openai_agents", "with_openai_agents_native"),
     ),
-    # LiteLLM imports `mcp` as soon as a call has tools, and does not ask for it.
-    Client("litellm", ("litellm", "mcp"), ("with_litellm", "litellm_ways")),
+    # LiteLLM imports `mcp` as soon as a call has tools, `boto3` to sign for AWS, and asks for neither.
+    Client("litellm", ("litellm", "mcp", "boto3"), ("with_litellm", "litellm_ways", "litellm_bedrock")),
     Client("smolagents", ("smolagents[litellm]", "mcp"), ("with_smolagents",)),
     Client("mini-swe-agent", ("mini-swe-agent", "mcp"), ("with_mini_swe_agent", "mini_swe_ways")),
     Client(
-        "strands-agents", ("strands-agents[litellm,anthropic]", "mcp"), ("with_strands", "strands_anthropic")
+        "strands-agents",
+        ("strands-agents[litellm,anthropic]", "mcp"),
+        ("with_strands", "strands_anthropic", "strands_bedrock"),
     ),
     Client("google-adk", ("google-adk", "litellm", "mcp"), ("with_google_adk",)),
 )
