@@ -21,6 +21,8 @@ from tokenprof.harness_adapters.anthropic_messages import (
 )
 from tokenprof.harness_adapters.aws_eventstream import EVENTSTREAM, eventstream_payloads
 from tokenprof.harness_adapters.content_coding import decoded_body
+from tokenprof.harness_adapters.unmeasured import call_or_unmeasured
+from tokenprof.harness_adapters.wire_values import Wire, mapping, text_of
 from tokenprof.pricing.normalise import merge_anthropic_stream, usage_from_anthropic
 from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.shape import Shaper
@@ -37,7 +39,9 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     message, status = _message_of(exchange)
     if message is None:
         return Call(None, requested_model, "", "error", None, ())
-    call = call_of_message(body, message, status, shaper, otherwise=exchange.span_id)
+    call = call_or_unmeasured(
+        lambda told: call_of_message(body, told, status, shaper, otherwise=exchange.span_id), message, "usage"
+    )
     # Bedrock answers with the maker's name of the model; the id that was asked for tells the region's price.
     return replace(call, model=requested_model) if exchange.provider == BEDROCK else call
 
@@ -113,51 +117,53 @@ def message_of_events(events: Iterator[dict[str, Any]]) -> tuple[dict[str, Any] 
     message: dict[str, Any] | None = None
     blocks: dict[int, dict[str, Any]] = {}
     arguments: dict[int, list[str]] = {}
-    deltas: list[Mapping[str, Any]] = []
+    deltas: list[Wire] = []
     status: TurnStatus = "partial"
     for event in events:
-        kind = event.get("type")
+        kind, at = event.get("type"), _index(event)
+        delta = mapping(event.get("delta"))
         if kind == "message_start":
-            message = dict(event.get("message") or {})
+            message = dict(mapping(event.get("message")))
         elif kind == "content_block_start":
-            blocks[event["index"]] = dict(event.get("content_block") or {})
+            blocks[at] = dict(mapping(event.get("content_block")))
         elif kind == "content_block_delta":
-            _apply_delta(
-                blocks.setdefault(event["index"], {}),
-                event.get("delta") or {},
-                arguments.setdefault(event["index"], []),
-            )
+            _apply_delta(blocks.setdefault(at, {}), delta, arguments.setdefault(at, []))
         elif kind == "message_delta":
-            deltas.append(event.get("usage") or {})
+            deltas.append(mapping(event.get("usage")))
             if message is not None:
-                message.update({k: v for k, v in (event.get("delta") or {}).items() if v is not None})
-                if (event.get("delta") or {}).get("stop_reason"):
+                message.update({k: v for k, v in delta.items() if v is not None})
+                if delta.get("stop_reason"):
                     status = "ok"
         elif kind == "error":
             status = "error"
     if message is None:
         return None, "error"
-    for index, parts in arguments.items():
+    for at, parts in arguments.items():
         if parts:
-            blocks[index]["input"] = _loads_or_text("".join(parts))
-    message["content"] = [blocks[index] for index in sorted(blocks)]
+            blocks[at]["input"] = _loads_or_text("".join(parts))
+    message["content"] = [blocks[at] for at in sorted(blocks)]
     if isinstance(message.get("usage"), Mapping):
         message["usage"] = merge_anthropic_stream(message["usage"], deltas)
     return message, status
 
 
-def _apply_delta(block: dict[str, Any], delta: Mapping[str, Any], arguments: list[str]) -> None:
+def _index(event: Wire) -> int:
+    index = event.get("index")
+    return index if isinstance(index, int) else 0
+
+
+def _apply_delta(block: dict[str, Any], delta: Wire, arguments: list[str]) -> None:
     kind = delta.get("type")
     if kind == "text_delta":
-        block["text"] = block.get("text", "") + delta.get("text", "")
+        block["text"] = text_of(block.get("text")) + text_of(delta.get("text"))
     elif kind == "thinking_delta":
-        block["thinking"] = block.get("thinking", "") + delta.get("thinking", "")
+        block["thinking"] = text_of(block.get("thinking")) + text_of(delta.get("thinking"))
     elif kind == "signature_delta":
         block["signature"] = delta.get("signature", "")
     elif kind == "input_json_delta":
-        arguments.append(delta.get("partial_json", ""))
+        arguments.append(text_of(delta.get("partial_json")))
     elif kind == "compaction_delta":
-        block["content"] = (block.get("content") or "") + (delta.get("content") or "")
+        block["content"] = text_of(block.get("content")) + text_of(delta.get("content"))
 
 
 def _loads_or_text(text: str) -> Any:

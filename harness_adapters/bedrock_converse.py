@@ -22,6 +22,7 @@ from tokenprof.harness_adapters.converse_shapes import (
     as_messages_request,
     as_messages_usage,
 )
+from tokenprof.harness_adapters.unmeasured import call_or_unmeasured
 from tokenprof.harness_adapters.wire_values import Wire, loads_or_text, mapping, text_of
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.exchange import Call, Exchange
@@ -41,7 +42,13 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     if answer is None:
         return Call(None, requested, "", "error", None, ())
     response_id = exchange.headers.get("x-amzn-requestid") or exchange.span_id
-    return call_of_conversation(body, answer, status, shaper, requested=requested, response_id=response_id)
+    return call_or_unmeasured(
+        lambda told: call_of_conversation(
+            body, told, status, shaper, requested=requested, response_id=response_id
+        ),
+        answer,
+        "usage",
+    )
 
 
 def call_of_conversation(

@@ -20,6 +20,7 @@ from tokenprof.harness_adapters.gemini_blocks import (
     parts_as_prompt,
     prompt_of_generation,
 )
+from tokenprof.harness_adapters.unmeasured import call_or_unmeasured
 from tokenprof.harness_adapters.wire_values import Wire, events_of, mapping, sequence, text_of
 from tokenprof.pricing.normalise import usage_from_gemini
 from tokenprof.pricing.selectors import Selectors
@@ -40,7 +41,13 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     answer, status = _answer(exchange)
     if answer is None:
         return Call(None, requested, "", "error", None, ())
-    return call_of_generation(body, answer, status, shaper, requested=requested, otherwise=exchange.span_id)
+    return call_or_unmeasured(
+        lambda told: call_of_generation(
+            body, told, status, shaper, requested=requested, otherwise=exchange.span_id
+        ),
+        answer,
+        "usageMetadata",
+    )
 
 
 def call_of_generation(

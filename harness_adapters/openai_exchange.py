@@ -23,6 +23,7 @@ from tokenprof.harness_adapters.openai_responses import (
     prompt_of_responses,
     response_of_stream,
 )
+from tokenprof.harness_adapters.unmeasured import call_or_unmeasured
 from tokenprof.harness_adapters.wire_values import Wire, events_of, mapping, sequence, text_of
 from tokenprof.pricing.normalise import (
     fees_from_openai_output,
@@ -56,7 +57,11 @@ def interpret_chat(exchange: Exchange, shaper: Shaper) -> Call | None:
     requested = text_of(body.get("model"))
     if completion is None:
         return Call(None, requested, "", "error", None, ())
-    return call_of_completion(body, completion, status, shaper, otherwise=exchange.span_id)
+    return call_or_unmeasured(
+        lambda told: call_of_completion(body, told, status, shaper, otherwise=exchange.span_id),
+        completion,
+        "usage",
+    )
 
 
 def call_of_completion(
@@ -91,7 +96,11 @@ def interpret_responses(exchange: Exchange, shaper: Shaper) -> Call | None:
     requested = text_of(body.get("model"))
     if response is None:
         return Call(None, requested, "", "error", None, ())
-    return call_of_response(body, response, status, shaper, otherwise=exchange.span_id)
+    return call_or_unmeasured(
+        lambda told: call_of_response(body, told, status, shaper, otherwise=exchange.span_id),
+        response,
+        "usage",
+    )
 
 
 def call_of_response(

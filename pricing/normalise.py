@@ -15,7 +15,15 @@ from typing import Any
 
 from tokenprof.pricing.normalise_telemetry import usage_from_otel
 from tokenprof.pricing.usage import Usage, add_fees
-from tokenprof.pricing.wire_counts import Wire, entries, less, optional_count, required_count, writes_by_ttl
+from tokenprof.pricing.wire_counts import (
+    Wire,
+    entries,
+    less,
+    optional_count,
+    part,
+    required_count,
+    writes_by_ttl,
+)
 
 __all__ = [
     "BatchResult",
@@ -115,7 +123,8 @@ def fees_from_openai_output(items: Iterable[Wire]) -> tuple[tuple[str, int], ...
     OpenAI does not count them in `usage`: each `web_search_call` or `file_search_call` item is one.
     """
     billed = {"web_search_call": "web_search", "file_search_call": "file_search"}
-    return add_fees((billed[kind], 1) for kind in (item.get("type") for item in items) if kind in billed)
+    kinds = (str(item.get("type")) for item in items)
+    return add_fees((billed[kind], 1) for kind in kinds if kind in billed)
 
 
 def with_fees(usage: Usage, fees: Iterable[tuple[str, int]]) -> Usage:
@@ -193,18 +202,18 @@ def _anthropic_counts(raw: Wire) -> Usage:
     writes = writes_by_ttl(
         raw,
         "cache_creation_input_tokens",
-        raw.get("cache_creation") or {},
+        part(raw, "cache_creation"),
         cache_write_5m_tokens="ephemeral_5m_input_tokens",
         cache_write_1h_tokens="ephemeral_1h_input_tokens",
     )
     output = required_count(raw, "output_tokens")
-    thinking = optional_count(raw.get("output_tokens_details") or {}, "thinking_tokens")
+    thinking = optional_count(part(raw, "output_tokens_details"), "thinking_tokens")
     return Usage(
         uncached_input_tokens=required_count(raw, "input_tokens"),
         cache_read_tokens=optional_count(raw, "cache_read_input_tokens"),
         output_tokens=less(output, "output_tokens", thinking, "output_tokens_details.thinking_tokens"),
         reasoning_tokens=thinking,
-        fees=_server_tool_fees(raw.get("server_tool_use") or {}),
+        fees=_server_tool_fees(part(raw, "server_tool_use")),
         **writes,
     )
 
@@ -219,7 +228,7 @@ def _server_tool_fees(uses: Wire) -> tuple[tuple[str, int], ...]:
 
 def _inclusive(raw: Wire, *, total: str, details: str, output: str, output_details: str) -> Usage:
     """Read the shape that OpenAI's two endpoints share up to the names of its keys."""
-    parts = raw.get(details) or {}
+    parts = part(raw, details)
     read_key, read = f"{details}.cached_tokens", optional_count(parts, "cached_tokens")
     for elsewhere in ("prompt_cache_hit_tokens", "cached_tokens"):
         if not read and raw.get(elsewhere):
@@ -227,11 +236,11 @@ def _inclusive(raw: Wire, *, total: str, details: str, output: str, output_detai
     writes = writes_by_ttl(
         parts,
         "cache_write_tokens",
-        parts.get("cache_write_tokens_details") or {},
+        part(parts, "cache_write_tokens_details"),
         cache_write_30m_tokens="ttl_30m_tokens",
         cache_write_12h_tokens="ttl_12h_tokens",
     )
-    reasoning = optional_count(raw.get(output_details) or {}, "reasoning_tokens")
+    reasoning = optional_count(part(raw, output_details), "reasoning_tokens")
     return Usage(
         uncached_input_tokens=less(
             required_count(raw, total),
@@ -245,6 +254,6 @@ def _inclusive(raw: Wire, *, total: str, details: str, output: str, output_detai
         ),
         reasoning_tokens=reasoning,
         audio_input_tokens=optional_count(parts, "audio_tokens"),
-        audio_output_tokens=optional_count(raw.get(output_details) or {}, "audio_tokens"),
+        audio_output_tokens=optional_count(part(raw, output_details), "audio_tokens"),
         **writes,
     )

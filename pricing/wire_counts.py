@@ -49,11 +49,21 @@ def optional_count(raw: Wire, key: str) -> int:
     return 0 if value is None else check_count(key, value)
 
 
+def part(raw: Wire, key: str) -> Wire:
+    """Return an object within an object, empty where it is left out; raises `UsageError` for all else."""
+    value = raw.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise UsageError(f"Usage key '{key}' must be an object, but it is {value!r}.")
+    return value
+
+
 def otlp_int(value: object) -> object:
     """Return an attribute of OTLP JSON, where integers come as text, as the number it is."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def entries(value: object) -> Sequence[Wire]:
-    """Return a list of objects, empty where there is none."""
-    return value if isinstance(value, list | tuple) else ()
+    """Return the objects of a list, empty where there is none."""
+    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list | tuple) else ()

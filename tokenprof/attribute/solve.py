@@ -18,6 +18,8 @@ Vector = npt.NDArray[np.float64]
 
 CLIP_ROUNDS = 6
 SETTLED_VARIANCE = 1e-6
+ROUNDING = 1e-9
+"""Relative variance that keeps the equations solvable where rows repeat or contradict each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def condition(unknowns: Unknowns, rows: Sequence[Row]) -> tuple[Vector, Vector]:
     for _ in range(CLIP_ROUNDS):
         common = features @ unknowns.shared
         with_rows = common @ (design @ features).T + own[:, None] * design.T
-        innovation = design @ with_rows + np.diag(noise + 1e-9)
+        innovation = design @ with_rows
+        innovation += np.diag(noise + ROUNDING * (1.0 + np.diag(innovation)))
         gain = np.linalg.solve(innovation, with_rows.T).T
         posterior = mean + gain @ (totals - design @ mean)
         spread = np.einsum("ij,ij->i", common, features) + own - np.einsum("ij,ij->i", gain, with_rows)

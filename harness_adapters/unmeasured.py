@@ -1,0 +1,21 @@
+"""A live call whose usage cannot be right: a turn without usage, never none and never zero."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from tokenprof.harness_adapters.wire_values import Wire
+from tokenprof.pricing.usage import UsageError
+from tokenprof.record.exchange import Call
+
+log = logging.getLogger("tokenprof")
+
+
+def call_or_unmeasured(call_of: Callable[[Wire], Call], answer: Wire, usage_key: str) -> Call:
+    """Return the call of an answer; with a warning and without usage where its counts cannot be right."""
+    try:
+        return call_of(answer)
+    except UsageError as error:
+        log.warning("A turn is recorded as unmeasured. %s", error)
+        return call_of({key: value for key, value in answer.items() if key != usage_key})
