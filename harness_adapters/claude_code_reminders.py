@@ -49,7 +49,7 @@ class TaskReminders:
         if any(item.get("type") != "thinking" for item in items):
             self._rows_since_reminder += 1
             self._rows_since_task += 1
-        if any(item.get("name") in TASK_TOOLS for item in items):
+        if any(str(item.get("name")) in TASK_TOOLS for item in items):
             self._rows_since_task = 0
 
     def restart(self) -> None:

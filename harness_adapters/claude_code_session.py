@@ -26,11 +26,10 @@ from tokenprof.harness_adapters.claude_code_prompt import (
 from tokenprof.harness_adapters.claude_code_reminders import TaskReminders
 from tokenprof.harness_adapters.claude_code_requests import RECORD_TYPES, Request, Requests, message_hash
 from tokenprof.harness_adapters.claude_code_response import Response, time_of
+from tokenprof.harness_adapters.wire_values import Wire, text_of
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.shape import Shaper
 from tokenprof.types import Turn
-
-Wire = Mapping[str, Any]
 
 ROW_TYPES = frozenset({"user", "assistant", "attachment", "system", "progress"})
 SYNTHETIC_MODEL = "<synthetic>"
@@ -76,7 +75,7 @@ class Session:
 
     def add(self, line: Wire, where: str) -> None:
         """Take up one line. `where` is its file and number. Raises InputError for a row without any time."""
-        kind = line.get("type")
+        kind = text_of(line.get("type"))
         if kind in RECORD_TYPES:
             self._requests.add(line)
         if kind not in ROW_TYPES:

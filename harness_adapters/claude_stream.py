@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from tokenprof.harness_adapters.anthropic_exchange import call_of_message
+from tokenprof.harness_adapters.unmeasured import call_or_unmeasured
 from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
 from tokenprof.json_documents import json_objects
 from tokenprof.pricing.normalise_logs import rest_of, usage_from_claude_code_models
@@ -59,7 +60,7 @@ def read(path: Path) -> Run:
         warnings.append(
             f"{path}: its responses have no times; they are priced for {written:%Y-%m-%d}, its own."
         )
-    calls = _responses(lines, shaper, written)
+    calls = _responses(lines, shaper, written, warnings)
     results = {text_of(line.get("session_id")): line for line in lines if _is_result(line)}
     if not results:
         warnings.append(f"{path}: the run has no result, so the output of its responses is not known.")
@@ -72,7 +73,9 @@ def read(path: Path) -> Run:
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 
-def _responses(lines: Sequence[Wire], shaper: Shaper, written: datetime) -> list[LoggedCall]:
+def _responses(
+    lines: Sequence[Wire], shaper: Shaper, written: datetime, warnings: list[str]
+) -> list[LoggedCall]:
     """Return the calls of the responses that the stream shows, subagents' in groups of their own."""
     histories: dict[str, list[Wire]] = {}
     found: dict[str, tuple[Wire, list[Wire], Wire]] = {}
@@ -93,14 +96,26 @@ def _responses(lines: Sequence[Wire], shaper: Shaper, written: datetime) -> list
             history.append({"role": message.get("role"), "content": message.get("content")})
     return [
         # Without times of their own, responses keep the order of the stream.
-        _call(line, before, message, shaper, written + timedelta(microseconds=number))
+        _call(line, before, message, shaper, written + timedelta(microseconds=number), warnings)
         for number, (line, before, message) in enumerate(found.values())
     ]
 
 
-def _call(line: Wire, before: list[Wire], message: Wire, shaper: Shaper, otherwise: datetime) -> LoggedCall:
+def _call(
+    line: Wire,
+    before: list[Wire],
+    message: Wire,
+    shaper: Shaper,
+    otherwise: datetime,
+    warnings: list[str],
+) -> LoggedCall:
     request = {"model": message.get("model"), "messages": before}
-    call = call_of_message(request, message, "ok", shaper, otherwise=text_of(line.get("uuid")))
+    call = call_or_unmeasured(
+        lambda told: call_of_message(request, told, "ok", shaper, otherwise=text_of(line.get("uuid"))),
+        message,
+        "usage",
+        warnings.append,
+    )
     group = text_of(line.get("parent_tool_use_id"))
     start = shaper.block("unattributed", START_NAME, {"start": group}, opens_message=True)
     is_short = message.get("stop_reason") is None
@@ -133,9 +148,14 @@ def _rest(
     warnings: list[str],
 ) -> tuple[list[LoggedCall], set[str]]:
     """Return what a result counts and no response does, a call a model; and the models that it settles."""
-    rest = []
-    settled = set()
-    for number, (model, whole) in enumerate(usage_from_claude_code_models(result).items(), 1):
+    rest: list[LoggedCall] = []
+    settled: set[str] = set()
+    try:
+        by_model = usage_from_claude_code_models(result)
+    except UsageError as error:
+        warnings.append(f"{where}: {error} What only the result counts is not in the report.")
+        return rest, settled
+    for number, (model, whole) in enumerate(by_model.items(), 1):
         told = [call.call.usage for call in calls if call.call.model == model and call.call.usage]
         try:
             left = rest_of(whole, sum(told, Usage()))

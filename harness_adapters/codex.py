@@ -46,7 +46,9 @@ REPLAY_WITHIN = timedelta(seconds=1)
 def recognises(first_lines: Sequence[Wire]) -> bool:
     """Whether a file that begins with these lines is a Codex rollout."""
     return any(
-        line.get("type") in LINE_TYPES and isinstance(line.get("payload"), Mapping) and "timestamp" in line
+        text_of(line.get("type")) in LINE_TYPES
+        and isinstance(line.get("payload"), Mapping)
+        and "timestamp" in line
         for line in first_lines[:1]
     )
 

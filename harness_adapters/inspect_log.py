@@ -183,7 +183,11 @@ class _Sample:
 def _referred(pool: Sequence[Wire], references: object) -> list[Wire]:
     """Return what (start, end) pairs of a pool refer to."""
     pairs = references if isinstance(references, list) else []
-    return [item for start, end in pairs for item in pool[start:end]]
+    return [item for pair in pairs if _is_range(pair) for item in pool[pair[0] : pair[1]]]
+
+
+def _is_range(pair: object) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and all(isinstance(end, int) for end in pair)
 
 
 def _chat_message(message: Wire) -> Wire:

@@ -8,14 +8,14 @@ An agent's span repeats the sum of the calls below it and is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from tokenprof.harness_adapters.otel_content import call_of_content, response_id
 from tokenprof.harness_adapters.sellers import seller_by_name
+from tokenprof.harness_adapters.wire_values import Wire, mapping
 from tokenprof.json_lines import read_json_lines
 from tokenprof.pricing.normalise_telemetry import (
     usage_from_claude_code_telemetry,
@@ -33,8 +33,6 @@ from tokenprof.types import Run, Source
 
 FORMAT = "OTLP spans of another instrumentation"
 SUFFIXES = (".jsonl", ".json")
-
-Wire = Mapping[str, Any]
 
 AGENT_OPERATIONS = frozenset({"invoke_agent", "create_agent", "invoke_workflow", "execute_tool"})
 CALL_OPERATIONS = ("chat", "text_completion", "generate_content")
@@ -113,8 +111,8 @@ def _spans(line: Wire, where: str) -> Iterator[_Seen]:
             operation=str(attributes.get("gen_ai.operation.name") or ""),
             attributes=attributes,
             usage_of=usage_of,
-            started_ns=int(span.get("startTimeUnixNano") or 0),
-            ended_ns=int(span.get("endTimeUnixNano") or 0),
+            started_ns=_ns(span.get("startTimeUnixNano")),
+            ended_ns=_ns(span.get("endTimeUnixNano")),
             trace=str(span.get("traceId") or "trace"),
             where=where,
         )
@@ -123,10 +121,10 @@ def _spans(line: Wire, where: str) -> Iterator[_Seen]:
 def _events(line: Wire, where: str) -> Iterator[_Seen]:
     for record in log_records_of(line):
         attributes = decode_attributes(record.get("attributes", ()))
-        body = record.get("body") or {}
+        body = mapping(record.get("body"))
         if body.get("stringValue") != CLAUDE_CODE_EVENT:
             continue
-        ended_ns = int(record.get("timeUnixNano") or 0)
+        ended_ns = _ns(record.get("timeUnixNano"))
         identity = str(attributes.get("request_id") or f"event {attributes.get('event.sequence')}")
         yield _Seen(
             id=identity,
@@ -134,11 +132,16 @@ def _events(line: Wire, where: str) -> Iterator[_Seen]:
             operation="chat",
             attributes={**attributes, "gen_ai.response.id": identity, "gen_ai.provider.name": "anthropic"},
             usage_of=usage_from_claude_code_telemetry,
-            started_ns=ended_ns - int(attributes.get("duration_ms") or 0) * 1_000_000,
+            started_ns=ended_ns - _ns(attributes.get("duration_ms")) * 1_000_000,
             ended_ns=ended_ns,
             trace="events",
             where=where,
         )
+
+
+def _ns(value: object) -> int:
+    """Return a time or a duration, which OTLP JSON writes as text; 0 for what is none."""
+    return int(value) if isinstance(value, int | str) and str(value).isdecimal() else 0
 
 
 def _calls(spans: Sequence[_Seen]) -> list[_Seen]:

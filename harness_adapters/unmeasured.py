@@ -1,4 +1,4 @@
-"""A live call whose usage cannot be right: a turn without usage, never none and never zero."""
+"""A call whose usage cannot be right: a turn without usage, never none and never zero."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ from tokenprof.record.exchange import Call
 log = logging.getLogger("tokenprof")
 
 
-def call_or_unmeasured(call_of: Callable[[Wire], Call], answer: Wire, usage_key: str) -> Call:
-    """Return the call of an answer; with a warning and without usage where its counts cannot be right."""
+def call_or_unmeasured(
+    call_of: Callable[[Wire], Call],
+    answer: Wire,
+    usage_key: str,
+    tell: Callable[[str], object] = log.warning,
+) -> Call:
+    """Return the call of an answer; without usage, which is told, where its counts cannot be right."""
     try:
         return call_of(answer)
     except UsageError as error:
-        log.warning("A turn is recorded as unmeasured. %s", error)
+        tell(f"A turn is counted as unmeasured. {error}")
         return call_of({key: value for key, value in answer.items() if key != usage_key})

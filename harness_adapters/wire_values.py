@@ -62,10 +62,10 @@ def joined_text(parts: Sequence[Wire]) -> str:
 
 def utc_time(value: object) -> datetime | None:
     """Return a time given as ISO text or as seconds since the epoch, in UTC; None for what is neither."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return datetime.fromtimestamp(value, UTC)
     try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
         at = datetime.fromisoformat(text_of(value))
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         return None
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

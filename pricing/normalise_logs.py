@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any
 
 from tokenprof.pricing.usage import Usage, UsageError, add_fees
-from tokenprof.pricing.wire_counts import Wire, less, optional_count, required_count, writes_by_ttl
+from tokenprof.pricing.wire_counts import Wire, less, optional_count, part, required_count, writes_by_ttl
 
 
 def usage_from_codex(raw: Wire) -> Usage:
@@ -54,14 +54,14 @@ def usage_from_litellm(raw: Wire) -> Usage:
 
     Older versions name the cached parts only beside the total, as Anthropic does.
     """
-    parts = raw.get("prompt_tokens_details") or {}
-    output_parts = raw.get("completion_tokens_details") or {}
+    parts = part(raw, "prompt_tokens_details")
+    output_parts = part(raw, "completion_tokens_details")
     read_key = "prompt_tokens_details.cached_tokens"
     read = optional_count(parts, "cached_tokens")
     if not read:
         read_key, read = "cache_read_input_tokens", optional_count(raw, "cache_read_input_tokens")
     write_key = "cache_creation_input_tokens"
-    split = parts.get("cache_creation_token_details") or {}
+    split = part(parts, "cache_creation_token_details")
     writes = writes_by_ttl(
         raw,
         write_key,
@@ -100,7 +100,7 @@ def usage_from_claude_code_models(result: Wire) -> dict[str, Usage]:
 
     Older versions do not split the cache writes by their time to live.
     """
-    models = result.get("modelUsage") or result.get("model_usage") or {}
+    models = part(result, "modelUsage") or part(result, "model_usage")
     return {model: _of_model(raw) for model, raw in models.items() if isinstance(raw, Mapping)}
 
 
@@ -200,9 +200,9 @@ def usage_from_langfuse(details: Wire) -> Usage:
             f"Usage key 'total' is {total}, which is neither input + output nor the sum of all keys "
             f"({counts['input'] + counts['output'] + beside})."
         )
-    for part, whole in (
+    for audio, whole in (
         ("audio_input_tokens", "uncached_input_tokens"),
         ("audio_output_tokens", "output_tokens"),
     ):
-        sums[whole] = sums.get(whole, 0) + sums.get(part, 0)
+        sums[whole] = sums.get(whole, 0) + sums.get(audio, 0)
     return Usage(**sums)

@@ -8,7 +8,15 @@ both keys.
 from __future__ import annotations
 
 from tokenprof.pricing.usage import Usage, UsageError
-from tokenprof.pricing.wire_counts import Wire, less, optional_count, otlp_int, required_count, writes_by_ttl
+from tokenprof.pricing.wire_counts import (
+    Wire,
+    less,
+    optional_count,
+    otlp_int,
+    part,
+    required_count,
+    writes_by_ttl,
+)
 
 
 def usage_from_otel(attributes: Wire) -> Usage:
@@ -105,7 +113,7 @@ def usage_from_claude_code_telemetry(attributes: Wire) -> Usage:
 
 def usage_from_langchain(raw: Wire) -> Usage:
     """Return the `usage_metadata` of a LangChain message (inclusive input)."""
-    parts = raw.get("input_token_details") or {}
+    parts = part(raw, "input_token_details")
     read = optional_count(parts, "cache_read")
     writes = writes_by_ttl(
         parts,
@@ -114,7 +122,7 @@ def usage_from_langchain(raw: Wire) -> Usage:
         cache_write_5m_tokens="ephemeral_5m_input_tokens",
         cache_write_1h_tokens="ephemeral_1h_input_tokens",
     )
-    reasoning = optional_count(raw.get("output_token_details") or {}, "reasoning")
+    reasoning = optional_count(part(raw, "output_token_details"), "reasoning")
     return Usage(
         uncached_input_tokens=less(
             required_count(raw, "input_tokens"),

@@ -33,8 +33,19 @@ def read(paths: Sequence[Path]) -> Run:
         for file, reader in found:
             chosen.setdefault(file.resolve(), (file, reader))
     companions = {other.resolve() for file, reader in chosen.values() for other in _companions(reader, file)}
-    runs = [reader.read(file) for real, (file, reader) in chosen.items() if real not in companions]
+    runs = [_run_of(file, reader) for real, (file, reader) in chosen.items() if real not in companions]
     return merge(runs, warnings)
+
+
+def _run_of(file: Path, reader: TranscriptReader) -> Run:
+    try:
+        return reader.read(file)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise InputError(
+            f"{file}: this begins as {reader.FORMAT}, but then holds something else "
+            f"({type(error).__name__}: {error}). Was it edited or cut? If not, please report this, with the "
+            "version of the tool that wrote it."
+        ) from error
 
 
 def merge(runs: Sequence[Run], warnings: Iterable[str] = ()) -> Run:

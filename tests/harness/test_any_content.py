@@ -6,7 +6,6 @@ changed at random places; a new wire needs a sample here.
 
 from __future__ import annotations
 
-import copy
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 
 import orjson
 import pytest
+from changes import changed
 
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
@@ -28,10 +28,6 @@ from tokenprof.testing.replies import events, message_body
 from tokenprof.wires import WIRES, interpreter_of
 
 CHANGES = 60
-JUNK: tuple[Any, ...] = (
-    *(None, "", 0, -1, 1.5, True, [], {}, [None], [""], 10**20, "x" * 40, ["a", 1], {"a": {"b": []}}),
-    *({"type": "text"}, {"text": None}, {"type": None}, {"type": 5}),
-)
 REPLY = Reply.calls(("look_up", {"word": "one"}), thinking="First one word.", text="I will look.")
 SAID = Reply.calls(("look_up", {"word": "one"}), text="I will look.")
 SCHEMA = {"type": "object", "properties": {"word": {"type": "string"}}}
@@ -189,31 +185,6 @@ TARGETS: dict[tuple[str, str], tuple[str, Sample]] = {
 }
 CASES = [*((wire, *TARGETS[wire.provider, wire.adapter]) for wire in WIRES)]
 CASES.append((CASES[1][0], "/v1/responses", responses()))
-
-
-def changed(value: Any, chance: random.Random, times: int) -> Any:
-    """Return a copy in which some places hold something else, are gone, or are there twice."""
-    value = copy.deepcopy(value)
-    for _ in range(times):
-        places = [*places_in(value)]
-        if not places:
-            return value
-        owner, key = chance.choice(places)
-        drawn = chance.random()
-        if drawn < 0.15:
-            del owner[key]
-        elif drawn < 0.3 and isinstance(owner, list):
-            owner.append(copy.deepcopy(owner[key]))
-        else:
-            owner[key] = copy.deepcopy(chance.choice(JUNK))
-    return value
-
-
-def places_in(value: Any) -> Iterator[tuple[Any, Any]]:
-    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
-    for key in keys:
-        yield value, key
-        yield from places_in(value[key])
 
 
 def plain(value: Any) -> bytes:

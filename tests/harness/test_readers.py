@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from changes import changed
 
+from tokenprof.errors import InputError
 from tokenprof.formats import reader_of, suffixes, transcript_readers
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
@@ -22,6 +25,7 @@ DATA = Path(__file__).parent.parent / "data"
 LOGS = DATA / "logs"
 BILL = ".bill.json"
 FILES = sorted(path.with_name(path.name.removesuffix(BILL)) for path in DATA.glob(f"**/*{BILL}"))
+JSON_FILES = [path for path in FILES if path.suffix in (".json", ".jsonl")]
 ONLY_SUMS = {"claude_stream"}
 """Formats that tell the whole run's output, and not each response's."""
 
@@ -83,6 +87,28 @@ def test_a_log_is_recognised_by_its_reader_and_makes_a_whole_report(path: Path) 
     assert path.name.endswith(tuple(suffixes()))
     report = report_of(read([path]))
     assert [source["format"] for source in report["sources"]] == [reader.FORMAT]
+
+
+@pytest.mark.parametrize("path", JSON_FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_damaged_log_is_read_or_refused_in_a_sentence(path: Path, tmp_path: Path) -> None:
+    chance = random.Random(path.name)
+    is_lines = path.suffix == ".jsonl"
+    values = [json.loads(line) for line in path.read_text().splitlines()] if is_lines else [path.read_text()]
+    damaged = tmp_path / path.name
+    refusals: list[str] = []
+    for _ in range(20):
+        if is_lines:
+            at = chance.randrange(len(values))
+            lines = [*values[:at], changed(values[at], chance, 2), *values[at + 1 :]]
+            damaged.write_text("\n".join(map(json.dumps, lines)))
+        else:
+            damaged.write_text(json.dumps(changed(json.loads(values[0]), chance, 2)))
+        try:
+            build_ledger(read([damaged]), default_book()).check()
+        except InputError as error:
+            refusals.append(str(error))
+    assert all(refusal.startswith(str(damaged)) for refusal in refusals)
+    assert len(refusals) < 10
 
 
 def test_a_folder_of_logs_is_read_each_by_its_own_reader() -> None:

@@ -6,7 +6,7 @@ strings, trace and span ids are hexadecimal, enumerations are numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 SPAN_KIND_CLIENT = 3
@@ -33,39 +33,58 @@ def _encode(value: Attribute) -> dict[str, Any]:
     return {"arrayValue": {"values": [_encode(item) for item in value]}}
 
 
-def decode_attributes(pairs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return attributes as plain values; the inverse of `encode_attributes`."""
-    return {pair["key"]: _decode(pair.get("value") or {}) for pair in pairs}
+def decode_attributes(pairs: object) -> dict[str, Any]:
+    """Return attributes as plain values; the inverse of `encode_attributes`. Others are left out."""
+    return {
+        pair["key"]: _decode(_object(pair.get("value")))
+        for pair in _objects(pairs)
+        if isinstance(pair.get("key"), str)
+    }
 
 
 def _decode(value: Mapping[str, Any]) -> Any:
     if "stringValue" in value:
         return value["stringValue"]
     if "intValue" in value:
-        return int(value["intValue"])
+        return _number(int, value["intValue"])
     if "doubleValue" in value:
-        return float(value["doubleValue"])
+        return _number(float, value["doubleValue"])
     if "boolValue" in value:
         return bool(value["boolValue"])
     if "arrayValue" in value:
-        return [_decode(item) for item in value["arrayValue"].get("values", [])]
+        return [_decode(item) for item in _objects(_object(value["arrayValue"]).get("values"))]
     if "kvlistValue" in value:
-        return decode_attributes(value["kvlistValue"].get("values", []))
+        return decode_attributes(_object(value["kvlistValue"]).get("values"))
     return None
+
+
+def _number(kind: type[int] | type[float], value: Any) -> int | float | None:
+    try:
+        return kind(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _objects(value: object) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
 
 
 def spans_of(line: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str, Mapping[str, Any]]]:
     """Yield (resource attributes, scope name, span) for each span of one `{"resourceSpans": …}` line."""
-    for resource_spans in line.get("resourceSpans", []):
-        resource = decode_attributes(resource_spans.get("resource", {}).get("attributes", []))
-        for scope_spans in resource_spans.get("scopeSpans", []):
-            scope = scope_spans.get("scope", {}).get("name", "")
-            for span in scope_spans.get("spans", []):
+    for resource_spans in _objects(line.get("resourceSpans")):
+        resource = decode_attributes(_object(resource_spans.get("resource")).get("attributes"))
+        for scope_spans in _objects(resource_spans.get("scopeSpans")):
+            scope = str(_object(scope_spans.get("scope")).get("name") or "")
+            for span in _objects(scope_spans.get("spans")):
                 yield resource, scope, span
 
 
 def log_records_of(line: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the log records of one `{"resourceLogs": …}` line."""
-    for resource_logs in line.get("resourceLogs", []):
-        for scope_logs in resource_logs.get("scopeLogs", []):
-            yield from scope_logs.get("logRecords", [])
+    for resource_logs in _objects(line.get("resourceLogs")):
+        for scope_logs in _objects(resource_logs.get("scopeLogs")):
+            yield from _objects(scope_logs.get("logRecords"))
