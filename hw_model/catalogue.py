@@ -71,14 +71,19 @@ def racks() -> dict[str, Rack]:
 # What providers and quantisers add to a model's name without changing its shape.
 _DECORATION = re.compile(
     r"-(?:fp8|nvfp4|fp4|mxfp4|mxfp8|bf16|int4|int8|w4a16|w8a8|awq|gptq|dynamic|hf|instruct|chat|it|tee|turbo"
-    r"|fast|block|quantized\.\w+|mtp|eagle3?|v[12]|\d{4}|\d{6}|\d{8})(?=-|$)"
+    r"|fast|block|quantized\.\w+|mtp|eagle3?|maas|v[0-2]|\d{4}|\d{6}|\d{8})(?=-|$)"
 )
+# Bedrock's ids: `us.meta.llama3-3-70b-instruct-v1:0`, `deepseek.v3-v1:0`, `openai.gpt-oss-120b-1:0`.
+_BEDROCK_OWNER = re.compile(r"^(?:(?!deepseek\.)[a-z]{2,}\.)+")
+_BEDROCK_VERSION = re.compile(r"(?<=\db)-1$")
 
 
 def plain_name(name: str) -> str:
     """Return a model id reduced to what tells shapes apart: no owner, no dtype, no date, one spelling."""
     plain = name.strip().lower().rsplit("/", 1)[-1].split(":", 1)[0].split("@", 1)[0]
     plain = plain.replace("_", "-").replace(" ", "-").removeprefix("meta-")
+    plain = _BEDROCK_OWNER.sub("", plain).replace("deepseek.", "deepseek-")
+    plain = re.sub(r"^llama(?=\d)", "llama-", _BEDROCK_VERSION.sub("", plain))
     before = ""
     while before != plain:
         before, plain = plain, _DECORATION.sub("", plain)

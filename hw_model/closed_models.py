@@ -79,6 +79,8 @@ _PRECISION: Final = {"fp8": 0.5, "fp4": 0.4, "bf16": 0.1}
 def model_class(provider: str, model: str) -> str | None:
     """Return the class a closed model's name puts it in; None for a name that says nothing."""
     name = f"{provider}/{model}".lower()
+    if "gpt-oss" in name or "amazon.nova" in name:
+        return None
     if any(word in name for word in ("opus", "fable", "mythos")):
         return "opus"
     if "sonnet" in name:

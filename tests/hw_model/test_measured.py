@@ -175,6 +175,9 @@ def test_names_of_closed_models_find_their_class():
     assert model_class("openai", "gpt-5-mini") == "mini"
     assert model_class("google", "gemini-3-pro") == "gpt"
     assert model_class("acme", "riddle") is None
+    # Open weights, and a fleet of which nothing is known.
+    assert model_class("aws.bedrock", "openai.gpt-oss-999b-1:0") is None
+    assert model_class("aws.bedrock", "us.amazon.nova-lite-v1:0") is None
     assert all(c.evidence for c in CLASSES.values())
     assert all(sum(weights.values()) == pytest.approx(10) for weights in FLEETS.values())
 

@@ -185,3 +185,22 @@ def test_every_figure_of_a_chip_has_a_source():
         cells = [cell for key, cell in row.items() if isinstance(cell, dict)]
         assert len(cells) >= 11
         assert all(cell["source"] for cell in cells), row["name"]
+
+
+@pytest.mark.parametrize(
+    ("id_", "name"),
+    [
+        ("openai.gpt-oss-120b-1:0", "gpt-oss-120b"),
+        ("us.meta.llama3-3-70b-instruct-v1:0", "Llama-3.1-70B"),
+        ("us.meta.llama4-maverick-17b-instruct-v1:0", "Llama-4-Maverick"),
+        ("deepseek.v3-v1:0", "DeepSeek-V3"),
+        ("us.deepseek.r1-v1:0", "DeepSeek-V3"),
+        ("qwen.qwen3-coder-480b-a35b-v1:0", "Qwen3-Coder-480B-A35B-Instruct"),
+        ("mistral.mixtral-8x7b-instruct-v0:1", "Mixtral-8x7B"),
+        ("moonshotai.kimi-k2.5", "Kimi-K2.5"),
+        ("openai/gpt-oss-120b-maas", "gpt-oss-120b"),
+        ("Qwen/Qwen2.5-7B-Instruct", "Qwen2.5-7B"),
+    ],
+)
+def test_an_open_model_is_known_by_the_ids_of_clouds(id_, name):
+    assert find_model(id_).name == name

@@ -135,6 +135,16 @@ def test_unknown_figures_come_first():
     assert "llama-9-preview (anthropic)" in found(contracts.unknowns())["unpriced-turns"]["detail"]
 
 
+def test_a_turn_whose_price_lacks_a_class_names_the_class():
+    made = contracts.unknowns()
+    (second,) = [turn for turn in made["turns"] if turn["model"] == "llama-9-preview"]
+    for entry in second["entries"]:
+        entry["billed_usd"] = None if entry["class"] == "output" else "0.01"
+    assert (
+        "price was known for output of llama-9-preview (anthropic)" in found(made)["unpriced-turns"]["detail"]
+    )
+
+
 def test_context_sent_again_and_never_read_from_the_cache():
     finding = found(contracts.tagged_runs())["low-cache-hit-rate"]
     # Three systems of 3,000, 3,500 and 4,000 tokens, each sent a second time.

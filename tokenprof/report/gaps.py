@@ -8,7 +8,7 @@ from typing import Final
 
 from tokenprof.report import numbers
 from tokenprof.report.finding import Finding, finding, listed, turn_list
-from tokenprof.report.words import Json, printable, unknown_state
+from tokenprof.report.words import Json, printable, unknown_state, without_price
 
 _LEAST_UNPLACED_SHARE: Final = Decimal("0.01")
 
@@ -28,7 +28,7 @@ def unpriced_turns(report: Json) -> Iterator[Finding]:
     """Find turns that no price is known for."""
     turns = [turn for turn in report["turns"] if unknown_state(turn) == "unpriced"]
     if turns:
-        models = dict.fromkeys(f"{turn['model']} ({turn['provider']})" for turn in turns)
+        models = dict.fromkeys(f"{without_price(turn)} ({turn['provider']})" for turn in turns)
         names = printable(listed(models))
         title = f"{numbers.count(len(turns), 'turn')} without a price: the bill is larger than shown"
         detail = f"{turn_list(turns)}: no price was known for {names} at the time. An overlay can add it."

@@ -24,6 +24,7 @@ from tokenprof.report.words import (
     together,
     unknown_state,
     weight,
+    without_price,
 )
 
 _MOST_SLICES: Final = 20
@@ -161,7 +162,7 @@ def _notes(turn: Json, name_of: Mapping[str, str]) -> list[Text]:
     if turn["usage"] is None:
         notes.append(Text("the provider reported no usage", BAD))
     elif turn["billed_usd"] is None:
-        notes.append(Text(f"no price known for {printable(turn['model'] or 'a model without a name')}", BAD))
+        notes.append(Text(f"no price known for {printable(without_price(turn))}", BAD))
     miss = turn["cache_miss"]
     if miss is not None and miss["cause"] != "first_use":
         notes.append(Text(_miss(miss, name_of), WARN))

@@ -60,6 +60,17 @@ def unknown_state(turn: Json) -> str:
     return "unpriced" if turn["billed_usd"] is None else ""
 
 
+def without_price(turn: Json) -> str:
+    """Return what of an unpriced turn has no price: its model, or the classes of it that have none."""
+    model = turn["model"] or "a model without a name"
+    entries = [entry for entry in turn["entries"] if entry["tokens"]]
+    unpriced = dict.fromkeys(
+        CLASS_LABELS.get(entry["class"], entry["class"]) for entry in entries if entry["billed_usd"] is None
+    )
+    is_whole = all(entry["billed_usd"] is None for entry in entries)
+    return model if is_whole or not unpriced else f"{' and '.join(unpriced)} of {model}"
+
+
 def prompt_entries(turn: Json) -> Iterator[Json]:
     """Yield what a turn's prompt was billed for, in prompt order."""
     return (entry for entry in turn["entries"] if entry["class"] in PROMPT_CLASSES)
