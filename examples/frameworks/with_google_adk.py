@@ -7,7 +7,7 @@ import asyncio
 
 import inbox
 from google.adk.agents import LlmAgent
-from google.adk.models.lite_llm import LiteLlm
+from google.adk.models import BaseLlm
 from google.adk.runners import InMemoryRunner
 from google.adk.tools.agent_tool import AgentTool
 from google.genai.types import Content, Part
@@ -17,9 +17,8 @@ from tokenprof.harness_adapters import litellm_hook
 from tokenprof.harness_adapters.google_adk_hook import AgentNames
 
 
-async def run(api_key: str, base_url: str) -> str:
+async def run(model: BaseLlm) -> str:
     """Let two agents sort the inbox; returns their answer."""
-    model = LiteLlm(f"anthropic/{inbox.MODEL}", api_key=api_key, api_base=base_url)
     researcher = LlmAgent(
         name="researcher",
         description="Reads mails and reports.",
@@ -45,9 +44,12 @@ async def run(api_key: str, base_url: str) -> str:
 
 def main(path: str, api_key: str, base_url: str) -> str:
     """Record the run; returns the agents' answer."""
+    from google.adk.models.lite_llm import LiteLlm
+
     undo = litellm_hook.install()
     with tokenprof.profile(path, tags={"framework": "google-adk"}):
-        said = asyncio.run(run(api_key, base_url))
+        model = LiteLlm(f"anthropic/{inbox.MODEL}", api_key=api_key, api_base=base_url)
+        said = asyncio.run(run(model))
     undo()
     return said
 

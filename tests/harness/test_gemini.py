@@ -165,14 +165,19 @@ def test_wrapped_and_asynchronous_clients_are_seen_once_and_a_retry_is_an_attemp
 
     async def ask() -> None:
         await wrapped.aio.models.generate_content(model=MODEL, contents="hello")
+        async for chunk in await wrapped.aio.models.generate_content_stream(model=MODEL, contents="hello"):
+            assert chunk.response_id == "response-3"
         await wrapped.aio.aclose()
 
     with tokenprof.profile(path):
         wrapped.models.generate_content(model=MODEL, contents="hello")
         asyncio.run(ask())
     run = read([path])
-    assert len(run.turns) == 2
-    assert [(turn.attempts, turn.usage is not None) for turn in run.turns] == [(2, True), (1, True)]
+    assert [(turn.attempts, turn.usage is not None) for turn in run.turns] == [
+        (2, True),
+        (1, True),
+        (1, True),
+    ]
     assert not run.warnings
 
 

@@ -29,7 +29,8 @@ def main(example: str) -> None:
 
     module = importlib.import_module(example)
     started = getattr(module, "PROVIDER", LoopbackProvider)
-    held_to: Any = openai_agreement if started is OpenAILoopback else agreement
+    usual = openai_agreement if started is OpenAILoopback else agreement
+    held_to: Any = getattr(module, "HELD_TO", usual)
     with tempfile.TemporaryDirectory() as folder:
         # A harness that keeps its own sessions is given the folder, and read from there.
         path = Path(folder) / getattr(module, "RECORDING", "run.jsonl")

@@ -63,7 +63,7 @@ CLIENTS = (
         ("strands-agents[litellm,anthropic]", "mcp"),
         ("with_strands", "strands_anthropic", "strands_bedrock"),
     ),
-    Client("google-adk", ("google-adk", "litellm", "mcp"), ("with_google_adk",)),
+    Client("google-adk", ("google-adk", "litellm", "mcp"), ("with_google_adk", "adk_gemini")),
 )
 
 ENVIRONMENT = {
