@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -51,7 +50,8 @@ class GeminiLoopback:
         reply = self._script(as_messages(body), len(self.billed))
         tokens = len(text_of(body)) // 4
         before = text_of(self.billed[-1][0]) if self.billed else ""
-        shared = len(os.path.commonprefix([before, text_of(body)]))
+        pairs = enumerate(zip(before, text_of(body), strict=False))
+        shared = next((at for at, (one, other) in pairs if one != other), 0)
         cached = shared // 4 if shared // 4 >= CACHES_FROM_TOKENS else 0
         self.billed.append((body, tokens, cached))
         usage = {
