@@ -13,6 +13,7 @@ from botocore.httpsession import URLLib3Session
 
 from tokenprof.harness_adapters.attempt import Attempt, begin, seen
 from tokenprof.harness_adapters.patched_methods import PatchedMethods, marked
+from tokenprof.wires import wire_of
 
 
 def wrap(client: Any) -> Any:
@@ -61,8 +62,11 @@ def _observed_send(send: Callable[[Any], Any], request: Any) -> Any:
 def _begin(request: Any) -> Attempt | None:
     """Take what is needed of a request; None for what is not a model call. Never raises."""
     try:
+        path = urlsplit(request.url).path
+        if wire_of(request.method, path) is None:
+            return None
         headers = {name.lower(): _text(value) for name, value in request.headers.items()}
-        return begin(request.method, urlsplit(request.url).path, headers, lambda: _bytes(request.body))
+        return begin(request.method, path, headers, lambda: _bytes(request.body))
     except Exception:  # noqa: BLE001 - the host's call goes on whatever happens to us
         return None
 

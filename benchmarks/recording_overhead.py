@@ -1,0 +1,186 @@
+"""What recording adds to a call, as the host sees it: rounds of bare and of recorded calls, in one run.
+
+    python benchmarks/recording_overhead.py [--rounds 6] [--turns 5 100]
+
+The provider is another process that answers from memory at once, so nothing but the client and the recorder
+shares the interpreter. A call is timed from the request to the last byte; between calls the recorder is given
+time to finish, as it has while a model writes. `--turns` is how long the conversation in the request is, at
+about 2 kB a turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import boto3
+import openai
+
+import tokenprof
+from tokenprof.testing import Reply, converse
+from tokenprof.testing.openai_replies import completion_body
+from tokenprof.testing.replies import events, frame, message_body
+
+Ask = Callable[[], object]
+
+REPLY = Reply.calls(("read_file", {"path": "a.py"}), text="I read the file first. " * 20)
+USAGE = {
+    "input_tokens": 10,
+    "cache_read_input_tokens": 900,
+    "cache_creation_input_tokens": 90,
+    "cache_creation": {"ephemeral_5m_input_tokens": 90, "ephemeral_1h_input_tokens": 0},
+    "output_tokens": 120,
+}
+TEXT = "def f(value):\n    return [item for item in value if item.is_ready]\n" * 14
+TOOLS = [
+    {"name": name, "description": "Does one thing well. " * 20, "input_schema": {"type": "object"}}
+    for name in ("read_file", "edit_file", "run", "search")
+]
+SETTLE_S = 0.1
+CALLS_A_ROUND = 8
+
+
+def answers() -> dict[str, tuple[str, bytes]]:
+    message = message_body(REPLY, "ID", "claude-opus-4-8", USAGE)
+    usage = {"prompt_tokens": 1000, "completion_tokens": 120, "total_tokens": 1120}
+    completion = completion_body(REPLY, "ID", "gpt-5.4", usage)
+    return {
+        "/v1/messages": ("application/json", json.dumps(message).encode()),
+        "/v1/messages stream": ("text/event-stream", b"".join(map(frame, events(message)))),
+        "/chat/completions": ("application/json", json.dumps(completion).encode()),
+        "/model/m/converse": ("application/json", converse.answer(message)),
+    }
+
+
+def serve() -> None:
+    """Answer until killed; every response has an id of its own, as it would."""
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    canned = answers()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Keep quiet."""
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            key = self.path + (" stream" if b'"stream":true' in body.replace(b" ", b"") else "")
+            kind, data = canned[key]
+            number = str(time.monotonic_ns())
+            data = data.replace(b'"ID"', f'"{number}"'.encode())
+            self.send_response(200)
+            self.send_header("content-type", kind)
+            self.send_header("content-length", str(len(data)))
+            self.send_header("x-amzn-requestid", number)
+            self.end_headers()
+            self.wfile.write(data)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    print(server.server_address[1], flush=True)
+    server.serve_forever()
+
+
+def conversation(turns: int) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = [{"role": "user", "content": "Mend the tests."}]
+    for turn in range(turns):
+        messages += [
+            {"role": "assistant", "content": f"I look at file {turn}. {TEXT}"},
+            {"role": "user", "content": f"File {turn}:\n{TEXT}"},
+        ]
+    return messages
+
+
+def ways(url: str, turns: int) -> dict[str, Ask]:
+    said = conversation(turns)
+    claude = anthropic.Anthropic(api_key="x", base_url=url)
+    later = anthropic.AsyncAnthropic(api_key="x", base_url=url)
+    gpt = openai.OpenAI(api_key="x", base_url=url)
+    bedrock = boto3.client(
+        *("bedrock-runtime", "us-east-1"),
+        endpoint_url=url,
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+    )
+    request: Any = {"model": "claude-opus-4-8", "max_tokens": 9, "messages": said, "tools": TOOLS}
+    chat: Any = {"model": "gpt-5.4", "messages": said}
+    texts = [{"role": m["role"], "content": [{"text": m["content"]}]} for m in said]
+    loop = asyncio.new_event_loop()
+    return {
+        "anthropic": lambda: claude.messages.create(**request),
+        "anthropic, streamed": lambda: list(claude.messages.create(**request, stream=True)),
+        "anthropic, asynchronous": lambda: loop.run_until_complete(later.messages.create(**request)),
+        "openai, chat": lambda: gpt.chat.completions.create(**chat),
+        "boto3, Converse": lambda: bedrock.converse(modelId="m", messages=texts),
+    }
+
+
+def timed(ask: Ask) -> float:
+    started = time.perf_counter()
+    ask()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--turns", type=int, nargs="+", default=[5, 100])
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve()
+        return
+    command = [sys.executable, __file__, "--serve"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        try:
+            measure(url, options.rounds, options.turns)
+        finally:
+            server.kill()
+
+
+def measure(url: str, rounds: int, lengths: list[int]) -> None:
+    print(f"{'':26}{'request':>9}{'bare':>10}{'recorded':>10}{'ratio':>7}")
+    for turns in lengths:
+        size_bytes = len(json.dumps([conversation(turns), TOOLS]))
+        with tempfile.TemporaryDirectory() as folder:
+            bare = ways(url, turns)
+            with tokenprof.profile(Path(folder) / "clients.jsonl"):
+                seen = ways(url, turns)
+            for name in bare:
+                taken: tuple[list[float], list[float]] = ([], [])
+                for number in range(rounds):
+                    taken[0].extend(settled(bare[name]))
+                    with tokenprof.profile(Path(folder) / f"{name}{number}.jsonl"):
+                        taken[1].extend(settled(seen[name]))
+                without, with_ = map(statistics.median, taken)
+                print(
+                    f"{name:26}{size_bytes / 1e3:6.0f} kB{without * 1e3:7.2f} ms{with_ * 1e3:7.2f} ms"
+                    f"{with_ / without:7.2f}"
+                )
+
+
+def settled(ask: Ask) -> list[float]:
+    """Return the times of some calls, behind one that finds nothing ready."""
+    taken = []
+    for _ in range(CALLS_A_ROUND + 1):
+        taken.append(timed(ask))
+        time.sleep(SETTLE_S)
+    return taken[1:]
+
+
+if __name__ == "__main__":
+    main()
