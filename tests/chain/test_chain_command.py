@@ -125,6 +125,19 @@ def test_a_terminal_without_unicode_gets_ascii(chain):
     assert b"####" in page.buffer.getvalue()
 
 
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("scale", [Decimal(1), Decimal("0.001"), Decimal(10_000)])
+def test_the_waterfall_fits_the_terminal_whatever_the_dollars(chain, width, scale):
+    told = chain()
+    for step in told["waterfall"]:
+        for end in ("low", "mid", "high"):
+            step["usd"][end] = str(Decimal(step["usd"][end]) * scale)
+    lines = chain_lines(told, Console(width=width), brief=True)
+    assert max(line.cell_len for line in lines) <= width
+    drawn = [step for step in told["waterfall"] if Decimal(step["share"]["mid"])]
+    assert sum("█" in line.plain for line in lines) == len(drawn)
+
+
 def test_the_section_of_a_report_is_the_waterfall_and_the_margins(chain):
     console = Console(width=80)
     brief, whole = (chain_lines(chain(), console, brief=brief) for brief in (True, False))

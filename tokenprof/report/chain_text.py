@@ -18,6 +18,7 @@ from tokenprof.report.words import BAD, MID, MONEY, SOFT, printable
 Json = Mapping[str, Any]
 
 BAR_CELLS: Final = 18
+LEAST_BAR_CELLS: Final = 6
 SHOWN_TURNS: Final = 12
 
 _ASCII: Final = str.maketrans("×–—…·█▉▊▋▌▍▎▏", "x--.-#######-")
@@ -80,22 +81,22 @@ def chain_heading(chain: Json) -> str:
 def _waterfall(chain: Json, console: Console) -> list[Text]:
     steps = chain["waterfall"]
     decimals = numbers.estimate_decimals([step["usd"] for step in steps])
+    shares = [Decimal(step["share"]["mid"]) for step in steps]
+    figures: list[list[str | Text]] = [
+        [
+            SHORT.get(step["name"], step["name"]),
+            Text(_dollars(step["usd"]["mid"], decimals), MID),
+            Text(_between(step["usd"], decimals), SOFT),
+            f"{100 * share:.1f}%",
+        ]
+        for step, share in zip(steps, shares, strict=True)
+    ]
+    cells = _bar_cells(figures, console)
     rows = []
     # Each bar begins where the one above it ended: what is left of the dollar at that layer.
     begun = Decimal(0)
-    for step in steps:
-        share = Decimal(step["share"]["mid"])
-        rows.append(
-            Row(
-                [
-                    SHORT.get(step["name"], step["name"]),
-                    Text(_dollars(step["usd"]["mid"], decimals), MID),
-                    Text(_between(step["usd"], decimals), SOFT),
-                    f"{100 * share:.1f}%",
-                    Text(_bar(begun, share), BAD if share < 0 else MONEY),
-                ]
-            )
-        )
+    for row, share in zip(figures, shares, strict=True):
+        rows.append(Row([*row, Text(_bar(begun, share, cells), BAD if share < 0 else MONEY)]))
         begun += share
     columns = [
         Column("", "left"),
@@ -121,13 +122,18 @@ def _waterfall(chain: Json, console: Console) -> list[Text]:
     return lines
 
 
-def _bar(begun: Decimal, share: Decimal) -> str:
+def _bar_cells(rows: Sequence[Sequence[str | Text]], console: Console) -> int:
+    """Return the cells that figures leave for a bar beside them."""
+    taken = sum(2 + max(len(cell) for cell in column) for column in zip(*rows, strict=True))
+    return max(LEAST_BAR_CELLS, min(BAR_CELLS, console.width - taken - 2))
+
+
+def _bar(begun: Decimal, share: Decimal, cells: int) -> str:
     """Return a bar from where the ones before it ended; within the dollar, whatever the middles do."""
     ends = sorted((begun, begun + share))
     start, end = (min(max(end, Decimal(0)), Decimal(1)) for end in ends)
-    left = int(start * BAR_CELLS)
-    width = max(round((end - start) * BAR_CELLS), 1 if share else 0)
-    return " " * min(left, BAR_CELLS - 1) + "█" * width
+    width = max(round((end - start) * cells), 1 if share else 0)
+    return " " * min(int(start * cells), cells - width) + "█" * width
 
 
 def _margins(chain: Json, console: Console) -> list[Text]:
@@ -218,19 +224,19 @@ def _sweep(title: str, rows: Sequence[tuple[str, Json]], console: Console) -> li
         Column("billed/compute", "right"),
         Column("", "left"),
     ]
-    cells = [
-        Row(
-            [
-                name,
-                Text(numbers.mid_usd(row["hardware_usd"], decimals), MID),
-                Text(_between(row["hardware_usd"], decimals), SOFT),
-                numbers.ratio(row["price_to_cost"]["mid"]),
-                Text(numbers.bar(Decimal(row["hardware_usd"]["mid"]), dearest, BAR_CELLS), MONEY),
-            ]
-        )
+    figures: list[list[str | Text]] = [
+        [
+            name,
+            Text(numbers.mid_usd(row["hardware_usd"], decimals), MID),
+            Text(_between(row["hardware_usd"], decimals), SOFT),
+            numbers.ratio(row["price_to_cost"]["mid"]),
+        ]
         for name, row in rows
     ]
-    return [Text(title, "bold"), *table("", columns, cells, console)]
+    cells = _bar_cells([[column.heading for column in columns[:-1]], *figures], console)
+    bars = [numbers.bar(Decimal(cost["mid"]), dearest, cells) for cost in costs]
+    drawn = [Row([*row, Text(bar, MONEY)]) for row, bar in zip(figures, bars, strict=True)]
+    return [Text(title, "bold"), *table("", columns, drawn, console)]
 
 
 def _tools(chain: Json, console: Console) -> list[Text]:
