@@ -1,4 +1,4 @@
-"""Profile your own agent: wrap the client, record the run, read the report.
+"""Profile your own agent: record the run, read the report.
 
 python examples/own_client.py            # with ANTHROPIC_API_KEY: a real call; without: a loopback provider
 """
@@ -23,7 +23,6 @@ def main(path: str = "run.jsonl") -> None:
     """Record one run of the agent to `path`."""
     with contextlib.ExitStack() as stack:
         client = anthropic.Anthropic() if os.environ.get("ANTHROPIC_API_KEY") else loopback_client(stack)
-        client = tokenprof.wrap(client)
         stack.enter_context(tokenprof.profile(path, tags={"example": "own_client"}))
         agent(client)
     print(f"recorded; now: tokenprof report {path}")

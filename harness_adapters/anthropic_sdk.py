@@ -16,7 +16,7 @@ import anthropic
 from anthropic import Middleware
 
 from tokenprof.harness_adapters.anthropic_exchange import PROVIDER, interpret
-from tokenprof.harness_adapters.attempt import Attempt
+from tokenprof.harness_adapters.attempt import Attempt, seen
 from tokenprof.harness_adapters.httpx_response import observe
 from tokenprof.harness_adapters.patched_methods import PatchedMethods, Replacement
 from tokenprof.record.exchange import Exchange
@@ -47,7 +47,8 @@ class TokenprofMiddleware(Middleware):
         if attempt is None:
             return call_next(request)
         try:
-            response = call_next(request)
+            with seen():
+                response = call_next(request)
         except BaseException as error:
             attempt.broken(error)
             raise
@@ -61,7 +62,8 @@ class TokenprofMiddleware(Middleware):
         if attempt is None:
             return await call_next(request)
         try:
-            response = await call_next(request)
+            with seen():
+                response = await call_next(request)
         except BaseException as error:
             attempt.broken(error)
             raise

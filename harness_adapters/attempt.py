@@ -6,7 +6,6 @@ model call, the library's own module notes the answer as the host reads it, neve
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,15 +16,10 @@ from tokenprof.record.exchange import HEADERS_READ, Exchange
 from tokenprof.record.retries import Retries
 from tokenprof.record.span import start_span
 from tokenprof.session import active_recorder, current_agent, current_tags
-from tokenprof.wires import Wire, interpreter_of, wire_of
+from tokenprof.wires import interpreter_of, wire_of
 
 if TYPE_CHECKING:
     from tokenprof.record.recorder import Recorder
-
-SDK_MARK = "x-stainless-lang"
-"""A header of generated SDKs, whatever user agent a framework has given them."""
-
-ANTHROPIC_ADAPTERS = ("anthropic_exchange", "anthropic_platforms")
 
 CALL_HEADERS = ("idempotency-key", "amz-sdk-invocation-id")
 """Headers that all attempts at one call share."""
@@ -114,7 +108,7 @@ def begin(
     None where the bytes cannot be known.
     """
     wire = wire_of(method, path)
-    if wire is None or _inside.get() or _is_seen_by_middleware(headers, wire):
+    if wire is None or _inside.get():
         return None
     request = body()
     if request is None:
@@ -141,7 +135,7 @@ def begin(
 
 @contextmanager
 def seen() -> Iterator[None]:
-    """Mark a call as being seen: an HTTP library may carry it over another, or have been wrapped twice."""
+    """Mark a call as being seen: below an SDK's middleware, or another HTTP library, it passes here again."""
     token = _inside.set(True)
     try:
         yield
@@ -156,10 +150,3 @@ def _attempts_before(headers: Mapping[str, str]) -> str:
     told = headers.get("x-stainless-retry-count", "")
     number = headers.get("amz-sdk-request", "").partition("attempt=")[2].partition(";")[0]
     return str(int(number) - 1) if number.isdecimal() else told
-
-
-def _is_seen_by_middleware(headers: Mapping[str, str], wire: Wire) -> bool:
-    """Whether the adapter of the `anthropic` SDK records this call: not where that has no middleware yet."""
-    if SDK_MARK not in headers or wire.adapter not in ANTHROPIC_ADAPTERS:
-        return False
-    return hasattr(sys.modules.get("anthropic"), "Middleware")

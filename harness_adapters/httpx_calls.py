@@ -2,8 +2,8 @@
 
 LiteLLM makes its HTTP calls itself, and its loggers tell of a streamed call afterwards, from another
 thread and without the provider's ids. The `openai` SDK has no middleware. Taken where the bytes pass, every
-kind of call is seen alike: sync, async, streamed, raw, parsed, retried. Calls of the `anthropic` SDK are left
-to its own adapter as far as it takes middleware, so that none is seen twice.
+kind of call is seen alike: sync, async, streamed, raw, parsed, retried. Calls of `anthropic` clients that
+carry our middleware are left to that, so that none is seen twice.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """tokenprof: a profiler for agent harnesses.
 
-    client = tokenprof.wrap(anthropic.Anthropic())
+    client = anthropic.Anthropic()
     with tokenprof.profile("run.jsonl"):
         ...your agent...
 

@@ -47,9 +47,9 @@ _lock = threading.Lock()
 def wrap(client: Client) -> Client:
     """Return a client that behaves as `client` does and whose model calls are seen by tokenprof.
 
-    Wrapping twice changes nothing. Calls are recorded while a `profile` is active (or, if the
-    environment variable `TOKENPROF_RUN` names a file, from now on); otherwise they only become
-    OpenTelemetry spans, if the program has set up a tracer provider.
+    Inside a `profile` nothing needs wrapping. Outside one, a wrapped client's calls become OpenTelemetry
+    spans, if the program has set up a tracer provider; and are recorded from now on, if the environment
+    variable `TOKENPROF_RUN` names a file. Wrapping twice changes nothing.
 
     Raises TypeError for a client of an SDK that no adapter knows.
     """
@@ -76,15 +76,15 @@ def _adapter_of(client_class: type) -> Any | None:
 class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
     """Record every model call made inside the block to `path`, as OTLP/JSON lines.
 
-    Clients made inside the block are wrapped by themselves; others with `wrap`. `tags` are kept with
-    the run. `on_turn` is called on tokenprof's own thread after each finished turn with what it and
-    the run have cost so far; what it raises is logged and goes no further. `content=True` also
-    records the text of requests and responses. `cache_diagnostics=True` asks the provider, where it can
-    say, why its cache was missed; `request_usage=True` asks OpenAI for the usage of chat streams that do not
-    ask themselves (they end with one more chunk): the two settings that add a field to requests.
-    `metrics=True` (or the environment variable `TOKENPROF_METRICS`) gives tokens, bill and estimated compute
-    of each turn to the program's OpenTelemetry meter provider. Works in synchronous and asynchronous code;
-    an existing recording is continued.
+    Whichever client makes a call, and whenever that was made. `tags` are kept with the run. `on_turn` is
+    called on tokenprof's own thread after each finished turn with what it and the run have cost so far;
+    what it raises is logged and goes no further. `content=True` also records the text of requests and
+    responses. `cache_diagnostics=True` asks the provider, where it can say, why its cache was missed (of
+    Anthropic's clients, those made inside the block or wrapped); `request_usage=True` asks OpenAI for the
+    usage of chat streams that do not ask themselves (they end with one more chunk): the two settings that
+    add a field to requests. `metrics=True` (or the environment variable `TOKENPROF_METRICS`) gives tokens,
+    bill and estimated compute of each turn to the program's OpenTelemetry meter provider. Works in
+    synchronous and asynchronous code; an existing recording is continued.
 
     Raises FileExistsError if `path` holds something other than a recording.
     """

@@ -213,7 +213,9 @@ def test_however_often_it_is_wrapped_a_call_is_recorded_once(tmp_path: Path) -> 
     assert len(read([path]).turns) == 3
 
 
-def test_a_client_made_outside_is_seen_when_wrapped_and_constructors_are_given_back(tmp_path: Path) -> None:
+def test_a_client_made_outside_is_seen_once_wrapped_or_not_and_constructors_are_given_back(
+    tmp_path: Path,
+) -> None:
     before = anthropic.Anthropic.__init__
     with LoopbackProvider(lambda body, n: Reply.text("hi")) as server:
         outside = connect(server)
@@ -221,11 +223,13 @@ def test_a_client_made_outside_is_seen_when_wrapped_and_constructors_are_given_b
         with tokenprof.profile(tmp_path / "run.jsonl"):
             ask(outside)
             ask(wrapped)
+        ask(outside)
         ask(wrapped)
         assert anthropic.Anthropic.__init__ is before
         assert not connect(server).middleware
-    assert active_recorder() is None
-    assert len(read([tmp_path / "run.jsonl"]).turns) == 1
+        assert active_recorder() is None
+        seen = [turn.id for turn in read([tmp_path / "run.jsonl"]).turns]
+        assert seen == [call.response_id for call in server.log[:2]]
 
 
 def test_count_tokens_is_not_a_turn(tmp_path: Path) -> None:
