@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anthropic
+import boto3
 import openai
 import pytest
 
@@ -45,6 +46,27 @@ def test_what_was_recorded_is_played_back_without_the_provider(tmp_path: Path, s
         assert [ask(tape, "two", stream=stream), ask(tape, "one", stream=stream)] == recorded[::-1]
         assert tape.unplayed == 0
     assert "sk-secret" not in path.read_text("utf-8")
+
+
+def test_a_stream_that_is_no_text_is_played_back_to_the_byte_and_costs_what_it_cost(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+
+    def converse(url: str, run: Path) -> list[Any]:
+        keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
+        client = boto3.client("bedrock-runtime", endpoint_url=url, **keys)
+        message = {"role": "user", "content": [{"text": "hello"}]}
+        with tokenprof.profile(run):
+            return list(client.converse_stream(modelId="m", messages=[message])["stream"])
+
+    with (
+        LoopbackProvider([Reply.text("hi there")]) as provider,
+        Cassette(path, upstream=provider.url, record=True) as tape,
+    ):
+        recorded = converse(tape.url, tmp_path / "recorded.jsonl")
+    with Cassette(path, record=False) as tape:
+        assert converse(tape.url, tmp_path / "played.jsonl") == recorded
+    (before,), (after,) = (read([tmp_path / f"{name}.jsonl"]).turns for name in ("recorded", "played"))
+    assert (after.id, after.usage) == (before.id, before.usage)
 
 
 def play(path: Path, *texts: str) -> None:

@@ -3,7 +3,7 @@
 with LoopbackProvider([Reply.text("hello")]) as provider:
     client = anthropic.Anthropic(api_key="unused", base_url=provider.url)
 
-`OpenAILoopback` is the same for OpenAI's APIs.
+It answers Bedrock's Converse, too. `OpenAILoopback` is the same for OpenAI's APIs.
 """
 
 from tokenprof.testing.billing import Overheads

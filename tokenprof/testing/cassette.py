@@ -14,6 +14,7 @@ from __future__ import annotations
 import http.client
 import os
 import threading
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +34,8 @@ KEPT_HEADERS = (
     "retry-after",
     "x-should-retry",
     "anthropic-ratelimit-unified-status",
+    "x-amzn-errortype",
+    "x-amzn-requestid",
 )
 NOT_FORWARDED = frozenset({"host", "content-length", "accept-encoding", "connection", "transfer-encoding"})
 MOST_DIFFERENCES = 5
@@ -45,7 +48,10 @@ class CassetteMismatchError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Taped:
-    """One request and its reply. `request` is the JSON body, or the text of a body that is none."""
+    """One request and its reply. `request` is the JSON body, or the text of a body that is none.
+
+    The reply's `body` is text, so that a tape can be reviewed; in base64 where it is none (AWS's streams).
+    """
 
     method: str
     path: str
@@ -53,6 +59,12 @@ class Taped:
     status: int
     headers: Mapping[str, str]
     body: str
+    is_base64: bool = False
+
+    @property
+    def data(self) -> bytes:
+        """The reply's body as it was received."""
+        return b64decode(self.body) if self.is_base64 else self.body.encode()
 
 
 class Cassette:
@@ -244,7 +256,7 @@ class _Handler(BaseHTTPRequestHandler):
                 400, {"content-type": "application/json", "x-should-retry": "false"}, orjson.dumps(error)
             )
         else:
-            self._send(reply.status, reply.headers, reply.body.encode())
+            self._send(reply.status, reply.headers, reply.data)
 
     do_GET = do_POST = do_DELETE = do_PUT = _answer  # noqa: N815 - names that http.server calls
 
@@ -280,6 +292,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
         finally:
             connection.close()
+        try:
+            text, is_base64 = body.decode(), False
+        except UnicodeDecodeError:
+            text, is_base64 = b64encode(body).decode(), True
         self.server.cassette.note(
-            Taped(self.command, self.path, request, response.status, kept, body.decode("utf-8", "replace"))
+            Taped(self.command, self.path, request, response.status, kept, text, is_base64)
         )
