@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import importlib
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from tokenprof.types import Block, Turn
 
 Client = TypeVar("Client")
+
+log = logging.getLogger("tokenprof")
 
 SDK_ADAPTERS = {
     "anthropic": "tokenprof.harness_adapters.anthropic_sdk",
@@ -127,10 +130,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         self._token = _here.set(recorder)
         with _lock:
             _everywhere.append(recorder)
-        for package in WATCHED:
-            with contextlib.suppress(ImportError):
-                importlib.import_module(package)
-                self._undo.append(importlib.import_module(SDK_ADAPTERS[package]).wrap_new_clients())
+        self._undo.extend(filter(None, map(_watch, WATCHED)))
         return self
 
     def __exit__(
@@ -166,6 +166,22 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
     ) -> None:
         """Close the recording; what the block raised goes on."""
         self.__exit__(kind, error, trace)
+
+
+def _watch(package: str) -> Callable[[], None] | None:
+    """See the calls of a package's clients; returns what undoes it, None where the package is not there.
+
+    A package that another release has changed or a broken installation costs its calls, not the host's block.
+    """
+    try:
+        importlib.import_module(package)
+        undo: Callable[[], None] = importlib.import_module(SDK_ADAPTERS[package]).wrap_new_clients()
+    except ImportError:
+        return None
+    except Exception:
+        log.warning("tokenprof cannot see the calls of %s here", package, exc_info=True)
+        return None
+    return undo
 
 
 def _listener(

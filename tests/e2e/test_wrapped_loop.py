@@ -404,3 +404,17 @@ def test_the_provider_is_asked_why_its_cache_was_missed_only_where_that_is_wante
     first_id, *asked = turns(cache_diagnostics=True)
     assert asked == [{"previous_message_id": None}, {"previous_message_id": first_id}]
     assert turns(cache_diagnostics=False)[1:] == ["not asked", "not asked"]
+
+
+def test_a_package_that_cannot_be_watched_costs_a_warning_and_not_the_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise AttributeError("module 'httpx' has no attribute 'Client'")
+
+    monkeypatch.setattr("tokenprof.harness_adapters.httpx_wire.wrap_new_clients", broken)
+    path = tmp_path / "run.jsonl"
+    with LoopbackProvider(lambda body, n: Reply.text("hi")) as server, tokenprof.profile(path):
+        ask(connect(server))
+    assert len(read([path]).turns) == 1
+    assert [record.message for record in caplog.records] == ["tokenprof cannot see the calls of httpx here"]
