@@ -15,7 +15,7 @@ import json
 import random
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import md5
 from pathlib import Path
@@ -268,19 +268,18 @@ def main() -> None:
                     }
                 )
                 if not options.json:
-                    error, large, covered, right = means
-                    print(
-                        f"{layout.name:36} {name:27} weighted {error:6.2%}  ≥200 {large:6.2%}  "
-                        f"bounds {covered:6.1%}  classes {right:6.1%}"
-                    )
+                    print(line(f"{layout.name:36} {name:27}", means))
     if options.json:
         print(json.dumps(rows, indent=2))
         return
     means = [statistics.fmean(row[f] for row in rows) for f in Score.__slots__]
-    print(
-        f"{'mean':64} weighted {means[0]:6.2%}  ≥200 {means[1]:6.2%}  "
-        f"bounds {means[2]:6.1%}  classes {means[3]:6.1%}"
-    )
+    print(line(f"{'mean':64}", means))
+
+
+def line(name: str, means: Sequence[float]) -> str:
+    """Return a row of the table: the means of a `Score`."""
+    error, large, covered, right = means
+    return f"{name} weighted {error:6.2%}  ≥200 {large:6.2%}  bounds {covered:6.1%}  classes {right:6.1%}"
 
 
 if __name__ == "__main__":

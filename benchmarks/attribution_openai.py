@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import openai
-from attribution_loopback import Score, attributed, tool_output
+from attribution_loopback import Score, attributed, line, tool_output
 
 import tokenprof
 from tokenprof.ledger import Ledger, build_ledger
@@ -190,11 +190,6 @@ def main() -> None:
                 rows.append(means)
                 print(line(f"{api.name:46} {name:19}", means))
     print(line(f"{'mean':66}", [statistics.fmean(column) for column in zip(*rows, strict=True)]))
-
-
-def line(name: str, means: list[float]) -> str:
-    error, large, covered, right = means
-    return f"{name} weighted {error:6.2%}  ≥200 {large:6.2%}  bounds {covered:6.1%}  classes {right:6.1%}"
 
 
 if __name__ == "__main__":

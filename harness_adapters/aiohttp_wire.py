@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 import aiohttp
 import orjson
 
-from tokenprof.harness_adapters.attempt import Attempt, begin, seen
-from tokenprof.harness_adapters.patched_methods import PatchedMethods, marked
+from tokenprof.harness_adapters.host_calls import begin, seen
+from tokenprof.harness_adapters.patched_methods import PatchedMethods, is_marked, marked
+from tokenprof.harness_adapters.stand_in import StandIn
+from tokenprof.record.attempt import Attempt
 from tokenprof.wires import wire_of
 
 Read = TypeVar("Read")
@@ -21,8 +23,8 @@ Read = TypeVar("Read")
 
 def wrap(client: aiohttp.ClientSession) -> aiohttp.ClientSession:
     """Return the same session with its model calls seen."""
-    request = client._request
-    if not getattr(request, "is_tokenprof", False):
+    if not is_marked(vars(client).get("_request")):
+        request = client._request
 
         async def observed_request(*args: Any, **kwargs: Any) -> aiohttp.ClientResponse:
             return await _observed_request(client, request, args, kwargs)
@@ -102,20 +104,8 @@ def _observe(attempt: Attempt, response: aiohttp.ClientResponse, is_decoded: boo
         attempt.end(failure=type(error).__name__)
 
 
-class ObservedContent:
+class ObservedContent(StandIn):
     """Stands in for a response's `StreamReader`: shows each piece that is read of it to an attempt."""
-
-    def __init__(self, inner: aiohttp.StreamReader, attempt: Attempt):
-        self._inner = inner
-        self._attempt = attempt
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        """The class that it stands in for."""
-        return type(self._inner)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
 
     async def read(self, n: int = -1) -> bytes:
         """Read up to `n` bytes, all there will be if that is -1."""

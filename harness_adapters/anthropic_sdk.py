@@ -16,9 +16,10 @@ import anthropic
 from anthropic import Middleware
 
 from tokenprof.harness_adapters.anthropic_exchange import PROVIDER, interpret
-from tokenprof.harness_adapters.attempt import Attempt, seen
+from tokenprof.harness_adapters.host_calls import seen
 from tokenprof.harness_adapters.httpx_response import observe
 from tokenprof.harness_adapters.patched_methods import PatchedMethods, Replacement
+from tokenprof.record.attempt import Attempt
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.shape import canonical
 from tokenprof.record.span import start_span

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 
 from botocore.httpsession import URLLib3Session
 
-from tokenprof.harness_adapters.attempt import Attempt, begin, seen
-from tokenprof.harness_adapters.patched_methods import PatchedMethods, marked
+from tokenprof.harness_adapters.host_calls import begin, seen
+from tokenprof.harness_adapters.patched_methods import PatchedMethods, is_marked, marked
+from tokenprof.harness_adapters.stand_in import StandIn
+from tokenprof.record.attempt import Attempt
 from tokenprof.wires import wire_of
 
 
@@ -24,7 +26,7 @@ def wrap(client: Any) -> Any:
             f"tokenprof.wrap knows the clients of boto3, not {type(client).__module__}."
             f"{type(client).__qualname__}."
         )
-    if not getattr(session.send, "is_tokenprof", False):
+    if not is_marked(vars(session).get("send")):
         send = session.send
         session.send = marked(lambda request: _observed_send(send, request), send)
     return client
@@ -94,20 +96,8 @@ def _observe(attempt: Attempt, response: Any) -> None:
         attempt.end(failure=type(error).__name__)
 
 
-class ObservedBody:
+class ObservedBody(StandIn):
     """Stands in for `urllib3`'s response: shows each piece that is read of it to an attempt."""
-
-    def __init__(self, inner: Any, attempt: Attempt):
-        self._inner = inner
-        self._attempt = attempt
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        """The class that it stands in for."""
-        return type(self._inner)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
 
     def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         """Yield the body in pieces."""

@@ -13,18 +13,18 @@ from typing import Any
 from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of
 from tokenprof.record.shape import json_text
 
-Block = dict[str, Any]
+Json = dict[str, Any]
 
 SETTINGS = ("inferenceConfig", "guardrailConfig", "performanceConfig")
 
 
-def as_messages_request(body: Wire, model: str) -> Block:
+def as_messages_request(body: Wire, model: str) -> Json:
     """Return the body of the Messages request that a Converse request stands for.
 
     `additionalModelRequestFields` go to the model as they are (thinking, tools that only Claude has).
     """
     tools = mapping(body.get("toolConfig"))
-    request: Block = {
+    request: Json = {
         "model": model,
         "tools": _with_cache_points(sequence(tools.get("tools")), _tool),
         "system": _with_cache_points(sequence(body.get("system")), _content),
@@ -35,13 +35,13 @@ def as_messages_request(body: Wire, model: str) -> Block:
     return {**mapping(body.get("additionalModelRequestFields")), **request}
 
 
-def as_message(message: Wire) -> Block:
+def as_message(message: Wire) -> Json:
     """Return a message of a Converse request, or of its answer, as one of Messages."""
     content = _with_cache_points(sequence(message.get("content")), _content)
     return {"role": text_of(message.get("role")), "content": content}
 
 
-def as_messages_usage(usage: Wire) -> Block:
+def as_messages_usage(usage: Wire) -> Json:
     """Return Converse's usage under the names of Messages; in both, the input is what is not of the cache."""
     names = {
         "inputTokens": "input_tokens",
@@ -49,7 +49,7 @@ def as_messages_usage(usage: Wire) -> Block:
         "cacheReadInputTokens": "cache_read_input_tokens",
         "cacheWriteInputTokens": "cache_creation_input_tokens",
     }
-    counts: Block = {ours: usage[theirs] for theirs, ours in names.items() if usage.get(theirs) is not None}
+    counts: Json = {ours: usage[theirs] for theirs, ours in names.items() if usage.get(theirs) is not None}
     written = {
         f"ephemeral_{text_of(detail.get('ttl'))}_input_tokens": detail.get("inputTokens")
         for detail in sequence(usage.get("cacheDetails"))
@@ -57,9 +57,9 @@ def as_messages_usage(usage: Wire) -> Block:
     return {**counts, "cache_creation": written} if written else counts
 
 
-def _with_cache_points(items: Iterable[Wire], translate: Any) -> list[Block]:
+def _with_cache_points(items: Iterable[Wire], translate: Any) -> list[Json]:
     """Return the translated items; a `cachePoint` among them marks the one before it."""
-    translated: list[Block] = []
+    translated: list[Json] = []
     for item in items:
         point = item.get("cachePoint")
         if not isinstance(point, Mapping):
@@ -70,7 +70,7 @@ def _with_cache_points(items: Iterable[Wire], translate: Any) -> list[Block]:
     return translated
 
 
-def _tool(tool: Wire) -> Block:
+def _tool(tool: Wire) -> Json:
     specified = mapping(tool.get("toolSpec"))
     if not specified:
         return {"type": text_of(mapping(tool.get("systemTool")).get("name")) or "tool", **tool}
@@ -78,31 +78,31 @@ def _tool(tool: Wire) -> Block:
     return {**rest, "input_schema": mapping(specified.get("inputSchema")).get("json")}
 
 
-def _content(item: Wire) -> Block:
+def _content(item: Wire) -> Json:
     kind = next((name for name in _CONTENT if name in item), None)
     if kind is None:
         return {"type": next(iter(item), "content"), **item}
     return _CONTENT[kind](item[kind])
 
 
-def _text(value: Any) -> Block:
+def _text(value: Any) -> Json:
     return {"type": "text", "text": text_of(value)}
 
 
-def _json(value: Any) -> Block:
+def _json(value: Any) -> Json:
     return _text(json_text(value))
 
 
-def _guarded(value: Any) -> Block:
+def _guarded(value: Any) -> Json:
     guarded = mapping(value)
     return _image(guarded["image"]) if "image" in guarded else _text(mapping(guarded.get("text")).get("text"))
 
 
-def _cited(value: Any) -> Block:
+def _cited(value: Any) -> Json:
     return _text("".join(text_of(part.get("text")) for part in sequence(mapping(value).get("content"))))
 
 
-def _image(value: Any) -> Block:
+def _image(value: Any) -> Json:
     image = mapping(value)
     source = mapping(image.get("source"))
     kind = f"image/{text_of(image.get('format'))}"
@@ -111,7 +111,7 @@ def _image(value: Any) -> Block:
     return {"type": "image", "source": {"type": "base64", "media_type": kind, "data": source["bytes"]}}
 
 
-def _document(value: Any) -> Block:
+def _document(value: Any) -> Json:
     document = mapping(value)
     source = mapping(document.get("source"))
     named = {"type": "document", "title": document.get("name")}
@@ -123,7 +123,7 @@ def _document(value: Any) -> Block:
     return {**named, "source": dict(source)}
 
 
-def _search_result(value: Any) -> Block:
+def _search_result(value: Any) -> Json:
     found = mapping(value)
     return {
         **found,
@@ -132,7 +132,7 @@ def _search_result(value: Any) -> Block:
     }
 
 
-def _reasoning(value: Any) -> Block:
+def _reasoning(value: Any) -> Json:
     thought = mapping(mapping(value).get("reasoningText"))
     if not thought:
         return {"type": "redacted_thinking", "data": mapping(value).get("redactedContent")}
@@ -143,13 +143,13 @@ def _reasoning(value: Any) -> Block:
     }
 
 
-def _tool_use(value: Any) -> Block:
+def _tool_use(value: Any) -> Json:
     use = mapping(value)
     kind = "server_tool_use" if use.get("type") == "server_tool_use" else "tool_use"
     return {"type": kind, "id": use.get("toolUseId"), "name": use.get("name"), "input": use.get("input")}
 
 
-def _tool_result(value: Any) -> Block:
+def _tool_result(value: Any) -> Json:
     result = mapping(value)
     block = {
         "type": "tool_result",

@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 from tokenprof.harness_adapters.httpx_calls import wrap_http_client
-from tokenprof.harness_adapters.patched_methods import marked
+from tokenprof.harness_adapters.patched_methods import is_marked, marked
 
 
 def wrap(client: Any) -> Any:
@@ -27,7 +27,7 @@ def wrap(client: Any) -> Any:
 def _wrap_sessions(api_client: Any) -> None:
     """Have the `aiohttp` sessions seen that a client makes with its first call in each event loop."""
     session_here = getattr(api_client, "_get_aiohttp_session", None)
-    if session_here is None or getattr(session_here, "is_tokenprof", False):
+    if session_here is None or is_marked(session_here):
         return
 
     async def observed_session_here() -> Any:

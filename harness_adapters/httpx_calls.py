@@ -12,10 +12,11 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from tokenprof.harness_adapters.attempt import Attempt, begin, seen
+from tokenprof.harness_adapters.host_calls import begin, seen
 from tokenprof.harness_adapters.httpx_response import observe
 from tokenprof.harness_adapters.openai_chat import with_usage
-from tokenprof.harness_adapters.patched_methods import PatchedMethods, marked
+from tokenprof.harness_adapters.patched_methods import PatchedMethods, is_marked, marked
+from tokenprof.record.attempt import Attempt
 from tokenprof.session import active_recorder
 from tokenprof.wires import wire_of
 
@@ -34,7 +35,7 @@ class Library:
 
     def wrap(self, client: Any) -> Any:
         """Return the same client with its model calls seen."""
-        if not getattr(client.send, "is_tokenprof", False):
+        if not is_marked(vars(client).get("send")):
             is_async = isinstance(client, self._module.AsyncClient)
             client.send = (self._observed_async if is_async else self._observed)(client.send)
         return client

@@ -51,6 +51,11 @@ def marked(observed: Any, original: Any) -> Any:
     return observed
 
 
+def is_marked(method: object) -> bool:
+    """Whether a method is one of ours."""
+    return getattr(method, "is_tokenprof", False)
+
+
 def _patch(owner: type, name: str, replace: Callable[[Any], Any]) -> tuple[type, str, Any, Any]:
     original = owner.__dict__[name]
     replacement = replace(original)

@@ -76,10 +76,14 @@ _ATTENTION: Final = {
 _PRECISION: Final = {"fp8": 0.5, "fp4": 0.4, "bf16": 0.1}
 
 
+# Open weights under a closed family's name; a family of which neither shape nor fleet is known.
+_OF_NO_CLASS: Final = ("gpt-oss", "amazon.nova")
+
+
 def model_class(provider: str, model: str) -> str | None:
     """Return the class a closed model's name puts it in; None for a name that says nothing."""
     name = f"{provider}/{model}".lower()
-    if "gpt-oss" in name or "amazon.nova" in name:
+    if any(word in name for word in _OF_NO_CLASS):
         return None
     if any(word in name for word in ("opus", "fable", "mythos")):
         return "opus"

@@ -35,7 +35,7 @@ SDK_ADAPTERS = {
 """Top-level package of a client's class → the adapter that wraps it."""
 
 WATCHED = ("anthropic", "httpx", "httpx2", "aiohttp", "botocore")
-"""Those of them whose new clients a profile sees by itself; `openai` and `google` use them."""
+"""Those of them whose clients a profile sees by itself; `openai` and `google` use them."""
 
 RUN_VARIABLE = "TOKENPROF_RUN"
 METRICS_VARIABLE = "TOKENPROF_METRICS"

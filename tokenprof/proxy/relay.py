@@ -12,7 +12,7 @@ from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 from io import BufferedIOBase
 from types import TracebackType
 
-from tokenprof.proxy.observe import Copy
+from tokenprof.record.attempt import Attempt
 
 CHUNK_BYTES = 65536
 
@@ -59,7 +59,7 @@ def _chunked_body(stream: BufferedIOBase) -> bytes:
 
 
 def relay_response(
-    response: HTTPResponse, client: BufferedIOBase, client_version: str, copy: Copy | None
+    response: HTTPResponse, client: BufferedIOBase, client_version: str, attempt: Attempt | None
 ) -> None:
     """Write a response to the client, each piece of the body at once as it arrives.
 
@@ -69,8 +69,8 @@ def relay_response(
     chunked = response.chunked and client_version != "HTTP/1.0"
     client.write(_head(response, chunked=chunked))
     while data := response.read1(CHUNK_BYTES):
-        if copy is not None:
-            copy.take(data)
+        if attempt is not None:
+            attempt.take(data)
         client.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
     if not response.chunked and response.length:
         raise IncompleteRead(b"", response.length)

@@ -17,9 +17,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
-from tokenprof.proxy.observe import Copy, Observer
+from tokenprof.proxy.observe import Observer
 from tokenprof.proxy.relay import HOP_BY_HOP, Hangup, relay_response, request_body, shut
 from tokenprof.proxy.upstream import Upstream, connect, is_stale
+from tokenprof.record.attempt import Attempt
 from tokenprof.wires import wire_of
 
 Routes = Mapping[str, Upstream]
@@ -112,32 +113,32 @@ class _Connection(BaseHTTPRequestHandler):
             self.send_error(426, "tokenprof proxy passes on model calls over HTTP only")
             return
         body = request_body(self.rfile, self.headers)
-        copy = self.server.observer.begin(
+        attempt = self.server.observer.begin(
             self.command, target, {name.lower(): value for name, value in self.headers.items()}, body or b""
         )
         try:
-            self._exchange(upstream, target, body, copy)
+            self._exchange(upstream, target, body, attempt)
         except (OSError, HTTPException) as error:
             # No answer, or half of one: the client's connection ends where the upstream's did.
             self.close_connection = True
             self._disconnect()
-            if copy is not None:
-                copy.end(failure=type(error).__name__)
+            if attempt is not None:
+                attempt.end(failure=type(error).__name__)
 
-    def _exchange(self, upstream: Upstream, target: str, body: bytes | None, copy: Copy | None) -> None:
+    def _exchange(self, upstream: Upstream, target: str, body: bytes | None, attempt: Attempt | None) -> None:
         connection = self._connected(upstream)
         with Hangup(self.connection, lambda: shut(connection)):
             self._send(connection, upstream, target, body)
             response = connection.getresponse()
-            if copy is not None:
-                copy.answered(
+            if attempt is not None:
+                attempt.answered(
                     response.status, {name.lower(): value for name, value in response.headers.items()}
                 )
-            relay_response(response, self.wfile, self.request_version, copy)
+            relay_response(response, self.wfile, self.request_version, attempt)
             # Frees the connection for the next request; a body read by `read1` does not.
             response.close()
-        if copy is not None:
-            copy.end(complete=True)
+        if attempt is not None:
+            attempt.end(complete=True)
         if response.will_close:
             self.close_connection = True
             self._disconnect()

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tokenprof.record.exchange import Exchange
+
+CALL_HEADERS = ("idempotency-key", "amz-sdk-invocation-id")
+"""Headers that all attempts at one call share."""
 
 REMEMBERED_FAILURES = 256
 """So many failed requests are remembered, to know their repetitions as attempts at the same call."""
@@ -22,22 +26,26 @@ class _Failed:
 class Retries:
     """Knows a repeated request as the next attempt at the same call.
 
-    The SDKs number their attempts in a header, but a harness with a retry loop of its own does not;
-    it sends the same bytes again.
+    The SDKs name the call and number their attempts in headers, but a harness with a retry loop of its own
+    does not; it sends the same bytes again.
     """
 
     def __init__(self) -> None:
         self._failed: dict[bytes, _Failed] = {}
         self._lock = threading.Lock()
 
-    def attempt(self, request: bytes, header: str) -> tuple[str, int]:
-        """Return the call that a request is an attempt at, and how many attempts it has had before."""
+    def attempt(self, request: bytes, headers: Mapping[str, str]) -> tuple[str, int]:
+        """Return the call that a request is an attempt at, and how many attempts it has had before.
+
+        `headers` know their names in lower case.
+        """
         with self._lock:
             before = self._failed.get(_digest(request)) if self._failed else None
-        told = int(header) if header.isdecimal() else 0
+        told = _attempts_before(headers)
+        call = next((headers[name] for name in CALL_HEADERS if headers.get(name)), "")
         if before is None:
-            return secrets.token_hex(8), told
-        return before.call, max(told, before.attempts)
+            return call or secrets.token_hex(8), told
+        return call or before.call, max(told, before.attempts)
 
     def ended(self, exchange: Exchange) -> None:
         """Remember a failed attempt; forget those before one that was answered."""
@@ -50,6 +58,15 @@ class Retries:
             self._failed[_digest(exchange.request)] = _Failed(exchange.call, exchange.retries_taken + 1)
             if len(self._failed) > REMEMBERED_FAILURES:
                 del self._failed[next(iter(self._failed))]
+
+
+def _attempts_before(headers: Mapping[str, str]) -> int:
+    """Return how many attempts an SDK says it has made: in `2`, or in AWS's `attempt=3; max=5`."""
+    told = headers.get("x-stainless-retry-count", "")
+    number = headers.get("amz-sdk-request", "").partition("attempt=")[2].partition(";")[0]
+    if number.isdecimal():
+        return max(int(number) - 1, 0)
+    return int(told) if told.isdecimal() else 0
 
 
 def _digest(request: bytes) -> bytes:

@@ -14,6 +14,7 @@ from agreement import recorded
 
 import tokenprof
 from tokenprof.harness_adapters import httpx_wire
+from tokenprof.harness_adapters.patched_methods import is_marked
 from tokenprof.read import read
 from tokenprof.testing import LoopbackProvider, Reply
 
@@ -89,6 +90,20 @@ def test_a_call_is_recorded_once_however_often_it_was_wrapped(run_path: Path) ->
         with anthropic.Anthropic(api_key="none", base_url=provider.url) as sdk:
             sdk.messages.create(**asked(provider)["json"])
     assert len(recorded(run_path, provider).turns) == 2
+
+
+def test_a_client_wrapped_inside_a_profile_stays_wrapped_behind_it(
+    installed: Callable[[], None], run_path: Path
+) -> None:
+    with LoopbackProvider([Reply.text("one")]) as provider:
+        with tokenprof.profile(run_path):
+            client = tokenprof.wrap(httpx.Client())
+        installed()
+        assert not is_marked(httpx.Client.send)
+        assert is_marked(client.send)
+        with client, tokenprof.profile(run_path):
+            client.post(**asked(provider))
+    assert len(recorded(run_path, provider).turns) == 1
 
 
 def test_other_requests_are_none_of_its_business(run_path: Path) -> None:

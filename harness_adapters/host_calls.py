@@ -1,0 +1,67 @@
+"""Model calls of the host's own process: which request begins one, and that none is seen twice.
+
+Whatever library carries the bytes, a call is seen alike; the library's own module notes the answer as the
+host reads it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+
+from tokenprof.record.attempt import Attempt
+from tokenprof.record.exchange import Exchange
+from tokenprof.record.retries import Retries
+from tokenprof.record.span import start_span
+from tokenprof.session import active_recorder, current_agent, current_tags
+from tokenprof.wires import interpreter_of, wire_of
+
+_RETRIES = Retries()
+_inside: ContextVar[bool] = ContextVar("tokenprof_inside_a_seen_call", default=False)
+
+
+def begin(
+    method: str, path: str, headers: Mapping[str, str], body: Callable[[], bytes | None]
+) -> Attempt | None:
+    """Return the attempt that a request begins; None for what is not a model call, or is seen elsewhere.
+
+    `headers` know their names in lower case. `body` is asked where the path is a model call's; it returns
+    None where the bytes cannot be known.
+    """
+    wire = wire_of(method, path)
+    if wire is None or _inside.get():
+        return None
+    request = body()
+    if request is None:
+        return None
+    call, retries_taken = _RETRIES.attempt(request, headers)
+    exchange = Exchange(
+        interpret=interpreter_of(wire),
+        provider=wire.provider,
+        request=request,
+        started_ns=time.time_ns(),
+        call=call,
+        target=path,
+        retries_taken=retries_taken,
+        agent=current_agent(),
+        tags=current_tags(),
+    )
+    recorder = active_recorder()
+    start_span(exchange, "")
+    if recorder is None and exchange.span is None:
+        return None
+    return Attempt(exchange, recorder, _RETRIES.ended)
+
+
+@contextmanager
+def seen() -> Iterator[None]:
+    """Mark a call as being seen: below an SDK's middleware, or another HTTP library, it passes here again."""
+    token = _inside.set(True)
+    try:
+        yield
+    finally:
+        # A framework may drive the call from another context than it began in.
+        with suppress(ValueError):
+            _inside.reset(token)
