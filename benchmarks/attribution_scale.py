@@ -15,8 +15,8 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from tokenprof.attribute import attribute
+from tokenprof.facts.types import Block, Breakpoint, Features, Run, Turn
 from tokenprof.pricing.usage import Usage
-from tokenprof.types import Block, Breakpoint, Features, Run, Turn
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 TRUE_TOKENS_PER_LOCAL = 1.2

@@ -16,13 +16,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from tokenprof.facts.types import Block, Breakpoint, Features, Run, Turn
 from tokenprof.gate.baseline import scenario_of
 from tokenprof.gate.compare import compare
 from tokenprof.gate.sample import Sample, sample_of
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import Usage
-from tokenprof.types import Block, Breakpoint, Features, Run, Turn
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 BOOK = default_book()

@@ -12,9 +12,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from tokenprof.facts.types import Run, Turn, block_key
 from tokenprof.pricing.cache_simulator import AnthropicCache, CacheBlock
 from tokenprof.read import read
-from tokenprof.types import Run, Turn, block_key
 
 
 def segments_of(run: Run) -> list[list[CacheBlock]]:

@@ -15,7 +15,7 @@ import anthropic
 import orjson
 
 from tokenprof.attribute.counts import prefix_digests
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 from tokenprof.harness_adapters.anthropic_messages import prompt_of
 from tokenprof.json_lines import read_json_lines
 from tokenprof.record import names

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from tokenprof.facts.types import TurnStatus
 from tokenprof.harness_adapters.anthropic_messages import (
     cache_miss_of,
     message_blocks,
@@ -26,7 +27,6 @@ from tokenprof.harness_adapters.wire_values import Wire, mapping, text_of
 from tokenprof.pricing.normalise import merge_anthropic_stream, usage_from_anthropic
 from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.shape import Shaper
-from tokenprof.types import TurnStatus
 
 PROVIDER = "anthropic"
 BEDROCK = "aws.bedrock"

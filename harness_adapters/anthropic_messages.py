@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tokenprof.facts.types import Block, BlockKind, Breakpoint, Section
 from tokenprof.harness_adapters import progressive
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.shape import Shaper, json_text
-from tokenprof.types import Block, BlockKind, Breakpoint, Section
 
 TOOL_FIELDS = ("name", "description", "input_schema", "type", "input_examples")
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import orjson
 
+from tokenprof.facts.types import TurnStatus
 from tokenprof.harness_adapters.anthropic_exchange import call_of_message
 from tokenprof.harness_adapters.aws_eventstream import EVENTSTREAM, eventstream_messages
 from tokenprof.harness_adapters.content_coding import decoded_body
@@ -27,7 +28,6 @@ from tokenprof.harness_adapters.wire_values import Wire, loads_or_text, mapping,
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.shape import Shaper
-from tokenprof.types import TurnStatus
 
 _MODEL = re.compile(r"/model/(.+)/converse(?:-stream)?$")
 

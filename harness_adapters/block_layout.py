@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tokenprof.facts.types import Block, BlockKind, Breakpoint, Section
 from tokenprof.harness_adapters import progressive
 from tokenprof.harness_adapters.wire_values import Wire, joined_text, mapping, sequence, text_of
 from tokenprof.record.shape import Shaper, json_text
-from tokenprof.types import Block, BlockKind, Breakpoint, Section
 
 Ttl = Literal["30m", "12h"]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tokenprof.facts.types import Block, Breakpoint
 from tokenprof.harness_adapters.anthropic_messages import prompt_of
 from tokenprof.harness_adapters.progressive import Skills
 from tokenprof.record.shape import Shaper
-from tokenprof.types import Block, Breakpoint
 
 Wire = Mapping[str, Any]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from tokenprof.facts.types import Block, Features, Turn
 from tokenprof.harness_adapters.claude_code_prompt import Piece
-from tokenprof.types import Block, Features, Turn
 
 ROWS_BETWEEN = 10
 TASK_TOOLS = frozenset({"TodoWrite", "TaskCreate", "TaskUpdate"})

@@ -13,7 +13,8 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
+from tokenprof.facts.types import Turn
 from tokenprof.harness_adapters.claude_code_chain import Above, Chain, Entry
 from tokenprof.harness_adapters.claude_code_prompt import (
     Piece,
@@ -29,7 +30,6 @@ from tokenprof.harness_adapters.claude_code_response import Response, time_of
 from tokenprof.harness_adapters.wire_values import Wire, text_of
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.shape import Shaper
-from tokenprof.types import Turn
 
 ROW_TYPES = frozenset({"user", "assistant", "attachment", "system", "progress"})
 SYNTHETIC_MODEL = "<synthetic>"

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.anthropic_exchange import call_of_message
 from tokenprof.harness_adapters.unmeasured import call_or_unmeasured
 from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
@@ -26,7 +27,6 @@ from tokenprof.record.exchange import Call
 from tokenprof.record.logged import LoggedCall, turns_of
 from tokenprof.record.reader import in_time_order
 from tokenprof.record.shape import Shaper
-from tokenprof.types import Run, Source
 
 FORMAT = "Claude Code output"
 SUFFIXES = (".jsonl", ".json")

@@ -18,7 +18,8 @@ from typing import Any
 
 import orjson
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
+from tokenprof.facts.types import Block, Run, Source, Turn
 from tokenprof.harness_adapters.block_layout import Layout, add_instructions, add_tools
 from tokenprof.harness_adapters.openai_responses import add_item, output_of_responses
 from tokenprof.harness_adapters.wire_values import mapping, sequence, text_of
@@ -27,7 +28,6 @@ from tokenprof.pricing.normalise_logs import usage_from_codex
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.record.reader import in_time_order
 from tokenprof.record.shape import Shaper
-from tokenprof.types import Block, Run, Source, Turn
 
 FORMAT = "Codex session"
 

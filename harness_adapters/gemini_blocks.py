@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from tokenprof.facts.types import Block, BlockKind
 from tokenprof.harness_adapters.block_layout import (
     Layout,
     Prompt,
@@ -21,7 +22,6 @@ from tokenprof.harness_adapters.block_layout import (
 )
 from tokenprof.harness_adapters.wire_values import Wire, joined_text, mapping, sequence, text_of
 from tokenprof.record.shape import Shaper, json_text
-from tokenprof.types import Block, BlockKind
 
 CACHED_NAME = "cached content"
 """Names what an explicit cache of the provider holds; the request only refers to it."""

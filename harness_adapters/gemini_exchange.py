@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import orjson
 
+from tokenprof.facts.types import TurnStatus
 from tokenprof.harness_adapters.content_coding import decoded_body
 from tokenprof.harness_adapters.gemini_blocks import (
     field,
@@ -26,7 +27,6 @@ from tokenprof.pricing.normalise import usage_from_gemini
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.shape import Shaper
-from tokenprof.types import TurnStatus
 
 SETTINGS = ("toolConfig", "generationConfig")
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import orjson
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
+from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.openai_exchange import call_of_completion
 from tokenprof.harness_adapters.wire_shapes import call_of
 from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
@@ -27,7 +28,6 @@ from tokenprof.record.exchange import Call
 from tokenprof.record.logged import LoggedCall, turns_of
 from tokenprof.record.reader import in_time_order
 from tokenprof.record.shape import Shaper, json_text
-from tokenprof.types import Run, Source
 
 FORMAT = "inspect_ai log"
 SUFFIXES = (".json", ".eval")

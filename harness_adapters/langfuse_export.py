@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.openai_exchange import call_of_completion
 from tokenprof.harness_adapters.sellers import seller_by_name
 from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
@@ -23,7 +24,6 @@ from tokenprof.record.exchange import Call
 from tokenprof.record.logged import LoggedCall, turns_of
 from tokenprof.record.reader import in_time_order
 from tokenprof.record.shape import Shaper
-from tokenprof.types import Run, Source
 
 FORMAT = "Langfuse export"
 SUFFIXES = (".json", ".jsonl")

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.litellm_values import call_of_litellm, seller_of
 from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
 from tokenprof.json_documents import json_objects
@@ -19,7 +20,6 @@ from tokenprof.pricing.usage import UsageError
 from tokenprof.record.logged import LoggedCall, turns_of
 from tokenprof.record.reader import in_time_order
 from tokenprof.record.shape import Shaper
-from tokenprof.types import Run, Source
 
 FORMAT = "LiteLLM log"
 SUFFIXES = (".jsonl", ".json")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
+from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.litellm_values import call_of_litellm, seller_of
 from tokenprof.harness_adapters.wire_shapes import call_of
 from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
@@ -19,7 +20,6 @@ from tokenprof.record.exchange import Call
 from tokenprof.record.logged import LoggedCall, turns_of
 from tokenprof.record.reader import in_time_order
 from tokenprof.record.shape import Shaper
-from tokenprof.types import Run, Source
 
 FORMAT = "mini-swe-agent trajectory"
 SUFFIXES = (".traj.json", ".json")

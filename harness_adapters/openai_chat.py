@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from tokenprof.facts.types import Block, TurnStatus
 from tokenprof.harness_adapters.block_layout import (
     Layout,
     Prompt,
@@ -19,7 +20,6 @@ from tokenprof.harness_adapters.block_layout import (
 )
 from tokenprof.harness_adapters.wire_values import DONE, Wire, loads_or_text, mapping, sequence, text_of
 from tokenprof.record.shape import Shaper
-from tokenprof.types import Block, TurnStatus
 
 INSTRUCTION_ROLES = ("system", "developer")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from tokenprof.facts.types import TurnStatus
 from tokenprof.harness_adapters.content_coding import decoded_body
 from tokenprof.harness_adapters.openai_chat import (
     completion_of_stream,
@@ -34,7 +35,6 @@ from tokenprof.pricing.normalise import (
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.shape import Shaper
-from tokenprof.types import TurnStatus
 
 PROVIDER = "openai"
 

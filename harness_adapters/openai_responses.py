@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from tokenprof.facts.types import Block, TurnStatus
 from tokenprof.harness_adapters.block_layout import (
     Layout,
     Prompt,
@@ -26,7 +27,6 @@ from tokenprof.harness_adapters.wire_values import (
     text_of,
 )
 from tokenprof.record.shape import Shaper, json_text
-from tokenprof.types import Block, TurnStatus
 
 FAILED = "response.failed"
 ENDINGS = ("response.completed", "response.incomplete", FAILED)

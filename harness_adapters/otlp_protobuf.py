@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
+from tokenprof.facts.types import Run
 from tokenprof.harness_adapters.otlp_spans import run_of
-from tokenprof.types import Run
 
 FORMAT = "OTLP protobuf"
 SUFFIXES = (".pb", ".binpb", ".proto.bin", ".otlp")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.otel_content import call_of_content, response_id
 from tokenprof.harness_adapters.sellers import seller_by_name
 from tokenprof.harness_adapters.wire_values import Wire, mapping
@@ -29,7 +30,6 @@ from tokenprof.record.logged import LoggedCall, turns_of
 from tokenprof.record.otlp import decode_attributes, log_records_of, spans_of
 from tokenprof.record.reader import in_time_order
 from tokenprof.record.shape import Shaper
-from tokenprof.types import Run, Source
 
 FORMAT = "OTLP spans of another instrumentation"
 SUFFIXES = (".jsonl", ".json")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import zstandard
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 
 ZSTANDARD = 93
 """The method's number in the zip specification (APPNOTE 4.4.5)."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenprof.trail import Trail
+from tokenprof.facts.shared_prefix import Trail
 
 
 @given(

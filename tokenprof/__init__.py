@@ -13,13 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tokenprof.labels import label
+    from tokenprof.facts.labels import label
     from tokenprof.session import agent, profile, tag, wrap
 
 __version__ = "0.1.0"
 __all__ = ["agent", "label", "profile", "tag", "wrap"]
 
-_MODULES = {"label": "tokenprof.labels"}
+_MODULES = {"label": "tokenprof.facts.labels"}
 
 
 def __getattr__(name: str) -> Any:

@@ -14,9 +14,9 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from tokenprof.attribute.shares import TurnShares
+from tokenprof.facts.types import Block, Turn, block_key
 from tokenprof.pricing.cache_rules import CacheRuleError
 from tokenprof.pricing.cache_simulator import AnthropicCache, CacheBlock, Lookup, salted
-from tokenprof.types import Block, Turn, block_key
 
 if TYPE_CHECKING:
     from tokenprof.ledger import Ledger

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,6 +14,7 @@ from tokenprof.chain import Chain, chain_of
 from tokenprof.chain_gaps import STAND_IN, waiting_session
 from tokenprof.chain_owner import at_utilisation, exact, generations, on_chip
 from tokenprof.chain_shape import cost_shaped
+from tokenprof.facts.types import Run, Turn
 from tokenprof.hardware import Hardware, cost_to_compute
 from tokenprof.hw_model.catalogue import find_chip
 from tokenprof.hw_model.deployment import parse_deployment
@@ -25,7 +26,6 @@ from tokenprof.pricing.chain_data import ChainData
 from tokenprof.pricing.examples import AT, Example, between, differs, examples, plain, within
 from tokenprof.pricing.interval import Interval, gross_margin
 from tokenprof.pricing.usage import Usage
-from tokenprof.types import Run, Turn
 
 ORDER: Final = (
     "bill-1", "bill-2", "bill-3", "bill-4", "bill-5", "bill-6", "hold-1", "shape-1", "ttl-1", "margin-1",

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from tokenprof.facts.types import Run
 from tokenprof.hardware import Hardware, Model, turn_works
 from tokenprof.hw_model.catalogue import chips, find_chip
 from tokenprof.hw_model.cost import Scenario, TurnWork, scenario_for
@@ -22,7 +23,6 @@ from tokenprof.hw_model.deployment import DeploymentError
 from tokenprof.hw_model.gpu_hour import HOURS_PER_YEAR, Ownership, capital_recovery_factor
 from tokenprof.hw_model.rates import Rates
 from tokenprof.pricing.interval import Interval
-from tokenprof.types import Run
 
 Array = npt.NDArray[np.float64]
 

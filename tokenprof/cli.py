@@ -29,7 +29,7 @@ COMMAND_MODULES = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (2 for input that cannot be read, said in one line)."""
     options = _parser().parse_args(arguments)
-    from tokenprof.errors import InputError
+    from tokenprof.facts.errors import InputError
 
     try:
         return int(options.run(options))

@@ -18,11 +18,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
+from tokenprof.facts.types import Run
 from tokenprof.json_documents import read_json_document
 from tokenprof.json_lines import read_json_lines
 from tokenprof.record import reader as own
-from tokenprof.types import Run
 
 ADAPTERS = "tokenprof.harness_adapters"
 FIRST_LINES = 40

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 
 
 def read_json_document(path: Path) -> Any:

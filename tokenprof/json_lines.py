@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 
 
 def read_json_lines(path: Path, warnings: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tokenprof.attribute import Attribution, attribute
+from tokenprof.facts.types import Run
 from tokenprof.pricing.usage import CLASSES
-from tokenprof.types import Run
 
 if TYPE_CHECKING:
     from tokenprof.pricing.book import Price, PriceBook, Unpriced

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tokenprof.facts.types import Block, Turn
 from tokenprof.pricing.book import Price, UnknownTierError, UnpricedError, default_book
-from tokenprof.types import Block, Turn
 
 
 @dataclass(frozen=True, slots=True)

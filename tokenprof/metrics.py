@@ -12,9 +12,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from tokenprof.facts.types import Block, Run, Turn
 from tokenprof.pricing.book import default_book
 from tokenprof.record import names
-from tokenprof.types import Block, Run, Turn
 
 if TYPE_CHECKING:
     from tokenprof.hw_model.cost import Interval

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
+from tokenprof.facts.types import Run, Turn
 from tokenprof.formats import TranscriptReader, UnknownFormatError, known_formats, reader_of, suffixes
 from tokenprof.record import reader as own
-from tokenprof.types import Run, Turn
 
 LISTED_FILES = 5
 NOT_LOGS = frozenset({"node_modules", ".git", ".venv", "site-packages"})

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
+    from tokenprof.facts.types import Run
     from tokenprof.pricing.book import PriceBook
     from tokenprof.pricing.reconcile import Charge, Residual
-    from tokenprof.types import Run
 
 ALL_EXPLAINED, UNEXPLAINED = 0, 1
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tokenprof.errors import InputError
-from tokenprof.types import Run, Turn
+from tokenprof.facts.errors import InputError
+from tokenprof.facts.types import Run, Turn
 
 
 def with_tags(run: Run, wanted: Sequence[str]) -> Run:

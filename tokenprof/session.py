@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from tokenprof.facts.types import Block, Turn
     from tokenprof.live import TurnCost
     from tokenprof.record.recorder import Recorder, TurnListener
-    from tokenprof.types import Block, Turn
 
 Client = TypeVar("Client")
 

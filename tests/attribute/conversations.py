@@ -9,8 +9,8 @@ import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from tokenprof.facts.types import Block, Breakpoint, Features, Run, Turn
 from tokenprof.pricing.usage import Usage
-from tokenprof.types import Block, Breakpoint, Features, Run, Turn
 
 START = datetime(2026, 9, 1, 12, tzinfo=UTC)
 MODEL = "claude-opus-4-8"

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from tokenprof.attribute import Placed, attribute
 from tokenprof.attribute.shares import TurnShares
+from tokenprof.facts.types import Run, Turn
 from tokenprof.ledger import Ledger, build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import INPUT_CLASSES, Usage
-from tokenprof.types import Run, Turn
 
 BOOK = default_book()
 OVERHEAD = ("provider_overhead", "unattributed")

@@ -12,7 +12,7 @@ from recordings import BOOK, HIDDEN, ledger_of, prompt_tokens
 import tokenprof
 from tokenprof.attribute.counts import read_counts
 from tokenprof.cli import main
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 from tokenprof.harness_adapters.anthropic_count import count_recording
 from tokenprof.ledger import build_ledger
 from tokenprof.read import read

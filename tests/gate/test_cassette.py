@@ -13,7 +13,7 @@ import openai
 import pytest
 
 import tokenprof
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 from tokenprof.read import read
 from tokenprof.testing import Cassette, CassetteMismatchError, LoopbackProvider, OpenAILoopback, Reply
 from tokenprof.testing.cassette import differences

@@ -15,7 +15,7 @@ from anthropic.types import MessageParam
 
 import tokenprof
 from tokenprof.cli import main
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 from tokenprof.gate.baseline import read_baseline, scenario_of, write_baseline
 from tokenprof.gate.bootstrap import difference, outlier, student_cdf
 from tokenprof.gate.budget import LEAST, breaches, number

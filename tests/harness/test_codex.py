@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.read import read

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 from tokenprof.read import read
 from tokenprof.report.build import report_of
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from changes import changed
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 from tokenprof.formats import reader_of, suffixes, transcript_readers
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tokenprof.types import Turn
+    from tokenprof.facts.types import Turn
 
 ROOT = Path(__file__).parent.parent.parent
 sys.path[:0] = [str(ROOT / "examples" / "frameworks"), str(ROOT / "tests" / "harness" / "frameworks")]

@@ -10,11 +10,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tokenprof.facts.types import Run
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.read import read
 from tokenprof.testing import Reply
-from tokenprof.types import Run
 
 sys.path.append(str(Path(__file__).parent.parent / "harness"))
 from http_answers import serving

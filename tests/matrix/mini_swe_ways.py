@@ -16,6 +16,7 @@ from minisweagent.models.litellm_model import LitellmModel
 from with_mini_swe_agent import answer
 
 import tokenprof
+from tokenprof.facts.types import Run
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.proxy.observe import Observer
@@ -24,7 +25,6 @@ from tokenprof.proxy.upstream import upstream_at
 from tokenprof.read import read
 from tokenprof.record.recorder import Recorder
 from tokenprof.testing import LoopbackProvider
-from tokenprof.types import Run
 
 __all__ = ["AGENTS", "RECORDING", "SOURCES", "agents_of", "answer", "check", "main", "recordings"]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import agreement
 
+from tokenprof.facts.types import Run
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.read import read
 from tokenprof.testing import OpenAILoopback, WireCall
 from tokenprof.testing.billing import Counted
-from tokenprof.types import Run
 
 # In USD per million tokens: fresh input, cached input, written input, output.
 RATES = {

@@ -15,6 +15,7 @@ import pytest
 import zstandard
 from canned import CannedServer, ask
 
+from tokenprof.facts.types import Run
 from tokenprof.pricing.normalise import usage_from_anthropic
 from tokenprof.proxy.observe import Observer
 from tokenprof.proxy.server import RecordingProxy
@@ -22,7 +23,6 @@ from tokenprof.proxy.upstream import upstream_at
 from tokenprof.read import read
 from tokenprof.record.recorder import Recorder
 from tokenprof.testing import LoopbackProvider, Reply
-from tokenprof.types import Run
 
 KEY = "sk-ant-secret-key"
 ASKED = {"model": "claude-opus-4-8", "max_tokens": 99, "messages": [{"role": "user", "content": "hello"}]}

@@ -11,7 +11,7 @@ import anthropic
 import pytest
 
 import tokenprof
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 from tokenprof.proxy.observe import Observer
 from tokenprof.proxy.server import RecordingProxy
 from tokenprof.proxy.upstream import upstream_at

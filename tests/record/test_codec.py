@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tokenprof.facts.types import Block, Breakpoint, Child, Features
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
 from tokenprof.record import codec
 from tokenprof.record.otlp import decode_attributes, encode_attributes
 from tokenprof.record.shape import Shaper
-from tokenprof.types import Block, Breakpoint, Child, Features
 
 
 def made_block(name: str) -> Block:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tokenprof.facts.types import Block, Features
 from tokenprof.record.contexts import KEYFRAME_EVERY, ContextTracker
-from tokenprof.types import Block, Features
 
 
 def block(text: str, role: str = "user", *, section: str = "messages", kind: str | None = None) -> Block:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import tokenprof
-from tokenprof.labels import MOST_LABELS, forget_labels, label_of
+from tokenprof.facts.labels import MOST_LABELS, forget_labels, label_of
 from tokenprof.record.shape import Shaper
 
 

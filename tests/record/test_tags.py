@@ -11,7 +11,7 @@ import openai
 import pytest
 
 import tokenprof
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 from tokenprof.read import read
 from tokenprof.select import with_tags
 from tokenprof.session import current_tags

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tokenprof.facts.types import Run, Turn
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import Usage
 from tokenprof.report.build import report_of
-from tokenprof.types import Run, Turn
 
 START = datetime(2026, 9, 1, tzinfo=UTC)
 BOOK = default_book()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import orjson
 
-from tokenprof.errors import InputError
-from tokenprof.types import Block, block_key
+from tokenprof.facts.errors import InputError
+from tokenprof.facts.types import Block, block_key
 
 SCHEMA = "tokenprof.counts/1"
 

@@ -23,8 +23,8 @@ from tokenprof.attribute.sizes import solve_sizes
 from tokenprof.attribute.solve import largest_remainder
 from tokenprof.attribute.thinking import drops_earlier_thinking, earlier_thinking
 from tokenprof.attribute.tree import Tree
+from tokenprof.facts.types import Block, Run, Turn
 from tokenprof.pricing.usage import Usage
-from tokenprof.types import Block, Run, Turn
 
 UNPLACED_NAME = "in the bill, on no block of the request"
 END_NAME = "end-of-prompt tokens"

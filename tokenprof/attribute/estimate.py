@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenprof.attribute.priors import COEFFICIENTS, Prior, prior_for
-from tokenprof.types import Block
+from tokenprof.facts.types import Block
 
 Vector = npt.NDArray[np.float64]
 

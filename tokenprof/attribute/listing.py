@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tokenprof.attribute.model import Placed, Size, nameless
 from tokenprof.attribute.paths import Path
-from tokenprof.types import Block, BlockKind, block_key
+from tokenprof.facts.types import Block, BlockKind, block_key
 
 REWORDED_KINDS = frozenset({"tool", "system", "skills_index", "memory"})
 """Kinds whose blocks keep their name when their text is edited, so that one can replace another."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from tokenprof.facts.types import Block, Turn, block_key
 from tokenprof.pricing.usage import INPUT_CLASSES, Usage
-from tokenprof.types import Block, Turn, block_key
 
 if TYPE_CHECKING:
     from tokenprof.ledger import Ledger

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tokenprof.types import Block, BlockKind, Features, Section
+from tokenprof.facts.types import Block, BlockKind, Features, Section
 
 
 @dataclass(frozen=True, slots=True)

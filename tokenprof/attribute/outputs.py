@@ -8,8 +8,8 @@ from tokenprof.attribute.estimate import features_of, unfitted
 from tokenprof.attribute.listing import Listing
 from tokenprof.attribute.model import Share, Size, nameless
 from tokenprof.attribute.solve import largest_remainder
+from tokenprof.facts.types import Block, Turn
 from tokenprof.pricing.usage import Usage
-from tokenprof.types import Block, Turn
 
 
 def output_shares(turn: Turn, usage: Usage, index: int, listing: Listing) -> list[Share]:

@@ -8,8 +8,8 @@ from statistics import median
 
 from tokenprof.attribute.model import nameless
 from tokenprof.attribute.tree import Step, Tree
-from tokenprof.trail import Trail
-from tokenprof.types import Block, Turn, block_key
+from tokenprof.facts.shared_prefix import Trail
+from tokenprof.facts.types import Block, Turn, block_key
 
 OUTPUT_HINT_RELATIVE_SD = 0.02
 OUTPUT_HINT_SD_TOKENS = 6.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tokenprof.attribute.estimate import Estimator, features_of, unfitted
-from tokenprof.types import Block, Turn
+from tokenprof.facts.types import Block, Turn
 
 Prompts = Sequence[Sequence[Block]]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tokenprof.types import Block
+from tokenprof.facts.types import Block
 
 ROOT = 0
 

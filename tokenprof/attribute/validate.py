@@ -14,7 +14,7 @@ import numpy as np
 
 from tokenprof.attribute.estimate import Observation, block_variance, features_of, fit, unfitted
 from tokenprof.attribute.paths import OUTPUT_HINT_RELATIVE_SD, OUTPUT_HINT_SD_TOKENS
-from tokenprof.types import Block, Run, Turn
+from tokenprof.facts.types import Block, Run, Turn
 
 
 @dataclass(frozen=True, slots=True)

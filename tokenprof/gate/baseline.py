@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 from tokenprof.gate.sample import BlockGroup, Sample
 
 SCHEMA = "tokenprof.baseline/1"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 from tokenprof.gate.sample import MEASURES, Sample
 
 LEAST = frozenset({"cache_read_share"})

@@ -35,7 +35,7 @@ def add_commands(commands: Any) -> None:
 
 def run_check(options: argparse.Namespace) -> int:
     """Read the runs, judge each scenario, print."""
-    from tokenprof.errors import InputError
+    from tokenprof.facts.errors import InputError
     from tokenprof.gate.baseline import read_baseline, scenario_of, write_baseline
     from tokenprof.gate.budget import parse_budget
     from tokenprof.gate.formats import FORMATS

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 from tokenprof.gate.baseline import Scenario, read_baseline, scenario_of, write_baseline
 from tokenprof.gate.budget import number, parse_budget
 from tokenprof.gate.outcome import Outcome, explain, judge

@@ -12,7 +12,7 @@ def samples_of_file(path: Path, *, hardware: bool = False) -> Sample:
 
     Raises InputError for a file that cannot be read, or that holds no turn.
     """
-    from tokenprof.errors import InputError
+    from tokenprof.facts.errors import InputError
     from tokenprof.gate.sample import sample_of
     from tokenprof.hardware import cost_to_compute
     from tokenprof.ledger import build_ledger

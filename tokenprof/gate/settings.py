@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 from tokenprof.gate.compare import Settings
 
 COMPARED = ("turns", "input_tokens", "output_tokens", "usd", "cache_misses")

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from types import FrameType
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 
 FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 

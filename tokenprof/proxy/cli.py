@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
     from tokenprof.proxy.observe import Observer

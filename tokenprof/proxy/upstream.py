@@ -11,7 +11,7 @@ from functools import cache
 from http.client import HTTPConnection, HTTPSConnection
 from urllib.parse import unquote, urlsplit
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 
 CONNECT_TIMEOUT_S = 60.0
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
+from tokenprof.facts.types import Block, Breakpoint, Child, Features
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
-from tokenprof.types import Block, Breakpoint, Child, Features
 
 _FEATURE_FIELDS = tuple(field.name for field in dataclasses.fields(Features))
 _USAGE_FIELDS = tuple(field.name for field in dataclasses.fields(Usage))

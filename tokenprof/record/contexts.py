@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tokenprof.types import Block, block_key
+from tokenprof.facts.types import Block, block_key
 
 KEYFRAME_EVERY = 64
 """A prompt is written whole after so many deltas, so that one lost line costs little."""

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tokenprof.facts.types import Block, Breakpoint, TurnStatus
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
 from tokenprof.record.shape import Shaper
-from tokenprof.types import Block, Breakpoint, TurnStatus
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tokenprof.facts.types import Block
 from tokenprof.record.exchange import Call
 from tokenprof.record.shape import Shaper
-from tokenprof.types import Block
 
 HELD_NAME = "earlier turns, held by the provider"
 """Names the context of a response that was made before the recording began."""

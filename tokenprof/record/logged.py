@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tokenprof.facts.types import Turn
 from tokenprof.record.contexts import ContextTracker, Placement
 from tokenprof.record.exchange import Call
 from tokenprof.record.held import HeldHistories
 from tokenprof.record.shape import Shaper
-from tokenprof.types import Turn
 
 
 @dataclass(frozen=True, slots=True)

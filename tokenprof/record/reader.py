@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
+from tokenprof.facts.types import Run, Source, Turn
 from tokenprof.record import codec, names
 from tokenprof.record.otlp import decode_attributes, spans_of
-from tokenprof.types import Run, Source, Turn
 
 FORMAT = "tokenprof"
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import orjson
 
 from tokenprof import __version__
+from tokenprof.facts.types import Block, Turn
 from tokenprof.record import codec, names
 from tokenprof.record.contexts import ContextTracker, Placement
 from tokenprof.record.counting import load_vocabularies
@@ -29,7 +30,6 @@ from tokenprof.record.otlp import Attribute
 from tokenprof.record.shape import Shaper
 from tokenprof.record.span import end_span, usage_attributes
 from tokenprof.record.writer import RunWriter
-from tokenprof.types import Block, Turn
 
 log = logging.getLogger("tokenprof")
 

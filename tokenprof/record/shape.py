@@ -9,10 +9,10 @@ from typing import Any
 
 import orjson
 
-from tokenprof.labels import label_of, labelled_parts
+from tokenprof.facts.labels import label_of, labelled_parts
+from tokenprof.facts.types import Block, BlockKind, Child, Features, Section
 from tokenprof.record.counting import count_tokens
 from tokenprof.record.digest import digest, project_key
-from tokenprof.types import Block, BlockKind, Child, Features, Section
 
 FEATURES_VERSION = 1
 

@@ -16,6 +16,7 @@ from tokenprof.attribute.solve import largest_remainder
 from tokenprof.cache_prediction import Prediction, predict_cache
 from tokenprof.chain_section import chain_section
 from tokenprof.disclosure import Variant, disclose
+from tokenprof.facts.types import Run
 from tokenprof.hardware import FULL_COST, Hardware, Work, cost_to_compute
 from tokenprof.ledger import NOTHING, Ledger, build_ledger
 from tokenprof.pricing.book import PriceBook, Unpriced, default_book
@@ -24,7 +25,6 @@ from tokenprof.report.compute import compute_of
 from tokenprof.report.findings import find
 from tokenprof.report.groups import groups_of
 from tokenprof.report.money import interval_json, price_to_cost, usd
-from tokenprof.types import Run
 
 SCHEMA = "tokenprof.report/1"
 MAX_NOTES = 20

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from tokenprof.errors import InputError
+from tokenprof.facts.errors import InputError
 
 RECORD_VARIABLE = "TOKENPROF_RECORD"
 KEPT_HEADERS = (

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from tokenprof.facts.shared_prefix import Trail
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
-from tokenprof.trail import Trail
 
 BlockKind = Literal[
     "system",

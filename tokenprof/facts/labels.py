@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tokenprof.types import BlockKind
+from tokenprof.facts.types import BlockKind
 
 MOST_LABELS = 1000
 

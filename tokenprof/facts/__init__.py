@@ -1,0 +1,1 @@
+"""The facts that flow through the profiler: blocks, turns, runs, and what a user can get wrong."""
