@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 from tokenprof.attribute.validate import Step, leave_one_out
-from tokenprof.read import read
+from tokenprof.reading.files import read
 
 
 def summary(errors: list[float]) -> dict[str, float | int | None]:

@@ -27,7 +27,7 @@ import tokenprof
 from tokenprof.ledger import Ledger, build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import INPUT_CLASSES
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Overheads, Reply, WireCall, texts
 from tokenprof.testing.billing import Tokenizer, toktok_count
 from tokenprof.testing.loop import MODEL, workload

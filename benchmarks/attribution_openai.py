@@ -26,7 +26,7 @@ from attribution_loopback import Score, attributed, line, tool_output
 import tokenprof
 from tokenprof.ledger import Ledger, build_ledger
 from tokenprof.pricing.book import default_book
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.testing import OpenAILoopback, Reply, WireCall, texts
 from tokenprof.testing.billing import Tokenizer, toktok_count
 from tokenprof.testing.loop import workload

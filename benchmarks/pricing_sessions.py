@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tokenprof.facts.types import Run, Turn, block_key
 from tokenprof.pricing.cache_simulator import AnthropicCache, CacheBlock
-from tokenprof.read import read
+from tokenprof.reading.files import read
 
 
 def segments_of(run: Run) -> list[list[CacheBlock]]:

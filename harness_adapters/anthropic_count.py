@@ -17,7 +17,7 @@ import orjson
 from tokenprof.attribute.counts import prefix_digests
 from tokenprof.facts.errors import InputError
 from tokenprof.harness_adapters.anthropic_messages import prompt_of
-from tokenprof.json_lines import read_json_lines
+from tokenprof.reading.json_lines import read_json_lines
 from tokenprof.record import names
 from tokenprof.record.otlp import decode_attributes, spans_of
 from tokenprof.record.shape import Shaper

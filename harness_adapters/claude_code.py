@@ -17,8 +17,8 @@ import orjson
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.claude_code_reminders import REMINDER, bills_confirm
 from tokenprof.harness_adapters.claude_code_session import Session
-from tokenprof.json_lines import read_json_lines
-from tokenprof.record.reader import in_time_order
+from tokenprof.reading.json_lines import read_json_lines
+from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.shape import Shaper
 
 FORMAT = "Claude Code session"

@@ -20,12 +20,12 @@ from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.anthropic_exchange import call_of_message
 from tokenprof.harness_adapters.unmeasured import call_or_unmeasured
 from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
-from tokenprof.json_documents import json_objects
 from tokenprof.pricing.normalise_logs import rest_of, usage_from_claude_code_models
 from tokenprof.pricing.usage import Usage, UsageError
+from tokenprof.reading.json_documents import json_objects
+from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.exchange import Call
-from tokenprof.record.logged import LoggedCall, turns_of
-from tokenprof.record.reader import in_time_order
 from tokenprof.record.shape import Shaper
 
 FORMAT = "Claude Code output"

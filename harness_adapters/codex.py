@@ -23,10 +23,10 @@ from tokenprof.facts.types import Block, Run, Source, Turn
 from tokenprof.harness_adapters.block_layout import Layout, add_instructions, add_tools
 from tokenprof.harness_adapters.openai_responses import add_item, output_of_responses
 from tokenprof.harness_adapters.wire_values import mapping, sequence, text_of
-from tokenprof.json_lines import read_json_lines
 from tokenprof.pricing.normalise_logs import usage_from_codex
 from tokenprof.pricing.usage import Usage, UsageError
-from tokenprof.record.reader import in_time_order
+from tokenprof.reading.json_lines import read_json_lines
+from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.shape import Shaper
 
 FORMAT = "Codex session"

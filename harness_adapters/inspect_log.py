@@ -21,12 +21,12 @@ from tokenprof.harness_adapters.openai_exchange import call_of_completion
 from tokenprof.harness_adapters.wire_shapes import call_of
 from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
 from tokenprof.harness_adapters.zip_members import members_of
-from tokenprof.json_documents import read_json_document
 from tokenprof.pricing.normalise_logs import usage_from_inspect
 from tokenprof.pricing.usage import UsageError
+from tokenprof.reading.json_documents import read_json_document
+from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.exchange import Call
-from tokenprof.record.logged import LoggedCall, turns_of
-from tokenprof.record.reader import in_time_order
 from tokenprof.record.shape import Shaper, json_text
 
 FORMAT = "inspect_ai log"

@@ -15,10 +15,10 @@ import orjson
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.litellm_values import call_of_litellm, seller_of
 from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
-from tokenprof.json_documents import json_objects
 from tokenprof.pricing.usage import UsageError
-from tokenprof.record.logged import LoggedCall, turns_of
-from tokenprof.record.reader import in_time_order
+from tokenprof.reading.json_documents import json_objects
+from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.shape import Shaper
 
 FORMAT = "LiteLLM log"

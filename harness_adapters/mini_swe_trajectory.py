@@ -14,11 +14,11 @@ from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.litellm_values import call_of_litellm, seller_of
 from tokenprof.harness_adapters.wire_shapes import call_of
 from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
-from tokenprof.json_documents import read_json_document
 from tokenprof.pricing.usage import UsageError
+from tokenprof.reading.json_documents import read_json_document
+from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.exchange import Call
-from tokenprof.record.logged import LoggedCall, turns_of
-from tokenprof.record.reader import in_time_order
 from tokenprof.record.shape import Shaper
 
 FORMAT = "mini-swe-agent trajectory"

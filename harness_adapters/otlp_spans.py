@@ -17,7 +17,6 @@ from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.otel_content import call_of_content, response_id
 from tokenprof.harness_adapters.sellers import seller_by_name
 from tokenprof.harness_adapters.wire_values import Wire, mapping
-from tokenprof.json_lines import read_json_lines
 from tokenprof.pricing.normalise_telemetry import (
     usage_from_claude_code_telemetry,
     usage_from_openinference,
@@ -25,10 +24,11 @@ from tokenprof.pricing.normalise_telemetry import (
 )
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage, UsageError
+from tokenprof.reading.json_lines import read_json_lines
+from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.recordings import in_time_order
 from tokenprof.record import names
-from tokenprof.record.logged import LoggedCall, turns_of
 from tokenprof.record.otlp import decode_attributes, log_records_of, spans_of
-from tokenprof.record.reader import in_time_order
 from tokenprof.record.shape import Shaper
 
 FORMAT = "OTLP spans of another instrumentation"

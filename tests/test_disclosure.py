@@ -16,7 +16,7 @@ from tokenprof.disclosure import Disclosure, disclose
 from tokenprof.ledger import Ledger, build_ledger
 from tokenprof.loads import loads_of
 from tokenprof.pricing.book import default_book
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Overheads, Reply, texts
 
 BOOK = default_book()

@@ -105,7 +105,7 @@ def _chain(options: argparse.Namespace, book: PriceBook, data: ChainData) -> dic
     from tokenprof.hw_model.catalogue import UnknownChipError, UnknownModelError
     from tokenprof.hw_model.cost import DeploymentError
     from tokenprof.ledger import build_ledger
-    from tokenprof.read import read
+    from tokenprof.reading.files import read
     from tokenprof.report.money import usd
 
     if not options.files:

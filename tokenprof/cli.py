@@ -88,9 +88,9 @@ def _add_demo(commands: Any) -> None:
 
 def run_report(options: argparse.Namespace) -> int:
     """`tokenprof report`: read, attribute, price, cost, render."""
-    from tokenprof.read import read
+    from tokenprof.reading.files import read
+    from tokenprof.reading.tag_filter import with_tags
     from tokenprof.report.build import report_of
-    from tokenprof.select import with_tags
 
     run = with_tags(read(options.files), options.tag)
     counts = None
@@ -106,7 +106,7 @@ def run_report(options: argparse.Namespace) -> int:
 def run_demo(options: argparse.Namespace) -> int:
     """`tokenprof demo`: the three-turn e-mail agent, recorded and reported."""
     from tokenprof.demo import main as demo
-    from tokenprof.read import read
+    from tokenprof.reading.files import read
     from tokenprof.report.build import report_of
 
     path = demo(options.output)

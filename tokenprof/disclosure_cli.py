@@ -25,7 +25,7 @@ def run_disclosure(options: argparse.Namespace) -> int:
 
     from tokenprof.ledger import build_ledger
     from tokenprof.pricing.book import default_book
-    from tokenprof.read import read
+    from tokenprof.reading.files import read
     from tokenprof.report.build import disclosure_json
 
     found = disclosure_json(build_ledger(read(options.files), default_book()))

@@ -52,7 +52,7 @@ def run_reconcile(options: argparse.Namespace) -> int:
     from tokenprof.pricing.book import default_book
     from tokenprof.pricing.overlay_toml import OverlayError
     from tokenprof.pricing.provider_reports import ReportError
-    from tokenprof.read import read
+    from tokenprof.reading.files import read
 
     try:
         book = default_book(options.prices)

@@ -12,7 +12,7 @@ from tokenprof.attribute import Placed
 from tokenprof.ledger import Ledger, build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import INPUT_CLASSES
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.report.build import report_of
 from tokenprof.testing import LoopbackProvider, Overheads, Reply
 

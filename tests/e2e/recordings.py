@@ -14,7 +14,7 @@ import tokenprof
 from tokenprof.ledger import Ledger, build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import INPUT_CLASSES
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Overheads
 from tokenprof.testing.loop import Workload, run_loop, run_loop_async, workload
 

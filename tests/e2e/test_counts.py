@@ -15,7 +15,7 @@ from tokenprof.cli import main
 from tokenprof.facts.errors import InputError
 from tokenprof.harness_adapters.anthropic_count import count_recording
 from tokenprof.ledger import build_ledger
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.loop import run_loop, workload
 

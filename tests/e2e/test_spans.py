@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tokenprof.read import read
+from tokenprof.reading.files import read
 
 PRELUDE = """
 import json, sys, time

@@ -22,7 +22,7 @@ from recordings import BOOK, HIDDEN, bill_by_hand, connect, drive, ledger_of, pr
 
 import tokenprof
 from tokenprof.cache_prediction import predict_cache
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.report.build import report_of, schema_path
 from tokenprof.report.check import check
 from tokenprof.session import active_recorder

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tokenprof.read import read
+from tokenprof.reading.files import read
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 

@@ -14,7 +14,7 @@ import pytest
 
 import tokenprof
 from tokenprof.facts.errors import InputError
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.testing import Cassette, CassetteMismatchError, LoopbackProvider, OpenAILoopback, Reply
 from tokenprof.testing.cassette import differences
 

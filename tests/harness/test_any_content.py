@@ -19,7 +19,7 @@ from changes import changed
 
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.recorder import Recorder
 from tokenprof.testing import Reply, converse

@@ -10,7 +10,7 @@ from tokenprof.facts.types import Breakpoint
 from tokenprof.harness_adapters import claude_code
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
-from tokenprof.read import read
+from tokenprof.reading.files import read
 
 DATA = Path(__file__).parent.parent / "data" / "claude_code"
 EXCERPT = DATA / "8463c716-a2ea-4c14-9efa-87158ebd9f20.jsonl"

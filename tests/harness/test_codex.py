@@ -8,7 +8,7 @@ import pytest
 from tokenprof.facts.errors import InputError
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
-from tokenprof.read import read
+from tokenprof.reading.files import read
 
 START = datetime(2026, 11, 1, 9, 0, 0, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tokenprof.facts.errors import InputError
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.report.build import report_of
 
 LOGS = Path(__file__).parent.parent / "data" / "logs"

@@ -15,7 +15,7 @@ import tokenprof
 from tokenprof.harness_adapters.openai_exchange import call_of_response
 from tokenprof.ledger import Ledger, build_ledger
 from tokenprof.pricing.book import default_book
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.record.shape import Shaper
 from tokenprof.testing import OpenAILoopback, Reply
 

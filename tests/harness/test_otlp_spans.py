@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from tokenprof.pricing.book import default_book
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.report.build import report_of
 
 BOOK = default_book()

@@ -20,7 +20,7 @@ import tokenprof
 from tokenprof.harness_adapters.aws_eventstream import eventstream_payloads
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Reply
 from tokenprof.testing.converse import framed
 from tokenprof.testing.replies import events, frame, message_body

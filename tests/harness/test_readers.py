@@ -13,12 +13,12 @@ import pytest
 from changes import changed
 
 from tokenprof.facts.errors import InputError
-from tokenprof.formats import reader_of, suffixes, transcript_readers
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.normalise import usage_from_anthropic, usage_from_gemini, usage_from_openai_responses
 from tokenprof.pricing.usage import Usage
-from tokenprof.read import read
+from tokenprof.reading.files import read
+from tokenprof.reading.formats import reader_of, suffixes, transcript_readers
 from tokenprof.report.build import report_of
 
 DATA = Path(__file__).parent.parent / "data"

@@ -3,7 +3,7 @@
 from claude_code_rows import Log, call, result, text, usage
 
 from tokenprof.pricing.book import default_book
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.report.build import report_of
 
 

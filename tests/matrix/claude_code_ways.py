@@ -17,7 +17,7 @@ from tokenprof.facts.types import Run
 from tokenprof.harness_adapters.claude_code_prompt import HEADER_NAME
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider
 
 __all__ = ["RECORDING", "SOURCES", "agents_of", "answer", "check", "main", "recordings"]

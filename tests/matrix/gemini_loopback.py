@@ -13,7 +13,7 @@ from typing import Any
 from tokenprof.facts.types import Run
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.testing import Reply
 
 sys.path.append(str(Path(__file__).parent.parent / "harness"))

@@ -22,7 +22,7 @@ from tokenprof.pricing.book import default_book
 from tokenprof.proxy.observe import Observer
 from tokenprof.proxy.server import RecordingProxy
 from tokenprof.proxy.upstream import upstream_at
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.record.recorder import Recorder
 from tokenprof.testing import LoopbackProvider
 

@@ -11,7 +11,7 @@ import agreement
 from tokenprof.facts.types import Run
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.testing import OpenAILoopback, WireCall
 from tokenprof.testing.billing import Counted
 

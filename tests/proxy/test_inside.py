@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tokenprof.proxy.python_command import python_of
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.session import WATCHED
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.loop import workload

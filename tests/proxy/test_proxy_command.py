@@ -14,7 +14,7 @@ from pathlib import Path
 import anthropic
 import pytest
 
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Reply
 from tokenprof.wires import WIRES
 

@@ -15,7 +15,7 @@ import pytest
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.normalise import usage_from_anthropic
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.loop import workload
 

@@ -15,7 +15,7 @@ from tokenprof.facts.errors import InputError
 from tokenprof.proxy.observe import Observer
 from tokenprof.proxy.server import RecordingProxy
 from tokenprof.proxy.upstream import upstream_at
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.record.recorder import Recorder
 from tokenprof.testing import LoopbackProvider, Reply
 
@@ -138,7 +138,7 @@ def test_responses_that_a_resumed_session_repeats_are_counted_once(tmp_path):
 
 
 def test_two_formats_in_one_file_are_an_error(tmp_path, monkeypatch):
-    from tokenprof import formats as module
+    from tokenprof.reading import formats as module
 
     class Twin:
         FORMAT = "twin of it"

@@ -11,7 +11,7 @@ from tokenprof.pricing.book import default_book
 from tokenprof.pricing.provider_reports import ReportLine, usd_of_cents
 from tokenprof.pricing.reconcile import charges_of, reconcile
 from tokenprof.pricing.usage import Usage
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.reconcile import reconcile_run, unexplained
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.provider import Reply

@@ -10,7 +10,7 @@ import pytest
 
 import tokenprof
 from tokenprof.cli import main
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.loop import run_loop, workload
 

@@ -116,7 +116,7 @@ class TestRecording:
 
     def report(self) -> dict[str, Any]:
         """Return the report of the newest run (docs/report.md)."""
-        from tokenprof.read import read
+        from tokenprof.reading.files import read
         from tokenprof.report.build import report_of
 
         return report_of(read([self.path]))

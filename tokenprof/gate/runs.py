@@ -17,7 +17,7 @@ def samples_of_file(path: Path, *, hardware: bool = False) -> Sample:
     from tokenprof.hardware import cost_to_compute
     from tokenprof.ledger import build_ledger
     from tokenprof.pricing.book import default_book
-    from tokenprof.read import read
+    from tokenprof.reading.files import read
 
     run = read([path])
     if not run.turns:

@@ -196,7 +196,7 @@ def _report(path: Path, *, recorded: bool) -> None:
         return
     from rich.console import Console
 
-    from tokenprof.read import read
+    from tokenprof.reading.files import read
     from tokenprof.report.build import report_of
     from tokenprof.report.text import render
 

@@ -10,7 +10,7 @@ from typing import Any
 from tokenprof.facts.types import Run
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, WireCall
 
 # claude-opus-4-8 in USD per token: fresh 5, read 0.5, 5 m write 6.25, 1 h write 10, output 25 per million.

@@ -15,7 +15,7 @@ from agreement import recorded
 
 import tokenprof
 from tokenprof.harness_adapters import aiohttp_wire
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Reply
 
 Way = Callable[[aiohttp.ClientResponse], AsyncIterator[bytes]]

@@ -18,7 +18,7 @@ import tokenprof
 from tokenprof.harness_adapters.converse_shapes import as_message, as_messages_request
 from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Reply
 
 MODEL = "global.anthropic.claude-opus-4-8-v1:0"

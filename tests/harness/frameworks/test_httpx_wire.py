@@ -15,7 +15,7 @@ from agreement import recorded
 import tokenprof
 from tokenprof.harness_adapters import httpx_wire
 from tokenprof.harness_adapters.patched_methods import is_marked
-from tokenprof.read import read
+from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Reply
 
 

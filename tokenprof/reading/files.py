@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run, Turn
-from tokenprof.formats import TranscriptReader, UnknownFormatError, known_formats, reader_of, suffixes
-from tokenprof.record import reader as own
+from tokenprof.reading import recordings as own
+from tokenprof.reading.formats import TranscriptReader, UnknownFormatError, known_formats, reader_of, suffixes
 
 LISTED_FILES = 5
 NOT_LOGS = frozenset({"node_modules", ".git", ".venv", "site-packages"})

@@ -20,9 +20,9 @@ from typing import Any, Protocol, cast
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
-from tokenprof.json_documents import read_json_document
-from tokenprof.json_lines import read_json_lines
-from tokenprof.record import reader as own
+from tokenprof.reading import recordings as own
+from tokenprof.reading.json_documents import read_json_document
+from tokenprof.reading.json_lines import read_json_lines
 
 ADAPTERS = "tokenprof.harness_adapters"
 FIRST_LINES = 40
