@@ -19,8 +19,8 @@ from tokenprof.facts.errors import InputError
 from tokenprof.harness_adapters.anthropic_messages import prompt_of
 from tokenprof.reading.json_lines import read_json_lines
 from tokenprof.record import names
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.otlp import decode_attributes, spans_of
-from tokenprof.record.shape import Shaper
 
 Wire = dict[str, Any]
 

@@ -25,8 +25,8 @@ from tokenprof.harness_adapters.content_coding import decoded_body
 from tokenprof.harness_adapters.unmeasured import call_or_unmeasured
 from tokenprof.harness_adapters.wire_values import Wire, mapping, text_of
 from tokenprof.pricing.normalise import merge_anthropic_stream, usage_from_anthropic
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange
-from tokenprof.record.shape import Shaper
 
 PROVIDER = "anthropic"
 BEDROCK = "aws.bedrock"

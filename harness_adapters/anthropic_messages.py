@@ -14,7 +14,7 @@ from typing import Any
 from tokenprof.facts.types import Block, BlockKind, Breakpoint, Section
 from tokenprof.harness_adapters import progressive
 from tokenprof.pricing.selectors import Selectors
-from tokenprof.record.shape import Shaper, json_text
+from tokenprof.record.block_facts import Shaper, json_text
 
 TOOL_FIELDS = ("name", "description", "input_schema", "type", "input_examples")
 

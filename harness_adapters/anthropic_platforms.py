@@ -13,8 +13,8 @@ import orjson
 
 from tokenprof.harness_adapters import anthropic_exchange
 from tokenprof.harness_adapters.wire_values import mapping
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange
-from tokenprof.record.shape import Shaper
 
 _MODEL = re.compile(r"/(?:model/.*?|models/)([^/]+?)(?::rawPredict|:streamRawPredict|/invoke[^/]*)$")
 

@@ -20,8 +20,8 @@ from tokenprof.harness_adapters.host_calls import seen
 from tokenprof.harness_adapters.httpx_response import observe
 from tokenprof.harness_adapters.patched_methods import PatchedMethods, Replacement
 from tokenprof.record.attempt import Attempt
+from tokenprof.record.block_facts import canonical
 from tokenprof.record.exchange import Exchange
-from tokenprof.record.shape import canonical
 from tokenprof.record.span import start_span
 from tokenprof.session import active_recorder, current_agent, current_tags
 

@@ -26,8 +26,8 @@ from tokenprof.harness_adapters.converse_shapes import (
 from tokenprof.harness_adapters.unmeasured import call_or_unmeasured
 from tokenprof.harness_adapters.wire_values import Wire, loads_or_text, mapping, text_of
 from tokenprof.pricing.selectors import Selectors
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange
-from tokenprof.record.shape import Shaper
 
 _MODEL = re.compile(r"/model/(.+)/converse(?:-stream)?$")
 

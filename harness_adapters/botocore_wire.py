@@ -15,7 +15,7 @@ from tokenprof.harness_adapters.host_calls import begin, seen
 from tokenprof.harness_adapters.patched_methods import PatchedMethods, is_marked, marked
 from tokenprof.harness_adapters.stand_in import StandIn
 from tokenprof.record.attempt import Attempt
-from tokenprof.wires import wire_of
+from tokenprof.record.wires import wire_of
 
 
 def wrap(client: Any) -> Any:

@@ -19,7 +19,7 @@ from tokenprof.harness_adapters.claude_code_reminders import REMINDER, bills_con
 from tokenprof.harness_adapters.claude_code_session import Session
 from tokenprof.reading.json_lines import read_json_lines
 from tokenprof.reading.recordings import in_time_order
-from tokenprof.record.shape import Shaper
+from tokenprof.record.block_facts import Shaper
 
 FORMAT = "Claude Code session"
 

@@ -9,7 +9,7 @@ from typing import Any
 from tokenprof.facts.types import Block, Breakpoint
 from tokenprof.harness_adapters.anthropic_messages import prompt_of
 from tokenprof.harness_adapters.progressive import Skills
-from tokenprof.record.shape import Shaper
+from tokenprof.record.block_facts import Shaper
 
 Wire = Mapping[str, Any]
 

@@ -13,7 +13,7 @@ from tokenprof.harness_adapters.claude_code_prompt import Piece, PieceMaker, Pro
 from tokenprof.harness_adapters.claude_code_requests import Request
 from tokenprof.pricing.normalise import usage_from_anthropic
 from tokenprof.pricing.usage import Usage
-from tokenprof.record.shape import Shaper
+from tokenprof.record.block_facts import Shaper
 
 Wire = Mapping[str, Any]
 

@@ -29,7 +29,7 @@ from tokenprof.harness_adapters.claude_code_requests import RECORD_TYPES, Reques
 from tokenprof.harness_adapters.claude_code_response import Response, time_of
 from tokenprof.harness_adapters.wire_values import Wire, text_of
 from tokenprof.pricing.usage import UsageError
-from tokenprof.record.shape import Shaper
+from tokenprof.record.block_facts import Shaper
 
 ROW_TYPES = frozenset({"user", "assistant", "attachment", "system", "progress"})
 SYNTHETIC_MODEL = "<synthetic>"

@@ -25,8 +25,8 @@ from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.reading.json_documents import json_objects
 from tokenprof.reading.logged_calls import LoggedCall, turns_of
 from tokenprof.reading.recordings import in_time_order
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
-from tokenprof.record.shape import Shaper
 
 FORMAT = "Claude Code output"
 SUFFIXES = (".jsonl", ".json")

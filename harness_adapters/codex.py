@@ -27,7 +27,7 @@ from tokenprof.pricing.normalise_logs import usage_from_codex
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.reading.json_lines import read_json_lines
 from tokenprof.reading.recordings import in_time_order
-from tokenprof.record.shape import Shaper
+from tokenprof.record.block_facts import Shaper
 
 FORMAT = "Codex session"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of
-from tokenprof.record.shape import json_text
+from tokenprof.record.block_facts import json_text
 
 Json = dict[str, Any]
 

@@ -21,7 +21,7 @@ from tokenprof.harness_adapters.block_layout import (
     describe_text,
 )
 from tokenprof.harness_adapters.wire_values import Wire, joined_text, mapping, sequence, text_of
-from tokenprof.record.shape import Shaper, json_text
+from tokenprof.record.block_facts import Shaper, json_text
 
 CACHED_NAME = "cached content"
 """Names what an explicit cache of the provider holds; the request only refers to it."""

@@ -25,8 +25,8 @@ from tokenprof.harness_adapters.unmeasured import call_or_unmeasured
 from tokenprof.harness_adapters.wire_values import Wire, events_of, mapping, sequence, text_of
 from tokenprof.pricing.normalise import usage_from_gemini
 from tokenprof.pricing.selectors import Selectors
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange
-from tokenprof.record.shape import Shaper
 
 SETTINGS = ("toolConfig", "generationConfig")
 

@@ -15,8 +15,8 @@ from tokenprof.record.attempt import Attempt
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.retries import Retries
 from tokenprof.record.span import start_span
+from tokenprof.record.wires import interpreter_of, wire_of
 from tokenprof.session import active_recorder, current_agent, current_tags
-from tokenprof.wires import interpreter_of, wire_of
 
 _RETRIES = Retries()
 _inside: ContextVar[bool] = ContextVar("tokenprof_inside_a_seen_call", default=False)

@@ -19,7 +19,7 @@ from tokenprof.pricing.usage import UsageError
 from tokenprof.reading.json_documents import json_objects
 from tokenprof.reading.logged_calls import LoggedCall, turns_of
 from tokenprof.reading.recordings import in_time_order
-from tokenprof.record.shape import Shaper
+from tokenprof.record.block_facts import Shaper
 
 FORMAT = "LiteLLM log"
 SUFFIXES = (".jsonl", ".json")

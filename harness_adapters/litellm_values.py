@@ -9,8 +9,8 @@ from tokenprof.harness_adapters.openai_exchange import call_of_completion
 from tokenprof.harness_adapters.wire_values import Wire, text_of
 from tokenprof.pricing.normalise_logs import usage_from_litellm
 from tokenprof.pricing.selectors import Selectors
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
-from tokenprof.record.shape import Shaper
 
 SELLERS = {
     "gemini": "gcp.gemini",

@@ -18,8 +18,8 @@ from tokenprof.pricing.usage import UsageError
 from tokenprof.reading.json_documents import read_json_document
 from tokenprof.reading.logged_calls import LoggedCall, turns_of
 from tokenprof.reading.recordings import in_time_order
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
-from tokenprof.record.shape import Shaper
 
 FORMAT = "mini-swe-agent trajectory"
 SUFFIXES = (".traj.json", ".json")

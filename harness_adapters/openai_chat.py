@@ -19,7 +19,7 @@ from tokenprof.harness_adapters.block_layout import (
     request_ttl,
 )
 from tokenprof.harness_adapters.wire_values import DONE, Wire, loads_or_text, mapping, sequence, text_of
-from tokenprof.record.shape import Shaper
+from tokenprof.record.block_facts import Shaper
 
 INSTRUCTION_ROLES = ("system", "developer")
 

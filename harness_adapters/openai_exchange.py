@@ -33,8 +33,8 @@ from tokenprof.pricing.normalise import (
     with_fees,
 )
 from tokenprof.pricing.selectors import Selectors
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange
-from tokenprof.record.shape import Shaper
 
 PROVIDER = "openai"
 

@@ -26,7 +26,7 @@ from tokenprof.harness_adapters.wire_values import (
     sequence,
     text_of,
 )
-from tokenprof.record.shape import Shaper, json_text
+from tokenprof.record.block_facts import Shaper, json_text
 
 FAILED = "response.failed"
 ENDINGS = ("response.completed", "response.incomplete", FAILED)

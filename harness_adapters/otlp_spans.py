@@ -28,8 +28,8 @@ from tokenprof.reading.json_lines import read_json_lines
 from tokenprof.reading.logged_calls import LoggedCall, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record import names
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.otlp import decode_attributes, log_records_of, spans_of
-from tokenprof.record.shape import Shaper
 
 FORMAT = "OTLP spans of another instrumentation"
 SUFFIXES = (".jsonl", ".json")

@@ -7,8 +7,8 @@ from tokenprof.harness_adapters.gemini_blocks import field
 from tokenprof.harness_adapters.gemini_exchange import call_of_generation
 from tokenprof.harness_adapters.openai_exchange import call_of_completion, call_of_response
 from tokenprof.harness_adapters.wire_values import Wire, text_of
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
-from tokenprof.record.shape import Shaper
 
 
 def call_of(request: Wire, answer: Wire, shaper: Shaper, *, otherwise: str) -> Call | None:

@@ -22,10 +22,10 @@ from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.recorder import Recorder
+from tokenprof.record.wires import WIRES, interpreter_of
 from tokenprof.testing import Reply, converse
 from tokenprof.testing.openai_replies import chat_chunks, completion_body, response_body, response_events
 from tokenprof.testing.replies import events, message_body
-from tokenprof.wires import WIRES, interpreter_of
 
 CHANGES = 60
 REPLY = Reply.calls(("look_up", {"word": "one"}), thinking="First one word.", text="I will look.")

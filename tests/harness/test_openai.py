@@ -16,7 +16,7 @@ from tokenprof.harness_adapters.openai_exchange import call_of_response
 from tokenprof.ledger import Ledger, build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
-from tokenprof.record.shape import Shaper
+from tokenprof.record.block_facts import Shaper
 from tokenprof.testing import OpenAILoopback, Reply
 
 BOOK = default_book()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tokenprof.harness_adapters.anthropic_messages import prompt_of
-from tokenprof.record.shape import Shaper
+from tokenprof.record.block_facts import Shaper
 from tokenprof.report.waste import untouched_skills
 
 BODY = "---\nname: invoices\ndescription: how to pay\n---\nRun scripts/pay.py, then send_email the receipt.\n"

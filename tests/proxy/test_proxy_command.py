@@ -15,8 +15,8 @@ import anthropic
 import pytest
 
 from tokenprof.reading.files import read
+from tokenprof.record.wires import WIRES
 from tokenprof.testing import LoopbackProvider, Reply
-from tokenprof.wires import WIRES
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,8 +10,8 @@ from tokenprof.facts.types import Block, Breakpoint, Child, Features
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
 from tokenprof.record import codec
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.otlp import decode_attributes, encode_attributes
-from tokenprof.record.shape import Shaper
 
 
 def made_block(name: str) -> Block:

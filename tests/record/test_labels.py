@@ -8,7 +8,7 @@ import pytest
 
 import tokenprof
 from tokenprof.facts.labels import MOST_LABELS, forget_labels, label_of
-from tokenprof.record.shape import Shaper
+from tokenprof.record.block_facts import Shaper
 
 
 @pytest.fixture(autouse=True)

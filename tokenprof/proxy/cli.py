@@ -122,7 +122,7 @@ def _proxy(
     from tokenprof.proxy.observe import Observer
     from tokenprof.proxy.upstream import upstream_at
     from tokenprof.record.recorder import Recorder
-    from tokenprof.wires import WIRES
+    from tokenprof.record.wires import WIRES
 
     routes = (
         {"": upstream_at(upstream)}
@@ -153,7 +153,7 @@ def _listening(routes: Routes, observer: Observer, port: int) -> RecordingProxy:
 
 
 def _addresses(proxy: RecordingProxy, upstream: str | None = None) -> dict[str, str]:
-    from tokenprof.wires import WIRES
+    from tokenprof.record.wires import WIRES
 
     return {
         wire.variable: proxy.url("" if upstream else f"/{wire.provider}") for wire in WIRES if wire.variable
@@ -186,7 +186,7 @@ def _remove_if_empty(path: Path) -> bool:
 def _report(path: Path, *, recorded: bool) -> None:
     """Report on standard error: standard output is the command's own. What goes wrong costs no exit code."""
     if not recorded:
-        from tokenprof.wires import WIRES
+        from tokenprof.record.wires import WIRES
 
         variables = ", ".join(wire.variable for wire in WIRES if wire.variable)
         _say(

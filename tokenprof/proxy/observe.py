@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 
 from tokenprof.proxy.coding import decoded
 from tokenprof.record.attempt import Attempt
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.recorder import Recorder
 from tokenprof.record.retries import Retries
-from tokenprof.record.shape import Shaper
 from tokenprof.record.span import start_span
-from tokenprof.wires import interpreter_of, wire_of
+from tokenprof.record.wires import interpreter_of, wire_of
 
 log = logging.getLogger("tokenprof")
 

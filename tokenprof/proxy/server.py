@@ -21,7 +21,7 @@ from tokenprof.proxy.observe import Observer
 from tokenprof.proxy.relay import HOP_BY_HOP, Hangup, relay_response, request_body, shut
 from tokenprof.proxy.upstream import Upstream, connect, is_stale
 from tokenprof.record.attempt import Attempt
-from tokenprof.wires import wire_of
+from tokenprof.record.wires import wire_of
 
 Routes = Mapping[str, Upstream]
 """Prefix of the path that clients are given → where requests below it go, without the prefix."""

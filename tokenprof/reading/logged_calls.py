@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tokenprof.facts.types import Turn
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.contexts import ContextTracker, Placement
 from tokenprof.record.exchange import Call
-from tokenprof.record.held import HeldHistories
-from tokenprof.record.shape import Shaper
+from tokenprof.record.stored_context import HeldHistories
 
 
 @dataclass(frozen=True, slots=True)

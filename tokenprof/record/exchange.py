@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tokenprof.facts.types import Block, Breakpoint, TurnStatus
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
-from tokenprof.record.shape import Shaper
+from tokenprof.record.block_facts import Shaper
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span

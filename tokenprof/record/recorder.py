@@ -22,13 +22,13 @@ import orjson
 from tokenprof import __version__
 from tokenprof.facts.types import Block, Turn
 from tokenprof.record import codec, names
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.contexts import ContextTracker, Placement
 from tokenprof.record.counting import load_vocabularies
 from tokenprof.record.exchange import Call, Exchange
-from tokenprof.record.held import HeldHistories
 from tokenprof.record.otlp import Attribute
-from tokenprof.record.shape import Shaper
 from tokenprof.record.span import end_span, usage_attributes
+from tokenprof.record.stored_context import HeldHistories
 from tokenprof.record.writer import RunWriter
 
 log = logging.getLogger("tokenprof")

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange
-from tokenprof.record.shape import Shaper
 
 ADAPTERS = "tokenprof.harness_adapters"
 

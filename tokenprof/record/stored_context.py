@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tokenprof.facts.types import Block
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
-from tokenprof.record.shape import Shaper
 
 HELD_NAME = "earlier turns, held by the provider"
 """Names the context of a response that was made before the recording began."""
