@@ -24,7 +24,7 @@ import openai
 from attribution_loopback import Score, attributed, line, tool_output
 
 import tokenprof
-from tokenprof.ledger import Ledger, build_ledger
+from tokenprof.costing.ledger import Ledger, build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 from tokenprof.testing import OpenAILoopback, Reply, WireCall, texts

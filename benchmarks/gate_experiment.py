@@ -16,11 +16,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.types import Block, Breakpoint, Features, Run, Turn
 from tokenprof.gate.baseline import scenario_of
 from tokenprof.gate.compare import compare
 from tokenprof.gate.sample import Sample, sample_of
-from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import Usage
 

@@ -12,9 +12,9 @@ import pytest
 
 import tokenprof
 from tokenprof import demo
-from tokenprof.disclosure import Disclosure, disclose
-from tokenprof.ledger import Ledger, build_ledger
-from tokenprof.loads import loads_of
+from tokenprof.costing.disclosure import Disclosure, disclose
+from tokenprof.costing.ledger import Ledger, build_ledger
+from tokenprof.costing.on_demand_loads import loads_of
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Overheads, Reply, texts

@@ -14,10 +14,10 @@ from typing import Final, Literal
 
 from tokenprof.chain_owner import exact, owner_cost
 from tokenprof.chain_parts import finer_parts, price_of_chip
-from tokenprof.hardware import Hardware, Work, sum_work
+from tokenprof.costing.compute import Hardware, Work, sum_work
+from tokenprof.costing.ledger import Ledger
 from tokenprof.hw_model.catalogue import find_chip
 from tokenprof.hw_model.gpu_hour import Ownership
-from tokenprof.ledger import Ledger
 from tokenprof.pricing.chain import (
     EndPrices,
     Markup,

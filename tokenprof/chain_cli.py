@@ -101,10 +101,10 @@ def _chain(options: argparse.Namespace, book: PriceBook, data: ChainData) -> dic
     from tokenprof.chain_gaps import STAND_IN
     from tokenprof.chain_owner import at_utilisation, on_chip
     from tokenprof.chain_section import chain_json, gaps_json, shape_json, sweeps_json
-    from tokenprof.hardware import cost_to_compute
+    from tokenprof.costing.compute import cost_to_compute
+    from tokenprof.costing.ledger import build_ledger
     from tokenprof.hw_model.catalogue import UnknownChipError, UnknownModelError
     from tokenprof.hw_model.cost import DeploymentError
-    from tokenprof.ledger import build_ledger
     from tokenprof.reading.files import read
     from tokenprof.report.money import usd
 

@@ -14,13 +14,13 @@ from tokenprof.chain import Chain, chain_of
 from tokenprof.chain_gaps import STAND_IN, waiting_session
 from tokenprof.chain_owner import at_utilisation, exact, generations, on_chip
 from tokenprof.chain_shape import cost_shaped
+from tokenprof.costing.compute import Hardware, cost_to_compute
+from tokenprof.costing.ledger import Ledger, build_ledger
 from tokenprof.facts.types import Run, Turn
-from tokenprof.hardware import Hardware, cost_to_compute
 from tokenprof.hw_model.catalogue import find_chip
 from tokenprof.hw_model.deployment import parse_deployment
 from tokenprof.hw_model.gpu_hour import Ownership, Site, SiteCost, site_cost
 from tokenprof.hw_model.kv_tiers import break_even_hold_s, gap_costs, tiers_of
-from tokenprof.ledger import Ledger, build_ledger
 from tokenprof.pricing.book import PriceBook
 from tokenprof.pricing.chain_data import ChainData
 from tokenprof.pricing.examples import AT, Example, between, differs, examples, plain, within

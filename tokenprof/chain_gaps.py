@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Final
 
 from tokenprof.chain_owner import exact
-from tokenprof.hardware import turn_works
+from tokenprof.costing.compute import turn_works
+from tokenprof.costing.ledger import Ledger
 from tokenprof.hw_model.deployment import Deployment, parse_deployment
 from tokenprof.hw_model.economics import Operation, unit_cost
 from tokenprof.hw_model.kv_tiers import Session, gap_costs, tiers_of, ttl_cost
-from tokenprof.ledger import Ledger
 from tokenprof.pricing.interval import Interval
 
 STAND_IN: Final = "kimi-k2.5@8xh200"

@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from tokenprof.costing.compute import Hardware, Model, turn_works
 from tokenprof.facts.types import Run
-from tokenprof.hardware import Hardware, Model, turn_works
 from tokenprof.hw_model.catalogue import chips, find_chip
 from tokenprof.hw_model.cost import Scenario, TurnWork, scenario_for
 from tokenprof.hw_model.deployment import DeploymentError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tokenprof.hardware import Hardware
+from tokenprof.costing.compute import Hardware
 from tokenprof.hw_model.catalogue import find_chip
 from tokenprof.pricing.chain import Waterfall
 from tokenprof.pricing.chain_data import ChainData, ChipPrice

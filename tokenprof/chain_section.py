@@ -14,8 +14,8 @@ from tokenprof.chain import Chain, Choices, NothingToPushDownError, chain_of
 from tokenprof.chain_gaps import STAND_IN, gaps_of
 from tokenprof.chain_owner import at_utilisation, generations, on_chip
 from tokenprof.chain_shape import cost_shaped
-from tokenprof.hardware import Hardware
-from tokenprof.ledger import Ledger
+from tokenprof.costing.compute import Hardware
+from tokenprof.costing.ledger import Ledger
 from tokenprof.pricing.chain import Step
 from tokenprof.pricing.chain_data import ChainData, Figure, load_chain_data
 from tokenprof.pricing.interval import Interval

@@ -16,8 +16,8 @@ import numpy as np
 
 from tokenprof.chain import followed_turns
 from tokenprof.chain_owner import Array
-from tokenprof.hardware import FULL_COST, Hardware, Model
-from tokenprof.ledger import Ledger
+from tokenprof.costing.compute import FULL_COST, Hardware, Model
+from tokenprof.costing.ledger import Ledger
 from tokenprof.pricing.interval import Interval
 
 WORLDS: Final = 400

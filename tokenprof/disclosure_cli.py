@@ -23,7 +23,7 @@ def run_disclosure(options: argparse.Namespace) -> int:
     """Read, attribute, price, and print the variants."""
     import orjson
 
-    from tokenprof.ledger import build_ledger
+    from tokenprof.costing.ledger import build_ledger
     from tokenprof.pricing.book import default_book
     from tokenprof.reading.files import read
     from tokenprof.report.build import disclosure_json

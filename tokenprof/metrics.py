@@ -17,8 +17,8 @@ from tokenprof.pricing.book import default_book
 from tokenprof.record import names
 
 if TYPE_CHECKING:
+    from tokenprof.costing.ledger import Ledger
     from tokenprof.hw_model.cost import Interval
-    from tokenprof.ledger import Ledger
 
 TOKEN_TYPE = "gen_ai.token.type"
 CLASS = "tokenprof.class"
@@ -80,8 +80,8 @@ class TurnMetrics:
 
     def __call__(self, turn: Turn, prompt: Sequence[Block]) -> None:
         """Take in a finished turn."""
-        from tokenprof.hardware import cost_to_compute
-        from tokenprof.ledger import build_ledger
+        from tokenprof.costing.compute import cost_to_compute
+        from tokenprof.costing.ledger import build_ledger
 
         attributes = _attributes(turn)
         self._count(turn, attributes)

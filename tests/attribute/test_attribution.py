@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tokenprof.attribute import Placed, attribute
 from tokenprof.attribute.shares import TurnShares
+from tokenprof.costing.ledger import Ledger, build_ledger
 from tokenprof.facts.types import Run, Turn
-from tokenprof.ledger import Ledger, build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import INPUT_CLASSES, Usage
 

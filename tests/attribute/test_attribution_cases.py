@@ -9,7 +9,7 @@ import anthropic
 
 import tokenprof
 from tokenprof.attribute import Placed
-from tokenprof.ledger import Ledger, build_ledger
+from tokenprof.costing.ledger import Ledger, build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import INPUT_CLASSES
 from tokenprof.reading.files import read

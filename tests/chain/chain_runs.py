@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from tokenprof.chain_examples import growing_run, task_run
+from tokenprof.costing.compute import cost_to_compute
+from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.types import Run, Turn
-from tokenprof.hardware import cost_to_compute
-from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.chain_data import load_chain_data
 from tokenprof.pricing.usage import Usage

@@ -11,7 +11,7 @@ from typing import Any
 import anthropic
 
 import tokenprof
-from tokenprof.ledger import Ledger, build_ledger
+from tokenprof.costing.ledger import Ledger, build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import INPUT_CLASSES
 from tokenprof.reading.files import read

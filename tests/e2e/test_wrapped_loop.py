@@ -21,7 +21,7 @@ import pytest
 from recordings import BOOK, HIDDEN, bill_by_hand, connect, drive, ledger_of, prompt_tokens, record
 
 import tokenprof
-from tokenprof.cache_prediction import predict_cache
+from tokenprof.costing.cache_prediction import predict_cache
 from tokenprof.reading.files import read
 from tokenprof.report.build import report_of, schema_path
 from tokenprof.report.check import check

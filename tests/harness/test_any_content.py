@@ -17,7 +17,7 @@ import orjson
 import pytest
 from changes import changed
 
-from tokenprof.ledger import build_ledger
+from tokenprof.costing.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 from tokenprof.record.exchange import Exchange

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.errors import InputError
-from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 

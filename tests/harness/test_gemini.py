@@ -15,8 +15,8 @@ from google.genai import types
 from http_answers import serving
 
 import tokenprof
+from tokenprof.costing.ledger import build_ledger
 from tokenprof.harness_adapters.gemini_exchange import joined_chunks
-from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.proxy.observe import Observer
 from tokenprof.proxy.server import RecordingProxy

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from changes import changed
 
+from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.errors import InputError
-from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.normalise import usage_from_anthropic, usage_from_gemini, usage_from_openai_responses
 from tokenprof.pricing.usage import Usage

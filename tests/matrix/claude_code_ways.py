@@ -13,9 +13,9 @@ from pathlib import Path
 import agreement
 from with_claude_code import RECORDING, answer, main, recordings
 
+from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.types import Run
 from tokenprof.harness_adapters.claude_code_prompt import HEADER_NAME
-from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider

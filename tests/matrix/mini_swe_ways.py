@@ -16,8 +16,8 @@ from minisweagent.models.litellm_model import LitellmModel
 from with_mini_swe_agent import answer
 
 import tokenprof
+from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.types import Run
-from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.proxy.observe import Observer
 from tokenprof.proxy.server import RecordingProxy

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import agreement
 
+from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.types import Run
-from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 from tokenprof.testing import OpenAILoopback, WireCall

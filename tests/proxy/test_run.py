@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tokenprof.ledger import build_ledger
+from tokenprof.costing.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.normalise import usage_from_anthropic
 from tokenprof.reading.files import read

@@ -6,7 +6,7 @@ from decimal import Decimal
 import anthropic
 
 import tokenprof
-from tokenprof.ledger import build_ledger
+from tokenprof.costing.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.provider_reports import ReportLine, usd_of_cents
 from tokenprof.pricing.reconcile import charges_of, reconcile

@@ -12,10 +12,10 @@ def samples_of_file(path: Path, *, hardware: bool = False) -> Sample:
 
     Raises InputError for a file that cannot be read, or that holds no turn.
     """
+    from tokenprof.costing.compute import cost_to_compute
+    from tokenprof.costing.ledger import build_ledger
     from tokenprof.facts.errors import InputError
     from tokenprof.gate.sample import sample_of
-    from tokenprof.hardware import cost_to_compute
-    from tokenprof.ledger import build_ledger
     from tokenprof.pricing.book import default_book
     from tokenprof.reading.files import read
 

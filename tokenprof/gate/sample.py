@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from tokenprof.hardware import Hardware
-    from tokenprof.ledger import Ledger
+    from tokenprof.costing.compute import Hardware
+    from tokenprof.costing.ledger import Ledger
 
 MEASURES: Final = (
     "turns",
@@ -113,7 +113,7 @@ def _carry_usd(ledger: Ledger) -> Decimal | None:
 
 
 def _cache_misses(ledger: Ledger) -> Decimal:
-    from tokenprof.attribute.misses import explain_misses
+    from tokenprof.costing.cache_misses import explain_misses
 
     return Decimal(sum(miss is not None and miss.cause != "first_use" for miss in explain_misses(ledger)))
 

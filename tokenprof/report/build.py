@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from tokenprof.attribute.estimate import local_tokens
-from tokenprof.attribute.misses import CacheMiss, explain_misses
 from tokenprof.attribute.model import Placed
 from tokenprof.attribute.solve import largest_remainder
-from tokenprof.cache_prediction import Prediction, predict_cache
 from tokenprof.chain_section import chain_section
-from tokenprof.disclosure import Variant, disclose
+from tokenprof.costing.cache_misses import CacheMiss, explain_misses
+from tokenprof.costing.cache_prediction import Prediction, predict_cache
+from tokenprof.costing.compute import FULL_COST, Hardware, Work, cost_to_compute
+from tokenprof.costing.disclosure import Variant, disclose
+from tokenprof.costing.ledger import NOTHING, Ledger, build_ledger
 from tokenprof.facts.types import Run
-from tokenprof.hardware import FULL_COST, Hardware, Work, cost_to_compute
-from tokenprof.ledger import NOTHING, Ledger, build_ledger
 from tokenprof.pricing.book import PriceBook, Unpriced, default_book
 from tokenprof.pricing.usage import CLASSES, Usage
 from tokenprof.report.compute import compute_of

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from tokenprof.hardware import Hardware, Model, Vector, Work, turn_works
+from tokenprof.costing.compute import Hardware, Model, Vector, Work, turn_works
+from tokenprof.costing.ledger import NOTHING, Ledger
 from tokenprof.hw_model.cost import PUBLISHED_MARGINS, Interval, Scenario, TurnWork
-from tokenprof.ledger import NOTHING, Ledger
 from tokenprof.report.money import interval_json
 
 LEAST_TURNS_OF_A_TREND = 6

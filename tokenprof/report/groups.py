@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from tokenprof.attribute.model import Placed
-from tokenprof.hardware import Hardware, Work, sum_work
-from tokenprof.ledger import NOTHING, Ledger
-from tokenprof.loads import Load, loads_of
+from tokenprof.costing.compute import Hardware, Work, sum_work
+from tokenprof.costing.ledger import NOTHING, Ledger
+from tokenprof.costing.on_demand_loads import Load, loads_of
 from tokenprof.report.money import interval_json, usd
 
 MCP_PREFIX = "mcp__"

@@ -7,8 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.types import Run
-from tokenprof.ledger import build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, WireCall

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from tokenprof.attribute import Placed
-    from tokenprof.ledger import Ledger
+    from tokenprof.costing.ledger import Ledger
 
 _LOADING_TOOL = re.compile(r"skill|tool_?search", re.IGNORECASE)
 """Names of tools that load: `Skill`, `read_skill`, `ToolSearch`, `tool_search_tool_regex` and their like."""

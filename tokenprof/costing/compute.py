@@ -16,9 +16,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from tokenprof.costing.ledger import Ledger, LedgerEntry
 from tokenprof.facts.types import Run
 from tokenprof.hw_model.cost import BASES, Interval, Scenario, TurnWork, UnknownModelError, scenario_for
-from tokenprof.ledger import Ledger, LedgerEntry
 
 Vector = npt.NDArray[np.float64]
 Model = tuple[str, str]

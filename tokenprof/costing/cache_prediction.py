@@ -19,7 +19,7 @@ from tokenprof.pricing.cache_rules import CacheRuleError
 from tokenprof.pricing.cache_simulator import AnthropicCache, CacheBlock, Lookup, salted
 
 if TYPE_CHECKING:
-    from tokenprof.ledger import Ledger
+    from tokenprof.costing.ledger import Ledger
 
 _POSITION_KINDS = {"tool_call": "tool_use", "tool_result": "tool_result"}
 """Kinds of blocks that the lookback counts once per run of them, by their names in the cache rules."""

@@ -12,7 +12,7 @@ from tokenprof.facts.types import Block, Turn, block_key
 from tokenprof.pricing.usage import INPUT_CLASSES, Usage
 
 if TYPE_CHECKING:
-    from tokenprof.ledger import Ledger
+    from tokenprof.costing.ledger import Ledger
 
 TTL_S = {"5m": 300.0, "30m": 1800.0, "1h": 3600.0, "12h": 43200.0}
 LOOKBACK_BLOCKS = 20

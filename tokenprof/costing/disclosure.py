@@ -14,11 +14,11 @@ from decimal import Decimal
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from tokenprof.loads import Load, loads_of
+from tokenprof.costing.on_demand_loads import Load, loads_of
 from tokenprof.pricing.book import Price
 
 if TYPE_CHECKING:
-    from tokenprof.ledger import Ledger, LedgerEntry
+    from tokenprof.costing.ledger import Ledger, LedgerEntry
 
 ASSUMED_CALL_TOKENS = 60
 """Output of a turn that asks for a tool, where the run has none to measure: a call and a few words."""
