@@ -97,9 +97,9 @@ def run_chain(options: argparse.Namespace) -> int:
 
 
 def _chain(options: argparse.Namespace, book: PriceBook, data: ChainData) -> dict[str, Any]:
-    from tokenprof.chain import Choices, NothingToPushDownError, chain_of, tool_fees
-    from tokenprof.chain_gaps import STAND_IN
-    from tokenprof.chain_owner import at_utilisation, on_chip
+    from tokenprof.chain.chain import Choices, NothingToPushDownError, chain_of, tool_fees
+    from tokenprof.chain.kv_between_turns import STAND_IN
+    from tokenprof.chain.owner_cost import at_utilisation, on_chip
     from tokenprof.chain_section import chain_json, gaps_json, shape_json, sweeps_json
     from tokenprof.costing.compute import cost_to_compute
     from tokenprof.costing.ledger import build_ledger
@@ -157,7 +157,7 @@ def _chain(options: argparse.Namespace, book: PriceBook, data: ChainData) -> dic
 def _examples(options: argparse.Namespace, book: PriceBook, data: ChainData) -> int:
     from dataclasses import asdict
 
-    from tokenprof.chain_examples import all_examples
+    from tokenprof.chain.worked_examples import all_examples
 
     rows = all_examples(book, data)
     if options.format == "json":

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from tokenprof.chain import Chain, Choices, NothingToPushDownError, chain_of
-from tokenprof.chain_gaps import STAND_IN, gaps_of
-from tokenprof.chain_owner import at_utilisation, generations, on_chip
-from tokenprof.chain_shape import cost_shaped
+from tokenprof.chain.chain import Chain, Choices, NothingToPushDownError, chain_of
+from tokenprof.chain.cost_shaped_price import cost_shaped
+from tokenprof.chain.kv_between_turns import STAND_IN, gaps_of
+from tokenprof.chain.owner_cost import at_utilisation, generations, on_chip
 from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.pricing.chain import Step

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from chain_runs import BOOK, DATA
 
-from tokenprof.chain_examples import ORDER, all_examples, site_of
+from tokenprof.chain.worked_examples import ORDER, all_examples, site_of
 from tokenprof.hw_model.gpu_hour import site_cost
 from tokenprof.pricing.examples import differs, within
 

@@ -9,11 +9,11 @@ from chain_runs import DATA, GROWING, TASK, costed, run_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenprof.chain import Choices, NothingToPushDownError, chain_of
-from tokenprof.chain_gaps import gaps_of
-from tokenprof.chain_owner import at_utilisation, generations, on_chip, owner_cost, owner_shares
+from tokenprof.chain.chain import Choices, NothingToPushDownError, chain_of
+from tokenprof.chain.cost_shaped_price import cost_shaped
+from tokenprof.chain.kv_between_turns import gaps_of
+from tokenprof.chain.owner_cost import at_utilisation, generations, on_chip, owner_cost, owner_shares
 from tokenprof.chain_section import chain_section
-from tokenprof.chain_shape import cost_shaped
 from tokenprof.hw_model.catalogue import UnknownChipError, find_chip
 from tokenprof.hw_model.gpu_hour import Ownership
 from tokenprof.pricing.usage import Usage

@@ -10,10 +10,10 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
-from tokenprof.chain import Chain, chain_of
-from tokenprof.chain_gaps import STAND_IN, waiting_session
-from tokenprof.chain_owner import at_utilisation, exact, generations, on_chip
-from tokenprof.chain_shape import cost_shaped
+from tokenprof.chain.chain import Chain, chain_of
+from tokenprof.chain.cost_shaped_price import cost_shaped
+from tokenprof.chain.kv_between_turns import STAND_IN, waiting_session
+from tokenprof.chain.owner_cost import at_utilisation, exact, generations, on_chip
 from tokenprof.costing.compute import Hardware, cost_to_compute
 from tokenprof.costing.ledger import Ledger, build_ledger
 from tokenprof.facts.types import Run, Turn

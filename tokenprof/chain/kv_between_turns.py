@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from tokenprof.chain_owner import exact
+from tokenprof.chain.owner_cost import exact
 from tokenprof.costing.compute import turn_works
 from tokenprof.costing.ledger import Ledger
 from tokenprof.hw_model.deployment import Deployment, parse_deployment

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, Literal
 
-from tokenprof.chain_owner import exact, owner_cost
-from tokenprof.chain_parts import finer_parts, price_of_chip
+from tokenprof.chain.chip_parts import finer_parts, price_of_chip
+from tokenprof.chain.owner_cost import exact, owner_cost
 from tokenprof.costing.compute import Hardware, Work, sum_work
 from tokenprof.costing.ledger import Ledger
 from tokenprof.hw_model.catalogue import find_chip

@@ -14,8 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from tokenprof.chain import followed_turns
-from tokenprof.chain_owner import Array
+from tokenprof.chain.chain import followed_turns
+from tokenprof.chain.owner_cost import Array
 from tokenprof.costing.compute import FULL_COST, Hardware, Model
 from tokenprof.costing.ledger import Ledger
 from tokenprof.pricing.interval import Interval
