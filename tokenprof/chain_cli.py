@@ -100,12 +100,12 @@ def _chain(options: argparse.Namespace, book: PriceBook, data: ChainData) -> dic
     from tokenprof.chain.chain import Choices, NothingToPushDownError, chain_of, tool_fees
     from tokenprof.chain.kv_between_turns import STAND_IN
     from tokenprof.chain.owner_cost import at_utilisation, on_chip
-    from tokenprof.chain_section import chain_json, gaps_json, shape_json, sweeps_json
     from tokenprof.costing.compute import cost_to_compute
     from tokenprof.costing.ledger import build_ledger
     from tokenprof.hw_model.catalogue import UnknownChipError, UnknownModelError
     from tokenprof.hw_model.cost import DeploymentError
     from tokenprof.reading.files import read
+    from tokenprof.report.chain_json import chain_json, gaps_json, shape_json, sweeps_json
     from tokenprof.report.money import usd
 
     if not options.files:
@@ -164,7 +164,7 @@ def _examples(options: argparse.Namespace, book: PriceBook, data: ChainData) -> 
         return _write(options, {"examples": [asdict(row) for row in rows]})
     if options.format == "svg":
         raise InputError("The examples are a table: use --format text or json.")
-    from tokenprof.report.chain_text import examples_text
+    from tokenprof.report.terminal.chain_text import examples_text
 
     return _put(options.output, examples_text([asdict(row) for row in rows]).encode())
 
@@ -177,12 +177,12 @@ def _write(options: argparse.Namespace, found: Mapping[str, Any]) -> int:
             options.output, orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         )
     if options.format == "svg":
-        from tokenprof.report.chain_svg import chain_svg
+        from tokenprof.report.terminal.chain_svg import chain_svg
 
         return _put(options.output, chain_svg(found).encode())
     from rich.console import Console
 
-    from tokenprof.report.chain_text import chain_text, render_chain
+    from tokenprof.report.terminal.chain_text import chain_text, render_chain
 
     if options.output is None:
         render_chain(found, Console())

@@ -119,7 +119,7 @@ def _show(report: dict[str, Any], form: str, output: Path | None, *, turns: int 
     if form == "text" and output is None:
         from rich.console import Console
 
-        from tokenprof.report.text import render
+        from tokenprof.report.terminal.text import render
 
         render(report, Console(), turns=turns, blocks=blocks)
         return
@@ -137,10 +137,10 @@ def _rendered(report: dict[str, Any], form: str, *, turns: int | None, blocks: i
 
         return orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     if form == "svg":
-        from tokenprof.report.svg import to_svg
+        from tokenprof.report.terminal.svg import to_svg
 
         return to_svg(report, turns=turns, blocks=blocks).encode()
-    from tokenprof.report.text import to_text
+    from tokenprof.report.terminal.text import to_text
 
     return to_text(report, width=100, turns=turns, blocks=blocks).encode()
 

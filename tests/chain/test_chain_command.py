@@ -13,7 +13,7 @@ from rich.console import Console
 import tokenprof
 from tokenprof.cli import main
 from tokenprof.reading.files import read
-from tokenprof.report.chain_text import chain_lines, render_chain
+from tokenprof.report.terminal.chain_text import chain_lines, render_chain
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.loop import run_loop, workload
 

@@ -13,10 +13,10 @@ from tokenprof.chain.chain import Choices, NothingToPushDownError, chain_of
 from tokenprof.chain.cost_shaped_price import cost_shaped
 from tokenprof.chain.kv_between_turns import gaps_of
 from tokenprof.chain.owner_cost import at_utilisation, generations, on_chip, owner_cost, owner_shares
-from tokenprof.chain_section import chain_section
 from tokenprof.hw_model.catalogue import UnknownChipError, find_chip
 from tokenprof.hw_model.gpu_hour import Ownership
 from tokenprof.pricing.usage import Usage
+from tokenprof.report.chain_json import chain_section
 
 LAB = "lab margin: everything else, and profit"
 OPEN = ("moonshotai", "kimi-k2.5", Usage(uncached_input_tokens=20_000, output_tokens=500))

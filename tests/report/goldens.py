@@ -8,7 +8,7 @@ from pathlib import Path
 import contracts
 
 from tokenprof.report.findings import find
-from tokenprof.report.text import to_text
+from tokenprof.report.terminal.text import to_text
 
 FOLDER = Path(__file__).with_name("golden")
 NARROW, WIDE = 80, 120

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from tokenprof.report.findings import find
-from tokenprof.report.text import render, to_text
+from tokenprof.report.terminal.text import render, to_text
 
 
 @pytest.mark.parametrize(("name", "width"), goldens.CASES)

@@ -198,7 +198,7 @@ def _report(path: Path, *, recorded: bool) -> None:
 
     from tokenprof.reading.files import read
     from tokenprof.report.build import report_of
-    from tokenprof.report.text import render
+    from tokenprof.report.terminal.text import render
 
     try:
         render(report_of(read([path])), Console(stderr=True), turns=None, blocks=15)

@@ -12,7 +12,6 @@ from typing import Any
 from tokenprof.attribute.estimate import local_tokens
 from tokenprof.attribute.model import Placed
 from tokenprof.attribute.solve import largest_remainder
-from tokenprof.chain_section import chain_section
 from tokenprof.costing.cache_misses import CacheMiss, explain_misses
 from tokenprof.costing.cache_prediction import Prediction, predict_cache
 from tokenprof.costing.compute import FULL_COST, Hardware, Work, cost_to_compute
@@ -21,6 +20,7 @@ from tokenprof.costing.ledger import NOTHING, Ledger, build_ledger
 from tokenprof.facts.types import Run
 from tokenprof.pricing.book import PriceBook, Unpriced, default_book
 from tokenprof.pricing.usage import CLASSES, Usage
+from tokenprof.report.chain_json import chain_section
 from tokenprof.report.compute import compute_of
 from tokenprof.report.findings import find
 from tokenprof.report.groups import groups_of

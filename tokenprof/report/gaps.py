@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from tokenprof.report import numbers
 from tokenprof.report.finding import Finding, finding, listed, turn_list
-from tokenprof.report.words import Json, printable, unknown_state, without_price
+from tokenprof.report.terminal import numbers
+from tokenprof.report.terminal.wording import Json, printable, unknown_state, without_price
 
 _LEAST_UNPLACED_SHARE: Final = Decimal("0.01")
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
-from tokenprof.report import numbers
 from tokenprof.report.finding import (
     Finding,
     agents,
@@ -19,7 +18,8 @@ from tokenprof.report.finding import (
     times,
     turn_list,
 )
-from tokenprof.report.words import Json, printable, prompt_entries
+from tokenprof.report.terminal import numbers
+from tokenprof.report.terminal.wording import Json, printable, prompt_entries
 
 _LEAST_DUPLICATE_TOKENS: Final = 64
 _LEAST_RESENT_TOKENS: Final = 10_000

@@ -11,9 +11,9 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.report import numbers
-from tokenprof.report.grid import Column, Row, paragraph, table
-from tokenprof.report.words import BAD, MID, MONEY, SOFT, printable
+from tokenprof.report.terminal import numbers
+from tokenprof.report.terminal.grid import Column, Row, paragraph, table
+from tokenprof.report.terminal.wording import BAD, MID, MONEY, SOFT, printable
 
 Json = Mapping[str, Any]
 

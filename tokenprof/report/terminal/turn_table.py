@@ -10,9 +10,9 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.report import numbers
-from tokenprof.report.grid import Aside, Column, Row, table
-from tokenprof.report.words import (
+from tokenprof.report.terminal import numbers
+from tokenprof.report.terminal.grid import Aside, Column, Row, table
+from tokenprof.report.terminal.wording import (
     BAD,
     MID,
     MONEY,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from tokenprof.report import numbers
+from tokenprof.report.terminal import numbers
 
 Json = Mapping[str, Any]
 """An object of the JSON report."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tokenprof.report.text import render
+from tokenprof.report.terminal.text import render
 
 WIDTH = 100
 

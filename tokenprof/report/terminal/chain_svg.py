@@ -7,7 +7,7 @@ from decimal import Decimal
 from html import escape
 from typing import Any, Final
 
-from tokenprof.report.chain_text import SHORT, chain_heading
+from tokenprof.report.terminal.chain_text import SHORT, chain_heading
 
 WIDTH: Final = 860
 LEFT: Final = 220

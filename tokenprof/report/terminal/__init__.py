@@ -1,0 +1,1 @@
+"""The report and the chain as text for a terminal."""
