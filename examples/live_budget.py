@@ -9,7 +9,7 @@ from decimal import Decimal
 import anthropic
 
 import tokenprof
-from tokenprof.live import TurnCost
+from tokenprof.live.running_cost import TurnCost
 from tokenprof.testing import LoopbackProvider, Reply
 
 BUDGET_USD = Decimal("0.002")

@@ -19,11 +19,11 @@ from tokenprof.harness_adapters.anthropic_exchange import PROVIDER, interpret
 from tokenprof.harness_adapters.host_calls import seen
 from tokenprof.harness_adapters.httpx_response import observe
 from tokenprof.harness_adapters.patched_methods import PatchedMethods, Replacement
+from tokenprof.live.profile import active_recorder, current_agent, current_tags
 from tokenprof.record.attempt import Attempt
 from tokenprof.record.block_facts import canonical
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.span import start_span
-from tokenprof.session import active_recorder, current_agent, current_tags
 
 if TYPE_CHECKING:
     from anthropic import APIRequest

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tokenprof.facts.labels import label
-    from tokenprof.session import agent, profile, tag, wrap
+    from tokenprof.live.profile import agent, profile, tag, wrap
 
 __version__ = "0.1.0"
 __all__ = ["agent", "label", "profile", "tag", "wrap"]
@@ -24,5 +24,5 @@ _MODULES = {"label": "tokenprof.facts.labels"}
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(import_module(_MODULES.get(name, "tokenprof.session")), name)
+        return getattr(import_module(_MODULES.get(name, "tokenprof.live.running_cost.profile")), name)
     raise AttributeError(f"module 'tokenprof' has no attribute {name!r}")

@@ -22,10 +22,10 @@ from recordings import BOOK, HIDDEN, bill_by_hand, connect, drive, ledger_of, pr
 
 import tokenprof
 from tokenprof.costing.cache_prediction import predict_cache
+from tokenprof.live.profile import active_recorder
 from tokenprof.reading.files import read
 from tokenprof.report.build import report_of, schema_path
 from tokenprof.report.check import check
-from tokenprof.session import active_recorder
 from tokenprof.testing import LoopbackProvider, Reply
 from tokenprof.testing.billing import toktok_count
 from tokenprof.testing.loop import MODES, TURNS, Workload, workload

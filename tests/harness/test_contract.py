@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from tokenprof.live.profile import SDK_ADAPTERS, WATCHED
 from tokenprof.record.wires import ADAPTERS, WIRES, interpreter_of, wire_of
-from tokenprof.session import SDK_ADAPTERS, WATCHED
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "harness_adapters"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tokenprof.live.profile import WATCHED
 from tokenprof.proxy.python_command import python_of
 from tokenprof.reading.files import read
-from tokenprof.session import WATCHED
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.loop import workload
 

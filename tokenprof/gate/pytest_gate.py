@@ -65,7 +65,7 @@ class TestRecording:
     @contextlib.contextmanager
     def recording(self) -> Iterator[Path]:
         """Record the calls made inside as one run."""
-        from tokenprof.session import profile
+        from tokenprof.live.profile import profile
 
         path = self._new_path()
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -107,8 +107,8 @@ def _inside(command: Sequence[str], path: Path) -> dict[str, str] | None:
 
 
 def _behind(addresses: Mapping[str, str]) -> dict[str, str]:
+    from tokenprof.live.profile import RUN_VARIABLE
     from tokenprof.proxy.child import not_proxied
-    from tokenprof.session import RUN_VARIABLE
 
     # What the proxy records the child is not to record a second time.
     own = {name: value for name, value in os.environ.items() if name != RUN_VARIABLE}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 
-from tokenprof.session import SDK_ADAPTERS, WATCHED, record_as_environment_says
+from tokenprof.live.profile import SDK_ADAPTERS, WATCHED, record_as_environment_says
 
 log = logging.getLogger("tokenprof")
 

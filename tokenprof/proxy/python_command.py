@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tokenprof.session import RUN_VARIABLE
+from tokenprof.live.profile import RUN_VARIABLE
 
 BOOTSTRAP = Path(__file__).parent / "bootstrap"
 

@@ -16,7 +16,7 @@ from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessa
 
 import tokenprof
 from tokenprof.harness_adapters import openai_agents_hook
-from tokenprof.session import current_agent
+from tokenprof.live.profile import current_agent
 from tokenprof.testing import LoopbackProvider, Reply
 
 

@@ -16,7 +16,7 @@ from pydantic_ai.providers.anthropic import AnthropicProvider
 
 import tokenprof
 from tokenprof.harness_adapters.pydantic_ai_hook import AgentNames
-from tokenprof.session import current_agent
+from tokenprof.live.profile import current_agent
 from tokenprof.testing import LoopbackProvider, Reply
 
 

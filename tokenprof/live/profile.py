@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from tokenprof.facts.types import Block, Turn
-    from tokenprof.live import TurnCost
+    from tokenprof.live.running_cost import TurnCost
     from tokenprof.record.recorder import Recorder, TurnListener
 
 Client = TypeVar("Client")
@@ -190,11 +190,11 @@ def _listener(
     """Return what is to be told of each finished turn; None where nobody wants to know."""
     listeners: list[TurnListener] = []
     if on_turn is not None:
-        from tokenprof.live import RunningCost
+        from tokenprof.live.running_cost import RunningCost
 
         listeners.append(RunningCost(on_turn))
     if metrics or os.environ.get(METRICS_VARIABLE):
-        from tokenprof.metrics import TurnMetrics
+        from tokenprof.live.metrics import TurnMetrics
 
         listeners.append(TurnMetrics())
 
