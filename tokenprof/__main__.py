@@ -1,5 +1,5 @@
 """`python -m tokenprof` is the `tokenprof` command."""
 
-from tokenprof.cli import main
+from tokenprof.commands.main import main
 
 raise SystemExit(main())

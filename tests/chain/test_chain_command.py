@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 import tokenprof
-from tokenprof.cli import main
+from tokenprof.commands.main import main
 from tokenprof.reading.files import read
 from tokenprof.report.terminal.chain_text import chain_lines, render_chain
 from tokenprof.testing import LoopbackProvider

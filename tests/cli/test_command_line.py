@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 import tokenprof
-from tokenprof.cli import main
+from tokenprof.commands.main import main
 from tokenprof.report.build import schema_path
 from tokenprof.report.check import check
 
@@ -25,7 +25,7 @@ def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Completed
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tokenprof.demo import main as demo
+    from tokenprof.commands.demo import main as demo
 
     return demo(tmp_path_factory.mktemp("demo") / "run.jsonl")
 

@@ -11,7 +11,7 @@ from recordings import BOOK, HIDDEN, ledger_of, prompt_tokens
 
 import tokenprof
 from tokenprof.attribute.counts import read_counts
-from tokenprof.cli import main
+from tokenprof.commands.main import main
 from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.errors import InputError
 from tokenprof.harness_adapters.anthropic_count import count_recording

@@ -14,7 +14,7 @@ import pytest
 from anthropic.types import MessageParam
 
 import tokenprof
-from tokenprof.cli import main
+from tokenprof.commands.main import main
 from tokenprof.facts.errors import InputError
 from tokenprof.gate.baseline import read_baseline, scenario_of, write_baseline
 from tokenprof.gate.bootstrap import difference, outlier, student_cdf

@@ -17,7 +17,7 @@ import anthropic
 import pytest
 
 import tokenprof
-from tokenprof.cli import main
+from tokenprof.commands.main import main
 from tokenprof.gate.formats import STICKY_TAG
 from tokenprof.testing import LoopbackProvider, Reply
 

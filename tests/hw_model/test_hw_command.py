@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tokenprof.hw_model.cli import add_commands
+from tokenprof.commands.hw import add_commands
 
 HEADER = (
     "model_path,system,backend,backend_version,precision,isl,osl,concurrency,batch_size,tp_size,moe_tp_size,"

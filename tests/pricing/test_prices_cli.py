@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
+from tokenprof.commands.prices import add_commands
 from tokenprof.pricing.book import default_book
-from tokenprof.pricing.cli import add_commands
 from tokenprof.pricing.crosscheck import PriceMapError, disagreements, load_map
 from tokenprof.pricing.invariants import check_book
 

@@ -9,7 +9,7 @@ import anthropic
 import pytest
 
 import tokenprof
-from tokenprof.cli import main
+from tokenprof.commands.main import main
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.loop import run_loop, workload

@@ -15,14 +15,14 @@ OK, BAD_INPUT = 0, 2
 
 # Each has `add_commands(subparsers)`, which adds parsers whose `run` is a function of the options.
 COMMAND_MODULES = (
-    "tokenprof.count_cli",
-    "tokenprof.disclosure_cli",
-    "tokenprof.gate.cli",
-    "tokenprof.proxy.cli",
-    "tokenprof.chain_cli",
-    "tokenprof.reconcile",
-    "tokenprof.pricing.cli",
-    "tokenprof.hw_model.cli",
+    "tokenprof.commands.count",
+    "tokenprof.commands.disclosure",
+    "tokenprof.commands.check",
+    "tokenprof.commands.proxy",
+    "tokenprof.commands.chain",
+    "tokenprof.commands.reconcile",
+    "tokenprof.commands.prices",
+    "tokenprof.commands.hw",
 )
 
 
@@ -105,7 +105,7 @@ def run_report(options: argparse.Namespace) -> int:
 
 def run_demo(options: argparse.Namespace) -> int:
     """`tokenprof demo`: the three-turn e-mail agent, recorded and reported."""
-    from tokenprof.demo import main as demo
+    from tokenprof.commands.demo import main as demo
     from tokenprof.reading.files import read
     from tokenprof.report.build import report_of
 
