@@ -73,8 +73,8 @@ def run_proxy(options: argparse.Namespace) -> int:
 
 def run_command(options: argparse.Namespace) -> int:
     """`tokenprof run`: run a command, report its calls on standard error, return its exit code."""
+    from tokenprof.proxy.address_arguments import told_the_address
     from tokenprof.proxy.child import run_child
-    from tokenprof.proxy.told import told_the_address
 
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:

@@ -28,7 +28,7 @@ def begin() -> None:
 def _wrap(package: str) -> None:
     # The import that led here goes on, whatever happens to us.
     with contextlib.suppress(Exception):
-        importlib.import_module("tokenprof.proxy.inside").wrap(package)
+        importlib.import_module("tokenprof.proxy.wrap_in_child").wrap(package)
 
 
 class AfterImport(MetaPathFinder):

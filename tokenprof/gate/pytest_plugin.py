@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tokenprof.gate.pytest_gate import TestRecording
+    from tokenprof.gate.test_recording import TestRecording
 
 DEFAULT_BASELINE = "tokenprof-baseline.json"
 
@@ -72,7 +72,7 @@ def tokenprof(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TestRe
     `.add(path)` brings in a recording made elsewhere, `.repeat(function)` runs an agent several times, each
     as a run of its own.
     """
-    from tokenprof.gate.pytest_gate import TestRecording
+    from tokenprof.gate.test_recording import TestRecording
 
     recording = TestRecording(request.node, tmp_path, dict(_marks(request.node)), options(request.config))
     request.node.stash[_RECORDING] = recording
@@ -140,6 +140,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     given = options(config)
     unknown = any(row["status"] == "no baseline" for row in rows)
     if rows and (unknown or given["tokenprof_table"] or given["tokenprof_update"]):
-        from tokenprof.gate.pytest_gate import summarise
+        from tokenprof.gate.test_recording import summarise
 
         summarise(terminalreporter, rows, given)

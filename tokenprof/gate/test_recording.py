@@ -185,7 +185,7 @@ class TestRecording:
 
 def baseline_path(options: Mapping[str, Any]) -> Path:
     """Return where the baseline is, from the project's root."""
-    from tokenprof.pytest_plugin import DEFAULT_BASELINE
+    from tokenprof.gate.pytest_plugin import DEFAULT_BASELINE
 
     return Path(options["root"]) / (options["tokenprof_baseline"] or DEFAULT_BASELINE)
 
