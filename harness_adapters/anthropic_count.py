@@ -16,7 +16,7 @@ import orjson
 
 from tokenprof.attribute.counts import prefix_digests
 from tokenprof.facts.errors import InputError
-from tokenprof.harness_adapters.anthropic_messages import prompt_of
+from tokenprof.harness_adapters.wires.anthropic_messages import prompt_of
 from tokenprof.reading.json_lines import read_json_lines
 from tokenprof.record import names
 from tokenprof.record.block_facts import Shaper

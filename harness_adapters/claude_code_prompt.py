@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tokenprof.facts.types import Block, Breakpoint
-from tokenprof.harness_adapters.anthropic_messages import prompt_of
-from tokenprof.harness_adapters.progressive import Skills
+from tokenprof.harness_adapters.wires.anthropic_messages import prompt_of
+from tokenprof.harness_adapters.wires.progressive_disclosure import Skills
 from tokenprof.record.block_facts import Shaper
 
 Wire = Mapping[str, Any]

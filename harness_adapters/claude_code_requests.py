@@ -16,8 +16,8 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import Breakpoint
-from tokenprof.harness_adapters.anthropic_messages import settings_of
 from tokenprof.harness_adapters.claude_code_prompt import Head, Piece, PieceMaker, Prompt, items_of
+from tokenprof.harness_adapters.wires.anthropic_messages import settings_of
 from tokenprof.record.block_facts import Shaper
 
 Wire = Mapping[str, Any]

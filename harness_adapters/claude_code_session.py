@@ -27,7 +27,7 @@ from tokenprof.harness_adapters.claude_code_prompt import (
 from tokenprof.harness_adapters.claude_code_reminders import TaskReminders
 from tokenprof.harness_adapters.claude_code_requests import RECORD_TYPES, Request, Requests, message_hash
 from tokenprof.harness_adapters.claude_code_response import Response, time_of
-from tokenprof.harness_adapters.wire_values import Wire, text_of
+from tokenprof.harness_adapters.wires.wire_values import Wire, text_of
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.block_facts import Shaper
 

@@ -20,9 +20,9 @@ import orjson
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Block, Run, Source, Turn
-from tokenprof.harness_adapters.block_layout import Layout, add_instructions, add_tools
-from tokenprof.harness_adapters.openai_responses import add_item, output_of_responses
-from tokenprof.harness_adapters.wire_values import mapping, sequence, text_of
+from tokenprof.harness_adapters.wires.block_layout import Layout, add_instructions, add_tools
+from tokenprof.harness_adapters.wires.openai_responses import add_item, output_of_responses
+from tokenprof.harness_adapters.wires.wire_values import mapping, sequence, text_of
 from tokenprof.pricing.normalise_logs import usage_from_codex
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.reading.json_lines import read_json_lines

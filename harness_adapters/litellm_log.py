@@ -14,7 +14,7 @@ import orjson
 
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.litellm_values import call_of_litellm, seller_of
-from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of, utc_time
+from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of, utc_time
 from tokenprof.pricing.usage import UsageError
 from tokenprof.reading.json_documents import json_objects
 from tokenprof.reading.logged_calls import LoggedCall, turns_of

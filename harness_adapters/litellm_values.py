@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tokenprof.harness_adapters.openai_exchange import call_of_completion
-from tokenprof.harness_adapters.wire_values import Wire, text_of
+from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
+from tokenprof.harness_adapters.wires.wire_values import Wire, text_of
 from tokenprof.pricing.normalise_logs import usage_from_litellm
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper

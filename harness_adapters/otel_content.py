@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
-from tokenprof.harness_adapters.openai_exchange import call_of_completion
-from tokenprof.harness_adapters.wire_shapes import call_of
-from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of
+from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
+from tokenprof.harness_adapters.wires.wire_shapes import call_of
+from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.block_facts import Shaper, json_text
 from tokenprof.record.exchange import Call

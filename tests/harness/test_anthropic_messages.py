@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from tokenprof.facts.types import Breakpoint
-from tokenprof.harness_adapters.anthropic_messages import output_of, prompt_of, settings_of
+from tokenprof.harness_adapters.wires.anthropic_messages import output_of, prompt_of, settings_of
 from tokenprof.record.block_facts import Shaper
 
 WIRE = Path(__file__).parent.parent / "data" / "wire" / "claude_code_requests.redacted.jsonl"

@@ -16,7 +16,7 @@ from http_answers import serving
 
 import tokenprof
 from tokenprof.costing.ledger import build_ledger
-from tokenprof.harness_adapters.gemini_exchange import joined_chunks
+from tokenprof.harness_adapters.wires.gemini_exchange import joined_chunks
 from tokenprof.pricing.book import default_book
 from tokenprof.proxy.observe import Observer
 from tokenprof.proxy.server import RecordingProxy

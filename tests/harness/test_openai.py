@@ -13,7 +13,7 @@ import pytest
 
 import tokenprof
 from tokenprof.costing.ledger import Ledger, build_ledger
-from tokenprof.harness_adapters.openai_exchange import call_of_response
+from tokenprof.harness_adapters.wires.openai_exchange import call_of_response
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 from tokenprof.record.block_facts import Shaper

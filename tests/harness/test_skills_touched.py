@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tokenprof.harness_adapters.anthropic_messages import prompt_of
+from tokenprof.harness_adapters.wires.anthropic_messages import prompt_of
 from tokenprof.record.block_facts import Shaper
 from tokenprof.report.waste import untouched_skills
 

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 import tokenprof
 from tokenprof.costing.ledger import build_ledger
-from tokenprof.harness_adapters.converse_shapes import as_message, as_messages_request
+from tokenprof.harness_adapters.wires.converse_shapes import as_message, as_messages_request
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Reply

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tokenprof.facts.types import Block, BlockKind
-from tokenprof.harness_adapters.block_layout import (
+from tokenprof.harness_adapters.wires.block_layout import (
     Layout,
     Prompt,
     add_call,
@@ -20,7 +20,7 @@ from tokenprof.harness_adapters.block_layout import (
     add_tools,
     describe_text,
 )
-from tokenprof.harness_adapters.wire_values import Wire, joined_text, mapping, sequence, text_of
+from tokenprof.harness_adapters.wires.wire_values import Wire, joined_text, mapping, sequence, text_of
 from tokenprof.record.block_facts import Shaper, json_text
 
 CACHED_NAME = "cached content"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tokenprof.harness_adapters.anthropic_exchange import call_of_message
-from tokenprof.harness_adapters.gemini_blocks import field
-from tokenprof.harness_adapters.gemini_exchange import call_of_generation
-from tokenprof.harness_adapters.openai_exchange import call_of_completion, call_of_response
-from tokenprof.harness_adapters.wire_values import Wire, text_of
+from tokenprof.harness_adapters.wires.anthropic_exchange import call_of_message
+from tokenprof.harness_adapters.wires.gemini_blocks import field
+from tokenprof.harness_adapters.wires.gemini_exchange import call_of_generation
+from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion, call_of_response
+from tokenprof.harness_adapters.wires.wire_values import Wire, text_of
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tokenprof.facts.types import Block, TurnStatus
-from tokenprof.harness_adapters.block_layout import (
+from tokenprof.harness_adapters.wires.block_layout import (
     Layout,
     Prompt,
     add_call,
@@ -18,7 +18,7 @@ from tokenprof.harness_adapters.block_layout import (
     loaded_names,
     request_ttl,
 )
-from tokenprof.harness_adapters.wire_values import (
+from tokenprof.harness_adapters.wires.wire_values import (
     Wire,
     joined_text,
     loads_or_text,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tokenprof.facts.types import Block, BlockKind, Breakpoint, Section
-from tokenprof.harness_adapters import progressive
+from tokenprof.harness_adapters.wires import progressive_disclosure as progressive
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper, json_text
 

@@ -14,17 +14,17 @@ from urllib.parse import unquote
 import orjson
 
 from tokenprof.facts.types import TurnStatus
-from tokenprof.harness_adapters.anthropic_exchange import call_of_message
-from tokenprof.harness_adapters.aws_eventstream import EVENTSTREAM, eventstream_messages
-from tokenprof.harness_adapters.content_coding import decoded_body
-from tokenprof.harness_adapters.converse_shapes import (
+from tokenprof.harness_adapters.wires.anthropic_exchange import call_of_message
+from tokenprof.harness_adapters.wires.aws_eventstream import EVENTSTREAM, eventstream_messages
+from tokenprof.harness_adapters.wires.content_coding import decoded_body
+from tokenprof.harness_adapters.wires.converse_shapes import (
     SETTINGS,
     as_message,
     as_messages_request,
     as_messages_usage,
 )
-from tokenprof.harness_adapters.unmeasured import call_or_unmeasured
-from tokenprof.harness_adapters.wire_values import Wire, loads_or_text, mapping, text_of
+from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
+from tokenprof.harness_adapters.wires.wire_values import Wire, loads_or_text, mapping, text_of
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange

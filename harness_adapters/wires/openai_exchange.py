@@ -11,21 +11,21 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import TurnStatus
-from tokenprof.harness_adapters.content_coding import decoded_body
-from tokenprof.harness_adapters.openai_chat import (
+from tokenprof.harness_adapters.wires.content_coding import decoded_body
+from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
+from tokenprof.harness_adapters.wires.openai_chat import (
     completion_of_stream,
     message_as_prompt,
     output_of_chat,
     prompt_of_chat,
 )
-from tokenprof.harness_adapters.openai_responses import (
+from tokenprof.harness_adapters.wires.openai_responses import (
     items_as_prompt,
     output_of_responses,
     prompt_of_responses,
     response_of_stream,
 )
-from tokenprof.harness_adapters.unmeasured import call_or_unmeasured
-from tokenprof.harness_adapters.wire_values import Wire, events_of, mapping, sequence, text_of
+from tokenprof.harness_adapters.wires.wire_values import Wire, events_of, mapping, sequence, text_of
 from tokenprof.pricing.normalise import (
     fees_from_openai_output,
     usage_from_openai_chat,

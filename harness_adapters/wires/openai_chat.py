@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import Block, TurnStatus
-from tokenprof.harness_adapters.block_layout import (
+from tokenprof.harness_adapters.wires.block_layout import (
     Layout,
     Prompt,
     add_call,
@@ -18,7 +18,7 @@ from tokenprof.harness_adapters.block_layout import (
     add_tools,
     request_ttl,
 )
-from tokenprof.harness_adapters.wire_values import DONE, Wire, loads_or_text, mapping, sequence, text_of
+from tokenprof.harness_adapters.wires.wire_values import DONE, Wire, loads_or_text, mapping, sequence, text_of
 from tokenprof.record.block_facts import Shaper
 
 INSTRUCTION_ROLES = ("system", "developer")

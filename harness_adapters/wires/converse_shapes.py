@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tokenprof.harness_adapters.wire_values import Wire, mapping, sequence, text_of
+from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of
 from tokenprof.record.block_facts import json_text
 
 Json = dict[str, Any]

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 import orjson
 
-from tokenprof.harness_adapters import anthropic_exchange
-from tokenprof.harness_adapters.wire_values import mapping
+from tokenprof.harness_adapters.wires import anthropic_exchange
+from tokenprof.harness_adapters.wires.wire_values import mapping
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange
 

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import TurnStatus
-from tokenprof.harness_adapters.anthropic_messages import (
+from tokenprof.harness_adapters.wires.anthropic_messages import (
     cache_miss_of,
     message_blocks,
     output_of,
@@ -20,10 +20,10 @@ from tokenprof.harness_adapters.anthropic_messages import (
     selectors_of,
     settings_of,
 )
-from tokenprof.harness_adapters.aws_eventstream import EVENTSTREAM, eventstream_payloads
-from tokenprof.harness_adapters.content_coding import decoded_body
-from tokenprof.harness_adapters.unmeasured import call_or_unmeasured
-from tokenprof.harness_adapters.wire_values import Wire, mapping, text_of
+from tokenprof.harness_adapters.wires.aws_eventstream import EVENTSTREAM, eventstream_payloads
+from tokenprof.harness_adapters.wires.content_coding import decoded_body
+from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
+from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, text_of
 from tokenprof.pricing.normalise import merge_anthropic_stream, usage_from_anthropic
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange

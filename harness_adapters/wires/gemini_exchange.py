@@ -14,15 +14,15 @@ from urllib.parse import unquote
 import orjson
 
 from tokenprof.facts.types import TurnStatus
-from tokenprof.harness_adapters.content_coding import decoded_body
-from tokenprof.harness_adapters.gemini_blocks import (
+from tokenprof.harness_adapters.wires.content_coding import decoded_body
+from tokenprof.harness_adapters.wires.gemini_blocks import (
     field,
     output_of_generation,
     parts_as_prompt,
     prompt_of_generation,
 )
-from tokenprof.harness_adapters.unmeasured import call_or_unmeasured
-from tokenprof.harness_adapters.wire_values import Wire, events_of, mapping, sequence, text_of
+from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
+from tokenprof.harness_adapters.wires.wire_values import Wire, events_of, mapping, sequence, text_of
 from tokenprof.pricing.normalise import usage_from_gemini
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
