@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tokenprof.harness_adapters import httpx_wire
+from tokenprof.harness_adapters.clients import httpx_client as httpx_wire
 
 
 def install() -> Callable[[], None]:

@@ -14,7 +14,7 @@ from tokenprof.attribute.counts import read_counts
 from tokenprof.commands.main import main
 from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.errors import InputError
-from tokenprof.harness_adapters.anthropic_count import count_recording
+from tokenprof.harness_adapters.clients.anthropic_count import count_recording
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.loop import run_loop, workload

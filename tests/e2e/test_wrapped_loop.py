@@ -412,7 +412,7 @@ def test_a_package_that_cannot_be_watched_costs_a_warning_and_not_the_block(
     def broken(*_: object) -> None:
         raise AttributeError("module 'httpx' has no attribute 'Client'")
 
-    monkeypatch.setattr("tokenprof.harness_adapters.httpx_wire.wrap_new_clients", broken)
+    monkeypatch.setattr("tokenprof.harness_adapters.clients.httpx_client.wrap_new_clients", broken)
     path = tmp_path / "run.jsonl"
     with LoopbackProvider(lambda body, n: Reply.text("hi")) as server, tokenprof.profile(path):
         ask(connect(server))

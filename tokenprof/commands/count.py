@@ -7,7 +7,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-COUNTER = "tokenprof.harness_adapters.anthropic_count"
+COUNTER = "tokenprof.harness_adapters.clients.anthropic_count"
 
 
 def add_commands(commands: Any) -> None:

@@ -24,13 +24,13 @@ Client = TypeVar("Client")
 log = logging.getLogger("tokenprof")
 
 SDK_ADAPTERS = {
-    "anthropic": "tokenprof.harness_adapters.anthropic_sdk",
-    "openai": "tokenprof.harness_adapters.openai_sdk",
-    "google": "tokenprof.harness_adapters.google_genai_sdk",
-    "httpx": "tokenprof.harness_adapters.httpx_wire",
-    "httpx2": "tokenprof.harness_adapters.httpx2_wire",
-    "aiohttp": "tokenprof.harness_adapters.aiohttp_wire",
-    "botocore": "tokenprof.harness_adapters.botocore_wire",
+    "anthropic": "tokenprof.harness_adapters.clients.anthropic_sdk",
+    "openai": "tokenprof.harness_adapters.clients.openai_sdk",
+    "google": "tokenprof.harness_adapters.clients.google_genai_sdk",
+    "httpx": "tokenprof.harness_adapters.clients.httpx_client",
+    "httpx2": "tokenprof.harness_adapters.clients.httpx2_client",
+    "aiohttp": "tokenprof.harness_adapters.clients.aiohttp_client",
+    "botocore": "tokenprof.harness_adapters.clients.botocore_client",
 }
 """Top-level package of a client's class → the adapter that wraps it."""
 

@@ -14,7 +14,7 @@ import pytest
 from agreement import recorded
 
 import tokenprof
-from tokenprof.harness_adapters import aiohttp_wire
+from tokenprof.harness_adapters.clients import aiohttp_client as aiohttp_wire
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Reply
 

@@ -13,8 +13,8 @@ import pytest
 from agreement import recorded
 
 import tokenprof
-from tokenprof.harness_adapters import httpx_wire
-from tokenprof.harness_adapters.patched_methods import is_marked
+from tokenprof.harness_adapters.clients import httpx_client as httpx_wire
+from tokenprof.harness_adapters.clients.patched_methods import is_marked
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Reply
 

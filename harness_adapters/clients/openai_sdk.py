@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tokenprof.harness_adapters.httpx_calls import wrap_http_client
+from tokenprof.harness_adapters.clients.httpx_calls import wrap_http_client
 
 
 def wrap(client: Any) -> Any:

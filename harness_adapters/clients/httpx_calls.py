@@ -12,9 +12,9 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from tokenprof.harness_adapters.host_calls import begin, seen
-from tokenprof.harness_adapters.httpx_response import observe
-from tokenprof.harness_adapters.patched_methods import PatchedMethods, is_marked, marked
+from tokenprof.harness_adapters.clients.host_calls import begin, seen
+from tokenprof.harness_adapters.clients.httpx_response import observe
+from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, is_marked, marked
 from tokenprof.harness_adapters.wires.openai_chat import with_usage
 from tokenprof.live.profile import active_recorder
 from tokenprof.record.attempt import Attempt

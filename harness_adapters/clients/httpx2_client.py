@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx2
 
-from tokenprof.harness_adapters.httpx_calls import Library
+from tokenprof.harness_adapters.clients.httpx_calls import Library
 
 LIBRARY = Library(httpx2)
 wrap = LIBRARY.wrap

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import anthropic
 from anthropic import Middleware
 
-from tokenprof.harness_adapters.host_calls import seen
-from tokenprof.harness_adapters.httpx_response import observe
-from tokenprof.harness_adapters.patched_methods import PatchedMethods, Replacement
+from tokenprof.harness_adapters.clients.host_calls import seen
+from tokenprof.harness_adapters.clients.httpx_response import observe
+from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, Replacement
 from tokenprof.harness_adapters.wires.anthropic_exchange import PROVIDER, interpret
 from tokenprof.live.profile import active_recorder, current_agent, current_tags
 from tokenprof.record.attempt import Attempt

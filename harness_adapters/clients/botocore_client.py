@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from botocore.httpsession import URLLib3Session
 
-from tokenprof.harness_adapters.host_calls import begin, seen
-from tokenprof.harness_adapters.patched_methods import PatchedMethods, is_marked, marked
-from tokenprof.harness_adapters.stand_in import StandIn
+from tokenprof.harness_adapters.clients.host_calls import begin, seen
+from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, is_marked, marked
+from tokenprof.harness_adapters.clients.watched_body import StandIn
 from tokenprof.record.attempt import Attempt
 from tokenprof.record.wires import wire_of
 
