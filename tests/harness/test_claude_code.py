@@ -7,7 +7,7 @@ from pathlib import Path
 from claude_code_rows import START, Log, call, result, text, usage
 
 from tokenprof.facts.types import Breakpoint
-from tokenprof.harness_adapters import claude_code
+from tokenprof.harness_adapters.transcripts.claude_code import session_log as claude_code
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
 from tokenprof.reading.files import read

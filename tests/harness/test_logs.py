@@ -55,7 +55,7 @@ def test_a_damaged_archive_is_an_error_with_its_name(tmp_path: Path) -> None:
 
 
 def test_an_archive_that_is_not_packed_with_zstandard_is_read_alike(tmp_path: Path) -> None:
-    from tokenprof.harness_adapters.zip_members import members_of
+    from tokenprof.harness_adapters.transcripts.zip_members import members_of
 
     plain = tmp_path / "plain.eval"
     with zipfile.ZipFile(plain, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import Run, Source
-from tokenprof.harness_adapters.sellers import seller_by_name
+from tokenprof.harness_adapters.transcripts.sellers import seller_by_name
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
 from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of, utc_time
 from tokenprof.pricing.normalise_logs import usage_from_langfuse

@@ -13,7 +13,7 @@ from typing import Any
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
-from tokenprof.harness_adapters.otlp_spans import run_of
+from tokenprof.harness_adapters.transcripts.otel.otlp_spans import run_of
 
 FORMAT = "OTLP protobuf"
 SUFFIXES = (".pb", ".binpb", ".proto.bin", ".otlp")

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tokenprof.facts.types import Run, Source
-from tokenprof.harness_adapters.otel_content import call_of_content, response_id
-from tokenprof.harness_adapters.sellers import seller_by_name
+from tokenprof.harness_adapters.transcripts.otel.message_attributes import call_of_content, response_id
+from tokenprof.harness_adapters.transcripts.sellers import seller_by_name
 from tokenprof.harness_adapters.wires.wire_values import Wire, mapping
 from tokenprof.pricing.normalise_telemetry import (
     usage_from_claude_code_telemetry,

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from tokenprof.facts.types import Block, Features, Turn
-from tokenprof.harness_adapters.claude_code_prompt import Piece
+from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import Piece
 
 ROWS_BETWEEN = 10
 TASK_TOOLS = frozenset({"TodoWrite", "TaskCreate", "TaskUpdate"})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
-from tokenprof.harness_adapters.claude_code_prompt import Piece
+from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import Piece
 
 
 @dataclass(slots=True)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tokenprof.facts.types import Block, Breakpoint, Features, Turn
-from tokenprof.harness_adapters.claude_code_prompt import Piece, PieceMaker, Prompt, joined
-from tokenprof.harness_adapters.claude_code_requests import Request
+from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import Piece, PieceMaker, Prompt, joined
+from tokenprof.harness_adapters.transcripts.claude_code.request_records import Request
 from tokenprof.harness_adapters.wires.anthropic_messages import cache_miss_of, output_of, selectors_of
 from tokenprof.pricing.normalise import usage_from_anthropic
 from tokenprof.pricing.usage import Usage

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import Run, Source
-from tokenprof.harness_adapters.litellm_values import call_of_litellm, seller_of
+from tokenprof.harness_adapters.transcripts.gateways.litellm_values import call_of_litellm, seller_of
 from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of, utc_time
 from tokenprof.pricing.usage import UsageError
 from tokenprof.reading.json_documents import json_objects

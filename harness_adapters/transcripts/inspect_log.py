@@ -17,10 +17,10 @@ import orjson
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run, Source
+from tokenprof.harness_adapters.transcripts.zip_members import members_of
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
 from tokenprof.harness_adapters.wires.wire_shapes import call_of
 from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of, utc_time
-from tokenprof.harness_adapters.zip_members import members_of
 from tokenprof.pricing.normalise_logs import usage_from_inspect
 from tokenprof.pricing.usage import UsageError
 from tokenprof.reading.json_documents import read_json_document

@@ -15,8 +15,7 @@ from typing import Any
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Turn
-from tokenprof.harness_adapters.claude_code_chain import Above, Chain, Entry
-from tokenprof.harness_adapters.claude_code_prompt import (
+from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import (
     Piece,
     PieceMaker,
     Prompt,
@@ -24,9 +23,15 @@ from tokenprof.harness_adapters.claude_code_prompt import (
     joined,
     shared_blocks,
 )
-from tokenprof.harness_adapters.claude_code_reminders import TaskReminders
-from tokenprof.harness_adapters.claude_code_requests import RECORD_TYPES, Request, Requests, message_hash
-from tokenprof.harness_adapters.claude_code_response import Response, time_of
+from tokenprof.harness_adapters.transcripts.claude_code.request_records import (
+    RECORD_TYPES,
+    Request,
+    Requests,
+    message_hash,
+)
+from tokenprof.harness_adapters.transcripts.claude_code.responses import Response, time_of
+from tokenprof.harness_adapters.transcripts.claude_code.row_chain import Above, Chain, Entry
+from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders import TaskReminders
 from tokenprof.harness_adapters.wires.wire_values import Wire, text_of
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.block_facts import Shaper

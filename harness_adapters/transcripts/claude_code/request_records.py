@@ -16,7 +16,13 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import Breakpoint
-from tokenprof.harness_adapters.claude_code_prompt import Head, Piece, PieceMaker, Prompt, items_of
+from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import (
+    Head,
+    Piece,
+    PieceMaker,
+    Prompt,
+    items_of,
+)
 from tokenprof.harness_adapters.wires.anthropic_messages import settings_of
 from tokenprof.record.block_facts import Shaper
 

@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import Run, Source
-from tokenprof.harness_adapters.claude_code_reminders import REMINDER, bills_confirm
-from tokenprof.harness_adapters.claude_code_session import Session
+from tokenprof.harness_adapters.transcripts.claude_code.session_turns import Session
+from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders import REMINDER, bills_confirm
 from tokenprof.reading.json_lines import read_json_lines
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper

@@ -1,0 +1,1 @@
+"""Logs of other programs into a `Run`, one file per format."""

@@ -1,0 +1,1 @@
+"""Logs and exports of gateways and observability services."""

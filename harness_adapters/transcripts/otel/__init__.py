@@ -1,0 +1,1 @@
+"""OTLP files that other instrumentations wrote."""
