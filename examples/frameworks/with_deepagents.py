@@ -8,7 +8,7 @@ from deepagents import create_deep_agent
 from langchain_anthropic import ChatAnthropic
 
 import tokenprof
-from tokenprof.harness_adapters import langchain_hook
+from tokenprof.harness_adapters.hooks import langchain as langchain_hook
 
 
 def main(path: str, api_key: str, base_url: str) -> str:

@@ -13,8 +13,8 @@ from google.adk.tools.agent_tool import AgentTool
 from google.genai.types import Content, Part
 
 import tokenprof
-from tokenprof.harness_adapters import litellm_hook
-from tokenprof.harness_adapters.google_adk_hook import AgentNames
+from tokenprof.harness_adapters.hooks import litellm as litellm_hook
+from tokenprof.harness_adapters.hooks.google_adk import AgentNames
 
 
 async def run(model: BaseLlm) -> str:

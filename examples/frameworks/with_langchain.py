@@ -11,7 +11,7 @@ from langchain.agents import create_agent
 from langchain_core.tools import tool
 
 import tokenprof
-from tokenprof.harness_adapters import langchain_hook
+from tokenprof.harness_adapters.hooks import langchain as langchain_hook
 
 
 def main(path: str, api_key: str, base_url: str) -> str:

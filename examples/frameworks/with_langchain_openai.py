@@ -13,7 +13,7 @@ from langchain_openai import ChatOpenAI
 from with_langchain import sort
 
 import tokenprof
-from tokenprof.harness_adapters import langchain_hook
+from tokenprof.harness_adapters.hooks import langchain as langchain_hook
 from tokenprof.testing import OpenAILoopback, Reply
 
 MODEL = "gpt-5.4"

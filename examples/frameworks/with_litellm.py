@@ -9,7 +9,7 @@ import inbox
 import litellm
 
 import tokenprof
-from tokenprof.harness_adapters import litellm_hook
+from tokenprof.harness_adapters.hooks import litellm as litellm_hook
 
 
 def main(path: str, api_key: str, base_url: str) -> str:

@@ -12,7 +12,7 @@ from minisweagent.environments.local import LocalEnvironment
 from minisweagent.models.litellm_model import LitellmModel
 
 import tokenprof
-from tokenprof.harness_adapters import litellm_hook
+from tokenprof.harness_adapters.hooks import litellm as litellm_hook
 from tokenprof.testing import Reply
 
 AGENTS = ("triage", "triage")

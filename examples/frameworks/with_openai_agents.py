@@ -8,7 +8,8 @@ from agents import Agent, Runner, function_tool, set_trace_processors
 from agents.extensions.models.litellm_model import LitellmModel
 
 import tokenprof
-from tokenprof.harness_adapters import litellm_hook, openai_agents_hook
+from tokenprof.harness_adapters.hooks import litellm as litellm_hook
+from tokenprof.harness_adapters.hooks import openai_agents as openai_agents_hook
 
 
 def main(path: str, api_key: str, base_url: str) -> str:

@@ -13,7 +13,7 @@ from agents import Agent, OpenAIResponsesModel, Runner, function_tool, set_trace
 from openai import AsyncOpenAI
 
 import tokenprof
-from tokenprof.harness_adapters import openai_agents_hook
+from tokenprof.harness_adapters.hooks import openai_agents as openai_agents_hook
 from tokenprof.testing import OpenAILoopback, Reply
 
 MODEL = "gpt-5.4"

@@ -9,7 +9,7 @@ from pydantic_ai.models.anthropic import AnthropicModel, AnthropicModelSettings
 from pydantic_ai.providers.anthropic import AnthropicProvider
 
 import tokenprof
-from tokenprof.harness_adapters.pydantic_ai_hook import AgentNames
+from tokenprof.harness_adapters.hooks.pydantic_ai import AgentNames
 
 
 def main(path: str, api_key: str, base_url: str) -> str:

@@ -10,8 +10,8 @@ import inbox
 from strands import Agent, tool
 
 import tokenprof
-from tokenprof.harness_adapters import litellm_hook
-from tokenprof.harness_adapters.strands_hook import AgentNames
+from tokenprof.harness_adapters.hooks import litellm as litellm_hook
+from tokenprof.harness_adapters.hooks.strands import AgentNames
 
 
 def main(path: str, api_key: str, base_url: str) -> str:

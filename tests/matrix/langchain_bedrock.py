@@ -8,7 +8,7 @@ from langchain_aws import ChatBedrockConverse
 from with_langchain import sort
 
 import tokenprof
-from tokenprof.harness_adapters import langchain_hook
+from tokenprof.harness_adapters.hooks import langchain as langchain_hook
 
 KEYS = {"aws_access_key_id": "none", "aws_secret_access_key": "none", "region_name": "us-east-1"}
 

@@ -10,7 +10,7 @@ import inbox
 import litellm
 
 import tokenprof
-from tokenprof.harness_adapters import litellm_hook
+from tokenprof.harness_adapters.hooks import litellm as litellm_hook
 from tokenprof.testing import Reply
 
 WAYS = ("completion", "completion, streamed", "acompletion", "acompletion, streamed")

@@ -19,7 +19,7 @@ from langchain_core.tools import tool
 from langgraph.graph import END, START, MessagesState, StateGraph
 
 import tokenprof
-from tokenprof.harness_adapters import langchain_hook
+from tokenprof.harness_adapters.hooks import langchain as langchain_hook
 from tokenprof.live.profile import current_agent
 from tokenprof.testing import LoopbackProvider, Reply
 

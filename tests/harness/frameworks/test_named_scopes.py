@@ -6,8 +6,8 @@ import contextvars
 
 import pytest
 
-from tokenprof.harness_adapters import named_scopes
-from tokenprof.harness_adapters.named_scopes import NamedScopes, once
+from tokenprof.harness_adapters.hooks import named_scopes
+from tokenprof.harness_adapters.hooks.named_scopes import NamedScopes, once
 from tokenprof.live.profile import current_agent
 
 

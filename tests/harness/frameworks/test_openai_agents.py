@@ -15,7 +15,7 @@ from agreement import recorded
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseOutputText
 
 import tokenprof
-from tokenprof.harness_adapters import openai_agents_hook
+from tokenprof.harness_adapters.hooks import openai_agents as openai_agents_hook
 from tokenprof.live.profile import current_agent
 from tokenprof.testing import LoopbackProvider, Reply
 

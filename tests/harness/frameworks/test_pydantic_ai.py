@@ -15,7 +15,7 @@ from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.providers.anthropic import AnthropicProvider
 
 import tokenprof
-from tokenprof.harness_adapters.pydantic_ai_hook import AgentNames
+from tokenprof.harness_adapters.hooks.pydantic_ai import AgentNames
 from tokenprof.live.profile import current_agent
 from tokenprof.testing import LoopbackProvider, Reply
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from strands.hooks import AfterModelCallEvent, BeforeModelCallEvent, HookProvider, HookRegistry
 
-from tokenprof.harness_adapters.named_scopes import NamedScopes
+from tokenprof.harness_adapters.hooks.named_scopes import NamedScopes
 
 
 class AgentNames(HookProvider):

@@ -16,7 +16,7 @@ from uuid import UUID
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers.context import register_configure_hook
 
-from tokenprof.harness_adapters.named_scopes import NamedScopes, once
+from tokenprof.harness_adapters.hooks.named_scopes import NamedScopes, once
 
 COMMON_NODES = ("model", "agent", "tools")
 UNNAMED_AGENT = "langchain_create_agent"

@@ -15,7 +15,7 @@ from typing import Any
 
 from agents.tracing import AgentSpanData, TracingProcessor, get_trace_provider
 
-from tokenprof.harness_adapters.named_scopes import NamedScopes, once
+from tokenprof.harness_adapters.hooks.named_scopes import NamedScopes, once
 
 
 class AgentNames(TracingProcessor):

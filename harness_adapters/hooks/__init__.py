@@ -1,0 +1,1 @@
+"""Names of agents from frameworks that have them, one file per framework."""
