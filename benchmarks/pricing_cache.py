@@ -6,7 +6,7 @@
 import sys
 import time
 
-from tokenprof.pricing.cache_simulator import AnthropicCache, CacheBlock
+from tokenprof.pricing.cache.cache_simulator import AnthropicCache, CacheBlock
 
 
 def main(turns: int) -> None:

@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 from tokenprof.facts.types import Run, Turn, block_key
-from tokenprof.pricing.cache_simulator import AnthropicCache, CacheBlock
+from tokenprof.pricing.cache.cache_simulator import AnthropicCache, CacheBlock
 from tokenprof.reading.files import read
 
 

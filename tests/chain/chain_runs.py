@@ -7,7 +7,7 @@ from tokenprof.costing.compute import cost_to_compute
 from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.types import Run, Turn
 from tokenprof.pricing.book import default_book
-from tokenprof.pricing.chain_data import load_chain_data
+from tokenprof.pricing.chain.figures import load_chain_data
 from tokenprof.pricing.usage import Usage
 
 BOOK = default_book()

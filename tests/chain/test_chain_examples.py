@@ -8,7 +8,7 @@ from chain_runs import BOOK, DATA
 
 from tokenprof.chain.worked_examples import ORDER, all_examples, site_of
 from tokenprof.hw_model.gpu_hour import site_cost
-from tokenprof.pricing.examples import differs, within
+from tokenprof.pricing.chain.published_claims import differs, within
 
 ROWS = all_examples(BOOK, DATA)
 

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenprof.pricing.book import default_book
-from tokenprof.pricing.chain import (
+from tokenprof.pricing.chain.figures import ChainDataError, Plan, load_chain_data
+from tokenprof.pricing.chain.interval import Interval, add_up, gross_margin
+from tokenprof.pricing.chain.layers import (
     anchor_usd,
     break_even_sessions,
     decompose_spread,
@@ -21,9 +23,7 @@ from tokenprof.pricing.chain import (
     tool_payments,
     waterfall,
 )
-from tokenprof.pricing.chain_data import ChainDataError, Plan, load_chain_data
-from tokenprof.pricing.examples import examples
-from tokenprof.pricing.interval import Interval, add_up, gross_margin
+from tokenprof.pricing.chain.published_claims import examples
 
 DATA = load_chain_data()
 MAX = DATA.plan("claude-max")

@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from tokenprof.pricing.book import Price, default_book
-from tokenprof.pricing.provider_reports import ReportError, ReportLine, load_report, usd_of_cents
-from tokenprof.pricing.reconcile import Charge, charges_of, reconcile, report_lines, summary
+from tokenprof.pricing.reconcile.provider_exports import ReportError, ReportLine, load_report, usd_of_cents
+from tokenprof.pricing.reconcile.residuals import Charge, charges_of, reconcile, report_lines, summary
 from tokenprof.pricing.usage import Usage
 
 DAY = date(2026, 11, 2)

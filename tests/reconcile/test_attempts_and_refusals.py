@@ -9,8 +9,8 @@ import tokenprof
 from tokenprof.commands.reconcile import reconcile_run, unexplained
 from tokenprof.costing.ledger import build_ledger
 from tokenprof.pricing.book import default_book
-from tokenprof.pricing.provider_reports import ReportLine, usd_of_cents
-from tokenprof.pricing.reconcile import charges_of, reconcile
+from tokenprof.pricing.reconcile.provider_exports import ReportLine, usd_of_cents
+from tokenprof.pricing.reconcile.residuals import charges_of, reconcile
 from tokenprof.pricing.usage import Usage
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider

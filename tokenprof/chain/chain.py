@@ -18,7 +18,9 @@ from tokenprof.costing.compute import Hardware, Work, sum_work
 from tokenprof.costing.ledger import Ledger
 from tokenprof.hw_model.catalogue import find_chip
 from tokenprof.hw_model.gpu_hour import Ownership
-from tokenprof.pricing.chain import (
+from tokenprof.pricing.chain.figures import ChainData, ChipPrice, Figure, Plan, Supplier
+from tokenprof.pricing.chain.interval import Interval, add_up, gross_margin
+from tokenprof.pricing.chain.layers import (
     EndPrices,
     Markup,
     Sale,
@@ -36,8 +38,6 @@ from tokenprof.pricing.chain import (
     tool_payments,
     waterfall,
 )
-from tokenprof.pricing.chain_data import ChainData, ChipPrice, Figure, Plan, Supplier
-from tokenprof.pricing.interval import Interval, add_up, gross_margin
 from tokenprof.pricing.usage import Usage
 
 SalesPath = Literal["direct", "aggregator", "plan"]

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from tokenprof.costing.compute import Hardware
 from tokenprof.hw_model.catalogue import find_chip
-from tokenprof.pricing.chain import Waterfall
-from tokenprof.pricing.chain_data import ChainData, ChipPrice
-from tokenprof.pricing.interval import Interval
+from tokenprof.pricing.chain.figures import ChainData, ChipPrice
+from tokenprof.pricing.chain.interval import Interval
+from tokenprof.pricing.chain.layers import Waterfall
 
 
 def price_of_chip(hardware: Hardware, data: ChainData) -> ChipPrice | None:

@@ -18,7 +18,7 @@ from tokenprof.chain.chain import followed_turns
 from tokenprof.chain.owner_cost import Array
 from tokenprof.costing.compute import FULL_COST, Hardware, Model
 from tokenprof.costing.ledger import Ledger
-from tokenprof.pricing.interval import Interval
+from tokenprof.pricing.chain.interval import Interval
 
 WORLDS: Final = 400
 """Draws looked at; a turn's share of its run is far surer than its dollars."""

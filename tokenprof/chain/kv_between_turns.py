@@ -12,7 +12,7 @@ from tokenprof.costing.ledger import Ledger
 from tokenprof.hw_model.deployment import Deployment, parse_deployment
 from tokenprof.hw_model.economics import Operation, unit_cost
 from tokenprof.hw_model.kv_tiers import Session, gap_costs, tiers_of, ttl_cost
-from tokenprof.pricing.interval import Interval
+from tokenprof.pricing.chain.interval import Interval
 
 STAND_IN: Final = "kimi-k2.5@8xh200"
 """What a closed model's KV is taken to be: an open model of the size, since theirs is not published."""

@@ -22,7 +22,7 @@ from tokenprof.hw_model.cost import Scenario, TurnWork, scenario_for
 from tokenprof.hw_model.deployment import DeploymentError
 from tokenprof.hw_model.gpu_hour import HOURS_PER_YEAR, Ownership, capital_recovery_factor
 from tokenprof.hw_model.rates import Rates
-from tokenprof.pricing.interval import Interval
+from tokenprof.pricing.chain.interval import Interval
 
 Array = npt.NDArray[np.float64]
 

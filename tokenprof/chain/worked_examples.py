@@ -1,6 +1,6 @@
 """Published claims about the bill and the chain, recomputed: rows that need the hardware model, then all.
 
-Rows that need only prices and the chain's data file are in `tokenprof.pricing.examples`.
+Rows that need only prices and the chain's data file are in `tokenprof.pricing.chain.layers.published_claims`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from tokenprof.hw_model.deployment import parse_deployment
 from tokenprof.hw_model.gpu_hour import Ownership, Site, SiteCost, site_cost
 from tokenprof.hw_model.kv_tiers import break_even_hold_s, gap_costs, tiers_of
 from tokenprof.pricing.book import PriceBook
-from tokenprof.pricing.chain_data import ChainData
-from tokenprof.pricing.examples import AT, Example, between, differs, examples, plain, within
-from tokenprof.pricing.interval import Interval, gross_margin
+from tokenprof.pricing.chain.figures import ChainData
+from tokenprof.pricing.chain.interval import Interval, gross_margin
+from tokenprof.pricing.chain.published_claims import AT, Example, between, differs, examples, plain, within
 from tokenprof.pricing.usage import Usage
 
 ORDER: Final = (

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tokenprof.pricing.book import PriceBook
-    from tokenprof.pricing.chain_data import ChainData
+    from tokenprof.pricing.chain.figures import ChainData
 
 OK = 0
 
@@ -83,7 +83,7 @@ def _add_market(parser: argparse.ArgumentParser) -> None:
 def run_chain(options: argparse.Namespace) -> int:
     """Read, price, model, follow the dollars and print them; or print the examples."""
     from tokenprof.pricing.book import default_book
-    from tokenprof.pricing.chain_data import ChainDataError, load_chain_data
+    from tokenprof.pricing.chain.figures import ChainDataError, load_chain_data
     from tokenprof.pricing.overlay_toml import OverlayError
 
     try:

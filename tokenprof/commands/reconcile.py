@@ -13,7 +13,7 @@ from tokenprof.facts.errors import InputError
 if TYPE_CHECKING:
     from tokenprof.facts.types import Run
     from tokenprof.pricing.book import PriceBook
-    from tokenprof.pricing.reconcile import Charge, Residual
+    from tokenprof.pricing.reconcile.residuals import Charge, Residual
 
 ALL_EXPLAINED, UNEXPLAINED = 0, 1
 
@@ -51,7 +51,7 @@ def run_reconcile(options: argparse.Namespace) -> int:
     """Read both sides, print how they stand, and say by the exit code whether anything is unexplained."""
     from tokenprof.pricing.book import default_book
     from tokenprof.pricing.overlay_toml import OverlayError
-    from tokenprof.pricing.provider_reports import ReportError
+    from tokenprof.pricing.reconcile.provider_exports import ReportError
     from tokenprof.reading.files import read
 
     try:
@@ -75,8 +75,8 @@ def reconcile_run(run: Run, reports: Sequence[Path], book: PriceBook) -> tuple[R
 
     Raises `ReportError` for an export that cannot be read.
     """
-    from tokenprof.pricing.provider_reports import load_report
-    from tokenprof.pricing.reconcile import reconcile
+    from tokenprof.pricing.reconcile.provider_exports import load_report
+    from tokenprof.pricing.reconcile.residuals import reconcile
 
     lines = [line for path in reports for line in load_report(path)]
     return reconcile(
@@ -87,7 +87,7 @@ def reconcile_run(run: Run, reports: Sequence[Path], book: PriceBook) -> tuple[R
 def charges_of_run(run: Run, book: PriceBook) -> Iterator[Charge]:
     """Yield what each measured turn of a run was billed, class by class; a turn without a price has none."""
     from tokenprof.pricing.book import UnknownTierError, Unpriced
-    from tokenprof.pricing.reconcile import charges_of
+    from tokenprof.pricing.reconcile.residuals import charges_of
 
     for turn in run.turns:
         if turn.usage is None:
@@ -106,7 +106,7 @@ def unexplained(residuals: Sequence[Residual], *, shared: bool = False) -> tuple
 
 def reconciliation_json(residuals: Sequence[Residual], open_ones: Sequence[Residual]) -> dict[str, Any]:
     """Return a reconciliation as JSON: money in decimal strings, null where a side states none."""
-    from tokenprof.pricing.reconcile import summary
+    from tokenprof.pricing.reconcile.residuals import summary
     from tokenprof.report.money import usd
 
     return {
@@ -137,7 +137,7 @@ def reconciliation_json(residuals: Sequence[Residual], open_ones: Sequence[Resid
 
 
 def _say(residuals: Sequence[Residual], open_ones: Sequence[Residual]) -> None:
-    from tokenprof.pricing.reconcile import report_lines
+    from tokenprof.pricing.reconcile.residuals import report_lines
 
     for line in report_lines(residuals):
         sys.stdout.write(f"{line}\n")

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from tokenprof.attribute.shares import TurnShares
 from tokenprof.facts.types import Block, Turn, block_key
-from tokenprof.pricing.cache_rules import CacheRuleError
-from tokenprof.pricing.cache_simulator import AnthropicCache, CacheBlock, Lookup, salted
+from tokenprof.pricing.cache.cache_rules import CacheRuleError
+from tokenprof.pricing.cache.cache_simulator import AnthropicCache, CacheBlock, Lookup, salted
 
 if TYPE_CHECKING:
     from tokenprof.costing.ledger import Ledger

@@ -16,9 +16,9 @@ from tokenprof.chain.kv_between_turns import STAND_IN, gaps_of
 from tokenprof.chain.owner_cost import at_utilisation, generations, on_chip
 from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
-from tokenprof.pricing.chain import Step
-from tokenprof.pricing.chain_data import ChainData, Figure, load_chain_data
-from tokenprof.pricing.interval import Interval
+from tokenprof.pricing.chain.figures import ChainData, Figure, load_chain_data
+from tokenprof.pricing.chain.interval import Interval
+from tokenprof.pricing.chain.layers import Step
 from tokenprof.report.money import interval_json, price_to_cost, usd
 
 Json = dict[str, Any]

@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from tokenprof.pricing.cache_automatic import AutomaticSplit, OpenAIBreakpointCache, OpenAIPrefixCache
-from tokenprof.pricing.cache_simulator import CacheBlock
+from tokenprof.pricing.cache.cache_automatic import AutomaticSplit, OpenAIBreakpointCache, OpenAIPrefixCache
+from tokenprof.pricing.cache.cache_simulator import CacheBlock
 from tokenprof.testing.billing import Counted, Tokenizer, toktok_count
 from tokenprof.testing.openai_counting import INHERITED, OpenAICounter
 from tokenprof.testing.openai_replies import (

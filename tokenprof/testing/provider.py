@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from tokenprof.pricing.cache_simulator import AnthropicCache, CacheBlock, CacheSplit
+from tokenprof.pricing.cache.cache_simulator import AnthropicCache, CacheBlock, CacheSplit
 from tokenprof.testing import converse
 from tokenprof.testing.billing import Counted, Counter, Overheads, Tokenizer, toktok_count
 from tokenprof.testing.dialect import CONVERSE, MESSAGES, Dialect

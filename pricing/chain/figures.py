@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tokenprof.pricing.interval import Interval
+from tokenprof.pricing.chain.interval import Interval
 
 Key = TypeVar("Key")
 Found = TypeVar("Found")

@@ -13,7 +13,9 @@ from decimal import Decimal
 from typing import Literal
 
 from tokenprof.pricing.book import PriceBook
-from tokenprof.pricing.chain import (
+from tokenprof.pricing.chain.figures import ChainData
+from tokenprof.pricing.chain.interval import Interval
+from tokenprof.pricing.chain.layers import (
     break_even_sessions,
     end_prices,
     first_party_cost,
@@ -23,8 +25,6 @@ from tokenprof.pricing.chain import (
     third_party_cost,
     tool_payments,
 )
-from tokenprof.pricing.chain_data import ChainData
-from tokenprof.pricing.interval import Interval
 from tokenprof.pricing.rates import Price, Unpriced, total
 from tokenprof.pricing.usage import Usage
 

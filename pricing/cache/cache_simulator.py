@@ -15,7 +15,7 @@ from hashlib import blake2b
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
-from tokenprof.pricing.cache_rules import (
+from tokenprof.pricing.cache.cache_rules import (
     LOOKBACK_POSITIONS,
     MAX_BREAKPOINTS,
     ONE_POSITION_RUNS,

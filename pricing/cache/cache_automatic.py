@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Literal
 
-from tokenprof.pricing.cache_rules import (
+from tokenprof.pricing.cache.cache_rules import (
     DEEPSEEK_IDLE_S,
     OPENAI_IDLE_S,
     OPENAI_MAX_LOOKUPS,
@@ -24,7 +24,7 @@ from tokenprof.pricing.cache_rules import (
     CacheRuleError,
     minimum_cacheable,
 )
-from tokenprof.pricing.cache_simulator import AnyBlock, CacheBlock, prefix_keys
+from tokenprof.pricing.cache.cache_simulator import AnyBlock, CacheBlock, prefix_keys
 
 Scope = tuple[str, str]
 

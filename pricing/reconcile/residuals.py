@@ -13,8 +13,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
-from tokenprof.pricing.provider_reports import ReportLine
 from tokenprof.pricing.rates import ZERO, Price, Unpriced, total
+from tokenprof.pricing.reconcile.provider_exports import ReportLine
 from tokenprof.pricing.usage import CLASSES, Usage
 
 Kind = Literal["matched", "not_recorded", "not_charged", "tokens_differ", "price_differs", "unpriced"]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal
 
-from tokenprof.pricing.chain_data import Aggregator, Anchor, ChainData, Plan, Supplier
-from tokenprof.pricing.interval import ONE, Interval, add_up, gross_margin
+from tokenprof.pricing.chain.figures import Aggregator, Anchor, ChainData, Plan, Supplier
+from tokenprof.pricing.chain.interval import ONE, Interval, add_up, gross_margin
 
 MILLION = Decimal(1_000_000)
 NOTHING = Interval.exactly(0)

@@ -1,0 +1,1 @@
+"""The published rules of prompt caching, as data and as simulators."""

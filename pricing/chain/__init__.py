@@ -1,0 +1,1 @@
+"""Layers L2 to L4 of the value chain: GPU-hours, tokens, applications."""

@@ -1,0 +1,1 @@
+"""A record beside the provider's own usage and cost exports."""
