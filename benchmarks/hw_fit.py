@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tokenprof.hw_model.calibration import fit, held_out_predictions, priors
 from tokenprof.hw_model.constants import NAMES
-from tokenprof.hw_model.measurements import read_measurements, why_unclean
+from tokenprof.hw_model.measured.calibration import fit, held_out_predictions, priors
+from tokenprof.hw_model.measured.measurements import read_measurements, why_unclean
 
 HERE = Path(__file__).parent
 DATA = HERE / "data" / "e2e_silicon_calibration.csv"

@@ -14,7 +14,7 @@ from pathlib import Path
 from tokenprof.hw_model.deployment import parse_deployment
 from tokenprof.hw_model.economics import Operation, unit_cost
 from tokenprof.hw_model.kv_tiers import Session, break_even_hold_s, gap_costs, tiers_of, ttl_cost
-from tokenprof.hw_model.traces import read_trace
+from tokenprof.hw_model.measured.traces import read_trace
 
 TTLS_S = (300.0, 3600.0)
 

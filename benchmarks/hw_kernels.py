@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tokenprof.hw_model.catalogue import find_chip
+from tokenprof.hw_model.catalogue.huggingface import shape_from_config
+from tokenprof.hw_model.catalogue.lookup import find_chip
+from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT
 from tokenprof.hw_model.constants import fitted
 from tokenprof.hw_model.deployment import Deployment
-from tokenprof.hw_model.huggingface import shape_from_config
 from tokenprof.hw_model.plan import Plan
-from tokenprof.hw_model.shapes import BYTES_PER_ELEMENT
 from tokenprof.hw_model.timing import all_reduce_s, decode_attention_s, dense_s, experts_s
 
 DATA = Path(__file__).parent / "data"

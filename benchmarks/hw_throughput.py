@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tokenprof.hw_model.batching import capacity_batch
-from tokenprof.hw_model.catalogue import find_chip, find_model
+from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
 from tokenprof.hw_model.constants import fitted
 from tokenprof.hw_model.deployment import Deployment
 from tokenprof.hw_model.serving import Load, output_tokens_per_s

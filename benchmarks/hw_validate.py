@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tokenprof.hw_model.calibration import held_out_predictions, predict, priors
 from tokenprof.hw_model.constants import fitted
-from tokenprof.hw_model.measurements import read_measurements, why_unclean
-from tokenprof.hw_model.validation import batch_regime, error_figures
+from tokenprof.hw_model.measured.calibration import held_out_predictions, predict, priors
+from tokenprof.hw_model.measured.measurements import read_measurements, why_unclean
+from tokenprof.hw_model.measured.validation import batch_regime, error_figures
 
 DATA = Path(__file__).parent / "data" / "e2e_silicon_calibration.csv"
 

@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.hw_model.chips import Rack
+from tokenprof.hw_model.catalogue.chips import Rack
+from tokenprof.hw_model.catalogue.shapes import ModelShape
 from tokenprof.hw_model.constants import Constants
 from tokenprof.hw_model.deployment import OTHER_MEMORY_BYTES, USABLE_HBM
 from tokenprof.hw_model.plan import Number, Plan
-from tokenprof.hw_model.shapes import ModelShape
 from tokenprof.hw_model.timing import decode_step, kv_stored_bytes
 
 LARGEST_BATCH: Final = 65536.0

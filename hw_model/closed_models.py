@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenprof.hw_model.batching import Batch, capacity_batch, choose_batch
-from tokenprof.hw_model.catalogue import chips
+from tokenprof.hw_model.catalogue.lookup import chips
+from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT
 from tokenprof.hw_model.constants import Constants
 from tokenprof.hw_model.gpu_hour import Ownership
 from tokenprof.hw_model.plan import Array, Plan
-from tokenprof.hw_model.shapes import BYTES_PER_ELEMENT
 from tokenprof.hw_model.timing import decode_step
 
 Triple = tuple[float, float, float]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 
-from tokenprof.hw_model.catalogue import read_data
+from tokenprof.hw_model.catalogue.lookup import read_data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

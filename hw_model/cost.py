@@ -16,7 +16,7 @@ import numpy as np
 
 from tokenprof.hw_model import closed_models
 from tokenprof.hw_model.batching import choose_batch
-from tokenprof.hw_model.catalogue import UnknownChipError, UnknownModelError, find_model
+from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_model
 from tokenprof.hw_model.constants import fitted
 from tokenprof.hw_model.deployment import Deployment, DeploymentError, parse_deployment
 from tokenprof.hw_model.gpu_hour import Ownership

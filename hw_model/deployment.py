@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tokenprof.hw_model.catalogue import find_chip, find_model
-from tokenprof.hw_model.chips import Chip
+from tokenprof.hw_model.catalogue.chips import Chip
+from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
+from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
 from tokenprof.hw_model.plan import Plan, model_numbers
-from tokenprof.hw_model.shapes import BYTES_PER_ELEMENT, ModelShape
 
 ENGINES: Final = ("trtllm", "vllm", "sglang")
 

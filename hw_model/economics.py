@@ -9,11 +9,11 @@ from typing import Any, Final
 import numpy as np
 
 from tokenprof.hw_model.batching import Batch, choose_batch
+from tokenprof.hw_model.catalogue.shapes import ModelShape
 from tokenprof.hw_model.constants import Constants, fitted
 from tokenprof.hw_model.deployment import Deployment
 from tokenprof.hw_model.gpu_hour import Ownership
 from tokenprof.hw_model.rates import Feature, memory_usd_per_byte_s, rates
-from tokenprof.hw_model.shapes import ModelShape
 from tokenprof.hw_model.timing import decode_step
 
 MILLION: Final = 1e6

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tokenprof.hw_model.chips import Chip
+from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.plan import Number
 
 HOURS_PER_YEAR: Final = 8760.0

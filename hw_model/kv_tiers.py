@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tokenprof.hw_model.chips import Chip
+from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.gpu_hour import HOURS_PER_YEAR, capital_recovery_factor
 
 SECONDS_PER_YEAR: Final = HOURS_PER_YEAR * 3600.0

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.hw_model.shapes import BYTES_PER_ELEMENT, ModelShape
+from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Number: TypeAlias = float | Array

@@ -13,7 +13,7 @@ from tokenprof.chain.chain import Choices, NothingToPushDownError, chain_of
 from tokenprof.chain.cost_shaped_price import cost_shaped
 from tokenprof.chain.kv_between_turns import gaps_of
 from tokenprof.chain.owner_cost import at_utilisation, generations, on_chip, owner_cost, owner_shares
-from tokenprof.hw_model.catalogue import UnknownChipError, find_chip
+from tokenprof.hw_model.catalogue.lookup import UnknownChipError, find_chip
 from tokenprof.hw_model.gpu_hour import Ownership
 from tokenprof.pricing.usage import Usage
 from tokenprof.report.chain_json import chain_section
@@ -208,7 +208,7 @@ def test_generations_of_a_closed_model_are_its_maker_s_and_their_draws_partition
 
 
 def list_index(name: str) -> int:
-    from tokenprof.hw_model.catalogue import chips
+    from tokenprof.hw_model.catalogue.lookup import chips
 
     return list(chips()).index(name)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tokenprof.hw_model.batching import choose_batch
-from tokenprof.hw_model.catalogue import find_chip, find_model
+from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
 from tokenprof.hw_model.constants import fitted
 from tokenprof.hw_model.cost import (
     BASES,

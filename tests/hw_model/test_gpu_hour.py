@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tokenprof.hw_model.catalogue import find_chip
+from tokenprof.hw_model.catalogue.lookup import find_chip
 from tokenprof.hw_model.gpu_hour import Ownership, Site, capital_recovery_factor, site_cost
 
 ONE_MEGAWATT = Site(

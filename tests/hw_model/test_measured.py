@@ -7,15 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tokenprof.hw_model.calibration import fit, predict, priors
 from tokenprof.hw_model.closed_models import CLASSES, FLEETS, model_class
 from tokenprof.hw_model.constants import NAMES, constant_rows, fitted
 from tokenprof.hw_model.cost import TurnWork, scenario_for
 from tokenprof.hw_model.deployment import parse_deployment
-from tokenprof.hw_model.measurements import MeasurementError, parse_rows, read_measurements, why_unclean
-from tokenprof.hw_model.server_metrics import measurement_from_metrics
-from tokenprof.hw_model.traces import TraceError, read_trace
-from tokenprof.hw_model.validation import error_figures, validate
+from tokenprof.hw_model.measured.calibration import fit, predict, priors
+from tokenprof.hw_model.measured.measurements import (
+    MeasurementError,
+    parse_rows,
+    read_measurements,
+    why_unclean,
+)
+from tokenprof.hw_model.measured.server_metrics import measurement_from_metrics
+from tokenprof.hw_model.measured.traces import TraceError, read_trace
+from tokenprof.hw_model.measured.validation import error_figures, validate
 
 CALIBRATION = Path(__file__).parents[2] / "benchmarks" / "data" / "e2e_silicon_calibration.csv"
 

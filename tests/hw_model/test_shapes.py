@@ -3,7 +3,8 @@
 import pytest
 
 from tokenprof.hw_model.batching import rack_users
-from tokenprof.hw_model.catalogue import (
+from tokenprof.hw_model.catalogue.huggingface import ConfigError, shape_from_config
+from tokenprof.hw_model.catalogue.lookup import (
     UnknownChipError,
     UnknownModelError,
     find_chip,
@@ -12,7 +13,6 @@ from tokenprof.hw_model.catalogue import (
     racks,
     read_data,
 )
-from tokenprof.hw_model.huggingface import ConfigError, shape_from_config
 
 GB = 1e9
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tokenprof.hw_model.attribution import PRINCIPLES, shapley_shares_s, shares_s, step_s
-from tokenprof.hw_model.catalogue import find_chip, find_model, racks
+from tokenprof.hw_model.catalogue.lookup import find_chip, find_model, racks
 from tokenprof.hw_model.constants import fitted
 from tokenprof.hw_model.deployment import parse_deployment
 from tokenprof.hw_model.economics import (

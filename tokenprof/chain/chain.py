@@ -16,7 +16,7 @@ from tokenprof.chain.chip_parts import finer_parts, price_of_chip
 from tokenprof.chain.owner_cost import exact, owner_cost
 from tokenprof.costing.compute import Hardware, Work, sum_work
 from tokenprof.costing.ledger import Ledger
-from tokenprof.hw_model.catalogue import find_chip
+from tokenprof.hw_model.catalogue.lookup import find_chip
 from tokenprof.hw_model.gpu_hour import Ownership
 from tokenprof.pricing.chain.figures import ChainData, ChipPrice, Figure, Plan, Supplier
 from tokenprof.pricing.chain.interval import Interval, add_up, gross_margin

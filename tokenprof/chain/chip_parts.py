@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tokenprof.costing.compute import Hardware
-from tokenprof.hw_model.catalogue import find_chip
+from tokenprof.hw_model.catalogue.lookup import find_chip
 from tokenprof.pricing.chain.figures import ChainData, ChipPrice
 from tokenprof.pricing.chain.interval import Interval
 from tokenprof.pricing.chain.layers import Waterfall

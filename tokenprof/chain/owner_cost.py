@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from tokenprof.costing.compute import Hardware, Model, turn_works
 from tokenprof.facts.types import Run
-from tokenprof.hw_model.catalogue import chips, find_chip
+from tokenprof.hw_model.catalogue.lookup import chips, find_chip
 from tokenprof.hw_model.cost import Scenario, TurnWork, scenario_for
 from tokenprof.hw_model.deployment import DeploymentError
 from tokenprof.hw_model.gpu_hour import HOURS_PER_YEAR, Ownership, capital_recovery_factor

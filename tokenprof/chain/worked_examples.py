@@ -17,7 +17,7 @@ from tokenprof.chain.owner_cost import at_utilisation, exact, generations, on_ch
 from tokenprof.costing.compute import Hardware, cost_to_compute
 from tokenprof.costing.ledger import Ledger, build_ledger
 from tokenprof.facts.types import Run, Turn
-from tokenprof.hw_model.catalogue import find_chip
+from tokenprof.hw_model.catalogue.lookup import find_chip
 from tokenprof.hw_model.deployment import parse_deployment
 from tokenprof.hw_model.gpu_hour import Ownership, Site, SiteCost, site_cost
 from tokenprof.hw_model.kv_tiers import break_even_hold_s, gap_costs, tiers_of

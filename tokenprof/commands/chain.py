@@ -102,7 +102,7 @@ def _chain(options: argparse.Namespace, book: PriceBook, data: ChainData) -> dic
     from tokenprof.chain.owner_cost import at_utilisation, on_chip
     from tokenprof.costing.compute import cost_to_compute
     from tokenprof.costing.ledger import build_ledger
-    from tokenprof.hw_model.catalogue import UnknownChipError, UnknownModelError
+    from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError
     from tokenprof.hw_model.cost import DeploymentError
     from tokenprof.reading.files import read
     from tokenprof.report.chain_json import chain_json, gaps_json, shape_json, sweeps_json

@@ -135,7 +135,7 @@ def _constants(path: Path | None) -> Any:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from tokenprof.hw_model.catalogue import chips, models
+    from tokenprof.hw_model.catalogue.lookup import chips, models
 
     if options.name is not None:
         return _show_one(options)
@@ -189,7 +189,7 @@ def _show(options: argparse.Namespace) -> int:
 def _show_one(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from tokenprof.hw_model.catalogue import UnknownChipError, UnknownModelError, find_chip, find_model
+    from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_chip, find_model
 
     if "@" in options.name:
         return _show_deployment(options)
@@ -338,8 +338,8 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    from tokenprof.hw_model.measurements import read_measurements
-    from tokenprof.hw_model.validation import predictions, summary
+    from tokenprof.hw_model.measured.measurements import read_measurements
+    from tokenprof.hw_model.measured.validation import predictions, summary
 
     measured, refused = read_measurements(options.file)
     report = summary(predictions(measured, _constants(options.constants)), refused)
@@ -368,10 +368,10 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from tokenprof.hw_model.calibration import calibrate_to
     from tokenprof.hw_model.deployment import parse_deployment
-    from tokenprof.hw_model.measurements import MeasurementError, read_measurements
-    from tokenprof.hw_model.server_metrics import measurement_from_metrics
+    from tokenprof.hw_model.measured.calibration import calibrate_to
+    from tokenprof.hw_model.measured.measurements import MeasurementError, read_measurements
+    from tokenprof.hw_model.measured.server_metrics import measurement_from_metrics
 
     refused: list[Any] = []
     if options.deployment:

@@ -12,9 +12,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from tokenprof.hw_model.chips import Chip, Rack, chip_from_row
-from tokenprof.hw_model.huggingface import shape_from_config
-from tokenprof.hw_model.shapes import ModelShape
+from tokenprof.hw_model.catalogue.chips import Chip, Rack, chip_from_row
+from tokenprof.hw_model.catalogue.huggingface import shape_from_config
+from tokenprof.hw_model.catalogue.shapes import ModelShape
 
 
 class UnknownModelError(LookupError):

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tokenprof.hw_model.catalogue import UnknownChipError, UnknownModelError, find_chip, find_model
+from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_chip, find_model
+from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
 from tokenprof.hw_model.deployment import ENGINES, Deployment, rest_dtype_for
 from tokenprof.hw_model.serving import Load
-from tokenprof.hw_model.shapes import BYTES_PER_ELEMENT, ModelShape
 
 Row = Mapping[str, str]
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from tokenprof.hw_model import shapes
-from tokenprof.hw_model.shapes import Attention, Experts, ModelShape
+from tokenprof.hw_model.catalogue import shapes
+from tokenprof.hw_model.catalogue.shapes import Attention, Experts, ModelShape
 
 Config = Mapping[str, Any]
 

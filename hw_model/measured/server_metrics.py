@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tokenprof.hw_model.deployment import Deployment
-from tokenprof.hw_model.measurements import Measurement, MeasurementError
+from tokenprof.hw_model.measured.measurements import Measurement, MeasurementError
 from tokenprof.hw_model.serving import Load
 
 _SAMPLE: Final = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})?\s+([-+0-9.eE]+|NaN|[+-]?Inf)(?:\s+\d+)?$")

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenprof.hw_model.constants import NAMES, Constants, constant_rows, fitted
-from tokenprof.hw_model.measurements import Measurement
+from tokenprof.hw_model.measured.measurements import Measurement
 from tokenprof.hw_model.plan import Array, Plan, stack
 from tokenprof.hw_model.serving import Load, stack_loads, time_per_output_token_s
 
@@ -159,7 +159,7 @@ def calibrate_to(measured: Sequence[Measurement]) -> dict[str, Any]:
 
     The shipped fit is the prior, so few points move little and only what they tell of.
     """
-    from tokenprof.hw_model.validation import error_figures
+    from tokenprof.hw_model.measured.validation import error_figures
 
     shipped = fitted()
     found = fit(measured, priors_from_fit(), prior_weight=1.0)

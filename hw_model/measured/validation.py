@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from tokenprof.hw_model.calibration import predict
-from tokenprof.hw_model.catalogue import read_data
+from tokenprof.hw_model.catalogue.lookup import read_data
 from tokenprof.hw_model.constants import Constants, fitted
-from tokenprof.hw_model.measurements import Measurement, Refused, Row, parse_rows
+from tokenprof.hw_model.measured.calibration import predict
+from tokenprof.hw_model.measured.measurements import Measurement, Refused, Row, parse_rows
 from tokenprof.hw_model.plan import Array
 
 REGIMES: Final = ((4.0, "1-4"), (16.0, "5-16"), (64.0, "17-64"), (float("inf"), "65 and more"))
@@ -78,7 +78,7 @@ def error_figures(ratio: Array, refused: int = 0) -> dict[str, Any]:
 def validate(rows: Sequence[Row], constants: Constants | None = None) -> dict[str, Any]:
     """Return how well measured rows are predicted, overall and by kind, and which rows were refused and why.
 
-    Rows take the columns of `tokenprof.hw_model.measurements`. Times are milliseconds, figures fractions.
+    Rows take the columns of `tokenprof.hw_model.measured.measurements`. Times are milliseconds, figures fractions.
     """
     measured, refused = parse_rows(rows)
     return summary(predictions(measured, constants), refused)

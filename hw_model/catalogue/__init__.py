@@ -1,0 +1,1 @@
+"""Model shapes and chips by name, every figure with its source."""

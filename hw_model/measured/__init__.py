@@ -1,0 +1,1 @@
+"""Measured serving points, and how far predictions are from them."""
