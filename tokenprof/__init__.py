@@ -14,15 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tokenprof.facts.labels import label
-    from tokenprof.live.profile import agent, profile, tag, wrap
+    from tokenprof.live.profile import profile, wrap
+    from tokenprof.record.session import agent, tag
 
 __version__ = "0.1.0"
 __all__ = ["agent", "label", "profile", "tag", "wrap"]
 
-_MODULES = {"label": "tokenprof.facts.labels"}
+_MODULES = {
+    "agent": "tokenprof.record.session",
+    "label": "tokenprof.facts.labels",
+    "profile": "tokenprof.live.profile",
+    "tag": "tokenprof.record.session",
+    "wrap": "tokenprof.live.profile",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(import_module(_MODULES.get(name, "tokenprof.live.running_cost.profile")), name)
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'tokenprof' has no attribute {name!r}")

@@ -19,10 +19,10 @@ from tokenprof.harness_adapters.clients.host_calls import seen
 from tokenprof.harness_adapters.clients.httpx_response import observe
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, Replacement
 from tokenprof.harness_adapters.wires.anthropic_exchange import PROVIDER, interpret
-from tokenprof.live.profile import active_recorder, current_agent, current_tags
 from tokenprof.record.attempt import Attempt
 from tokenprof.record.block_facts import canonical
 from tokenprof.record.exchange import Exchange
+from tokenprof.record.session import active_recorder, current_agent, current_tags
 from tokenprof.record.span import start_span
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
-from tokenprof.live.profile import active_recorder, current_agent, current_tags
 from tokenprof.record.attempt import Attempt
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.retries import Retries
+from tokenprof.record.session import active_recorder, current_agent, current_tags
 from tokenprof.record.span import start_span
 from tokenprof.record.wires import interpreter_of, wire_of
 

@@ -16,8 +16,8 @@ from tokenprof.harness_adapters.clients.host_calls import begin, seen
 from tokenprof.harness_adapters.clients.httpx_response import observe
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, is_marked, marked
 from tokenprof.harness_adapters.wires.openai_chat import with_usage
-from tokenprof.live.profile import active_recorder
 from tokenprof.record.attempt import Attempt
+from tokenprof.record.session import active_recorder
 from tokenprof.record.wires import wire_of
 
 
@@ -122,7 +122,7 @@ def wrap_http_client(http_client: Any) -> None:
     for ancestor in type(http_client).__mro__:
         library = ancestor.__module__.partition(".")[0]
         if library in ("httpx", "httpx2"):
-            importlib.import_module(f"tokenprof.harness_adapters.{library}_wire").wrap(http_client)
+            importlib.import_module(f"tokenprof.harness_adapters.clients.{library}_client").wrap(http_client)
             return
     raise TypeError(
         f"tokenprof.wrap knows clients over httpx and httpx2, not over "

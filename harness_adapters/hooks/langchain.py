@@ -1,6 +1,6 @@
 """LangChain, LangGraph and deepagents: the agent's name on every model call that a chat model makes.
 
-    from tokenprof.harness_adapters import langchain_hook
+    from tokenprof.harness_adapters.hooks import langchain as langchain_hook
     langchain_hook.install()
 
 The calls themselves are recorded where they leave the process, by the wrapped SDK under the chat model.

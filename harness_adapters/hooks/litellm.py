@@ -1,6 +1,6 @@
 """LiteLLM, and what calls its models through it: smolagents, mini-swe-agent, Google ADK, CrewAI, ….
 
-    from tokenprof.harness_adapters import litellm_hook
+    from tokenprof.harness_adapters.hooks import litellm as litellm_hook
     litellm_hook.install()
 
 Calls that LiteLLM sends itself are recorded as they pass its HTTP client; those that it makes through the

@@ -1,6 +1,6 @@
 """OpenAI Agents SDK: the agent's name on every model call, from its own tracing.
 
-    from tokenprof.harness_adapters import openai_agents_hook
+    from tokenprof.harness_adapters.hooks import openai_agents as openai_agents_hook
     openai_agents_hook.install()
 
 A trace processor that keeps and exports nothing; the calls themselves are recorded where they leave the

@@ -78,7 +78,7 @@ def error_figures(ratio: Array, refused: int = 0) -> dict[str, Any]:
 def validate(rows: Sequence[Row], constants: Constants | None = None) -> dict[str, Any]:
     """Return how well measured rows are predicted, overall and by kind, and which rows were refused and why.
 
-    Rows take the columns of `tokenprof.hw_model.measured.measurements`. Times are milliseconds, figures fractions.
+    Rows take the columns of `hw_model.measured.measurements`. Times are milliseconds, figures fractions.
     """
     measured, refused = parse_rows(rows)
     return summary(predictions(measured, constants), refused)

@@ -22,8 +22,8 @@ from recordings import BOOK, HIDDEN, bill_by_hand, connect, drive, ledger_of, pr
 
 import tokenprof
 from tokenprof.costing.cache_prediction import predict_cache
-from tokenprof.live.profile import active_recorder
 from tokenprof.reading.files import read
+from tokenprof.record.session import active_recorder
 from tokenprof.report.build import report_of, schema_path
 from tokenprof.report.check import check
 from tokenprof.testing import LoopbackProvider, Reply

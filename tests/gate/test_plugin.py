@@ -260,7 +260,7 @@ def test_varies(tokenprof):
 
 def test_the_plugin_imports_no_sdk_and_no_numbers() -> None:
     program = (
-        "import sys, tokenprof.pytest_plugin; "
+        "import sys, tokenprof.gate.pytest_plugin; "
         "print([m for m in ('anthropic', 'openai', 'numpy', 'genai_prices', 'rich') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -11,12 +11,20 @@ from typing import Any
 import pytest
 
 from tokenprof.live.profile import SDK_ADAPTERS, WATCHED
-from tokenprof.record.wires import ADAPTERS, WIRES, interpreter_of, wire_of
+from tokenprof.reading.formats import transcript_readers
+from tokenprof.record.wires import WIRES, interpreter_of, wire_of
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "harness_adapters"
-MODULES = {path.stem: ast.parse(path.read_text()) for path in FOLDER.glob("*.py") if path.stem != "__init__"}
-HOOKS = sorted(name for name in MODULES if name.endswith("_hook"))
+ADAPTERS = "tokenprof.harness_adapters"
+MODULES = {
+    ".".join(path.relative_to(FOLDER).with_suffix("").parts): ast.parse(path.read_text())
+    for path in FOLDER.rglob("*.py")
+    if path.stem != "__init__"
+}
+HOOKS = sorted(
+    name for name, tree in MODULES.items() if name.startswith("hooks.") and name != "hooks.named_scopes"
+)
 
 
 def imported_by(tree: ast.Module) -> set[str]:
@@ -40,29 +48,39 @@ def names_of(tree: ast.Module) -> set[str]:
 
 
 def test_every_module_is_reached_by_its_kind_or_by_another() -> None:
-    registered = {module.removeprefix(f"{ADAPTERS}.") for module in SDK_ADAPTERS.values()}
-    registered |= {wire.adapter for wire in WIRES} | set(HOOKS)
-    readers = {name for name, tree in MODULES.items() if {"FORMAT", "recognises", "read"} <= names_of(tree)}
-    used = {other for name, tree in MODULES.items() for other in imported_by(tree) if other != name}
-    outside = {
+    by_name = {module.removeprefix(f"{ADAPTERS}.") for module in SDK_ADAPTERS.values()}
+    by_name |= {f"wires.{wire.adapter}" for wire in WIRES} | set(HOOKS)
+    by_name |= {reader.__name__.removeprefix(f"{ADAPTERS}.") for reader in transcript_readers()}  # type: ignore[attr-defined]
+    imported = {other for name, tree in MODULES.items() for other in imported_by(tree) if other != name}
+    elsewhere = {
         name
         for path in (ROOT / "tokenprof").rglob("*.py")
         if not {"harness_adapters", "pricing", "hw_model"} & set(path.relative_to(ROOT / "tokenprof").parts)
         for name in MODULES
-        if f"{ADAPTERS}.{name}" in path.read_text() or f"harness_adapters import {name}" in path.read_text()
+        if f"{ADAPTERS}.{name}" in path.read_text()
     }
-    assert MODULES.keys() - registered - readers - used - outside == set()
+    assert MODULES.keys() - by_name - imported - elsewhere == set()
+
+
+def test_every_transcript_module_with_a_format_is_found_in_whichever_folder_it_stands() -> None:
+    with_format = {name for name, tree in MODULES.items() if "FORMAT" in names_of(tree)}
+    assert {f"{ADAPTERS}.{name}" for name in with_format} == {
+        reader.__name__  # type: ignore[attr-defined]
+        for reader in transcript_readers()
+    }
 
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_has_an_example_a_line_in_the_documents_and_says_how_it_is_used(hook: str) -> None:
+    name = hook.removeprefix("hooks.")
     examples = [path.read_text() for path in (ROOT / "examples" / "frameworks").glob("with_*.py")]
-    assert any(hook in text for text in examples)
+    assert any(
+        f"hooks import {name}" in text or f"harness_adapters.{hook} import" in text for text in examples
+    )
     assert hook in (ROOT / "docs" / "harnesses.md").read_text()
     assert names_of(MODULES[hook]) & {"install", "AgentNames"}
-    assert hook in (ast.get_docstring(MODULES[hook]) or "") or "AgentNames()" in (
-        ast.get_docstring(MODULES[hook]) or ""
-    )
+    told = ast.get_docstring(MODULES[hook]) or ""
+    assert f"hooks import {name}" in told or "AgentNames()" in told
 
 
 @pytest.mark.parametrize("package", sorted(SDK_ADAPTERS))

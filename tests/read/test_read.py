@@ -160,7 +160,7 @@ def test_our_own_recording_is_read_without_importing_an_adapter(tmp_path):
         json.dumps({"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [scope]}]}) + "\n"
     )
     program = (
-        "import sys; from pathlib import Path; from tokenprof.read import read; "
+        "import sys; from pathlib import Path; from tokenprof.reading.files import read; "
         "run = read([Path(sys.argv[1])]); print(len(run.turns), run.sources[0].format, "
         "any(name.startswith('tokenprof.harness_adapters.') for name in sys.modules))"
     )

@@ -12,9 +12,9 @@ import pytest
 
 import tokenprof
 from tokenprof.facts.errors import InputError
-from tokenprof.live.profile import current_tags
 from tokenprof.reading.files import read
 from tokenprof.reading.tag_filter import with_tags
+from tokenprof.record.session import current_tags
 from tokenprof.testing import LoopbackProvider, OpenAILoopback, Reply
 
 MESSAGES: Any = [{"role": "user", "content": "hello"}]

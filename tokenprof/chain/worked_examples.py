@@ -1,6 +1,6 @@
 """Published claims about the bill and the chain, recomputed: rows that need the hardware model, then all.
 
-Rows that need only prices and the chain's data file are in `tokenprof.pricing.chain.layers.published_claims`.
+Rows that need only prices and the chain's data file are in `pricing.chain.published_claims`.
 """
 
 from __future__ import annotations

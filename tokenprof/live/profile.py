@@ -1,18 +1,19 @@
-"""The public way in: wrap a client, profile a block of code, name an agent."""
+"""The way in around an agent: wrap a client, profile a block of code."""
 
 from __future__ import annotations
 
 import atexit
-import contextlib
 import importlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextvars import ContextVar, Token
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import Token
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from tokenprof.record import session
 
 if TYPE_CHECKING:
     from tokenprof.facts.types import Block, Turn
@@ -40,11 +41,7 @@ WATCHED = ("anthropic", "httpx", "httpx2", "aiohttp", "botocore")
 RUN_VARIABLE = "TOKENPROF_RUN"
 METRICS_VARIABLE = "TOKENPROF_METRICS"
 
-_here: ContextVar[Recorder | None] = ContextVar("tokenprof_recorder", default=None)
-_agent: ContextVar[str | None] = ContextVar("tokenprof_agent", default=None)
-_tags: ContextVar[Mapping[str, str] | None] = ContextVar("tokenprof_tags", default=None)
-_everywhere: list[Recorder] = []
-_lock = threading.Lock()
+_starting = threading.Lock()
 
 
 def wrap(client: Client) -> Client:
@@ -127,9 +124,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
             request_usage=self._request_usage,
         )
         self._recorder = recorder
-        self._token = _here.set(recorder)
-        with _lock:
-            _everywhere.append(recorder)
+        self._token = session.enter(recorder)
         self._undo.extend(filter(None, map(_watch, WATCHED)))
         return self
 
@@ -145,13 +140,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         for undo in reversed(self._undo):
             undo()
         self._undo.clear()
-        with _lock:
-            if self._recorder in _everywhere:
-                _everywhere.remove(self._recorder)
-        if self._token is not None:
-            # A generator-based fixture may leave in another context than it entered in.
-            with contextlib.suppress(ValueError):
-                _here.reset(self._token)
+        session.leave(self._recorder, self._token)
         self._recorder.close()
 
     async def __aenter__(self) -> profile:
@@ -205,62 +194,14 @@ def _listener(
     return tell if listeners else None
 
 
-@contextlib.contextmanager
-def agent(name: str) -> Iterator[None]:
-    """Name the agent whose calls are made inside the block (a subagent's turns are told apart by it)."""
-    token = _agent.set(name)
-    try:
-        yield
-    finally:
-        # A generator-based fixture or framework may leave in another context than it entered in.
-        with contextlib.suppress(ValueError):
-            _agent.reset(token)
-
-
-@contextlib.contextmanager
-def tag(**tags: object) -> Iterator[None]:
-    """Put tags on the calls made inside the block, beside those of the run: a step, a tenant, a feature.
-
-    A tag of an inner block prevails over an outer one's, and both over the run's.
-    """
-    token = _tags.set({**current_tags(), **{key: str(value) for key, value in tags.items()}})
-    try:
-        yield
-    finally:
-        # As above.
-        with contextlib.suppress(ValueError):
-            _tags.reset(token)
-
-
-def current_tags() -> Mapping[str, str]:
-    """Return the tags that `tag` has put on the calls made here."""
-    return _tags.get() or {}
-
-
-def current_agent() -> str | None:
-    """Return the name that `agent` has given to the calls made here."""
-    return _agent.get()
-
-
-def active_recorder() -> Recorder | None:
-    """Return the recorder of the innermost profile here, else of the newest one open in this process.
-
-    The second covers threads, which do not inherit the context they were started in.
-    """
-    here = _here.get()
-    if here is not None and here in _everywhere:
-        return here
-    return _everywhere[-1] if _everywhere else None
-
-
 def record_as_environment_says() -> None:
     """Start the recording that `TOKENPROF_RUN` asks for, once, until the process ends."""
     path = os.environ.get(RUN_VARIABLE)
-    with _lock:
-        if not path or any(recorder.path == Path(path) for recorder in _everywhere):
+    with _starting:
+        if not path or any(recorder.path == Path(path) for recorder in session.open_recorders()):
             return
         from tokenprof.record.recorder import Recorder
 
         recorder = Recorder(Path(path), listener=_listener())
-        _everywhere.insert(0, recorder)
+        session.enter(recorder, behind_others=True)
     atexit.register(recorder.close)

@@ -48,7 +48,7 @@ def recording_environment(path: Path, environment: Mapping[str, str]) -> dict[st
 
 def has_tokenprof(python: str, environment: Mapping[str, str]) -> bool:
     """Whether an interpreter finds tokenprof as it starts, before a program's own folder is on its path."""
-    probe = [python, "-c", "import tokenprof.proxy.inside"]
+    probe = [python, "-c", "import tokenprof.proxy.wrap_in_child"]
     try:
         done = subprocess.run(
             probe,

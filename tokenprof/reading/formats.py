@@ -1,10 +1,10 @@
 """Which format a file is of, told by how it begins.
 
-Our own recordings are read by `tokenprof.record`; every other format by the module of `harness_adapters/`
-that has `FORMAT`, `recognises(first_lines)` and `read(path)`. Optionally such a module has
-`recognises_bytes(head)`, for a format that is not JSON, `SUFFIXES`, the endings that its files have in
-a folder, if not `.jsonl`, and `companions(path)`: further files that are read with `path` and are therefore
-no recordings of their own.
+Our own recordings are read by `tokenprof.reading.recordings`; every other format by the module below
+`harness_adapters/transcripts/` that has `FORMAT`, `recognises(first_lines)` and `read(path)`. Optionally
+such a module has `recognises_bytes(head)`, for a format that is not JSON, `SUFFIXES`, the endings that its
+files have in a folder, if not `.jsonl`, and `companions(path)`: further files that are read with `path` and
+are therefore no recordings of their own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -24,7 +25,7 @@ from tokenprof.reading import recordings as own
 from tokenprof.reading.json_documents import read_json_document
 from tokenprof.reading.json_lines import read_json_lines
 
-ADAPTERS = "tokenprof.harness_adapters"
+TRANSCRIPTS = "tokenprof.harness_adapters.transcripts"
 FIRST_LINES = 40
 FIRST_BYTES = 4096
 
@@ -32,7 +33,7 @@ _HAS_FORMAT = re.compile(rb"^FORMAT\b", re.M)
 
 
 class TranscriptReader(Protocol):
-    """What a module of `harness_adapters/` offers to be found as the reader of a format."""
+    """What a module of `harness_adapters/transcripts/` offers to be found as the reader of a format."""
 
     FORMAT: str
 
@@ -117,14 +118,16 @@ def known_formats() -> str:
 @functools.cache
 def transcript_readers() -> tuple[TranscriptReader, ...]:
     """Import the adapters that read transcripts, known by their source; the others may need an SDK."""
-    modules = [
-        file.name.removesuffix(".py")
-        for file in resources.files(ADAPTERS).iterdir()
-        if file.name.endswith(".py") and _HAS_FORMAT.search(file.read_bytes())
-    ]
-    return tuple(
-        cast(TranscriptReader, importlib.import_module(f"{ADAPTERS}.{name}")) for name in sorted(modules)
-    )
+    modules = sorted(_modules_with_format(resources.files(TRANSCRIPTS), TRANSCRIPTS))
+    return tuple(cast(TranscriptReader, importlib.import_module(module)) for module in modules)
+
+
+def _modules_with_format(folder: Traversable, package: str) -> Iterator[str]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _modules_with_format(entry, f"{package}.{entry.name}")
+        elif entry.name.endswith(".py") and _HAS_FORMAT.search(entry.read_bytes()):
+            yield f"{package}.{entry.name.removesuffix('.py')}"
 
 
 def _readers_of_bytes(path: Path) -> list[TranscriptReader]:

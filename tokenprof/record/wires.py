@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange
 
-ADAPTERS = "tokenprof.harness_adapters"
+ADAPTERS = "tokenprof.harness_adapters.wires"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,9 @@ class Wire:
     """A provider's API as it is recognised by a request's path.
 
     `provider` is the name that prices and reports know the seller by. `adapter` is the module of
-    `harness_adapters/` whose `interpret` reads an exchange; `path` matches the end of the paths that its POST
-    requests go to. `variable` is where clients look for the base address, `default_url` where they go
-    without it; both are empty where there is no such variable, or no one address (Vertex has one a region).
+    `harness_adapters/wires/` whose `interpret` reads an exchange; `path` matches the end of the paths that
+    its POST requests go to. `variable` is where clients look for the base address, `default_url` where they
+    go without it; both are empty if there is no such variable, or no one address (Vertex has one a region).
     """
 
     provider: str

@@ -20,7 +20,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 
 import tokenprof
 from tokenprof.harness_adapters.hooks import langchain as langchain_hook
-from tokenprof.live.profile import current_agent
+from tokenprof.record.session import current_agent
 from tokenprof.testing import LoopbackProvider, Reply
 
 TWO_AGENTS = ["triage", "triage", "researcher", "researcher", "triage"]

@@ -16,7 +16,7 @@ from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessa
 
 import tokenprof
 from tokenprof.harness_adapters.hooks import openai_agents as openai_agents_hook
-from tokenprof.live.profile import current_agent
+from tokenprof.record.session import current_agent
 from tokenprof.testing import LoopbackProvider, Reply
 
 

@@ -16,7 +16,7 @@ from pydantic_ai.providers.anthropic import AnthropicProvider
 
 import tokenprof
 from tokenprof.harness_adapters.hooks.pydantic_ai import AgentNames
-from tokenprof.live.profile import current_agent
+from tokenprof.record.session import current_agent
 from tokenprof.testing import LoopbackProvider, Reply
 
 
