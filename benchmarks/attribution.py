@@ -15,7 +15,7 @@ import statistics
 from collections import Counter
 from pathlib import Path
 
-from tokenprof.attribute.validate import Step, leave_one_out
+from tokenprof.attribute.validate import ContextStep, leave_one_out
 from tokenprof.reading.files import read
 
 
@@ -31,7 +31,7 @@ def summary(errors: list[float]) -> dict[str, float | int | None]:
     }
 
 
-def bare_count(step: Step) -> int:
+def bare_count(step: ContextStep) -> int:
     return sum(block.features.tokens.get("cl100k_base", 0) for block in step.blocks)
 
 

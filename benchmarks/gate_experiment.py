@@ -20,7 +20,7 @@ from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.types import Block, Breakpoint, Features, Run, Turn
 from tokenprof.gate.baseline import scenario_of
 from tokenprof.gate.compare import compare
-from tokenprof.gate.sample import Sample, sample_of
+from tokenprof.gate.sample import RunSample, sample_of
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import Usage
 
@@ -58,7 +58,7 @@ def block(
     return Block(kind, name, digest, section, role, kind != "tool", features, link)  # type: ignore[arg-type]
 
 
-def sample(agent: Agent, rng: random.Random) -> Sample:
+def sample(agent: Agent, rng: random.Random) -> RunSample:
     """One run of the agent, attributed and priced."""
     head = [
         block(

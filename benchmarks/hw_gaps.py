@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tokenprof.hw_model.deployment import parse_deployment
 from tokenprof.hw_model.economics import Operation, unit_cost
-from tokenprof.hw_model.kv_tiers import Session, break_even_hold_s, gap_costs, tiers_of, ttl_cost
+from tokenprof.hw_model.kv_tiers import WaitingSession, break_even_hold_s, gap_costs, tiers_of, ttl_cost
 from tokenprof.hw_model.measured.traces import read_trace
 
 TTLS_S = (300.0, 3600.0)
@@ -42,7 +42,7 @@ def main() -> None:
             context = float(call.cached_tokens + call.new_tokens + call.output_tokens)
             cost = unit_cost(deployment, Operation(context, utilisation=0.5))
             recompute_usd = context * (cost.fresh_input_usd_per_m - cost.cached_input_usd_per_m) / 1e6
-            waiting = Session(
+            waiting = WaitingSession(
                 kv_bytes=deployment.shape.kv_bytes(context),
                 hbm_usd_per_byte_s=cost.hold_usd_per_gb_hour / 1e9 / 3600.0,
                 recompute_usd=recompute_usd,

@@ -23,7 +23,7 @@ from tokenprof.hw_model.catalogue.lookup import find_chip
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT
 from tokenprof.hw_model.constants import fitted
 from tokenprof.hw_model.deployment import Deployment
-from tokenprof.hw_model.plan import Plan
+from tokenprof.hw_model.plan import ServingPlan
 from tokenprof.hw_model.timing import all_reduce_s, decode_attention_s, dense_s, experts_s
 
 DATA = Path(__file__).parent / "data"
@@ -55,7 +55,7 @@ def seconds(row: dict[str, str]) -> float:
     return float(row["latency_ms"]) / 1e3
 
 
-def one_layer(config: dict[str, int], chip: str, dtype: str, kv: str = "bf16", **cut: int) -> Plan:
+def one_layer(config: dict[str, int], chip: str, dtype: str, kv: str = "bf16", **cut: int) -> ServingPlan:
     base = {
         "num_hidden_layers": 1,
         "hidden_size": 128,

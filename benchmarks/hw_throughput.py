@@ -18,7 +18,7 @@ from tokenprof.hw_model.batching import capacity_batch
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
 from tokenprof.hw_model.constants import fitted
 from tokenprof.hw_model.deployment import Deployment
-from tokenprof.hw_model.serving import Load, output_tokens_per_s
+from tokenprof.hw_model.serving import ClientLoad, output_tokens_per_s
 from tokenprof.hw_model.timing import decode_step, prefill, prompt_pair_s
 
 C = fitted()
@@ -67,7 +67,7 @@ def offline_tokens_per_s(d: Deployment, isl: float, osl: float, replicas: int, l
     """MLPerf Offline: all samples at once, the batch what fits."""
     plan = d.plan()
     batch = min(float(capacity_batch(plan, isl + osl / 2.0)), largest)
-    return replicas * float(output_tokens_per_s(plan, Load(batch, isl, osl), C))
+    return replicas * float(output_tokens_per_s(plan, ClientLoad(batch, isl, osl), C))
 
 
 def drained_tokens_per_s(d: Deployment, isl: float, samples: int, mean: float, longest: float) -> float:

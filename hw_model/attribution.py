@@ -12,13 +12,13 @@ from typing import Final
 import numpy as np
 
 from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.plan import Array, Plan
+from tokenprof.hw_model.plan import Array, ServingPlan
 from tokenprof.hw_model.timing import decode_attention_s, decode_step, kv_stored_bytes
 
 PRINCIPLES: Final = ("equal", "resource_share", "opportunity", "marginal")
 
 
-def joint_s(plan: Plan, sequences: int, c: Constants) -> float:
+def joint_s(plan: ServingPlan, sequences: int, c: Constants) -> float:
     """Return the part of a step that does not depend on whose contexts are in it; 0 for no sequences."""
     if sequences == 0:
         return 0.0
@@ -26,18 +26,23 @@ def joint_s(plan: Plan, sequences: int, c: Constants) -> float:
     return float(step.total_s - step.attention_s)
 
 
-def own_s(plan: Plan, contexts: Array, c: Constants) -> Array:
+def own_s(plan: ServingPlan, contexts: Array, c: Constants) -> Array:
     """Return each sequence's own time in a step: reading its KV and attending to it."""
     return np.asarray(decode_attention_s(plan, 1.0 / (plan.attention_dp * plan.stages), contexts, c))
 
 
-def step_s(plan: Plan, contexts: Array, c: Constants) -> float:
+def step_s(plan: ServingPlan, contexts: Array, c: Constants) -> float:
     """Return the time of a step over these contexts."""
     return joint_s(plan, len(contexts), c) + float(own_s(plan, contexts, c).sum())
 
 
 def shares_s(
-    plan: Plan, contexts: Array, c: Constants, principle: str = "resource_share", *, idle: Array | None = None
+    plan: ServingPlan,
+    contexts: Array,
+    c: Constants,
+    principle: str = "resource_share",
+    *,
+    idle: Array | None = None,
 ) -> tuple[Array, Array]:
     """Return the step's time charged to each active sequence, and to each idle one whose KV is held.
 
@@ -64,7 +69,9 @@ def shares_s(
     raise ValueError(f"no principle {principle!r} of sharing a step; there are {', '.join(PRINCIPLES)}")
 
 
-def shapley_shares_s(plan: Plan, contexts: Array, c: Constants, *, orders: int = 200, seed: int = 0) -> Array:
+def shapley_shares_s(
+    plan: ServingPlan, contexts: Array, c: Constants, *, orders: int = 200, seed: int = 0
+) -> Array:
     """Return the Shapley shares by sampling orders of arrival: what each adds to those before it, on average.
 
     Shapley 1953. It tends to `resource_share`, because the joint time is symmetric and the rest is additive.

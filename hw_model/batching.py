@@ -12,13 +12,13 @@ from tokenprof.hw_model.catalogue.chips import Rack
 from tokenprof.hw_model.catalogue.shapes import ModelShape
 from tokenprof.hw_model.constants import Constants
 from tokenprof.hw_model.deployment import OTHER_MEMORY_BYTES, USABLE_HBM
-from tokenprof.hw_model.plan import Number, Plan
+from tokenprof.hw_model.plan import Number, ServingPlan
 from tokenprof.hw_model.timing import decode_step, kv_stored_bytes
 
 LARGEST_BATCH: Final = 65536.0
 
 
-def kv_budget_bytes(plan: Plan) -> Number:
+def kv_budget_bytes(plan: ServingPlan) -> Number:
     """Memory of a replica left for distinct KV: weights, runtime and copies taken out (2.6)."""
     experts = plan.moe_layers * plan.experts * plan.expert_weight_bytes
     rest = plan.weight_bytes - experts
@@ -27,12 +27,12 @@ def kv_budget_bytes(plan: Plan) -> Number:
     return usable * plan.accelerators * plan.kv_shards / plan.attention_tp
 
 
-def capacity_batch(plan: Plan, context_tokens: Number) -> Number:
+def capacity_batch(plan: ServingPlan, context_tokens: Number) -> Number:
     """Sequences of a mean context whose KV fits; below 1 the deployment cannot hold even one (2.6)."""
     return np.maximum(kv_budget_bytes(plan), 0.0) / kv_stored_bytes(plan, context_tokens)
 
 
-def speed_batch(plan: Plan, context_tokens: Number, target_s: Number, c: Constants) -> Number:
+def speed_batch(plan: ServingPlan, context_tokens: Number, target_s: Number, c: Constants) -> Number:
     """Largest batch whose decode step takes at most `target_s`; 0 where even one sequence is slower.
 
     The step's time grows with the batch, so halving the interval finds it.
@@ -59,7 +59,7 @@ class Batch:
 
 
 def choose_batch(
-    plan: Plan,
+    plan: ServingPlan,
     context_tokens: Number,
     c: Constants,
     *,

@@ -19,7 +19,7 @@ from tokenprof.hw_model.catalogue.lookup import chips
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT
 from tokenprof.hw_model.constants import Constants
 from tokenprof.hw_model.gpu_hour import Ownership
-from tokenprof.hw_model.plan import Array, Plan
+from tokenprof.hw_model.plan import Array, ServingPlan
 from tokenprof.hw_model.timing import decode_step
 
 Triple = tuple[float, float, float]
@@ -107,10 +107,10 @@ def fleet_of(provider: str, model: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ClosedModelDraws:
     """Draws: plans, batches, prices and utilisation, one entry each, aligned by index."""
 
-    plan: Plan
+    plan: ServingPlan
     batch: Batch
     usd_per_accelerator_hour: Array
     utilisation: Array
@@ -122,7 +122,7 @@ class Sample:
 def sample(
     kind: str, fleet: str, *, context_tokens: float, observed_tokens_per_s: float | None,
     utilisation: float | None, draws: int, seed: int, c: Constants,
-) -> Sample:  # fmt: skip
+) -> ClosedModelDraws:  # fmt: skip
     """Return joint draws for a class of model; the same seed gives every class the same finances and load.
 
     Only what concerns the model and its hardware is drawn again where a draw cannot reach the observed speed;
@@ -157,7 +157,7 @@ def sample(
     prices = _chip_table(drawn["chip"], lambda chip: chip.capex_usd)
     capex = _quantile_of_log_triangle(prices, capex_quantile)
     kw = _chip_table(drawn["chip"], lambda chip: (chip.all_in_kw,))[:, 0]
-    return Sample(
+    return ClosedModelDraws(
         plan=plan,
         batch=choose_batch(plan, context_tokens, c, target_s=target_s),
         usd_per_accelerator_hour=np.asarray(owner.usd_per_hour(capex, kw)),
@@ -212,7 +212,7 @@ def _draw(believed: ModelClass, fleet: str, draws: int, rng: np.random.Generator
     }
 
 
-def _plan(drawn: Mapping[str, Array]) -> Plan:
+def _plan(drawn: Mapping[str, Array]) -> ServingPlan:
     """Return the plans of drawn architectures: a usual transformer of that size, cut the usual way."""
     active, total, layers = drawn["active"], drawn["total"], np.round(drawn["layers"])
     hidden = np.sqrt(active / (12.0 * layers))
@@ -247,7 +247,7 @@ def _plan(drawn: Mapping[str, Array]) -> Plan:
     accelerators = np.maximum(2.0 ** np.ceil(np.log2(needed)), 1.0) * drawn["spare"]
     attention_tp = np.minimum(accelerators, np.where(latent, 4.0, 8.0))
     none = np.zeros_like(active)
-    return Plan(
+    return ServingPlan(
         hidden=hidden, layers=layers, latent_layers=np.where(latent, layers, 0.0),
         linear_layers=np.where(hybrid, 0.75 * layers, 0.0), sparse_layers=none,
         normed_layers=none, moe_layers=layers,

@@ -2,7 +2,7 @@
 
 `scenario_for` settles how a model is served, once per run; the scenario turns each call into a few linear
 features and prices them in USD. Anything that is not linear (the batch, which experts it wakes, what binds)
-is fixed at the run's mean context. Hardware dollars are floats in an `Interval`: never added to billed money.
+is fixed at the run's mean context. Hardware dollars are floats in an `Estimate`: never added to billed money.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from tokenprof.hw_model.timing import decode_step
 __all__ = [
     "BASES",
     "DeploymentError",
-    "Interval",
-    "Scenario",
+    "Estimate",
+    "ServingScenario",
     "TurnWork",
     "UnknownChipError",
     "UnknownModelError",
@@ -79,7 +79,7 @@ class TurnWork:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class Estimate:
     """USD to compute something: P10, P50 and P90 of sampled deployments; three times one number if fixed."""
 
     low: float
@@ -88,7 +88,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Scenario:
+class ServingScenario:
     """How a model is thought to be served, ready to price its calls.
 
     `description` is for the report: model, chip, chips, precision and every assumption with its source.
@@ -150,33 +150,33 @@ class Scenario:
         """Return the USD of some work in every draw, one if fixed; a seed fixes shared draws."""
         return np.asarray(self._table(basis) @ np.asarray(features, dtype=float))
 
-    def usd(self, features: Array, basis: str = "resource_share") -> Interval:
+    def usd(self, features: Array, basis: str = "resource_share") -> Estimate:
         """Return the USD of some work."""
         return self.usd_many(np.asarray(features, dtype=float)[None, :], basis)[0]
 
-    def usd_many(self, features: Array, basis: str = "resource_share") -> list[Interval]:
+    def usd_many(self, features: Array, basis: str = "resource_share") -> list[Estimate]:
         """Return the USD of many pieces of work, one row each."""
         table = self._table(basis)
         work = np.atleast_2d(np.asarray(features, dtype=float))
-        found: list[Interval] = []
+        found: list[Estimate] = []
         # In slices, so that 10,000 draws of 1,000 turns stay within tens of megabytes.
         for start in range(0, len(work), 128):
             usd = work[start : start + 128] @ table.T
             if usd.shape[1] == 1:
-                found.extend(Interval(v, v, v) for v in usd[:, 0].tolist())
+                found.extend(Estimate(v, v, v) for v in usd[:, 0].tolist())
             else:
-                found.extend(Interval(*row) for row in _percentiles(usd).tolist())
+                found.extend(Estimate(*row) for row in _percentiles(usd).tolist())
         return found
 
-    def ratio(self, features: Array, to: Array, basis: str = "resource_share") -> Interval:
+    def ratio(self, features: Array, to: Array, basis: str = "resource_share") -> Estimate:
         """Return how many times as much some work costs as other work, draw by draw.
 
         What is uncertain about both cancels, so the interval is far tighter than that of either in USD.
         """
         quotient = self.draws_usd(features, basis) / self.draws_usd(to, basis)
-        return Interval(*_percentiles(quotient[None, :])[0].tolist())
+        return Estimate(*_percentiles(quotient[None, :])[0].tolist())
 
-    def gross_margin(self, features: Array, billed_usd: float, basis: str = "resource_share") -> Interval:
+    def gross_margin(self, features: Array, billed_usd: float, basis: str = "resource_share") -> Estimate:
         """Return the share of a bill that is left after the cost of computing it, as an interval.
 
         Compare `PUBLISHED_MARGINS`. Training is not in it. Raises ValueError for a bill of nothing.
@@ -184,7 +184,7 @@ class Scenario:
         if billed_usd <= 0:
             raise ValueError(f"a bill of {billed_usd} USD has no margin; give what was billed for this work")
         cost = self.usd(features, basis)
-        return Interval(*(1.0 - usd / billed_usd for usd in (cost.high, cost.mid, cost.low)))
+        return Estimate(*(1.0 - usd / billed_usd for usd in (cost.high, cost.mid, cost.low)))
 
     def sensitivity(self, features: Array, basis: str = "resource_share") -> list[tuple[str, float]]:
         """Return which assumptions drive the interval: the share of the variance of cost each explains.
@@ -236,7 +236,7 @@ def scenario_for(
     utilisation: float | None = None,
     draws: int = 2000,
     seed: int = 0,
-) -> Scenario:
+) -> ServingScenario:
     """Return how a model is taken to be served for a run of these calls.
 
     Models with a known shape run on a fixed deployment: the smallest on H200 that fits, or what `deployment`
@@ -297,7 +297,7 @@ def _fixed(
     context_tokens: float,
     observed: float | None,
     utilisation: float | None,
-) -> Scenario:
+) -> ServingScenario:
     c = fitted()
     plan = deployment.plan()
     owner = Ownership()
@@ -338,7 +338,7 @@ def _fixed(
         "parallelism": {"tp": deployment.tp, "dp": deployment.dp, "ep": deployment.ep, "pp": deployment.pp},
         "assumptions": assumptions,
     }
-    return Scenario(
+    return ServingScenario(
         provider, model, description, False, rates(plan, batch, context_tokens, usd_per_hour, load, c)
     )
 
@@ -346,7 +346,7 @@ def _fixed(
 def _sampled(
     provider: str, model: str, kind: str, context_tokens: float, observed: float | None,
     utilisation: float | None, draws: int, seed: int,
-) -> Scenario:  # fmt: skip
+) -> ServingScenario:  # fmt: skip
     c = fitted()
     fleet = closed_models.fleet_of(provider, model)
     drawn = closed_models.sample(
@@ -389,4 +389,4 @@ def _sampled(
     table = rates(
         drawn.plan, drawn.batch, context_tokens, drawn.usd_per_accelerator_hour, drawn.utilisation, c
     )
-    return Scenario(provider, model, description, True, table, {**drawn.named, **drawn.choices})
+    return ServingScenario(provider, model, description, True, table, {**drawn.named, **drawn.choices})

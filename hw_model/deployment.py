@@ -16,7 +16,7 @@ from typing import Final
 from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
-from tokenprof.hw_model.plan import Plan, model_numbers
+from tokenprof.hw_model.plan import ServingPlan, model_numbers
 
 ENGINES: Final = ("trtllm", "vllm", "sglang")
 
@@ -90,10 +90,10 @@ class Deployment:
             reached = min(reached, float(self.shape.experts.node_limit))
         return reached * (1.0 - 1.0 / places)
 
-    def plan(self) -> Plan:
+    def plan(self) -> ServingPlan:
         """Return the deployment as the numbers of the time equations."""
         chip = self.chip
-        return Plan(
+        return ServingPlan(
             **model_numbers(self.shape, experts=self.experts_dtype, rest=self.rest_dtype, kv=self.kv_dtype),
             dense_flops_per_s=chip.flops_per_s_at(self.rest_dtype),
             expert_flops_per_s=chip.flops_per_s_at(self.experts_dtype),

@@ -59,7 +59,7 @@ class GapCost:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class WaitingSession:
     """KV that waits for its next call, and what HBM and a new prompt would cost.
 
     `hbm_usd_per_byte_s` is the shadow price of memory; `recompute_usd` and `recompute_s` are the cost and
@@ -73,7 +73,7 @@ class Session:
     accelerators: int = 1
 
 
-def gap_costs(session: Session, gap_s: float, tiers: Sequence[Tier]) -> list[GapCost]:
+def gap_costs(session: WaitingSession, gap_s: float, tiers: Sequence[Tier]) -> list[GapCost]:
     """Return every way of bridging a gap, cheapest first.
 
     KV on its way out or back takes up HBM for the time of the transfer; a session spread over accelerators
@@ -89,13 +89,13 @@ def gap_costs(session: Session, gap_s: float, tiers: Sequence[Tier]) -> list[Gap
     return sorted(ways, key=lambda way: (way.usd, way.wait_s))
 
 
-def break_even_hold_s(session: Session) -> float:
+def break_even_hold_s(session: WaitingSession) -> float:
     """Return how long KV may stay in HBM before computing it again is cheaper; infinite if HBM is free."""
     per_s = session.kv_bytes * session.hbm_usd_per_byte_s
     return float("inf") if per_s == 0 else session.recompute_usd / per_s
 
 
-def ttl_cost(session: Session, gap_s: float, ttl_s: float, tiers: Sequence[Tier]) -> GapCost:
+def ttl_cost(session: WaitingSession, gap_s: float, ttl_s: float, tiers: Sequence[Tier]) -> GapCost:
     """Return what a provider's rule costs it: keep for `ttl_s` in the cheapest place, then drop.
 
     A gap beyond the TTL pays for the keeping and for the prompt again.

@@ -20,7 +20,7 @@ Number: TypeAlias = float | Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ServingPlan:
     """A model on a replica of `accelerators`; sizes are of the whole model, rates of one accelerator."""
 
     # The model: layers by what launches and synchronises in them.
@@ -90,9 +90,11 @@ class Plan:
         return self.attention_tp * self.attention_dp * self.stages
 
 
-def stack(plans: Sequence[Plan]) -> Plan:
+def stack(plans: Sequence[ServingPlan]) -> ServingPlan:
     """Return many deployments as one plan of arrays, in order."""
-    return Plan(**{f.name: np.array([getattr(p, f.name) for p in plans], dtype=float) for f in fields(Plan)})
+    return ServingPlan(
+        **{f.name: np.array([getattr(p, f.name) for p in plans], dtype=float) for f in fields(ServingPlan)}
+    )
 
 
 def model_numbers(shape: ModelShape, *, experts: str, rest: str, kv: str) -> dict[str, float]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from tokenprof.hw_model.batching import Batch
 from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.plan import Array, Number, Plan
+from tokenprof.hw_model.plan import Array, Number, ServingPlan
 from tokenprof.hw_model.timing import (
     decode_attention_s,
     decode_step,
@@ -57,7 +57,7 @@ def _slope(at: Number, above: Number, step: Number) -> Number:
 
 
 def memory_usd_per_byte_s(
-    plan: Plan,
+    plan: ServingPlan,
     batch: Batch,
     context_tokens: Number,
     usd_per_accelerator_hour: Number,
@@ -77,7 +77,7 @@ def memory_usd_per_byte_s(
 
 
 def rates(
-    plan: Plan,
+    plan: ServingPlan,
     batch: Batch,
     context_tokens: Number,
     usd_per_accelerator_hour: Number,

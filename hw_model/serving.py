@@ -15,7 +15,7 @@ import numpy as np
 
 from tokenprof.hw_model.batching import capacity_batch
 from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.plan import Array, Number, Plan, stack
+from tokenprof.hw_model.plan import Array, Number, ServingPlan, stack
 from tokenprof.hw_model.timing import decode_step, prefill
 
 VLLM_LARGEST_BATCH: Final = 256.0
@@ -23,7 +23,7 @@ VLLM_LARGEST_BATCH: Final = 256.0
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class ClientLoad:
     """What clients ask of a server: mean lengths, how many at a time, and whether prompts repeat."""
 
     clients: Number
@@ -32,13 +32,15 @@ class Load:
     prompts_repeat: Number = 0.0
 
 
-def stack_loads(loads: Sequence[Load]) -> Load:
+def stack_loads(loads: Sequence[ClientLoad]) -> ClientLoad:
     """Return many loads as one of arrays, in order."""
-    columns: list[Array] = [np.array([getattr(x, f.name) for x in loads], dtype=float) for f in fields(Load)]
-    return Load(*columns)
+    columns: list[Array] = [
+        np.array([getattr(x, f.name) for x in loads], dtype=float) for f in fields(ClientLoad)
+    ]
+    return ClientLoad(*columns)
 
 
-def running_sequences(plan: Plan, load: Load) -> Number:
+def running_sequences(plan: ServingPlan, load: ClientLoad) -> Number:
     """Sequences that really run at once: clients, less those that memory or the engine makes wait (2.6).
 
     Where the weights alone overfill memory by this account, the server that was measured held them somehow,
@@ -50,7 +52,7 @@ def running_sequences(plan: Plan, load: Load) -> Number:
     return np.minimum(np.minimum(load.clients, fit), engine)
 
 
-def time_per_output_token_s(plan: Plan, load: Load, c: Constants) -> Number:
+def time_per_output_token_s(plan: ServingPlan, load: ClientLoad, c: Constants) -> Number:
     """Mean time between two tokens of a sequence: a step, and its share of the others' prompts (2.3, 2.6)."""
     sequences = running_sequences(plan, load)
     step = decode_step(plan, sequences, load.prompt_tokens + load.output_tokens / 2.0, c).total_s
@@ -61,13 +63,13 @@ def time_per_output_token_s(plan: Plan, load: Load, c: Constants) -> Number:
     return step / plan.tokens_per_step + c.interference * computed * others * prompt_s
 
 
-def output_tokens_per_s(plan: Plan, load: Load, c: Constants) -> Number:
+def output_tokens_per_s(plan: ServingPlan, load: ClientLoad, c: Constants) -> Number:
     """Output tokens of the whole replica per second, prompts worked on in between."""
     return running_sequences(plan, load) / time_per_output_token_s(plan, load, c)
 
 
 __all__ = [
-    "Load",
+    "ClientLoad",
     "output_tokens_per_s",
     "running_sequences",
     "stack",

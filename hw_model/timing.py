@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.plan import Number, Plan
+from tokenprof.hw_model.plan import Number, ServingPlan
 
 ACTIVATION_BYTES = 2.0
 RAMP_BYTES = 65_536.0
@@ -64,13 +64,13 @@ class PrefillTime:
         return self.work_s + self.overhead_s
 
 
-def activations_s(plan: Plan, tokens: Number, c: Constants) -> Number:
+def activations_s(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
     """Time in which the activations of one attention group's tokens pass through memory between kernels."""
     moved = c.activation_passes * plan.layers * tokens * plan.hidden * ACTIVATION_BYTES
     return moved / plan.hbm_bytes_per_s
 
 
-def dense_s(plan: Plan, tokens: Number, c: Constants) -> Number:
+def dense_s(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
     """Time of a decode step's linear layers without the routed experts, for one attention group (2.3)."""
     memory = plan.dense_weight_bytes / plan.attention_tp / (c.weight_bandwidth * plan.hbm_bytes_per_s)
     flops = 2.0 * plan.dense_parameters * tokens / plan.attention_tp
@@ -78,13 +78,13 @@ def dense_s(plan: Plan, tokens: Number, c: Constants) -> Number:
     return np.maximum(memory, compute) + activations_s(plan, tokens, c)
 
 
-def prompt_dense_s(plan: Plan, tokens: Number, c: Constants) -> Number:
+def prompt_dense_s(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
     """Time of a prompt's linear layers without the routed experts; only its last token makes logits (2.2)."""
     flops = 2.0 * (plan.dense_parameters - plan.head_parameters) * tokens / plan.attention_tp
     return flops / (c.prompt_dense_arithmetic * plan.dense_flops_per_s) + activations_s(plan, tokens, c)
 
 
-def experts_touched(plan: Plan, tokens: Number, c: Constants) -> Number:
+def experts_touched(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
     """Distinct experts of a layer that a number of tokens is expected to use (2.4).
 
     Routing is uneven, so the tokens count for a little fewer: `routing_spread`.
@@ -93,7 +93,9 @@ def experts_touched(plan: Plan, tokens: Number, c: Constants) -> Number:
     return plan.experts * (1.0 - missed ** (tokens * c.routing_spread))
 
 
-def experts_s(plan: Plan, tokens: Number, c: Constants, *, arithmetic: float, tile_rows: float) -> Number:
+def experts_s(
+    plan: ServingPlan, tokens: Number, c: Constants, *, arithmetic: float, tile_rows: float
+) -> Number:
     """Time of the routed experts, all layers, for tokens of the whole replica (2.4).
 
     Each used expert is read once and multiplies its tokens, padded to a tile. A narrow shard of an expert
@@ -110,7 +112,7 @@ def experts_s(plan: Plan, tokens: Number, c: Constants, *, arithmetic: float, ti
     return share * np.maximum(memory, compute)
 
 
-def kv_read_bytes(plan: Plan, context_tokens: Number) -> Number:
+def kv_read_bytes(plan: ServingPlan, context_tokens: Number) -> Number:
     """Bytes of KV, index and state that one decode step reads for one sequence (2.1)."""
     return (
         (plan.kv_bytes + plan.index_bytes) * context_tokens
@@ -120,7 +122,7 @@ def kv_read_bytes(plan: Plan, context_tokens: Number) -> Number:
     )
 
 
-def kv_stored_bytes(plan: Plan, context_tokens: Number) -> Number:
+def kv_stored_bytes(plan: ServingPlan, context_tokens: Number) -> Number:
     """Bytes of KV, index and state that one sequence holds (2.1)."""
     return (
         (plan.kv_bytes + plan.index_bytes + plan.kv_limited_bytes) * context_tokens
@@ -129,7 +131,7 @@ def kv_stored_bytes(plan: Plan, context_tokens: Number) -> Number:
     )
 
 
-def decode_attention_flops(plan: Plan, context_tokens: Number) -> Number:
+def decode_attention_flops(plan: ServingPlan, context_tokens: Number) -> Number:
     """FLOPs of attention for one new token of one sequence (2.3)."""
     return (
         (plan.decode_pair_flops + plan.index_pair_flops) * context_tokens
@@ -139,12 +141,12 @@ def decode_attention_flops(plan: Plan, context_tokens: Number) -> Number:
     )
 
 
-def kv_bandwidth(plan: Plan, c: Constants) -> Number:
+def kv_bandwidth(plan: ServingPlan, c: Constants) -> Number:
     """Share of bandwidth that decode attention reaches: latent kernels and grouped-query ones differ."""
     return np.where(np.asarray(plan.latent_layers) > 0, c.latent_kv_bandwidth, c.kv_bandwidth)
 
 
-def decode_attention_s(plan: Plan, sequences: Number, context_tokens: Number, c: Constants) -> Number:
+def decode_attention_s(plan: ServingPlan, sequences: Number, context_tokens: Number, c: Constants) -> Number:
     """Time of attention over the contexts of one attention group's sequences (2.3)."""
     read = kv_read_bytes(plan, context_tokens) / plan.kv_shards
     memory = read / (kv_bandwidth(plan, c) * plan.hbm_bytes_per_s)
@@ -153,7 +155,7 @@ def decode_attention_s(plan: Plan, sequences: Number, context_tokens: Number, c:
     return sequences * np.maximum(memory, compute)
 
 
-def all_reduce_s(plan: Plan, reduced_bytes: Number, c: Constants) -> Number:
+def all_reduce_s(plan: ServingPlan, reduced_bytes: Number, c: Constants) -> Number:
     """Time of one all-reduce over the tensor-parallel ranks (2.5).
 
     A ring moves 2(t-1)/t of the bytes (Patarasuk and Yuan 2009); between the smallest message and a full link
@@ -165,7 +167,7 @@ def all_reduce_s(plan: Plan, reduced_bytes: Number, c: Constants) -> Number:
     return plan.collective_s + ring + ramp
 
 
-def communication_s(plan: Plan, tokens: Number, c: Constants, *, wait_s: float) -> Number:
+def communication_s(plan: ServingPlan, tokens: Number, c: Constants, *, wait_s: float) -> Number:
     """Time of collectives for tokens of one attention group, all layers (2.5).
 
     Tensor parallelism: two all-reduces of bf16 activations a layer. Attention data parallelism: experts get
@@ -180,13 +182,13 @@ def communication_s(plan: Plan, tokens: Number, c: Constants, *, wait_s: float) 
     )
 
 
-def exposed_s(plan: Plan, communication: Number, work: Number) -> Number:
+def exposed_s(plan: ServingPlan, communication: Number, work: Number) -> Number:
     """Communication that nothing hides: wide expert parallelism works on half a batch meanwhile (2.5)."""
     wide = np.asarray(plan.attention_dp) >= WIDE_RANKS
     return np.where(wide, np.maximum(communication - work, 0.0), communication)
 
 
-def overhead_s(plan: Plan, c: Constants) -> Number:
+def overhead_s(plan: ServingPlan, c: Constants) -> Number:
     """Time of a step that no amount of hardware shortens: launches of each layer, and the host."""
     engine = 1.0 + plan.vllm * (c.vllm_layers - 1.0) + plan.sglang * (c.sglang_layers - 1.0)
     layers = (
@@ -203,7 +205,7 @@ def overhead_s(plan: Plan, c: Constants) -> Number:
     return total
 
 
-def sequences_s(plan: Plan, sequences: Number, c: Constants) -> Number:
+def sequences_s(plan: ServingPlan, sequences: Number, c: Constants) -> Number:
     """Time the host spends on every sequence of a step: scheduling, sampling, streaming."""
     each = (
         plan.trtllm * c.trtllm_sequence_s + plan.vllm * c.vllm_sequence_s + plan.sglang * c.sglang_sequence_s
@@ -211,7 +213,7 @@ def sequences_s(plan: Plan, sequences: Number, c: Constants) -> Number:
     return sequences * each
 
 
-def decode_step(plan: Plan, batch: Number, context_tokens: Number, c: Constants) -> StepTime:
+def decode_step(plan: ServingPlan, batch: Number, context_tokens: Number, c: Constants) -> StepTime:
     """Time of one decode step: `batch` sequences of a mean context, each given one token (2.3).
 
     Drafted tokens are checked in the same step: they add arithmetic but read weights and KV once (2.7).
@@ -233,7 +235,7 @@ def decode_step(plan: Plan, batch: Number, context_tokens: Number, c: Constants)
     )
 
 
-def prompt_pair_s(plan: Plan, c: Constants) -> Number:
+def prompt_pair_s(plan: ServingPlan, c: Constants) -> Number:
     """Time of one pair of prompt tokens in the layers that attend to everything (2.2)."""
     arithmetic = c.prompt_attention_arithmetic * plan.attention_flops_per_s
     return (plan.prefill_pair_flops + plan.index_pair_flops) / (
@@ -241,7 +243,7 @@ def prompt_pair_s(plan: Plan, c: Constants) -> Number:
     )
 
 
-def prefill(plan: Plan, new_tokens: Number, cached_tokens: Number, c: Constants) -> PrefillTime:
+def prefill(plan: ServingPlan, new_tokens: Number, cached_tokens: Number, c: Constants) -> PrefillTime:
     """Time of a prompt of `new_tokens` behind a cached prefix, its work spread over the whole replica (2.2).
 
     The prefix costs no linear work, but every new token attends to it: that is what a cache read costs.

@@ -1,4 +1,4 @@
-"""Google ADK over LiteLLM, by name: `litellm_hook.install()`, and `plugins=[AgentNames()]` of the runner.
+"""Google ADK over LiteLLM, by name: `litellm_hook.install()`, and `plugins=[AdkAgentNames()]` of the runner.
 
 python examples/frameworks/with_google_adk.py && tokenprof report run.jsonl
 """
@@ -14,7 +14,7 @@ from google.genai.types import Content, Part
 
 import tokenprof
 from tokenprof.harness_adapters.hooks import litellm as litellm_hook
-from tokenprof.harness_adapters.hooks.google_adk import AgentNames
+from tokenprof.harness_adapters.hooks.google_adk import AdkAgentNames
 
 
 async def run(model: BaseLlm) -> str:
@@ -32,7 +32,7 @@ async def run(model: BaseLlm) -> str:
         instruction=inbox.TRIAGE,
         tools=[inbox.search_mail, AgentTool(researcher)],
     )
-    runner = InMemoryRunner(triage, app_name="inbox", plugins=[AgentNames()])
+    runner = InMemoryRunner(triage, app_name="inbox", plugins=[AdkAgentNames()])
     session = await runner.session_service.create_session(app_name="inbox", user_id="me")
     task = Content(role="user", parts=[Part(text=inbox.TASK)])
     said = ""

@@ -1,4 +1,4 @@
-"""Pydantic AI agents, by name: one argument each, `capabilities=[AgentNames()]`.
+"""Pydantic AI agents, by name: one argument each, `capabilities=[PydanticAIAgentNames()]`.
 
 python examples/frameworks/with_pydantic_ai.py && tokenprof report run.jsonl
 """
@@ -9,7 +9,7 @@ from pydantic_ai.models.anthropic import AnthropicModel, AnthropicModelSettings
 from pydantic_ai.providers.anthropic import AnthropicProvider
 
 import tokenprof
-from tokenprof.harness_adapters.hooks.pydantic_ai import AgentNames
+from tokenprof.harness_adapters.hooks.pydantic_ai import PydanticAIAgentNames
 
 
 def main(path: str, api_key: str, base_url: str) -> str:
@@ -28,7 +28,7 @@ def main(path: str, api_key: str, base_url: str) -> str:
             instructions=inbox.RESEARCHER,
             tools=[inbox.read_mail],
             model_settings=settings,
-            capabilities=[AgentNames()],
+            capabilities=[PydanticAIAgentNames()],
         )
 
         async def ask_researcher(request: str) -> str:
@@ -41,7 +41,7 @@ def main(path: str, api_key: str, base_url: str) -> str:
             instructions=inbox.TRIAGE,
             tools=[inbox.search_mail, ask_researcher],
             model_settings=settings,
-            capabilities=[AgentNames()],
+            capabilities=[PydanticAIAgentNames()],
         )
         return triage.run_sync(inbox.TASK).output
 

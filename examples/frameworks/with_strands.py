@@ -1,4 +1,4 @@
-"""Strands agents, by name: one argument each, `hooks=[AgentNames()]`.
+"""Strands agents, by name: one argument each, `hooks=[StrandsAgentNames()]`.
 
 python examples/frameworks/with_strands.py && tokenprof report run.jsonl
 """
@@ -11,7 +11,7 @@ from strands import Agent, tool
 
 import tokenprof
 from tokenprof.harness_adapters.hooks import litellm as litellm_hook
-from tokenprof.harness_adapters.hooks.strands import AgentNames
+from tokenprof.harness_adapters.hooks.strands import StrandsAgentNames
 
 
 def main(path: str, api_key: str, base_url: str) -> str:
@@ -37,7 +37,7 @@ def sort(make_model: Callable[[], Any]) -> str:
         name="researcher",
         system_prompt=inbox.RESEARCHER,
         tools=[tool(inbox.read_mail)],
-        hooks=[AgentNames()],
+        hooks=[StrandsAgentNames()],
         callback_handler=None,
     )
 
@@ -51,7 +51,7 @@ def sort(make_model: Callable[[], Any]) -> str:
         name="triage",
         system_prompt=inbox.TRIAGE,
         tools=[tool(inbox.search_mail), ask_researcher],
-        hooks=[AgentNames()],
+        hooks=[StrandsAgentNames()],
         callback_handler=None,
     )
     return str(triage(inbox.TASK)).strip()

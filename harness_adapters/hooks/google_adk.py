@@ -1,6 +1,6 @@
 """Google ADK: the agent's name on every model call it makes.
 
-    runner = InMemoryRunner(agent, plugins=[AgentNames()])
+    runner = InMemoryRunner(agent, plugins=[AdkAgentNames()])
 
 The calls themselves are recorded where they leave the process, by LiteLLM's hook or the wrapped SDK.
 """
@@ -14,7 +14,7 @@ from google.adk.plugins.base_plugin import BasePlugin
 from tokenprof.harness_adapters.hooks.named_scopes import NamedScopes
 
 
-class AgentNames(BasePlugin):
+class AdkAgentNames(BasePlugin):
     """A plugin that names the agent around each model call; changes nothing else."""
 
     def __init__(self) -> None:

@@ -23,10 +23,10 @@ UNNAMED_AGENT = "langchain_create_agent"
 """What `create_agent` calls the integration; its nodes are called `model` and `tools` in every agent."""
 
 
-class AgentNames(BaseCallbackHandler):
+class LangChainAgentNames(BaseCallbackHandler):
     """A callback that names the agent around each chat model call; changes nothing else.
 
-    `install` adds it everywhere. For one run only: `config={"callbacks": [AgentNames()]}`.
+    `install` adds it everywhere. For one run only: `config={"callbacks": [LangChainAgentNames()]}`.
     """
 
     run_inline = True
@@ -79,10 +79,10 @@ def step_of(metadata: Mapping[str, Any]) -> str | None:
     return node if is_own else None
 
 
-_everywhere = AgentNames()
+_everywhere = LangChainAgentNames()
 _everywhere.users = 0
 # The class is named so that a run which brings its own AgentNames gets no second one.
-register_configure_hook(ContextVar("tokenprof_langchain", default=_everywhere), True, AgentNames)
+register_configure_hook(ContextVar("tokenprof_langchain", default=_everywhere), True, LangChainAgentNames)
 
 
 def install() -> Callable[[], None]:

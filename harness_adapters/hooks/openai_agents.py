@@ -18,7 +18,7 @@ from agents.tracing import AgentSpanData, TracingProcessor, get_trace_provider
 from tokenprof.harness_adapters.hooks.named_scopes import NamedScopes, once
 
 
-class AgentNames(TracingProcessor):
+class OpenAIAgentNames(TracingProcessor):
     """Names the agent from the start of its span to the end; changes nothing else."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class AgentNames(TracingProcessor):
         """There is nothing to send."""
 
 
-_everywhere = AgentNames()
+_everywhere = OpenAIAgentNames()
 _everywhere.users = 0
 _registered: list[Any] = []
 

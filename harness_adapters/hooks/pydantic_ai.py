@@ -1,6 +1,6 @@
 """Pydantic AI: the agent's name on every model call it makes.
 
-    agent = Agent("anthropic:claude-opus-4-8", name="triage", capabilities=[AgentNames()])
+    agent = Agent("anthropic:claude-opus-4-8", name="triage", capabilities=[PydanticAIAgentNames()])
 
 The calls themselves are recorded where they leave the process, by the wrapped SDK under the model.
 """
@@ -22,7 +22,7 @@ import tokenprof
 
 
 @dataclass
-class AgentNames(AbstractCapability[Any]):
+class PydanticAIAgentNames(AbstractCapability[Any]):
     """A capability that names the agent around each request; changes nothing else.
 
     `name` stands in where the agent has none of its own.

@@ -1,6 +1,6 @@
 """Strands Agents: the agent's name on every model call it makes.
 
-    agent = Agent(model=model, name="triage", hooks=[AgentNames()])
+    agent = Agent(model=model, name="triage", hooks=[StrandsAgentNames()])
 
 The calls themselves are recorded where they leave the process, by the wrapped SDK or LiteLLM under the model.
 """
@@ -14,7 +14,7 @@ from strands.hooks import AfterModelCallEvent, BeforeModelCallEvent, HookProvide
 from tokenprof.harness_adapters.hooks.named_scopes import NamedScopes
 
 
-class AgentNames(HookProvider):
+class StrandsAgentNames(HookProvider):
     """A hook that names the agent around each model call; changes nothing else."""
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ Wire = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class MessagesPrompt:
     """A request as blocks in cache order, with its breakpoints."""
 
     blocks: tuple[Block, ...]
@@ -77,7 +77,7 @@ class _Layout:
             self.breakpoints.append(Breakpoint(last, "1h" if marker.get("ttl") == "1h" else "5m"))
 
 
-def prompt_of(body: Wire, shaper: Shaper, skills: progressive.Skills | None = None) -> Prompt:
+def prompt_of(body: Wire, shaper: Shaper, skills: progressive.Skills | None = None) -> MessagesPrompt:
     """Return the blocks and breakpoints of a `POST /v1/messages` body.
 
     `skills` are those that stand in the context already, where the body is only a part of it.
@@ -93,7 +93,7 @@ def prompt_of(body: Wire, shaper: Shaper, skills: progressive.Skills | None = No
         _add_message(layout, message)
     if isinstance(body.get("cache_control"), Mapping):
         layout.mark(body["cache_control"])
-    return Prompt(tuple(layout.blocks), tuple(layout.breakpoints))
+    return MessagesPrompt(tuple(layout.blocks), tuple(layout.breakpoints))
 
 
 def output_of(content: object, shaper: Shaper) -> tuple[Block, ...]:

@@ -33,7 +33,7 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class LaidOutPrompt:
     """A request as blocks in cache order; the first `head` of them precede whatever the provider holds."""
 
     blocks: tuple[Block, ...]
@@ -43,7 +43,7 @@ class Prompt:
 
 
 @dataclass(slots=True)
-class Layout:
+class BlockLayout:
     """Collects blocks in cache order and notes where the cache breakpoints stand.
 
     `ttl` is the request's own time to live, which a breakpoint without one inherits. `calls` are the tool
@@ -71,9 +71,9 @@ class Layout:
             ttl_there: Literal["5m", "1h"] = "1h" if anthropic.get("ttl") == "1h" else "5m"
             self.breakpoints.append(Breakpoint(len(self.blocks) - 1, ttl_there))
 
-    def prompt(self, head: int) -> Prompt:
+    def prompt(self, head: int) -> LaidOutPrompt:
         """Return what was collected."""
-        return Prompt(tuple(self.blocks), head, tuple(self.breakpoints), self.calls)
+        return LaidOutPrompt(tuple(self.blocks), head, tuple(self.breakpoints), self.calls)
 
 
 def request_ttl(body: Wire) -> Ttl:
@@ -81,7 +81,7 @@ def request_ttl(body: Wire) -> Ttl:
     return "12h" if mapping(body.get("prompt_cache_options")).get("ttl") == "12h" else "30m"
 
 
-def add_tools(layout: Layout, tools: Iterable[Wire], *, section: Section = "tools") -> None:
+def add_tools(layout: BlockLayout, tools: Iterable[Wire], *, section: Section = "tools") -> None:
     """Add tool definitions: one block each, a namespace's own lines apart from its functions.
 
     A deferred definition costs nothing where it is declared. Once loaded it stands in the messages, and
@@ -142,7 +142,7 @@ def _function_of(tool: Wire) -> Wire:
     return tool
 
 
-def add_output_schema(layout: Layout, wanted: Wire) -> None:
+def add_output_schema(layout: BlockLayout, wanted: Wire) -> None:
     """Add the schema of a structured output, which stands before the instructions; nothing for plain text."""
     if wanted.get("type") != "json_schema":
         return
@@ -153,7 +153,7 @@ def add_output_schema(layout: Layout, wanted: Wire) -> None:
     )
 
 
-def add_instructions(layout: Layout, text: str, name: str) -> None:
+def add_instructions(layout: BlockLayout, text: str, name: str) -> None:
     """Add instructions to the head of the prompt."""
     kind, children = kind_of_instructions(text, "system")
     layout.add(
@@ -178,7 +178,7 @@ def kind_of_instructions(text: str, otherwise: BlockKind) -> tuple[BlockKind, li
     return otherwise, entries
 
 
-def add_message(layout: Layout, role: str, content: object, *, leading: bool) -> None:
+def add_message(layout: BlockLayout, role: str, content: object, *, leading: bool) -> None:
     """Add a message, one block per content part. `leading` instructions belong to the prompt's head."""
     section: Section = "system" if leading and role in ("system", "developer") else "messages"
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else sequence(content)
@@ -188,7 +188,7 @@ def add_message(layout: Layout, role: str, content: object, *, leading: bool) ->
         layout.mark(part)
 
 
-def _add_part(layout: Layout, part: Wire, shape: dict[str, Any]) -> None:
+def _add_part(layout: BlockLayout, part: Wire, shape: dict[str, Any]) -> None:
     type_, role = text_of(part.get("type")), shape["role"]
     if type_ in TEXT_PARTS:
         text = text_of(part.get("text"))
@@ -243,7 +243,7 @@ def _bare(part: Wire) -> Wire:
     return {key: value for key, value in part.items() if key not in MARKERS}
 
 
-def add_call(layout: Layout, tool: str, arguments: object, link: str, text: str, **shape: Any) -> None:
+def add_call(layout: BlockLayout, tool: str, arguments: object, link: str, text: str, **shape: Any) -> None:
     """Add a tool call, and remember it for the result that will answer it."""
     if link:
         layout.calls[link] = Called(tool, progressive.skill_of_call(tool, arguments))
@@ -253,7 +253,7 @@ def add_call(layout: Layout, tool: str, arguments: object, link: str, text: str,
     )
 
 
-def add_result(layout: Layout, link: str, output: object, otherwise: str) -> None:
+def add_result(layout: BlockLayout, link: str, output: object, otherwise: str) -> None:
     """Add what a tool has answered: under the tool's name, or as the skill that the call has loaded."""
     called = layout.calls.get(link)
     text = result_text(output)

@@ -11,8 +11,8 @@ from typing import Any
 
 from tokenprof.facts.types import Block, BlockKind
 from tokenprof.harness_adapters.wires.block_layout import (
-    Layout,
-    Prompt,
+    BlockLayout,
+    LaidOutPrompt,
     add_call,
     add_instructions,
     add_output_schema,
@@ -36,9 +36,9 @@ def field(value: Wire, name: str) -> Any:
     return value.get("".join(f"_{char.lower()}" if char.isupper() else char for char in name))
 
 
-def prompt_of_generation(body: Wire, shaper: Shaper) -> Prompt:
+def prompt_of_generation(body: Wire, shaper: Shaper) -> LaidOutPrompt:
     """Return the blocks of a `generateContent` body."""
-    layout = Layout(shaper)
+    layout = BlockLayout(shaper)
     cached = text_of(field(body, "cachedContent"))
     if cached:
         held = {"cached": cached}
@@ -74,13 +74,13 @@ def _as_tool(function: Wire) -> Wire:
     }
 
 
-def _add_content(layout: Layout, content: Wire) -> None:
+def _add_content(layout: BlockLayout, content: Wire) -> None:
     role = "assistant" if content.get("role") == "model" else "user"
     for index, part in enumerate(sequence(content.get("parts"))):
         _add_part(layout, part, role, opens=index == 0)
 
 
-def _add_part(layout: Layout, part: Wire, role: str, *, opens: bool) -> None:
+def _add_part(layout: BlockLayout, part: Wire, role: str, *, opens: bool) -> None:
     call, answer = mapping(field(part, "functionCall")), mapping(field(part, "functionResponse"))
     data = mapping(field(part, "inlineData")) or mapping(field(part, "fileData"))
     shape: dict[str, Any] = {"section": "messages", "role": role, "opens_message": opens}
@@ -112,7 +112,7 @@ def _add_part(layout: Layout, part: Wire, role: str, *, opens: bool) -> None:
 
 def parts_as_prompt(parts: Iterable[Wire], shaper: Shaper) -> tuple[Block, ...]:
     """Return an answer's parts as the blocks they are when they are sent back."""
-    layout = Layout(shaper)
+    layout = BlockLayout(shaper)
     _add_content(layout, {"role": "model", "parts": list(parts)})
     return tuple(layout.blocks)
 

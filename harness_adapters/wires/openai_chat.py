@@ -9,8 +9,8 @@ import orjson
 
 from tokenprof.facts.types import Block, TurnStatus
 from tokenprof.harness_adapters.wires.block_layout import (
-    Layout,
-    Prompt,
+    BlockLayout,
+    LaidOutPrompt,
     add_call,
     add_message,
     add_output_schema,
@@ -24,9 +24,9 @@ from tokenprof.record.block_facts import Shaper
 INSTRUCTION_ROLES = ("system", "developer")
 
 
-def prompt_of_chat(body: Wire, shaper: Shaper) -> Prompt:
+def prompt_of_chat(body: Wire, shaper: Shaper) -> LaidOutPrompt:
     """Return the blocks of a `POST /chat/completions` body."""
-    layout = Layout(shaper, ttl=request_ttl(body))
+    layout = BlockLayout(shaper, ttl=request_ttl(body))
     add_tools(layout, sequence(body.get("tools")))
     add_output_schema(layout, mapping(body.get("response_format")))
     leading = True
@@ -39,7 +39,7 @@ def prompt_of_chat(body: Wire, shaper: Shaper) -> Prompt:
     return layout.prompt(head)
 
 
-def _add(layout: Layout, message: Wire, role: str, *, leading: bool) -> None:
+def _add(layout: BlockLayout, message: Wire, role: str, *, leading: bool) -> None:
     if role == "tool":
         add_result(layout, text_of(message.get("tool_call_id")), message.get("content"), "tool_result")
         return
@@ -66,7 +66,7 @@ def _call_of(call: Wire) -> tuple[str, str]:
 
 def message_as_prompt(message: Wire, shaper: Shaper) -> tuple[Block, ...]:
     """Return an answer's message as the blocks it is when it is sent back."""
-    layout = Layout(shaper)
+    layout = BlockLayout(shaper)
     _add(layout, message, "assistant", leading=False)
     return tuple(layout.blocks)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from tokenprof.facts.types import Block, TurnStatus
 from tokenprof.harness_adapters.wires.block_layout import (
-    Layout,
-    Prompt,
+    BlockLayout,
+    LaidOutPrompt,
     add_call,
     add_instructions,
     add_message,
@@ -35,9 +35,9 @@ CALLS = {"function_call": "arguments", "custom_tool_call": "input", "local_shell
 RESULTS = frozenset({"function_call_output", "custom_tool_call_output", "local_shell_call_output"})
 
 
-def prompt_of_responses(body: Wire, shaper: Shaper) -> Prompt:
+def prompt_of_responses(body: Wire, shaper: Shaper) -> LaidOutPrompt:
     """Return the blocks of a `POST /responses` body: what it sends, not what the provider holds."""
-    layout = Layout(shaper, ttl=request_ttl(body))
+    layout = BlockLayout(shaper, ttl=request_ttl(body))
     given = body.get("input")
     items = [{"role": "user", "content": given}] if isinstance(given, str) else sequence(given)
     for item in items:
@@ -55,7 +55,7 @@ def prompt_of_responses(body: Wire, shaper: Shaper) -> Prompt:
     return layout.prompt(head)
 
 
-def add_item(layout: Layout, item: Wire, *, leading: bool = False) -> None:
+def add_item(layout: BlockLayout, item: Wire, *, leading: bool = False) -> None:
     """Add an item of a request's input, or of an answer as it is sent back."""
     type_ = text_of(item.get("type")) or "message"
     if type_ == "message":
@@ -97,7 +97,7 @@ def add_item(layout: Layout, item: Wire, *, leading: bool = False) -> None:
 
 def items_as_prompt(items: Iterable[Wire], shaper: Shaper) -> tuple[Block, ...]:
     """Return an answer's items as the blocks they are in the prompts that follow."""
-    layout = Layout(shaper)
+    layout = BlockLayout(shaper)
     for item in items:
         add_item(layout, item)
     return tuple(layout.blocks)
@@ -107,7 +107,7 @@ def output_of_responses(items: Iterable[Wire], shaper: Shaper) -> tuple[Block, .
     """Return the blocks of an answer's items, as blocks of kind `output`."""
     found: list[Block] = []
     for item in items:
-        layout = Layout(shaper)
+        layout = BlockLayout(shaper)
         add_item(layout, item)
         for block in layout.blocks:
             is_reasoning = block.kind == "thinking"

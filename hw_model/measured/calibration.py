@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from tokenprof.hw_model.constants import NAMES, Constants, constant_rows, fitted
 from tokenprof.hw_model.measured.measurements import Measurement
-from tokenprof.hw_model.plan import Array, Plan, stack
-from tokenprof.hw_model.serving import Load, stack_loads, time_per_output_token_s
+from tokenprof.hw_model.plan import Array, ServingPlan, stack
+from tokenprof.hw_model.serving import ClientLoad, stack_loads, time_per_output_token_s
 
 NOISE: Final = 0.10
 """Errors beyond this share count linearly, not squared: about the spread between versions of one engine."""
@@ -28,7 +28,7 @@ _STEP: Final = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Prior:
+class ConstantPrior:
     """Where a constant starts, and how far data may take it: the sd of its logarithm, 0 for a fixed one."""
 
     value: float
@@ -43,20 +43,20 @@ class Fit:
     log_sd: Mapping[str, float]
 
 
-def priors() -> dict[str, Prior]:
+def priors() -> dict[str, ConstantPrior]:
     """Return the priors that ship: from measured kernels and published studies."""
-    return {name: Prior(row["prior"], row["prior_sd"]) for name, row in constant_rows().items()}
+    return {name: ConstantPrior(row["prior"], row["prior_sd"]) for name, row in constant_rows().items()}
 
 
-def priors_from_fit() -> dict[str, Prior]:
+def priors_from_fit() -> dict[str, ConstantPrior]:
     """Return the shipped fit as priors, for calibrating it further on one's own server."""
     return {
-        name: Prior(row["value"], 0.0 if row["prior_sd"] == 0 else max(row["log_sd"], 0.05))
+        name: ConstantPrior(row["value"], 0.0 if row["prior_sd"] == 0 else max(row["log_sd"], 0.05))
         for name, row in constant_rows().items()
     }
 
 
-def stacked(measured: Sequence[Measurement]) -> tuple[Plan, Load, Array]:
+def stacked(measured: Sequence[Measurement]) -> tuple[ServingPlan, ClientLoad, Array]:
     """Return measurements as arrays: plans, loads and times per output token [s]."""
     return (
         stack([m.deployment.plan() for m in measured]),
@@ -73,7 +73,7 @@ def cell_weights(cells: Sequence[str]) -> Array:
 
 
 def fit(
-    measured: Sequence[Measurement], prior: Mapping[str, Prior], *, prior_weight: float = PRIOR_WEIGHT
+    measured: Sequence[Measurement], prior: Mapping[str, ConstantPrior], *, prior_weight: float = PRIOR_WEIGHT
 ) -> Fit:
     """Return the constants that explain the measurements best, given the priors."""
     plan, load, tpot_s = stacked(measured)
@@ -140,7 +140,7 @@ def held_out_predictions(
     measured: Sequence[Measurement],
     groups: Sequence[str],
     training: Sequence[bool],
-    prior: Mapping[str, Prior],
+    prior: Mapping[str, ConstantPrior],
     *,
     prior_weight: float = PRIOR_WEIGHT,
 ) -> Array:

@@ -17,7 +17,7 @@ from typing import Final
 from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_chip, find_model
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
 from tokenprof.hw_model.deployment import ENGINES, Deployment, rest_dtype_for
-from tokenprof.hw_model.serving import Load
+from tokenprof.hw_model.serving import ClientLoad
 
 Row = Mapping[str, str]
 
@@ -38,7 +38,7 @@ class Measurement:
 
     line: int
     deployment: Deployment
-    load: Load
+    load: ClientLoad
     system: str
     precision: str
     backend_version: str
@@ -122,7 +122,7 @@ def _measurement(line: int, row: Row) -> Measurement:
             kv_dtype=kv,
             engine=backend,
         ),
-        load=Load(clients, scale * isl, scale * osl, float(backend == "vllm" and own_run)),
+        load=ClientLoad(clients, scale * isl, scale * osl, float(backend == "vllm" and own_run)),
         system=row["system"],
         precision=row["precision"],
         backend_version=row.get("backend_version") or "",

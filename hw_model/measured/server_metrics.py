@@ -9,7 +9,7 @@ from typing import Final
 
 from tokenprof.hw_model.deployment import Deployment
 from tokenprof.hw_model.measured.measurements import Measurement, MeasurementError
-from tokenprof.hw_model.serving import Load
+from tokenprof.hw_model.serving import ClientLoad
 
 _SAMPLE: Final = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})?\s+([-+0-9.eE]+|NaN|[+-]?Inf)(?:\s+\d+)?$")
 
@@ -71,7 +71,9 @@ def measurement_from_metrics(text: str, deployment: Deployment) -> Measurement:
     return Measurement(
         line=1,
         deployment=deployment,
-        load=Load(values["running"], values["prompt_tokens"] / requests, values["output_tokens"] / requests),
+        load=ClientLoad(
+            values["running"], values["prompt_tokens"] / requests, values["output_tokens"] / requests
+        ),
         system=deployment.chip.name,
         precision=deployment.rest_dtype,
         backend_version="",

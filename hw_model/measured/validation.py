@@ -19,7 +19,7 @@ NOMINAL_COVERAGE: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
+class PredictedPoint:
     """One predicted time per output token with its interval at the nominal coverage [ms]."""
 
     measurement: Measurement
@@ -33,7 +33,7 @@ class Prediction:
         return self.measurement.tpot_s * 1e3
 
 
-def predictions(measured: Sequence[Measurement], constants: Constants | None = None) -> list[Prediction]:
+def predictions(measured: Sequence[Measurement], constants: Constants | None = None) -> list[PredictedPoint]:
     """Return predictions with intervals.
 
     The interval is the spread of held-out errors in the public set: those of cells left out for a model the
@@ -46,7 +46,7 @@ def predictions(measured: Sequence[Measurement], constants: Constants | None = N
     found = []
     for m, tpot_s in zip(measured, predict(measured, constants or fitted()).tolist(), strict=True):
         low, high = spread["seen_model" if m.deployment.shape.name in known else "unseen_model"]
-        found.append(Prediction(m, 1e3 * tpot_s * low, 1e3 * tpot_s, 1e3 * tpot_s * high))
+        found.append(PredictedPoint(m, 1e3 * tpot_s * low, 1e3 * tpot_s, 1e3 * tpot_s * high))
     return found
 
 
@@ -84,7 +84,7 @@ def validate(rows: Sequence[Row], constants: Constants | None = None) -> dict[st
     return summary(predictions(measured, constants), refused)
 
 
-def summary(predicted: Sequence[Prediction], refused: Sequence[Refused]) -> dict[str, Any]:
+def summary(predicted: Sequence[PredictedPoint], refused: Sequence[Refused]) -> dict[str, Any]:
     """Return the report of `validate` for predictions already made."""
     ratio = np.array([p.mid_ms / p.measured_ms for p in predicted])
     kinds = {

@@ -56,7 +56,7 @@ class Aggregator:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SubscriptionPlan:
     """A subscription: its price, and the API credit that it includes."""
 
     name: str
@@ -112,7 +112,7 @@ class ChainData:
     margins: Mapping[str, Figure]
     anchors: Mapping[str, Anchor]
     aggregators: Mapping[str, Aggregator]
-    plans: Mapping[str, Plan]
+    plans: Mapping[str, SubscriptionPlan]
     suppliers: Mapping[str, Supplier]
 
     def rental(self, chip: str, contract: str = "reserved") -> Figure:
@@ -123,7 +123,7 @@ class ChainData:
         """Return a share by name."""
         return _find(self.shares, name, "share")
 
-    def plan(self, name: str) -> Plan:
+    def plan(self, name: str) -> SubscriptionPlan:
         """Return a plan by name."""
         return _find(self.plans, name, "plan")
 
@@ -205,7 +205,7 @@ def _read(tables: Mapping[str, Any]) -> ChainData:
             for row in rows("aggregator")
         },
         plans={
-            row["name"]: Plan(
+            row["name"]: SubscriptionPlan(
                 row["name"],
                 Decimal(row["usd_per_month"]),
                 Decimal(row["credit_usd_per_month"]),

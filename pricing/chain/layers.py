@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal
 
-from tokenprof.pricing.chain.figures import Aggregator, Anchor, ChainData, Plan, Supplier
+from tokenprof.pricing.chain.figures import Aggregator, Anchor, ChainData, SubscriptionPlan, Supplier
 from tokenprof.pricing.chain.interval import ONE, Interval, add_up, gross_margin
 
 MILLION = Decimal(1_000_000)
@@ -127,7 +127,7 @@ class EndPrices:
 def end_prices(
     direct_usd: Decimal,
     aggregator: Aggregator,
-    plan: Plan | None = None,
+    plan: SubscriptionPlan | None = None,
     sessions_per_month: int | None = None,
     credits_usd: Decimal | None = None,
 ) -> EndPrices:
@@ -144,14 +144,14 @@ def end_prices(
     return EndPrices(direct_usd + fee, direct_usd, by_plan)
 
 
-def break_even_sessions(plan: Plan, session_usd: Decimal) -> int:
+def break_even_sessions(plan: SubscriptionPlan, session_usd: Decimal) -> int:
     """Return how many such sessions a month a plan must carry to be no dearer than paying for each."""
     if session_usd <= 0:
         raise ValueError(f"A session must cost something to break even, but it costs {session_usd} USD.")
     return int((plan.usd_per_month / session_usd).to_integral_value(rounding=ROUND_CEILING))
 
 
-def sessions_a_plan_pays_for(plan: Plan, session_cost_usd: Interval) -> Interval:
+def sessions_a_plan_pays_for(plan: SubscriptionPlan, session_cost_usd: Interval) -> Interval:
     """Return how many sessions the plan's price covers at what they cost to compute."""
     return Interval.exactly(plan.usd_per_month) / session_cost_usd
 
@@ -209,7 +209,7 @@ def route_of(
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class WaterfallStep:
     """One slice of a billed dollar: who gets it, how much (a range), and how that is known.
 
     `internal_usd` is a margin that would be paid on a market and stays inside one company here: shown, and
@@ -227,7 +227,7 @@ class Waterfall:
     """A billed amount pushed down the chain. The middles of the steps add up to it exactly."""
 
     billed_usd: Decimal
-    steps: tuple[Step, ...]
+    steps: tuple[WaterfallStep, ...]
 
     def shares(self) -> dict[str, Interval]:
         """Return each step as a share of the billed dollar."""
@@ -270,21 +270,23 @@ def waterfall(
     return Waterfall(
         billed_usd,
         (
-            Step("application or aggregator", kept, "the fee of the path"),
-            Step(
+            WaterfallStep("application or aggregator", kept, "the fee of the path"),
+            WaterfallStep(
                 "lab margin: everything else, and profit",
                 left,
                 "what the other parts leave of the lab's revenue",
             ),
-            Step("training", training, training_share.source if "L3a" in layers else "a host trains nothing"),
-            Step(
+            WaterfallStep(
+                "training", training, training_share.source if "L3a" in layers else "a host trains nothing"
+            ),
+            WaterfallStep(
                 "GPU-hour margin",
                 margin,
                 "internal to the supplier, so not paid" if "L1" in layers else "rental over the owner's cost",
                 rent_beyond_cost if "L1" in layers else None,
             ),
             *(
-                Step(name, usd, "the owner's cost of the hours: hardware model")
+                WaterfallStep(name, usd, "the owner's cost of the hours: hardware model")
                 for name, usd in parts.items()
             ),
         ),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenprof.attribute.classes import Piece, classify
-from tokenprof.attribute.solve import Row, Unknowns, clusters, condition, largest_remainder
+from tokenprof.attribute.solve import SegmentRow, Unknowns, clusters, condition, largest_remainder
 from tokenprof.pricing.usage import Usage
 
 
@@ -35,7 +35,12 @@ def test_largest_remainder_always_sums_and_never_goes_below_zero(weights: list[f
 
 
 def solve(
-    mean: list[float], variance: list[float], rows: list[Row], *, floor: float = 0.0, alike: float = 0.0
+    mean: list[float],
+    variance: list[float],
+    rows: list[SegmentRow],
+    *,
+    floor: float = 0.0,
+    alike: float = 0.0,
 ) -> tuple[list[float], list[float]]:
     """Condition sizes with independent errors, and one shared coefficient of variance `alike`."""
     unknowns = Unknowns(
@@ -52,25 +57,25 @@ def solve(
 def test_an_exact_total_is_met_and_the_difference_goes_to_the_less_certain() -> None:
     # Expected 100 ± 1 and 100 ± 3, together exactly 220: of the 20 left over a tenth goes to the first
     # (variances 1 : 9), nine tenths to the second.
-    mean, variance = solve([100, 100], [1, 9], [Row((0, 1), 220)])
+    mean, variance = solve([100, 100], [1, 9], [SegmentRow((0, 1), 220)])
     assert mean == pytest.approx([102, 118], abs=1e-6)
     assert variance == pytest.approx([0.9, 0.9], abs=1e-6)
 
 
 def test_errors_that_blocks_share_are_shared_alike() -> None:
     # With a shared error far larger than their own, both take half of the 20.
-    mean, _ = solve([100, 100], [1, 9], [Row((0, 1), 220)], alike=1e6)
+    mean, _ = solve([100, 100], [1, 9], [SegmentRow((0, 1), 220)], alike=1e6)
     assert mean == pytest.approx([110, 110], abs=0.01)
 
 
 def test_two_overlapping_totals_are_both_met() -> None:
-    mean, _ = solve([50, 20, 20], [100, 4, 4], [Row((0, 1), 80), Row((0, 2), 90)])
+    mean, _ = solve([50, 20, 20], [100, 4, 4], [SegmentRow((0, 1), 80), SegmentRow((0, 2), 90)])
     assert mean[0] + mean[1] == pytest.approx(80)
     assert mean[0] + mean[2] == pytest.approx(90)
 
 
 def test_nothing_falls_below_its_floor() -> None:
-    mean, _ = solve([100, 5], [1, 400], [Row((0, 1), 60)], floor=1.0)
+    mean, _ = solve([100, 5], [1, 400], [SegmentRow((0, 1), 60)], floor=1.0)
     assert mean[1] == 1.0
     assert sum(mean) == pytest.approx(60.0)
 

@@ -23,7 +23,7 @@ from tokenprof.gate.compare import Settings, compare
 from tokenprof.gate.formats import FORMATS, STICKY_TAG
 from tokenprof.gate.outcome import judge
 from tokenprof.gate.runs import samples_of_file
-from tokenprof.gate.sample import MEASURES, BlockGroup, Sample
+from tokenprof.gate.sample import MEASURES, BlockGroup, RunSample
 from tokenprof.testing import LoopbackProvider, Reply
 
 RATES = {"m": {"uncached_input": Decimal("0.000005"), "output": Decimal("0.000025")}}
@@ -133,9 +133,9 @@ def test_every_format_can_say_that_all_is_well(runs: tuple[Path, Path, Path]) ->
         assert "inbox" in told or json.loads(told)["runs"][0]["results"] == [], name
 
 
-def sample(turns: float = 10, result: float = 400, system: int = 2000, rates: object = RATES) -> Sample:
+def sample(turns: float = 10, result: float = 400, system: int = 2000, rates: object = RATES) -> RunSample:
     tokens = round(turns * (system + result))
-    return Sample(
+    return RunSample(
         {
             "turns": Decimal(round(turns)),
             "input_tokens": Decimal(tokens),
@@ -152,7 +152,7 @@ def sample(turns: float = 10, result: float = 400, system: int = 2000, rates: ob
     )
 
 
-def noisy(rng: random.Random, **change: float) -> Sample:
+def noisy(rng: random.Random, **change: float) -> RunSample:
     result = change.get("result", 400.0) * rng.lognormvariate(0, 0.1)
     return sample(rng.gauss(12, 2), result, int(change.get("system", 2000)))
 
@@ -219,8 +219,8 @@ def test_what_went_or_shrank_is_a_note_and_what_is_new_is_not() -> None:
 def test_every_measure_holds_at_its_budget_and_not_one_step_beyond(measure: str) -> None:
     limit, step = Decimal("0.5"), Decimal("0.000001")
     beyond = limit - step if measure in LEAST else limit + step
-    assert breaches(Sample({measure: limit}), {measure: limit}) == []
-    [breach] = breaches(Sample({measure: beyond}), {measure: limit})
+    assert breaches(RunSample({measure: limit}), {measure: limit}) == []
+    [breach] = breaches(RunSample({measure: beyond}), {measure: limit})
     assert (breach.measure, breach.actual) == (measure, beyond)
 
 

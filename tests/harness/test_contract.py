@@ -78,9 +78,9 @@ def test_every_hook_has_an_example_a_line_in_the_documents_and_says_how_it_is_us
         f"hooks import {name}" in text or f"harness_adapters.{hook} import" in text for text in examples
     )
     assert hook in (ROOT / "docs" / "harnesses.md").read_text()
-    assert names_of(MODULES[hook]) & {"install", "AgentNames"}
+    assert any(defined == "install" or defined.endswith("AgentNames") for defined in names_of(MODULES[hook]))
     told = ast.get_docstring(MODULES[hook]) or ""
-    assert f"hooks import {name}" in told or "AgentNames()" in told
+    assert f"hooks import {name}" in told or "AgentNames()]" in told
 
 
 @pytest.mark.parametrize("package", sorted(SDK_ADAPTERS))

@@ -14,7 +14,7 @@ from tokenprof.hw_model.economics import (
     sweep,
     unit_cost,
 )
-from tokenprof.hw_model.kv_tiers import Session, break_even_hold_s, gap_costs, tiers_of, ttl_cost
+from tokenprof.hw_model.kv_tiers import WaitingSession, break_even_hold_s, gap_costs, tiers_of, ttl_cost
 
 C = fitted()
 PLAN = parse_deployment("llama-3.1-70b@4xh100:weights=fp8").plan()
@@ -60,7 +60,9 @@ def test_the_worked_shadow_price_of_memory():
 
 
 def session(recompute_usd=0.03, price_per_gb_hour=0.04):
-    return Session(7.03e9, price_per_gb_hour / 3600 / 1e9, recompute_usd, recompute_s=5.0, accelerators=8)
+    return WaitingSession(
+        7.03e9, price_per_gb_hour / 3600 / 1e9, recompute_usd, recompute_s=5.0, accelerators=8
+    )
 
 
 def test_ttl_1_the_cheapest_place_moves_outward_as_the_gap_grows():

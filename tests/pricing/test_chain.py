@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenprof.pricing.book import default_book
-from tokenprof.pricing.chain.figures import ChainDataError, Plan, load_chain_data
+from tokenprof.pricing.chain.figures import ChainDataError, SubscriptionPlan, load_chain_data
 from tokenprof.pricing.chain.interval import Interval, add_up, gross_margin
 from tokenprof.pricing.chain.layers import (
     anchor_usd,
@@ -216,7 +216,7 @@ def test_a_users_chain_file_takes_the_place_of_the_shipped_one(tmp_path):
         'source = "x"\nchecked = 2026-11-23\n'
     )
     own = load_chain_data(path)
-    assert isinstance(own.plan("ours"), Plan)
+    assert isinstance(own.plan("ours"), SubscriptionPlan)
     with pytest.raises(ChainDataError, match="No plan is named 'claude-max'; known are ours"):
         own.plan("claude-max")
 

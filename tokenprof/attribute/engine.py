@@ -18,7 +18,7 @@ from tokenprof.attribute.listing import Listing
 from tokenprof.attribute.model import Attribution, Size
 from tokenprof.attribute.outputs import output_shares
 from tokenprof.attribute.paths import OutputHint, Path, find_end_tokens, lay_out, output_hints, pin, pin_count
-from tokenprof.attribute.shares import Row, TurnShares
+from tokenprof.attribute.shares import PieceRow, TurnShares
 from tokenprof.attribute.sizes import solve_sizes
 from tokenprof.attribute.solve import largest_remainder
 from tokenprof.attribute.thinking import drops_earlier_thinking, earlier_thinking
@@ -96,7 +96,7 @@ class _Rows:
 
     listing: Listing
     notes: list[str] = field(default_factory=list)
-    _rows: dict[int, tuple[tuple[str, str], Row, int]] = field(default_factory=dict)
+    _rows: dict[int, tuple[tuple[str, str], PieceRow, int]] = field(default_factory=dict)
 
     def shares_of(
         self, turn: Turn, prompt: Sequence[Block], tree: Tree, path: Path, sizes: Mapping[int, Size]
@@ -114,11 +114,11 @@ class _Rows:
         breakpoints = tuple((path.reach(b.after), b.ttl) for b in turn.breakpoints)
         return TurnShares(row, length, extra, turn.usage, output, breakpoints)
 
-    def _row_of(self, turn: Turn, tree: Tree, path: Path, sizes: Mapping[int, Size]) -> Row:
+    def _row_of(self, turn: Turn, tree: Tree, path: Path, sizes: Mapping[int, Size]) -> PieceRow:
         """Return the row whose first blocks are the turn's nodes; a node that holds nothing has no block."""
         listed_by = (turn.context, turn.model)
         shown_by, base_row, base_length = self._rows.get(
-            -1 if path.base is None else path.base, (listed_by, Row(), 0)
+            -1 if path.base is None else path.base, (listed_by, PieceRow(), 0)
         )
         kept = min(path.shared, base_length) if shown_by == listed_by else 0
         row = base_row.upto(kept)
@@ -135,8 +135,8 @@ class _Rows:
         return row
 
     def _fit_to_bill(
-        self, turn: Turn, usage: Usage, row: Row, tree: Tree, path: Path
-    ) -> tuple[Row, tuple[Piece, ...]]:
+        self, turn: Turn, usage: Usage, row: PieceRow, tree: Tree, path: Path
+    ) -> tuple[PieceRow, tuple[Piece, ...]]:
         """Return pieces that hold exactly the billed input: what is over or short is named, not spread."""
         extra: list[Piece] = []
         length = len(path.nodes)
@@ -144,7 +144,7 @@ class _Rows:
         surplus = content_tokens - (row.ends[length - 1] if length else 0)
         if surplus < 0:
             blocks = [tree.block(node) for node in path.nodes]
-            shrunk = Row()
+            shrunk = PieceRow()
             for piece in _shrunk(row.pieces[:length], blocks, content_tokens):
                 shrunk.add(piece)
             row = shrunk

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.attribute.priors import COEFFICIENTS, Prior, prior_for
+from tokenprof.attribute.priors import COEFFICIENTS, TokenizerPrior, prior_for
 from tokenprof.facts.types import Block
 
 Vector = npt.NDArray[np.float64]
@@ -84,7 +84,7 @@ class Observation:
 class Estimator:
     """The fitted model: coefficients, their covariance, and the scale of what it leaves unexplained."""
 
-    prior: Prior
+    prior: TokenizerPrior
     coefficients: Vector
     covariance: npt.NDArray[np.float64]
     noise_scale: float
@@ -98,7 +98,7 @@ class Estimator:
         return block_variance(self.prior, expected, block) * self.noise_scale
 
 
-def block_variance(prior: Prior, expected: float, block: Block) -> float:
+def block_variance(prior: TokenizerPrior, expected: float, block: Block) -> float:
     """Return the prior variance of one block's size about the model [tokens²]."""
     relative = prior.relative_sd if block.features.tokens else prior.relative_sd_uncounted
     return (relative * expected) ** 2 / (1 + expected / prior.averaging_tokens) + prior.absolute_sd**2

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from tokenprof.attribute.model import nameless
-from tokenprof.attribute.tree import Step, Tree
+from tokenprof.attribute.tree import PathStep, Tree
 from tokenprof.facts.shared_prefix import Trail
 from tokenprof.facts.types import Block, Turn, block_key
 
@@ -98,9 +98,9 @@ def lay_out(
     for at in range(kept, len(prompt)):
         places.append(None if at in absent else path.shared + len(steps))
         if at not in absent:
-            steps.append(Step(block_key(prompt[at]), prompt[at]))
+            steps.append(PathStep(block_key(prompt[at]), prompt[at]))
     if turn.hidden_prefix:
-        steps.append(Step(f"unseen after {index}", nameless("unattributed", UNSEEN_NAME), "unseen"))
+        steps.append(PathStep(f"unseen after {index}", nameless("unattributed", UNSEEN_NAME), "unseen"))
     if base is None:
         path.nodes, path.places = Trail(tree.walk(steps, index)), Trail(places)
     else:
@@ -123,12 +123,14 @@ def _mark(tree: Tree, turn: Turn, path: Path, base: Path | None) -> None:
     path.marks = base.marks.then(kept, [node for node in own if node not in known])
 
 
-def _lead(turn: Turn, blocks: Sequence[Block]) -> list[Step]:
+def _lead(turn: Turn, blocks: Sequence[Block]) -> list[PathStep]:
     if turn.hidden_prefix:
         hidden = nameless("unattributed", HIDDEN_NAME, section="tools")
-        return [Step(f"hidden from {turn.agent}", hidden, "hidden")]
+        return [PathStep(f"hidden from {turn.agent}", hidden, "hidden")]
     if any(block.section == "tools" and not block.deferred for block in blocks):
-        return [Step("preamble", nameless("provider_overhead", PREAMBLE_NAME, section="tools"), "overhead")]
+        return [
+            PathStep("preamble", nameless("provider_overhead", PREAMBLE_NAME, section="tools"), "overhead")
+        ]
     return []
 
 

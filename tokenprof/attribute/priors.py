@@ -33,7 +33,7 @@ COEFFICIENTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Prior:
+class TokenizerPrior:
     """Mean and standard deviation per coefficient, and how far a block strays from the model.
 
     `relative_sd` holds for short texts and falls with length beyond `averaging_tokens`;
@@ -53,8 +53,8 @@ class Prior:
 
 def _prior(
     name: str, mean: Mapping[str, float], sd: Mapping[str, float], preamble: tuple[float, float]
-) -> Prior:
-    return Prior(
+) -> TokenizerPrior:
+    return TokenizerPrior(
         name=name,
         mean={coefficient: mean.get(coefficient, 0.0) for coefficient in COEFFICIENTS},
         sd={coefficient: sd[coefficient] for coefficient in COEFFICIENTS},
@@ -127,7 +127,7 @@ _OLDER_CLAUDE = (
 )
 
 
-def prior_for(provider: str, model: str) -> Prior:
+def prior_for(provider: str, model: str) -> TokenizerPrior:
     """Return the prior for a model; an unknown one gets a wide one."""
     at = model.find("claude")
     if provider == "anthropic" or at >= 0:

@@ -16,7 +16,7 @@ from tokenprof.pricing.usage import Usage
 
 
 @dataclass(slots=True)
-class Row:
+class PieceRow:
     """Blocks in the order of a prompt, with the tokens up to and including each."""
 
     pieces: list[Piece] = field(default_factory=list)
@@ -27,9 +27,9 @@ class Row:
         self.pieces.append(piece)
         self.ends.append((self.ends[-1] if self.ends else 0) + piece.tokens)
 
-    def upto(self, length: int) -> Row:
+    def upto(self, length: int) -> PieceRow:
         """Return the row to extend behind its first `length` blocks: itself, where it ends there."""
-        return self if length == len(self.pieces) else Row(self.pieces[:length], self.ends[:length])
+        return self if length == len(self.pieces) else PieceRow(self.pieces[:length], self.ends[:length])
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class TurnShares(Sequence[Share]):
     Iterating costs the length of the prompt; holding it costs what the turn added.
     """
 
-    row: Row = field(default_factory=Row)
+    row: PieceRow = field(default_factory=PieceRow)
     length: int = 0
     extra: tuple[Piece, ...] = ()
     usage: Usage = field(default_factory=Usage)

@@ -19,7 +19,7 @@ from tokenprof.attribute.estimate import (
 from tokenprof.attribute.model import Size
 from tokenprof.attribute.paths import OutputHint
 from tokenprof.attribute.priors import COEFFICIENTS
-from tokenprof.attribute.solve import Row, Unknowns, Vector, clusters, condition, largest_remainder
+from tokenprof.attribute.solve import SegmentRow, Unknowns, Vector, clusters, condition, largest_remainder
 from tokenprof.attribute.tree import Segment, Tree
 
 BOUND_Z = 1.96
@@ -106,9 +106,9 @@ def solve_sizes(tree: Tree, provider: str, model: str, hints: Sequence[OutputHin
     return _rounded(tree, segments, exact, known.nodes)
 
 
-def _row(nodes: Sequence[int], total: float, variance: float, exact: Mapping[int, int]) -> Row:
+def _row(nodes: Sequence[int], total: float, variance: float, exact: Mapping[int, int]) -> SegmentRow:
     unknown = tuple(n for n in nodes if n not in exact)
-    return Row(unknown, total - sum(exact[n] for n in nodes if n in exact), variance)
+    return SegmentRow(unknown, total - sum(exact[n] for n in nodes if n in exact), variance)
 
 
 def _exact_nodes(tree: Tree, segments: Sequence[Segment]) -> dict[int, int]:
@@ -226,7 +226,11 @@ def _fill_what_is_unseen(
 
 
 def _solve_cluster(
-    tree: Tree, estimator: Estimator, rows: Sequence[Row], priors: Mapping[int, _Belief], known: _Knowledge
+    tree: Tree,
+    estimator: Estimator,
+    rows: Sequence[SegmentRow],
+    priors: Mapping[int, _Belief],
+    known: _Knowledge,
 ) -> None:
     members = sorted({n for row in rows for n in row.unknowns})
     place = {node: i for i, node in enumerate(members)}
@@ -240,7 +244,7 @@ def _solve_cluster(
         floor=np.array([float(_floor(tree, n)) for n in members]),
     )
     mean, variance = condition(
-        unknowns, [Row(tuple(place[n] for n in row.unknowns), row.total, row.variance) for row in rows]
+        unknowns, [SegmentRow(tuple(place[n] for n in row.unknowns), row.total, row.variance) for row in rows]
     )
     for node, m, v in zip(members, mean, variance, strict=True):
         known.learn(tree, node, _Belief(float(m), float(v)))

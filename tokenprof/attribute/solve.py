@@ -23,7 +23,7 @@ ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SegmentRow:
     """One linear observation: the unknowns it sums, their total, and its variance (0 where exact)."""
 
     unknowns: tuple[int, ...]
@@ -47,7 +47,7 @@ class Unknowns:
     floor: Vector
 
 
-def condition(unknowns: Unknowns, rows: Sequence[Row]) -> tuple[Vector, Vector]:
+def condition(unknowns: Unknowns, rows: Sequence[SegmentRow]) -> tuple[Vector, Vector]:
     """Return posterior means and variances of sizes under `rows`, none below its floor."""
     mean, own, features = unknowns.mean.copy(), unknowns.variance.copy(), unknowns.features.copy()
     design = np.zeros((len(rows), len(mean)))

@@ -21,7 +21,7 @@ shows (before the first block); content that it may not show (between the messag
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PathStep:
     """A block on its way into the tree: equal keys below equal parents are one node."""
 
     key: str
@@ -58,7 +58,7 @@ class Tree:
     nodes: list[Node] = field(default_factory=lambda: [Node(None, "", -1, 0, 0, "overhead", 0)])
     _children: dict[tuple[int, str], int] = field(default_factory=dict)
 
-    def walk(self, steps: Sequence[Step], turn: int, after: int = ROOT) -> list[int]:
+    def walk(self, steps: Sequence[PathStep], turn: int, after: int = ROOT) -> list[int]:
         """Return the nodes of steps that follow node `after`, made where they are new by `turn`."""
         path: list[int] = []
         at = after

@@ -18,7 +18,7 @@ from tokenprof.facts.types import Block, Run, Turn
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ContextStep:
     """What one call's prompt has over that of the call before: its blocks, and the billed growth."""
 
     turn: int
@@ -28,7 +28,7 @@ class Step:
     """Billed output of the call before, which the first of the blocks repeat; None where not counted."""
 
 
-def steps_of(run: Run, context: str) -> list[Step]:
+def steps_of(run: Run, context: str) -> list[ContextStep]:
     """Return the steps of a context: consecutive measured calls, growth > 0, at least one tool result."""
     prompts = run.prompts()
     steps = []
@@ -47,7 +47,7 @@ def steps_of(run: Run, context: str) -> list[Step]:
 
 def _step(
     index: int, turn: Turn, prompt: Sequence[Block], earlier: Turn, before: Sequence[Block]
-) -> Step | None:
+) -> ContextStep | None:
     if turn.usage is None or earlier.usage is None or earlier.model != turn.model:
         return None
     grown = turn.usage.input_tokens - earlier.usage.input_tokens
@@ -56,10 +56,10 @@ def _step(
     if grown <= 0 or not answered or len(prompt) <= len(before):
         return None
     output = None if earlier.output_incomplete else earlier.usage.all_output_tokens
-    return Step(index, added, grown, output)
+    return ContextStep(index, added, grown, output)
 
 
-def leave_one_out(run: Run, context: str) -> list[tuple[Step, float]]:
+def leave_one_out(run: Run, context: str) -> list[tuple[ContextStep, float]]:
     """Return, per step of a context, what an estimator fitted on all other steps predicts of its growth."""
     steps = steps_of(run, context)
     if not steps:
@@ -77,12 +77,12 @@ def leave_one_out(run: Run, context: str) -> list[tuple[Step, float]]:
     return predicted
 
 
-def _parts(step: Step) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
+def _parts(step: ContextStep) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
     written = tuple(block for block in step.blocks if block.role == "assistant")
     return written, tuple(block for block in step.blocks if block.role != "assistant")
 
 
-def _observations(step: Step, turn: Turn) -> list[Observation]:
+def _observations(step: ContextStep, turn: Turn) -> list[Observation]:
     written, rest = _parts(step)
     start = unfitted(turn.provider, turn.model)
 

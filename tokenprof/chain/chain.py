@@ -18,15 +18,15 @@ from tokenprof.costing.compute import Hardware, Work, sum_work
 from tokenprof.costing.ledger import Ledger
 from tokenprof.hw_model.catalogue.lookup import find_chip
 from tokenprof.hw_model.gpu_hour import Ownership
-from tokenprof.pricing.chain.figures import ChainData, ChipPrice, Figure, Plan, Supplier
+from tokenprof.pricing.chain.figures import ChainData, ChipPrice, Figure, SubscriptionPlan, Supplier
 from tokenprof.pricing.chain.interval import Interval, add_up, gross_margin
 from tokenprof.pricing.chain.layers import (
     EndPrices,
     Markup,
     Sale,
     Spread,
-    Step,
     Waterfall,
+    WaterfallStep,
     anchor_usd,
     break_even_sessions,
     decompose_spread,
@@ -73,7 +73,7 @@ class PlanFigures:
     racks: beyond that the plan is sold at a loss.
     """
 
-    plan: Plan
+    plan: SubscriptionPlan
     usd_per_session: Decimal
     break_even_sessions: int
     sessions_at_compute_cost: Interval
@@ -234,7 +234,7 @@ def rental_over_cost(hardware: Hardware, data: ChainData, contract: str) -> tupl
 
 def add_falls(paid_usd: Decimal, falls: Sequence[Waterfall]) -> Waterfall:
     """Return the waterfalls of several suppliers as one, step by step of the same name."""
-    steps: dict[str, Step] = {}
+    steps: dict[str, WaterfallStep] = {}
     for step in (step for fall in falls for step in fall.steps):
         known = steps.get(step.name)
         if known is None:
@@ -242,7 +242,7 @@ def add_falls(paid_usd: Decimal, falls: Sequence[Waterfall]) -> Waterfall:
             continue
         internal = [each for each in (known.internal_usd, step.internal_usd) if each is not None]
         sources = known.source if known.source == step.source else f"{known.source}; {step.source}"
-        steps[step.name] = Step(
+        steps[step.name] = WaterfallStep(
             step.name, known.usd + step.usd, sources, add_up(internal) if internal else None
         )
     return Waterfall(paid_usd, tuple(steps.values()))
@@ -299,7 +299,9 @@ def seller_of(serving: Supplier, data: ChainData, choices: Choices) -> Supplier 
     return data.suppliers.get(name, unknown)
 
 
-def plan_figures(plan: Plan, billed_usd: Decimal, compute: Interval, choices: Choices) -> PlanFigures:
+def plan_figures(
+    plan: SubscriptionPlan, billed_usd: Decimal, compute: Interval, choices: Choices
+) -> PlanFigures:
     """Return what a plan's price makes of a run: break-evens against list price and against compute."""
     share = plan.usd_per_month / choices.sessions_per_month
     return PlanFigures(

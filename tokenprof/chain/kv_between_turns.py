@@ -11,7 +11,7 @@ from tokenprof.costing.compute import turn_works
 from tokenprof.costing.ledger import Ledger
 from tokenprof.hw_model.deployment import Deployment, parse_deployment
 from tokenprof.hw_model.economics import Operation, unit_cost
-from tokenprof.hw_model.kv_tiers import Session, gap_costs, tiers_of, ttl_cost
+from tokenprof.hw_model.kv_tiers import WaitingSession, gap_costs, tiers_of, ttl_cost
 from tokenprof.pricing.chain.interval import Interval
 
 STAND_IN: Final = "kimi-k2.5@8xh200"
@@ -38,11 +38,13 @@ class Gap:
     billed_usd: Decimal | None
 
 
-def waiting_session(deployment: Deployment, context_tokens: float, utilisation: float = 0.5) -> Session:
+def waiting_session(
+    deployment: Deployment, context_tokens: float, utilisation: float = 0.5
+) -> WaitingSession:
     """Return a context that waits on a deployment: its KV, and what holding or computing it again costs."""
     cost = unit_cost(deployment, Operation(context_tokens, utilisation=utilisation))
     recompute_usd = context_tokens * (cost.fresh_input_usd_per_m - cost.cached_input_usd_per_m) / 1e6
-    return Session(
+    return WaitingSession(
         kv_bytes=deployment.shape.kv_bytes(context_tokens),
         hbm_usd_per_byte_s=cost.hold_usd_per_gb_hour / 1e9 / 3600.0,
         recompute_usd=recompute_usd,

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from tokenprof.costing.compute import Hardware, Model, turn_works
 from tokenprof.facts.types import Run
 from tokenprof.hw_model.catalogue.lookup import chips, find_chip
-from tokenprof.hw_model.cost import Scenario, TurnWork, scenario_for
+from tokenprof.hw_model.cost import ServingScenario, TurnWork, scenario_for
 from tokenprof.hw_model.deployment import DeploymentError
 from tokenprof.hw_model.gpu_hour import HOURS_PER_YEAR, Ownership, capital_recovery_factor
 from tokenprof.hw_model.rates import Rates
@@ -31,7 +31,7 @@ FEWEST_DRAWS: Final = 20
 """A percentile of fewer draws than these says nothing."""
 
 
-def owner_shares(scenario: Scenario) -> dict[str, Array]:
+def owner_shares(scenario: ServingScenario) -> dict[str, Array]:
     """Return what share of an accelerator-hour is chips (with maintenance), building and power, per draw."""
     owner, drawn = Ownership(), scenario.drawn
     if drawn:
@@ -52,7 +52,9 @@ def owner_shares(scenario: Scenario) -> dict[str, Array]:
     return {name: np.asarray(usd / whole) for name, usd in hourly.items()}
 
 
-def owner_cost(scenarios: Mapping[Model, Scenario], work: Mapping[Model, Array]) -> dict[str, Interval]:
+def owner_cost(
+    scenarios: Mapping[Model, ServingScenario], work: Mapping[Model, Array]
+) -> dict[str, Interval]:
     """Return what some work costs the owner of the racks, by part, USD: P10, P50, P90.
 
     The middles add up to the middle of the whole, as the report states it.
@@ -115,7 +117,7 @@ def on_chip(run: Run, hardware: Hardware, chip: str, utilisation: float | None =
     """
     wanted = find_chip(chip)
     works = _works(run)
-    scenarios: dict[Model, Scenario] = {}
+    scenarios: dict[Model, ServingScenario] = {}
     sampled = [scenario for scenario in hardware.scenarios.values() if scenario.sampled]
     rows = [_rows_on(scenario, list(chips()).index(wanted.name)) for scenario in sampled]
     worlds = min((len(on) for on in rows), default=FEWEST_DRAWS)
@@ -154,10 +156,10 @@ def generations(hardware: Hardware) -> list[str]:
     return [name for name in names if name in possible]
 
 
-def _rows_on(scenario: Scenario, chip_index: int) -> npt.NDArray[np.intp]:
+def _rows_on(scenario: ServingScenario, chip_index: int) -> npt.NDArray[np.intp]:
     return np.flatnonzero(scenario.drawn["chip"].astype(int) == chip_index)
 
 
-def _kept(scenario: Scenario, rows: npt.NDArray[np.intp]) -> Scenario:
+def _kept(scenario: ServingScenario, rows: npt.NDArray[np.intp]) -> ServingScenario:
     kept = Rates({basis: table[rows] for basis, table in scenario.rates.by_basis.items()})
     return replace(scenario, rates=kept, drawn={name: drawn[rows] for name, drawn in scenario.drawn.items()})

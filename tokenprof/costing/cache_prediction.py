@@ -26,7 +26,7 @@ _POSITION_KINDS = {"tool_call": "tool_use", "tool_result": "tool_result"}
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
+class CachePrediction:
     """How the rules divide a prompt, in tokens. `miss` says why no more was to be read, None if nothing was.
 
     `agrees` says whether that is what was billed.
@@ -40,7 +40,7 @@ class Prediction:
     agrees: bool
 
 
-def predict_cache(ledger: Ledger) -> list[Prediction | None]:
+def predict_cache(ledger: Ledger) -> list[CachePrediction | None]:
     """Return a prediction per turn; None for turns without usage, without known breakpoints, or refused.
 
     Calls are played in the order in which they started; what one writes can be read once its response
@@ -50,7 +50,7 @@ def predict_cache(ledger: Ledger) -> list[Prediction | None]:
     cache = AnthropicCache()
     visible: list[tuple[float, int, Lookup]] = []
     order = count()
-    found: list[Prediction | None] = [None] * len(turns)
+    found: list[CachePrediction | None] = [None] * len(turns)
     for index in sorted(range(len(turns)), key=lambda i: turns[i].started_at):
         turn, shares = turns[index], ledger.attribution.shares[index]
         if turn.provider != "anthropic" or turn.hidden_prefix or not isinstance(shares, TurnShares):
@@ -90,7 +90,7 @@ def _cache_block(block: Block | None, tokens: int) -> CacheBlock:
     return CacheBlock(block_key(block) or block.name, tokens, _POSITION_KINDS.get(block.kind, ""))
 
 
-def _prediction(turn: Turn, lookup: Lookup) -> Prediction:
+def _prediction(turn: Turn, lookup: Lookup) -> CachePrediction:
     split, usage = lookup.split, turn.usage
     rules = (split.read_tokens, split.write_5m_tokens, split.write_1h_tokens, split.uncached_tokens)
     billed: Sequence[int] = ()
@@ -101,4 +101,4 @@ def _prediction(turn: Turn, lookup: Lookup) -> Prediction:
             usage.cache_write_1h_tokens,
             usage.uncached_input_tokens,
         )
-    return Prediction(*rules, miss=lookup.miss, agrees=rules == tuple(billed))
+    return CachePrediction(*rules, miss=lookup.miss, agrees=rules == tuple(billed))

@@ -18,7 +18,14 @@ import numpy.typing as npt
 
 from tokenprof.costing.ledger import Ledger, LedgerEntry
 from tokenprof.facts.types import Run
-from tokenprof.hw_model.cost import BASES, Interval, Scenario, TurnWork, UnknownModelError, scenario_for
+from tokenprof.hw_model.cost import (
+    BASES,
+    Estimate,
+    ServingScenario,
+    TurnWork,
+    UnknownModelError,
+    scenario_for,
+)
 
 Vector = npt.NDArray[np.float64]
 Model = tuple[str, str]
@@ -58,20 +65,20 @@ class Hardware:
     `entries` holds, per turn, the cost of each entry, aligned with the ledger's; None where unknown.
     """
 
-    scenarios: Mapping[Model, Scenario]
+    scenarios: Mapping[Model, ServingScenario]
     turns: tuple[Work, ...]
     classes: Mapping[str, Work]
     blocks: Mapping[str, Work]
-    entries: tuple[tuple[Interval | None, ...], ...]
+    entries: tuple[tuple[Estimate | None, ...], ...]
     total: Work
 
-    def usd(self, work: Work, basis: str = FULL_COST) -> Interval | None:
+    def usd(self, work: Work, basis: str = FULL_COST) -> Estimate | None:
         """Return the cost of some work [USD]; None where a model is unknown or nothing was measured."""
         return self.many([work], basis)[0]
 
-    def many(self, works: Sequence[Work], basis: str = FULL_COST) -> list[Interval | None]:
+    def many(self, works: Sequence[Work], basis: str = FULL_COST) -> list[Estimate | None]:
         """Return the costs of many pieces of work, those on one model priced in one pass per model."""
-        found: list[Interval | None] = [None] * len(works)
+        found: list[Estimate | None] = [None] * len(works)
         waiting: dict[Model, list[int]] = defaultdict(list)
         for index, work in enumerate(works):
             if work.missing or not work.by_model:
@@ -86,11 +93,11 @@ class Hardware:
                 found[index] = interval
         return found
 
-    def _joint(self, work: Work, basis: str) -> Interval:
+    def _joint(self, work: Work, basis: str) -> Estimate:
         """Return the cost of work on several models, added draw by draw (the same seed, the same world)."""
         draws = [self.scenarios[model].draws_usd(f, basis) for model, f in work.by_model.items()]
         low, mid, high = np.percentile(np.sum(np.broadcast_arrays(*draws), axis=0), [10, 50, 90])
-        return Interval(float(low), float(mid), float(high))
+        return Estimate(float(low), float(mid), float(high))
 
 
 def cost_to_compute(ledger: Ledger, *, deployment: str | None = None, draws: int = 2000) -> Hardware:
@@ -105,7 +112,7 @@ def cost_to_compute(ledger: Ledger, *, deployment: str | None = None, draws: int
     turns: list[Work] = []
     classes: dict[str, Work] = defaultdict(Work)
     blocks: dict[str, Work] = defaultdict(Work)
-    entries: list[tuple[Interval | None, ...]] = []
+    entries: list[tuple[Estimate | None, ...]] = []
     for index, turn in enumerate(ledger.run.turns):
         model, work = (turn.provider, turn.model), works[index]
         turns.append(Work(missing=work is not None and model not in scenarios))
@@ -122,13 +129,13 @@ def cost_to_compute(ledger: Ledger, *, deployment: str | None = None, draws: int
             classes[entry.cls].add(model, features)
             blocks[entry.block].add(model, features)
             of_part = part_usd[index][part]
-            costs.append(Interval(of_part.low * fraction, of_part.mid * fraction, of_part.high * fraction))
+            costs.append(Estimate(of_part.low * fraction, of_part.mid * fraction, of_part.high * fraction))
         entries.append(tuple(costs))
     return Hardware(scenarios, tuple(turns), classes, blocks, tuple(entries), sum_work(turns))
 
 
 def _parts(
-    run: Run, works: Sequence[TurnWork | None], scenarios: Mapping[Model, Scenario]
+    run: Run, works: Sequence[TurnWork | None], scenarios: Mapping[Model, ServingScenario]
 ) -> dict[int, npt.NDArray[np.float64]]:
     """Return the features of each turn's parts, one row a part."""
     found = {}
@@ -140,8 +147,8 @@ def _parts(
 
 
 def _part_usd(
-    run: Run, parts: Mapping[int, npt.NDArray[np.float64]], scenarios: Mapping[Model, Scenario]
-) -> dict[int, list[Interval]]:
+    run: Run, parts: Mapping[int, npt.NDArray[np.float64]], scenarios: Mapping[Model, ServingScenario]
+) -> dict[int, list[Estimate]]:
     """Return the cost of each turn's parts."""
     by_model: dict[Model, list[int]] = defaultdict(list)
     for index in parts:
@@ -155,7 +162,7 @@ def _part_usd(
     return found
 
 
-def _fraction(scenario: Scenario, work: TurnWork, entry: LedgerEntry) -> tuple[int, float]:
+def _fraction(scenario: ServingScenario, work: TurnWork, entry: LedgerEntry) -> tuple[int, float]:
     """Return which part of a call an entry belongs to (an index of `PARTS`), and what fraction of it.
 
     By tokens; in prefill also by place, since attention to what stands before grows along the prompt.
@@ -202,7 +209,7 @@ def turn_works(run: Run) -> list[TurnWork | None]:
 
 def _scenarios(
     run: Run, works: Sequence[TurnWork | None], deployment: str | None, draws: int
-) -> dict[Model, Scenario]:
+) -> dict[Model, ServingScenario]:
     by_model: dict[Model, list[TurnWork]] = defaultdict(list)
     for turn, work in zip(run.turns, works, strict=True):
         if work is not None:

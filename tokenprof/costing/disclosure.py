@@ -14,7 +14,7 @@ from decimal import Decimal
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from tokenprof.costing.on_demand_loads import Load, loads_of
+from tokenprof.costing.on_demand_loads import OnDemandLoad, loads_of
 from tokenprof.pricing.book import Price
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class _Rates:
 
 
 @dataclass(slots=True)
-class _Context:
+class _ContextRates:
     """The priced turns of one message history, in order."""
 
     turns: list[int] = field(default_factory=list)
@@ -146,8 +146,8 @@ def disclose(ledger: Ledger) -> Disclosure | None:
     )
 
 
-def _contexts(ledger: Ledger) -> dict[str, _Context]:
-    contexts: dict[str, _Context] = defaultdict(_Context)
+def _contexts(ledger: Ledger) -> dict[str, _ContextRates]:
+    contexts: dict[str, _ContextRates] = defaultdict(_ContextRates)
     for index, turn in enumerate(ledger.run.turns):
         price = ledger.prices[index]
         if turn.usage is None or ledger.billed_usd[index] is None or not isinstance(price, Price):
@@ -169,7 +169,7 @@ def _contexts(ledger: Ledger) -> dict[str, _Context]:
     return dict(contexts)
 
 
-def _recorded(ledger: Ledger, contexts: Mapping[str, _Context]) -> Variant:
+def _recorded(ledger: Ledger, contexts: Mapping[str, _ContextRates]) -> Variant:
     turns = [index for context in contexts.values() for index in context.turns]
     usages = [usage for index in turns if (usage := ledger.run.turns[index].usage) is not None]
     return Variant(
@@ -180,11 +180,11 @@ def _recorded(ledger: Ledger, contexts: Mapping[str, _Context]) -> Variant:
     )
 
 
-def _tokens(ledger: Ledger, load: Load) -> int:
+def _tokens(ledger: Ledger, load: OnDemandLoad) -> int:
     return ledger.attribution.blocks[load.block].size.tokens
 
 
-def _up_front(ledger: Ledger, context: _Context, loads: Sequence[Load], tally: _Tally) -> None:
+def _up_front(ledger: Ledger, context: _ContextRates, loads: Sequence[OnDemandLoad], tally: _Tally) -> None:
     """Take the loading out of a context's turns, and put what was loaded into the first prompt."""
     remaining = _without_loading(ledger, context, loads, tally)
     for load in loads:
@@ -197,7 +197,9 @@ def _up_front(ledger: Ledger, context: _Context, loads: Sequence[Load], tally: _
                 tally.usd -= tokens * (rates.first - rates.again)
 
 
-def _without_loads(ledger: Ledger, context: _Context, loads: Sequence[Load], tally: _Tally) -> None:
+def _without_loads(
+    ledger: Ledger, context: _ContextRates, loads: Sequence[OnDemandLoad], tally: _Tally
+) -> None:
     """Take out of a context's turns what was loaded, and the loading of it."""
     remaining = _without_loading(ledger, context, loads, tally)
     bodies = {load.block for load in loads}
@@ -207,7 +209,9 @@ def _without_loads(ledger: Ledger, context: _Context, loads: Sequence[Load], tal
                 tally.take(entry)
 
 
-def _without_loading(ledger: Ledger, context: _Context, loads: Sequence[Load], tally: _Tally) -> list[int]:
+def _without_loading(
+    ledger: Ledger, context: _ContextRates, loads: Sequence[OnDemandLoad], tally: _Tally
+) -> list[int]:
     """Take out the turns and the blocks that only served loading; returns the turns that are left."""
     dropped = {load.asked_in for load in loads if load.is_extra_turn} & set(context.turns)
     exchange = frozenset(block for load in loads for block in load.exchange)
@@ -239,7 +243,7 @@ def _new_in(ledger: Ledger, index: int) -> dict[str, int]:
 
 
 def _everything(
-    contexts: Mapping[str, _Context], up_front: _Tally, bodies: Mapping[str, int], unloaded: int
+    contexts: Mapping[str, _ContextRates], up_front: _Tally, bodies: Mapping[str, int], unloaded: int
 ) -> _Tally | None:
     """Add the skills that were never loaded, at the mean size of those that were, to the main context."""
     if not bodies:
@@ -252,7 +256,9 @@ def _everything(
     return tally
 
 
-def _on_demand(ledger: Ledger, name: str, context: _Context, loads: Sequence[Load], tally: _Tally) -> None:
+def _on_demand(
+    ledger: Ledger, name: str, context: _ContextRates, loads: Sequence[OnDemandLoad], tally: _Tally
+) -> None:
     """Take every schema out until its tool is called, with one more turn before to ask for it."""
     first_call: dict[str, int] = {}
     for index in context.turns:

@@ -16,7 +16,7 @@ _LOADING_TOOL = re.compile(r"skill|tool_?search", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class OnDemandLoad:
     """One skill body or tool schema that was loaded during a run.
 
     `block` is its id, `turn` the first turn that carried it, `asked_in` the turn whose output asked for it
@@ -34,7 +34,7 @@ class Load:
     exchange: frozenset[str]
 
 
-def loads_of(ledger: Ledger) -> list[Load]:
+def loads_of(ledger: Ledger) -> list[OnDemandLoad]:
     """Return the loads of a run, in the order in which they came."""
     blocks = ledger.attribution.blocks
     with_link: dict[tuple[str, str], list[Placed]] = defaultdict(list)
@@ -54,7 +54,7 @@ def loads_of(ledger: Ledger) -> list[Load]:
         )
         loading = [name for name, call in calls if call == link or _LOADING_TOOL.search(name)]
         found.append(
-            Load(
+            OnDemandLoad(
                 kind="skill" if placed.block.kind == "skill" else "tool",
                 name=placed.block.name,
                 block=placed.id,

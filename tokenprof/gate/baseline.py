@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenprof.facts.errors import InputError
-from tokenprof.gate.sample import BlockGroup, Sample
+from tokenprof.gate.sample import BlockGroup, RunSample
 
 SCHEMA = "tokenprof.baseline/1"
 
@@ -22,26 +22,26 @@ KEPT_MEASURES = ("turns", "input_tokens", "output_tokens", "usd", "cache_misses"
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
+class BaselineScenario:
     """The samples of one test or run, and the rates (model → class → USD per token) of that time."""
 
-    samples: tuple[Sample, ...]
+    samples: tuple[RunSample, ...]
     rates: Mapping[str, Mapping[str, Decimal]]
 
 
-Baseline = Mapping[str, Scenario]
+Baseline = Mapping[str, BaselineScenario]
 
 
-def scenario_of(samples: Sequence[Sample]) -> Scenario:
+def scenario_of(samples: Sequence[RunSample]) -> BaselineScenario:
     """Return samples as a scenario, priced by the rates of the first that knows them."""
     rates: dict[str, dict[str, Decimal]] = {}
     for sample in samples:
         for model, own in sample.rates.items():
             rates.setdefault(model, {}).update(own)
-    return Scenario(tuple(samples), rates)
+    return BaselineScenario(tuple(samples), rates)
 
 
-def read_baseline(path: Path) -> dict[str, Scenario]:
+def read_baseline(path: Path) -> dict[str, BaselineScenario]:
     """Return the scenarios of a file; none where there is no file. Raises InputError for another file."""
     if not path.exists():
         return {}
@@ -115,15 +115,15 @@ def _block_json(group: BlockGroup) -> dict[str, Any]:
     }
 
 
-def _scenario(data: Mapping[str, Any]) -> Scenario:
+def _scenario(data: Mapping[str, Any]) -> BaselineScenario:
     rates = {model: {cls: Decimal(rate) for cls, rate in own.items()} for model, own in data["rates"].items()}
-    return Scenario(tuple(_sample(one) for one in data["samples"]), rates)
+    return BaselineScenario(tuple(_sample(one) for one in data["samples"]), rates)
 
 
-def _sample(data: Mapping[str, Any]) -> Sample:
+def _sample(data: Mapping[str, Any]) -> RunSample:
     measures = {k: None if v is None else Decimal(v) for k, v in data["measures"].items()}
     usage = {model: {cls: int(count) for cls, count in own.items()} for model, own in data["usage"].items()}
-    return Sample(measures, usage, {}, {key: _block(own) for key, own in data["blocks"].items()})
+    return RunSample(measures, usage, {}, {key: _block(own) for key, own in data["blocks"].items()})
 
 
 def _block(data: Mapping[str, Any]) -> BlockGroup:

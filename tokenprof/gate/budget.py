@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from tokenprof.facts.errors import InputError
-from tokenprof.gate.sample import MEASURES, Sample
+from tokenprof.gate.sample import MEASURES, RunSample
 
 LEAST = frozenset({"cache_read_share"})
 """Measures whose budget is the least they may be; all others are the most."""
@@ -50,7 +50,7 @@ def parse_budget(items: Mapping[str, object]) -> dict[str, Decimal]:
     return limits
 
 
-def breaches(sample: Sample, budget: Mapping[str, Decimal]) -> list[Breach]:
+def breaches(sample: RunSample, budget: Mapping[str, Decimal]) -> list[Breach]:
     """Return the measures of a run that are outside their budgets; at the limit is inside."""
     found = []
     for name, limit in budget.items():

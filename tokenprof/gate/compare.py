@@ -14,10 +14,10 @@ from decimal import Decimal
 from statistics import fmean, median
 from typing import Final, Literal
 
-from tokenprof.gate.baseline import Scenario
+from tokenprof.gate.baseline import BaselineScenario
 from tokenprof.gate.bootstrap import LEAST_RUNS, Difference, difference, outlier
 from tokenprof.gate.budget import number
-from tokenprof.gate.sample import FIXED_KINDS, BlockGroup, Sample
+from tokenprof.gate.sample import FIXED_KINDS, BlockGroup, RunSample
 
 Status = Literal["regression", "ok", "insufficient data"]
 
@@ -92,7 +92,9 @@ class Verdict:
     runs: tuple[int, int] = (0, 0)
 
 
-def compare(scenario: Scenario, now: Sequence[Sample], settings: Settings | None = None) -> Verdict:
+def compare(
+    scenario: BaselineScenario, now: Sequence[RunSample], settings: Settings | None = None
+) -> Verdict:
     """Return the verdict on new runs of a scenario."""
     rules = settings or Settings()
     before = scenario.samples
@@ -132,7 +134,7 @@ def _gravity(change: Change) -> tuple[int, float]:
     return order[change.kind], change.p if change.p is not None else -change.change
 
 
-def _content(before: Sequence[Sample], now: Sequence[Sample], rules: Settings) -> Iterator[Change]:
+def _content(before: Sequence[RunSample], now: Sequence[RunSample], rules: Settings) -> Iterator[Change]:
     """Yield texts of the developer's that grew, and new ones: no chance is involved."""
     for key, group in _union(now).items():
         if group.kind not in FIXED_KINDS:
@@ -147,14 +149,14 @@ def _content(before: Sequence[Sample], now: Sequence[Sample], rules: Settings) -
             yield Change(key, "content", then, later, None)
 
 
-def _union(samples: Sequence[Sample]) -> dict[str, BlockGroup]:
+def _union(samples: Sequence[RunSample]) -> dict[str, BlockGroup]:
     groups: dict[str, BlockGroup] = {}
     for sample in samples:
         groups |= sample.blocks
     return groups
 
 
-def _size(samples: Sequence[Sample], key: str) -> float | None:
+def _size(samples: Sequence[RunSample], key: str) -> float | None:
     """Return the usual local size of a group's text, all its blocks together for fixed kinds."""
     sizes = [sample.blocks[key].local_tokens for sample in samples if key in sample.blocks]
     return float(median(sizes)) if sizes else None
@@ -163,7 +165,7 @@ def _size(samples: Sequence[Sample], key: str) -> float | None:
 _Test = tuple[str, Literal["measure", "size"], float, float, Difference | None]
 
 
-def _tests(scenario: Scenario, now: Sequence[Sample], rules: Settings) -> Iterator[_Test]:
+def _tests(scenario: BaselineScenario, now: Sequence[RunSample], rules: Settings) -> Iterator[_Test]:
     """Yield every figure that is judged with its means and, among enough runs, how far it moved."""
     before = scenario.samples
     for measure in rules.measures:
@@ -189,10 +191,10 @@ def _tests(scenario: Scenario, now: Sequence[Sample], rules: Settings) -> Iterat
                 yield key, "size", then, later, result
 
 
-def _reader(measure: str, scenario: Scenario) -> Callable[[Sample], float | None]:
+def _reader(measure: str, scenario: BaselineScenario) -> Callable[[RunSample], float | None]:
     """Return what reads a measure of a sample; dollars are at the baseline's prices on both sides."""
 
-    def read(sample: Sample) -> float | None:
+    def read(sample: RunSample) -> float | None:
         value = sample.usd_at(scenario.rates) if measure == "usd" else sample.measures.get(measure)
         return None if value is None else float(value)
 
@@ -206,7 +208,7 @@ def _judge(sides: Sequence[Sequence[tuple[float, float]]]) -> Difference | None:
     return difference(before, now)
 
 
-def _prices(scenario: Scenario, now: Sequence[Sample]) -> Iterator[Change]:
+def _prices(scenario: BaselineScenario, now: Sequence[RunSample]) -> Iterator[Change]:
     """Yield what today's prices add to the new runs over the baseline's prices, if they do."""
     pairs = [(s.usd_at(scenario.rates), s.usd_at(s.rates)) for s in now]
     known = [(float(old), float(new)) for old, new in pairs if old is not None and new is not None]
@@ -217,7 +219,9 @@ def _prices(scenario: Scenario, now: Sequence[Sample]) -> Iterator[Change]:
         yield Change("list prices", "price", old, new, None)
 
 
-def _causes(before: Sequence[Sample], now: Sequence[Sample], found: Sequence[Change]) -> Iterator[Cause]:
+def _causes(
+    before: Sequence[RunSample], now: Sequence[RunSample], found: Sequence[Change]
+) -> Iterator[Cause]:
     """Yield the block groups that cost more per run: those whose size grew, then the others by tokens."""
     named = [change.subject for change in found if change.kind in ("content", "size")]
     keys = sorted(
@@ -238,7 +242,7 @@ def _causes(before: Sequence[Sample], now: Sequence[Sample], found: Sequence[Cha
 
 
 def _growth_not_billed(
-    before: Sequence[Sample], now: Sequence[Sample], key: str
+    before: Sequence[RunSample], now: Sequence[RunSample], key: str
 ) -> tuple[float, float | None] | None:
     """Return what a longer text would have been billed more, where the bills of the new runs do not show it.
 
@@ -257,8 +261,8 @@ def _growth_not_billed(
 
 
 def _cause_text(
-    before: Sequence[Sample],
-    now: Sequence[Sample],
+    before: Sequence[RunSample],
+    now: Sequence[RunSample],
     key: str,
     tokens: float,
     usd: float | None,
@@ -282,24 +286,24 @@ def _cause_text(
     return f"{key} {' and '.join(parts) or 'was carried longer'}: {cost}"
 
 
-def _mean(samples: Sequence[Sample], key: str, of: Callable[[BlockGroup], float]) -> float:
+def _mean(samples: Sequence[RunSample], key: str, of: Callable[[BlockGroup], float]) -> float:
     return fmean([of(s.blocks[key]) if key in s.blocks else 0.0 for s in samples]) if samples else 0.0
 
 
-def _mean_size(samples: Sequence[Sample], key: str) -> float:
+def _mean_size(samples: Sequence[RunSample], key: str) -> float:
     groups = [sample.blocks[key] for sample in samples if key in sample.blocks]
     count = sum(group.count for group in groups)
     return sum(group.local_tokens for group in groups) / count if count else 0.0
 
 
 def _growth(
-    before: Sequence[Sample], now: Sequence[Sample], key: str, of: Callable[[BlockGroup], float | None]
+    before: Sequence[RunSample], now: Sequence[RunSample], key: str, of: Callable[[BlockGroup], float | None]
 ) -> float:
     return _mean(now, key, lambda g: of(g) or 0.0) - _mean(before, key, lambda g: of(g) or 0.0)
 
 
 def _notes(
-    before: Sequence[Sample], now: Sequence[Sample], prices: Sequence[Change], rules: Settings
+    before: Sequence[RunSample], now: Sequence[RunSample], prices: Sequence[Change], rules: Settings
 ) -> Iterator[str]:
     """Yield what is worth saying and no regression: prices, what shrank, what went."""
     for change in prices:
@@ -324,7 +328,7 @@ def usd_text(value: Decimal | None) -> str:
     return "unpriced" if value is None else number("usd", value)
 
 
-def means(samples: Sequence[Sample], measures: Sequence[str]) -> Mapping[str, float | None]:
+def means(samples: Sequence[RunSample], measures: Sequence[str]) -> Mapping[str, float | None]:
     """Return the mean of each measure over samples; None where one does not know it."""
     found: dict[str, float | None] = {}
     for measure in measures:

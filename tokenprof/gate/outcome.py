@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tokenprof.gate.baseline import Scenario
+from tokenprof.gate.baseline import BaselineScenario
 from tokenprof.gate.budget import Breach, breaches, number
 from tokenprof.gate.compare import Settings, Verdict, compare, means
-from tokenprof.gate.sample import Sample
+from tokenprof.gate.sample import RunSample
 
 SHOWN_MEASURES = ("usd", "input_tokens", "output_tokens", "turns", "cache_misses", "cache_read_share")
 DEAREST_SHOWN = 3
@@ -20,10 +20,10 @@ class Outcome:
     """A scenario's runs against its limits; `verdict` is None where it has no baseline to hold it against."""
 
     name: str
-    samples: tuple[Sample, ...]
+    samples: tuple[RunSample, ...]
     breaches: tuple[Breach, ...] = ()
     verdict: Verdict | None = None
-    before: Scenario | None = None
+    before: BaselineScenario | None = None
     wants_baseline: bool = True
 
     @property
@@ -59,10 +59,10 @@ class Outcome:
 
 def judge(
     name: str,
-    samples: Sequence[Sample],
+    samples: Sequence[RunSample],
     *,
     budget: Mapping[str, Decimal] | None = None,
-    baseline: Scenario | None = None,
+    baseline: BaselineScenario | None = None,
     settings: Settings | None = None,
     wants_baseline: bool = True,
 ) -> Outcome:
@@ -112,7 +112,7 @@ def explain(outcome: Outcome) -> Iterator[str]:
         yield "  There is no baseline for it yet: write one with --tokenprof-update."
 
 
-def _dearest(sample: Sample) -> Iterator[str]:
+def _dearest(sample: RunSample) -> Iterator[str]:
     """Yield a line with the blocks that were billed the most over their lives."""
     groups = sorted(sample.blocks.values(), key=lambda g: (g.billed_usd or 0, g.billed_tokens), reverse=True)
     shown = [

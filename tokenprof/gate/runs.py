@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tokenprof.gate.sample import Sample
+from tokenprof.gate.sample import RunSample
 
 
-def samples_of_file(path: Path, *, hardware: bool = False) -> Sample:
+def samples_of_file(path: Path, *, hardware: bool = False) -> RunSample:
     """Return the sample of a recording or transcript; `hardware` also costs its compute (slower).
 
     Raises InputError for a file that cannot be read, or that holds no turn.

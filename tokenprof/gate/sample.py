@@ -58,7 +58,7 @@ class BlockGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class RunSample:
     """One run as the gate compares it. A measure is None where it is not known, never 0."""
 
     measures: Mapping[str, Decimal | None]
@@ -78,7 +78,7 @@ class Sample:
         return total
 
 
-def sample_of(ledger: Ledger, hardware: Hardware | None = None) -> Sample:
+def sample_of(ledger: Ledger, hardware: Hardware | None = None) -> RunSample:
     """Return the sample of a priced run; without `hardware` its hardware cost is not known."""
     turns = ledger.run.turns
     usages = [turn.usage for turn in turns if turn.usage is not None]
@@ -98,7 +98,7 @@ def sample_of(ledger: Ledger, hardware: Hardware | None = None) -> Sample:
         "cache_read_share": Decimal(read) / Decimal(prompt) if prompt and not unmeasured else None,
         "hardware_usd": None if estimate is None else Decimal(repr(estimate.mid)),
     }
-    return Sample(measures, _usage(ledger), _rates(ledger), _groups(ledger))
+    return RunSample(measures, _usage(ledger), _rates(ledger), _groups(ledger))
 
 
 def _carry_usd(ledger: Ledger) -> Decimal | None:

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from tokenprof.facts.errors import InputError
-from tokenprof.gate.baseline import Scenario, read_baseline, scenario_of, write_baseline
+from tokenprof.gate.baseline import BaselineScenario, read_baseline, scenario_of, write_baseline
 from tokenprof.gate.budget import number, parse_budget
 from tokenprof.gate.outcome import Outcome, explain, judge
 from tokenprof.gate.runs import samples_of_file
-from tokenprof.gate.sample import Sample
+from tokenprof.gate.sample import RunSample
 from tokenprof.gate.settings import settings_from
 
 BASELINE_ARGUMENTS = frozenset({"tolerance", "measures", "repeat", "prices"})
@@ -93,11 +93,11 @@ class TestRecording:
                 results.append(agent())
         return results
 
-    def sample(self) -> Sample:
+    def sample(self) -> RunSample:
         """Return the newest run's measures and blocks. Raises InputError where no call was recorded."""
         return self.samples()[-1]
 
-    def samples(self) -> list[Sample]:
+    def samples(self) -> list[RunSample]:
         """Return every run that made a call."""
         with_hardware = "hardware_usd" in self._marks.get("token_budget", {})
         found = []
@@ -135,10 +135,10 @@ class TestRecording:
             return None
         return "\n".join(explain(outcome))
 
-    def _outcome(self, samples: Sequence[Sample]) -> Outcome:
+    def _outcome(self, samples: Sequence[RunSample]) -> Outcome:
         budget = parse_budget(self._marks.get("token_budget", {}))
         rules = self._marks.get("token_baseline")
-        known: Scenario | None = None
+        known: BaselineScenario | None = None
         settings = None
         if rules is not None:
             settings = settings_from(
@@ -190,7 +190,7 @@ def baseline_path(options: Mapping[str, Any]) -> Path:
     return Path(options["root"]) / (options["tokenprof_baseline"] or DEFAULT_BASELINE)
 
 
-def encode(samples: Sequence[Sample]) -> str:
+def encode(samples: Sequence[RunSample]) -> str:
     """Return samples as text that survives the way from a worker: a baseline of one scenario."""
     import tempfile
 
@@ -200,7 +200,7 @@ def encode(samples: Sequence[Sample]) -> str:
         return base64.b64encode(path.read_bytes()).decode()
 
 
-def decode(text: str) -> Scenario:
+def decode(text: str) -> BaselineScenario:
     """Return what `encode` made."""
     import tempfile
 

@@ -18,7 +18,7 @@ from tokenprof.record import names
 
 if TYPE_CHECKING:
     from tokenprof.costing.ledger import Ledger
-    from tokenprof.hw_model.cost import Interval
+    from tokenprof.hw_model.cost import Estimate
 
 TOKEN_TYPE = "gen_ai.token.type"
 CLASS = "tokenprof.class"
@@ -114,7 +114,7 @@ class TurnMetrics:
                 self._billed.add(float(entry.billed_usd), {**attributes, CLASS: entry.cls})
         return billed
 
-    def _estimate(self, billed: Decimal | None, compute: Interval, attributes: dict[str, Any]) -> None:
+    def _estimate(self, billed: Decimal | None, compute: Estimate, attributes: dict[str, Any]) -> None:
         for bound in ("low", "mid", "high"):
             usd = getattr(compute, bound)
             self._compute.add(usd, {**attributes, BOUND: bound})

@@ -42,7 +42,7 @@ class RecordingProxy:
         port: int = 0,
         notice: Callable[[str], None] | None = None,
     ):
-        self._server = _Server(("127.0.0.1", port), _Connection)
+        self._server = _ProxyServer(("127.0.0.1", port), _Connection)
         self._server.routes = dict(sorted(routes.items(), key=lambda route: -len(route[0])))
         self._server.observer = observer
         self._server.notice = notice or _to_standard_error
@@ -70,7 +70,7 @@ class RecordingProxy:
         self._server.server_close()
 
 
-class _Server(ThreadingHTTPServer):
+class _ProxyServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
     routes: Routes
@@ -89,7 +89,7 @@ class _Connection(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: _Server
+    server: _ProxyServer
     _upstream: HTTPConnection | None = None
     _at: Upstream | None = None
 

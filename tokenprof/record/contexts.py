@@ -23,7 +23,7 @@ class Placement:
 
 
 @dataclass(slots=True)
-class _Context:
+class _OpenContext:
     name: str
     agent: str | None
     parent: str | None
@@ -45,7 +45,7 @@ class ContextTracker:
     """
 
     def __init__(self) -> None:
-        self._contexts: list[_Context] = []
+        self._contexts: list[_OpenContext] = []
 
     def place(self, call: str, blocks: Sequence[Block], agent: str | None) -> Placement:
         """Find the context of a prompt and note the prompt as that context's newest."""
@@ -54,8 +54,8 @@ class ContextTracker:
         nearest, shared = self._nearest(keys, agent)
         base = nearest.last_call if nearest is not None and shared else None
         compacted = False
-        parent: _Context | None = None
-        context: _Context | None = None
+        parent: _OpenContext | None = None
+        context: _OpenContext | None = None
         if nearest is not None and shared > messages_from:
             if _is_branch(keys, nearest.keys, shared):
                 parent = nearest
@@ -68,7 +68,7 @@ class ContextTracker:
             if context is None and agent is not None and self._contexts:
                 parent = self._contexts[0]
         if context is None:
-            context = _Context(f"c{len(self._contexts) + 1}", agent, parent.name if parent else None)
+            context = _OpenContext(f"c{len(self._contexts) + 1}", agent, parent.name if parent else None)
             self._contexts.append(context)
         context.deltas += 1
         if context.deltas > KEYFRAME_EVERY:
@@ -77,7 +77,7 @@ class ContextTracker:
         context.texts.update(keys[messages_from:])
         return Placement(context.name, context.parent, base, shared if base else 0, compacted)
 
-    def _nearest(self, keys: list[str], agent: str | None) -> tuple[_Context | None, int]:
+    def _nearest(self, keys: list[str], agent: str | None) -> tuple[_OpenContext | None, int]:
         """Return the context whose newest prompt shares the most leading blocks; a tie goes to the agent."""
         best, best_rank = None, (0, False)
         for context in reversed(self._contexts):
@@ -88,7 +88,7 @@ class ContextTracker:
 
     def _rewritten(
         self, message_keys: list[str], blocks: Sequence[Block], agent: str | None
-    ) -> _Context | None:
+    ) -> _OpenContext | None:
         """Return the context whose history a prompt holds in another form: summarised or edited."""
         summarised = any(block.kind == "summary" for block in blocks)
         kin = [context for context in self._contexts if context.agent == agent]

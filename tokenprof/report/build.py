@@ -13,7 +13,7 @@ from tokenprof.attribute.estimate import local_tokens
 from tokenprof.attribute.model import Placed
 from tokenprof.attribute.solve import largest_remainder
 from tokenprof.costing.cache_misses import CacheMiss, explain_misses
-from tokenprof.costing.cache_prediction import Prediction, predict_cache
+from tokenprof.costing.cache_prediction import CachePrediction, predict_cache
 from tokenprof.costing.compute import FULL_COST, Hardware, Work, cost_to_compute
 from tokenprof.costing.disclosure import Variant, disclose
 from tokenprof.costing.ledger import NOTHING, Ledger, build_ledger
@@ -144,7 +144,7 @@ def _turns(
     ledger: Ledger,
     hardware: Hardware,
     misses: Sequence[CacheMiss | None],
-    predictions: Sequence[Prediction | None],
+    predictions: Sequence[CachePrediction | None],
 ) -> list[Json]:
     bases = _bases(hardware, hardware.turns)
     full_cost = hardware.many(hardware.turns)
@@ -232,7 +232,7 @@ def _variant(variant: Variant) -> Json:
     }
 
 
-def _prediction_json(prediction: Prediction | None) -> Json | None:
+def _prediction_json(prediction: CachePrediction | None) -> Json | None:
     if prediction is None:
         return None
     return {

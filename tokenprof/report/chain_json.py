@@ -18,7 +18,7 @@ from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.pricing.chain.figures import ChainData, Figure, load_chain_data
 from tokenprof.pricing.chain.interval import Interval
-from tokenprof.pricing.chain.layers import Step
+from tokenprof.pricing.chain.layers import WaterfallStep
 from tokenprof.report.money import interval_json, price_to_cost, usd
 
 Json = dict[str, Any]
@@ -108,7 +108,7 @@ def chain_json(chain: Chain, data: ChainData) -> Json:
     }
 
 
-def _step(step: Step, share: Interval, parts: Mapping[str, Interval]) -> Json:
+def _step(step: WaterfallStep, share: Interval, parts: Mapping[str, Interval]) -> Json:
     return {
         "name": step.name,
         "usd": range_json(step.usd),

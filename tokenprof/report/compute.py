@@ -17,7 +17,7 @@ import numpy as np
 
 from tokenprof.costing.compute import Hardware, Model, Vector, Work, turn_works
 from tokenprof.costing.ledger import NOTHING, Ledger
-from tokenprof.hw_model.cost import PUBLISHED_MARGINS, Interval, Scenario, TurnWork
+from tokenprof.hw_model.cost import PUBLISHED_MARGINS, Estimate, ServingScenario, TurnWork
 from tokenprof.report.money import interval_json
 
 LEAST_TURNS_OF_A_TREND = 6
@@ -58,7 +58,7 @@ def compute_of(ledger: Ledger, hardware: Hardware) -> Json | None:
     }
 
 
-def _kv(ledger: Ledger, model: Model, scenario: Scenario) -> Json:
+def _kv(ledger: Ledger, model: Model, scenario: ServingScenario) -> Json:
     """Return how long the run's KV was held, in use and in gaps, and what a second of gap costs.
 
     Token-seconds follow from the run's own clock: a context times the time of its call, or of the gap after
@@ -119,16 +119,16 @@ def _sum(ledger: Ledger, hardware: Hardware, model: Model) -> Vector | None:
     return np.sum(rows, axis=0) if rows else None
 
 
-def _shares(interval: Interval) -> Json:
+def _shares(interval: Estimate) -> Json:
     return {name: round(getattr(interval, name), 4) for name in ("low", "mid", "high")}
 
 
-def _is_plausible(margin: Interval) -> bool:
+def _is_plausible(margin: Estimate) -> bool:
     low, high = PLAUSIBLE_COST_SHARE
     return 1 - margin.high <= high and 1 - margin.low >= low
 
 
-def _ratios(ledger: Ledger, hardware: Hardware, model: Model, scenario: Scenario) -> Iterator[Json]:
+def _ratios(ledger: Ledger, hardware: Hardware, model: Model, scenario: ServingScenario) -> Iterator[Json]:
     tokens, billed = _per_class(ledger, model)
     written = [cls for cls in tokens if cls.startswith("cache_write") or cls == "uncached_input"]
     new = _work_of(hardware, model, written)
@@ -159,7 +159,7 @@ def _ratios(ledger: Ledger, hardware: Hardware, model: Model, scenario: Scenario
     yield from _trend(ledger, hardware, model, scenario)
 
 
-def _trend(ledger: Ledger, hardware: Hardware, model: Model, scenario: Scenario) -> Iterator[Json]:
+def _trend(ledger: Ledger, hardware: Hardware, model: Model, scenario: ServingScenario) -> Iterator[Json]:
     """Yield the last third of the main context's turns against its first third, per turn."""
     turns: dict[str, list[int]] = defaultdict(list)
     for index, turn in enumerate(ledger.run.turns):

@@ -10,7 +10,7 @@ from typing import Any
 from tokenprof.attribute.model import Placed
 from tokenprof.costing.compute import Hardware, Work, sum_work
 from tokenprof.costing.ledger import NOTHING, Ledger
-from tokenprof.costing.on_demand_loads import Load, loads_of
+from tokenprof.costing.on_demand_loads import OnDemandLoad, loads_of
 from tokenprof.report.money import interval_json, usd
 
 MCP_PREFIX = "mcp__"
@@ -65,7 +65,7 @@ def groups_of(ledger: Ledger, hardware: Hardware) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda r: (r["kind"], -Decimal(r["billed_usd"] or 0), r["name"]))
 
 
-def _loading(ledger: Ledger, kind: str, name: str, loads: Sequence[Load]) -> dict[str, Any]:
+def _loading(ledger: Ledger, kind: str, name: str, loads: Sequence[OnDemandLoad]) -> dict[str, Any]:
     """Return the turns that were made only to load what the group holds, and what those were billed."""
     turns = sorted(
         {
@@ -84,7 +84,7 @@ def _loading(ledger: Ledger, kind: str, name: str, loads: Sequence[Load]) -> dic
     }
 
 
-def _is_of(load: Load, server: str) -> bool:
+def _is_of(load: OnDemandLoad, server: str) -> bool:
     return load.kind == "tool" and load.name.startswith(f"{MCP_PREFIX}{server}")
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-from tokenprof.hw_model.cost import Interval
+from tokenprof.hw_model.cost import Estimate
 
-Estimate = dict[str, str]
+EstimateJson = dict[str, str]
 
 SIGNIFICANT_DIGITS = 10
 
@@ -17,7 +17,7 @@ def usd(value: Decimal | None) -> str | None:
     return None if value is None else format(value, "f")
 
 
-def interval_json(interval: Interval | None) -> Estimate | None:
+def interval_json(interval: Estimate | None) -> EstimateJson | None:
     """Return a hardware estimate as decimal strings; None where it is unknown."""
     if interval is None:
         return None
@@ -32,7 +32,7 @@ def _decimal(value: float) -> str:
     return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
 
-def price_to_cost(billed: Decimal | None, interval: Interval | None) -> Estimate | None:
+def price_to_cost(billed: Decimal | None, interval: Estimate | None) -> EstimateJson | None:
     """Return billed over hardware; its low uses the hardware's high. None where either is not known."""
     if billed is None or interval is None or interval.low <= 0:
         return None

@@ -93,7 +93,7 @@ class Cassette:
         self._lock = threading.Lock()
         self._tape: list[Taped] = []
         self._played: set[int] = set()
-        self._server: _Server | None = None
+        self._server: _CassetteServer | None = None
         if self.mode == "replay":
             self._tape = list(_read(self.path))
 
@@ -111,7 +111,7 @@ class Cassette:
 
     def __enter__(self) -> Cassette:
         """Start the server."""
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _CassetteServer(("127.0.0.1", 0), _CassetteHandler)
         self._server.cassette = self
         serve = self._server.serve_forever
         threading.Thread(target=serve, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -228,13 +228,13 @@ def _write(path: Path, tape: list[Taped]) -> None:
     path.write_bytes(b"".join(orjson.dumps(taped) + b"\n" for taped in tape))
 
 
-class _Server(ThreadingHTTPServer):
+class _CassetteServer(ThreadingHTTPServer):
     daemon_threads = True
     cassette: Cassette
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+class _CassetteHandler(BaseHTTPRequestHandler):
+    server: _CassetteServer
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: Any) -> None:

@@ -72,7 +72,7 @@ class OpenAILoopback:
         self._attempts = 0
         self._responses = 0
         self._held: dict[str, list[Counted]] = {}
-        self._server: _Server | None = None
+        self._server: _OpenAIServer | None = None
 
     @property
     def url(self) -> str:
@@ -88,7 +88,7 @@ class OpenAILoopback:
 
     def __enter__(self) -> OpenAILoopback:
         """Start the server on a free port."""
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _OpenAIServer(("127.0.0.1", 0), _OpenAIHandler)
         self._server.provider = self
         serve = self._server.serve_forever
         threading.Thread(target=serve, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -190,7 +190,7 @@ def _caches_at_breakpoints(model: str) -> bool:
     return found is not None and (int(found[1]), int(found[2] or 0)) >= BREAKPOINTS_FROM
 
 
-class _Server(ThreadingHTTPServer):
+class _OpenAIServer(ThreadingHTTPServer):
     daemon_threads = True
     provider: OpenAILoopback
 
@@ -198,10 +198,10 @@ class _Server(ThreadingHTTPServer):
         """A client that goes away in the middle of a response is no error here."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _OpenAIHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: _Server
+    server: _OpenAIServer
 
     def log_message(self, format: str, *args: Any) -> None:
         """Stay silent."""

@@ -65,7 +65,7 @@ class LoopbackProvider:
         self._lock = threading.Lock()
         self._attempts = 0
         self._responses = 0
-        self._server: _Server | None = None
+        self._server: _MessagesServer | None = None
 
     @property
     def url(self) -> str:
@@ -81,7 +81,7 @@ class LoopbackProvider:
 
     def __enter__(self) -> LoopbackProvider:
         """Start the server on a free port."""
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _MessagesServer(("127.0.0.1", 0), _MessagesHandler)
         self._server.provider = self
         threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
@@ -148,7 +148,7 @@ class LoopbackProvider:
         return usage | dict(reply.usage)
 
 
-class _Server(ThreadingHTTPServer):
+class _MessagesServer(ThreadingHTTPServer):
     daemon_threads = True
     provider: LoopbackProvider
 
@@ -156,10 +156,10 @@ class _Server(ThreadingHTTPServer):
         """A client that goes away in the middle of a response is no error here."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _MessagesHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: _Server
+    server: _MessagesServer
 
     def log_message(self, format: str, *args: Any) -> None:
         """Stay silent."""

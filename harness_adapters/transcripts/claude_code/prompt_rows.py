@@ -24,7 +24,7 @@ _MARKER = {"type": "ephemeral"}
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class LoggedPiece:
     """A wire message as blocks; `ends` holds, per content item, the index of the block that ends it."""
 
     role: str
@@ -41,11 +41,11 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class LoggedPrompt:
     """A request's context. Without a `head` the log does not show tools and system prompt."""
 
     head: Head | None
-    pieces: tuple[Piece, ...]
+    pieces: tuple[LoggedPiece, ...]
 
     def rows(self) -> list[tuple[Block, ...]]:
         """Return the blocks in the order of the prompt, head and pieces apart."""
@@ -56,7 +56,7 @@ class Prompt:
         return tuple(block for row in self.rows() for block in row)
 
 
-def shared_blocks(ours: Prompt, theirs: Prompt) -> int:
+def shared_blocks(ours: LoggedPrompt, theirs: LoggedPrompt) -> int:
     """Return how many leading blocks two prompts have in common."""
     shared = 0
     for our, their in zip(ours.rows(), theirs.rows(), strict=False):
@@ -69,14 +69,14 @@ def shared_blocks(ours: Prompt, theirs: Prompt) -> int:
     return shared
 
 
-def joined(first: Piece, second: Piece) -> Piece:
+def joined(first: LoggedPiece, second: LoggedPiece) -> LoggedPiece:
     """Return two pieces as one message."""
     if not first.blocks or not second.blocks:
         return first if first.blocks else second
     at = len(first.blocks)
     opening, *others = second.blocks
     blocks = (*first.blocks, replace(opening, opens_message=False), *others)
-    return Piece(first.role, blocks, first.ends + tuple(at + end for end in second.ends))
+    return LoggedPiece(first.role, blocks, first.ends + tuple(at + end for end in second.ends))
 
 
 def items_of(content: object) -> list[dict[str, Any]]:
@@ -112,7 +112,7 @@ class PieceMaker:
         value = self._calls.get(call, {}).get("input", {}).get(name)
         return value if isinstance(value, str) else None
 
-    def piece(self, role: str, items: Sequence[Wire], tools: Sequence[Wire] = ()) -> Piece:
+    def piece(self, role: str, items: Sequence[Wire], tools: Sequence[Wire] = ()) -> LoggedPiece:
         """Return a message as a piece. Tool references in it are filled in from the deferred of `tools`."""
         answered = (self._calls.get(str(item.get("tool_use_id"))) for item in items)
         calls = [call for call in answered if call is not None]
@@ -125,9 +125,11 @@ class PieceMaker:
         prompt = prompt_of(body, self.shaper, self._skills)
         start = sum(block.section == "tools" for block in prompt.blocks) + len(calls)
         ends = tuple(breakpoint_.after - start for breakpoint_ in prompt.breakpoints)
-        return Piece(role, prompt.blocks[start:], ends)
+        return LoggedPiece(role, prompt.blocks[start:], ends)
 
-    def head(self, shape_hash: str, shape: Wire, markers: Sequence[Wire], pieces: Sequence[Piece]) -> Head:
+    def head(
+        self, shape_hash: str, shape: Wire, markers: Sequence[Wire], pieces: Sequence[LoggedPiece]
+    ) -> Head:
         """Return tools and system prompt of a request shape, with `cacheControl` markers set on them.
 
         A deferred tool that `pieces` bring in by reference has its place there and none here.

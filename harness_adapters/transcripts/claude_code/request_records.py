@@ -18,9 +18,9 @@ import orjson
 from tokenprof.facts.types import Breakpoint
 from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import (
     Head,
-    Piece,
+    LoggedPiece,
+    LoggedPrompt,
     PieceMaker,
-    Prompt,
     items_of,
 )
 from tokenprof.harness_adapters.wires.anthropic_messages import settings_of
@@ -61,7 +61,7 @@ class Requests:
         self._shapes: dict[str, Wire] = {}
         self._requests: dict[str, Request] = {}
         self._blobs: dict[str, Wire] = {}
-        self._pieces: dict[str, Piece] = {}
+        self._pieces: dict[str, LoggedPiece] = {}
 
     def __bool__(self) -> bool:
         return bool(self._requests)
@@ -107,11 +107,13 @@ class Requests:
         shape = self._shapes.get(request.shape) if request else None
         return items_of(shape.get("tools")) if shape else []
 
-    def note_message(self, hash_: str, piece: Piece) -> None:
+    def note_message(self, hash_: str, piece: LoggedPiece) -> None:
         """Note that the log's rows hold the message of a hash."""
         self._pieces.setdefault(hash_, piece)
 
-    def messages(self, request: Request, expected_tail: Sequence[Piece]) -> tuple[Piece, ...] | None:
+    def messages(
+        self, request: Request, expected_tail: Sequence[LoggedPiece]
+    ) -> tuple[LoggedPiece, ...] | None:
         """Return a request's messages; None where they cannot all be found.
 
         `expected_tail` is what the rows say was added. Where it has as many messages as the tail, it
@@ -128,7 +130,7 @@ class Requests:
         found = tuple(piece for piece in pieces if piece is not None)
         return found if len(found) == len(pieces) else None
 
-    def _piece_of(self, hash_: str, request: Request) -> Piece | None:
+    def _piece_of(self, hash_: str, request: Request) -> LoggedPiece | None:
         if hash_ not in self._pieces and hash_ in self._blobs:
             message = self._blobs.pop(hash_)
             self._pieces[hash_] = self._maker.piece(
@@ -136,7 +138,7 @@ class Requests:
             )
         return self._pieces.get(hash_)
 
-    def head(self, request: Request, pieces: Sequence[Piece]) -> Head | None:
+    def head(self, request: Request, pieces: Sequence[LoggedPiece]) -> Head | None:
         """Return a request's tools and system prompt; None where the log has lost its shape."""
         shape = self._shapes.get(request.shape)
         if shape is None:
@@ -144,7 +146,7 @@ class Requests:
         markers = [marker for marker in request.markers if marker["path"][0] in ("tools", "system")]
         return self._maker.head(request.shape, shape, markers, pieces)
 
-    def breakpoints(self, request: Request, prompt: Prompt) -> tuple[Breakpoint, ...]:
+    def breakpoints(self, request: Request, prompt: LoggedPrompt) -> tuple[Breakpoint, ...]:
         """Return a request's cache breakpoints as places in its prompt."""
         starts = []
         at = len(prompt.head.blocks) if prompt.head else 0
@@ -159,7 +161,7 @@ class Requests:
         return tuple(sorted(found, key=lambda breakpoint_: breakpoint_.after))
 
 
-def _place(path: Sequence[Any], pieces: Sequence[Piece], starts: Sequence[int], end: int) -> int | None:
+def _place(path: Sequence[Any], pieces: Sequence[LoggedPiece], starts: Sequence[int], end: int) -> int | None:
     """Return the index of the block that a marker in the messages stands on."""
     if path[0] == "cache_control":
         return end - 1 if end else None

@@ -8,7 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tokenprof.facts.types import Block, Breakpoint, Features, Turn
-from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import Piece, PieceMaker, Prompt, joined
+from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import (
+    LoggedPiece,
+    LoggedPrompt,
+    PieceMaker,
+    joined,
+)
 from tokenprof.harness_adapters.transcripts.claude_code.request_records import Request
 from tokenprof.harness_adapters.wires.anthropic_messages import cache_miss_of, output_of, selectors_of
 from tokenprof.pricing.normalise import usage_from_anthropic
@@ -27,7 +32,7 @@ LEAST_FRAMING_TOKENS_PER_CALL = 20
 
 BYTES_PER_TOKEN = 4
 
-EMPTY = Piece("assistant", (), ())
+EMPTY = LoggedPiece("assistant", (), ())
 
 
 @dataclass(slots=True)
@@ -41,7 +46,7 @@ class Response:
     id: str
     thread: str
     where: str
-    prompt: Prompt
+    prompt: LoggedPrompt
     base: int | None
     kept: int
     started_at: datetime
@@ -57,7 +62,7 @@ class Response:
     diagnostics: object = None
     calls: list[str] = field(default_factory=list)
     items: list[dict[str, Any]] = field(default_factory=list)
-    piece: Piece = EMPTY
+    piece: LoggedPiece = EMPTY
     output: tuple[Block, ...] = ()
     _seen: set[object] = field(default_factory=set)
 
@@ -89,7 +94,8 @@ class Response:
         if not self.items:
             return
         new = joined(
-            Piece("assistant", self.output, ()), Piece("assistant", output_of(self.items, shaper), ())
+            LoggedPiece("assistant", self.output, ()),
+            LoggedPiece("assistant", output_of(self.items, shaper), ()),
         )
         self.output = new.blocks
         self.piece = joined(self.piece, maker.piece("assistant", self.items))

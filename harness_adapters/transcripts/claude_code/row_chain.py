@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
-from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import Piece
+from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import LoggedPiece
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Entry:
     items: list[dict[str, Any]]
     at: datetime | None
     is_summary: bool = False
-    piece: Piece | None = None
+    piece: LoggedPiece | None = None
 
 
 class Answered(Protocol):
@@ -44,7 +44,7 @@ class Above(Generic[ResponseT]):
     failed_attempts: int
 
 
-class Chain(Generic[ResponseT]):
+class RowChain(Generic[ResponseT]):
     """All rows of a session by their ids, over all its files."""
 
     def __init__(self) -> None:

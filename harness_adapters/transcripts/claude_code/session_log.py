@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import Run, Source
-from tokenprof.harness_adapters.transcripts.claude_code.session_turns import Session
+from tokenprof.harness_adapters.transcripts.claude_code.session_turns import ClaudeCodeSession
 from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders import REMINDER, bills_confirm
 from tokenprof.reading.json_lines import read_json_lines
 from tokenprof.reading.recordings import in_time_order
@@ -84,7 +84,7 @@ def read(path: Path) -> Run:
 
 def _read(path: Path, files: Sequence[Path], *, with_reminders: bool) -> Run:
     warnings: list[str] = []
-    session = Session(_name(path), Shaper(), _agent_types(files), with_reminders=with_reminders)
+    session = ClaudeCodeSession(_name(path), Shaper(), _agent_types(files), with_reminders=with_reminders)
     for file in files[1:]:
         if file.name.startswith("agent-acompact"):
             for _, line in read_json_lines(file, []):

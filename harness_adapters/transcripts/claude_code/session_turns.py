@@ -16,9 +16,9 @@ from typing import Any
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Turn
 from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import (
-    Piece,
+    LoggedPiece,
+    LoggedPrompt,
     PieceMaker,
-    Prompt,
     items_of,
     joined,
     shared_blocks,
@@ -30,7 +30,7 @@ from tokenprof.harness_adapters.transcripts.claude_code.request_records import (
     message_hash,
 )
 from tokenprof.harness_adapters.transcripts.claude_code.responses import Response, time_of
-from tokenprof.harness_adapters.transcripts.claude_code.row_chain import Above, Chain, Entry
+from tokenprof.harness_adapters.transcripts.claude_code.row_chain import Above, Entry, RowChain
 from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders import TaskReminders
 from tokenprof.harness_adapters.wires.wire_values import Wire, text_of
 from tokenprof.pricing.usage import UsageError
@@ -41,7 +41,7 @@ SYNTHETIC_MODEL = "<synthetic>"
 COMPACTION_AGENT = "acompact"
 
 
-class Session:
+class ClaudeCodeSession:
     """A session under reading: give it the lines of its files, the main file first, then take the turns."""
 
     def __init__(
@@ -57,7 +57,7 @@ class Session:
         self._shaper = shaper
         self._maker = PieceMaker(shaper)
         self._requests = Requests(self._maker, shaper)
-        self._chain: Chain[Response] = Chain()
+        self._chain: RowChain[Response] = RowChain()
         self._responses: dict[str, Response] = {}
         self._newest: dict[str, Response] = {}
         self._agent_types = dict(agent_types or {})
@@ -205,17 +205,17 @@ class Session:
             raise InputError(f"{where}: a response without a timestamp; without one it cannot be priced.")
         return asked
 
-    def _prompt(self, above: Above[Response], request: Request | None) -> Prompt:
+    def _prompt(self, above: Above[Response], request: Request | None) -> LoggedPrompt:
         history = above.response.prompt.pieces if above.response else ()
         added = self._added_messages(above, self._requests.tools(request))
         if request is None:
-            return Prompt(above.response.prompt.head if above.response else None, (*history, *added))
+            return LoggedPrompt(above.response.prompt.head if above.response else None, (*history, *added))
         pieces = self._requests.messages(request, added) or (*history, *added)
-        return Prompt(self._requests.head(request, pieces), pieces)
+        return LoggedPrompt(self._requests.head(request, pieces), pieces)
 
-    def _added_messages(self, above: Above[Response], tools: Sequence[Wire]) -> list[Piece]:
+    def _added_messages(self, above: Above[Response], tools: Sequence[Wire]) -> list[LoggedPiece]:
         """Return, as wire messages, what stands between the nearest prompt above and the one asked for."""
-        messages: list[Piece] = []
+        messages: list[LoggedPiece] = []
         if above.response is not None:
             items = above.response.items
             above.response.settle(self._maker, self._shaper)
@@ -234,12 +234,12 @@ class Session:
             messages.append(message)
         return messages
 
-    def _note(self, role: str, items: Sequence[Wire], piece: Piece) -> None:
+    def _note(self, role: str, items: Sequence[Wire], piece: LoggedPiece) -> None:
         """Let request records find a message of the rows. Without such records no hash is ever asked for."""
         if items and self._requests:
             self._requests.note_message(message_hash(role, items), piece)
 
-    def _piece_of(self, entry: Entry, tools: Sequence[Wire]) -> Piece:
+    def _piece_of(self, entry: Entry, tools: Sequence[Wire]) -> LoggedPiece:
         if entry.piece is None:
             piece = self._maker.piece(entry.role, entry.items, tools)
             if entry.is_summary:

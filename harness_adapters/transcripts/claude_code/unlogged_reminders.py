@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from tokenprof.facts.types import Block, Features, Turn
-from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import Piece
+from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import LoggedPiece
 
 ROWS_BETWEEN = 10
 TASK_TOOLS = frozenset({"TodoWrite", "TaskCreate", "TaskUpdate"})
@@ -60,12 +60,12 @@ class TaskReminders:
         """Take up that this log shows what it injects."""
         self.expected = False
 
-    def due(self) -> Piece | None:
+    def due(self) -> LoggedPiece | None:
         """Return the reminder that goes out with the message being asked for, if one does."""
         if not self.expected or min(self._rows_since_reminder, self._rows_since_task) < ROWS_BETWEEN:
             return None
         self._rows_since_reminder = 0
-        return Piece("user", (REMINDER,), (0,))
+        return LoggedPiece("user", (REMINDER,), (0,))
 
 
 def bills_confirm(turns: Sequence[Turn]) -> bool:

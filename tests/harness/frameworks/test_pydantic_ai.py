@@ -15,7 +15,7 @@ from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.providers.anthropic import AnthropicProvider
 
 import tokenprof
-from tokenprof.harness_adapters.hooks.pydantic_ai import AgentNames
+from tokenprof.harness_adapters.hooks.pydantic_ai import PydanticAIAgentNames
 from tokenprof.record.session import current_agent
 from tokenprof.testing import LoopbackProvider, Reply
 
@@ -42,7 +42,7 @@ async def test_agents_that_stream_at_once_keep_their_names(run_path: Path) -> No
     with LoopbackProvider(inbox.answer) as provider, tokenprof.profile(run_path):
 
         async def stream(name: str) -> str:
-            agent = reader(provider, name, instructions=name, capabilities=[AgentNames()])
+            agent = reader(provider, name, instructions=name, capabilities=[PydanticAIAgentNames()])
             async with agent.run_stream("read") as result:
                 return "".join([piece async for piece in result.stream_text(delta=True)])
 
@@ -57,7 +57,7 @@ async def test_agents_that_stream_at_once_keep_their_names(run_path: Path) -> No
 async def test_a_name_ends_with_its_call_even_if_the_call_fails(run_path: Path) -> None:
     with LoopbackProvider([Reply.error(400), Reply.text("done")]) as provider, tokenprof.profile(run_path):
         with pytest.raises(ModelHTTPError):
-            await reader(provider, "unlucky", capabilities=[AgentNames()]).run("read")
+            await reader(provider, "unlucky", capabilities=[PydanticAIAgentNames()]).run("read")
         assert current_agent() is None
         with tokenprof.agent("outer"):
             await reader(provider, "unhooked").run("read")
@@ -66,14 +66,14 @@ async def test_a_name_ends_with_its_call_even_if_the_call_fails(run_path: Path) 
 
 async def test_an_agent_without_a_name_takes_the_capabilitys(run_path: Path) -> None:
     with LoopbackProvider([Reply.text("done")] * 2) as provider, tokenprof.profile(run_path):
-        await Agent(chat_model(provider), capabilities=[AgentNames("spare")]).run("one")
-        agents = [Agent(chat_model(provider), capabilities=[AgentNames()])]
+        await Agent(chat_model(provider), capabilities=[PydanticAIAgentNames("spare")]).run("one")
+        agents = [Agent(chat_model(provider), capabilities=[PydanticAIAgentNames()])]
         await agents[0].run("two")
     assert [turn.agent for turn in recorded(run_path, provider).turns] == ["spare", None]
 
 
 async def test_an_attempt_that_was_retried_is_billed_once_and_named(run_path: Path) -> None:
     with LoopbackProvider([Reply.error(529), Reply.text("done")]) as provider, tokenprof.profile(run_path):
-        await reader(provider, "patient", capabilities=[AgentNames()]).run("read")
+        await reader(provider, "patient", capabilities=[PydanticAIAgentNames()]).run("read")
     (turn,) = recorded(run_path, provider).turns
     assert (turn.agent, turn.attempts) == ("patient", 2)

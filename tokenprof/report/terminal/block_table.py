@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.report.terminal import numbers
-from tokenprof.report.terminal.grid import Aside, Column, Row, paragraph, table
+from tokenprof.report.terminal.grid import Aside, Column, TableRow, paragraph, table
 from tokenprof.report.terminal.wording import (
     BAD,
     MID,
@@ -75,11 +75,11 @@ def block_table(report: Json, console: Console, limit: int) -> list[Text]:
     longest = numbers.fraction(shown[0]["billed_usd"], whole)
     bar_cells = 6 if console.width < _NARROW else 10
 
-    def row(block: Json) -> Row:
+    def row(block: Json) -> TableRow:
         share = numbers.fraction(block["billed_usd"], whole)
         size, state, estimate = block["tokens"], block["state"], block["hardware_usd"]
         about = numbers.bounds(size, block["tokens_low"], block["tokens_high"], state)
-        return Row(
+        return TableRow(
             [
                 Text(kind_label(block["kind"]), SOFT),
                 printable(block["name"]),
@@ -96,7 +96,7 @@ def block_table(report: Json, console: Console, limit: int) -> list[Text]:
             ]
         )
 
-    body: list[Row | Aside] = [row(block) for block in shown]
+    body: list[TableRow | Aside] = [row(block) for block in shown]
     if rest:
         body.append(Aside(f"… {numbers.count(len(rest), 'more block')}, {together(rest, whole)}"))
     lines = table("Blocks, by what they cost over the run", _BLOCK_COLUMNS, body, console)
@@ -124,7 +124,7 @@ def group_table(report: Json, console: Console) -> list[Text]:
     longest = max((share for share in shares if share is not None), default=None)
     amounts = [group["billed_usd"] for group in shown]
     decimals = numbers.decimals_for([*amounts, *(part for row in parts for part in row)])
-    rows: list[Row | Aside] = []
+    rows: list[TableRow | Aside] = []
     for group, share, (described, called, returned) in zip(shown, shares, parts, strict=True):
         exact = all(by_id[name]["state"] == "exact" for name in group["blocks"] if name in by_id)
         cells: list[str | Text] = [
@@ -135,7 +135,7 @@ def group_table(report: Json, console: Console) -> list[Text]:
             numbers.percent(share),
             Text(numbers.bar(share, longest, 6), MID),
         ]
-        rows.append(Row(cells))
+        rows.append(TableRow(cells))
     rest = tools[_MOST_GROUPS:]
     if rest:
         left_out = f"… {numbers.count(len(rest), 'more tool or skill', 'more tools and skills')}, "

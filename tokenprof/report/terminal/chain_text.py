@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.report.terminal import numbers
-from tokenprof.report.terminal.grid import Column, Row, paragraph, table
+from tokenprof.report.terminal.grid import Column, TableRow, paragraph, table
 from tokenprof.report.terminal.wording import BAD, MID, MONEY, SOFT, printable
 
 Json = Mapping[str, Any]
@@ -96,7 +96,7 @@ def _waterfall(chain: Json, console: Console) -> list[Text]:
     # Each bar begins where the one above it ended: what is left of the dollar at that layer.
     begun = Decimal(0)
     for row, share in zip(figures, shares, strict=True):
-        rows.append(Row([*row, Text(_bar(begun, share, cells), BAD if share < 0 else MONEY)]))
+        rows.append(TableRow([*row, Text(_bar(begun, share, cells), BAD if share < 0 else MONEY)]))
         begun += share
     columns = [
         Column("", "left"),
@@ -235,7 +235,7 @@ def _sweep(title: str, rows: Sequence[tuple[str, Json]], console: Console) -> li
     ]
     cells = _bar_cells([[column.heading for column in columns[:-1]], *figures], console)
     bars = [numbers.bar(Decimal(cost["mid"]), dearest, cells) for cost in costs]
-    drawn = [Row([*row, Text(bar, MONEY)]) for row, bar in zip(figures, bars, strict=True)]
+    drawn = [TableRow([*row, Text(bar, MONEY)]) for row, bar in zip(figures, bars, strict=True)]
     return [Text(title, "bold"), *table("", columns, drawn, console)]
 
 
@@ -282,7 +282,7 @@ def _shape(chain: Json, console: Console) -> list[Text]:
         Column("range", "left"),
     ]
     rows = [
-        Row(
+        TableRow(
             [
                 str(turn["index"]),
                 numbers.usd(turn["billed_usd"], decimals),

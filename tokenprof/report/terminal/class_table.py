@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.report.terminal import numbers
-from tokenprof.report.terminal.grid import RULE, Aside, Column, Row, table
+from tokenprof.report.terminal.grid import RULE, Aside, Column, TableRow, table
 from tokenprof.report.terminal.wording import (
     CLASS_LABELS,
     MID,
@@ -54,11 +54,11 @@ def class_table(report: Json, console: Console) -> list[Text]:
     compute_decimals = numbers.estimate_decimals(row["hardware_usd"] for row in summed)
     gauge = _gauge([row["price_to_cost"] for row in summed])
 
-    def row(label: str, amount: str, source: Json, lower_bound: bool, style: str = "") -> Row:
+    def row(label: str, amount: str, source: Json, lower_bound: bool, style: str = "") -> TableRow:
         estimate, ratios = source["hardware_usd"], source["price_to_cost"]
         priced = source["billed_usd"] is not None
         billed = numbers.usd(source["billed_usd"], billed_decimals) if priced else "unpriced"
-        return Row(
+        return TableRow(
             [
                 label,
                 amount,
@@ -74,7 +74,7 @@ def class_table(report: Json, console: Console) -> list[Text]:
             style=style,
         )
 
-    body: list[Row | Aside] = [
+    body: list[TableRow | Aside] = [
         row(CLASS_LABELS[each["class"]], _amount(each), each, each["class"] in bounds) for each in rows
     ]
     counted = numbers.tokens(sum(each["tokens"] for each in rows))

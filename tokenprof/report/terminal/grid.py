@@ -41,7 +41,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """A row of cells, one for each column, with notes that hang under it."""
 
     cells: Sequence[str | Text]
@@ -60,13 +60,15 @@ RULE: Final = Aside("")
 """A thin rule across the table."""
 
 
-def table(title: str, columns: Sequence[Column], rows: Sequence[Row | Aside], console: Console) -> list[Text]:
+def table(
+    title: str, columns: Sequence[Column], rows: Sequence[TableRow | Aside], console: Console
+) -> list[Text]:
     """Lay a table out in the console's width, its title in the heading line, as lines of text.
 
     The title stands over the columns without a heading at the left, so it costs no line of its own
     where there is room for it. A column in which nothing is known is left out.
     """
-    cells = {id(row): [_as_text(cell) for cell in row.cells] for row in rows if isinstance(row, Row)}
+    cells = {id(row): [_as_text(cell) for cell in row.cells] for row in rows if isinstance(row, TableRow)}
     columns_of_cells = list(zip(*cells.values(), strict=True))
     natural = [max(cell.cell_len for cell in column) for column in columns_of_cells]
     kept = [i for i, column in enumerate(columns_of_cells) if not all(map(_is_blank, column))]

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.report.terminal import numbers
-from tokenprof.report.terminal.grid import Aside, Column, Row, table
+from tokenprof.report.terminal.grid import Aside, Column, TableRow, table
 from tokenprof.report.terminal.wording import (
     BAD,
     MID,
@@ -71,7 +71,7 @@ def turn_table(report: Json, console: Console, limit: int | None) -> list[Text]:
     several_models = len({turn["model"] for turn in turns}) > 1
     dearest = max((Decimal(turn["billed_usd"] or 0) for turn in turns), default=None)
 
-    def row(turn: Json) -> Row:
+    def row(turn: Json) -> TableRow:
         usage, estimate, ratios = turn["usage"], turn["hardware_usd"], turn.get("price_to_cost")
         lower_bound = "≥" if turn.get("output_incomplete") and usage is not None else ""
         billed = None if turn["billed_usd"] is None else Decimal(turn["billed_usd"])
@@ -90,7 +90,7 @@ def turn_table(report: Json, console: Console, limit: int | None) -> list[Text]:
             Text(numbers.ratio_range(ratios), SOFT),
             Text(numbers.bar(billed, dearest, 16), MID),
         ]
-        return Row(cells, notes=_notes(turn, name_of))
+        return TableRow(cells, notes=_notes(turn, name_of))
 
     return table("Turns", _TURN_COLUMNS, _with_gaps(turns, shown, row), console)
 
@@ -118,7 +118,7 @@ def _slice_table(
     shown = ranked[:_MOST_SLICES]
     decimals = numbers.decimals_for(billed[name] for name in shown)
     shares = {name: numbers.fraction(billed[name], report["totals"]["billed_usd"]) for name in shown}
-    rows: list[Row | Aside] = []
+    rows: list[TableRow | Aside] = []
     for name in shown:
         own = sliced[name]
         measured = [turn for turn in own if turn["usage"] is not None]
@@ -137,7 +137,7 @@ def _slice_table(
             Text(numbers.bar(shares[name], shares[shown[0]], 6), MID),
             Text(" ".join(f"+ {number} {state}" for state, number in unknown.items()), BAD),
         ]
-        rows.append(Row(cells))
+        rows.append(TableRow(cells))
     if len(ranked) > len(shown):
         rows.append(Aside(f"… {len(ranked) - len(shown)} more"))
     return table(title, _SLICE_COLUMNS, rows, console)
@@ -200,10 +200,12 @@ def _abridged(turns: Sequence[Json], limit: int | None) -> Sequence[Json]:
     return [turns[place] for place in sorted(kept)]
 
 
-def _with_gaps(turns: Sequence[Json], shown: Sequence[Json], row: Callable[[Json], Row]) -> list[Row | Aside]:
+def _with_gaps(
+    turns: Sequence[Json], shown: Sequence[Json], row: Callable[[Json], TableRow]
+) -> list[TableRow | Aside]:
     """Return rows of the shown turns, with a line for each stretch that is left out."""
     keep = {turn["index"] for turn in shown}
-    body: list[Row | Aside] = []
+    body: list[TableRow | Aside] = []
     gap: list[Json] = []
     for turn in turns:
         if turn["index"] not in keep:
