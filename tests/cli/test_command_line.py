@@ -15,7 +15,7 @@ from tokenprof.commands.main import main
 from tokenprof.report.build import schema_path
 from tokenprof.report.check import check
 
-SAMPLE = Path(__file__).parent.parent / "data" / "claude_code"
+SAMPLE = Path(__file__).parent.parent / "data" / "logs" / "session_log"
 
 
 def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

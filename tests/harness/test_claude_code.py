@@ -12,7 +12,7 @@ from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
 from tokenprof.reading.files import read
 
-DATA = Path(__file__).parent.parent / "data" / "claude_code"
+DATA = Path(__file__).parent.parent / "data" / "logs" / "session_log"
 EXCERPT = DATA / "8463c716-a2ea-4c14-9efa-87158ebd9f20.jsonl"
 
 

@@ -128,7 +128,7 @@ def test_a_trajectory_without_responses_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_stream_s_rest_is_a_turn_and_the_sum_is_no_lower_bound() -> None:
-    path = LOGS / "claude_stream" / "stream.jsonl"
+    path = LOGS / "stream_json" / "stream.jsonl"
     report = report_of(read([path]))
     rest = report["turns"][-1]
     assert [turn["output_rest_in"] for turn in report["turns"]] == [rest["id"]] * 3 + [None]
@@ -138,7 +138,7 @@ def test_a_stream_s_rest_is_a_turn_and_the_sum_is_no_lower_bound() -> None:
 
 
 def test_a_stream_that_was_cut_has_no_result_and_its_output_is_a_lower_bound(tmp_path: Path) -> None:
-    lines = (LOGS / "claude_stream" / "stream.jsonl").read_text().splitlines(keepends=True)
+    lines = (LOGS / "stream_json" / "stream.jsonl").read_text().splitlines(keepends=True)
     cut = tmp_path / "cut.jsonl"
     cut.write_text("".join(lines[:-1]))
     run = read([cut])
@@ -148,7 +148,7 @@ def test_a_stream_that_was_cut_has_no_result_and_its_output_is_a_lower_bound(tmp
 
 
 def test_a_result_that_counts_less_than_its_responses_is_told(tmp_path: Path) -> None:
-    lines = [json.loads(line) for line in (LOGS / "claude_stream" / "stream.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (LOGS / "stream_json" / "stream.jsonl").read_text().splitlines()]
     lines[-1]["modelUsage"]["claude-opus-4-8"]["cacheReadInputTokens"] = 1
     path = tmp_path / "less.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -156,7 +156,7 @@ def test_a_result_that_counts_less_than_its_responses_is_told(tmp_path: Path) ->
 
 
 def test_a_result_as_the_python_sdk_has_it_is_read_too(tmp_path: Path) -> None:
-    result = json.loads((LOGS / "claude_stream" / "result.json").read_text())
+    result = json.loads((LOGS / "stream_json" / "result.json").read_text())
     for name in ("type", "uuid"):
         result.pop(name)
     result["model_usage"] = result.pop("modelUsage")
@@ -202,6 +202,6 @@ def test_json_of_no_known_kind_is_unknown_and_left_out_of_a_folder_in_silence(tm
     with pytest.raises(InputError, match=r"package\.json:1: of no format that tokenprof knows"):
         read([tmp_path / "package.json"])
     copy = tmp_path / "result.json"
-    copy.write_bytes((LOGS / "claude_stream" / "result.json").read_bytes())
+    copy.write_bytes((LOGS / "stream_json" / "result.json").read_bytes())
     run = read([tmp_path])
     assert (len(run.turns), run.warnings) == (1, ())

@@ -26,7 +26,7 @@ LOGS = DATA / "logs"
 BILL = ".bill.json"
 FILES = sorted(path.with_name(path.name.removesuffix(BILL)) for path in DATA.glob(f"**/*{BILL}"))
 JSON_FILES = [path for path in FILES if path.suffix in (".json", ".jsonl")]
-ONLY_SUMS = {"claude_stream"}
+ONLY_SUMS = {"stream_json"}
 """Formats that tell the whole run's output, and not each response's."""
 
 PRICES = {

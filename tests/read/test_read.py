@@ -19,7 +19,7 @@ from tokenprof.reading.files import read
 from tokenprof.record.recorder import Recorder
 from tokenprof.testing import LoopbackProvider, Reply
 
-DATA = Path(__file__).parent.parent / "data" / "claude_code"
+DATA = Path(__file__).parent.parent / "data" / "logs" / "session_log"
 SESSION = DATA / "session_2.1.330.jsonl"
 EXCERPT = DATA / "8463c716-a2ea-4c14-9efa-87158ebd9f20.jsonl"
 
