@@ -19,6 +19,7 @@ from tokenprof.hw_model.batching import choose_batch
 from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_model
 from tokenprof.hw_model.constants import fitted
 from tokenprof.hw_model.deployment import Deployment, DeploymentError, parse_deployment
+from tokenprof.hw_model.estimate import Estimate
 from tokenprof.hw_model.gpu_hour import Ownership
 from tokenprof.hw_model.plan import Array
 from tokenprof.hw_model.rates import BASES, CHUNK_TOKENS, Feature, Rates, rates
@@ -76,15 +77,6 @@ class TurnWork:
     output_tokens: int
     duration_s: float | None = None
     gap_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """USD to compute something: P10, P50 and P90 of sampled deployments; three times one number if fixed."""
-
-    low: float
-    mid: float
-    high: float
 
 
 @dataclass(frozen=True)

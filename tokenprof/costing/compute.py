@@ -9,7 +9,7 @@ fraction of the part's.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -62,15 +62,29 @@ def sum_work(works: Iterable[Work]) -> Work:
 class Hardware:
     """The modelled work of a ledger, by turn, class and block, and the deployments it ran on.
 
-    `entries` holds, per turn, the cost of each entry, aligned with the ledger's; None where unknown.
+    `works` is what each turn asked of the hardware, `part_usd` what each of its `PARTS` costs; both lack
+    turns that are unmeasured or whose model nobody has described.
     """
 
     scenarios: Mapping[Model, ServingScenario]
     turns: tuple[Work, ...]
     classes: Mapping[str, Work]
     blocks: Mapping[str, Work]
-    entries: tuple[tuple[Estimate | None, ...], ...]
     total: Work
+    works: Sequence[TurnWork | None]
+    part_usd: Mapping[int, Sequence[Estimate]]
+
+    def of_entries(self, ledger: Ledger, turn: int) -> Iterator[tuple[LedgerEntry, Estimate | None]]:
+        """Yield the entries of a turn, each with what it costs to compute [USD]; None if unknown."""
+        model = ledger.run.turns[turn].provider, ledger.run.turns[turn].model
+        work, scenario, parts = self.works[turn], self.scenarios.get(model), self.part_usd.get(turn)
+        for entry in ledger.entries[turn]:
+            if work is None or scenario is None or parts is None:
+                yield entry, None
+                continue
+            part, fraction = _fraction(scenario, work, entry)
+            of_part = parts[part]
+            yield entry, Estimate(of_part.low * fraction, of_part.mid * fraction, of_part.high * fraction)
 
     def usd(self, work: Work, basis: str = FULL_COST) -> Estimate | None:
         """Return the cost of some work [USD]; None where a model is unknown or nothing was measured."""
@@ -112,26 +126,20 @@ def cost_to_compute(ledger: Ledger, *, deployment: str | None = None, draws: int
     turns: list[Work] = []
     classes: dict[str, Work] = defaultdict(Work)
     blocks: dict[str, Work] = defaultdict(Work)
-    entries: list[tuple[Estimate | None, ...]] = []
     for index, turn in enumerate(ledger.run.turns):
         model, work = (turn.provider, turn.model), works[index]
         turns.append(Work(missing=work is not None and model not in scenarios))
         if work is None or model not in scenarios:
-            entries.append((None,) * len(ledger.entries[index]))
             for entry in ledger.entries[index]:
                 classes[entry.cls].missing = blocks[entry.block].missing = True
             continue
         turns[index].add(model, parts[index].sum(axis=0))
-        costs = []
         for entry in ledger.entries[index]:
             part, fraction = _fraction(scenarios[model], work, entry)
             features = parts[index][part] * fraction
             classes[entry.cls].add(model, features)
             blocks[entry.block].add(model, features)
-            of_part = part_usd[index][part]
-            costs.append(Estimate(of_part.low * fraction, of_part.mid * fraction, of_part.high * fraction))
-        entries.append(tuple(costs))
-    return Hardware(scenarios, tuple(turns), classes, blocks, tuple(entries), sum_work(turns))
+    return Hardware(scenarios, tuple(turns), classes, blocks, sum_work(turns), works, part_usd)
 
 
 def _parts(

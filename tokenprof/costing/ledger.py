@@ -1,12 +1,16 @@
-"""The ledger: turn × block × cache class → tokens and billed dollars, and the check that it is the bill."""
+"""The ledger: every billed token and dollar of a run on a block, and the check that they add up to the bill.
+
+A turn is billed for its whole prompt again, so the pairs of turn and block grow with the square of a run.
+They are drawn up one turn at a time when somebody asks; what is kept are sums.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from tokenprof.attribute import Attribution, attribute
 from tokenprof.facts.types import Run
@@ -20,10 +24,10 @@ NOTHING = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """Tokens of one class on one block in one turn. `billed_usd` is None where no price is known.
+    """Tokens of one class on one block in one turn. `billed_usd` is None if no price is known.
 
-    `start` is the position of the first token in the prompt (0 for output); `count` is of uses, for
-    fees; `exact` says that the bill pins the tokens.
+    `start` is the position of the first token in the prompt (0 for output); `count` is the number of uses
+    that a fee is charged for; `exact` says that the bill pins the tokens.
     """
 
     turn: int
@@ -36,19 +40,62 @@ class LedgerEntry:
     count: int = 0
 
 
+@dataclass(slots=True)
+class BilledSum:
+    """What several entries were billed together.
+
+    `known_usd` is the sum of the entries that have a price, `is_complete` whether that is all of them,
+    `count` the number of uses that fees were charged for, `turns` how many turns had such an entry.
+    """
+
+    tokens: int = 0
+    known_usd: Decimal = NOTHING
+    is_complete: bool = True
+    has_price: bool = False
+    count: int = 0
+    turns: int = 0
+
+    @property
+    def billed_usd(self) -> Decimal | None:
+        """The sum; None if one of the entries has no price."""
+        return self.known_usd if self.is_complete else None
+
+    @property
+    def at_least_usd(self) -> Decimal | None:
+        """The part of the sum that is known; None if no entry has a price."""
+        return self.known_usd if self.has_price or self.is_complete else None
+
+    def add(self, entry: LedgerEntry) -> None:
+        """Add an entry."""
+        self.tokens += entry.tokens
+        self.count += entry.count
+        if entry.billed_usd is None:
+            self.is_complete = False
+        else:
+            self.known_usd += entry.billed_usd
+            self.has_price = True
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """A run with every billed token and dollar on a block.
 
-    `entries` and `prices` are per turn, in the order of `run.turns`; the price of an unmeasured turn
-    is None. `billed_usd` of a turn is None where it is unpriced, in whole or in part, or unmeasured.
+    `prices` and `billed_usd` are per turn, in the order of `run.turns`; the price of an unmeasured turn
+    is None. `billed_usd` of a turn is None if the turn is unmeasured or lacks a price for any of its tokens.
+    `classes` and `blocks` are sums over the run, by class and by block id.
     """
 
     run: Run
     attribution: Attribution
-    entries: tuple[tuple[LedgerEntry, ...], ...]
     prices: tuple[Price | Unpriced | None, ...]
-    billed_usd: tuple[Decimal | None, ...]
+    billed_usd: tuple[Decimal | None, ...] = ()
+    classes: Mapping[str, BilledSum] = field(default_factory=dict)
+    blocks: Mapping[str, BilledSum] = field(default_factory=dict)
+
+    @property
+    def entries(self) -> EntriesByTurn:
+        """The entries of each turn, in prompt order and then output, drawn up at each access."""
+        return EntriesByTurn(self)
 
     def check(self) -> None:
         """Assert conservation, turn by turn: Σ tokens = usage per class, Σ money = price × usage, exactly.
@@ -94,6 +141,33 @@ def _require(holds: bool, otherwise: str) -> None:
         raise AssertionError(f"The ledger does not add up: {otherwise}.")
 
 
+class EntriesByTurn(Sequence[tuple[LedgerEntry, ...]]):
+    """The entries of a ledger's turns, as a sequence that holds none of them."""
+
+    __slots__ = ("_ledger",)
+
+    def __init__(self, ledger: Ledger):
+        self._ledger = ledger
+
+    def __len__(self) -> int:
+        return len(self._ledger.run.turns)
+
+    def __iter__(self) -> Iterator[tuple[LedgerEntry, ...]]:
+        return (self[index] for index in range(len(self)))
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[LedgerEntry, ...]: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[tuple[LedgerEntry, ...], ...]: ...
+    def __getitem__(
+        self, index: int | slice
+    ) -> tuple[LedgerEntry, ...] | tuple[tuple[LedgerEntry, ...], ...]:
+        if isinstance(index, slice):
+            return tuple(self[at] for at in range(*index.indices(len(self))))
+        at = range(len(self))[index]
+        return _entries_of(self._ledger.attribution, at, self._ledger.prices[at])
+
+
 def build_ledger(run: Run, book: PriceBook, counts: Mapping[str, int] | None = None) -> Ledger:
     """Attribute a run and price it, each turn at its own time, model and tier as served.
 
@@ -101,9 +175,20 @@ def build_ledger(run: Run, book: PriceBook, counts: Mapping[str, int] | None = N
     """
     attribution = attribute(run, counts)
     prices = tuple(_price_of(run, index, book) for index in range(len(run.turns)))
-    entries = tuple(_entries_of(attribution, index, prices[index], run) for index in range(len(run.turns)))
-    billed = tuple(_total(run, index, turn_entries) for index, turn_entries in enumerate(entries))
-    return Ledger(run, attribution, entries, prices, billed)
+    classes: dict[str, BilledSum] = defaultdict(BilledSum)
+    blocks: dict[str, BilledSum] = defaultdict(BilledSum)
+    billed_usd: list[Decimal | None] = []
+    for index, turn in enumerate(run.turns):
+        of_turn = BilledSum()
+        carried: set[str] = set()
+        for entry in _entries_of(attribution, index, prices[index]):
+            for billed in (of_turn, classes[entry.cls], blocks[entry.block]):
+                billed.add(entry)
+            carried.add(entry.block)
+        for block in carried:
+            blocks[block].turns += 1
+        billed_usd.append(None if turn.usage is None else of_turn.billed_usd)
+    return Ledger(run, attribution, prices, tuple(billed_usd), dict(classes), dict(blocks))
 
 
 def _price_of(run: Run, index: int, book: PriceBook) -> Price | Unpriced | None:
@@ -119,7 +204,7 @@ def _price_of(run: Run, index: int, book: PriceBook) -> Price | Unpriced | None:
 
 
 def _entries_of(
-    attribution: Attribution, index: int, price: Price | Unpriced | None, run: Run
+    attribution: Attribution, index: int, price: Price | Unpriced | None
 ) -> tuple[LedgerEntry, ...]:
     from tokenprof.pricing.book import Unpriced
 
@@ -141,9 +226,3 @@ def _entries_of(
             )
         )
     return tuple(entries)
-
-
-def _total(run: Run, index: int, entries: Sequence[LedgerEntry]) -> Decimal | None:
-    if run.turns[index].usage is None or any(entry.billed_usd is None for entry in entries):
-        return None
-    return sum((entry.billed_usd for entry in entries if entry.billed_usd is not None), NOTHING)

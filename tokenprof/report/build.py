@@ -185,7 +185,7 @@ def _turns(
                         "state": "exact" if entry.exact else "estimated",
                         **({"count": entry.count} if entry.cls == "fee" else {}),
                     }
-                    for entry, compute in zip(ledger.entries[index], hardware.entries[index], strict=True)
+                    for entry, compute in hardware.of_entries(ledger, index)
                 ],
             }
         )
