@@ -124,7 +124,7 @@ class _Sample:
         ended = _time(completed, where) if completed else None
         seller = text_of(event.get("model")).partition("/")[0]
         return LoggedCall(
-            call,
+            call=call,
             provider=SELLERS.get(seller, seller),
             started_at=started,
             duration_s=(ended - started).total_seconds() if ended else None,

@@ -53,7 +53,9 @@ def read(path: Path) -> Run:
             except UsageError as error:
                 warnings.append(f"{path}: message {number}: {error} The call is left out.")
             else:
-                seen = LoggedCall(call, provider=provider or "unknown", started_at=at, hidden_prefix=True)
+                seen = LoggedCall(
+                    call=call, provider=provider or "unknown", started_at=at, hidden_prefix=True
+                )
                 calls.append(seen)
         history.append({key: value for key, value in message.items() if key != "extra"})
     if not calls:

@@ -26,7 +26,7 @@ from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasure
 from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, text_of
 from tokenprof.pricing.normalise import merge_anthropic_stream, usage_from_anthropic
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.exchange import Call, Exchange, unanswered_call
 
 PROVIDER = "anthropic"
 BEDROCK = "aws.bedrock"
@@ -38,7 +38,7 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     requested_model = str(body.get("model", ""))
     message, status = _message_of(exchange)
     if message is None:
-        return Call(None, requested_model, "", "error", None, ())
+        return unanswered_call(requested_model)
     call = call_or_unmeasured(
         lambda told: call_of_message(body, told, status, shaper, otherwise=exchange.span_id), message, "usage"
     )

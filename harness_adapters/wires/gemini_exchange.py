@@ -26,7 +26,7 @@ from tokenprof.harness_adapters.wires.wire_values import Wire, events_of, mappin
 from tokenprof.pricing.normalise import usage_from_gemini
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.exchange import Call, Exchange, unanswered_call
 
 SETTINGS = ("toolConfig", "generationConfig")
 
@@ -40,7 +40,7 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     body = mapping(orjson.loads(exchange.request))
     answer, status = _answer(exchange)
     if answer is None:
-        return Call(None, requested, "", "error", None, ())
+        return unanswered_call(requested)
     return call_or_unmeasured(
         lambda told: call_of_generation(
             body, told, status, shaper, requested=requested, otherwise=exchange.span_id

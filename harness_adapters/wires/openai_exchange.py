@@ -34,7 +34,7 @@ from tokenprof.pricing.normalise import (
 )
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.exchange import Call, Exchange, unanswered_call
 
 PROVIDER = "openai"
 
@@ -56,7 +56,7 @@ def interpret_chat(exchange: Exchange, shaper: Shaper) -> Call | None:
     completion, status = _answer(exchange, "chat.completion")
     requested = text_of(body.get("model"))
     if completion is None:
-        return Call(None, requested, "", "error", None, ())
+        return unanswered_call(requested)
     return call_or_unmeasured(
         lambda told: call_of_completion(body, told, status, shaper, otherwise=exchange.span_id),
         completion,
@@ -95,7 +95,7 @@ def interpret_responses(exchange: Exchange, shaper: Shaper) -> Call | None:
     response, status = _answer(exchange, "response")
     requested = text_of(body.get("model"))
     if response is None:
-        return Call(None, requested, "", "error", None, ())
+        return unanswered_call(requested)
     return call_or_unmeasured(
         lambda told: call_of_response(body, told, status, shaper, otherwise=exchange.span_id),
         response,

@@ -120,7 +120,7 @@ def _call(
     start = shaper.block("unattributed", START_NAME, {"start": group}, opens_message=True)
     is_short = message.get("stop_reason") is None
     return LoggedCall(
-        replace(call, prompt=(start, *call.prompt), output_incomplete=is_short),
+        call=replace(call, prompt=(start, *call.prompt), output_incomplete=is_short),
         provider=PROVIDER,
         started_at=utc_time(line.get("timestamp")) or otherwise,
         group=group[-8:],
@@ -175,7 +175,14 @@ def _rest(
             usage=left,
             prompt=(block,) if left.input_tokens else (),
         )
-        rest.append(LoggedCall(call, PROVIDER, at + timedelta(microseconds=number), group=f"rest-{model}"))
+        rest.append(
+            LoggedCall(
+                call=call,
+                provider=PROVIDER,
+                started_at=at + timedelta(microseconds=number),
+                group=f"rest-{model}",
+            )
+        )
     return rest, settled
 
 

@@ -74,7 +74,7 @@ def _logged(observation: Wire, shaper: Shaper, path: Path, warnings: list[str]) 
     model = text_of(observation.get("model")) or text_of(observation.get("providedModelName"))
     call = _call(observation, model, shaper, where, warnings)
     return LoggedCall(
-        call,
+        call=call,
         provider=seller_by_name("", model),
         started_at=started,
         duration_s=(ended - started).total_seconds() if ended else None,

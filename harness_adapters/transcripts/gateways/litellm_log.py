@@ -72,7 +72,7 @@ def _logged(row: Wire, shaper: Shaper, where: str, warnings: list[str]) -> Logge
         return None
     agent = mapping(row.get("metadata")).get("agent_name") or mapping(row.get("metadata")).get("agent_id")
     return LoggedCall(
-        call,
+        call=call,
         provider=provider,
         started_at=started,
         duration_s=(ended - started).total_seconds() if ended else None,

@@ -40,7 +40,14 @@ def call_of_content(attributes: Wire, model: str, shaper: Shaper, identity: str)
     answers = [chat for message in said for chat in _chat_messages(message)]
     if not messages:
         block = shaper.block("unattributed", CONTEXT_NAME, identity, opens_message=True)
-        return Call(identity, model, model, "ok", None, (block,))
+        return Call(
+            response_id=identity,
+            requested_model=model,
+            model=model,
+            status="ok",
+            usage=None,
+            prompt=(block,),
+        )
     tools = sequence(_opened(attributes, "gen_ai.tool.definitions"))
     request = {"model": model, "messages": messages, "tools": [_tool(tool) for tool in tools]}
     response = {"id": identity, "model": model, "choices": [{"message": answers[0]}] if answers else []}

@@ -181,7 +181,7 @@ def _logged(seen: _Seen, shaper: Shaper, warnings: list[str]) -> LoggedCall | No
     call = call_of_content(attributes, requested or model, shaper, identity)
     captured = any(block.kind != "unattributed" for block in call.prompt)
     return LoggedCall(
-        replace(call, model=model, usage=_finer(call.usage, usage), selectors=_selectors(attributes)),
+        call=replace(call, model=model, usage=_finer(call.usage, usage), selectors=_selectors(attributes)),
         provider=seller_by_name(said or "", model),
         started_at=datetime.fromtimestamp(seen.started_ns / 1e9, UTC),
         duration_s=max(seen.ended_ns - seen.started_ns, 0) / 1e9,
