@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import TurnStatus
-from tokenprof.harness_adapters.wires.content_coding import decoded_body
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
 from tokenprof.harness_adapters.wires.openai_chat import (
     completion_of_stream,
@@ -25,7 +24,7 @@ from tokenprof.harness_adapters.wires.openai_responses import (
     prompt_of_responses,
     response_of_stream,
 )
-from tokenprof.harness_adapters.wires.wire_values import Wire, events_of, mapping, sequence, text_of
+from tokenprof.harness_adapters.wires.server_sent_events import events_of
 from tokenprof.pricing.normalise import (
     fees_from_openai_output,
     usage_from_openai_chat,
@@ -34,7 +33,9 @@ from tokenprof.pricing.normalise import (
 )
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.content_coding import decoded_body
 from tokenprof.record.exchange import Call, Exchange, unanswered_call
+from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 PROVIDER = "openai"
 
