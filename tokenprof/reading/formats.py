@@ -10,7 +10,6 @@ are therefore no recordings of their own.
 from __future__ import annotations
 
 import functools
-import importlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,13 +18,14 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from tokenprof.facts.adapters import ADAPTERS, load_adapter
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
 from tokenprof.reading import recordings as own
 from tokenprof.reading.json_documents import read_json_document
 from tokenprof.reading.json_lines import read_json_lines
 
-TRANSCRIPTS = "tokenprof.harness_adapters.transcripts"
+TRANSCRIPTS = "transcripts"
 FIRST_LINES = 40
 FIRST_BYTES = 4096
 
@@ -117,9 +117,15 @@ def known_formats() -> str:
 
 @functools.cache
 def transcript_readers() -> tuple[TranscriptReader, ...]:
-    """Import the adapters that read transcripts, known by their source; the others may need an SDK."""
-    modules = sorted(_modules_with_format(resources.files(TRANSCRIPTS), TRANSCRIPTS))
-    return tuple(cast(TranscriptReader, importlib.import_module(module)) for module in modules)
+    """Load the adapters that read transcripts, known by their source; the other adapters may need an SDK.
+
+    Raises AdapterError if one cannot be loaded.
+    """
+    folder = resources.files(f"{ADAPTERS}.{TRANSCRIPTS}")
+    return tuple(
+        cast(TranscriptReader, load_adapter(name))
+        for name in sorted(_modules_with_format(folder, TRANSCRIPTS))
+    )
 
 
 def _modules_with_format(folder: Traversable, package: str) -> Iterator[str]:
