@@ -24,5 +24,5 @@ def load_adapter(name: str) -> Any:
     except Exception as error:
         raise AdapterError(
             f"The adapter harness_adapters/{name.replace('.', '/')}.py cannot be loaded "
-            f"({type(error).__name__}: {error}). Install the package that it names, or install tokenprof again."
+            f"({type(error).__name__}: {error}). Install the package it names, or install tokenprof again."
         ) from error

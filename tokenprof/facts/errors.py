@@ -23,3 +23,9 @@ class InputError(TokenprofError):
     def at(cls, path: Path, line: int, message: str) -> InputError:
         """Return the error for a line (counted from 1) of a file."""
         return cls(f"{path}:{line}: {message}")
+
+    @classmethod
+    def unreadable(cls, path: Path, error: OSError) -> InputError:
+        """Return the error for a file that the operating system does not let us read."""
+        advice = "the name" if isinstance(error, FileNotFoundError) else "that it is a file that you may read"
+        return cls(f"{path} cannot be read: {error.strerror or error}. Check {advice}.")

@@ -121,11 +121,8 @@ def transcript_readers() -> tuple[TranscriptReader, ...]:
 
     Raises AdapterError if one cannot be loaded.
     """
-    folder = resources.files(f"{ADAPTERS}.{TRANSCRIPTS}")
-    return tuple(
-        cast(TranscriptReader, load_adapter(name))
-        for name in sorted(_modules_with_format(folder, TRANSCRIPTS))
-    )
+    names = sorted(_modules_with_format(resources.files(f"{ADAPTERS}.{TRANSCRIPTS}"), TRANSCRIPTS))
+    return tuple(cast(TranscriptReader, load_adapter(name)) for name in names)
 
 
 def _modules_with_format(folder: Traversable, package: str) -> Iterator[str]:

@@ -79,6 +79,6 @@ def wire_of(method: str, target: str) -> Wire | None:
 
 
 def interpreter_of(wire: Wire) -> Callable[[Exchange, Shaper], Call | None]:
-    """Return the function that reads a wire's exchanges. Raises AdapterError if its adapter cannot be loaded."""
+    """Return the function that reads a wire's exchanges. Raises AdapterError if it cannot be loaded."""
     interpret: Callable[[Exchange, Shaper], Call | None] = load_adapter(f"wires.{wire.adapter}").interpret
     return interpret
