@@ -9,6 +9,7 @@ are therefore no recordings of their own.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -137,8 +138,8 @@ def _readers_of_bytes(path: Path) -> list[TranscriptReader]:
     try:
         with path.open("rb") as file:
             head = file.read(FIRST_BYTES)
-    except OSError:
-        return []
+    except OSError as error:
+        raise InputError.unreadable(path, error) from None
     if head.lstrip()[:1] in (b"{", b"["):
         return []
     by_bytes = [reader for reader in transcript_readers() if hasattr(reader, "recognises_bytes")]
@@ -148,15 +149,12 @@ def _readers_of_bytes(path: Path) -> list[TranscriptReader]:
 def _first_lines(path: Path) -> list[dict[str, Any]]:
     """Return the leading lines of a file that are JSON objects, as many as its format is told by."""
     lines: list[dict[str, Any]] = []
-    try:
+    # If the file begins as something known, its reader names the line and its fault.
+    with contextlib.suppress(InputError):
         for _, line in read_json_lines(path, []):
             lines.append(line)
             if len(lines) == FIRST_LINES:
                 break
-    except InputError:
-        # Where the file begins as something known, its reader names the line and its fault.
-        if not path.exists():
-            raise
     if not lines and not path.stat().st_size:
         raise UnknownFormatError(f"{path}:1: the file is empty; was the recording started and ended?")
     return lines or _first_objects(path)
