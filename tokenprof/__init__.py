@@ -12,12 +12,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tokenprof.facts.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from tokenprof.facts.labels import label
     from tokenprof.live.profile import profile, wrap
     from tokenprof.record.session import agent, tag
 
-__version__ = "0.1.0"
 __all__ = ["agent", "label", "profile", "tag", "wrap"]
 
 _MODULES = {

@@ -21,11 +21,11 @@ from tokenprof.harness_adapters.wires.anthropic_messages import (
     settings_of,
 )
 from tokenprof.harness_adapters.wires.aws_eventstream import EVENTSTREAM, eventstream_payloads
-from tokenprof.harness_adapters.wires.content_coding import decoded_body
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
 from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, text_of
 from tokenprof.pricing.normalise import merge_anthropic_stream, usage_from_anthropic
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.content_coding import decoded_body
 from tokenprof.record.exchange import Call, Exchange
 
 PROVIDER = "anthropic"

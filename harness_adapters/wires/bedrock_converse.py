@@ -16,7 +16,6 @@ import orjson
 from tokenprof.facts.types import TurnStatus
 from tokenprof.harness_adapters.wires.anthropic_exchange import call_of_message
 from tokenprof.harness_adapters.wires.aws_eventstream import EVENTSTREAM, eventstream_messages
-from tokenprof.harness_adapters.wires.content_coding import decoded_body
 from tokenprof.harness_adapters.wires.converse_shapes import (
     SETTINGS,
     as_message,
@@ -27,6 +26,7 @@ from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasure
 from tokenprof.harness_adapters.wires.wire_values import Wire, loads_or_text, mapping, text_of
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.content_coding import decoded_body
 from tokenprof.record.exchange import Call, Exchange
 
 _MODEL = re.compile(r"/model/(.+)/converse(?:-stream)?$")

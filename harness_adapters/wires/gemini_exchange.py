@@ -14,7 +14,6 @@ from urllib.parse import unquote
 import orjson
 
 from tokenprof.facts.types import TurnStatus
-from tokenprof.harness_adapters.wires.content_coding import decoded_body
 from tokenprof.harness_adapters.wires.gemini_blocks import (
     field,
     output_of_generation,
@@ -26,6 +25,7 @@ from tokenprof.harness_adapters.wires.wire_values import Wire, events_of, mappin
 from tokenprof.pricing.normalise import usage_from_gemini
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.content_coding import decoded_body
 from tokenprof.record.exchange import Call, Exchange
 
 SETTINGS = ("toolConfig", "generationConfig")

@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import TurnStatus
-from tokenprof.harness_adapters.wires.content_coding import decoded_body
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
 from tokenprof.harness_adapters.wires.openai_chat import (
     completion_of_stream,
@@ -34,6 +33,7 @@ from tokenprof.pricing.normalise import (
 )
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.content_coding import decoded_body
 from tokenprof.record.exchange import Call, Exchange
 
 PROVIDER = "openai"

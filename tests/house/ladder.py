@@ -1,7 +1,7 @@
 """The ladder: which room may import which, and how large a room may grow.
 
-A room is a folder with Python in it, named by its path below `tokenprof`. To see the figures of docs/layout.md,
-for this checkout or another one:
+A room is a folder with Python in it, named by its path below `tokenprof`. This prints the figures of
+docs/layout.md, for this checkout or another one:
 
 python tests/house/ladder.py [FOLDER]
 """
@@ -47,8 +47,8 @@ MAY_IMPORT = {
     "proxy": "facts record live",
     "proxy.bootstrap": "",
     "testing": "facts pricing.cache",
-    "commands": "facts record reading attribute costing chain analysis report report.terminal live gate proxy "
-    "testing pricing pricing.chain pricing.reconcile hw_model hw_model.catalogue hw_model.measured",
+    "commands": "facts record reading attribute costing chain analysis report report.terminal live gate "
+    "proxy testing pricing pricing.chain pricing.reconcile hw_model hw_model.catalogue hw_model.measured",
     "harness_adapters": "",
     "harness_adapters.wires": "facts record pricing",
     "harness_adapters.clients": "facts record reading attribute harness_adapters.wires",
@@ -108,7 +108,7 @@ OUR_LADDER = Ladder(MAY_IMPORT, FOUND_BY_NAME)
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """One file of the product: where it lies, and how it is imported."""
 
     file: Path
@@ -116,7 +116,7 @@ class Source:
     room: str
 
 
-def product_sources(root: Path) -> list[Source]:
+def product_sources(root: Path) -> list[SourceFile]:
     """Return the product's files; `tokenprof/pricing` and its like are links and are not walked twice."""
     found = []
     for folder in (PACKAGE, *SIDE_FOLDERS):
@@ -126,7 +126,7 @@ def product_sources(root: Path) -> list[Source]:
                 continue
             below = file.with_suffix("").parts[1 if folder == PACKAGE else 0 :]
             names = below[:-1] if below[-1] == "__init__" else below
-            found.append(Source(file, ".".join((PACKAGE, *names)), ".".join(below[:-1]) or PACKAGE))
+            found.append(SourceFile(file, ".".join((PACKAGE, *names)), ".".join(below[:-1]) or PACKAGE))
     return found
 
 
@@ -134,8 +134,8 @@ def product_sources(root: Path) -> list[Source]:
 class Arrow:
     """One import of one file of ours by another."""
 
-    importer: Source
-    imported: Source
+    importer: SourceFile
+    imported: SourceFile
     line: int
     by_name: bool
 
@@ -144,14 +144,14 @@ class Arrow:
         return f"{self.importer.file}:{self.line} {how} {self.imported.module}"
 
 
-class Tree:
-    """A checkout with its imports read off the source."""
+class Checkout:
+    """The product's files and their imports, read off the source."""
 
     def __init__(self, root: Path):
         self.root = root
         self.sources = product_sources(root)
         modules = {source.module: source for source in self.sources}
-        self.imports: list[tuple[Source, Import]] = [
+        self.imports: list[tuple[SourceFile, Import]] = [
             (source, found) for source in self.sources for found in imports_of(root / source.file)
         ]
         arrows = (
@@ -165,12 +165,12 @@ class Tree:
         return sorted({source.room for source in self.sources})
 
 
-def _module_of(found: Import, modules: Mapping[str, Source]) -> str | None:
+def _module_of(found: Import, modules: Mapping[str, SourceFile]) -> str | None:
     """Return the module of ours that an import is of: `from a import b` is of a.b if that is a module."""
     return next((name for name in (found.member, found.module) if name in modules), None)
 
 
-def rooms_and_lines(tree: Tree, ladder: Ladder) -> Iterator[str]:
+def rooms_and_lines(tree: Checkout, ladder: Ladder) -> Iterator[str]:
     """Report rooms without a line, lines without a room, and lines that name what is not below them."""
     lines = ladder.rooms()
     for room in tree.rooms():
@@ -186,7 +186,7 @@ def rooms_and_lines(tree: Tree, ladder: Ladder) -> Iterator[str]:
             yield f"the table of modules found by name has a line for {file}, which does not exist"
 
 
-def forbidden_imports(tree: Tree, ladder: Ladder) -> Iterator[str]:
+def forbidden_imports(tree: Checkout, ladder: Ladder) -> Iterator[str]:
     """Report imports that the table does not allow, by statement or by name."""
     place = {room: number for number, room in enumerate(ladder.rooms())}
     for arrow in tree.arrows:
@@ -198,7 +198,7 @@ def forbidden_imports(tree: Tree, ladder: Ladder) -> Iterator[str]:
             yield f"{arrow}: {here} may not import {there}{', which is above it' if upwards else ''}"
 
 
-def unclear_imports(tree: Tree, ladder: Ladder) -> Iterator[str]:
+def unclear_imports(tree: Checkout, ladder: Ladder) -> Iterator[str]:
     """Report imports that hide which file they are of."""
     for source, found in tree.imports:
         place = f"{source.file}:{found.line}"
@@ -210,7 +210,7 @@ def unclear_imports(tree: Tree, ladder: Ladder) -> Iterator[str]:
             yield f"{place} imports a module by a computed name; list the file in FOUND_BY_NAME"
 
 
-def circles(tree: Tree, ladder: Ladder) -> Iterator[str]:
+def circles(tree: Checkout, ladder: Ladder) -> Iterator[str]:
     """Report circles of files; imports inside functions and for type checkers count."""
     below: dict[str, set[str]] = {source.module: set() for source in tree.sources}
     for arrow in tree.arrows:
@@ -243,7 +243,7 @@ def _reachable(start: str, below: Mapping[str, set[str]]) -> set[str]:
     return found
 
 
-def oversized(tree: Tree, folders: tuple[str, ...] = (PACKAGE, *SIDE_FOLDERS)) -> Iterator[str]:
+def oversized(tree: Checkout, folders: tuple[str, ...] = (PACKAGE, *SIDE_FOLDERS)) -> Iterator[str]:
     """Report folders with too many files, too many loose files, and files with too many lines."""
     for folder, files in sorted(files_per_folder(tree.root, folders).items()):
         if files > MAX_FILES_IN_A_FOLDER:
@@ -267,7 +267,7 @@ def files_per_folder(root: Path, folders: tuple[str, ...]) -> Counter[str]:
     return found
 
 
-def unpackaged(tree: Tree) -> Iterator[str]:
+def unpackaged(tree: Checkout) -> Iterator[str]:
     """Report rooms that an installation would lack, and packages that are not there."""
     settings = tomllib.loads((tree.root / "pyproject.toml").read_text("utf-8"))
     packages = set(settings["tool"]["setuptools"]["packages"])
@@ -280,7 +280,7 @@ def unpackaged(tree: Tree) -> Iterator[str]:
 
 def figures(root: Path) -> dict[str, int]:
     """Return the figures of docs/layout.md for a checkout."""
-    tree = Tree(root)
+    tree = Checkout(root)
     counts = files_per_folder(root, (PACKAGE, *SIDE_FOLDERS))
     between_rooms: dict[str, set[str]] = {room: set() for room in tree.rooms()}
     between_files: dict[str, set[str]] = {source.module: set() for source in tree.sources}
@@ -307,4 +307,4 @@ def figures(root: Path) -> dict[str, int]:
 if __name__ == "__main__":
     checkout = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[2]
     for name, figure in figures(checkout).items():
-        print(f"{figure:6}  {name}")
+        sys.stdout.write(f"{figure:6}  {name}\n")

@@ -9,38 +9,38 @@ from pathlib import Path
 
 import ladder
 import pytest
-from ladder import OUR_LADDER, Ladder, Tree
+from ladder import OUR_LADDER, Checkout, Ladder
 
 ROOT = Path(__file__).parents[2]
 EVERY_FOLDER = (ladder.PACKAGE, *ladder.SIDE_FOLDERS, "tests", "benchmarks", "examples")
 
 
 @pytest.fixture(scope="module")
-def house() -> Tree:
-    return Tree(ROOT)
+def house() -> Checkout:
+    return Checkout(ROOT)
 
 
-def test_every_room_has_a_line_and_every_line_a_room(house: Tree) -> None:
+def test_every_room_has_a_line_and_every_line_a_room(house: Checkout) -> None:
     assert list(ladder.rooms_and_lines(house, OUR_LADDER)) == []
 
 
-def test_rooms_import_only_what_their_lines_allow(house: Tree) -> None:
+def test_rooms_import_only_what_their_lines_allow(house: Checkout) -> None:
     assert list(ladder.forbidden_imports(house, OUR_LADDER)) == []
 
 
-def test_imports_name_the_whole_module(house: Tree) -> None:
+def test_imports_name_the_whole_module(house: Checkout) -> None:
     assert list(ladder.unclear_imports(house, OUR_LADDER)) == []
 
 
-def test_no_files_form_a_circle(house: Tree) -> None:
+def test_no_files_form_a_circle(house: Checkout) -> None:
     assert list(ladder.circles(house, OUR_LADDER)) == []
 
 
-def test_folders_and_files_are_within_their_limits(house: Tree) -> None:
+def test_folders_and_files_are_within_their_limits(house: Checkout) -> None:
     assert list(ladder.oversized(house, EVERY_FOLDER)) == []
 
 
-def test_every_room_is_packaged(house: Tree) -> None:
+def test_every_room_is_packaged(house: Checkout) -> None:
     assert list(ladder.unpackaged(house)) == []
 
 
@@ -60,7 +60,7 @@ SOUND = {
     "pricing/book.py": "",
     "tokenprof/facts/types.py": "from tokenprof.pricing import book\n",
     "tokenprof/record/reader.py": "import tokenprof.facts.types as types\n",
-    "tokenprof/record/lookup.py": "import importlib\nimportlib.import_module('tokenprof.harness_adapters.acme')\n",
+    "tokenprof/record/lookup.py": "ADAPTER = 'tokenprof.harness_adapters.acme'\n",
     "harness_adapters/acme.py": "from tokenprof.facts import types\n",
 }
 SMALL_LADDER = Ladder(
@@ -69,7 +69,7 @@ SMALL_LADDER = Ladder(
 )
 
 
-def small_tree(folder: Path, **changes: str) -> Tree:
+def small_tree(folder: Path, **changes: str) -> Checkout:
     """Write the sound tree with some files changed; `facts__types` names tokenprof/facts/types.py."""
     for file, source in SOUND.items():
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -78,10 +78,10 @@ def small_tree(folder: Path, **changes: str) -> Tree:
         path = folder / "tokenprof" / f"{name.replace('__', '/')}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source, encoding="utf-8")
-    return Tree(folder)
+    return Checkout(folder)
 
 
-Check = Callable[[Tree, Ladder], Iterator[str]]
+Check = Callable[[Checkout, Ladder], Iterator[str]]
 CHECKS: tuple[Check, ...] = (
     ladder.rooms_and_lines,
     ladder.forbidden_imports,
@@ -90,7 +90,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def complaints(tree: Tree, table: Ladder = SMALL_LADDER) -> list[str]:
+def complaints(tree: Checkout, table: Ladder = SMALL_LADDER) -> list[str]:
     return [complaint for check in CHECKS for complaint in check(tree, table)]
 
 
@@ -98,66 +98,61 @@ def test_a_sound_tree_passes(tmp_path: Path) -> None:
     assert complaints(small_tree(tmp_path)) == []
 
 
+FACTS, READER, LOOKUP = "facts__types", "record__reader", "record__lookup"
+UPWARDS = "imports tokenprof.record.lookup: facts may not import record, which is above it"
+TO_AN_ADAPTER = "tokenprof.harness_adapters.acme: record may not import harness_adapters, which is above it"
+
+
 @pytest.mark.parametrize(
     ("file", "source", "complaint"),
     [
         ("cellar__wine", "", "the room cellar has no line in the table"),
+        (FACTS, "from tokenprof.record.lookup import ADAPTER", f"tokenprof/facts/types.py:1 {UPWARDS}"),
+        (FACTS, "def f():\n    import tokenprof.record.lookup", f"tokenprof/facts/types.py:2 {UPWARDS}"),
         (
-            "facts__types",
-            "from tokenprof.record.lookup import importlib",
-            "tokenprof/facts/types.py:1 imports tokenprof.record.lookup: facts may not import record, which is above it",
-        ),
-        (
-            "facts__types",
-            "def late():\n    import tokenprof.record.lookup",
-            "tokenprof/facts/types.py:2 imports tokenprof.record.lookup: facts may not import record, which is above it",
-        ),
-        (
-            "facts__types",
+            FACTS,
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from tokenprof.record import lookup",
-            "tokenprof/facts/types.py:3 imports tokenprof.record.lookup: facts may not import record, which is above it",
+            f"tokenprof/facts/types.py:3 {UPWARDS}",
         ),
         (
-            "record__reader",
+            READER,
             "import tokenprof.pricing.book",
             "tokenprof/record/reader.py:1 imports tokenprof.pricing.book: record may not import pricing",
         ),
         (
-            "record__reader",
+            READER,
             "from tokenprof.harness_adapters import acme",
-            "tokenprof/record/reader.py:1 imports tokenprof.harness_adapters.acme: "
-            "record may not import harness_adapters, which is above it",
+            f"tokenprof/record/reader.py:1 imports {TO_AN_ADAPTER}",
         ),
         (
-            "record__reader",
+            READER,
             "import importlib\nimportlib.import_module('tokenprof.harness_adapters.acme')",
-            "tokenprof/record/reader.py:2 looks up tokenprof.harness_adapters.acme: "
-            "record may not import harness_adapters, which is above it",
+            f"tokenprof/record/reader.py:2 looks up {TO_AN_ADAPTER}",
         ),
         (
-            "record__reader",
+            READER,
             "ADAPTERS = {'acme': 'tokenprof.harness_adapters.acme'}",
-            "tokenprof/record/reader.py:1 looks up tokenprof.harness_adapters.acme: "
-            "record may not import harness_adapters, which is above it",
+            f"tokenprof/record/reader.py:1 looks up {TO_AN_ADAPTER}",
         ),
         (
-            "record__reader",
-            "import importlib\nimportlib.import_module(f'tokenprof.{importlib}')",
-            "tokenprof/record/reader.py:2 imports a module by a computed name; list the file in FOUND_BY_NAME",
+            READER,
+            "__import__(f'tokenprof.{__name__}')",
+            "tokenprof/record/reader.py:1 imports a module by a computed name; "
+            "list the file in FOUND_BY_NAME",
         ),
         (
-            "record__reader",
+            READER,
             "from . import lookup",
             "tokenprof/record/reader.py:1 imports relatively; a module is imported by its full name",
         ),
         (
-            "record__reader",
+            READER,
             "import pricing.book",
             "tokenprof/record/reader.py:1 imports pricing.book; its name is tokenprof.pricing.book",
         ),
         (
-            "record__lookup",
-            "from tokenprof.record import reader\n\n\ndef late():\n    import tokenprof.record.lookup",
+            LOOKUP,
+            "def f():\n    import tokenprof.record.lookup",
             "a circle of imports: tokenprof.record.lookup",
         ),
     ],

@@ -11,7 +11,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-import tokenprof
+from tokenprof.live.profile import profile
 from tokenprof.testing import LoopbackProvider, Overheads, Reply, texts
 
 MODEL = "claude-opus-4-8"
@@ -113,7 +113,7 @@ def main(output: Path) -> Path:
     )
     with (
         LoopbackProvider(script(), overheads=overheads, tokens_per_s=TOKENS_PER_S) as provider,
-        tokenprof.profile(path, tags={"demo": "email"}),
+        profile(path, tags={"demo": "email"}),
         anthropic.Anthropic(api_key="no key needed", base_url=provider.url) as client,
     ):
         run_agent(client, "Which invoices are unpaid?", tools=tool_schemas(), system=system_prompt())

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tokenprof import __version__
+from tokenprof.facts.version import __version__
 
 OK, BAD_INPUT = 0, 2
 

@@ -167,7 +167,7 @@ def _free_name() -> Path:
 
 def _require_recordable(path: Path) -> None:
     """Raise InputError now where a recording could not be written once the command runs."""
-    from tokenprof import __version__
+    from tokenprof.facts.version import __version__
     from tokenprof.record.writer import RunWriter
 
     try:

@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from xml.etree import ElementTree
 
-from tokenprof import __version__
+from tokenprof.facts.version import __version__
+from tokenprof.gate import DEFAULT_BASELINE
 from tokenprof.gate.outcome import Outcome, explain, table
 
 STICKY_TAG: Final = "<!-- tokenprof: cost gate -->"
 """A hidden mark by which a bot finds its earlier comment and edits it."""
-
-BASELINE_FILE: Final = "tokenprof-baseline.json"
 
 
 def to_text(outcomes: Sequence[Outcome], baseline: str) -> str:
@@ -96,7 +95,7 @@ def to_sarif(outcomes: Sequence[Outcome], baseline: str) -> str:
             "ruleId": outcome.status.replace(" ", "-"),
             "level": "error",
             "message": {"text": "\n".join(explain(outcome))},
-            "locations": [{"physicalLocation": {"artifactLocation": {"uri": baseline or BASELINE_FILE}}}],
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": baseline or DEFAULT_BASELINE}}}],
             "partialFingerprints": {"scenario": outcome.name},
         }
         for outcome in outcomes

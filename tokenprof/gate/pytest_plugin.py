@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tokenprof.gate import DEFAULT_BASELINE
+
 if TYPE_CHECKING:
     from tokenprof.gate.test_recording import TestRecording
-
-DEFAULT_BASELINE = "tokenprof-baseline.json"
 
 _RECORDING: pytest.StashKey[TestRecording] = pytest.StashKey()
 

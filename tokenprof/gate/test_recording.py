@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tokenprof.facts.errors import InputError
+from tokenprof.gate import DEFAULT_BASELINE
 from tokenprof.gate.baseline import BaselineScenario, read_baseline, scenario_of, write_baseline
 from tokenprof.gate.budget import number, parse_budget
 from tokenprof.gate.outcome import Outcome, explain, judge
@@ -185,8 +186,6 @@ class TestRecording:
 
 def baseline_path(options: Mapping[str, Any]) -> Path:
     """Return where the baseline is, from the project's root."""
-    from tokenprof.gate.pytest_plugin import DEFAULT_BASELINE
-
     return Path(options["root"]) / (options["tokenprof_baseline"] or DEFAULT_BASELINE)
 
 

@@ -54,7 +54,7 @@ class TurnMetrics:
     def __init__(self) -> None:
         from opentelemetry.metrics import get_meter
 
-        from tokenprof import __version__
+        from tokenprof.facts.version import __version__
 
         meter = get_meter(names.SCOPE, __version__)
         self._counters = {

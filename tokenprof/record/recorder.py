@@ -19,8 +19,8 @@ from pathlib import Path
 
 import orjson
 
-from tokenprof import __version__
 from tokenprof.facts.types import Block, Turn
+from tokenprof.facts.version import __version__
 from tokenprof.record import codec, names
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.contexts import ContextTracker, Placement
