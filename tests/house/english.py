@@ -96,7 +96,7 @@ PHRASES = (
         "stilted",
         "says about, knows about, contains",
     ),
-    Phrase(r"\bfor what (?:is|are|was) (?:missing|empty|malformed)\b", "stilted", "if it is …"),
+    Phrase(r"\b[Rr]aises \S+ for what\b", "stilted", "Raises … if …"),
     Phrase(
         r"\bfrom [\w.]+ on\b(?<!from now on)(?<!from then on)(?<!from here on)(?<!from there on)",
         "not idiomatic",
