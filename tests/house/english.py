@@ -79,8 +79,8 @@ PHRASES = (
         r"\bso named\b|\bthat so [a-z]+s\b", "inverted", "named that, with that name, that begins with it"
     ),
     Phrase(
-        r"(?<!leave )(?<!leaves )(?<!left )(?<!idea )(?<!hidden )\bbehind (?!(?:the|a|another|our|this) (?:\w+ )?"
-        r"(?:proxy|gateway|server)\b|TLS\b)",
+        r"(?<!leave )(?<!leaves )(?<!left )(?<!idea )(?<!hidden )\bbehind "
+        r"(?!(?:the|a|another|our|this) (?:\w+ )?(?:proxy|gateway|server)\b|TLS\b)",
         "of an order in a prompt or in time",
         "after",
     ),

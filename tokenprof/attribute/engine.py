@@ -137,7 +137,7 @@ class _Rows:
     def _fit_to_bill(
         self, turn: Turn, usage: Usage, row: PieceRow, tree: Tree, path: Path
     ) -> tuple[PieceRow, tuple[Piece, ...]]:
-        """Return pieces that add up to exactly the billed input; any surplus or deficit is named, not spread."""
+        """Return pieces that add up to the billed input; a surplus or deficit is named, not spread."""
         extra: list[Piece] = []
         length = len(path.nodes)
         content_tokens = usage.input_tokens - path.end_tokens

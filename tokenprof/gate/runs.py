@@ -1,4 +1,4 @@
-"""Recorded files into samples. Heavy modules load when called, so that the plugin stays light."""
+"""Samples from recorded files. Heavy modules are loaded on call, so that the plugin stays light."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from tokenprof.gate.sample import RunSample
 
 
 def samples_of_file(path: Path, *, hardware: bool = False) -> RunSample:
-    """Return the sample of a recording or transcript; `hardware` also costs its compute (slower).
+    """Return the sample of a recording or transcript; `hardware` adds its cost to compute (slower).
 
-    Raises InputError for a file that cannot be read, or that holds no turn.
+    Raises InputError if the file cannot be read or holds no billed turn.
     """
     from tokenprof.costing.compute import cost_to_compute
     from tokenprof.costing.ledger import build_ledger

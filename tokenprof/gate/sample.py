@@ -35,8 +35,8 @@ _PROMPT_KINDS_LEFT_OUT: Final = frozenset({"provider_overhead", "unattributed"})
 class BlockGroup:
     """All blocks of one kind and name in a run.
 
-    `count` blocks of `local_tokens` in all by the local vocabulary, which no provider changes;
-    `billed_tokens` and `billed_usd` over their lives (None where a price is not known).
+    `local_tokens` is the total size of its `count` blocks by the local vocabulary, which does not depend on
+    the provider. `billed_tokens` and `billed_usd` are over their lives; the latter is None without a price.
     """
 
     kind: str
@@ -48,18 +48,18 @@ class BlockGroup:
 
     @property
     def key(self) -> str:
-        """How the group is called in baselines and messages."""
+        """The name of the group in baselines and messages."""
         return f"{self.kind} {self.name}" if self.name != self.kind else self.kind
 
     @property
     def mean_tokens(self) -> float:
-        """The local size of one of its blocks."""
+        """The mean local size of its blocks."""
         return self.local_tokens / self.count if self.count else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class RunSample:
-    """One run as the gate compares it. A measure is None where it is not known, never 0."""
+    """One run as the gate compares it. An unknown measure is None, never 0."""
 
     measures: Mapping[str, Decimal | None]
     usage: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class RunSample:
     blocks: Mapping[str, BlockGroup] = field(default_factory=dict)
 
     def usd_at(self, rates: Mapping[str, Mapping[str, Decimal]]) -> Decimal | None:
-        """Return what this run costs at other rates (by model and class, USD a token); None if one lacks."""
+        """Return the cost of this run at other rates (model → class → USD per token); None without one."""
         total = Decimal(0)
         for model, counts in self.usage.items():
             for cls, tokens in counts.items():
@@ -79,7 +79,7 @@ class RunSample:
 
 
 def sample_of(ledger: Ledger, hardware: Hardware | None = None) -> RunSample:
-    """Return the sample of a priced run; without `hardware` its hardware cost is not known."""
+    """Return the sample of a priced run; without `hardware`, its hardware cost is None."""
     turns = ledger.run.turns
     usages = [turn.usage for turn in turns if turn.usage is not None]
     unmeasured = len(usages) < len(turns)
@@ -158,7 +158,7 @@ def _groups(ledger: Ledger) -> dict[str, BlockGroup]:
             continue
         local = block.features.tokens.get("o200k_base") or round(block.features.bytes / 4)
         one = BlockGroup(block.kind, block.name, 1, local, tokens[placed.id], billed[placed.id])
-        # The same text in two contexts (a subagent's tools) is one thing that somebody wrote.
+        # The same text in two contexts (a subagent's tools) was written once, so it counts once.
         again = block.kind in FIXED_KINDS and block.digest in seen[one.key]
         seen[one.key].add(block.digest)
         groups[one.key] = _added(groups.get(one.key), one, again=again)

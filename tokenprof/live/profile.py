@@ -1,4 +1,4 @@
-"""The way in around an agent: wrap a client, profile a block of code."""
+"""The two ways to see an agent's calls: wrap a client, or profile a block of code."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ SDK_ADAPTERS = {
     "aiohttp": "tokenprof.harness_adapters.clients.aiohttp_client",
     "botocore": "tokenprof.harness_adapters.clients.botocore_client",
 }
-"""Top-level package of a client's class → the adapter that wraps it."""
+"""The adapter for each client library, by the top-level package of the client's class."""
 
 WATCHED = ("anthropic", "httpx", "httpx2", "aiohttp", "botocore")
-"""Those of them whose clients a profile sees by itself; `openai` and `google` use them."""
+"""The libraries that a profile watches. `openai` and `google` send their requests through them."""
 
 RUN_VARIABLE = "TOKENPROF_RUN"
 METRICS_VARIABLE = "TOKENPROF_METRICS"
@@ -47,9 +47,9 @@ _starting = threading.Lock()
 def wrap(client: Client) -> Client:
     """Return a client that behaves as `client` does and whose model calls are seen by tokenprof.
 
-    Inside a `profile` nothing needs wrapping. Outside one, a wrapped client's calls become OpenTelemetry
-    spans, if the program has set up a tracer provider; and are recorded from now on, if the environment
-    variable `TOKENPROF_RUN` names a file. Wrapping twice changes nothing.
+    Inside a `profile` nothing needs wrapping. Outside one, the calls of a wrapped client become
+    OpenTelemetry spans if the program has set up a tracer provider, and are recorded to the file that the
+    environment variable `TOKENPROF_RUN` names, if it is set. Wrapping a client twice changes nothing.
 
     Raises TypeError for a client of an SDK that no adapter knows.
     """
@@ -76,15 +76,18 @@ def _adapter_of(client_class: type) -> Any | None:
 class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
     """Record every model call made inside the block to `path`, as OTLP/JSON lines.
 
-    Whichever client makes a call, and whenever that was made. `tags` are kept with the run. `on_turn` is
-    called on tokenprof's own thread after each finished turn with what it and the run have cost so far;
-    what it raises is logged and goes no further. `content=True` also records the text of requests and
-    responses. `cache_diagnostics=True` asks the provider, where it can say, why its cache was missed (of
-    Anthropic's clients, those made inside the block or wrapped); `request_usage=True` asks OpenAI for the
-    usage of chat streams that do not ask themselves (they end with one more chunk): the two settings that
-    add a field to requests. `metrics=True` (or the environment variable `TOKENPROF_METRICS`) gives tokens,
-    bill and estimated compute of each turn to the program's OpenTelemetry meter provider. Works in
-    synchronous and asynchronous code; an existing recording is continued.
+    It does not matter which client makes a call, or when that client was created. `profile` works in
+    synchronous and asynchronous code, and continues an existing recording.
+
+    `tags` are kept with the run. `on_turn` is called on tokenprof's own thread after each finished turn,
+    with the cost of the turn and of the run so far; exceptions that it raises are only logged.
+    `content=True` also records the text of requests and responses. `metrics=True` (or the environment
+    variable `TOKENPROF_METRICS`) reports the tokens, bill and estimated compute of each turn to the program's
+    OpenTelemetry meter provider.
+
+    Two settings add a field to requests. `cache_diagnostics=True` asks Anthropic why its cache was missed,
+    for clients that are created inside the block or wrapped. `request_usage=True` asks OpenAI for the usage of
+    chat streams that do not ask for it themselves; they then end with one more chunk.
 
     Raises FileExistsError if `path` holds something other than a recording.
     """
@@ -134,7 +137,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the recording; what the block raised goes on."""
+        """Close the recording. Exceptions from the block are not suppressed."""
         if self._recorder is None:
             return
         for undo in reversed(self._undo):
@@ -153,14 +156,14 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the recording; what the block raised goes on."""
+        """Close the recording. Exceptions from the block are not suppressed."""
         self.__exit__(kind, error, trace)
 
 
 def _watch(package: str) -> Callable[[], None] | None:
-    """See the calls of a package's clients; returns what undoes it, None where the package is not there.
+    """Start to see the calls of a package's clients; return a function that stops it, None if there is none.
 
-    A package that another release has changed or a broken installation costs its calls, not the host's block.
+    If a new release or a broken installation makes that fail, its calls are not seen, but the host goes on.
     """
     try:
         importlib.import_module(package)
@@ -176,7 +179,7 @@ def _watch(package: str) -> Callable[[], None] | None:
 def _listener(
     on_turn: Callable[[TurnCost], None] | None = None, metrics: bool = False
 ) -> TurnListener | None:
-    """Return what is to be told of each finished turn; None where nobody wants to know."""
+    """Return the function to call with each finished turn, or None if there is no listener."""
     listeners: list[TurnListener] = []
     if on_turn is not None:
         from tokenprof.live.running_cost import RunningCost
@@ -195,7 +198,7 @@ def _listener(
 
 
 def record_as_environment_says() -> None:
-    """Start the recording that `TOKENPROF_RUN` asks for, once, until the process ends."""
+    """Start the recording that `TOKENPROF_RUN` names, once, and keep it open until the process ends."""
     path = os.environ.get(RUN_VARIABLE)
     with _starting:
         if not path or any(recorder.path == Path(path) for recorder in session.open_recorders()):

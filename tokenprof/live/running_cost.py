@@ -1,4 +1,4 @@
-"""What a run has cost so far, for budgets that act while the agent still runs."""
+"""What a run has cost so far, for budgets that act while the agent is still running."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tokenprof.pricing.book import Price, UnknownTierError, UnpricedError, defau
 class TurnCost:
     """A finished turn and the run's cost up to it.
 
-    `turn_usd` is None where the turn is unpriced or unmeasured; `total_usd` is then the sum of the
-    others, and `complete` False.
+    `turn_usd` is None if the turn is unpriced or unmeasured. `total_usd` is then the sum of the other
+    turns, and `complete` is False.
     """
 
     turn: Turn
@@ -25,7 +25,7 @@ class TurnCost:
 
 
 class RunningCost:
-    """Prices each turn as it ends and tells a callback. Loads the price book when made, not at a turn."""
+    """Prices each turn as it ends and calls back. The price book is loaded on creation, not during a turn."""
 
     def __init__(self, callback: Callable[[TurnCost], None]):
         self._callback = callback
@@ -34,7 +34,7 @@ class RunningCost:
         self._complete = True
 
     def __call__(self, turn: Turn, prompt: Sequence[Block]) -> None:
-        """Take in a finished turn."""
+        """Price a finished turn and call back."""
         turn_usd = self._price(turn)
         self._complete = self._complete and turn_usd is not None
         self._total_usd += turn_usd or Decimal(0)
