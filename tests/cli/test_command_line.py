@@ -15,6 +15,8 @@ from tokenprof.commands.main import main
 from tokenprof.report.build import schema_path
 from tokenprof.report.check import check
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = Path(__file__).parent.parent / "data" / "logs" / "session_log"
 
 

@@ -86,8 +86,8 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
     OpenTelemetry meter provider.
 
     Two settings add a field to requests. `cache_diagnostics=True` asks Anthropic why its cache was missed,
-    for clients that are created inside the block or wrapped. `request_usage=True` asks OpenAI for the usage of
-    chat streams that do not ask for it themselves; they then end with one more chunk.
+    for clients that are created inside the block or wrapped. `request_usage=True` asks OpenAI for the usage
+    of chat streams that do not ask for it themselves; they then end with one more chunk.
 
     Raises FileExistsError if `path` holds something other than a recording.
     """
