@@ -98,7 +98,7 @@ PHRASES = (
     ),
     Phrase(r"\b[Rr]aises \S+ for what\b", "stilted", "Raises … if …"),
     Phrase(
-        r"\bfrom [\w.]+ on\b(?<!from now on)(?<!from then on)(?<!from here on)(?<!from there on)",
+        r"\bfrom \S*\d on\b|\bfrom (?!now |then |here |there )\w+ on(?=[,.;:)])",
         "not idiomatic",
         "from … onwards, 0 or more",
     ),

@@ -289,6 +289,8 @@ def figures(root: Path) -> dict[str, int]:
             between_files[arrow.importer.module].add(arrow.imported.module)
             if arrow.importer.room != arrow.imported.room:
                 between_rooms[arrow.importer.room].add(arrow.imported.room)
+    arrows = sum(map(len, between_rooms.values()))
+    possible = len(between_rooms) * (len(between_rooms) - 1)
     return {
         "files of the product": len(tree.sources),
         "rooms": len(tree.rooms()),
@@ -298,7 +300,8 @@ def figures(root: Path) -> dict[str, int]:
         "longest file, in lines": max(
             len((root / source.file).read_text("utf-8").splitlines()) for source in tree.sources
         ),
-        "arrows between rooms": sum(map(len, between_rooms.values())),
+        "arrows between rooms": arrows,
+        "arrows, in % of all that are possible": round(100 * arrows / possible),
         "rooms in circles": sum(map(len, strongly_connected(between_rooms))),
         "files in circles": sum(map(len, strongly_connected(between_files))),
     }

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ladder
 import pytest
 from ladder import OUR_LADDER, Checkout, Ladder
+
+import tokenprof
 
 ROOT = Path(__file__).parents[2]
 EVERY_FOLDER = (ladder.PACKAGE, *ladder.SIDE_FOLDERS, "tests", "benchmarks", "examples")
@@ -42,6 +45,17 @@ def test_folders_and_files_are_within_their_limits(house: Checkout) -> None:
 
 def test_every_room_is_packaged(house: Checkout) -> None:
     assert list(ladder.unpackaged(house)) == []
+
+
+def test_the_layout_describes_every_room(house: Checkout) -> None:
+    layout = (ROOT / "docs" / "layout.md").read_text("utf-8")
+    rooms = [room for room in house.rooms() if room not in (ladder.PACKAGE, "proxy.bootstrap")]
+    assert [room for room in rooms if f"{room.rpartition('.')[2]}/`" not in layout] == []
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert tokenprof.__version__ == settings["project"]["version"]
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
