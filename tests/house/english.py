@@ -98,7 +98,7 @@ PHRASES = (
     ),
     Phrase(r"\b[Rr]aises \S+ for what\b", "stilted", "Raises … if …"),
     Phrase(
-        r"\bfrom \S*\d on\b|\bfrom (?!now |then |here |there )\w+ on(?=[,.;:)])",
+        r"\bfrom \d+ on\b",
         "not idiomatic",
         "from … onwards, 0 or more",
     ),
