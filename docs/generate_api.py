@@ -129,7 +129,8 @@ def _returned(value: Any) -> str:
 def _plain(text: str) -> str:
     """Return an annotation without the quotes around it and the address of a default in it."""
     text = re.sub(r"(: |^)'([^']*)'", r"\1\2", text)
-    return re.sub(r"<(?:function|class) ?'?([\w.]+)[^>]*>|<factory>", lambda match: match[1] or "…", text)
+    shown = r"<(?:built-in )?(?:function|class) ?'?([\w.]+)[^>]*>|<factory>"
+    return re.sub(shown, lambda match: match[1] or "…", text)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Attribution cases that other tools got wrong; the issue that told of each is named at its test."""
+"""Attribution cases that other tools got wrong; each test names the issue that reported it."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_l1_the_megawatt_costs_six_and_a_half_million_a_year_and_an_h100_hour_ab
     assert round(cost.chips_share, 1) == 0.8
 
 
-def test_l1_6_a_dearer_building_raises_the_floor_and_both_are_shown():
+def test_l1_6_a_more_expensive_building_raises_the_floor_and_both_are_shown():
     (row,) = rows("l1-6")
     floors = [float(figure) for figure in re.findall(r"M: (\d\.\d+)", row.ours)]
     assert floors == sorted(floors)

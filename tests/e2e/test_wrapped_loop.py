@@ -172,7 +172,7 @@ def replace_server(server: LoopbackProvider, log: list[Any]) -> LoopbackProvider
     return LoopbackProvider(server.script, log=log)
 
 
-def test_calls_that_all_fail_are_warned_of_and_are_no_turns(tmp_path: Path) -> None:
+def test_calls_that_all_fail_give_a_warning_and_are_not_turns(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     with LoopbackProvider([Reply.error(500)] * 3) as server, tokenprof.profile(path):
         client = connect(server)

@@ -174,7 +174,7 @@ def test_an_export_request_without_a_length_is_read_alike(tmp_path: Path) -> Non
         (size,) = struct.unpack_from(">I", data, at)
         messages.append(data[at + 4 : at + 4 + size])
         at += 4 + size
-    # Protobuf messages of one type, put one behind the other, are one message.
+    # Protobuf messages of one type, one after the other, are one message.
     single = tmp_path / "request.pb"
     single.write_bytes(b"".join(messages))
     assert [turn.usage for turn in read([single]).turns] == [
@@ -195,7 +195,7 @@ def test_protobuf_without_its_package_and_a_cut_file_are_errors_that_tell_the_wa
         read([path])
 
 
-def test_json_of_no_known_kind_is_unknown_and_left_out_of_a_folder_in_silence(tmp_path: Path) -> None:
+def test_unknown_json_is_an_error_by_itself_and_left_out_of_a_folder_in_silence(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{\n "name": "something"\n}\n')
     (tmp_path / "node_modules").mkdir()
     (tmp_path / "node_modules" / "notes.jsonl").write_text('{"a": 1}\n')

@@ -1,4 +1,4 @@
-"""`tokenprof prices`, the invariants behind `check`, and the comparison behind `diff`."""
+"""`tokenprof prices`, with the invariants of `check` and the comparison of `diff`."""
 
 import argparse
 import json
@@ -57,7 +57,7 @@ def test_show_prints_the_rates_of_what_was_served(prices):
         (["bedrock/us.anthropic.claude-opus-4-8-v1:0"], "aws/regional.anthropic.claude-opus-4-8-v1:0"),
     ],
 )
-def test_show_finds_the_seller_where_none_is_named(prices, words, row):
+def test_show_finds_the_seller_if_it_is_not_named(prices, words, row):
     code, out, _ = prices("show", *words, "--at", "2026-11-02")
     assert (code, out.split()[0]) == (0, row)
 

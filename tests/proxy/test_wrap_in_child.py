@@ -112,7 +112,7 @@ def test_looking_for_a_package_is_not_importing_it(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("False False\nTrue\n", "")
 
 
-def test_a_file_that_is_no_recording_is_refused_before_the_command_runs(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_recording_is_refused_before_the_command_runs(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("mine\n")
     done = run(path, sys.executable, "-c", "print('ran')")

@@ -204,7 +204,7 @@ def _priced(
 
 
 def _money(parts: Sequence[Mapping[str, Any]], *, whole: bool = False) -> dict[str, Any]:
-    """Sums of what is known; `whole` ones are null where anything is not."""
+    """Sums of what is known; `whole` ones are null if anything is unknown."""
     amounts = [Decimal(part["billed_usd"]) for part in parts if part["billed_usd"] is not None]
     estimates = [part["hardware_usd"] for part in parts if part["hardware_usd"] is not None]
     billed = sum(amounts, Decimal(0)) if amounts else None

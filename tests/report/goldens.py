@@ -1,4 +1,4 @@
-"""The golden reports. To write them anew after a wanted change of layout, and then read the diff:
+"""The golden reports. To write them again after a change that is meant, and then read the diff:
 
 python tests/report/goldens.py
 """

@@ -68,7 +68,7 @@ def test_a_text_carried_twice_saves_its_later_copy(email):
     assert finding["state"] == "exact"
 
 
-def test_equal_texts_of_different_prompts_are_no_duplicates():
+def test_equal_texts_of_different_prompts_are_not_duplicates():
     blocks = [
         block("s-1", "system", "system", 5_000, digest="same", context="a"),
         block("s-2", "system", "system", 5_000, digest="same", context="b"),
@@ -77,12 +77,12 @@ def test_equal_texts_of_different_prompts_are_no_duplicates():
     assert "duplicate-text" not in found(report(blocks, turns))
 
 
-def test_a_block_split_over_two_classes_is_no_duplicate_of_itself():
+def test_a_block_split_over_two_classes_is_not_a_duplicate_of_itself():
     made = report([block("s", "system", "system", 5_000)], [turn(0, read=["s"], write=["s"])])
     assert "duplicate-text" not in found(made)
 
 
-def test_what_rode_many_turns_is_named_with_what_carrying_cost(email):
+def test_what_many_turns_carried_is_named_with_what_carrying_cost(email):
     finding = email["carried-block"]
     assert finding["saves_usd"] is None
     every = [each for each in find(contracts.email_agent()) if each["code"] == "carried-block"]
@@ -199,7 +199,7 @@ def test_only_an_avoidable_miss_promises_a_saving(cause, saves):
     assert "$0.25 more than a read" in finding["detail"]
 
 
-def test_a_first_use_is_no_miss():
+def test_a_first_use_is_not_a_miss():
     assert not [code for code in found(missed("first_use")) if code.startswith("cache-miss")]
 
 

@@ -91,7 +91,7 @@ def test_ranges_name_both_ends_and_points_one():
         (None, None, None, "estimated", ""),
     ],
 )
-def test_what_stands_behind_a_size(size, low, high, state, written):
+def test_what_follows_a_size(size, low, high, state, written):
     assert numbers.bounds(size, low, high, state) == written
 
 

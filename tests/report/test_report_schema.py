@@ -111,7 +111,7 @@ BREACHES = {
     "a measured turn without context": with_value("turns", 0, "context_tokens", None),
     "a fee row without count": without("classes", -1, "count"),
     "a fee row with tokens": with_value("classes", -1, "tokens", 2),
-    "a warning that is no sentence": with_value("warnings", [{"text": "x"}]),
+    "a warning that is not a sentence": with_value("warnings", [{"text": "x"}]),
     "a deployment without assumptions": without("deployment", "assumptions"),
 }
 

@@ -145,7 +145,7 @@ def test_an_attempt_that_was_throttled_is_an_attempt_at_the_same_call(run_path: 
     assert [turn.attempts for turn in recorded(run_path, provider).turns] == [2, 1, 1]
 
 
-def test_a_refused_call_is_no_turn(run_path: Path) -> None:
+def test_a_refused_call_is_not_a_turn(run_path: Path) -> None:
     with (
         LoopbackProvider([Reply.error(400)]) as provider,
         tokenprof.profile(run_path),

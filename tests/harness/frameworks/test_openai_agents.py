@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def _quiet() -> None:
-    """Nothing is sent to OpenAI; the hook is registered anew in every test."""
+    """Nothing is sent to OpenAI; the hook is registered again in every test."""
     set_trace_processors([])
     openai_agents_hook._registered.clear()
 
