@@ -46,7 +46,7 @@ NOT_A_NOUN = "longer|more|less|fewer|other|such|one|better|worse|later|earlier|l
 
 PHRASES = (
     Phrase(
-        rf"(?<!there )(?<!There )\b(?:is|are|was|were) no (?!(?:{NOT_A_NOUN})\b)\w+",
+        rf"(?<!there )(?<!There )\b(?:is|are|was|were) no (?!(?:{NOT_A_NOUN})\b)(?:\w+|{{)",
         "negate the verb, not the noun",
         "is not a …, are not …",
     ),
@@ -80,7 +80,7 @@ PHRASES = (
     ),
     Phrase(
         r"(?<!leave )(?<!leaves )(?<!left )(?<!idea )(?<!hidden )\bbehind "
-        r"(?!(?:the|a|another|our|this) (?:\w+ )?(?:proxy|gateway|server)\b|TLS\b)",
+        r"(?!(?:the|a|another|our|this) (?:\w+ )?(?:proxy|gateway|server)\b|TLS\b|tls\b)",
         "of an order in a prompt or in time",
         "after",
     ),

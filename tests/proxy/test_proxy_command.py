@@ -91,7 +91,9 @@ def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         told = _refusal(tmp_path, "--port", str(port))
     assert told.startswith(f"tokenprof: port {port} of 127.0.0.1 cannot be listened at (")
-    assert _refusal(tmp_path, "--upstream", "ftp://x").startswith("tokenprof: 'ftp://x' is no http or https")
+    assert _refusal(tmp_path, "--upstream", "ftp://x").startswith(
+        "tokenprof: 'ftp://x' is not an http or https"
+    )
 
 
 def _refusal(folder: Path, *options: str) -> str:

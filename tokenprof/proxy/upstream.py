@@ -41,9 +41,11 @@ def upstream_at(url: str) -> Upstream:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise InputError(f"{url!r} is no address ({error}); write it like https://api.example.com.") from None
+        raise InputError(
+            f"{url!r} is not an address ({error}); write it like https://api.example.com."
+        ) from None
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise InputError(f"{url!r} is no http or https address; write it like https://api.example.com.")
+        raise InputError(f"{url!r} is not an http or https address; write it like https://api.example.com.")
     return Upstream(
         parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme], parts.path.rstrip("/")
     )

@@ -223,7 +223,7 @@ def _read(path: Path) -> Iterator[Taped]:
         try:
             yield Taped(**orjson.loads(line))
         except (orjson.JSONDecodeError, TypeError):
-            raise InputError(f"{path}:{number} is no line of a cassette. Record it again.") from None
+            raise InputError(f"{path}:{number} is not a line of a cassette. Record it again.") from None
 
 
 def _write(path: Path, tape: list[Taped]) -> None:

@@ -27,7 +27,7 @@ def messages_body(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = PATH.search(unquote(path))
     if found is None:
-        raise ValueError(f"{path} is no path of Converse")
+        raise ValueError(f"{path} is not a path of Converse")
     model = _CLAUDE.search(found["model"])
     tools = body.get("toolConfig", {}).get("tools", ())
     return {
