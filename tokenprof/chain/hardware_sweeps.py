@@ -30,7 +30,7 @@ FEWEST_DRAWS: Final = 20
 class SweptCost:
     """What the followed turns cost to compute on some hardware, beside an unchanged bill.
 
-    `chips` is the number of accelerators of the deployment; None if it is sampled or differs by model.
+    `chips` is the number of accelerators of the deployment; None if the turns are of several models.
     `price_to_cost` is billed ÷ `hardware_usd`; both are None where the cost is unknown.
     """
 
@@ -86,7 +86,7 @@ def sweeps_of(
 
 def _swept_cost(hardware: Hardware, work: Work, billed_usd: Decimal) -> SweptCost:
     cost, billed = hardware.usd(work), float(billed_usd)
-    counts: list[int | None] = [scenario.description["chips"] for scenario in hardware.scenarios.values()]
+    counts: list[int | None] = [hardware.scenarios[model].description["chips"] for model in work.by_model]
     ratio = None
     if cost is not None and cost.low > 0:
         ratio = Estimate(billed / cost.high, billed / cost.mid, billed / cost.low)

@@ -58,7 +58,7 @@ def with_range(interval: Interval) -> str:
 
 
 def percents(interval: Interval) -> str:
-    """Return a share in percent with its range: `65% (38 to 70%)`; one figure if it is known."""
+    """Return a share in percent with its range: `65.0% (38.0 to 70.0%)`; one figure if it is known."""
     low, mid, high = (f"{round(100 * end, 1):.3g}" for end in (interval.low, interval.mid, interval.high))
     return f"{mid}%" if low == high else f"{mid}% ({low} to {high}%)"
 
