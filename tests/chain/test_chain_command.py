@@ -168,7 +168,8 @@ def test_the_examples_are_lines_of_text_and_objects_of_json(capsysbinary):
     )
     assert main(["chain", "--examples", "--format", "json"]) == 0
     rows = json.loads(capsysbinary.readouterr().out)["examples"]
-    assert {"id", "claim", "published", "ours", "difference", "assumptions"} == set(rows[0])
+    assert {"id", "claim", "published", "ours", "difference", "assumptions", "sources"} == set(rows[0])
+    assert next(row["sources"] for row in rows if row["id"] == "dollar-1") == ["one-dollar"]
     assert {row["id"] for row in rows} >= {"bill-1", "ttl-1", "dollar-1", "traj-1"}
 
 

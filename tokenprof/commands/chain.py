@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,7 +156,9 @@ def _examples(options: argparse.Namespace, book: PriceBook, data: ChainData) -> 
 
     rows = all_examples(book, data)
     if options.format == "json":
-        return _put_json(options.output, {"examples": [asdict(row) for row in rows]})
+        from tokenprof.report.chain_detail_json import examples_json
+
+        return _put_json(options.output, examples_json(rows))
     if options.format == "svg":
         raise InputError("The examples are a table: use --format text or json.")
     from tokenprof.report.terminal.chain_text import examples_text

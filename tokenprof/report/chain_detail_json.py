@@ -1,15 +1,18 @@
-"""What `tokenprof chain --format json` adds to the chain section of a report, written and read back."""
+"""What `tokenprof chain --format json` prints beside the chain section of a report, and its `--examples`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
 from tokenprof.chain.chain_detail import ChainDetail, ToolPayment
 from tokenprof.chain.hardware_sweeps import GenerationStep, Sweeps, SweptCost, UtilisationStep
 from tokenprof.chain.kv_between_turns import KvGap, KvWaiting
+from tokenprof.chain.worked_examples import CLAIM_SOURCES
 from tokenprof.hw_model.estimate import Estimate
+from tokenprof.pricing.chain.published_claims import Example
 from tokenprof.report.chain_json import range_json, read_json, read_range
 from tokenprof.report.money import interval_json, usd
 
@@ -32,6 +35,11 @@ def detail_json(detail: ChainDetail) -> Json:
             {"tool": paid.tool, "calls": paid.calls, "usd": usd(paid.usd)} for paid in detail.tool_payments
         ],
     }
+
+
+def examples_json(rows: Sequence[Example]) -> Json:
+    """Return the published claims beside our own figures, each with the analyses that it comes from."""
+    return {"examples": [{**asdict(row), "sources": list(CLAIM_SOURCES[row.id])} for row in rows]}
 
 
 def read_detail(chain: JsonObject) -> ChainDetail:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from tokenprof.chain.chain_detail import ChainDetail
 from tokenprof.chain.section import ChainSection
+from tokenprof.chain.worked_examples import CLAIM_SOURCES
 from tokenprof.pricing.chain.figures import Figure
 from tokenprof.pricing.chain.published_claims import Example
 from tokenprof.report.terminal.chain_hardware import generation_lines, utilisation_lines, waiting_lines
@@ -74,7 +75,11 @@ def examples_text(rows: Sequence[Example], width: int = 100) -> str:
         for line in (
             *paragraph(Text(row.claim), console, lead=lead),
             *paragraph(Text(f"{published}; ours {row.ours}{difference}"), console, indent=lead.cell_len),
-            *paragraph(Text(row.assumptions, SOFT), console, indent=lead.cell_len),
+            *paragraph(
+                Text(f"{row.assumptions}; claimed in {', '.join(CLAIM_SOURCES[row.id])}", SOFT),
+                console,
+                indent=lead.cell_len,
+            ),
         ):
             console.print(line, soft_wrap=True, highlight=False)
     return page.getvalue()
