@@ -260,7 +260,7 @@ def test_the_shape_charges_a_re_sent_prompt_less_than_the_list_and_a_fresh_one_m
     assert all(turn.shaped_usd.mid < turn.billed_usd for turn in others)
 
 
-def test_an_output_token_costs_by_the_context_behind_it():
+def test_an_output_token_costs_by_the_context_before_it():
     short = ("anthropic", "claude-opus-4-8", Usage(cache_read_tokens=1_000, output_tokens=1_000))
     long = ("anthropic", "claude-opus-4-8", Usage(cache_read_tokens=150_000, output_tokens=1_000))
     first, second = cost_shaped(*costed(run_of(short, long), "kimi-k2.5@8xh200"))

@@ -25,7 +25,7 @@ class ToolPayment:
 
 @dataclass(frozen=True, slots=True)
 class ChainDetail:
-    """What `tokenprof chain` shows of a run beside the section of a report.
+    """What `tokenprof chain` shows beside the section of a report.
 
     `sweeps` is the run on other hardware, `waiting` its KV cache across gaps, `tool_payments` what its tool
     calls cost at prices that the user gave.

@@ -2,7 +2,7 @@
 
 A provider's list charges every re-sent token of the context on the way in, and every output token alike.
 Compute does neither: a prompt is prefilled once while it stays cached, and an output token costs by the
-context behind it. This puts one beside the other, turn by turn (row shape-1 in docs/chain.md).
+context before it. This puts one beside the other, turn by turn (row shape-1 in docs/chain.md).
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class SweptCost:
     """What the followed turns cost to compute on some hardware, beside an unchanged bill.
 
     `chips` is the number of accelerators of the deployment; None if the turns are of several models.
-    `price_to_cost` is billed ÷ `hardware_usd`; both are None where the cost is unknown.
+    `price_to_cost` is billed ÷ `hardware_usd`; both are None if the cost is unknown.
     """
 
     chips: int | None

@@ -27,7 +27,7 @@ SESSION_DECIMALS: Final = 1
 
 SHAPED_BY: Final = (
     "each turn's share of the run's compute, in each sampled world, scaled to the same total: a "
-    "prompt is prefilled once while it stays cached, an output token costs by the context behind it"
+    "prompt is prefilled once while it stays cached, an output token costs by the context before it"
 )
 
 
