@@ -19,9 +19,9 @@ class Finding:
     """Something that stands out in a run.
 
     `figures` is the frozen dataclass of the finding's kind (`tokenprof.analysis.finding_figures`); its type
-    tells which sentence a renderer writes. `blocks` are block ids, `turns` turn indices. `saves_usd` was billed
-    and would not have been without the cause; None if that cannot be said. `state` says whether it rests on
-    sizes that the bill pins.
+    tells which sentence a renderer writes. `blocks` are block ids, `turns` turn indices. `saves_usd` was
+    billed and would not have been without the cause; None if that cannot be said. `state` says whether it
+    rests on sizes that the bill pins.
     """
 
     code: str

@@ -251,6 +251,16 @@ class ComputeSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceSource:
+    """The price book that turns were billed by: its name, version and date, and the user's rows over it."""
+
+    book: str
+    version: str | None
+    as_of: str | None
+    overlays: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunRows:
     """All rows of a run: what findings look at and renderers draw."""
 

@@ -125,7 +125,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         )
         self._recorder = recorder
         self._token = session.enter(recorder)
-        self._undo.extend(filter(None, map(_watch, WATCHED)))
+        self._undo.extend(watch_all())
         return self
 
     def __exit__(
@@ -155,6 +155,11 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
     ) -> None:
         """Close the recording; what the block raised goes on."""
         self.__exit__(kind, error, trace)
+
+
+def watch_all() -> list[Callable[[], None]]:
+    """See the calls of every client library that is installed; returns what undoes it, one a library."""
+    return [undo for undo in map(_watch, WATCHED) if undo is not None]
 
 
 def _watch(package: str) -> Callable[[], None] | None:

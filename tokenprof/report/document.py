@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.finding import Severity
-from tokenprof.analysis.rows import RunRows, SizeState
+from tokenprof.analysis.rows import PriceSource, RunRows, SizeState
 from tokenprof.chain.section import ChainSection
 from tokenprof.costing.disclosure import Disclosure
 from tokenprof.facts.types import Source
@@ -20,18 +20,8 @@ SCHEMA: Final = "tokenprof.report/1"
 
 
 @dataclass(frozen=True, slots=True)
-class PriceSource:
-    """The price book that turns were billed by: its name, version and date, and the user's rows over it."""
-
-    book: str
-    version: str | None
-    as_of: str | None
-    overlays: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class WrittenFinding:
-    """A finding in words. `saves_usd` is what would not have been billed; `state` says how well it is known."""
+    """A finding in words. `saves_usd` was billed needlessly; `state` says how well that is known."""
 
     code: str
     severity: Severity
@@ -41,6 +31,7 @@ class WrittenFinding:
     saves_usd: Decimal | None
     detail: str
     state: SizeState | None
+    figures: Any = None
 
 
 @dataclass(frozen=True, slots=True)
