@@ -132,10 +132,9 @@ class TokenCosts:
 
     def report(self) -> dict[str, Any]:
         """Return the JSON report of the newest run (docs/report.md)."""
-        from tokenprof.report.document import report_of
-        from tokenprof.report.report_json import report_json
+        from tokenprof.report.report_json import json_report
 
-        return report_json(report_of(self.analysis()))
+        return json_report(self.analysis())
 
     @functools.cached_property
     def _assumptions(self) -> Assumptions:

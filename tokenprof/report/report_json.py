@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.rows import (
     BlockRow,
     ClassRow,
@@ -28,7 +29,7 @@ from tokenprof.hw_model.estimate import Estimate
 from tokenprof.report.chain_json import chain_json
 from tokenprof.report.deployment_json import deployments_json
 from tokenprof.report.disclosure_json import disclosure_json
-from tokenprof.report.document import Report, WrittenFinding
+from tokenprof.report.document import Report, WrittenFinding, report_of
 from tokenprof.report.money import estimate_json, usd
 
 Json = dict[str, Any]
@@ -53,6 +54,11 @@ def report_json(report: Report) -> Json:
         "chain": None if report.chain is None else chain_json(report.chain),
         "disclosure": None if report.disclosure is None else disclosure_json(report.disclosure),
     }
+
+
+def json_report(analysis: Analysis) -> Json:
+    """Return the report of an analysis as a JSON object."""
+    return report_json(report_of(analysis))
 
 
 def plain(value: Any) -> Any:
