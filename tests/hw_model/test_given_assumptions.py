@@ -14,7 +14,7 @@ def decode_usd(scenario):
 
 
 def assumptions(scenario):
-    return {row["name"]: row for row in scenario.description["assumptions"]}
+    return {row.name: row for row in scenario.description.assumptions}
 
 
 @pytest.mark.parametrize("model", [FIXED, SAMPLED])
@@ -26,9 +26,9 @@ def test_a_given_price_of_an_hour_scales_the_cost(model):
 def test_given_figures_of_a_fixed_deployment_are_assumptions_with_their_source():
     scenario = scenario_for(*FIXED, turns=TURNS, utilisation=0.25, usd_per_gpu_hour=2.5)
     rows = assumptions(scenario)
-    assert (rows["utilisation"]["value"], rows["utilisation"]["source"]) == (0.25, "given by the user")
+    assert (rows["utilisation"].value, rows["utilisation"].source) == (0.25, "given by the user")
     hour = rows["USD per accelerator-hour"]
-    assert (hour["value"], hour["source"]) == (2.5, "given by the user")
+    assert (hour.value, hour.source) == (2.5, "given by the user")
     # What the owner's hour is made of had no part in the cost.
     assert "cost of capital, a year" not in rows
     assert "USD per accelerator-hour, owned" not in rows
@@ -37,9 +37,9 @@ def test_given_figures_of_a_fixed_deployment_are_assumptions_with_their_source()
 def test_given_figures_of_a_sampled_model_are_assumptions_with_their_source():
     scenario = scenario_for(*SAMPLED, turns=TURNS, utilisation=0.25, usd_per_gpu_hour=2.5, draws=200)
     rows = assumptions(scenario)
-    assert rows["utilisation"]["value"] == rows["utilisation"]["low"] == rows["utilisation"]["high"] == 0.25
-    assert rows["utilisation"]["source"] == rows["USD per accelerator-hour"]["source"] == "given by the user"
-    assert rows["USD per accelerator-hour"]["value"] == 2.5
+    assert rows["utilisation"].value == rows["utilisation"].low == rows["utilisation"].high == 0.25
+    assert rows["utilisation"].source == rows["USD per accelerator-hour"].source == "given by the user"
+    assert rows["USD per accelerator-hour"].value == 2.5
     assert "capital per accelerator" not in rows
 
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from tokenprof.costing.compute import Hardware, Model, Vector, Work, turn_works
 from tokenprof.costing.ledger import NOTHING, Ledger
-from tokenprof.hw_model.cost import PUBLISHED_MARGINS, Estimate, ServingScenario, TurnWork
+from tokenprof.hw_model.cost import Estimate, ServingScenario, TurnWork
+from tokenprof.pricing.chain.figures import PublishedMargin, load_chain_data
 from tokenprof.report.money import interval_json
 
 LEAST_TURNS_OF_A_TREND = 6
@@ -45,8 +46,7 @@ def compute_of(ledger: Ledger, hardware: Hardware) -> Json | None:
         "model": model[1],
         "implied_gross_margin": None if margin is None else _shares(margin),
         "published_gross_margins": [
-            {"name": name, "when": when, "low": low, "high": high, "source": source}
-            for name, when, low, high, source in PUBLISHED_MARGINS
+            _published_json(published) for published in load_chain_data().margins.values()
         ],
         "within_published_range": None if margin is None or not scenario.sampled else _is_plausible(margin),
         "drivers": [
@@ -55,6 +55,17 @@ def compute_of(ledger: Ledger, hardware: Hardware) -> Json | None:
         ],
         "ratios": list(_ratios(ledger, hardware, model, scenario)),
         "kv": _kv(ledger, model, scenario),
+    }
+
+
+def _published_json(margin: PublishedMargin) -> Json:
+    return {
+        "name": margin.name,
+        "kind": margin.kind,
+        "when": margin.when,
+        "low": float(margin.value.low),
+        "high": float(margin.value.high),
+        "source": margin.source,
     }
 
 
