@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from tokenprof.costing.compute import Hardware
     from tokenprof.costing.disclosure import Disclosure
     from tokenprof.costing.ledger import Ledger
+    from tokenprof.hw_model.description import DeploymentDescription
     from tokenprof.pricing.book import PriceBook
+    from tokenprof.pricing.price_source import PriceSource
 
 
 class Analysis:
@@ -56,6 +58,18 @@ class Analysis:
     def book(self) -> PriceBook:
         """The prices that turns are billed at: list prices, with the user's own laid over them."""
         return price_book(self.assumptions)
+
+    @cached_property
+    def prices(self) -> PriceSource:
+        """Where the prices come from: the book's name, version and date, and the user's files over it."""
+        return self.book.describe()
+
+    @cached_property
+    def deployments(self) -> tuple[DeploymentDescription, ...]:
+        """The deployments that the run's models were costed on, the most expensive model's first."""
+        from tokenprof.analysis.run_rows import deployments
+
+        return deployments(self.ledger, self.hardware)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -14,11 +14,12 @@ from decimal import Decimal
 
 import numpy as np
 
-from tokenprof.analysis.rows import ComputeSummary, CostRatio, Driver, KvHeld, PublishedMargin
+from tokenprof.analysis.rows import ComputeSummary, CostRatio, Driver, KvHeld
 from tokenprof.costing.compute import Hardware, Model, Vector, Work
 from tokenprof.costing.ledger import NOTHING, Ledger
-from tokenprof.hw_model.cost import PUBLISHED_MARGINS, ServingScenario, TurnWork
 from tokenprof.hw_model.estimate import Estimate
+from tokenprof.hw_model.scenario import ServingScenario, TurnWork
+from tokenprof.pricing.chain.figures import load_chain_data
 
 LEAST_TURNS_OF_A_TREND = 6
 DRIVERS_NAMED = 5
@@ -42,7 +43,7 @@ def compute_summary(ledger: Ledger, hardware: Hardware) -> ComputeSummary | None
     return ComputeSummary(
         model=model[1],
         implied_gross_margin=margin,
-        published_gross_margins=tuple(PublishedMargin(*row) for row in PUBLISHED_MARGINS),
+        published_gross_margins=tuple(load_chain_data().margins.values()),
         within_published_range=None if margin is None or not scenario.sampled else _is_plausible(margin),
         drivers=tuple(
             Driver(name, share)

@@ -16,6 +16,7 @@ from tokenprof.costing.cache_misses import CacheMiss
 from tokenprof.costing.cache_prediction import CachePrediction
 from tokenprof.facts.types import BlockKind, Section, TurnStatus
 from tokenprof.hw_model.estimate import Estimate
+from tokenprof.pricing.chain.figures import PublishedMargin
 from tokenprof.pricing.usage import Usage
 
 SizeState = Literal["exact", "estimated"]
@@ -196,17 +197,6 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedMargin:
-    """A gross margin that somebody published: whose, when, and the range as shares of revenue."""
-
-    name: str
-    when: str
-    low: float
-    high: float
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
 class Driver:
     """An assumption and the share of the estimate's variance that it explains."""
 
@@ -248,16 +238,6 @@ class ComputeSummary:
     drivers: tuple[Driver, ...]
     ratios: tuple[CostRatio, ...]
     kv: KvHeld
-
-
-@dataclass(frozen=True, slots=True)
-class PriceSource:
-    """The price book that turns were billed by: its name, version and date, and the user's rows over it."""
-
-    book: str
-    version: str | None
-    as_of: str | None
-    overlays: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,6 +17,7 @@ from tokenprof.pricing.usage import CLASSES, Usage
 if TYPE_CHECKING:
     from tokenprof.costing.cache_misses import CacheMiss
     from tokenprof.costing.cache_prediction import CachePrediction
+    from tokenprof.hw_model.description import DeploymentDescription
 
 
 def price_to_cost(billed_usd: Decimal | None, hardware_usd: Estimate | None) -> Estimate | None:
@@ -24,6 +26,15 @@ def price_to_cost(billed_usd: Decimal | None, hardware_usd: Estimate | None) -> 
         return None
     billed = float(billed_usd)
     return Estimate(billed / hardware_usd.high, billed / hardware_usd.mid, billed / hardware_usd.low)
+
+
+def deployments(ledger: Ledger, hardware: Hardware) -> tuple[DeploymentDescription, ...]:
+    """Return the deployment of each modelled model, the one that was billed most first."""
+    spent: dict[tuple[str, str], Decimal] = defaultdict(lambda: NOTHING)
+    for turn, billed in zip(ledger.run.turns, ledger.billed_usd, strict=True):
+        spent[turn.provider, turn.model] += billed or NOTHING
+    ranked = sorted(hardware.scenarios, key=lambda model: spent[model], reverse=True)
+    return tuple(hardware.scenarios[model].description for model in ranked)
 
 
 def totals(ledger: Ledger, hardware: Hardware) -> Totals:

@@ -221,7 +221,7 @@ def rental_over_cost(hardware: Hardware, data: ChainData, contract: str) -> tupl
 
     The chip is the deployment's where its rental is known, else H100, whose market is the best known.
     """
-    names = {scenario.description["chip"] for scenario in hardware.scenarios.values()}
+    names = {scenario.description.chip for scenario in hardware.scenarios.values()}
     chip = names.pop() if len(names) == 1 else DEFAULT_RENTAL[0]
     contracts = [(chip.lower(), contract), (chip.lower(), "three years")]
     key = next((key for key in contracts if key in data.rentals), None)

@@ -14,8 +14,8 @@ from tokenprof.pricing.chain.layers import Waterfall
 def price_of_chip(hardware: Hardware, data: ChainData) -> ChipPrice | None:
     """Return who gets what of the deployment's chip; of the data file's first where that is not known."""
     for scenario in hardware.scenarios.values():
-        if scenario.description["chip"] in data.chip_prices:
-            return data.chip_prices[scenario.description["chip"]]
+        if scenario.description.chip in data.chip_prices:
+            return data.chip_prices[scenario.description.chip]
     return next(iter(data.chip_prices.values()), None)
 
 

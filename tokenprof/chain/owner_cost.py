@@ -20,7 +20,7 @@ from tokenprof.facts.types import Run
 from tokenprof.hw_model.catalogue.lookup import chips, find_chip
 from tokenprof.hw_model.cost import ServingScenario, TurnWork, scenario_for
 from tokenprof.hw_model.deployment import DeploymentError
-from tokenprof.hw_model.gpu_hour import HOURS_PER_YEAR, Ownership, capital_recovery_factor
+from tokenprof.hw_model.gpu_hour import Ownership
 from tokenprof.hw_model.rates import Rates
 from tokenprof.pricing.chain.interval import Interval
 
@@ -38,18 +38,13 @@ def owner_shares(scenario: ServingScenario) -> dict[str, Array]:
         table = list(chips().values())
         kw = np.array([chip.all_in_kw for chip in table])[drawn["chip"].astype(int)]
         capital = drawn["capital per accelerator"]
-        recovery = capital_recovery_factor(drawn["cost of capital"], drawn["life, years"])
+        owner = Ownership(cost_of_capital=drawn["cost of capital"], life_years=drawn["life, years"])
     else:
-        chip = find_chip(scenario.description["chip"])
+        chip = find_chip(scenario.description.chip)
         kw, capital = np.array([chip.all_in_kw]), np.array([chip.capex_usd[1]])
-        recovery = capital_recovery_factor(owner.cost_of_capital, owner.life_years)
-    hourly = {
-        "chips": capital * (recovery + owner.maintenance_share_per_year) / HOURS_PER_YEAR,
-        "building": 12.0 * owner.colo_usd_per_kw_month * kw / HOURS_PER_YEAR,
-        "power": owner.load * kw * owner.usd_per_kwh,
-    }
-    whole = np.sum(list(hourly.values()), axis=0)
-    return {name: np.asarray(usd / whole) for name, usd in hourly.items()}
+    hour = owner.parts_usd_per_hour(capital, kw)
+    hourly = {"chips": hour.chips_usd, "building": hour.building_usd, "power": hour.power_usd}
+    return {name: np.asarray(usd / hour.total_usd) for name, usd in hourly.items()}
 
 
 def owner_cost(
@@ -128,7 +123,7 @@ def on_chip(run: Run, hardware: Hardware, chip: str, utilisation: float | None =
             # As many of each model, so that draws of several models can be added.
             scenarios[model] = _kept(scenario, rows.pop(0)[:worlds])
             continue
-        text = f"{scenario.description['model']}@{wanted.name.replace(' ', '-')}"
+        text = f"{scenario.description.model}@{wanted.name.replace(' ', '-')}"
         try:
             scenarios[model] = scenario_for(
                 *model, turns=works[model], deployment=text, utilisation=utilisation

@@ -281,7 +281,7 @@ def _anchor_case(book: PriceBook, data: ChainData) -> Iterator[Example]:
             None,
             f"L1 sells hours that cost {between(cost)}; L2 for {between(rented)}, gross margin "
             f"{between(rent)}; L3 bills {plain(chain.billed_usd)}, gross margin {between(tokens)}",
-            f"{scenario['chips']} H100, {scenario['precision']}, half of the hours sold; no training: 3P; "
+            f"{scenario.chips} H100, {scenario.precision}, half of the hours sold; no training: 3P; "
             f"rental: {chain.rental.source}; list price of {AT:%Y-%m-%d}",
         )
 

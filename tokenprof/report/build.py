@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +19,7 @@ from tokenprof.costing.compute import FULL_COST, Hardware, Work, cost_to_compute
 from tokenprof.costing.disclosure import Variant, disclose
 from tokenprof.costing.ledger import NOTHING, Ledger, build_ledger
 from tokenprof.facts.types import Run
+from tokenprof.hw_model.cost import DeploymentDescription
 from tokenprof.pricing.book import PriceBook, Unpriced, default_book
 from tokenprof.pricing.usage import CLASSES, Usage
 from tokenprof.report.chain_json import chain_section
@@ -305,8 +307,24 @@ def _deployment(ledger: Ledger, hardware: Hardware) -> Json | None:
     for turn, billed in zip(ledger.run.turns, ledger.billed_usd, strict=True):
         spent[turn.provider, turn.model] += billed or NOTHING
     ranked = sorted(hardware.scenarios, key=lambda model: spent[model], reverse=True)
-    first, *others = (dict(hardware.scenarios[model].description) for model in ranked)
+    first, *others = (_description_json(hardware.scenarios[model].description) for model in ranked)
     return first | ({"others": others} if others else {})
+
+
+def _description_json(description: DeploymentDescription) -> Json:
+    cut = description.parallelism
+    return {
+        "model": description.model,
+        "chip": description.chip,
+        "chips": description.chips,
+        "precision": description.precision,
+        **({} if cut is None else {"parallelism": asdict(cut)}),
+        "assumptions": [
+            {"name": row.name, "value": row.value, "source": row.source}
+            | ({} if row.low is None else {"low": row.low, "high": row.high})
+            for row in description.assumptions
+        ],
+    }
 
 
 def _warnings(ledger: Ledger) -> list[str]:

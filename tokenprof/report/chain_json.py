@@ -16,7 +16,7 @@ from tokenprof.chain.kv_between_turns import STAND_IN, gaps_of
 from tokenprof.chain.owner_cost import at_utilisation, generations, on_chip
 from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
-from tokenprof.pricing.chain.figures import ChainData, Figure, load_chain_data
+from tokenprof.pricing.chain.figures import ChainData, Figure, PublishedMargin, load_chain_data
 from tokenprof.pricing.chain.interval import Interval
 from tokenprof.pricing.chain.layers import WaterfallStep
 from tokenprof.report.money import interval_json, price_to_cost, usd
@@ -131,7 +131,7 @@ def assumptions(chain: Chain, data: ChainData) -> list[Json]:
     return rows
 
 
-def _figure(figure: Figure) -> Json:
+def _figure(figure: Figure | PublishedMargin) -> Json:
     return {
         "name": figure.name,
         "value": usd(figure.value.mid),
@@ -181,7 +181,7 @@ def sweeps_json(
 
 def _costed(hardware: Hardware, billed: Decimal) -> Json:
     cost = hardware.usd(hardware.total)
-    chips: Sequence[int] = [scenario.description["chips"] for scenario in hardware.scenarios.values()]
+    chips: Sequence[int] = [scenario.description.chips for scenario in hardware.scenarios.values()]
     return {
         "chips": chips[0] if len(chips) == 1 else None,
         "hardware_usd": interval_json(cost),

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.finding import Severity
-from tokenprof.analysis.rows import PriceSource, RunRows, SizeState
+from tokenprof.analysis.rows import RunRows, SizeState
 from tokenprof.chain.section import ChainSection
 from tokenprof.costing.disclosure import Disclosure
 from tokenprof.facts.types import Source
-from tokenprof.hw_model.deployment_description import DeploymentDescription
+from tokenprof.hw_model.description import DeploymentDescription
+from tokenprof.pricing.price_source import PriceSource
 from tokenprof.report.finding_wording import written
 from tokenprof.report.warning_wording import warnings_of
 

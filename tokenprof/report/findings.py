@@ -137,7 +137,8 @@ def margin_beyond_published(report: Json) -> Iterator[Finding]:
     title = f"The bill implies a gross margin of {low} to {high}, beyond what labs have published"
     published = listed(
         f"{row['name']} {row['low']:.0%} to {row['high']:.0%}"
-        for row in compute["published_gross_margins"][1:3]
+        for row in compute["published_gross_margins"]
+        if row["kind"] == "gross"
     )
     detail = (
         f"Published, over all that they serve: {published}. Either this run is far dearer than the average "

@@ -26,6 +26,7 @@ from tokenprof.analysis.rows import (
 from tokenprof.costing.cache_misses import CacheMiss
 from tokenprof.costing.cache_prediction import CachePrediction
 from tokenprof.hw_model.estimate import Estimate
+from tokenprof.pricing.chain.figures import PublishedMargin
 from tokenprof.report.chain_json import chain_json
 from tokenprof.report.deployment_json import deployments_json
 from tokenprof.report.disclosure_json import disclosure_json
@@ -243,7 +244,7 @@ def _compute(rows: RunRows) -> Json | None:
     return {
         "model": summary.model,
         "implied_gross_margin": None if margin is None else _shares(margin),
-        "published_gross_margins": [plain(row) for row in summary.published_gross_margins],
+        "published_gross_margins": [_margin(row) for row in summary.published_gross_margins],
         "within_published_range": summary.within_published_range,
         "drivers": [
             {"name": driver.name, "share_of_variance": round(driver.share_of_variance, 4)}
@@ -256,6 +257,17 @@ def _compute(rows: RunRows) -> Json | None:
             "idle_share": None if summary.kv.idle_share is None else round(summary.kv.idle_share, 4),
             "gap_usd_per_s_at_longest_context": estimate_json(summary.kv.gap_usd_per_s_at_longest_context),
         },
+    }
+
+
+def _margin(row: PublishedMargin) -> Json:
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "when": row.when,
+        "low": float(row.value.low),
+        "high": float(row.value.high),
+        "source": row.source,
     }
 
 

@@ -23,8 +23,6 @@ from tokenprof.analysis.rows import (
     EntryRow,
     GroupRow,
     KvHeld,
-    PriceSource,
-    PublishedMargin,
     RunRows,
     Totals,
     TurnRow,
@@ -35,6 +33,9 @@ from tokenprof.costing.ledger import BilledSum
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Source
 from tokenprof.hw_model.estimate import Estimate
+from tokenprof.pricing.chain.figures import PublishedMargin
+from tokenprof.pricing.chain.interval import Interval
+from tokenprof.pricing.price_source import PriceSource
 from tokenprof.pricing.usage import CLASSES, Usage
 from tokenprof.report.chain_json import read_chain
 from tokenprof.report.deployment_json import read_deployments
@@ -313,10 +314,7 @@ def _compute(row: Json | None) -> ComputeSummary | None:
     return ComputeSummary(
         model=row["model"],
         implied_gross_margin=_estimate(row["implied_gross_margin"]),
-        published_gross_margins=tuple(
-            PublishedMargin(each["name"], each["when"], each["low"], each["high"], each["source"])
-            for each in row["published_gross_margins"]
-        ),
+        published_gross_margins=tuple(_margin(each) for each in row["published_gross_margins"]),
         within_published_range=row["within_published_range"],
         drivers=tuple(Driver(each["name"], each["share_of_variance"]) for each in row["drivers"]),
         ratios=tuple(_ratio(each) for each in row["ratios"]),
@@ -326,6 +324,18 @@ def _compute(row: Json | None) -> ComputeSummary | None:
             kv["idle_share"],
             _estimate(kv["gap_usd_per_s_at_longest_context"]),
         ),
+    )
+
+
+def _margin(row: Json) -> PublishedMargin:
+    low, high = Decimal(str(row["low"])), Decimal(str(row["high"]))
+    return PublishedMargin(
+        name=row["name"],
+        kind=row.get("kind", "gross"),
+        when=row["when"],
+        value=Interval(low, (low + high) / 2, high),
+        source=row["source"],
+        checked=None,
     )
 
 
