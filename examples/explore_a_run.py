@@ -22,7 +22,7 @@ with (
 # %% Load and analyse it
 
 analysis = tokenprof.load("explored.jsonl").analyze()
-analysis
+print(analysis)
 
 # %% What it was billed, exactly, and what it cost to compute, as a range
 

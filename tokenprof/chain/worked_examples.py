@@ -12,8 +12,9 @@ from typing import Final
 
 from tokenprof.chain.chain import Chain, chain_of
 from tokenprof.chain.cost_shaped_price import cost_shaped
+from tokenprof.chain.hardware_sweeps import at_utilisation, generations, on_chip
 from tokenprof.chain.kv_between_turns import STAND_IN, waiting_session
-from tokenprof.chain.owner_cost import at_utilisation, exact, generations, on_chip
+from tokenprof.chain.owner_cost import as_interval
 from tokenprof.costing.compute import Hardware, cost_to_compute
 from tokenprof.costing.ledger import Ledger, build_ledger
 from tokenprof.facts.types import Run, Turn
@@ -321,7 +322,7 @@ def _gaps() -> Iterator[Example]:
         f"{STAND_IN}, half of the hours sold; host memory and SSD at assumed prices; "
         "the bill charges $0.10 for the next read on Claude Opus 4.8, however long the gap within its TTL",
     )
-    hold = exact(*(waiting.kv_bytes * waiting.hbm_usd_per_byte_s * gap_s for gap_s in (1.0, 1.5, 2.0)))
+    hold = as_interval(*(waiting.kv_bytes * waiting.hbm_usd_per_byte_s * gap_s for gap_s in (1.0, 1.5, 2.0)))
     yield Example(
         "hold-1",
         "holding 200k tokens of KV in HBM for the 1 to 2 s that a $0.10 cache hit bridges, USD",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from tokenprof.chain.chain_detail import ChainDetail
+    from tokenprof.chain.section import ChainSection
     from tokenprof.pricing.book import PriceBook
     from tokenprof.pricing.chain.figures import ChainData
 
@@ -90,23 +91,24 @@ def run_chain(options: argparse.Namespace) -> int:
         data, book = load_chain_data(options.chain), default_book(options.prices)
         if options.examples:
             return _examples(options, book, data)
-        found = _chain(options, book, data)
+        section, detail = _chain(options, book, data)
     except (ChainDataError, OverlayError) as error:
         raise InputError(str(error)) from error
-    return _write(options, found)
+    return _write(options, section, detail)
 
 
-def _chain(options: argparse.Namespace, book: PriceBook, data: ChainData) -> dict[str, Any]:
-    from tokenprof.chain.chain import Choices, NothingToPushDownError, chain_of, tool_fees
-    from tokenprof.chain.kv_between_turns import STAND_IN
-    from tokenprof.chain.owner_cost import at_utilisation, on_chip
+def _chain(options: argparse.Namespace, book: PriceBook, data: ChainData) -> tuple[ChainSection, ChainDetail]:
+    from tokenprof.chain.chain import NothingToPushDownError, chain_of
+    from tokenprof.chain.chain_detail import chain_detail
+    from tokenprof.chain.choices import Choices
+    from tokenprof.chain.cost_shaped_price import cost_shaped
+    from tokenprof.chain.hardware_sweeps import at_utilisation, on_chip
+    from tokenprof.chain.section import section_of
     from tokenprof.costing.compute import cost_to_compute
     from tokenprof.costing.ledger import build_ledger
     from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError
     from tokenprof.hw_model.cost import DeploymentError
     from tokenprof.reading.files import read
-    from tokenprof.report.chain_json import chain_json, gaps_json, shape_json, sweeps_json
-    from tokenprof.report.money import usd
 
     if not options.files:
         raise InputError("Give a recording to follow the dollars of, or --examples.")
@@ -129,65 +131,64 @@ def _chain(options: argparse.Namespace, book: PriceBook, data: ChainData) -> dic
         hardware = cost_to_compute(ledger, deployment=options.deployment)
         if options.utilisation is not None:
             hardware = at_utilisation(ledger.run, hardware, options.utilisation, options.deployment)
-        sweeps = sweeps_json(ledger, hardware, options.utilisation, options.deployment)
+        detail = chain_detail(
+            ledger,
+            hardware,
+            dict(options.tool_price),
+            deployment=options.deployment,
+            utilisation=options.utilisation,
+        )
         if options.chip:
             moved = on_chip(ledger.run, hardware, options.chip, options.utilisation)
             if moved is None:
-                known = ", ".join(row["chip"] for row in sweeps["generations"])
+                known = ", ".join(step.chip for step in detail.sweeps.generations)
                 raise InputError(f"This run cannot have been served on {options.chip}; it can on {known}.")
             hardware = moved
         chain = chain_of(ledger, hardware, data, choices)
-        waiting = gaps_json(ledger, options.deployment or STAND_IN)
     except (
         DeploymentError, UnknownChipError, UnknownModelError, NothingToPushDownError,
     ) as error:  # fmt: skip
         raise InputError(str(error.args[0] if error.args else error)) from error
-    fees = tool_fees(ledger, dict(options.tool_price))
-    return {
-        **chain_json(chain, data),
-        "cost_shaped": shape_json(ledger, hardware),
-        **sweeps,
-        "waiting": waiting,
-        "tool_payments": [
-            {"tool": tool, "calls": calls, "usd": usd(paid)} for tool, (calls, paid) in fees.items()
-        ],
-    }
+    return section_of(chain, cost_shaped(ledger, hardware), data), detail
 
 
 def _examples(options: argparse.Namespace, book: PriceBook, data: ChainData) -> int:
-    from dataclasses import asdict
-
     from tokenprof.chain.worked_examples import all_examples
 
     rows = all_examples(book, data)
     if options.format == "json":
-        return _write(options, {"examples": [asdict(row) for row in rows]})
+        return _put_json(options.output, {"examples": [asdict(row) for row in rows]})
     if options.format == "svg":
         raise InputError("The examples are a table: use --format text or json.")
     from tokenprof.report.terminal.chain_text import examples_text
 
-    return _put(options.output, examples_text([asdict(row) for row in rows]).encode())
+    return _put(options.output, examples_text(rows).encode())
 
 
-def _write(options: argparse.Namespace, found: Mapping[str, Any]) -> int:
+def _write(options: argparse.Namespace, section: ChainSection, detail: ChainDetail) -> int:
     if options.format == "json":
-        import orjson
+        from tokenprof.report.chain_detail_json import detail_json
+        from tokenprof.report.chain_json import chain_json
 
-        return _put(
-            options.output, orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        )
+        return _put_json(options.output, chain_json(section) | detail_json(detail))
     if options.format == "svg":
         from tokenprof.report.terminal.chain_svg import chain_svg
 
-        return _put(options.output, chain_svg(found).encode())
+        return _put(options.output, chain_svg(section).encode())
     from rich.console import Console
 
     from tokenprof.report.terminal.chain_text import chain_text, render_chain
 
     if options.output is None:
-        render_chain(found, Console())
+        render_chain(section, Console(), detail)
         return OK
-    return _put(options.output, chain_text(found).encode())
+    return _put(options.output, chain_text(section, detail).encode())
+
+
+def _put_json(output: Path | None, found: dict[str, Any]) -> int:
+    import orjson
+
+    return _put(output, orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def _put(output: Path | None, data: bytes) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from tokenprof.attribute.estimate import local_tokens
 from tokenprof.attribute.model import Placed
 from tokenprof.attribute.solve import largest_remainder
+from tokenprof.chain.section import chain_section
 from tokenprof.costing.cache_misses import CacheMiss, explain_misses
 from tokenprof.costing.cache_prediction import CachePrediction, predict_cache
 from tokenprof.costing.compute import FULL_COST, Hardware, Work, cost_to_compute
@@ -22,7 +23,7 @@ from tokenprof.facts.types import Run
 from tokenprof.hw_model.cost import DeploymentDescription
 from tokenprof.pricing.book import PriceBook, Unpriced, default_book
 from tokenprof.pricing.usage import CLASSES, Usage
-from tokenprof.report.chain_json import chain_section
+from tokenprof.report.chain_json import chain_json
 from tokenprof.report.compute import compute_of
 from tokenprof.report.findings import find
 from tokenprof.report.groups import groups_of
@@ -72,7 +73,8 @@ def build(ledger: Ledger, hardware: Hardware, book: PriceBook) -> Json:
     }
     report["groups"] = groups_of(ledger, hardware)
     report["compute"] = compute_of(ledger, hardware)
-    report["chain"] = chain_section(ledger, hardware)
+    chain = chain_section(ledger, hardware)
+    report["chain"] = None if chain is None else chain_json(chain)
     report["disclosure"] = disclosure_json(ledger)
     report["findings"] = find(report)
     return report

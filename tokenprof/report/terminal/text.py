@@ -15,6 +15,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
+from tokenprof.report.chain_json import read_chain
 from tokenprof.report.terminal import numbers
 from tokenprof.report.terminal.block_table import block_table, group_table
 from tokenprof.report.terminal.chain_text import chain_lines
@@ -53,7 +54,7 @@ def render(
         block_table(report, console, blocks),
         group_table(report, console),
         _findings(report, console),
-        chain_lines(report["chain"], console, brief=True) if report.get("chain") else [],
+        chain_lines(read_chain(report["chain"]), console, brief=True) if report.get("chain") else [],
         _basis(report, console),
         _warnings(report, console),
     )
