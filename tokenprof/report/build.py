@@ -12,7 +12,7 @@ from typing import Any
 from tokenprof.attribute.estimate import local_tokens
 from tokenprof.attribute.model import Placed
 from tokenprof.attribute.solve import largest_remainder
-from tokenprof.costing.cache_misses import CacheMiss, explain_misses
+from tokenprof.costing.cache_misses import CacheMiss, explain_misses, follow_cache
 from tokenprof.costing.cache_prediction import CachePrediction, predict_cache
 from tokenprof.costing.compute import FULL_COST, Hardware, Work, cost_to_compute
 from tokenprof.costing.disclosure import Variant, disclose
@@ -54,8 +54,9 @@ def report_of(
 def build(ledger: Ledger, hardware: Hardware, book: PriceBook) -> Json:
     """Return the report of a ledger whose work has been costed."""
     run = ledger.run
-    misses = explain_misses(ledger)
-    predictions = predict_cache(ledger)
+    outcomes = follow_cache(ledger)
+    misses = explain_misses(ledger, outcomes)
+    predictions = predict_cache(ledger, outcomes)
     report: Json = {
         "schema": SCHEMA,
         "sources": [{"file": s.file, "format": s.format, "runs": s.runs} for s in run.sources],
