@@ -11,7 +11,7 @@ from tokenprof.chain.hardware_sweeps import GenerationStep, Sweeps, SweptCost, U
 from tokenprof.chain.kv_between_turns import KvGap, KvWaiting
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.report.chain_json import range_json, read_json, read_range
-from tokenprof.report.money import interval_json, usd
+from tokenprof.report.money import estimate_json, usd
 
 Json = dict[str, Any]
 JsonObject = Mapping[str, Any]
@@ -59,8 +59,8 @@ def _read_detail(chain: JsonObject) -> ChainDetail:
 def _cost_json(cost: SweptCost) -> Json:
     return {
         "chips": cost.chips,
-        "hardware_usd": interval_json(cost.hardware_usd),
-        "price_to_cost": interval_json(cost.price_to_cost),
+        "hardware_usd": estimate_json(cost.hardware_usd),
+        "price_to_cost": estimate_json(cost.price_to_cost),
     }
 
 
