@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tokenprof.report.terminal.numbers import quantity
+from tokenprof.report.numbers import quantity
 
 
 @pytest.mark.parametrize(

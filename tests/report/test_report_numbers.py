@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenprof.report.terminal import numbers
+from tokenprof.report import numbers
 
 
 def interval(low: str, mid: str, high: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Final
 
-from tokenprof.report import gaps, waste
+from tokenprof.report import gaps, numbers, waste
 from tokenprof.report.finding import (
     HIGH_SHARE,
     SEVERITIES,
@@ -23,8 +23,8 @@ from tokenprof.report.finding import (
     listed,
     share_of_bill,
 )
-from tokenprof.report.terminal import numbers
-from tokenprof.report.terminal.wording import CLASS_LABELS, Json, printable, prompt_entries
+from tokenprof.report.labels_in_words import CLASS_LABELS, printable
+from tokenprof.report.terminal.wording import Json, prompt_entries
 
 _MOST_CARRIED: Final = 3
 _LEAST_CARRIED_TURNS: Final = 3

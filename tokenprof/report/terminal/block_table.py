@@ -10,7 +10,8 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.report.terminal import numbers
+from tokenprof.report import numbers
+from tokenprof.report.labels_in_words import kind_label, printable
 from tokenprof.report.terminal.grid import Aside, Column, TableRow, paragraph, table
 from tokenprof.report.terminal.wording import (
     BAD,
@@ -20,9 +21,7 @@ from tokenprof.report.terminal.wording import (
     WARN,
     Json,
     at_least,
-    kind_label,
     lower_bounds,
-    printable,
     together,
     weight,
     with_bound,

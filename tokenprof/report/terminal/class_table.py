@@ -10,18 +10,10 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.report.terminal import numbers
+from tokenprof.report import numbers
+from tokenprof.report.labels_in_words import CLASS_LABELS
 from tokenprof.report.terminal.grid import RULE, Aside, Column, TableRow, table
-from tokenprof.report.terminal.wording import (
-    CLASS_LABELS,
-    MID,
-    MONEY,
-    SOFT,
-    Json,
-    at_least,
-    lower_bounds,
-    with_bound,
-)
+from tokenprof.report.terminal.wording import MID, MONEY, SOFT, Json, at_least, lower_bounds, with_bound
 
 _GAUGE_CELLS: Final = 20
 

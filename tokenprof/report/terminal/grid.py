@@ -14,7 +14,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.report.terminal.numbers import UNKNOWN
+from tokenprof.report.numbers import UNKNOWN
 
 INDENT: Final = "  "
 _GAP: Final = 2

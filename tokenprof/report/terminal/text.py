@@ -15,13 +15,14 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.report.terminal import numbers
+from tokenprof.report import numbers
+from tokenprof.report.labels_in_words import printable
 from tokenprof.report.terminal.block_table import block_table, group_table
 from tokenprof.report.terminal.chain_text import chain_lines
 from tokenprof.report.terminal.class_table import class_table
 from tokenprof.report.terminal.grid import paragraph
 from tokenprof.report.terminal.turn_table import slice_tables, turn_table
-from tokenprof.report.terminal.wording import BAD, SOFT, WARN, Json, printable
+from tokenprof.report.terminal.wording import BAD, SOFT, WARN, Json
 
 DEFAULT_TURNS: Final = 24
 DEFAULT_BLOCKS: Final = 16

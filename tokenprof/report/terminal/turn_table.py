@@ -10,7 +10,8 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.report.terminal import numbers
+from tokenprof.report import numbers
+from tokenprof.report.labels_in_words import printable
 from tokenprof.report.terminal.grid import Aside, Column, TableRow, table
 from tokenprof.report.terminal.wording import (
     BAD,
@@ -20,7 +21,6 @@ from tokenprof.report.terminal.wording import (
     WARN,
     Json,
     namer,
-    printable,
     together,
     unknown_state,
     weight,

@@ -7,50 +7,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from tokenprof.report.terminal import numbers
+from tokenprof.report import numbers
+from tokenprof.report.labels_in_words import CLASS_LABELS, PROMPT_CLASSES, printable
 
 Json = Mapping[str, Any]
 """An object of the JSON report."""
-
-CLASS_LABELS: Final = {
-    "uncached_input": "fresh input",
-    "cache_read": "cache read",
-    "cache_write_5m": "cache write 5m",
-    "cache_write_1h": "cache write 1h",
-    "cache_write_30m": "cache write 30m",
-    "cache_write_12h": "cache write 12h",
-    "cache_write": "cache write",
-    "output": "output",
-    "reasoning": "reasoning",
-    "fee": "fees",
-}
-"""The price classes in words, in the order they are shown."""
-
-PROMPT_CLASSES: Final = tuple(CLASS_LABELS)[:7]
-"""The classes that a prompt's tokens fall into."""
-
-KIND_LABELS: Final = {
-    "provider_overhead": "overhead",
-    "unattributed": "not placed",
-    "tool": "tool schema",
-}
-"""Kinds whose word in the report is not the contract's with its underscores taken out."""
 
 MONEY: Final = "bold"
 MID: Final = "cyan"
 SOFT: Final = "dim"
 WARN: Final = "yellow"
 BAD: Final = "red"
-
-
-def printable(text: str) -> str:
-    """Return a name in one line without control characters, which a terminal would obey."""
-    return "".join(char if char.isprintable() else "·" for char in " ".join(text.split()))
-
-
-def kind_label(kind: str) -> str:
-    """Return a block's kind in words."""
-    return KIND_LABELS.get(kind, kind.replace("_", " "))
 
 
 def unknown_state(turn: Json) -> str:
