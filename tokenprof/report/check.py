@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from typing import Any, Final
 
-from tokenprof.report.numbers import EXACT_DIGITS, sum_usd
+from tokenprof.report.numbers_of_json import EXACT_DIGITS, sum_usd
 
 USAGE_KEYS: Final = (
     "uncached_input",

@@ -24,7 +24,7 @@ from tokenprof.report.finding import (
     share_of_bill,
 )
 from tokenprof.report.labels_in_words import CLASS_LABELS, printable
-from tokenprof.report.terminal.wording import Json, prompt_entries
+from tokenprof.report.numbers_of_json import Json, prompt_entries
 
 _MOST_CARRIED: Final = 3
 _LEAST_CARRIED_TURNS: Final = 3

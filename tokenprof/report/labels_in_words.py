@@ -1,8 +1,10 @@
-"""What a report calls price classes, kinds of blocks and names out of a recording."""
+"""What a report calls price classes, kinds of blocks, and turns without a bill."""
 
 from __future__ import annotations
 
 from typing import Final
+
+from tokenprof.analysis.rows import TurnRow
 
 CLASS_LABELS: Final = {
     "uncached_input": "fresh input",
@@ -16,7 +18,7 @@ CLASS_LABELS: Final = {
     "reasoning": "reasoning",
     "fee": "fees",
 }
-"""The price classes in words, in the order they are shown."""
+"""The price classes in words, in the order in which they are shown."""
 
 PROMPT_CLASSES: Final = tuple(CLASS_LABELS)[:7]
 """The classes that a prompt's tokens fall into."""
@@ -26,14 +28,28 @@ KIND_LABELS: Final = {
     "unattributed": "not placed",
     "tool": "tool schema",
 }
-"""Kinds whose word in the report is not the contract's with its underscores taken out."""
+"""Kinds whose label is not their own name with spaces for underscores."""
 
 
 def printable(text: str) -> str:
-    """Return a name in one line without control characters, which a terminal would obey."""
+    """Return a name on one line without control characters, which a terminal would obey."""
     return "".join(char if char.isprintable() else "·" for char in " ".join(text.split()))
 
 
 def kind_label(kind: str) -> str:
     """Return a block's kind in words."""
     return KIND_LABELS.get(kind, kind.replace("_", " "))
+
+
+def unknown_state(turn: TurnRow) -> str:
+    """Return why a turn has no bill, `unmeasured` or `unpriced`; empty if it has one."""
+    if not turn.is_measured:
+        return "unmeasured"
+    return "unpriced" if turn.is_unpriced else ""
+
+
+def without_price(turn: TurnRow) -> str:
+    """Return what in an unpriced turn has no price: its model, or those of its classes that have none."""
+    model = turn.model or "a model without a name"
+    classes = [CLASS_LABELS.get(cls, cls) for cls in turn.unpriced_classes]
+    return f"{' and '.join(classes)} of {model}" if classes else model

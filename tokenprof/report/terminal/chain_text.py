@@ -11,7 +11,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.report import numbers
+from tokenprof.report import numbers_of_json as numbers
 from tokenprof.report.labels_in_words import printable
 from tokenprof.report.terminal.grid import Column, TableRow, paragraph, table
 from tokenprof.report.terminal.wording import BAD, MID, MONEY, SOFT
