@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Final
 
-from tokenprof.report import gaps, numbers, waste
+from tokenprof.report import gaps, waste
+from tokenprof.report import numbers_of_json as numbers
 from tokenprof.report.finding import (
     HIGH_SHARE,
     SEVERITIES,

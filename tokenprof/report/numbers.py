@@ -17,7 +17,7 @@ from tokenprof.hw_model.estimate import Estimate
 UNKNOWN: Final = "—"
 
 ESTIMATE_DIGITS: Final = 3
-"""How many significant digits of an estimate are shown: its ends are further apart than one more could say."""
+"""How many significant digits of an estimate are shown; its ends are too far apart for more to mean much."""
 
 EXACT_DIGITS: Final = 200
 """Digits to add money with: more than any sum has, so that nothing is rounded."""
@@ -173,9 +173,7 @@ def bar(value: Decimal | None, longest: Decimal | None, cells: int) -> str:
     return "█" * full + (_BAR_EIGHTHS[rest] if rest else "")
 
 
-def bounds(
-    size_tokens: int | None, low_tokens: int | None, high_tokens: int | None, state: SizeState
-) -> str:
+def bounds(size_tokens: int | None, low_tokens: int | None, high_tokens: int | None, state: SizeState) -> str:
     """Return how well a block's size is known: `=` exact, `±90`, `1–210` if lopsided, `±?` without bounds."""
     if size_tokens is None:
         return ""

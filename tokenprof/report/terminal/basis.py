@@ -1,4 +1,4 @@
-"""What the figures of a report rest on: the files read, the prices, and the deployment with its assumptions."""
+"""What the figures of a report rest on: files, prices, and the deployment with its assumptions."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _comparisons(compute: ComputeSummary, console: Console) -> list[Text]:
 
 
 def _deployment(deployment: DeploymentDescription) -> str:
-    """Return a deployment in a sentence: its model, its chips, its precision, how many sources it rests on."""
+    """Return a deployment in a sentence: model, chips, precision and how many sources it rests on."""
     parts = [_where(deployment)]
     if deployment.precision:
         parts.append(f"precision {deployment.precision}")

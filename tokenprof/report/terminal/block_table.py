@@ -74,7 +74,9 @@ class _GroupBill:
 
 def block_table(rows: RunRows, console: Console, limit: int) -> list[Text]:
     """Return the blocks by what they were billed over the run, the most expensive first."""
-    ranked = sorted((block for block in rows.blocks if block.billed_tokens), key=weight_of_block, reverse=True)
+    ranked = sorted(
+        (block for block in rows.blocks if block.billed_tokens), key=weight_of_block, reverse=True
+    )
     if not ranked:
         return []
     shown, rest = ranked[:limit], ranked[limit:]

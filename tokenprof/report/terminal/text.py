@@ -1,7 +1,7 @@
 """The report that a person reads in a terminal.
 
 The first line answers the question that a profiler is asked: what was billed, what it cost to compute and
-how far apart the two are. What is not known is said in words and never shown as a zero.
+how far apart the two are. The unknown is put into words, never shown as a zero.
 """
 
 from __future__ import annotations

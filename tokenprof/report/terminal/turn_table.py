@@ -173,7 +173,7 @@ def _notes(turn: TurnRow, name_of: Mapping[str, str]) -> list[Text]:
 
 
 def _miss(miss: CacheMiss, name_of: Mapping[str, str]) -> str:
-    """Return a cache miss in words: `cache miss, changed: starting at bash, its description, 90 tokens, …`."""
+    """Return a cache miss in words: `cache miss, changed: starting at bash, its description, …`."""
     cause = miss.cause.replace("_", " ").replace("ttl", "TTL")
     parts = []
     if miss.block is not None:
