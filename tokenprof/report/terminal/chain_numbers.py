@@ -19,6 +19,11 @@ LEAST_BAR_CELLS: Final = 6
 LABEL_CELLS: Final = 26
 
 
+def plain(figure: Decimal) -> str:
+    """Return a figure with all of its decimals: `0.00`, `1543`."""
+    return format(figure, "f")
+
+
 def dollars(amount: Decimal, decimals: int | None = None) -> str:
     """Return dollars; a residual may be negative: `$0.0412`, `-$0.13`."""
     return ("-" if amount < 0 else "") + numbers.usd(abs(amount), decimals)
