@@ -235,8 +235,8 @@ def test_an_open_model_moves_to_the_smallest_deployment_of_a_chip():
     moved = on_chip(ledger.run, hardware, "gb200")
     assert moved is not None
     (scenario,) = moved.scenarios.values()
-    assert scenario.description["chip"] == "GB200"
-    assert scenario.description["chips"] < 16
+    assert scenario.description.chip == "GB200"
+    assert scenario.description.chips < 16
 
 
 def test_a_cost_shaped_bill_has_the_same_total_to_the_last_decimal():

@@ -12,8 +12,8 @@ import pytest
 
 import tokenprof
 from tokenprof.commands.main import main
-from tokenprof.report.build import schema_path
 from tokenprof.report.check import check
+from tokenprof.report.report_json import schema_path
 
 SAMPLE = Path(__file__).parent.parent / "data" / "logs" / "session_log"
 

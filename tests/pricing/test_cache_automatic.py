@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenprof.pricing.cache.cache_automatic import (
+from tokenprof.pricing.cache.automatic_caches import (
     AutomaticSplit,
     DeepSeekCache,
     OpenAIBreakpointCache,
     OpenAIPrefixCache,
 )
 from tokenprof.pricing.cache.cache_rules import CacheRuleError
-from tokenprof.pricing.cache.cache_simulator import CacheBlock
+from tokenprof.pricing.cache.prompt_prefixes import CacheBlock
 
 OLD, NEW = "gpt-5.4", "gpt-6-sol"
 

@@ -73,7 +73,7 @@ def rental_over_cost(hardware: Hardware, figures: ChainData, contract: str) -> t
     The chip is the deployment's if its rent is known, else `BEST_KNOWN_CHIP`. Raises `ChainDataError` for a
     contract that the chain file lacks.
     """
-    names = {scenario.description["chip"] for scenario in hardware.scenarios.values()}
+    names = {scenario.description.chip for scenario in hardware.scenarios.values()}
     chip = names.pop() if len(names) == 1 else BEST_KNOWN_CHIP
     contracts = [(chip.lower(), contract), (chip.lower(), "three years")]
     key = next((key for key in contracts if key in figures.rentals), None)

@@ -44,7 +44,7 @@ def _layer_by_layer(book: PriceBook, figures: ChainData, requests: int) -> Examp
         None,
         f"L1 sells hours that cost {between(cost)}; L2 for {between(rented)}, gross margin "
         f"{between(rent_margin)}; L3 bills {plain(chain.billed_usd)}, gross margin {between(token_margin)}",
-        f"{scenario['chips']} H100, {scenario['precision']}, half of the hours sold; a host (3P) pays for no "
+        f"{scenario.chips} H100, {scenario.precision}, half of the hours sold; a host (3P) pays for no "
         f"training; rental: {chain.rental.source}; list price of {AT:%Y-%m-%d}",
     )
 

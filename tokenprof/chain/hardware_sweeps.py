@@ -86,7 +86,7 @@ def sweeps_of(
 
 def _swept_cost(hardware: Hardware, work: Work, billed_usd: Decimal) -> SweptCost:
     cost, billed = hardware.usd(work), float(billed_usd)
-    counts: list[int | None] = [hardware.scenarios[model].description["chips"] for model in work.by_model]
+    counts: list[int | None] = [hardware.scenarios[model].description.chips for model in work.by_model]
     ratio = None
     if cost is not None and cost.low > 0:
         ratio = Estimate(billed / cost.high, billed / cost.mid, billed / cost.low)
@@ -135,7 +135,7 @@ def on_chip(run: Run, hardware: Hardware, chip: str, utilisation: float | None =
         if model in rows:
             scenarios[model] = _kept(scenario, rows[model][:draws])
             continue
-        text = f"{scenario.description['model']}@{wanted.name.replace(' ', '-')}"
+        text = f"{scenario.description.model}@{wanted.name.replace(' ', '-')}"
         try:
             scenarios[model] = scenario_for(
                 *model, turns=works[model], deployment=text, utilisation=utilisation

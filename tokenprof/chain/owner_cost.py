@@ -15,8 +15,8 @@ import numpy.typing as npt
 from tokenprof.chain.waterfall import BUILDING, CHIPS, OWNER_PARTS, POWER
 from tokenprof.costing.compute import Model
 from tokenprof.hw_model.catalogue.lookup import chips, find_chip
-from tokenprof.hw_model.cost import ServingScenario
-from tokenprof.hw_model.gpu_hour import HOURS_PER_YEAR, Ownership, capital_recovery_factor
+from tokenprof.hw_model.gpu_hour import Ownership
+from tokenprof.hw_model.scenario import ServingScenario
 from tokenprof.pricing.chain.interval import Interval
 
 Array = npt.NDArray[np.float64]
@@ -32,18 +32,13 @@ def owner_shares(scenario: ServingScenario) -> dict[str, Array]:
         table = list(chips().values())
         kw = np.array([chip.all_in_kw for chip in table])[drawn["chip"].astype(int)]
         capital = drawn["capital per accelerator"]
-        recovery = capital_recovery_factor(drawn["cost of capital"], drawn["life, years"])
+        owner = Ownership(cost_of_capital=drawn["cost of capital"], life_years=drawn["life, years"])
     else:
-        chip = find_chip(scenario.description["chip"])
+        chip = find_chip(scenario.description.chip)
         kw, capital = np.array([chip.all_in_kw]), np.array([chip.capex_usd[1]])
-        recovery = capital_recovery_factor(owner.cost_of_capital, owner.life_years)
-    hourly = {
-        CHIPS: capital * (recovery + owner.maintenance_share_per_year) / HOURS_PER_YEAR,
-        BUILDING: 12.0 * owner.colo_usd_per_kw_month * kw / HOURS_PER_YEAR,
-        POWER: owner.load * kw * owner.usd_per_kwh,
-    }
-    whole = np.sum(list(hourly.values()), axis=0)
-    return {name: np.asarray(usd / whole) for name, usd in hourly.items()}
+    hour = owner.parts_usd_per_hour(capital, kw)
+    hourly = {CHIPS: hour.chips_usd, BUILDING: hour.building_usd, POWER: hour.power_usd}
+    return {name: np.asarray(usd / hour.total_usd) for name, usd in hourly.items()}
 
 
 def owner_cost(

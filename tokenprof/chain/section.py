@@ -16,7 +16,7 @@ from tokenprof.chain.choices import Choices, SalesPath
 from tokenprof.chain.cost_shaped_price import ShapedTurn, cost_shaped
 from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
-from tokenprof.pricing.chain.figures import ChainData, Figure, load_chain_data
+from tokenprof.pricing.chain.figures import ChainData, Figure, PublishedMargin, load_chain_data
 from tokenprof.pricing.chain.interval import Interval
 
 USD_DECIMALS: Final = 12
@@ -145,7 +145,7 @@ class ChainSection:
     layers: tuple[SectionLayer, ...]
     inference_margin: Interval
     all_in_margin: Interval
-    published_margins: tuple[Figure, ...]
+    published_margins: tuple[PublishedMargin, ...]
     spread: SectionSpread
     paths: SectionPaths
     plans: tuple[SectionPlan, ...]

@@ -57,8 +57,8 @@ def price_of_chip(hardware: Hardware, figures: ChainData) -> ChipPrice | None:
     None if the chain file prices no chip.
     """
     for scenario in hardware.scenarios.values():
-        if scenario.description["chip"] in figures.chip_prices:
-            return figures.chip_prices[scenario.description["chip"]]
+        if scenario.description.chip in figures.chip_prices:
+            return figures.chip_prices[scenario.description.chip]
     return next(iter(figures.chip_prices.values()), None)
 
 

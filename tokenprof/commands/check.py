@@ -27,7 +27,7 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("--tolerance", default="5%", help="growth that does not matter (default: 5%%)")
     parser.add_argument("--measures", default=None, help="measures held against the baseline, by commas")
-    parser.add_argument("--prices", action="store_true", help="a rise of list prices fails too")
+    parser.add_argument("--fail-on-price-rise", action="store_true", help="fail if list prices rise, too")
     parser.add_argument("--format", choices=("text", "json", "junit", "sarif", "markdown"), default="text")
     parser.add_argument("-o", "--output", type=Path, help="write to a file instead of standard output")
     parser.set_defaults(run=run_check)
@@ -35,12 +35,13 @@ def add_commands(commands: Any) -> None:
 
 def run_check(options: argparse.Namespace) -> int:
     """Read the runs, judge each scenario, print."""
+    from tokenprof.analysis.assumptions import resolve_assumptions
     from tokenprof.facts.errors import InputError
     from tokenprof.gate.baseline import read_baseline, scenario_of, write_baseline
     from tokenprof.gate.budget import parse_budget
     from tokenprof.gate.formats import FORMATS
     from tokenprof.gate.outcome import judge
-    from tokenprof.gate.runs import samples_of_file
+    from tokenprof.gate.runs import sample_of_file
     from tokenprof.gate.settings import parse_items, settings_from
 
     if options.update and not options.baseline:
@@ -48,11 +49,15 @@ def run_check(options: argparse.Namespace) -> int:
     if options.output and options.output in (options.baseline, *options.files):
         raise InputError(f"-o {options.output} would overwrite what is read; name another file.")
     budget = parse_budget(parse_items(options.budget))
-    settings = settings_from(options.tolerance, options.measures, prices=options.prices)
+    settings = settings_from(
+        options.tolerance, options.measures, fail_on_price_rise=options.fail_on_price_rise
+    )
     samples: dict[str, list[Any]] = {}
     for file in options.files:
         name = options.scenario or file.stem
-        samples.setdefault(name, []).append(samples_of_file(file, hardware="hardware_usd" in budget))
+        samples.setdefault(name, []).append(
+            sample_of_file(file, resolve_assumptions(), hardware="hardware_usd" in budget)
+        )
     known = read_baseline(options.baseline) if options.baseline else {}
     if options.update:
         written = {**known, **{name: scenario_of(own) for name, own in samples.items()}}

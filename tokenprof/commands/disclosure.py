@@ -42,7 +42,7 @@ def _show(found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from tokenprof.report.terminal import numbers
+    from tokenprof.report import numbers_of_json as numbers
 
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False)

@@ -222,9 +222,9 @@ def _show_one(options: argparse.Namespace) -> int:
 
 
 def _show_deployment(options: argparse.Namespace) -> int:
-    from tokenprof.hw_model.batching import capacity_batch
     from tokenprof.hw_model.deployment import parse_deployment
     from tokenprof.hw_model.gpu_hour import Ownership
+    from tokenprof.hw_model.memory import capacity_batch
 
     d = parse_deployment(options.name)
     held = {

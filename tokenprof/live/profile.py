@@ -13,14 +13,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tokenprof.live.listeners import listener
 from tokenprof.record import session
 
 if TYPE_CHECKING:
-    from tokenprof.facts.types import Block, Turn
     from tokenprof.live.running_cost import TurnCost
-    from tokenprof.record.recorder import Recorder, TurnListener
+    from tokenprof.record.recorder import Recorder
 
 Client = TypeVar("Client")
+StrPath = str | os.PathLike[str]
 
 log = logging.getLogger("tokenprof")
 
@@ -39,7 +40,6 @@ WATCHED = ("anthropic", "httpx", "httpx2", "aiohttp", "botocore")
 """Those of them whose clients a profile sees by itself; `openai` and `google` use them."""
 
 RUN_VARIABLE = "TOKENPROF_RUN"
-METRICS_VARIABLE = "TOKENPROF_METRICS"
 
 _starting = threading.Lock()
 
@@ -76,17 +76,23 @@ def _adapter_of(client_class: type) -> Any | None:
 class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
     """Record every model call made inside the block to `path`, as OTLP/JSON lines.
 
-    Whichever client makes a call, and whenever that was made. `tags` are kept with the run. `on_turn` is
-    called on tokenprof's own thread after each finished turn with what it and the run have cost so far;
-    what it raises is logged and goes no further. `content=True` also records the text of requests and
-    responses. `cache_diagnostics=True` asks the provider, where it can say, why its cache was missed (of
-    Anthropic's clients, those made inside the block or wrapped); `request_usage=True` asks OpenAI for the
-    usage of chat streams that do not ask themselves (they end with one more chunk): the two settings that
-    add a field to requests. `metrics=True` (or the environment variable `TOKENPROF_METRICS`) gives tokens,
-    bill and estimated compute of each turn to the program's OpenTelemetry meter provider. Works in
-    synchronous and asynchronous code; an existing recording is continued.
+    It sees the calls of every client, whenever the client was made, in synchronous and asynchronous code. An
+    existing recording is continued.
 
-    Raises FileExistsError if `path` holds something other than a recording.
+    Parameters: `tags` are kept with the run. `on_turn` is called on tokenprof's own thread after each
+    finished turn with what it and the run have cost so far; what it raises is logged and goes no further.
+    `content=True` also records the text of requests and responses. `metrics=True` (or the environment
+    variable `TOKENPROF_METRICS`) gives tokens, bill and estimated compute of each turn to the program's
+    OpenTelemetry meter provider. `prices`, `deployment`, `usd_per_gpu_hour` and `utilisation` are what
+    `on_turn` and metrics price and cost with; what is not given comes from the environment, then from
+    pyproject.toml.
+
+    Two parameters add a field to requests: `cache_diagnostics=True` asks Anthropic why its cache was missed
+    (clients made inside the block, or wrapped); `request_usage=True` asks OpenAI for the usage of chat
+    streams that do not ask for it themselves (they end with one more chunk).
+
+    Raises FileExistsError if `path` holds something other than a recording, and `InputError` for prices or a
+    deployment that cannot be used.
     """
 
     def __init__(
@@ -99,6 +105,10 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         cache_diagnostics: bool = False,
         request_usage: bool = False,
         metrics: bool = False,
+        prices: StrPath | Sequence[StrPath] | None = None,
+        deployment: str | None = None,
+        usd_per_gpu_hour: float | None = None,
+        utilisation: float | None = None,
     ) -> None:
         self.path = Path(path)
         self._metrics = metrics
@@ -107,6 +117,12 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         self._content = content
         self._cache_diagnostics = cache_diagnostics
         self._request_usage = request_usage
+        self._settings = {
+            "prices": prices,
+            "deployment": deployment,
+            "usd_per_gpu_hour": usd_per_gpu_hour,
+            "utilisation": utilisation,
+        }
         self._recorder: Recorder | None = None
         self._token: Token[Recorder | None] | None = None
         self._undo: list[Callable[[], None]] = []
@@ -118,14 +134,14 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         recorder = Recorder(
             self.path,
             tags=self._tags,
-            listener=_listener(self._on_turn, self._metrics),
+            listener=listener(self._on_turn, self._metrics, self._settings),
             content=self._content,
             cache_diagnostics=self._cache_diagnostics,
             request_usage=self._request_usage,
         )
         self._recorder = recorder
         self._token = session.enter(recorder)
-        self._undo.extend(filter(None, map(_watch, WATCHED)))
+        self._undo.extend(watch_all())
         return self
 
     def __exit__(
@@ -157,6 +173,11 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         self.__exit__(kind, error, trace)
 
 
+def watch_all() -> list[Callable[[], None]]:
+    """See the calls of every client library that is installed; returns what undoes it, one a library."""
+    return [undo for undo in map(_watch, WATCHED) if undo is not None]
+
+
 def _watch(package: str) -> Callable[[], None] | None:
     """See the calls of a package's clients; returns what undoes it, None where the package is not there.
 
@@ -173,27 +194,6 @@ def _watch(package: str) -> Callable[[], None] | None:
     return undo
 
 
-def _listener(
-    on_turn: Callable[[TurnCost], None] | None = None, metrics: bool = False
-) -> TurnListener | None:
-    """Return what is to be told of each finished turn; None where nobody wants to know."""
-    listeners: list[TurnListener] = []
-    if on_turn is not None:
-        from tokenprof.live.running_cost import RunningCost
-
-        listeners.append(RunningCost(on_turn))
-    if metrics or os.environ.get(METRICS_VARIABLE):
-        from tokenprof.live.metrics import TurnMetrics
-
-        listeners.append(TurnMetrics())
-
-    def tell(turn: Turn, prompt: Sequence[Block]) -> None:
-        for listener in listeners:
-            listener(turn, prompt)
-
-    return tell if listeners else None
-
-
 def record_as_environment_says() -> None:
     """Start the recording that `TOKENPROF_RUN` asks for, once, until the process ends."""
     path = os.environ.get(RUN_VARIABLE)
@@ -202,6 +202,6 @@ def record_as_environment_says() -> None:
             return
         from tokenprof.record.recorder import Recorder
 
-        recorder = Recorder(Path(path), listener=_listener())
+        recorder = Recorder(Path(path), listener=listener())
         session.enter(recorder, behind_others=True)
     atexit.register(recorder.close)

@@ -14,7 +14,7 @@ from tokenprof.chain.worked_examples import CLAIM_SOURCES
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.chain.published_claims import Example
 from tokenprof.report.chain_json import range_json, read_json, read_range
-from tokenprof.report.money import interval_json, usd
+from tokenprof.report.money import estimate_json, usd
 
 Json = dict[str, Any]
 JsonObject = Mapping[str, Any]
@@ -67,8 +67,8 @@ def _read_detail(chain: JsonObject) -> ChainDetail:
 def _cost_json(cost: SweptCost) -> Json:
     return {
         "chips": cost.chips,
-        "hardware_usd": interval_json(cost.hardware_usd),
-        "price_to_cost": interval_json(cost.price_to_cost),
+        "hardware_usd": estimate_json(cost.hardware_usd),
+        "price_to_cost": estimate_json(cost.price_to_cost),
     }
 
 

@@ -25,7 +25,7 @@ from tokenprof.chain.section import (
     StepPart,
 )
 from tokenprof.facts.errors import InputError
-from tokenprof.pricing.chain.figures import Figure
+from tokenprof.pricing.chain.figures import Figure, PublishedMargin
 from tokenprof.pricing.chain.interval import Interval
 from tokenprof.report.money import usd
 
@@ -52,7 +52,7 @@ def chain_json(section: ChainSection) -> Json:
         "layers": [_layer_json(layer) for layer in section.layers],
         "inference_margin": range_json(section.inference_margin),
         "all_in_margin": range_json(section.all_in_margin),
-        "published_margins": [_figure_json(figure) for figure in section.published_margins],
+        "published_margins": [_margin_json(margin) for margin in section.published_margins],
         "spread": {
             "anchor": spread.anchor,
             "anchor_usd": usd(spread.anchor_usd),
@@ -123,7 +123,7 @@ def _read_section(chain: JsonObject) -> ChainSection:
         layers=tuple(_read_layer(layer) for layer in chain.get("layers", ())),
         inference_margin=read_range(chain["inference_margin"]),
         all_in_margin=read_range(chain["all_in_margin"]),
-        published_margins=tuple(_read_figure(row) for row in chain.get("published_margins", ())),
+        published_margins=tuple(_read_margin(row) for row in chain.get("published_margins", ())),
         spread=SectionSpread(
             anchor=spread["anchor"],
             anchor_usd=Decimal(spread["anchor_usd"]),
@@ -248,6 +248,33 @@ def _figure_json(figure: Figure) -> Json:
 def _read_figure(row: JsonObject) -> Figure:
     value = Interval(Decimal(row["low"]), Decimal(row["value"]), Decimal(row["high"]))
     return Figure(row["name"], value, row["source"], date.fromisoformat(row["checked"]), row["assumed"])
+
+
+def _margin_json(margin: PublishedMargin) -> Json:
+    return {
+        "name": margin.name,
+        "value": usd(margin.value.mid),
+        "low": usd(margin.value.low),
+        "high": usd(margin.value.high),
+        "source": margin.source,
+        "checked": None if margin.checked is None else margin.checked.isoformat(),
+        "assumed": margin.assumed,
+        "kind": margin.kind,
+        "when": margin.when,
+    }
+
+
+def _read_margin(row: JsonObject) -> PublishedMargin:
+    checked = row.get("checked")
+    return PublishedMargin(
+        name=row["name"],
+        kind=row.get("kind", "gross"),
+        when=row.get("when"),
+        value=Interval(Decimal(row["low"]), Decimal(row["value"]), Decimal(row["high"])),
+        source=row["source"],
+        checked=None if checked is None else date.fromisoformat(checked),
+        assumed=row["assumed"],
+    )
 
 
 def _shaped_json(shaped: ShapedBill) -> Json:

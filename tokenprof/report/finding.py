@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from tokenprof.report.terminal import numbers
-from tokenprof.report.terminal.wording import Json, kind_label, printable
+from tokenprof.report import numbers_of_json as numbers
+from tokenprof.report.labels_in_words import kind_label, printable
+from tokenprof.report.numbers_of_json import Json
 
 Finding = dict[str, Any]
 """`{code, severity, title, blocks, turns, saves_usd, detail, state}` of the JSON report."""

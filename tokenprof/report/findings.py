@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from tokenprof.report import gaps, waste
+from tokenprof.report import numbers_of_json as numbers
 from tokenprof.report.finding import (
     HIGH_SHARE,
     SEVERITIES,
@@ -23,8 +24,8 @@ from tokenprof.report.finding import (
     listed,
     share_of_bill,
 )
-from tokenprof.report.terminal import numbers
-from tokenprof.report.terminal.wording import CLASS_LABELS, Json, printable, prompt_entries
+from tokenprof.report.labels_in_words import CLASS_LABELS, printable
+from tokenprof.report.numbers_of_json import Json, prompt_entries
 
 _MOST_CARRIED: Final = 3
 _LEAST_CARRIED_TURNS: Final = 3
@@ -137,7 +138,8 @@ def margin_beyond_published(report: Json) -> Iterator[Finding]:
     title = f"The bill implies a gross margin of {low} to {high}, beyond what labs have published"
     published = listed(
         f"{row['name']} {row['low']:.0%} to {row['high']:.0%}"
-        for row in compute["published_gross_margins"][1:3]
+        for row in compute["published_gross_margins"]
+        if row["kind"] == "gross"
     )
     detail = (
         f"Published, over all that they serve: {published}. Either this run is far dearer than the average "

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
+from tokenprof.report import numbers_of_json as numbers
 from tokenprof.report.finding import Finding, finding, listed, turn_list
-from tokenprof.report.terminal import numbers
-from tokenprof.report.terminal.wording import Json, printable, unknown_state, without_price
+from tokenprof.report.labels_in_words import printable
+from tokenprof.report.numbers_of_json import Json, unknown_state, without_price
 
 _LEAST_UNPLACED_SHARE: Final = Decimal("0.01")
 

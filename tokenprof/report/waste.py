@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
+from tokenprof.report import numbers_of_json as numbers
 from tokenprof.report.finding import (
     Finding,
     agents,
@@ -18,8 +19,8 @@ from tokenprof.report.finding import (
     times,
     turn_list,
 )
-from tokenprof.report.terminal import numbers
-from tokenprof.report.terminal.wording import Json, printable, prompt_entries
+from tokenprof.report.labels_in_words import printable
+from tokenprof.report.numbers_of_json import Json, prompt_entries
 
 _LEAST_DUPLICATE_TOKENS: Final = 64
 _LEAST_RESENT_TOKENS: Final = 10_000

@@ -13,14 +13,13 @@ from tokenprof.chain.hardware_sweeps import Sweeps, SweptCost
 from tokenprof.chain.kv_between_turns import KvWaiting
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.chain.interval import Interval
-from tokenprof.report.terminal import numbers
+from tokenprof.report import numbers
 from tokenprof.report.terminal.chain_numbers import (
     bar_cells,
     between,
     dollars,
     estimate_decimals,
     labelled,
-    plain,
 )
 from tokenprof.report.terminal.grid import Column, TableRow, table
 from tokenprof.report.terminal.wording import MID, MONEY, SOFT
@@ -87,7 +86,7 @@ def _sweep(title: str, rows: Sequence[tuple[str, SweptCost]], console: Console) 
             name,
             Text(dollars(usd.mid, decimals), MID),
             Text(between(usd, decimals), SOFT),
-            numbers.ratio(plain(ratio.mid)),
+            numbers.ratio(ratio.mid),
         ]
         for name, usd, ratio in known
     ]

@@ -9,8 +9,9 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.chain.interval import Interval
-from tokenprof.report.terminal import numbers
+from tokenprof.report import numbers
 from tokenprof.report.terminal.wording import SOFT
 
 BAR_CELLS: Final = 18
@@ -25,22 +26,22 @@ def plain(figure: Decimal) -> str:
 
 def dollars(amount: Decimal, decimals: int | None = None) -> str:
     """Return dollars; a residual may be negative: `$0.0412`, `-$0.13`."""
-    return ("-" if amount < 0 else "") + numbers.usd(plain(abs(amount)), decimals)
+    return ("-" if amount < 0 else "") + numbers.usd(abs(amount), decimals)
 
 
 def usd_interval(interval: Interval) -> str:
     """Return dollars with their range: `$0.0031–0.0120 ($0.0066)`; one figure if it is known."""
-    return numbers.usd_interval(_as_json(interval))
+    return numbers.usd_interval(_as_estimate(interval))
 
 
 def estimate_decimals(intervals: Iterable[Interval]) -> int:
     """Return how many decimals a column of ranges of dollars needs for its middles."""
-    return numbers.estimate_decimals([_as_json(interval) for interval in intervals])
+    return numbers.estimate_decimals([_as_estimate(interval) for interval in intervals])
 
 
 def money_decimals(amounts: Iterable[Decimal]) -> int:
     """Return how many decimals a column of exact dollars needs so that its figures align."""
-    return numbers.decimals_for([plain(amount) for amount in amounts])
+    return numbers.decimals_for(amounts)
 
 
 def between(interval: Interval, decimals: int) -> str:
@@ -84,5 +85,5 @@ def _count(figure: Decimal) -> str:
     return f"{figure:,.0f}" if figure >= 10 else f"{figure:.1f}"
 
 
-def _as_json(interval: Interval) -> dict[str, str]:
-    return {"low": plain(interval.low), "mid": plain(interval.mid), "high": plain(interval.high)}
+def _as_estimate(interval: Interval) -> Estimate:
+    return Estimate(float(interval.low), float(interval.mid), float(interval.high))

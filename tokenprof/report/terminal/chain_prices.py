@@ -9,7 +9,8 @@ from rich.text import Text
 
 from tokenprof.chain.chain_detail import ToolPayment
 from tokenprof.chain.section import ChainSection, ShapedBill
-from tokenprof.report.terminal import numbers
+from tokenprof.report import numbers
+from tokenprof.report.labels_in_words import printable
 from tokenprof.report.terminal.chain_numbers import (
     between,
     counts,
@@ -22,7 +23,7 @@ from tokenprof.report.terminal.chain_numbers import (
     with_range,
 )
 from tokenprof.report.terminal.grid import Column, TableRow, paragraph, table
-from tokenprof.report.terminal.wording import MID, SOFT, printable
+from tokenprof.report.terminal.wording import MID, SOFT
 
 SHOWN_TURNS: Final = 12
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tokenprof.chain.section import ChainSection, SectionStep
 from tokenprof.chain.waterfall import APPLICATION, LAB_MARGIN
-from tokenprof.report.terminal import numbers
+from tokenprof.report import numbers
 from tokenprof.report.terminal.chain_numbers import (
     bar_cells,
     between,

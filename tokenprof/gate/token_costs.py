@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tokenprof.facts.errors import InputError
-from tokenprof.gate.baseline import BaselineScenario, read_baseline, scenario_of, write_baseline
+from tokenprof.gate.baseline import (
+    DEFAULT_BASELINE,
+    BaselineScenario,
+    read_baseline,
+    scenario_of,
+    write_baseline,
+)
 from tokenprof.gate.budget import number, parse_budget
 from tokenprof.gate.outcome import Outcome, explain, judge
-from tokenprof.gate.runs import samples_of_file
+from tokenprof.gate.runs import sample_of_file
 from tokenprof.gate.sample import RunSample
 from tokenprof.gate.settings import settings_from
 
-BASELINE_ARGUMENTS = frozenset({"tolerance", "measures", "repeat", "prices"})
+if TYPE_CHECKING:
+    from tokenprof.analysis.analysis import Analysis
+    from tokenprof.analysis.assumptions import Assumptions
+
+BASELINE_ARGUMENTS = frozenset({"tolerance", "measures", "repeat", "fail_on_price_rise"})
 
 
-class TestRecording:
-    """The `tokenprof` fixture: the model calls of a test."""
-
-    __test__ = False
+class TokenCosts:
+    """The `token_costs` fixture: what the model calls of a test cost."""
 
     def __init__(
         self,
@@ -103,7 +112,7 @@ class TestRecording:
         found = []
         for path in [*self._runs, *self._added]:
             try:
-                found.append(samples_of_file(path, hardware=with_hardware))
+                found.append(sample_of_file(path, self._assumptions, hardware=with_hardware))
             except InputError:
                 if path in self._added:
                     raise
@@ -114,12 +123,25 @@ class TestRecording:
             )
         return found
 
-    def report(self) -> dict[str, Any]:
-        """Return the report of the newest run (docs/report.md)."""
+    def analysis(self) -> Analysis:
+        """Return the analysis of the newest run: its turns, blocks, totals and findings (docs/api.md)."""
+        from tokenprof.analysis.analysis import Analysis
         from tokenprof.reading.files import read
-        from tokenprof.report.build import report_of
 
-        return report_of(read([self.path]))
+        return Analysis(read([self.path]), self._assumptions)
+
+    def report(self) -> dict[str, Any]:
+        """Return the JSON report of the newest run (docs/report.md)."""
+        from tokenprof.report.report_json import json_report
+
+        return json_report(self.analysis())
+
+    @functools.cached_property
+    def _assumptions(self) -> Assumptions:
+        """Prices and hardware as the environment and the project's pyproject.toml set them."""
+        from tokenprof.analysis.assumptions import resolve_assumptions
+
+        return resolve_assumptions(folder=Path(self._options["root"]))
 
     def judge(self) -> str | None:
         """Return why the test costs too much; None if it does not. Tells the summary what it cost."""
@@ -144,7 +166,9 @@ class TestRecording:
             settings = settings_from(
                 rules.get("tolerance", self._options["tokenprof_tolerance"] or None),
                 rules.get("measures", self._options["tokenprof_measures"] or None),
-                prices=bool(rules.get("prices", self._options["tokenprof_prices"])),
+                fail_on_price_rise=bool(
+                    rules.get("fail_on_price_rise", self._options["tokenprof_fail_on_price_rise"])
+                ),
             )
             if not self._options["tokenprof_update"]:
                 known = read_baseline(baseline_path(self._options)).get(self.node.nodeid)
@@ -185,8 +209,6 @@ class TestRecording:
 
 def baseline_path(options: Mapping[str, Any]) -> Path:
     """Return where the baseline is, from the project's root."""
-    from tokenprof.gate.pytest_plugin import DEFAULT_BASELINE
-
     return Path(options["root"]) / (options["tokenprof_baseline"] or DEFAULT_BASELINE)
 
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tokenprof.pricing.cache.anthropic_cache import AnthropicCache, CacheSplit
 from tokenprof.pricing.cache.cache_rules import CacheRuleError, first_section_lost, minimum_cacheable
-from tokenprof.pricing.cache.cache_simulator import AnthropicCache, CacheBlock, CacheSplit, salted
+from tokenprof.pricing.cache.prompt_prefixes import CacheBlock, salted
 
 MODEL = "claude-opus-4-8"
 

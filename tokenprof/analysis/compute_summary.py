@@ -11,27 +11,26 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 
-from tokenprof.costing.compute import Hardware, Model, Vector, Work, turn_works
+from tokenprof.analysis.rows import ComputeSummary, CostRatio, Driver, KvHeld
+from tokenprof.costing.compute import Hardware, Model, Vector, Work
 from tokenprof.costing.ledger import NOTHING, Ledger
-from tokenprof.hw_model.cost import PUBLISHED_MARGINS, Estimate, ServingScenario, TurnWork
-from tokenprof.report.money import interval_json
+from tokenprof.hw_model.estimate import Estimate
+from tokenprof.hw_model.scenario import ServingScenario, TurnWork
+from tokenprof.pricing.chain.figures import load_chain_data
 
 LEAST_TURNS_OF_A_TREND = 6
 DRIVERS_NAMED = 5
 
 PLAUSIBLE_COST_SHARE = (0.15, 0.60)
-"""Cost over list price that published margins of closed labs suggest, averaged over all that they serve;
-a judgement, so an estimate outside it is said to be so and not bent (docs/hardware.md)."""
-
-Json = dict[str, Any]
+"""Cost over list price that published margins of closed labs suggest, averaged over all that they serve.
+A judgement: an estimate outside it is reported as such and is not adjusted (docs/hardware.md)."""
 
 
-def compute_of(ledger: Ledger, hardware: Hardware) -> Json | None:
-    """Return implied margin, drivers and ratios of the run's most billed model; None without one."""
+def compute_summary(ledger: Ledger, hardware: Hardware) -> ComputeSummary | None:
+    """Return margin, drivers and ratios of the run's most expensive model; None if none is modelled."""
     model = _main_model(ledger, hardware)
     if model is None:
         return None
@@ -41,52 +40,46 @@ def compute_of(ledger: Ledger, hardware: Hardware) -> Json | None:
     margin = None
     if total is not None and billed:
         margin = scenario.gross_margin(total, float(billed))
-    return {
-        "model": model[1],
-        "implied_gross_margin": None if margin is None else _shares(margin),
-        "published_gross_margins": [
-            {"name": name, "when": when, "low": low, "high": high, "source": source}
-            for name, when, low, high, source in PUBLISHED_MARGINS
-        ],
-        "within_published_range": None if margin is None or not scenario.sampled else _is_plausible(margin),
-        "drivers": [
-            {"name": name, "share_of_variance": round(share, 4)}
+    return ComputeSummary(
+        model=model[1],
+        implied_gross_margin=margin,
+        published_gross_margins=tuple(load_chain_data().margins.values()),
+        within_published_range=None if margin is None or not scenario.sampled else _is_plausible(margin),
+        drivers=tuple(
+            Driver(name, share)
             for name, share in (scenario.sensitivity(total)[:DRIVERS_NAMED] if total is not None else ())
-        ],
-        "ratios": list(_ratios(ledger, hardware, model, scenario)),
-        "kv": _kv(ledger, model, scenario),
-    }
+        ),
+        ratios=tuple(_ratios(ledger, hardware, model, scenario)),
+        kv=_kv_held(ledger, hardware, model, scenario),
+    )
 
 
-def _kv(ledger: Ledger, model: Model, scenario: ServingScenario) -> Json:
+def _kv_held(ledger: Ledger, hardware: Hardware, model: Model, scenario: ServingScenario) -> KvHeld:
     """Return how long the run's KV was held, in use and in gaps, and what a second of gap costs.
 
-    Token-seconds follow from the run's own clock: a context times the time of its call, or of the gap after
-    it. Only their price rests on hardware: the shadow price of memory, on the opportunity basis.
+    Token-seconds follow from the run's own clock: a context times the duration of its call, or of the gap
+    after it. Only their price rests on hardware: the shadow price of memory, on the opportunity basis.
     """
     active = idle = 0.0
     longest: TurnWork | None = None
-    for turn, work in zip(ledger.run.turns, turn_works(ledger.run), strict=True):
+    for turn, work in zip(ledger.run.turns, hardware.works, strict=True):
         if work is None or (turn.provider, turn.model) != model:
             continue
-        context = work.cached_tokens + work.new_tokens + work.output_tokens
+        context = _prompt_tokens(work) + work.output_tokens
         active += context * (work.duration_s or 0.0)
         idle += context * (work.gap_s or 0.0)
-        if (
-            longest is None
-            or work.cached_tokens + work.new_tokens > longest.cached_tokens + longest.new_tokens
-        ):
+        if longest is None or _prompt_tokens(work) > _prompt_tokens(longest):
             longest = work
-    held = None
+    gap_usd_per_s = None
     if longest is not None:
         second = scenario.features(replace(longest, gap_s=1.0), part="hold")
-        held = interval_json(scenario.usd(second, "opportunity"))
-    return {
-        "active_token_seconds": round(active, 3),
-        "idle_token_seconds": round(idle, 3),
-        "idle_share": round(idle / (active + idle), 4) if active + idle else None,
-        "gap_usd_per_s_at_longest_context": held,
-    }
+        gap_usd_per_s = scenario.usd(second, "opportunity")
+    return KvHeld(
+        active_token_seconds=active,
+        idle_token_seconds=idle,
+        idle_share=idle / (active + idle) if active + idle else None,
+        gap_usd_per_s_at_longest_context=gap_usd_per_s,
+    )
 
 
 def _prompt_tokens(work: TurnWork) -> int:
@@ -119,16 +112,14 @@ def _sum(ledger: Ledger, hardware: Hardware, model: Model) -> Vector | None:
     return np.sum(rows, axis=0) if rows else None
 
 
-def _shares(interval: Estimate) -> Json:
-    return {name: round(getattr(interval, name), 4) for name in ("low", "mid", "high")}
-
-
 def _is_plausible(margin: Estimate) -> bool:
     low, high = PLAUSIBLE_COST_SHARE
     return 1 - margin.high <= high and 1 - margin.low >= low
 
 
-def _ratios(ledger: Ledger, hardware: Hardware, model: Model, scenario: ServingScenario) -> Iterator[Json]:
+def _ratios(
+    ledger: Ledger, hardware: Hardware, model: Model, scenario: ServingScenario
+) -> Iterator[CostRatio]:
     tokens, billed = _per_class(ledger, model)
     written = [cls for cls in tokens if cls.startswith("cache_write") or cls == "uncached_input"]
     new = _work_of(hardware, model, written)
@@ -151,15 +142,17 @@ def _ratios(ledger: Ledger, hardware: Hardware, model: Model, scenario: ServingS
     for name, ((work, of, usd), (other, other_of, other_usd)) in parts.items():
         if work is None or other is None or not of or not other_of:
             continue
-        yield {
-            "name": name,
-            "compute": interval_json(scenario.ratio(work / of, other / other_of)),
-            "billed": _price_ratio(usd / of, other_usd / other_of),
-        }
+        yield CostRatio(
+            name=name,
+            compute=scenario.ratio(work / of, other / other_of),
+            billed=_price_ratio(usd / of, other_usd / other_of),
+        )
     yield from _trend(ledger, hardware, model, scenario)
 
 
-def _trend(ledger: Ledger, hardware: Hardware, model: Model, scenario: ServingScenario) -> Iterator[Json]:
+def _trend(
+    ledger: Ledger, hardware: Hardware, model: Model, scenario: ServingScenario
+) -> Iterator[CostRatio]:
     """Yield the last third of the main context's turns against its first third, per turn."""
     turns: dict[str, list[int]] = defaultdict(list)
     for index, turn in enumerate(ledger.run.turns):
@@ -172,11 +165,11 @@ def _trend(ledger: Ledger, hardware: Hardware, model: Model, scenario: ServingSc
     early, late = main[:third], main[-third:]
     work = [np.sum([hardware.turns[i].by_model[model] for i in part], axis=0) for part in (late, early)]
     usd = [sum((ledger.billed_usd[i] or NOTHING for i in part), NOTHING) for part in (late, early)]
-    yield {
-        "name": "a turn of the run's last third, against one of its first",
-        "compute": interval_json(scenario.ratio(*work)),
-        "billed": _price_ratio(*usd),
-    }
+    yield CostRatio(
+        name="a turn of the run's last third, against one of its first",
+        compute=scenario.ratio(*work),
+        billed=_price_ratio(*usd),
+    )
 
 
 def _per_class(ledger: Ledger, model: Model) -> tuple[dict[str, int], dict[str, Decimal]]:
@@ -200,5 +193,5 @@ def _work_of(hardware: Hardware, model: Model, classes: list[str]) -> Vector | N
     return np.sum(rows, axis=0) if rows else None
 
 
-def _price_ratio(usd: Decimal, other: Decimal) -> str | None:
-    return format((usd / other).quantize(Decimal("0.0001")).normalize(), "f") if other else None
+def _price_ratio(usd: Decimal, other: Decimal) -> Decimal | None:
+    return (usd / other).quantize(Decimal("0.0001")).normalize() if other else None

@@ -1,33 +1,43 @@
-"""How numbers are written for people: digits by magnitude, unknown never as zero.
+"""How numbers are written for people: digits by magnitude, and the unknown never as zero.
 
-Every function takes what the JSON report holds (decimal strings, integers, `{low, mid, high}`, None)
-and returns plain text. None is always `UNKNOWN`; a value too small for the digits shown is written
-as "<0.01", so that something never looks like nothing.
+Money is `Decimal` USD, hardware dollars are an `Estimate`, ratios and shares are floats or `Decimal`. None is
+always `UNKNOWN`. A value too small for the digits shown is written as "<0.01": something never looks like
+nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Final
 
-Interval = Mapping[str, str]
-"""`{low, mid, high}` of decimal strings, as in `hardware_usd` and `price_to_cost`."""
+from tokenprof.analysis.rows import SizeState
+from tokenprof.hw_model.estimate import Estimate
 
 UNKNOWN: Final = "—"
 
 ESTIMATE_DIGITS: Final = 3
-"""How many significant digits of an estimate are shown: its ends lie further apart than the next one says."""
+"""How many significant digits of an estimate are shown; its ends are too far apart for more to mean much."""
 
 EXACT_DIGITS: Final = 200
-"""Digits to add money with: more than any sum of decimal strings has, so that nothing is rounded."""
+"""Digits to add money with: more than any sum has, so that nothing is rounded."""
 
+_FLOAT_DIGITS: Final = 10
+_SHARE_DECIMALS: Final = 4
 _BAR_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 
 
-def decimal(value: str | None) -> Decimal | None:
-    """Return the number in a decimal string of the report, None where it is unknown."""
-    return None if value is None else Decimal(value)
+def decimal_of(value: float) -> Decimal:
+    """Return a float as the JSON report writes it, to ten significant digits.
+
+    A report prints the same whether it was just made or read back from a file.
+    """
+    return Decimal(f"{value:.{_FLOAT_DIGITS - 1}e}")
+
+
+def share_of(value: float) -> Decimal:
+    """Return a share as the JSON report writes it, to four decimals."""
+    return Decimal(str(round(value, _SHARE_DECIMALS)))
 
 
 def tokens(count: int | None) -> str:
@@ -35,33 +45,32 @@ def tokens(count: int | None) -> str:
     return UNKNOWN if count is None else f"{count:,}"
 
 
-def decimals_for(values: Iterable[str | None]) -> int:
+def decimals_for(amounts_usd: Iterable[Decimal | None]) -> int:
     """Return how many decimals a column of dollars has, so that its figures align.
 
     Below a dollar, as many as `usd` alone gives the largest; from a dollar up, cents, or as many more
     as the smallest needs to show two digits within four of the largest.
     """
-    sizes = _sizes(values)
+    sizes = _sizes(amounts_usd)
     largest = max(sizes, default=Decimal(0))
     if largest >= 1 or not sizes:
         return _decimals(sizes, digits=4)
     return max(4, 2 - largest.adjusted())
 
 
-def estimate_decimals(intervals: Iterable[Interval | None]) -> int:
+def estimate_decimals(estimates: Iterable[Estimate | None]) -> int:
     """Return decimals for a column of estimates: what the middles need, since the ends are soft."""
-    return _decimals(_sizes(each["mid"] for each in intervals if each is not None), ESTIMATE_DIGITS)
+    return _decimals(_sizes(decimal_of(each.mid) for each in estimates if each is not None), ESTIMATE_DIGITS)
 
 
-def usd(value: str | None, decimals: int | None = None, *, sign: str = "$") -> str:
+def usd(amount: Decimal | None, decimals: int | None = None, *, sign: str = "$") -> str:
     """Return dollars: `$0.0412`, `$7.50`, `$1,204.00`; `<$0.01` for what the decimals cannot show.
 
     Without `decimals`, dollars and cents from one dollar up, four decimals from ten cents up, else
     three significant digits, all without the zeros that cents do not need.
     """
-    if value is None:
+    if amount is None:
         return UNKNOWN
-    amount = Decimal(value)
     if amount == 0:
         return f"{sign}0"
     if decimals is None:
@@ -73,70 +82,84 @@ def usd(value: str | None, decimals: int | None = None, *, sign: str = "$") -> s
     return f"{sign}{shown:,f}" if shown > 0 else f"−{sign}{-shown:,f}"
 
 
-def usd_interval(interval: Interval | None) -> str:
+def usd_interval(estimate: Estimate | None) -> str:
     """Return hardware dollars with their range: `$0.0031–0.0120 ($0.0066)`; one figure if its ends agree."""
-    if interval is None:
+    if estimate is None:
         return UNKNOWN
-    low, mid, high = interval["low"], interval["mid"], interval["high"]
-    if is_point(interval):
+    low, mid, high = (decimal_of(end) for end in (estimate.low, estimate.mid, estimate.high))
+    if low == high:
         return usd(mid)
     decimals = _decimals(_sizes([low, mid, high]), ESTIMATE_DIGITS)
     return f"{usd(low, decimals)}–{usd(high, decimals, sign='')} ({usd(mid, decimals)})"
 
 
-def mid_usd(interval: Interval | None, decimals: int) -> str:
+def mid_usd(estimate: Estimate | None, decimals: int) -> str:
     """Return the middle of hardware dollars for a column: `$0.0066`."""
-    return UNKNOWN if interval is None else usd(interval["mid"], decimals)
+    return UNKNOWN if estimate is None else usd(decimal_of(estimate.mid), decimals)
 
 
-def usd_range(interval: Interval | None, decimals: int) -> str:
-    """Return the two ends of hardware dollars for a column: `0.0031–0.0120`; empty where they agree."""
-    if interval is None or is_point(interval):
+def usd_range(estimate: Estimate | None, decimals: int) -> str:
+    """Return the two ends of hardware dollars for a column: `0.0031–0.0120`; empty if they agree."""
+    if estimate is None or is_point(estimate):
         return ""
-    low, high = (usd(interval[end], decimals, sign="") for end in ("low", "high"))
+    low, high = (usd(decimal_of(end), decimals, sign="") for end in (estimate.low, estimate.high))
     return f"{low}–{high}" if low != high else ""
 
 
-def ratio(value: str | None) -> str:
+def ratio(value: Decimal | float | None) -> str:
     """Return a ratio in two significant digits: `6.2×`, `13×`, `1,200×`, `0.45×`."""
-    return UNKNOWN if value is None else f"{_two_digits(Decimal(value))}×"
+    if value is None:
+        return UNKNOWN
+    return f"{_two_digits(value if isinstance(value, Decimal) else decimal_of(value))}×"
 
 
-def ratio_range(interval: Interval | None) -> str:
-    """Return the two ends of a ratio: `3.4–13×`; empty where they agree."""
-    if interval is None or is_point(interval):
+def mid_ratio(estimate: Estimate | None) -> str:
+    """Return the middle of a ratio: `6.2×`."""
+    return ratio(None if estimate is None else estimate.mid)
+
+
+def ratio_range(estimate: Estimate | None) -> str:
+    """Return the two ends of a ratio: `3.4–13×`; empty if they agree."""
+    if estimate is None or is_point(estimate):
         return ""
-    return f"{_two_digits(Decimal(interval['low']))}–{_two_digits(Decimal(interval['high']))}×"
+    return f"{_two_digits(decimal_of(estimate.low))}–{_two_digits(decimal_of(estimate.high))}×"
 
 
-def is_point(interval: Interval) -> bool:
-    """Return whether an interval is one figure: a fixed deployment, nothing sampled."""
-    return Decimal(interval["low"]) == Decimal(interval["high"])
+def is_point(estimate: Estimate) -> bool:
+    """Return whether an estimate is one figure: a fixed deployment, nothing sampled."""
+    return decimal_of(estimate.low) == decimal_of(estimate.high)
 
 
-def fraction(part: str | int | None, whole: str | int | None) -> Decimal | None:
-    """Return part ÷ whole; None where either is unknown or the whole is nothing."""
-    if part is None or whole is None or Decimal(whole) == 0:
+def fraction(part: Decimal | int | None, whole: Decimal | int | None) -> Decimal | None:
+    """Return part ÷ whole; None if either is unknown or the whole is nothing."""
+    if part is None or whole is None or whole == 0:
         return None
     return Decimal(part) / Decimal(whole)
 
 
-def sum_usd(amounts: Iterable[str | None]) -> str | None:
-    """Return the exact sum of the amounts that are known; None where none is."""
+def mid_fraction(part: Estimate | None, whole: Estimate | None) -> Decimal | None:
+    """Return the middle of one estimate ÷ the middle of another; None if either is unknown."""
+    if part is None or whole is None:
+        return None
+    return fraction(decimal_of(part.mid), decimal_of(whole.mid))
+
+
+def sum_usd(amounts_usd: Iterable[Decimal | None]) -> Decimal | None:
+    """Return the exact sum of the amounts that are known; None if none is."""
     with localcontext() as context:
         context.prec = EXACT_DIGITS
-        known = [Decimal(amount) for amount in amounts if amount is not None]
-        return format(sum(known, Decimal(0)).normalize(), "f") if known else None
+        known = [amount for amount in amounts_usd if amount is not None]
+        return sum(known, Decimal(0)) if known else None
 
 
-def percent(value: Decimal | None) -> str:
+def percent(share: Decimal | None) -> str:
     """Return a share in whole percent: `17%`; `<1%` for a little, `>99%` for all but a little."""
-    if value is None:
+    if share is None:
         return UNKNOWN
-    whole = _rounded(value * 100, 0)
-    if whole == 0 and value > 0:
+    whole = _rounded(share * 100, 0)
+    if whole == 0 and share > 0:
         return "<1%"
-    if whole == 100 and value < 1:
+    if whole == 100 and share < 1:
         return ">99%"
     return f"{whole:f}%"
 
@@ -150,8 +173,8 @@ def bar(value: Decimal | None, longest: Decimal | None, cells: int) -> str:
     return "█" * full + (_BAR_EIGHTHS[rest] if rest else "")
 
 
-def bounds(size_tokens: int | None, low_tokens: int | None, high_tokens: int | None, state: str) -> str:
-    """Return what stands behind a block's size: `=` exact, `±90`, `1–210` when lopsided, `±?` unbounded."""
+def bounds(size_tokens: int | None, low_tokens: int | None, high_tokens: int | None, state: SizeState) -> str:
+    """Return how well a block's size is known: `=` exact, `±90`, `1–210` if lopsided, `±?` without bounds."""
     if size_tokens is None:
         return ""
     if state == "exact":
@@ -183,7 +206,7 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-_SCALES = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"))
+_SCALES: Final = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"))
 
 
 def quantity(value: float) -> str:
@@ -198,8 +221,8 @@ def quantity(value: float) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _sizes(values: Iterable[str | None]) -> list[Decimal]:
-    return [abs(Decimal(value)) for value in values if value is not None and Decimal(value) != 0]
+def _sizes(amounts: Iterable[Decimal | None]) -> list[Decimal]:
+    return [abs(amount) for amount in amounts if amount]
 
 
 def _decimals(sizes: list[Decimal], digits: int) -> int:
