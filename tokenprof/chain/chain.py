@@ -21,12 +21,14 @@ from tokenprof.hw_model.gpu_hour import Ownership
 from tokenprof.pricing.chain.figures import ChainData, ChipPrice, Figure, SubscriptionPlan, Supplier
 from tokenprof.pricing.chain.interval import Interval, add_up, gross_margin
 from tokenprof.pricing.chain.layers import (
+    OWNER_PARTS,
     EndPrices,
     Markup,
     Sale,
     Spread,
     Waterfall,
     WaterfallStep,
+    WaterfallStepName,
     anchor_usd,
     break_even_sessions,
     decompose_spread,
@@ -43,7 +45,6 @@ from tokenprof.pricing.usage import Usage
 SalesPath = Literal["direct", "aggregator", "plan"]
 
 DEFAULT_RENTAL: Final = ("H100", "reserved")
-LAB_MARGIN: Final = "lab margin: everything else, and profit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Chain:
     paid_usd: Decimal
     choices: Choices
     fall: Waterfall
-    parts: Mapping[str, Mapping[str, Interval]]
+    parts: Mapping[WaterfallStepName, Mapping[str, Interval]]
     chip_price: ChipPrice | None
     compute_usd: Interval
     rental: Figure
@@ -121,7 +122,7 @@ class Chain:
         return next(
             Interval(*(value / self.billed_usd for value in (step.usd.low, step.usd.mid, step.usd.high)))
             for step in self.fall.steps
-            if step.name == LAB_MARGIN
+            if step.name is WaterfallStepName.LAB_MARGIN
         )
 
 
@@ -234,7 +235,7 @@ def rental_over_cost(hardware: Hardware, data: ChainData, contract: str) -> tupl
 
 def add_falls(paid_usd: Decimal, falls: Sequence[Waterfall]) -> Waterfall:
     """Return the waterfalls of several suppliers as one, step by step of the same name."""
-    steps: dict[str, WaterfallStep] = {}
+    steps: dict[WaterfallStepName, WaterfallStep] = {}
     for step in (step for fall in falls for step in fall.steps):
         known = steps.get(step.name)
         if known is None:
@@ -263,8 +264,8 @@ def layers_of(
     in one run are shown as the first.
     """
     usd = {step.name: step for step in fall.steps}
-    owner = add_up(usd[name].usd for name in ("chips", "building", "power"))
-    margin = usd["GPU-hour margin"]
+    owner = add_up(usd[name].usd for name in OWNER_PARTS)
+    margin = usd[WaterfallStepName.GPU_HOUR_MARGIN]
     at_market = owner + (margin.internal_usd or margin.usd)
     hours = owner + margin.usd
     named = next((name for name in suppliers.values() if name is not None), None)
@@ -277,13 +278,13 @@ def layers_of(
     figures = {
         # Rent and cost are of the same hours, so their ratio is known better than either.
         "L2": ("GPU-hours", Markup(owner, at_market, over_cost, gross_margin(over_cost, one))),
-        "L3a": ("tokens", markup(hours + usd["training"].usd, billed)),
+        "L3a": ("tokens", markup(hours + usd[WaterfallStepName.TRAINING].usd, billed)),
         "L3b": ("tokens", markup(hours, billed)),
         "L4": ("tokens, resold", markup(billed, paid)),
     }
     if choices.path == "plan":
         # A plan is sold by who serves the model: its tokens have no price on the way, only a cost.
-        figures["L4"] = ("a session of a plan", markup(hours + usd["training"].usd, paid))
+        figures["L4"] = ("a session of a plan", markup(hours + usd[WaterfallStepName.TRAINING].usd, paid))
     return tuple(Layer(sale, *figures[sale.layer]) for sale in sales(route) if sale.layer in figures)
 
 

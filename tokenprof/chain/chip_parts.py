@@ -8,7 +8,7 @@ from tokenprof.costing.compute import Hardware
 from tokenprof.hw_model.catalogue.lookup import find_chip
 from tokenprof.pricing.chain.figures import ChainData, ChipPrice
 from tokenprof.pricing.chain.interval import Interval
-from tokenprof.pricing.chain.layers import Waterfall
+from tokenprof.pricing.chain.layers import Waterfall, WaterfallStepName
 
 
 def price_of_chip(hardware: Hardware, data: ChainData) -> ChipPrice | None:
@@ -19,15 +19,17 @@ def price_of_chip(hardware: Hardware, data: ChainData) -> ChipPrice | None:
     return next(iter(data.chip_prices.values()), None)
 
 
-def finer_parts(fall: Waterfall, sold: ChipPrice | None, data: ChainData) -> dict[str, dict[str, Interval]]:
+def finer_parts(
+    fall: Waterfall, sold: ChipPrice | None, data: ChainData
+) -> dict[WaterfallStepName, dict[str, Interval]]:
     """Return chips and building taken further apart, where the data file has sourced shares.
 
     Chips, against the capital of the chip's catalogue row: memory makers, foundry and packaging, the
     designer, and servers with their network. Building: `[[building_part]]`.
     """
     usd = {step.name: step.usd for step in fall.steps}
-    found: dict[str, dict[str, Interval]] = {}
-    if sold is not None and "chips" in usd:
+    found: dict[WaterfallStepName, dict[str, Interval]] = {}
+    if sold is not None and WaterfallStepName.CHIPS in usd:
         capital = Decimal(str(find_chip(sold.chip).capex_usd[1]))
         designer = Interval.exactly(sold.price_usd.mid) - sold.hbm_usd - sold.foundry_usd
         shares = {
@@ -36,11 +38,14 @@ def finer_parts(fall: Waterfall, sold: ChipPrice | None, data: ChainData) -> dic
             "chip designer": designer,
             "servers and network": Interval.exactly(capital - sold.price_usd.mid),
         }
-        found["chips"] = {name: _share(usd["chips"], part, capital) for name, part in shares.items()}
-    if data.building_parts and "building" in usd:
+        found[WaterfallStepName.CHIPS] = {
+            name: _share(usd[WaterfallStepName.CHIPS], part, capital) for name, part in shares.items()
+        }
+    if data.building_parts and WaterfallStepName.BUILDING in usd:
         whole = sum((part.value.mid for part in data.building_parts.values()), Decimal(0))
-        found["building"] = {
-            name: _share(usd["building"], part.value, whole) for name, part in data.building_parts.items()
+        found[WaterfallStepName.BUILDING] = {
+            name: _share(usd[WaterfallStepName.BUILDING], part.value, whole)
+            for name, part in data.building_parts.items()
         }
     return found
 

@@ -23,15 +23,15 @@ from tokenprof.hw_model.deployment import DeploymentError
 from tokenprof.hw_model.gpu_hour import Ownership
 from tokenprof.hw_model.rates import Rates
 from tokenprof.pricing.chain.interval import Interval
+from tokenprof.pricing.chain.layers import OWNER_PARTS, WaterfallStepName
 
 Array = npt.NDArray[np.float64]
 
-OWNER_PARTS: Final = ("chips", "building", "power")
 FEWEST_DRAWS: Final = 20
 """A percentile of fewer draws than these says nothing."""
 
 
-def owner_shares(scenario: ServingScenario) -> dict[str, Array]:
+def owner_shares(scenario: ServingScenario) -> dict[WaterfallStepName, Array]:
     """Return what share of an accelerator-hour is chips (with maintenance), building and power, per draw."""
     owner, drawn = Ownership(), scenario.drawn
     if drawn:
@@ -43,18 +43,18 @@ def owner_shares(scenario: ServingScenario) -> dict[str, Array]:
         chip = find_chip(scenario.description.chip)
         kw, capital = np.array([chip.all_in_kw]), np.array([chip.capex_usd[1]])
     hour = owner.parts_usd_per_hour(capital, kw)
-    hourly = {"chips": hour.chips_usd, "building": hour.building_usd, "power": hour.power_usd}
+    hourly = dict(zip(OWNER_PARTS, (hour.chips_usd, hour.building_usd, hour.power_usd), strict=True))
     return {name: np.asarray(usd / hour.total_usd) for name, usd in hourly.items()}
 
 
 def owner_cost(
     scenarios: Mapping[Model, ServingScenario], work: Mapping[Model, Array]
-) -> dict[str, Interval]:
+) -> dict[WaterfallStepName, Interval]:
     """Return what some work costs the owner of the racks, by part, USD: P10, P50, P90.
 
     The middles add up to the middle of the whole, as the report states it.
     """
-    parts: dict[str, list[Array]] = {name: [] for name in OWNER_PARTS}
+    parts: dict[WaterfallStepName, list[Array]] = {name: [] for name in OWNER_PARTS}
     for model, features in work.items():
         usd = scenarios[model].draws_usd(features)
         for name, share in owner_shares(scenarios[model]).items():

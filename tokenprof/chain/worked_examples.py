@@ -24,6 +24,7 @@ from tokenprof.hw_model.kv_tiers import break_even_hold_s, gap_costs, tiers_of
 from tokenprof.pricing.book import PriceBook
 from tokenprof.pricing.chain.figures import ChainData
 from tokenprof.pricing.chain.interval import Interval, gross_margin
+from tokenprof.pricing.chain.layers import WaterfallStepName
 from tokenprof.pricing.chain.published_claims import AT, Example, between, differs, examples, plain, within
 from tokenprof.pricing.usage import Usage
 
@@ -34,7 +35,6 @@ ORDER: Final = (
 )  # fmt: skip
 """Every row of the bill and of the chain, in the order of the published analyses."""
 
-LAB: Final = "lab margin: everything else, and profit"
 TASK: Final = "the task of bill-6 on Claude Opus 4.8 (50 calls at 200k cached tokens, 100k out)"
 
 
@@ -212,7 +212,11 @@ def _overlaps(published: Interval, ours: Interval) -> str:
 
 def _dollar(chain: Chain, data: ChainData) -> Example:
     shares = chain.fall.shares()
-    upstream = [shares[name] for name in shares if name not in (LAB, "application or aggregator")]
+    upstream = [
+        shares[name]
+        for name in shares
+        if name not in (WaterfallStepName.LAB_MARGIN, WaterfallStepName.APPLICATION)
+    ]
     share = sum((part.mid for part in upstream), Decimal(0))
     reach = Interval(
         sum((part.low for part in upstream), Decimal(0)),
