@@ -5,20 +5,23 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from chain_runs import DATA, GROWING, TASK, costed, run_of
+from chain_runs import BOOK, DATA, GROWING, TASK, costed, run_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenprof.chain.chain import NothingToPushDownError, chain_of
+from tokenprof.chain.chain_detail import chain_detail
 from tokenprof.chain.choices import Choices
 from tokenprof.chain.cost_shaped_price import cost_shaped
 from tokenprof.chain.hardware_sweeps import at_utilisation, generations, on_chip, sweeps_of
 from tokenprof.chain.kv_between_turns import kv_waiting
 from tokenprof.chain.owner_cost import owner_cost, owner_shares
 from tokenprof.chain.section import chain_section
-from tokenprof.chain.waterfall import LAB_MARGIN
+from tokenprof.costing.compute import cost_to_compute
+from tokenprof.costing.ledger import build_ledger
 from tokenprof.hw_model.catalogue.lookup import UnknownChipError, find_chip
 from tokenprof.hw_model.gpu_hour import Ownership
+from tokenprof.pricing.chain.layers import WaterfallStepName
 from tokenprof.pricing.usage import Usage
 
 OPEN = ("moonshotai", "kimi-k2.5", Usage(uncached_input_tokens=20_000, output_tokens=500))
@@ -64,7 +67,7 @@ def test_an_integrated_supplier_s_gpu_hour_margin_is_shown_and_in_no_sum():
     assert rented["GPU-hour margin"].usd.mid > 0
     assert owned["GPU-hour margin"].usd.high == 0
     assert owned["GPU-hour margin"].internal_usd == rented["GPU-hour margin"].usd
-    assert owned[LAB_MARGIN].usd.mid > rented[LAB_MARGIN].usd.mid
+    assert owned[WaterfallStepName.LAB_MARGIN].usd.mid > rented[WaterfallStepName.LAB_MARGIN].usd.mid
     kinds = [layer.sale.kind for layer in chain_of(*TASK, DATA, Choices(supplier="google")).layers]
     assert kinds == ["internal", "market"]
 
@@ -123,7 +126,7 @@ def test_a_chip_is_taken_apart_by_its_own_row_where_there_is_one():
 def test_the_margin_is_what_compute_leaves_of_the_bill():
     chain = chain_of(*TASK, DATA)
     assert chain.inference_margin.mid == 1 - chain.compute_usd.mid / chain.billed_usd
-    assert chain.all_in_margin.mid == steps(chain)[LAB_MARGIN].usd.mid / chain.billed_usd
+    assert chain.all_in_margin.mid == steps(chain)[WaterfallStepName.LAB_MARGIN].usd.mid / chain.billed_usd
     assert chain.all_in_margin.mid < chain.inference_margin.mid
 
 
@@ -202,7 +205,7 @@ def test_half_the_utilisation_doubles_the_cost_of_known_hardware():
     ledger, hardware = costed(run_of(OPEN))
     half, full = (at_utilisation(ledger.run, hardware, share) for share in (0.5, 1.0))
     assert half.usd(half.total).mid == pytest.approx(2 * full.usd(full.total).mid)
-    with pytest.raises(ValueError, match=r"A utilisation of 1\.5 is not possible"):
+    with pytest.raises(ValueError, match=r"a utilisation of 1\.5 is not possible"):
         at_utilisation(ledger.run, hardware, 1.5)
 
 
@@ -284,6 +287,19 @@ def test_a_fleet_that_is_sold_less_pays_more_to_hold_kv():
     usual, same, idle = (kv_waiting(ledger, utilisation=share).gaps[0] for share in (None, 0.5, 0.25))
     assert usual == same
     assert idle.usd.mid > usual.usd.mid
+
+
+def test_the_user_s_price_of_an_hour_holds_in_every_sweep_and_gap():
+    ledger = build_ledger(run_of(OPEN, OPEN, gap_s=12.0), BOOK)
+    half, whole = (
+        chain_detail(ledger, cost_to_compute(ledger, usd_per_gpu_hour=usd), {}, usd_per_gpu_hour=usd)
+        for usd in (2.0, 4.0)
+    )
+    for sweep in ("utilisation", "generations"):
+        steps_of_both = zip(getattr(half.sweeps, sweep), getattr(whole.sweeps, sweep), strict=True)
+        for cheap, twice in steps_of_both:
+            assert twice.cost.hardware_usd.mid == pytest.approx(2 * cheap.cost.hardware_usd.mid)
+    assert whole.waiting.gaps[0].usd.mid > half.waiting.gaps[0].usd.mid
 
 
 def test_sweeps_cost_and_bill_the_followed_turns_alone():

@@ -15,12 +15,19 @@ from tokenprof.chain.followed_turns import FollowedTurns, by_provider, followed_
 from tokenprof.chain.layers import Layer, layers_of
 from tokenprof.chain.owner_cost import as_interval, owner_cost
 from tokenprof.chain.plans_and_spread import PlanFigures, plan_figures, spread_over_anchor
-from tokenprof.chain.waterfall import APPLICATION, LAB_MARGIN, add_falls, finer_parts, price_of_chip
+from tokenprof.chain.waterfall import add_falls, finer_parts, price_of_chip
 from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.pricing.chain.figures import ChainData, ChipPrice, Figure
 from tokenprof.pricing.chain.interval import Interval, add_up, gross_margin
-from tokenprof.pricing.chain.layers import EndPrices, Spread, Waterfall, end_prices, waterfall
+from tokenprof.pricing.chain.layers import (
+    EndPrices,
+    Spread,
+    Waterfall,
+    WaterfallStepName,
+    end_prices,
+    waterfall,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class Chain:
     paid_usd: Decimal
     choices: Choices
     fall: Waterfall
-    parts: Mapping[str, Mapping[str, Interval]]
+    parts: Mapping[WaterfallStepName, Mapping[str, Interval]]
     chip_price: ChipPrice | None
     compute_usd: Interval
     rental: Figure
@@ -57,7 +64,7 @@ class Chain:
     @property
     def all_in_margin(self) -> Interval:
         """The share of the list price that is left after rented hours and training."""
-        beyond_cost = (APPLICATION, LAB_MARGIN)
+        beyond_cost = (WaterfallStepName.APPLICATION, WaterfallStepName.LAB_MARGIN)
         cost = add_up(step.usd for step in self.fall.steps if step.name not in beyond_cost)
         left = Interval.exactly(self.billed_usd) - cost
         return Interval(*(usd / self.billed_usd for usd in (left.low, left.mid, left.high)))

@@ -9,13 +9,13 @@ from tokenprof.chain.chain import Chain, chain_of
 from tokenprof.chain.cost_shaped_price import cost_shaped
 from tokenprof.chain.example_runs import TASK, growing_run, task_run
 from tokenprof.chain.hardware_sweeps import at_utilisation, generations, on_chip
-from tokenprof.chain.waterfall import APPLICATION, LAB_MARGIN
 from tokenprof.costing.compute import Hardware, cost_to_compute
 from tokenprof.costing.ledger import Ledger, build_ledger
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.book import PriceBook
 from tokenprof.pricing.chain.figures import ChainData
 from tokenprof.pricing.chain.interval import Interval, add_up
+from tokenprof.pricing.chain.layers import WaterfallStepName
 from tokenprof.pricing.chain.published_claims import Example, between, plain, within
 
 
@@ -74,7 +74,8 @@ def _overlaps(published: Interval, ours: Interval) -> str:
 
 def _dollar(chain: Chain, figures: ChainData) -> Example:
     shares = chain.fall.shares()
-    upstream = add_up(share for name, share in shares.items() if name not in (LAB_MARGIN, APPLICATION))
+    beyond_cost = (WaterfallStepName.APPLICATION, WaterfallStepName.LAB_MARGIN)
+    upstream = add_up(share for name, share in shares.items() if name not in beyond_cost)
     parts = ", ".join(f"{name} {plain(share.mid)}" for name, share in shares.items())
     return Example(
         "dollar-1",

@@ -64,22 +64,34 @@ class Sweeps:
 
 
 def sweeps_of(
-    ledger: Ledger, hardware: Hardware, utilisation: float | None = None, deployment: str | None = None
+    ledger: Ledger,
+    hardware: Hardware,
+    *,
+    deployment: str | None = None,
+    utilisation: float | None = None,
+    usd_per_gpu_hour: float | None = None,
 ) -> Sweeps:
     """Return what a run's followed turns cost at other utilisations and on other generations of hardware.
 
-    `utilisation` (share of the fleet's hours that are sold) and `deployment` are those that `hardware` was
-    made with.
+    `hardware` was made with `deployment`, `utilisation` (share of the fleet's hours that are sold) and
+    `usd_per_gpu_hour` (USD per accelerator-hour in place of the owner's cost).
     """
     followed = followed_turns(ledger, hardware)
 
     def cost_on(other: Hardware) -> SweptCost:
         return _swept_cost(other, followed.work, followed.billed_usd)
 
-    used = [(share, at_utilisation(ledger.run, hardware, share, deployment)) for share in UTILISATIONS]
-    moved = [(chip, on_chip(ledger.run, hardware, chip, utilisation)) for chip in generations(hardware)]
+    used = [
+        at_utilisation(ledger.run, hardware, share, deployment, usd_per_gpu_hour) for share in UTILISATIONS
+    ]
+    moved = [
+        (chip, on_chip(ledger.run, hardware, chip, utilisation, usd_per_gpu_hour))
+        for chip in generations(hardware)
+    ]
     return Sweeps(
-        tuple(UtilisationStep(share, cost_on(other)) for share, other in used),
+        tuple(
+            UtilisationStep(share, cost_on(other)) for share, other in zip(UTILISATIONS, used, strict=True)
+        ),
         tuple(GenerationStep(chip, cost_on(other)) for chip, other in moved if other is not None),
     )
 
@@ -94,26 +106,39 @@ def _swept_cost(hardware: Hardware, work: Work, billed_usd: Decimal) -> SweptCos
 
 
 def at_utilisation(
-    run: Run, hardware: Hardware, utilisation: float, deployment: str | None = None
+    run: Run,
+    hardware: Hardware,
+    utilisation: float,
+    deployment: str | None = None,
+    usd_per_gpu_hour: float | None = None,
 ) -> Hardware:
     """Return the same work on the same deployments with another share of the fleet's hours sold.
 
-    `utilisation` is above 0 and at most 1. The costs of single entries are left unknown. Raises `ValueError`
-    for a share outside that range.
+    `utilisation` is above 0 and at most 1; `deployment` and `usd_per_gpu_hour` are those that `hardware` was
+    made with. The costs of single entries are left unknown. Raises `hw_model.cost.AssumptionError` for a
+    share outside that range.
     """
-    if not 0 < utilisation <= 1:
-        raise ValueError(f"A utilisation of {utilisation} is not possible; give a share above 0 and up to 1.")
     works = _works_by_model(run, hardware)
-    return _served_by(
-        hardware,
-        {
-            model: scenario_for(*model, turns=works[model], deployment=deployment, utilisation=utilisation)
-            for model in hardware.scenarios
-        },
-    )
+    scenarios = {
+        model: scenario_for(
+            *model,
+            turns=works[model],
+            deployment=deployment,
+            utilisation=utilisation,
+            usd_per_gpu_hour=usd_per_gpu_hour,
+        )
+        for model in hardware.scenarios
+    }
+    return _served_by(hardware, scenarios)
 
 
-def on_chip(run: Run, hardware: Hardware, chip: str, utilisation: float | None = None) -> Hardware | None:
+def on_chip(
+    run: Run,
+    hardware: Hardware,
+    chip: str,
+    utilisation: float | None = None,
+    usd_per_gpu_hour: float | None = None,
+) -> Hardware | None:
     """Return the same work on one generation of hardware; None if a model cannot be served on it.
 
     A model of known shape moves to the smallest deployment of that chip that holds it. Of a sampled model the
@@ -138,7 +163,11 @@ def on_chip(run: Run, hardware: Hardware, chip: str, utilisation: float | None =
         text = f"{scenario.description.model}@{wanted.name.replace(' ', '-')}"
         try:
             scenarios[model] = scenario_for(
-                *model, turns=works[model], deployment=text, utilisation=utilisation
+                *model,
+                turns=works[model],
+                deployment=text,
+                utilisation=utilisation,
+                usd_per_gpu_hour=usd_per_gpu_hour,
             )
         except DeploymentError:
             return None

@@ -13,6 +13,7 @@ from typing import Final
 from tokenprof.chain.owner_cost import as_interval
 from tokenprof.costing.compute import turn_works
 from tokenprof.costing.ledger import Ledger
+from tokenprof.hw_model.assumed import DEFAULT_UTILISATION
 from tokenprof.hw_model.deployment import Deployment, parse_deployment
 from tokenprof.hw_model.economics import Operation, unit_cost
 from tokenprof.hw_model.kv_tiers import WaitingSession, gap_costs, tiers_of, ttl_cost
@@ -21,8 +22,6 @@ from tokenprof.pricing.chain.interval import Interval
 
 STAND_IN: Final = "kimi-k2.5@8xh200"
 """The deployment whose KV stands in for a closed model's, which is not published."""
-
-DEFAULT_UTILISATION: Final = 0.5
 
 TTLS: Final = ("5m", "1h")
 """The times to live that a prompt cache is sold with."""
@@ -56,13 +55,18 @@ class KvWaiting:
 
 
 def waiting_session(
-    deployment: Deployment, context_tokens: float, utilisation: float = DEFAULT_UTILISATION
+    deployment: Deployment,
+    context_tokens: float,
+    utilisation: float = DEFAULT_UTILISATION,
+    usd_per_gpu_hour: float | None = None,
 ) -> WaitingSession:
     """Return a context that waits on a deployment: its KV, and what holding it or prefilling it again costs.
 
-    `utilisation` is the share of the fleet's hours that are sold.
+    `utilisation` is the share of the fleet's hours that are sold, `usd_per_gpu_hour` the USD per
+    accelerator-hour (default: the owner's cost).
     """
-    cost = unit_cost(deployment, Operation(context_tokens, utilisation=utilisation))
+    operation = Operation(context_tokens, utilisation=utilisation, usd_per_accelerator_hour=usd_per_gpu_hour)
+    cost = unit_cost(deployment, operation)
     recompute_usd = context_tokens * (cost.fresh_input_usd_per_m - cost.cached_input_usd_per_m) / 1e6
     return WaitingSession(
         kv_bytes=deployment.shape.kv_bytes(context_tokens),
@@ -73,11 +77,17 @@ def waiting_session(
     )
 
 
-def kv_waiting(ledger: Ledger, deployment: str | None = None, utilisation: float | None = None) -> KvWaiting:
+def kv_waiting(
+    ledger: Ledger,
+    deployment: str | None = None,
+    utilisation: float | None = None,
+    usd_per_gpu_hour: float | None = None,
+) -> KvWaiting:
     """Return every recorded gap of a run, its KV cache on a deployment (default: `STAND_IN`).
 
-    `utilisation` is the share of the fleet's hours that are sold (default: 0.5). Raises
-    `hw_model.deployment.DeploymentError` for a deployment that is not possible.
+    `utilisation` is the share of the fleet's hours that are sold (default: 0.5), `usd_per_gpu_hour` the USD
+    per accelerator-hour (default: the owner's cost). Raises `hw_model.deployment.DeploymentError` for a
+    deployment that is not possible.
     """
     named, share = deployment or STAND_IN, utilisation or DEFAULT_UTILISATION
     served = parse_deployment(named)
@@ -88,7 +98,7 @@ def kv_waiting(ledger: Ledger, deployment: str | None = None, utilisation: float
         if work is None or work.gap_s is None:
             continue
         context_tokens = work.cached_tokens + work.new_tokens + work.output_tokens
-        waiting = waiting_session(served, float(max(context_tokens, 1)), share)
+        waiting = waiting_session(served, float(max(context_tokens, 1)), share, usd_per_gpu_hour)
         best = gap_costs(waiting, work.gap_s, tiers)[0]
         found.append(
             KvGap(

@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tokenprof.chain.choices import Choices, seller_of
-from tokenprof.chain.waterfall import GPU_HOUR_MARGIN, TRAINING, owner_cost_of, steps_by_name
+from tokenprof.chain.waterfall import owner_cost_of, steps_by_name
 from tokenprof.pricing.chain.figures import ChainData
 from tokenprof.pricing.chain.interval import ONE, Interval, gross_margin
-from tokenprof.pricing.chain.layers import Markup, Sale, Waterfall, markup, route_of, sales
+from tokenprof.pricing.chain.layers import (
+    Markup,
+    Sale,
+    Waterfall,
+    WaterfallStepName,
+    markup,
+    route_of,
+    sales,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,8 @@ def _markups(
 ) -> dict[str, tuple[str, Markup]]:
     """Return what each layer sells, and at what markup."""
     steps = steps_by_name(fall)
-    owner, margin, training = owner_cost_of(fall), steps[GPU_HOUR_MARGIN], steps[TRAINING].usd
+    owner, training = owner_cost_of(fall), steps[WaterfallStepName.TRAINING].usd
+    margin = steps[WaterfallStepName.GPU_HOUR_MARGIN]
     rent_at_market = owner + (margin.internal_usd or margin.usd)
     hours = owner + margin.usd
     billed, paid = Interval.exactly(billed_usd), Interval.exactly(fall.billed_usd)

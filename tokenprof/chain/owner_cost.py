@@ -12,17 +12,17 @@ from decimal import Decimal
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.chain.waterfall import BUILDING, CHIPS, OWNER_PARTS, POWER
 from tokenprof.costing.compute import Model
 from tokenprof.hw_model.catalogue.lookup import chips, find_chip
 from tokenprof.hw_model.gpu_hour import Ownership
 from tokenprof.hw_model.scenario import ServingScenario
 from tokenprof.pricing.chain.interval import Interval
+from tokenprof.pricing.chain.layers import OWNER_PARTS, WaterfallStepName
 
 Array = npt.NDArray[np.float64]
 
 
-def owner_shares(scenario: ServingScenario) -> dict[str, Array]:
+def owner_shares(scenario: ServingScenario) -> dict[WaterfallStepName, Array]:
     """Return the shares of an accelerator-hour's cost that are chips, building and power, draw by draw.
 
     Chips include their maintenance. The equations are in docs/chain.md, "The owner's hour".
@@ -37,19 +37,19 @@ def owner_shares(scenario: ServingScenario) -> dict[str, Array]:
         chip = find_chip(scenario.description.chip)
         kw, capital = np.array([chip.all_in_kw]), np.array([chip.capex_usd[1]])
     hour = owner.parts_usd_per_hour(capital, kw)
-    hourly = {CHIPS: hour.chips_usd, BUILDING: hour.building_usd, POWER: hour.power_usd}
+    hourly = dict(zip(OWNER_PARTS, (hour.chips_usd, hour.building_usd, hour.power_usd), strict=True))
     return {name: np.asarray(usd / hour.total_usd) for name, usd in hourly.items()}
 
 
 def owner_cost(
     scenarios: Mapping[Model, ServingScenario], work: Mapping[Model, Array]
-) -> dict[str, Interval]:
+) -> dict[WaterfallStepName, Interval]:
     """Return what some work costs the owner of the racks [USD], by part: P10, P50 and P90.
 
     `work` holds the work's features by model, each of which `scenarios` must describe. The middles are scaled
     to add up to the middle of the whole, as the report states it.
     """
-    parts: dict[str, list[Array]] = {name: [] for name in OWNER_PARTS}
+    parts: dict[WaterfallStepName, list[Array]] = {name: [] for name in OWNER_PARTS}
     for model, features in work.items():
         usd = scenarios[model].draws_usd(features)
         for name, share in owner_shares(scenarios[model]).items():

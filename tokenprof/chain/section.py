@@ -18,6 +18,7 @@ from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.pricing.chain.figures import ChainData, Figure, PublishedMargin, load_chain_data
 from tokenprof.pricing.chain.interval import Interval
+from tokenprof.pricing.chain.layers import WaterfallStepName
 
 USD_DECIMALS: Final = 12
 SHARE_DECIMALS: Final = 6
@@ -46,7 +47,7 @@ class SectionStep:
     `internal_usd` is a margin that stays inside one company here; a market would pay it. It is in no sum.
     """
 
-    name: str
+    name: WaterfallStepName
     usd: Interval
     share: Interval
     internal_usd: Interval | None

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Final
 
 from tokenprof.costing.compute import Hardware
 from tokenprof.hw_model.catalogue.lookup import find_chip
 from tokenprof.pricing.chain.figures import ChainData, ChipPrice
 from tokenprof.pricing.chain.interval import Interval, add_up
-from tokenprof.pricing.chain.layers import Waterfall, WaterfallStep
-
-APPLICATION: Final = "application or aggregator"
-LAB_MARGIN: Final = "lab margin: everything else, and profit"
-TRAINING: Final = "training"
-GPU_HOUR_MARGIN: Final = "GPU-hour margin"
-CHIPS: Final = "chips"
-BUILDING: Final = "building"
-POWER: Final = "power"
-
-OWNER_PARTS: Final = (CHIPS, BUILDING, POWER)
-"""The steps that together are the owner's cost of the run's hours."""
+from tokenprof.pricing.chain.layers import OWNER_PARTS, Waterfall, WaterfallStep, WaterfallStepName
 
 
-def steps_by_name(fall: Waterfall) -> dict[str, WaterfallStep]:
+def steps_by_name(fall: Waterfall) -> dict[WaterfallStepName, WaterfallStep]:
     """Return the steps of a waterfall by name."""
     return {step.name: step for step in fall.steps}
 
@@ -37,7 +25,7 @@ def owner_cost_of(fall: Waterfall) -> Interval:
 
 def add_falls(paid_usd: Decimal, falls: Sequence[Waterfall]) -> Waterfall:
     """Return the waterfalls of several suppliers as one, step by step of the same name."""
-    steps: dict[str, WaterfallStep] = {}
+    steps: dict[WaterfallStepName, WaterfallStep] = {}
     for step in (step for fall in falls for step in fall.steps):
         known = steps.get(step.name)
         if known is None:
@@ -64,15 +52,15 @@ def price_of_chip(hardware: Hardware, figures: ChainData) -> ChipPrice | None:
 
 def finer_parts(
     fall: Waterfall, chip_price: ChipPrice | None, figures: ChainData
-) -> dict[str, Mapping[str, Interval]]:
+) -> dict[WaterfallStepName, Mapping[str, Interval]]:
     """Return the parts of the steps for chips and building [USD], if the chain file has shares of them.
 
     Chips are split in proportion to the capital of an accelerator (its catalogue row): memory, foundry and
     packaging, the designer, and the server with its network. The building is split by `[[building_part]]`.
     """
     steps = steps_by_name(fall)
-    found: dict[str, Mapping[str, Interval]] = {}
-    if chip_price is not None and CHIPS in steps:
+    found: dict[WaterfallStepName, Mapping[str, Interval]] = {}
+    if chip_price is not None and WaterfallStepName.CHIPS in steps:
         capital = Decimal(str(find_chip(chip_price.chip).capex_usd[1]))
         price = chip_price.price_usd.mid
         capital_parts = {
@@ -81,11 +69,11 @@ def finer_parts(
             "chip designer": Interval.exactly(price) - chip_price.hbm_usd - chip_price.foundry_usd,
             "servers and network": Interval.exactly(capital - price),
         }
-        found[CHIPS] = _split(steps[CHIPS].usd, capital_parts, capital)
-    if figures.building_parts and BUILDING in steps:
+        found[WaterfallStepName.CHIPS] = _split(steps[WaterfallStepName.CHIPS].usd, capital_parts, capital)
+    if figures.building_parts and WaterfallStepName.BUILDING in steps:
         shares = {name: part.value for name, part in figures.building_parts.items()}
         whole = sum((share.mid for share in shares.values()), Decimal(0))
-        found[BUILDING] = _split(steps[BUILDING].usd, shares, whole)
+        found[WaterfallStepName.BUILDING] = _split(steps[WaterfallStepName.BUILDING].usd, shares, whole)
     return found
 
 

@@ -27,6 +27,7 @@ from tokenprof.chain.section import (
 from tokenprof.facts.errors import InputError
 from tokenprof.pricing.chain.figures import Figure, PublishedMargin
 from tokenprof.pricing.chain.interval import Interval
+from tokenprof.pricing.chain.layers import WaterfallStepName
 from tokenprof.report.money import usd
 
 Json = dict[str, Any]
@@ -159,7 +160,7 @@ def _read_path(path: str) -> SalesPath:
 
 def _step_json(step: SectionStep) -> Json:
     return {
-        "name": step.name,
+        "name": step.name.value,
         "usd": range_json(step.usd),
         "share": range_json(step.share),
         "internal_usd": None if step.internal_usd is None else range_json(step.internal_usd),
@@ -171,7 +172,7 @@ def _step_json(step: SectionStep) -> Json:
 def _read_step(step: JsonObject) -> SectionStep:
     internal = step.get("internal_usd")
     return SectionStep(
-        name=step["name"],
+        name=WaterfallStepName(step["name"]),
         usd=read_range(step["usd"]),
         share=read_range(step["share"]),
         internal_usd=None if internal is None else read_range(internal),

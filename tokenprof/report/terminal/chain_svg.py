@@ -7,15 +7,7 @@ from html import escape
 from typing import Final
 
 from tokenprof.chain.section import ChainSection, SectionStep
-from tokenprof.chain.waterfall import (
-    APPLICATION,
-    BUILDING,
-    CHIPS,
-    GPU_HOUR_MARGIN,
-    LAB_MARGIN,
-    POWER,
-    TRAINING,
-)
+from tokenprof.pricing.chain.layers import WaterfallStepName
 from tokenprof.report.terminal.chain_waterfall import chain_heading, step_label
 
 WIDTH: Final = 860
@@ -25,15 +17,14 @@ ROW: Final = 34
 TOP: Final = 56
 
 COLOURS: Final = {
-    APPLICATION: "#8e7cc3",
-    LAB_MARGIN: "#c27ba0",
-    TRAINING: "#e69138",
-    GPU_HOUR_MARGIN: "#f1c232",
-    CHIPS: "#6aa84f",
-    BUILDING: "#45818e",
-    POWER: "#3d85c6",
+    WaterfallStepName.APPLICATION: "#8e7cc3",
+    WaterfallStepName.LAB_MARGIN: "#c27ba0",
+    WaterfallStepName.TRAINING: "#e69138",
+    WaterfallStepName.GPU_HOUR_MARGIN: "#f1c232",
+    WaterfallStepName.CHIPS: "#6aa84f",
+    WaterfallStepName.BUILDING: "#45818e",
+    WaterfallStepName.POWER: "#3d85c6",
 }
-OTHER: Final = "#888888"
 NOTE: Final = "bars: middles, which add up to the whole; lines: ranges, where the figure is not public"
 
 
@@ -62,7 +53,7 @@ def _bar(step: SectionStep, begun: Decimal, top: int) -> list[str]:
     lines = [
         f'<text x="{LEFT - 10}" y="{middle + 5}" text-anchor="end">{escape(step_label(step.name))}</text>',
         f'<rect x="{start:.1f}" y="{top}" width="{max(end - start, Decimal(1)):.1f}" height="{ROW - 10}" '
-        f'fill="{COLOURS.get(step.name, OTHER)}"><title>{escape(step.source)}</title></rect>',
+        f'fill="{COLOURS[step.name]}"><title>{escape(step.source)}</title></rect>',
     ]
     if low != high:
         lines.append(

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.chain.section import ChainSection, SectionStep
-from tokenprof.chain.waterfall import APPLICATION, LAB_MARGIN
+from tokenprof.pricing.chain.layers import WaterfallStepName
 from tokenprof.report import numbers
 from tokenprof.report.terminal.chain_numbers import (
     bar_cells,
@@ -22,13 +22,16 @@ from tokenprof.report.terminal.chain_numbers import (
 from tokenprof.report.terminal.grid import Column, TableRow, paragraph, table
 from tokenprof.report.terminal.wording import BAD, MID, MONEY, SOFT
 
-SHORT: Final = {APPLICATION: "application, aggregator", LAB_MARGIN: "lab: margin and the rest"}
+SHORT: Final = {
+    WaterfallStepName.APPLICATION: "application, aggregator",
+    WaterfallStepName.LAB_MARGIN: "lab: margin and the rest",
+}
 """Steps whose name is shortened to fit 80 columns."""
 
 
-def step_label(name: str) -> str:
+def step_label(name: WaterfallStepName) -> str:
     """Return a step's name, short enough for a row."""
-    return SHORT.get(name, name)
+    return SHORT.get(name, name.value)
 
 
 def chain_heading(section: ChainSection) -> str:
