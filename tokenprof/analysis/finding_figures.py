@@ -1,4 +1,4 @@
-"""The figures of a finding, one frozen dataclass per kind. They hold no sentence: `report.finding_wording` does.
+"""The figures of findings, one frozen dataclass per kind. The sentences are in `report.finding_wording`.
 
 `CODES` are the codes under which a kind is reported. The blocks and turns that a finding is about are in
 `Finding.blocks` and `Finding.turns`; a field `turns` here counts them.
@@ -26,7 +26,7 @@ MISS_CAUSES: Final = (
     "model_changed",
     "unknown",
 )
-"""Causes of a cache miss that are reported. The first use of a prefix has nothing to read, so it is not one."""
+"""The causes of cache misses that are reported. The first use of a prefix has nothing to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,8 @@ class UnplacedTokens:
 class CacheMisses:
     """The cache misses of one cause.
 
-    `tokens` were billed again, from one of `first_blocks` onward. `extra_usd` is what that cost beyond reading
-    them from the cache; None if no price is known, a lower bound if only some are.
+    `tokens` were billed again, starting at `first_blocks`. `extra_usd` is what that cost beyond reading them
+    from the cache: None if no price is known, a lower bound if only some prices are.
     """
 
     CODES: ClassVar = tuple(f"cache-miss-{cause.replace('_', '-')}" for cause in MISS_CAUSES)
@@ -121,7 +121,7 @@ class CacheMisses:
 
 @dataclass(frozen=True, slots=True)
 class LowCacheHitRate:
-    """Prompt tokens of blocks that an earlier turn had sent, and how many of them were read from the cache."""
+    """Prompt tokens that an earlier turn had too, and how many of them were read from the cache."""
 
     CODES: ClassVar = ("low-cache-hit-rate",)
     resent_tokens: int
@@ -232,8 +232,8 @@ class SkillLoadedLate:
 class LoadsOnDemand:
     """What loading on demand cost, beside having the same content in every prompt.
 
-    `all_up_front_usd` is the bill with every one of `indexed_skills` in each prompt; None if their size is not
-    known or all were loaded. From `break_even_loads` loads up that is cheaper than loading on demand; None if
+    `all_up_front_usd` is the bill with all `indexed_skills` in every prompt; None if their size is not known
+    or all of them were loaded. Above `break_even_loads` loads that is cheaper than loading on demand; None if
     it never is.
     """
 

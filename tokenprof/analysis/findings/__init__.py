@@ -1,1 +1,5 @@
-"""What stands out in a run. A new finding is a function here, its figures, a row in `FINDINGS` and a sentence."""
+"""What stands out in a run.
+
+A new finding is a function here, a row in `FINDINGS`, its figures in `finding_figures` and its sentences in
+`report.finding_wording`.
+"""

@@ -20,7 +20,7 @@ LEAST_DUPLICATE_TOKENS: Final = 64
 
 
 @dataclass(slots=True)
-class DuplicatedText:
+class RepeatedText:
     """A text that stood more than once in a prompt.
 
     `extra_blocks` are the ids of its copies beside the first of a prompt, `extra_usd` the bill of each of
@@ -37,16 +37,16 @@ class DuplicatedText:
 class EntrySums:
     """What one pass over the entries found.
 
-    `resent_tokens` are prompt tokens of blocks that an earlier turn had sent or written, `reread_tokens` those
-    of them that were read from the cache. `turns_of` are the turns that were billed for a watched block,
-    `first_usd` its bill in the first of them (None if no price is known). `duplicates` are by digest.
+    `resent_tokens` are prompt tokens of blocks that an earlier turn had too, `reread_tokens` the part of them
+    that was read from the cache. `turns_of` are the turns that were billed for a watched block, `first_usd`
+    its bill in the first of them (None if no price is known). `repeated` are texts by digest.
     """
 
     resent_tokens: int
     reread_tokens: int
     turns_of: Mapping[str, tuple[int, ...]]
     first_usd: Mapping[str, Decimal | None]
-    duplicates: Mapping[str, DuplicatedText]
+    repeated: Mapping[str, RepeatedText]
 
 
 class _Pass:
@@ -60,7 +60,7 @@ class _Pass:
         self.reread_tokens = 0
         self.turns_of: dict[str, list[int]] = {block_id: [] for block_id in watched}
         self.first_usd: dict[str, list[Decimal | None]] = defaultdict(list)
-        self.duplicates: dict[str, DuplicatedText] = defaultdict(DuplicatedText)
+        self.repeated: dict[str, RepeatedText] = defaultdict(RepeatedText)
 
     def take(self, turn: TurnRow) -> None:
         """Add the entries of the next turn."""
@@ -82,7 +82,7 @@ class _Pass:
                 same = copies.setdefault(digest, {})
                 same[block_id] = None
                 if block_id != next(iter(same)):
-                    text = self.duplicates[digest]
+                    text = self.repeated[digest]
                     text.copies = max(text.copies, len(same))
                     text.extra_blocks[block_id] = None
                     text.turns[turn.index] = None
@@ -110,12 +110,12 @@ def entry_sums(rows: RunRows, watched: Collection[str]) -> EntrySums:
         reread_tokens=found.reread_tokens,
         turns_of={block_id: tuple(turns) for block_id, turns in found.turns_of.items()},
         first_usd={block_id: exact_sum_usd(amounts) for block_id, amounts in found.first_usd.items()},
-        duplicates=found.duplicates,
+        repeated=found.repeated,
     )
 
 
 def _repeated_digests(blocks: Collection[BlockRow]) -> Mapping[str, str]:
-    """Return the digests that several blocks have, by block id. Short texts repeat all the time and are left out."""
+    """Return the digests that several blocks share, by block id, short texts left out."""
     by_digest: dict[str, list[str]] = defaultdict(list)
     for block in blocks:
         if block.digest is not None and (block.tokens or 0) >= LEAST_DUPLICATE_TOKENS:

@@ -1,4 +1,4 @@
-"""What findings look at: the rows of a run, its disclosure, and sums over its entries, made when first asked for."""
+"""What findings look at: the rows of a run, its disclosure, and sums over its entries."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tokenprof.analysis.findings.entry_sums import EntrySums, entry_sums
 from tokenprof.analysis.findings.noted_blocks import (
     most_billed_blocks,
     tools_never_called,
-    unused_skills_indexes,
     untouched_skills,
+    unused_skills_indexes,
 )
 from tokenprof.analysis.findings.severity import exact_sum_usd, severity_of
 from tokenprof.analysis.rows import BlockRow, RunRows

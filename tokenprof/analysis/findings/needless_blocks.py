@@ -47,7 +47,7 @@ def skills_untouched(evidence: Evidence) -> Iterator[Finding]:
 
 def duplicate_texts(evidence: Evidence) -> Iterator[Finding]:
     """Find texts that stood twice in one prompt; what all but the first were billed is the saving."""
-    for text in evidence.entries.duplicates.values():
+    for text in evidence.entries.repeated.values():
         blocks = [evidence.block_by_id[block_id] for block_id in text.extra_blocks]
         saves_usd = exact_sum_usd(text.extra_usd)
         figures = DuplicateText(

@@ -15,7 +15,7 @@ _CALL_KINDS: Final = ("tool_call", "tool_result", "server_state")
 
 
 def agents_by_context(rows: RunRows) -> Mapping[str | None, str | None]:
-    """Return the agent of each context. What an agent carries and calls is judged over all of its contexts."""
+    """Return the agent of each context: an agent is judged over all of its contexts together."""
     return {turn.context: turn.agent for turn in rows.turns}
 
 
