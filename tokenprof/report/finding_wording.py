@@ -157,7 +157,7 @@ def _cache_misses(figures: CacheMisses, finding: Finding) -> Sentences:
     first = listed(map(block_label, figures.first_blocks))
     again = (
         f"{turn_list(finding.turns)}: {numbers.count(figures.tokens, 'token')}"
-        f"{f' from {first} onward' if first else ''} {form(figures.tokens, 'was', 'were')} billed again"
+        f"{f', starting at {first},' if first else ''} {form(figures.tokens, 'was', 'were')} billed again"
     )
     at_least = "at least " if figures.is_lower_bound else ""
     return Sentences(
@@ -172,7 +172,8 @@ def _cache_misses(figures: CacheMisses, finding: Finding) -> Sentences:
 def _low_cache_hit_rate(figures: LowCacheHitRate, finding: Finding) -> Sentences:
     missed = figures.resent_tokens - figures.read_tokens
     share = numbers.percent(numbers.fraction(figures.read_tokens, figures.resent_tokens))
-    part = f"Only {share.replace('<', 'less than ')}" if figures.read_tokens else "None"
+    some = share.replace("<", "Less than ") if share.startswith("<") else f"Only {share}"
+    part = some if figures.read_tokens else "None"
     return Sentences(
         f"{part} of the context that was sent again was read from the cache",
         f"{figures.resent_tokens:,} tokens came from earlier turns; "
@@ -186,8 +187,8 @@ def _tools_never_called(figures: ToolsNeverCalled, finding: Finding) -> Sentence
     return Sentences(
         f"{numbers.count(tools, 'tool')} {form(tools, 'was', 'were')} never called, but "
         f"{form(tools, 'its schema was', 'their schemas were')} billed",
-        f"Billed for schemas: {_amounts(figures.tools, finding)}. Leave {form(tools, 'it', 'them')} out, or "
-        f"defer {form(tools, 'it', 'them')}, to save that.",
+        f"Billed for schemas: {_amounts(figures.tools, finding)}. Leaving {form(tools, 'it', 'them')} out or "
+        f"deferring {form(tools, 'it', 'them')} would save that.",
     )
 
 
@@ -220,7 +221,7 @@ def _amounts(parts: tuple[BilledName, ...], finding: Finding) -> str:
 def _duplicate_text(figures: DuplicateText, finding: Finding) -> Sentences:
     extra = form(figures.extra_blocks, "the extra copy was", "the extra copies were")
     return Sentences(
-        f"The same text is {times(figures.copies)} in one prompt: {block_label(figures.block)}",
+        f"The same text is in one prompt {times(figures.copies)}: {block_label(figures.block)}",
         f"{figures.tokens:,} tokens, repeated in {numbers.count(figures.turns, 'turn')}; "
         f"{extra} {billed(figures.billed_usd, finding.state == 'estimated')}.",
     )
@@ -228,10 +229,10 @@ def _duplicate_text(figures: DuplicateText, finding: Finding) -> Sentences:
 
 @sentences.register
 def _carried_block(figures: CarriedBlock, finding: Finding) -> Sentences:
-    # One number of decimals for both parts, and the second is what the first leaves of the whole as it is
-    # written: rounded one by one, they might not add up.
-    parts_usd = (figures.first_usd, figures.again_usd)
-    decimals = max(len(numbers.usd(part).partition(".")[2]) for part in parts_usd)
+    # Rounded one by one, the two parts might not add up: the second is what the first leaves of the whole.
+    whole = numbers.usd(figures.billed_usd)
+    alone = [whole, numbers.usd(figures.first_usd), numbers.usd(figures.again_usd)]
+    decimals = max(len(each.partition(".")[2]) for each in (alone[:1] if figures.billed_usd >= 1 else alone))
     step = Decimal(1).scaleb(-decimals)
     whole_usd, first_usd = (
         amount.quantize(step, rounding=ROUND_HALF_UP) for amount in (figures.billed_usd, figures.first_usd)
@@ -266,7 +267,7 @@ def _price_far_from_compute(figures: PriceFarFromCompute, finding: Finding) -> S
     between = numbers.ratio_range(figures.price_to_cost)
     ratio = numbers.mid_ratio(figures.price_to_cost) + (f" ({between})" if between else "")
     return Sentences(
-        f"{capitalised(CLASS_LABELS[figures.cls])} is priced furthest from its compute: {ratio}",
+        f"{capitalised(CLASS_LABELS[figures.cls])} is priced furthest from what it costs to compute: {ratio}",
         f"{numbers.usd(figures.billed_usd)} was billed for compute estimated at "
         f"{numbers.usd_interval(figures.hardware_usd)} at full cost.",
     )
@@ -276,7 +277,7 @@ def _price_far_from_compute(figures: PriceFarFromCompute, finding: Finding) -> S
 def _margin_beyond_published(figures: MarginBeyondPublished, finding: Finding) -> Sentences:
     margin = figures.implied_gross_margin
     published = listed(
-        (f"{row.name}, {row.when}: {_margin_range(row.low, row.high)}" for row in figures.published),
+        (f"{row.name}: {_margin_range(row.low, row.high)}" for row in figures.published),
         separator="; ",
     )
     if margin.low > figures.expected_high:

@@ -12,11 +12,18 @@ from tokenprof.report.labels_in_words import kind_label, printable
 
 _NAMED: Final = 4
 
+_NAMED_BY_US: Final = ("provider_overhead", "unattributed")
+"""Kinds of blocks that hold no text of their own: their names are tokenprof's and say what they are."""
+
 
 def block_label(block: NamedBlock) -> str:
-    """Return a block's kind and name, once if they say the same: `tool result Read`, `system prompt`."""
+    """Return a block's kind and name, or the name alone if it says what the block is.
+
+    `tool result Read`, `system prompt`, `tools preamble`; a name that holds a comma is put in quotes.
+    """
     kind, name = kind_label(block.kind), printable(block.name)
-    return name if kind.lower() in name.lower() else f"{kind} {name}"
+    label = f"“{name}”" if "," in name else name
+    return label if block.kind in _NAMED_BY_US or kind.lower() in name.lower() else f"{kind} {label}"
 
 
 def capitalised(text: str) -> str:
@@ -50,7 +57,10 @@ def money(amount_usd: Decimal | None, is_estimated: bool, decimals: int | None =
     """Return `$0.0412`, `about $0.0412` if it rests on an estimated size, `unpriced` if it is not known."""
     if amount_usd is None:
         return "unpriced"
-    return ("about " if is_estimated else "") + numbers.usd(amount_usd, decimals)
+    amount = numbers.usd(amount_usd, decimals)
+    if amount.startswith("<"):
+        return amount.replace("<", "less than ")
+    return f"about {amount}" if is_estimated else amount
 
 
 def billed(amount_usd: Decimal | None, is_estimated: bool) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from tokenprof.pricing.book import Unpriced
 from tokenprof.report import numbers
+from tokenprof.report.phrases import form
 
 if TYPE_CHECKING:
     from tokenprof.analysis.analysis import Analysis
@@ -27,10 +28,15 @@ def warnings_of(analysis: Analysis) -> tuple[str, ...]:
         if isinstance(price, Unpriced):
             near = f" Closest: {', '.join(price.near)}." if price.near else ""
             unpriced[f"{price.reason}{near}"].append(index)
-    found += [f"{_named(turns)} unpriced: {reason}" for reason, turns in unpriced.items()]
+    found += [
+        f"{_named(turns)} {form(len(turns), 'is', 'are')} unpriced: {reason}"
+        for reason, turns in unpriced.items()
+    ]
     unmeasured = [index for index, turn in enumerate(run.turns) if turn.usage is None]
     if unmeasured:
-        found.append(f"{_named(unmeasured)} unmeasured: no usage was recorded.")
+        found.append(
+            f"{_named(unmeasured)} {form(len(unmeasured), 'is', 'are')} unmeasured: no usage was recorded."
+        )
     incomplete = [
         index
         for index, turn in enumerate(run.turns)
@@ -38,8 +44,8 @@ def warnings_of(analysis: Analysis) -> tuple[str, ...]:
     ]
     if incomplete:
         found.append(
-            f"{_named(incomplete)} with incomplete output: the source has no final count of output tokens, "
-            "so the output billed is at least what is shown."
+            f"{_named(incomplete)} {form(len(incomplete), 'has', 'have')} incomplete output: the source has no "
+            "final count of output tokens, so the output billed is at least what is shown."
         )
     notes = ledger.attribution.notes
     found += notes[:MAX_NOTES]
