@@ -5,11 +5,10 @@ After a change of layout that is meant, write them again and read the diff: pyth
 
 from pathlib import Path
 
+import contract_findings
 import contracts
 
 from tokenprof.report.document import Report
-from tokenprof.report.findings import find
-from tokenprof.report.report_reader import read_report
 from tokenprof.report.terminal.text import to_text
 
 FOLDER = Path(__file__).with_name("golden")
@@ -19,9 +18,7 @@ CASES = [(name, NARROW) for name in contracts.ALL] + [("email_agent", WIDE), ("l
 
 def with_findings(name: str) -> Report:
     """Return one of the reports of `contracts`, with what there is to find in it."""
-    report = contracts.ALL[name]()
-    report["findings"] = find(report)
-    return read_report(report)
+    return contract_findings.with_findings(contracts.ALL[name]())
 
 
 def rendered(name: str, width: int) -> str:

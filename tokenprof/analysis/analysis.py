@@ -170,8 +170,8 @@ class Analysis:
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
-        """What stands out, the gravest first."""
-        from tokenprof.analysis.findings import find
+        """What stands out, the most severe first."""
+        from tokenprof.analysis.findings.find import find
 
         return find(self.rows, self.disclosure)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
+from tokenprof.analysis.finding_figures import FindingFigures
 from tokenprof.analysis.rows import SizeState
 
 Severity = Literal["high", "medium", "low", "info"]
@@ -19,14 +20,14 @@ class Finding:
     """Something that stands out in a run.
 
     `figures` is the frozen dataclass of the finding's kind (`tokenprof.analysis.finding_figures`); its type
-    tells which sentence a renderer writes. `blocks` are block ids, `turns` turn indices. `saves_usd` was
+    decides which sentence a renderer writes. `blocks` are block ids, `turns` turn indices. `saves_usd` was
     billed and would not have been without the cause; None if that cannot be said. `state` says whether it
     rests on sizes that the bill pins.
     """
 
     code: str
     severity: Severity
-    figures: Any
+    figures: FindingFigures
     blocks: tuple[str, ...] = ()
     turns: tuple[int, ...] = ()
     saves_usd: Decimal | None = None

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from tokenprof.analysis.analysis import Analysis
-from tokenprof.analysis.finding import Severity
-from tokenprof.analysis.rows import RunRows, SizeState
+from tokenprof.analysis.rows import RunRows
 from tokenprof.chain.section import ChainSection
 from tokenprof.costing.disclosure import Disclosure
 from tokenprof.facts.types import Source
@@ -16,23 +14,9 @@ from tokenprof.hw_model.description import DeploymentDescription
 from tokenprof.pricing.price_source import PriceSource
 from tokenprof.report.finding_wording import written
 from tokenprof.report.warning_wording import warnings_of
+from tokenprof.report.written_finding import WrittenFinding
 
 SCHEMA: Final = "tokenprof.report/1"
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenFinding:
-    """A finding in words. `saves_usd` was billed needlessly; `state` says how well that is known."""
-
-    code: str
-    severity: Severity
-    title: str
-    blocks: tuple[str, ...]
-    turns: tuple[int, ...]
-    saves_usd: Decimal | None
-    detail: str
-    state: SizeState | None
-    figures: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +48,7 @@ def report_of(analysis: Analysis) -> Report:
         prices=analysis.prices,
         deployments=analysis.deployments,
         rows=analysis.rows,
-        findings=tuple(written(finding, analysis.rows) for finding in analysis.findings),
+        findings=tuple(written(finding) for finding in analysis.findings),
         warnings=warnings_of(analysis),
         chain=analysis.chain,
         disclosure=analysis.disclosure,

@@ -30,8 +30,9 @@ from tokenprof.pricing.chain.figures import PublishedMargin
 from tokenprof.report.chain_json import chain_json
 from tokenprof.report.deployment_json import deployments_json
 from tokenprof.report.disclosure_json import disclosure_json
-from tokenprof.report.document import Report, WrittenFinding, report_of
+from tokenprof.report.document import Report, report_of
 from tokenprof.report.money import estimate_json, usd
+from tokenprof.report.written_finding import WrittenFinding
 
 Json = dict[str, Any]
 

@@ -40,7 +40,8 @@ from tokenprof.pricing.usage import CLASSES, Usage
 from tokenprof.report.chain_json import read_chain
 from tokenprof.report.deployment_json import read_deployments
 from tokenprof.report.disclosure_json import read_disclosure
-from tokenprof.report.document import Report, WrittenFinding
+from tokenprof.report.document import Report
+from tokenprof.report.written_finding import WrittenFinding
 
 READABLE: Final = ("tokenprof.report/1", "tokenprof.report/2")
 
