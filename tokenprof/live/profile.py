@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tokenprof.facts.adapters import load_adapter
 from tokenprof.live.listeners import listener
 from tokenprof.record import session
 
@@ -26,13 +27,13 @@ StrPath = str | os.PathLike[str]
 log = logging.getLogger("tokenprof")
 
 SDK_ADAPTERS = {
-    "anthropic": "tokenprof.harness_adapters.clients.anthropic_sdk",
-    "openai": "tokenprof.harness_adapters.clients.openai_sdk",
-    "google": "tokenprof.harness_adapters.clients.google_genai_sdk",
-    "httpx": "tokenprof.harness_adapters.clients.httpx_client",
-    "httpx2": "tokenprof.harness_adapters.clients.httpx2_client",
-    "aiohttp": "tokenprof.harness_adapters.clients.aiohttp_client",
-    "botocore": "tokenprof.harness_adapters.clients.botocore_client",
+    "anthropic": "clients.anthropic_sdk",
+    "openai": "clients.openai_sdk",
+    "google": "clients.google_genai_sdk",
+    "httpx": "clients.httpx_client",
+    "httpx2": "clients.httpx2_client",
+    "aiohttp": "clients.aiohttp_client",
+    "botocore": "clients.botocore_client",
 }
 """Top-level package of a client's class → the adapter that wraps it."""
 
@@ -69,7 +70,7 @@ def _adapter_of(client_class: type) -> Any | None:
     for ancestor in client_class.__mro__:
         module = SDK_ADAPTERS.get(ancestor.__module__.partition(".")[0])
         if module:
-            return importlib.import_module(module)
+            return load_adapter(module)
     return None
 
 
@@ -185,10 +186,13 @@ def _watch(package: str) -> Callable[[], None] | None:
     """
     try:
         importlib.import_module(package)
-        undo: Callable[[], None] = importlib.import_module(SDK_ADAPTERS[package]).wrap_new_clients()
+        undo: Callable[[], None] = load_adapter(SDK_ADAPTERS[package]).wrap_new_clients()
     except ImportError:
         return None
-    except Exception:
+    except Exception as error:
+        if isinstance(error.__cause__, ImportError):
+            # An older release, without what its adapter builds on; its HTTP library is watched as well.
+            return None
         log.warning("tokenprof cannot see the calls of %s here", package, exc_info=True)
         return None
     return undo

@@ -7,9 +7,9 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
-from tokenprof.proxy.coding import decoded
 from tokenprof.record.attempt import Attempt
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.content_coding import decoded
 from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.recorder import Recorder
 from tokenprof.record.retries import Retries

@@ -1,4 +1,4 @@
-"""Copies of bodies without their content coding. What passes through the proxy keeps its own."""
+"""Bodies without their content coding (gzip, deflate, br, zstd)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import importlib
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from tokenprof.record.exchange import Exchange
 
 _PIECE_BYTES = 4096
 
@@ -21,6 +23,11 @@ def decoded(body: bytes, coding: str) -> bytes:
         if name not in ("", "identity"):
             body = _decompressed(body, name)
     return body
+
+
+def decoded_body(exchange: Exchange) -> bytes:
+    """Return the body of a response without its content coding; of a cut body, as much as can be decoded."""
+    return decoded(exchange.body, exchange.headers.get("content-encoding", ""))
 
 
 def _decompressed(body: bytes, coding: str) -> bytes:
