@@ -106,6 +106,10 @@ def fleet_of(provider: str, model: str) -> str:
     return "google" if "gemini" in name else "openai"
 
 
+BEHIND_THE_HOUR: Final = frozenset({"capital per accelerator", "cost of capital", "life, years"})
+"""Names of the draws that only decide what an accelerator-hour costs."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClosedModelDraws:
     """Draws: plans, batches, prices and utilisation, one entry each, aligned by index."""

@@ -27,6 +27,7 @@ from tokenprof.hw_model.timing import decode_step
 
 __all__ = [
     "BASES",
+    "AssumptionError",
     "DeploymentError",
     "Estimate",
     "ServingScenario",
@@ -40,6 +41,7 @@ Part = Literal["read", "prefill", "decode", "hold"]
 
 DEFAULT_UTILISATION = 0.5
 DEFAULT_TOKENS_PER_S = 30.0
+BY_THE_USER = "given by the user"
 PUBLISHED_MARGINS = (
     ("OpenAI, compute margin", "Jan 2024 to Oct 2025", 0.35, 0.70, "gentic.news citing Gerstner; secondary"),
     (
@@ -63,6 +65,10 @@ FASTEST_TOKENS_PER_S = 2000.0
 longer. A run that claims more was answered by a replay, and its clock says nothing of hardware."""
 
 
+class AssumptionError(ValueError):
+    """A figure given by the user is outside its range; the message names it and what is allowed."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnWork:
     """What one model call asked of the hardware.
@@ -84,6 +90,8 @@ class ServingScenario:
     """How a model is thought to be served, ready to price its calls.
 
     `description` is for the report: model, chip, chips, precision and every assumption with its source.
+    `drawn` holds every draw of a sampled deployment by name; those named in `replaced` had no effect on the
+    cost, because the user gave a figure in their place.
     """
 
     provider: str
@@ -92,6 +100,7 @@ class ServingScenario:
     sampled: bool
     rates: Rates
     drawn: Mapping[str, Array] = field(default_factory=dict)
+    replaced: frozenset[str] = frozenset()
 
     def features(self, work: TurnWork, *, part: Part) -> Array:
         """Return the work of one part of a call as features; parts and calls may be added before pricing.
@@ -187,7 +196,11 @@ class ServingScenario:
         if not self.drawn:
             return []
         cost = _ranks(self.draws_usd(features, basis))
-        shares = [(name, _explained(values, cost)) for name, values in self.drawn.items()]
+        shares = [
+            (name, _explained(values, cost))
+            for name, values in self.drawn.items()
+            if name not in self.replaced
+        ]
         return sorted(shares, key=lambda item: -item[1])
 
     def _table(self, basis: str) -> Array:
@@ -226,27 +239,64 @@ def scenario_for(
     turns: Sequence[TurnWork],
     deployment: str | None = None,
     utilisation: float | None = None,
+    usd_per_gpu_hour: float | None = None,
     draws: int = 2000,
     seed: int = 0,
 ) -> ServingScenario:
-    """Return how a model is taken to be served for a run of these calls.
+    """Return how a model is assumed to be served for a run of these calls.
 
     Models with a known shape run on a fixed deployment: the smallest on H200 that fits, or what `deployment`
-    says (`deepseek-v3@8xh200`, grammar in `tokenprof.hw_model.deployment`). Closed models are sampled. Raises
-    UnknownModelError for a model nobody has described, and DeploymentError for a deployment that cannot be.
+    says (`deepseek-v3@8xh200`, grammar in `tokenprof.hw_model.deployment`). Closed models are sampled.
+
+    `utilisation` is the share of the fleet's hours that are sold, above 0 and at most 1 (default: 0.5, or
+    drawn). `usd_per_gpu_hour` is USD per accelerator-hour and replaces the owner's cost on every chip
+    (default: bottom up, equation 2.9). `draws` and `seed` apply to closed models only.
+
+    Raises UnknownModelError for a model that nobody has described, DeploymentError for a deployment that is
+    not possible, and AssumptionError for a utilisation or a price outside its range.
     """
-    context_tokens = mean_context_tokens(turns)
-    speed = observed_tokens_per_s(turns)
+    given = _Given(utilisation, usd_per_gpu_hour)
+    run = _ObservedRun(provider, model, mean_context_tokens(turns), observed_tokens_per_s(turns))
     if deployment is not None:
-        return _fixed(provider, model, parse_deployment(deployment), context_tokens, speed, utilisation)
+        return _fixed(run, parse_deployment(deployment), given)
     try:
         shape = find_model(model)
     except UnknownModelError:
         kind = closed_models.model_class(provider, model)
         if kind is None:
             raise
-        return _sampled(provider, model, kind, context_tokens, speed, utilisation, draws, seed)
-    return _fixed(provider, model, parse_deployment(shape.name), context_tokens, speed, utilisation)
+        return _sampled(run, kind, given, draws, seed)
+    return _fixed(run, parse_deployment(shape.name), given)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What the user says of the fleet in place of our assumptions; None where they say nothing."""
+
+    utilisation: float | None
+    usd_per_gpu_hour: float | None
+
+    def __post_init__(self) -> None:
+        # Written so that NaN, which compares false with everything, is refused too.
+        if self.utilisation is not None and not 0 < self.utilisation <= 1:
+            raise AssumptionError(
+                f"a utilisation of {self.utilisation} is not possible; give a share above 0 and at most 1"
+            )
+        hour = self.usd_per_gpu_hour
+        if hour is not None and not 0 < hour < float("inf"):
+            raise AssumptionError(
+                f"{hour} USD per accelerator-hour is not possible; give a price above 0, for example 2.5"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _ObservedRun:
+    """Whose calls they are, their mean context [tokens], and the speed they saw [tokens/s]; None: unknown."""
+
+    provider: str
+    model: str
+    context_tokens: float
+    tokens_per_s: float | None
 
 
 def mean_context_tokens(turns: Sequence[TurnWork]) -> float:
@@ -282,19 +332,13 @@ def _speed_row(observed: float | None, served: float, fallback: str) -> dict[str
     return _row("tokens per second to each user", round(served, 2), source)
 
 
-def _fixed(
-    provider: str,
-    model: str,
-    deployment: Deployment,
-    context_tokens: float,
-    observed: float | None,
-    utilisation: float | None,
-) -> ServingScenario:
+def _fixed(run: _ObservedRun, deployment: Deployment, given: _Given) -> ServingScenario:
     c = fitted()
     plan = deployment.plan()
+    context_tokens, observed = run.context_tokens, run.tokens_per_s
     owner = Ownership()
-    usd_per_hour = owner.usd_per_chip_hour(deployment.chip)
-    load = DEFAULT_UTILISATION if utilisation is None else utilisation
+    usd_per_hour = given.usd_per_gpu_hour or owner.usd_per_chip_hour(deployment.chip)
+    load = given.utilisation or DEFAULT_UTILISATION
     alone_s = float(decode_step(plan, 1.0, context_tokens, c).total_s / plan.tokens_per_step)
     wanted_s = 1.0 / (observed or DEFAULT_TOKENS_PER_S)
     # A deployment too slow for what was seen is not refused: it is run at nearly its best speed.
@@ -308,9 +352,19 @@ def _fixed(
             "memory" if batch.memory_binds else "speed",
         ),
         _row("mean context, tokens", round(context_tokens), "this run"),
-        _row("utilisation", load, "assumed; 0.3-0.8 is usual" if utilisation is None else "given"),
-        _row("USD per accelerator-hour, owned", round(usd_per_hour, 3), "capital recovery, equation 2.9"),
-        *owner.assumptions(deployment.chip),
+        _row("utilisation", load, "assumed; 0.3-0.8 is usual" if given.utilisation is None else BY_THE_USER),
+        *(
+            (
+                _row(
+                    "USD per accelerator-hour, owned",
+                    round(usd_per_hour, 3),
+                    "capital recovery, equation 2.9",
+                ),
+                *owner.assumptions(deployment.chip),
+            )
+            if given.usd_per_gpu_hour is None
+            else (_row("USD per accelerator-hour", usd_per_hour, BY_THE_USER),)
+        ),
         _row("model shape", deployment.shape.name, deployment.shape.source),
         _row("chip rates", deployment.chip.name, deployment.chip.sources["tflops"]),
     ]
@@ -330,27 +384,25 @@ def _fixed(
         "parallelism": {"tp": deployment.tp, "dp": deployment.dp, "ep": deployment.ep, "pp": deployment.pp},
         "assumptions": assumptions,
     }
-    return ServingScenario(
-        provider, model, description, False, rates(plan, batch, context_tokens, usd_per_hour, load, c)
-    )
+    table = rates(plan, batch, context_tokens, usd_per_hour, load, c)
+    return ServingScenario(run.provider, run.model, description, False, table)
 
 
-def _sampled(
-    provider: str, model: str, kind: str, context_tokens: float, observed: float | None,
-    utilisation: float | None, draws: int, seed: int,
-) -> ServingScenario:  # fmt: skip
+def _sampled(run: _ObservedRun, kind: str, given: _Given, draws: int, seed: int) -> ServingScenario:
     c = fitted()
-    fleet = closed_models.fleet_of(provider, model)
+    context_tokens, observed = run.context_tokens, run.tokens_per_s
+    fleet = closed_models.fleet_of(run.provider, run.model)
     drawn = closed_models.sample(
-        kind, fleet, context_tokens=context_tokens, observed_tokens_per_s=observed, utilisation=utilisation,
-        draws=draws, seed=seed, c=c,
+        kind, fleet, context_tokens=context_tokens, observed_tokens_per_s=observed,
+        utilisation=given.utilisation, draws=draws, seed=seed, c=c,
     )  # fmt: skip
+    replaced = frozenset() if given.usd_per_gpu_hour is None else closed_models.BEHIND_THE_HOUR
     believed = closed_models.CLASSES[kind]
     described = {
         "active parameters": believed.evidence,
         "total parameters": believed.evidence,
         "KV bytes per token": believed.evidence,
-        "utilisation": "assumed: triangular 0.3, 0.5, 0.8" if utilisation is None else "given",
+        "utilisation": "assumed: triangular 0.3, 0.5, 0.8" if given.utilisation is None else BY_THE_USER,
         "capital per accelerator": "hw_model/data/chips.json",
         "tokens per second to each user": "assumed for the class"
         if observed is None
@@ -358,8 +410,12 @@ def _sampled(
     }
     assumptions = []
     for name, values in drawn.named.items():
+        if name in replaced:
+            continue
         low, mid, high = (float(f"{v:.4g}") for v in np.percentile(values, [10, 50, 90]))
         assumptions.append(_row(name, mid, described.get(name, "drawn"), low, high))
+    if given.usd_per_gpu_hour is not None:
+        assumptions.append(_row("USD per accelerator-hour", given.usd_per_gpu_hour, BY_THE_USER))
     assumptions.append(
         _row("chips drawn from", ", ".join(closed_models.FLEETS[fleet]), "public statements; weights assumed")
     )
@@ -378,7 +434,9 @@ def _sampled(
         "precision": "sampled",
         "assumptions": assumptions,
     }
-    table = rates(
-        drawn.plan, drawn.batch, context_tokens, drawn.usd_per_accelerator_hour, drawn.utilisation, c
-    )
-    return ServingScenario(provider, model, description, True, table, {**drawn.named, **drawn.choices})
+    hour = drawn.usd_per_accelerator_hour
+    if given.usd_per_gpu_hour is not None:
+        hour = np.full(draws, given.usd_per_gpu_hour)
+    table = rates(drawn.plan, drawn.batch, context_tokens, hour, drawn.utilisation, c)
+    everything = {**drawn.named, **drawn.choices}
+    return ServingScenario(run.provider, run.model, description, True, table, everything, replaced)
