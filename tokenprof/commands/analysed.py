@@ -1,4 +1,4 @@
-"""The one place where commands turn a run and its assumptions into a ledger, a compute estimate and a report."""
+"""A run and its assumptions into a ledger, a compute estimate and a report, for every command alike."""
 
 from __future__ import annotations
 

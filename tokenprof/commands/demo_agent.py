@@ -1,8 +1,8 @@
 """The agent of the demo: it works through a mailbox in three turns and loads a skill on demand.
 
-It is a real loop around the real `anthropic` client over real HTTP; only the provider is a loopback one, so it
-needs no key and no network. One request of the user becomes three model calls (search_emails, read_skill,
-answer), and each call sends everything before it again.
+It is a real loop around the real `anthropic` client over real HTTP; only the provider is a loopback one, so
+it needs no key and no network. One request of the user becomes three model calls (search_emails,
+read_skill, answer), and each call sends everything before it again.
 """
 
 from __future__ import annotations

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Final
 
 from tokenprof.commands.console.assumption_options import add_price_options, assumptions_of
@@ -25,7 +27,7 @@ def add_commands(commands: Any) -> None:
     parser = commands.add_parser(
         "disclosure",
         help="what loading skills and tools on demand cost",
-        description="Set a run beside the same run with its skills and tools up front, and the other way round.",
+        description="Set a run beside the same run with its skills and tools up front, and the reverse.",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE|FOLDER")
     add_output(parser, ("text", "json"))
@@ -68,5 +70,6 @@ def _text(found: dict[str, Any] | None) -> str:
     lines = [f"{loads} took {turns} that did nothing else."]
     if found["break_even_loads"] is not None:
         lines.append(f"Everything up front is cheaper from {found['break_even_loads']:.0f} loads up.")
-    lines += [f"· {note}" for note in found["assumptions"]]
+    width = shutil.get_terminal_size().columns
+    lines += [fill(f"· {note}", width, subsequent_indent="  ") for note in found["assumptions"]]
     return table(("", "turns", "tokens in", "out", "billed"), rows) + "\n" + "".join(f"{x}\n" for x in lines)

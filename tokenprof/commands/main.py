@@ -1,4 +1,4 @@
-"""The `tokenprof` command: parses the arguments, runs a command, turns errors into a sentence and an exit code."""
+"""The `tokenprof` command: parses arguments, runs a command, turns errors into sentences and exit codes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ COMMANDS: Final = (
 )
 """The modules (or folders) beside this one, in the order of the help.
 
-Each has `add_commands(subparsers)`, which adds parsers whose `run` takes the options and returns the exit code;
-what a command needs is imported when it runs, so that `--help` stays fast.
+Each has `add_commands(subparsers)`, which adds parsers whose `run` takes the options and returns the exit
+code. What a command needs is imported when it runs, so that `--help` stays fast.
 """
 
 

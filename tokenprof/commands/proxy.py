@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import threading
+from contextlib import suppress
 from typing import Any, Final
 
 from tokenprof.commands.closing_report import (
@@ -61,10 +62,8 @@ def run_proxy(options: argparse.Namespace) -> int:
         say(f"recording to {path}; stop with Ctrl-C")
         for variable, url in addresses(proxy, options.upstream).items():
             emit(f"export {variable}={url}\n")
-        try:
+        with suppress(KeyboardInterrupt):
             threading.Event().wait()
-        except KeyboardInterrupt:
-            pass
     recorded = not remove_if_empty(path)
     report_recording(path, assumptions, recorded=recorded)
     if assumptions is None and recorded:

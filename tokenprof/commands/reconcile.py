@@ -81,7 +81,7 @@ def reconcile_run(run: Run, reports: Sequence[Path], book: PriceBook) -> tuple[R
 
 
 def charges_of_run(run: Run, book: PriceBook) -> Iterator[Charge]:
-    """Yield what each measured turn of a run was billed, class by class; a turn without a price has no bill."""
+    """Yield what each measured turn of a run was billed, by class; a turn without a price has no bill."""
     from tokenprof.pricing.book import UnknownTierError, Unpriced
     from tokenprof.pricing.reconcile.residuals import charges_of
 

@@ -51,7 +51,7 @@ def _of_system(error: OSError) -> str:
 
 
 def _of_provider(error: BaseException) -> str | None:
-    """Return the sentence for a provider that could not be asked (`tokenprof count`); None for other errors."""
+    """Return the sentence for a provider that could not be asked (`tokenprof count`), else None."""
     sdk = sys.modules.get("anthropic")
     if sdk is None or not isinstance(error, sdk.AnthropicError):
         return None

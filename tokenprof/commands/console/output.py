@@ -1,4 +1,4 @@
-"""Where a command's output goes: standard output, or a file, in the format that its name or a flag asks for."""
+"""Where output goes: to standard output or a file, in the format that the file's name or a flag asks for."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ class CommandParser(argparse.ArgumentParser):
     Subcommands added to it get parsers of the same class.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, **kwargs)
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{**settings, "allow_abbrev": False})
 
     def error(self, message: str) -> NoReturn:
         """Raise InputError with a message of argparse, reworded."""
@@ -42,14 +42,17 @@ class CommandParser(argparse.ArgumentParser):
     ) -> tuple[argparse.Namespace, list[str]]:
         """Parse arguments; an unknown one is an error here, where the options that are known are at hand."""
         parsed, unknown = super().parse_known_args(args, namespace)
-        if not unknown:
-            return parsed, unknown
-        option = next((word for word in unknown if word.startswith("-")), None)
+        if unknown:
+            self.error(self._unknown(unknown))
+        return parsed, []
+
+    def _unknown(self, words: Sequence[str]) -> str:
+        option = next((word for word in words if word.startswith("-")), None)
         if option is None:
-            self.error(f"{unknown[0]!r} is one argument too many.")
+            return f"{words[0]!r} is one argument too many."
         name = option.partition("=")[0]
         known = [each for action in self._actions for each in action.option_strings]
-        self.error(f"there is no option {name}.{did_you_mean(name, known)}")
+        return f"there is no option {name}.{did_you_mean(name, known)}"
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Name the near command for a misspelt one; argparse has no public place for this."""

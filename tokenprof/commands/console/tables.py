@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 Cell = str | int | float | bool | None
 
@@ -20,6 +20,15 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Cell]], *, left: Collect
         lines.insert(0, list(heads))
     widths = [max(len(line[place]) for line in lines) for place in range(len(heads))] if lines else []
     return "".join(f"{_line(line, widths, left)}\n" for line in lines)
+
+
+def facts_table(facts: Mapping[str, object]) -> str:
+    """Return figures by name, one a line; what is neither text nor a number is shown as Python writes it."""
+    rows = [
+        (name, value if value is None or isinstance(value, str | int | float) else str(value))
+        for name, value in facts.items()
+    ]
+    return table(("", ""), rows, left=(0, 1))
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], left: Collection[int]) -> str:

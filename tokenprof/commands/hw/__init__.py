@@ -1,4 +1,4 @@
-"""`tokenprof hw`: the hardware model on its own; one file for each verb, or for two that share their options."""
+"""`tokenprof hw`: the hardware model on its own, one file for each verb or for two that share options."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.failures import naming
-from tokenprof.commands.console.output import add_format, emit, format_of, json_text, put, require_writable
+from tokenprof.commands.console.output import add_format, emit, json_text, put, require_writable
 from tokenprof.commands.console.tables import percent, table
 from tokenprof.commands.hw.validate import MEASUREMENTS
 from tokenprof.facts.errors import InputError

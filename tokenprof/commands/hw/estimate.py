@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from tokenprof.commands.console.assumption_options import add_operating_options, assumptions_of
+from tokenprof.commands.console.assumption_options import add_operating_options
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import add_format, emit, format_of, json_text
-from tokenprof.commands.console.tables import cell_text, table
+from tokenprof.commands.console.tables import cell_text, facts_table, table
 from tokenprof.commands.console.values import choice, one_of, positive_number, share
 from tokenprof.commands.hw.constants import add_constants, constants_of
-from tokenprof.commands.hw.facts import show_facts
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
@@ -137,7 +136,7 @@ def run_estimate(options: argparse.Namespace) -> int:
         **asdict(cost),
         **{f"step_{name}": float(getattr(step, name)) for name in step.__dataclass_fields__},
     }
-    show_facts(facts, format_of(options))
+    emit(json_text(facts) if format_of(options) == "json" else facts_table(facts))
     return OK
 
 
@@ -158,9 +157,8 @@ def run_sweep(options: argparse.Namespace) -> int:
         emit(json_text([{options.over: value, **asdict(cost)} for value, cost in points]))
         return OK
     highest = max(cost.output_usd_per_m for _, cost in points)
-    heads = (
-        options.over, "batch", "limited by", "tok/s/user", "tok/s", "$/M fresh in", "$/M cached", "$/M out", "",
-    )  # fmt: skip
+    costs = ("tok/s/user", "tok/s", "$/M fresh in", "$/M cached", "$/M out")
+    heads = (options.over, "batch", "limited by", *costs, "")
     rows = (
         (
             cell_text(value),

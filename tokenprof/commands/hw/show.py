@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import add_format, emit, format_of, json_text
-from tokenprof.commands.console.tables import table
-from tokenprof.commands.hw.facts import show_facts
+from tokenprof.commands.console.tables import facts_table, table
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,9 +40,9 @@ def run_show(options: argparse.Namespace) -> int:
     if options.name is None:
         _show_all(form)
     elif "@" in options.name:
-        show_facts(_deployment(options.name), form)
+        _show_one(_deployment(options.name), form)
     else:
-        show_facts(_model_or_chip(options.name), form)
+        _show_one(_model_or_chip(options.name), form)
     return OK
 
 
@@ -96,6 +95,10 @@ def _show_all(form: str) -> None:
         ),
     )
     emit(f"{of_models}\n{of_chips}")
+
+
+def _show_one(facts: dict[str, Any], form: str) -> None:
+    emit(json_text(facts) if form == "json" else facts_table(facts))
 
 
 def _model_or_chip(name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`tokenprof prices`: look a price up, compare days or price maps, and check the rows; one file for each verb."""
+"""`tokenprof prices`: look up a price, compare days or price maps, check the rows; one file for each verb."""
 
 from __future__ import annotations
 

@@ -32,10 +32,8 @@ def run_check(options: argparse.Namespace) -> int:
 
     book = price_book(assumptions_of(options))
     violations = check_book(book, (options.at or datetime.now(UTC)).date())
-    described = book.describe()
+    named = book.describe()
     lines = [f"{item.provider}/{item.model}: {item.detail} ({item.rule})" for item in violations]
-    lines.append(
-        f"{described['book']} {described['version']} as of {described['as_of']}: {len(violations)} violations."
-    )
+    lines.append(f"{named['book']} {named['version']} as of {named['as_of']}: {len(violations)} violations.")
     emit("".join(f"{line}\n" for line in lines))
     return FOUND if violations else OK

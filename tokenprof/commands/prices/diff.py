@@ -13,8 +13,7 @@ from tokenprof.commands.console.exit_codes import FOUND, OK
 from tokenprof.commands.console.output import emit
 from tokenprof.commands.console.tables import table
 from tokenprof.commands.console.values import moment
-from tokenprof.commands.prices.amounts import amount, per_mtok
-from tokenprof.commands.prices.show import require_seller
+from tokenprof.commands.prices.show import amount, per_mtok, require_seller
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:

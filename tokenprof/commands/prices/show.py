@@ -12,7 +12,6 @@ from tokenprof.commands.console.exit_codes import FOUND, OK
 from tokenprof.commands.console.output import emit
 from tokenprof.commands.console.tables import table
 from tokenprof.commands.console.values import moment, whole_number
-from tokenprof.commands.prices.amounts import amount, per_mtok
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
 
@@ -114,3 +113,16 @@ def _class_order(item: tuple[str, Decimal]) -> int:
 
 def _unpriced(answer: Unpriced) -> str:
     return f"Unpriced: {answer.reason}\n" + "".join(f"  near: {row}\n" for row in answer.near)
+
+
+def per_mtok(rate: Decimal | None) -> str:
+    """Return a rate [USD per token] in USD per million tokens."""
+    return "none" if rate is None else amount(rate.scaleb(6))
+
+
+def amount(usd: Decimal | None) -> str:
+    """Return an amount with every decimal it has, and at least two if it is whole."""
+    if usd is None:
+        return "none"
+    plain = f"{usd.normalize():f}"
+    return plain if "." in plain else f"{plain}.00"
