@@ -11,7 +11,7 @@ import anthropic
 import pytest
 
 import tokenprof
-from tokenprof.commands import demo
+from tokenprof.commands import demo_agent as demo
 from tokenprof.costing.disclosure import Disclosure, disclose
 from tokenprof.costing.ledger import Ledger, build_ledger
 from tokenprof.costing.on_demand_loads import loads_of

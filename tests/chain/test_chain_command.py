@@ -178,8 +178,8 @@ def test_the_examples_are_lines_of_text_and_objects_of_json(capsysbinary):
     [
         (["--plan", "gold"], "No plan is named 'gold'"),
         (["--supplier", "nobody"], "No supplier is named 'nobody'"),
-        (["--utilisation", "0"], "A utilisation of 0.0 is none"),
-        (["--sessions", "0"], "0 runs a month share no plan"),
+        (["--utilisation", "0"], "--utilisation: '0' is not a number above 0"),
+        (["--sessions", "0"], "--sessions: '0' is not a whole number of at least 1"),
         (["--chip", "MI300X"], "cannot have been served on MI300X; it can on H100"),
         (["--chip", "abacus"], "abacus"),
         (["--deployment", "kimi-k2.5@1xh100"], "kimi-k2.5@1xh100"),

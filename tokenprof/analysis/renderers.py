@@ -1,7 +1,7 @@
 """What draws or writes an analysis, found by name.
 
-Renderers stand above this room, so it knows them as adapters are known: by listing a folder.
-`tokenprof.report.formats` has one file a format, with `SUFFIX` and `render`.
+Renderers stand above this room, so they are found as adapters are: by listing a folder. Each file of
+`tokenprof.report.formats` is one format, with `SUFFIX` and `render`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
 DOCUMENT = "tokenprof.report.document"
 FORMATS = "tokenprof.report.formats"
+DEFAULT_FORMAT = "text"
 
 
 class Renderer(Protocol):
-    """What a module of `tokenprof.report.formats` offers."""
+    """What a module of `tokenprof.report.formats` offers. What it needs is imported when it renders."""
 
     SUFFIX: str
 
@@ -30,10 +32,17 @@ class Renderer(Protocol):
         """Return the report in this format; `turns` and `blocks` limit what is shown, if the format can."""
 
 
+@functools.cache
 def format_names() -> tuple[str, ...]:
-    """Return the names of the formats there are: `json`, `svg`, `text`, …."""
+    """Return the names of the formats there are, the default first."""
     folder = importlib.import_module(FORMATS)
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(folder.__path__)))
+    names = sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
+    return (DEFAULT_FORMAT, *(name for name in names if name != DEFAULT_FORMAT))
+
+
+def format_suffixes() -> Mapping[str, tuple[str, ...]]:
+    """Return the endings of file names by the format that they ask for."""
+    return {name: (renderer(name).SUFFIX,) for name in format_names()}
 
 
 def renderer(name: str) -> Renderer:
@@ -46,25 +55,16 @@ def renderer(name: str) -> Renderer:
     return cast(Renderer, importlib.import_module(f"{FORMATS}.{name}"))
 
 
-@functools.cache
-def format_of_suffix() -> dict[str, str]:
-    """Return the format that each suffix names."""
-    return {renderer(name).SUFFIX: name for name in format_names()}
-
-
 def format_of(path: Path) -> str:
-    """Return the format that a file's suffix names.
+    """Return the format that a file's ending asks for.
 
-    Raises `InputError` for a suffix that no format has.
+    Raises `InputError` for an ending that no format has.
     """
-    formats = format_of_suffix()
-    found = formats.get(path.suffix.lower())
-    if found is None:
-        raise InputError(
-            f"{path}: no format has the suffix {path.suffix!r}; name the file with one of "
-            f"{', '.join(sorted(formats))}, or choose a format."
-        )
-    return found
+    for name, suffixes in format_suffixes().items():
+        if path.name.lower().endswith(suffixes):
+            return name
+    known = ", ".join(sorted(suffix for suffixes in format_suffixes().values() for suffix in suffixes))
+    raise InputError(f"{path}: no format has the suffix {path.suffix!r}; name the file with one of {known}.")
 
 
 def render_as(analysis: Analysis, name: str, *, turns: int | None = None, blocks: int | None = None) -> bytes:
@@ -74,9 +74,9 @@ def render_as(analysis: Analysis, name: str, *, turns: int | None = None, blocks
 
 
 def render_to_file(analysis: Analysis, path: Path) -> Path:
-    """Write the report of an analysis in the format that the file's suffix names.
+    """Write the report of an analysis in the format that the file's ending asks for.
 
-    Raises `InputError` for a suffix without a format, and for a file that cannot be written.
+    Raises `InputError` for an ending without a format, and for a file that cannot be written.
     """
     written = render_as(analysis, format_of(path))
     try:
