@@ -13,6 +13,7 @@ import pytest
 from tokenprof.analysis import finding_figures
 from tokenprof.analysis.finding import Finding
 from tokenprof.analysis.finding_figures import (
+    MISS_CAUSES,
     BilledName,
     CachedContextDominates,
     CacheMisses,
@@ -25,6 +26,7 @@ from tokenprof.analysis.finding_figures import (
     LowCacheHitRate,
     MarginBeyondPublished,
     NamedBlock,
+    NamedMargin,
     SkillLoadedLate,
     SkillsIndexUnused,
     SkillsUntouched,
@@ -34,17 +36,13 @@ from tokenprof.analysis.finding_figures import (
     UnpricedModel,
     UnpricedTurns,
 )
-from tokenprof.analysis.rows import PublishedMargin
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.report.finding_wording import sentences, written
 
 KINDS = get_args(FindingFigures)
 CODES = {code for kind in KINDS for code in kind.CODES}
 DOC = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
-PUBLISHED = (
-    PublishedMargin("A lab", "2025", -0.94, 0.4, "a paper"),
-    PublishedMargin("B", "2025", 0.845, 0.845, "x"),
-)
+PUBLISHED = (NamedMargin("A lab", -0.94, 0.4), NamedMargin("B", 0.845, 0.845))
 
 
 def words(figures, turns=(), state=None):
@@ -60,6 +58,12 @@ def test_every_kind_of_figures_has_sentences(kind):
 def test_every_dataclass_of_figures_that_has_a_code_is_in_the_union():
     made = {each for each in vars(finding_figures).values() if is_dataclass(each) and hasattr(each, "CODES")}
     assert made == set(KINDS)
+
+
+@pytest.mark.parametrize("cause", MISS_CAUSES)
+def test_every_cause_of_a_miss_has_words(cause):
+    title, _ = words(CacheMisses(cause, 1, 1, (), None, False), (0,))
+    assert title.startswith("The cache was missed once: ")
 
 
 def test_figures_without_sentences_are_refused_by_name():
@@ -104,14 +108,14 @@ SENTENCES = [
     (
         CacheUnlikeRules("read-less", 1, 40, 1_234),
         (3,),
-        "1 turn read less from the cache than its rules say",
+        "1 turn read less from the cache than the published rules say",
         "Turn 3, out of 40 compared, read 1,234 fewer tokens. Perhaps a cache entry was dropped early, or "
         "the call reached a machine without it.",
     ),
     (
         CacheUnlikeRules("read-more", 2, 40, 9),
         (3, 5),
-        "2 turns read more from the cache than its rules say",
+        "2 turns read more from the cache than the published rules say",
         "Turns 3, 5, out of 40 compared, read 9 more tokens. Perhaps the prefix was still cached from before "
         "this run.",
     ),
@@ -149,7 +153,7 @@ SENTENCES = [
         ),
         (9,),
         "The cache was missed once: the breakpoint was too many blocks after the previous one",
-        "Turn 9: 2,000 tokens, starting at tools preamble, “in the bill, on no block”, tool result Read, "
+        'Turn 9: 2,000 tokens, starting at tools preamble, "in the bill, on no block", tool result Read, '
         "were billed again, which cost $0.50 more than a cache read.",
     ),
     (
@@ -191,10 +195,15 @@ SENTENCES = [
     ),
     (
         CarriedBlock(
-            NamedBlock("system", "rules"), Decimal("2.168"), Decimal("0.004"), Decimal("2.164"), 9, True
+            NamedBlock("unattributed", "prompt, not in the source"),
+            Decimal("2.168"),
+            Decimal("0.004"),
+            Decimal("2.164"),
+            9,
+            True,
         ),
         (),
-        "System rules cost about $2.17 over 9 turns",
+        '"Prompt, not in the source" cost about $2.17 over 9 turns',
         "Less than $0.01 the first time, about $2.17 in the 8 turns after that.",
     ),
     (
@@ -246,9 +255,7 @@ def test_a_margin_beyond_the_published_ones_says_on_which_side_it_lies(margin, t
     found_title, detail = words(MarginBeyondPublished(margin, 0.4, 0.85, PUBLISHED))
     assert found_title == title
     assert reason in detail
-    assert detail.startswith(
-        "Published, over everything that a lab serves: A lab: −94% to 40%; B: 85%. Either "
-    )
+    assert detail.startswith("Published: A lab (−94% to 40%); B (85%). Either ")
 
 
 @pytest.mark.parametrize(

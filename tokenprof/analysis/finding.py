@@ -1,4 +1,4 @@
-"""What a finding is: a code, how grave it is, what it is about, and its figures. Renderers hold the words."""
+"""What a finding is: a code, its severity, what it is about, and its figures. Renderers hold the words."""
 
 from __future__ import annotations
 

@@ -8,23 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, get_args
 
-from tokenprof.analysis.rows import PublishedMargin
+from tokenprof.costing.cache_misses import CacheMissCause
 from tokenprof.facts.types import BlockKind
 from tokenprof.hw_model.estimate import Estimate
 
 CacheDifference = Literal["read-less", "read-more", "written-otherwise"]
 """How a bill differs from the published cache rules."""
 
-MISS_CAUSES: Final = (
-    "changed",
-    "ttl_expired",
-    "below_minimum",
-    "lookback",
-    "reordered",
-    "model_changed",
-    "unknown",
+MISS_CAUSES: Final[tuple[CacheMissCause, ...]] = tuple(
+    cause for cause in get_args(CacheMissCause) if cause != "first_use"
 )
 """The causes of cache misses that are reported. The first use of a prefix has nothing to read."""
 
@@ -52,6 +46,15 @@ class UnpricedModel:
     provider: str
     model: str | None
     classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NamedMargin:
+    """A published margin, a share of revenue: whose it is, and the range of its readings."""
+
+    name: str
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ class CacheMisses:
     """
 
     CODES: ClassVar = tuple(f"cache-miss-{cause.replace('_', '-')}" for cause in MISS_CAUSES)
-    cause: str
+    cause: CacheMissCause
     turns: int
     tokens: int
     first_blocks: tuple[NamedBlock, ...]
@@ -209,13 +212,16 @@ class PriceFarFromCompute:
 
 @dataclass(frozen=True, slots=True)
 class MarginBeyondPublished:
-    """A gross margin that lies outside the range that published ones suggest, all as shares of revenue."""
+    """A gross margin that lies outside the range that published ones suggest, all as shares of revenue.
+
+    `published` are margins of the same kind: revenue less the cost of serving.
+    """
 
     CODES: ClassVar = ("margin-beyond-published",)
     implied_gross_margin: Estimate
     expected_low: float
     expected_high: float
-    published: tuple[PublishedMargin, ...]
+    published: tuple[NamedMargin, ...]
 
 
 @dataclass(frozen=True, slots=True)

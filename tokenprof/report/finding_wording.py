@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from functools import singledispatch
 from typing import Final, NamedTuple
@@ -29,6 +30,7 @@ from tokenprof.analysis.finding_figures import (
     UnpricedModel,
     UnpricedTurns,
 )
+from tokenprof.costing.cache_misses import CacheMissCause
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import CLASS_LABELS, printable
 from tokenprof.report.phrases import (
@@ -43,7 +45,7 @@ from tokenprof.report.phrases import (
 )
 from tokenprof.report.written_finding import WrittenFinding
 
-_MISS_CAUSES: Final = {
+_MISS_CAUSES: Final[Mapping[CacheMissCause, str]] = {
     "changed": "the prompt changed before its end",
     "ttl_expired": "the cached prefix expired",
     "below_minimum": "the prompt was too short to be cached",
@@ -137,7 +139,7 @@ def _cache_unlike_rules(figures: CacheUnlikeRules, finding: Finding) -> Sentence
     else:
         than, reason = "more", "the prefix was still cached from before this run"
     return Sentences(
-        f"{turns} read {'less' if than == 'fewer' else 'more'} from the cache than its rules say",
+        f"{turns} read {'less' if than == 'fewer' else 'more'} from the cache than the published rules say",
         f"{compared} read {figures.tokens:,} {than} tokens. Perhaps {reason}.",
     )
 
@@ -277,7 +279,7 @@ def _price_far_from_compute(figures: PriceFarFromCompute, finding: Finding) -> S
 def _margin_beyond_published(figures: MarginBeyondPublished, finding: Finding) -> Sentences:
     margin = figures.implied_gross_margin
     published = listed(
-        (f"{row.name}: {_margin_range(row.low, row.high)}" for row in figures.published),
+        (f"{row.name} ({_margin_range(row.low, row.high)})" for row in figures.published),
         separator="; ",
     )
     if margin.low > figures.expected_high:
@@ -293,8 +295,8 @@ def _margin_beyond_published(figures: MarginBeyondPublished, finding: Finding) -
     return Sentences(
         f"The bill implies a gross margin of {_margin_range(margin.low, margin.high)}, outside the "
         f"{_margin_range(figures.expected_low, figures.expected_high)} that published margins suggest",
-        f"Published, over everything that a lab serves: {published}. Either {reason}. The estimate is not "
-        "adjusted to fit.",
+        f"{f'Published: {published}. ' if published else ''}Either {reason}. The estimate is "
+        "not adjusted to fit.",
     )
 
 

@@ -22,13 +22,14 @@ def block_label(block: NamedBlock) -> str:
     `tool result Read`, `system prompt`, `tools preamble`; a name that holds a comma is put in quotes.
     """
     kind, name = kind_label(block.kind), printable(block.name)
-    label = f"“{name}”" if "," in name else name
+    label = f'"{name}"' if "," in name else name
     return label if block.kind in _NAMED_BY_US or kind.lower() in name.lower() else f"{kind} {label}"
 
 
 def capitalised(text: str) -> str:
-    """Return a phrase as the start of a sentence."""
-    return text[:1].upper() + text[1:]
+    """Return a phrase as the start of a sentence, or of a quotation."""
+    start = 2 if text.startswith('"') else 1
+    return text[:start].upper() + text[start:]
 
 
 def listed(items: Iterable[str], separator: str = ", ") -> str:

@@ -44,8 +44,8 @@ def warnings_of(analysis: Analysis) -> tuple[str, ...]:
     ]
     if incomplete:
         found.append(
-            f"{_named(incomplete)} {form(len(incomplete), 'has', 'have')} incomplete output: the source has no "
-            "final count of output tokens, so the output billed is at least what is shown."
+            f"{_named(incomplete)} {form(len(incomplete), 'has', 'have')} incomplete output: the source has "
+            "no final count of output tokens, so the output billed is at least what is shown."
         )
     notes = ledger.attribution.notes
     found += notes[:MAX_NOTES]

@@ -16,9 +16,9 @@ from tokenprof.analysis.finding_figures import (
 )
 from tokenprof.analysis.findings.evidence import Evidence, named
 from tokenprof.analysis.findings.severity import exact_sum_usd, severity_of, share_of
-from tokenprof.costing.cache_misses import CacheMiss
+from tokenprof.costing.cache_misses import CacheMiss, CacheMissCause
 
-_AVOIDABLE_CAUSES: Final = ("changed", "ttl_expired", "lookback", "reordered")
+_AVOIDABLE_CAUSES: Final[tuple[CacheMissCause, ...]] = ("changed", "ttl_expired", "lookback", "reordered")
 """A model is changed on purpose and a prompt below the minimum cannot be cached: those promise no saving."""
 
 _LEAST_RESENT_TOKENS: Final = 10_000
@@ -28,7 +28,7 @@ _LARGE_READ_SHARE: Final = Decimal("0.4")
 
 def cache_misses(evidence: Evidence) -> Iterator[Finding]:
     """Find cache misses, one finding for each cause."""
-    by_cause: dict[str, dict[int, CacheMiss]] = defaultdict(dict)
+    by_cause: dict[CacheMissCause, dict[int, CacheMiss]] = defaultdict(dict)
     for turn in evidence.rows.turns:
         miss = turn.cache_miss
         if miss is not None and miss.cause in MISS_CAUSES:

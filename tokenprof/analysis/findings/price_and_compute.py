@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tokenprof.analysis.compute_summary import PLAUSIBLE_COST_SHARE
 from tokenprof.analysis.finding import Finding
-from tokenprof.analysis.finding_figures import MarginBeyondPublished, PriceFarFromCompute
+from tokenprof.analysis.finding_figures import MarginBeyondPublished, NamedMargin, PriceFarFromCompute
 from tokenprof.analysis.findings.evidence import Evidence
 from tokenprof.hw_model.estimate import Estimate
 
@@ -43,6 +43,10 @@ def margin_beyond_published(evidence: Evidence) -> Iterator[Finding]:
         implied_gross_margin=compute.implied_gross_margin,
         expected_low=round(1 - most_cost_share, 4),
         expected_high=round(1 - least_cost_share, 4),
-        published=compute.published_gross_margins,
+        published=tuple(
+            NamedMargin(margin.name, float(margin.value.low), float(margin.value.high))
+            for margin in compute.published_gross_margins
+            if margin.kind != "gross"
+        ),
     )
     yield Finding("margin-beyond-published", "info", figures)

@@ -25,7 +25,8 @@ from tokenprof.report.terminal.turn_table import slice_tables, turn_table
 from tokenprof.report.terminal.wording import ABOUT, BAD, SOFT, WARN
 
 if TYPE_CHECKING:
-    from tokenprof.report.document import Report, WrittenFinding
+    from tokenprof.report.document import Report
+    from tokenprof.report.written_finding import WrittenFinding
 
 DEFAULT_TURNS: Final = 24
 DEFAULT_BLOCKS: Final = 16
