@@ -74,7 +74,7 @@ def format_of(options: argparse.Namespace) -> str:
     if output is None:
         return given or formats[0]
     name = output.name.lower()
-    suffixes = {**SUFFIXES, **options.suffixes}
+    suffixes: dict[str, tuple[str, ...]] = {**SUFFIXES, **options.suffixes}
     asked = next((form for form, endings in suffixes.items() if name.endswith(endings)), None)
     if given is None:
         if asked in formats:

@@ -34,6 +34,6 @@ def run_check(options: argparse.Namespace) -> int:
     violations = check_book(book, (options.at or datetime.now(UTC)).date())
     named = book.describe()
     lines = [f"{item.provider}/{item.model}: {item.detail} ({item.rule})" for item in violations]
-    lines.append(f"{named['book']} {named['version']} as of {named['as_of']}: {len(violations)} violations.")
+    lines.append(f"{named.book} {named.version} as of {named.as_of}: {len(violations)} violations.")
     emit("".join(f"{line}\n" for line in lines))
     return FOUND if violations else OK
