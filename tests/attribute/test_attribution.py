@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenprof.attribute import Placed, attribute
+from tokenprof.attribute.counts import prefix_digests
 from tokenprof.attribute.shares import TurnShares
 from tokenprof.costing.ledger import Ledger, build_ledger
 from tokenprof.facts.types import Run, Turn
@@ -115,16 +116,54 @@ def test_an_unknown_model_is_unpriced_and_still_attributed() -> None:
     assert sum(e.tokens for e in ledger.entries[0]) > 0
 
 
-def test_tokens_that_the_provider_dropped_are_taken_from_thinking_first() -> None:
-    truth = conversation(6, turns=3, caching="none")
-    turns = list(truth.run.turns)
-    usage = turns[2].usage
-    earlier = turns[1].usage
-    assert usage is not None
-    assert earlier is not None
-    turns[2] = replace(turns[2], usage=replace(usage, uncached_input_tokens=earlier.input_tokens - 50))
-    ledger = ledger_of(Truth(Run(tuple(turns))))
-    assert any("less than these blocks held before" in note for note in ledger.attribution.notes)
+@pytest.mark.parametrize(
+    ("billed", "left"),
+    [
+        # 100 fewer than before: all of them off the 400 of thinking.
+        (1740, {"system": 1000, "user": 100, "thinking": 300, "tool_call": 40, "tool_result": 300}),
+        (1440, {"system": 1000, "user": 100, "tool_call": 40, "tool_result": 300}),
+        # 440 fewer: no thinking is left, and 40 of 1,440 come off the others in proportion.
+        (1400, {"system": 972, "user": 97, "tool_call": 39, "tool_result": 292}),
+    ],
+)
+def test_tokens_that_the_provider_dropped_are_taken_from_thinking_first(
+    billed: int, left: dict[str, int]
+) -> None:
+    prompt = (
+        made_block("system", "system[0]", 1000, opens=True),
+        made_block("user", "user", 100, opens=True),
+        made_block("thinking", "thinking", 400, opens=True, role="assistant"),
+        made_block("tool_call", "search", 40, role="assistant", link="t1"),
+        made_block("tool_result", "search", 300, opens=True, link="t1"),
+    )
+    ends = (1000, 1100, 1500, 1540, 1840)
+    counts = dict(zip(prefix_digests(MODEL, prompt), ends, strict=True))
+    first = replace(
+        conversation(6, turns=1, caching="none").run.turns[0],
+        added=prompt,
+        output=(),
+        usage=Usage(uncached_input_tokens=1840, output_tokens=9),
+    )
+    again = replace(
+        first,
+        id="again",
+        base=0,
+        kept=5,
+        added=(),
+        usage=Usage(uncached_input_tokens=billed, output_tokens=9),
+    )
+    ledger = build_ledger(Run((first, again)), BOOK, counts)
+    ledger.check()
+    blocks = ledger.attribution.blocks
+    tokens = [
+        {blocks[e.block].block.kind: e.tokens for e in entries if e.cls in INPUT_CLASSES}
+        for entries in ledger.entries
+    ]
+    assert tokens == [
+        {"system": 1000, "user": 100, "thinking": 400, "tool_call": 40, "tool_result": 300},
+        left,
+    ]
+    assert any(f"billed {1840 - billed} tokens less" in note for note in ledger.attribution.notes)
 
 
 def test_an_edited_tool_is_a_new_block_that_replaces_the_old_one() -> None:

@@ -156,8 +156,6 @@ class _Explainer:
             change = self._lost_to_a_change(index, before, usage, rules)
             fell_short = cached_tokens(self._turns[before]) > usage.cache_read_tokens
         told = _lost_by_rules(rules, usage)
-        if before is None and told is not None and told.cause == "not_visible":
-            told = None
         largest = _largest(change, told, _lost_against_rules(rules, usage, certain=fell_short))
         if largest is None and fell_short and (rules is None or rules.split is None):
             largest = self._lost_to_the_clock(index, before, rules, usage)
@@ -224,7 +222,7 @@ class _Explainer:
         if idle is not None:
             return _Loss("ttl_expired", tokens, "clock", None, idle)
         turn = self._turns[index]
-        if not turn.breakpoints and not cached_tokens(turn) and not turn.hidden_prefix:
+        if self._turns[before].breakpoints and not turn.breakpoints and not cached_tokens(turn):
             return _Loss("changed", tokens, "diff", None, BREAKPOINT_FIELD)
         return _Loss("unknown", tokens)
 
