@@ -20,6 +20,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tokenprof.facts.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from tokenprof.analysis.analysis import Analysis
     from tokenprof.analysis.load import LoadedRun, load
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from tokenprof.record.session import agent, tag
     from tokenprof.report.document import Report
     from tokenprof.report.report_reader import load_report
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Analysis": "tokenprof.analysis.analysis",

@@ -19,6 +19,8 @@ from tokenprof.report.terminal.chain_text import chain_lines, render_chain
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.loop import run_loop, workload
 
+pytestmark = pytest.mark.slow
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 

@@ -15,6 +15,8 @@ from tokenprof.commands.main import main
 from tokenprof.report.check import check
 from tokenprof.report.report_json import schema_path
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = Path(__file__).parent.parent / "data" / "logs" / "session_log"
 
 

@@ -31,6 +31,8 @@ from tokenprof.testing import LoopbackProvider, Reply
 from tokenprof.testing.billing import toktok_count
 from tokenprof.testing.loop import MODES, TURNS, Workload, workload
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def loop(tmp_path_factory: pytest.TempPathFactory) -> tuple[LoopbackProvider, Path]:

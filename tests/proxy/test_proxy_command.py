@@ -18,6 +18,8 @@ from tokenprof.reading.files import read
 from tokenprof.record.wires import WIRES
 from tokenprof.testing import LoopbackProvider, Reply
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

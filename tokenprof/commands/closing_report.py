@@ -59,7 +59,7 @@ def free_name(path: Path = DEFAULT_RECORDING) -> Path:
 
 def require_recordable(path: Path) -> None:
     """Raise InputError if a recording cannot be written, before anything runs."""
-    from tokenprof import __version__
+    from tokenprof.facts.version import __version__
     from tokenprof.record.writer import RunWriter
 
     try:

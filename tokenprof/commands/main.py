@@ -6,11 +6,11 @@ import importlib
 from collections.abc import Sequence
 from typing import Final
 
-from tokenprof import __version__
 from tokenprof.commands.console.exit_codes import BAD_INPUT, INTERRUPTED
 from tokenprof.commands.console.failures import sentence_of
 from tokenprof.commands.console.output import emit, say
 from tokenprof.commands.console.parser import CommandParser
+from tokenprof.facts.version import __version__
 
 COMMANDS: Final = (
     "report",

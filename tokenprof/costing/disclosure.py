@@ -1,8 +1,8 @@
-"""Progressive disclosure priced: a recorded run beside the same run with everything up front.
+"""The price of progressive disclosure: a recorded run compared with the same run with everything up front.
 
-A context that loads skills and tools on demand stays small and pays with extra turns. The variants are
-worked out from the recorded turns at their own prices, caching as they cached: what a turn sends for the
-first time is written (or fresh), what it sends again is read. The model's answers are taken to be the same.
+A context that loads skills and tools on demand stays small, at the price of extra turns. The variants are
+derived from the recorded turns, at their prices and with their caching: what a turn sends for the first time
+is written (or fresh), what it sends again is read. The model is assumed to answer the same.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tokenprof.costing.ledger import Ledger, LedgerEntry
 
 ASSUMED_CALL_TOKENS = 60
-"""Output of a turn that asks for a tool, where the run has none to measure: a call and a few words."""
+"""Output tokens of a turn that asks for a tool, if the run has none to measure: a call and a few words."""
 
 NOTHING = Decimal(0)
 _OUTPUT = ("output", "reasoning", "fee")
@@ -29,7 +29,7 @@ _OUTPUT = ("output", "reasoning", "fee")
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A run as it was or would have been: its turns, the tokens of its prompts and outputs, its bill."""
+    """A run as it was, or would have been: its turns, prompt and output tokens, and bill."""
 
     turns: int
     input_tokens: int
@@ -39,12 +39,12 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """One run, disclosed in different ways.
+    """One run with different ways of disclosing skills and tools.
 
-    `recorded` is the run; `loaded_up_front` has what it loaded in every prompt from the first on, without
-    the turns that loaded it; `all_up_front` also the skills of the index that it never loaded (None where
-    it loaded none, so that their size is not known); `on_demand` loads each tool that it called when it is
-    first called, and never the others. `break_even_loads` is the number of loads at which loading one by
+    `recorded` is the run as it was. `loaded_up_front` has all that it loaded in every prompt, without the
+    turns that loaded it. `all_up_front` also has the skills of the index that it never loaded; it is None if
+    the run loaded none, because then their size is unknown. `on_demand` loads each tool when it is first
+    called, and never loads the others. `break_even_loads` is the number of loads at which loading one by
     one costs as much as having all `items` up front.
     """
 
@@ -61,7 +61,7 @@ class Disclosure:
 
 @dataclass(slots=True)
 class _Tally:
-    """What a variant has more or less than the recorded run."""
+    """What a variant adds to the recorded run, or takes away from it."""
 
     turns: int = 0
     input_tokens: int = 0
@@ -90,7 +90,7 @@ class _Tally:
 
 @dataclass(frozen=True, slots=True)
 class _Rates:
-    """What a turn pays for a token it sends first, and for one it sends again."""
+    """What a turn pays for a token that is sent for the first time, and for one that is sent again."""
 
     first: Decimal
     again: Decimal
@@ -106,7 +106,7 @@ class _ContextRates:
 
 
 def disclose(ledger: Ledger) -> Disclosure | None:
-    """Return a run's disclosure; None where it has nothing to disclose, or no price is known."""
+    """Return a run's disclosure; None if it has nothing to disclose, or a price is unknown."""
     contexts = _contexts(ledger)
     loads = [load for load in loads_of(ledger) if load.context in contexts]
     indexed = sum(
@@ -185,7 +185,7 @@ def _tokens(ledger: Ledger, load: OnDemandLoad) -> int:
 
 
 def _up_front(ledger: Ledger, context: _ContextRates, loads: Sequence[OnDemandLoad], tally: _Tally) -> None:
-    """Take the loading out of a context's turns, and put what was loaded into the first prompt."""
+    """Remove the loading from a context's turns, and put what was loaded into the first prompt."""
     remaining = _without_loading(ledger, context, loads, tally)
     for load in loads:
         tokens = _tokens(ledger, load)
@@ -200,7 +200,7 @@ def _up_front(ledger: Ledger, context: _ContextRates, loads: Sequence[OnDemandLo
 def _without_loads(
     ledger: Ledger, context: _ContextRates, loads: Sequence[OnDemandLoad], tally: _Tally
 ) -> None:
-    """Take out of a context's turns what was loaded, and the loading of it."""
+    """Remove what was loaded from a context's turns, along with the loading."""
     remaining = _without_loading(ledger, context, loads, tally)
     bodies = {load.block for load in loads}
     for index in remaining:
@@ -212,7 +212,7 @@ def _without_loads(
 def _without_loading(
     ledger: Ledger, context: _ContextRates, loads: Sequence[OnDemandLoad], tally: _Tally
 ) -> list[int]:
-    """Take out the turns and the blocks that only served loading; returns the turns that are left."""
+    """Remove the turns and blocks that only served loading, and return the turns that remain."""
     dropped = {load.asked_in for load in loads if load.is_extra_turn} & set(context.turns)
     exchange = frozenset(block for load in loads for block in load.exchange)
     remaining = [index for index in context.turns if index not in dropped]
@@ -222,7 +222,7 @@ def _without_loading(
             if index in dropped or entry.block in exchange:
                 tally.take(entry)
     for index in sorted(index for index in dropped if index is not None):
-        # What came in with a turn that is not made comes in with the next one.
+        # What a removed turn would have sent first is sent by the next one.
         heir = next((later for later in remaining if later > index), None)
         if heir is None:
             continue
@@ -259,7 +259,7 @@ def _everything(
 def _on_demand(
     ledger: Ledger, name: str, context: _ContextRates, loads: Sequence[OnDemandLoad], tally: _Tally
 ) -> None:
-    """Take every schema out until its tool is called, with one more turn before to ask for it."""
+    """Leave every schema out until its tool is called, and add a turn before that to ask for it."""
     first_call: dict[str, int] = {}
     for index in context.turns:
         for block in ledger.run.turns[index].output:
@@ -289,7 +289,7 @@ def _on_demand(
                 tally.take(entry)
                 removed[index] += entry.tokens
             elif index == called:
-                # The schema comes in with the turn that calls the tool, after one that asks for it.
+                # The schema arrives with the turn that calls the tool, after a turn that asks for it.
                 tally.usd += entry.tokens * rates.first - (entry.billed_usd or NOTHING)
                 asking.add(index)
     for index in asking:
@@ -301,16 +301,16 @@ def _on_demand(
         tally.add(prompt_tokens, rates.again)
         tally.output_tokens += call_tokens
         tally.usd += call_tokens * rates.output
-        # Its call and its result ride along from then on.
+        # Its call and its result are part of every later prompt.
         for later in (each for each in context.turns if each >= index):
             own = context.rates[later]
             tally.add(call_tokens, own.first if later == index else own.again)
 
 
 def _break_even(bare: _Tally, everything: _Tally | None, loads: int) -> float | None:
-    """Return how many loads cost as much as having everything up front, at this run's mean cost of a load.
+    """Return how many loads cost as much as having everything up front, at this run's mean cost per load.
 
-    `bare` is the run without any load; both are differences from the recorded run.
+    `bare` is the run without any load. Both variants are differences from the recorded run.
     """
     if everything is None or not loads or bare.usd >= 0:
         return None

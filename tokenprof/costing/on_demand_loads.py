@@ -1,4 +1,4 @@
-"""What came into a context only when it was asked for: skill bodies and deferred tools, and who asked."""
+"""What entered a context only on request: skill bodies and deferred tools, and which turn asked for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tokenprof.costing.ledger import Ledger
 
 _LOADING_TOOL = re.compile(r"skill|tool_?search", re.IGNORECASE)
-"""Names of tools that load: `Skill`, `read_skill`, `ToolSearch`, `tool_search_tool_regex` and their like."""
+"""Names of tools that load: `Skill`, `read_skill`, `ToolSearch`, `tool_search_tool_regex` and others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,8 @@ class OnDemandLoad:
     """One skill body or tool schema that was loaded during a run.
 
     `block` is its id, `turn` the first turn that carried it, `asked_in` the turn whose output asked for it
-    (None where nothing did, as when a user brings a skill in). `is_extra_turn` says that this turn did
-    nothing else. `exchange` are the ids of blocks that only served the asking: the call and its notice.
+    (None if no turn did, as when a user adds a skill). `is_extra_turn` says that this turn did nothing
+    else. `exchange` holds the ids of the blocks that only served to ask for it: the call and its notice.
     """
 
     kind: Literal["skill", "tool"]
@@ -35,7 +35,7 @@ class OnDemandLoad:
 
 
 def loads_of(ledger: Ledger) -> list[OnDemandLoad]:
-    """Return the loads of a run, in the order in which they came."""
+    """Return the loads of a run, in the order in which they happened."""
     blocks = ledger.attribution.blocks
     with_link: dict[tuple[str, str], list[Placed]] = defaultdict(list)
     for placed in blocks.values():
@@ -93,6 +93,6 @@ def _asked(ledger: Ledger, placed: Placed) -> tuple[int | None, str | None]:
 
 
 def _calls(ledger: Ledger, turn: int | None) -> list[tuple[str, str]]:
-    """Return (tool, call id) of what a turn called."""
+    """Return (tool, call id) for each call of a turn."""
     output = () if turn is None else ledger.run.turns[turn].output
     return [(block.name, block.link) for block in output if block.link]

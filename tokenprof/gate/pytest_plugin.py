@@ -50,7 +50,7 @@ MARKS = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options, each with its ini twin."""
+    """Add the options, each with an ini setting of the same name."""
     group = parser.getgroup("tokenprof", "cost of model calls")
     for name, flag, metavar, text in OPTIONS:
         group.addoption(flag, dest=name, metavar=metavar, default=None, help=text.replace("%", "%%"))
@@ -61,7 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marks, and make room for what workers of xdist report."""
+    """Register the marks and prepare for reports from xdist workers."""
     for mark in MARKS:
         config.addinivalue_line("markers", mark)
 
@@ -70,8 +70,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def token_costs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TokenCosts]:
     """Record the model calls of the test; `.report()`, `.sample()` and `.path` tell of them.
 
-    `.add(path)` brings in a recording made elsewhere, `.repeat(function)` runs an agent several times, each
-    as a run of its own.
+    `.add(path)` adds a recording made elsewhere. `.repeat(function)` calls an agent several times and records
+    each call as a run of its own.
     """
     from tokenprof.gate.token_costs import TokenCosts
 
@@ -95,7 +95,7 @@ def tokenprof(token_costs: TokenCosts) -> TokenCosts:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Judge the cost of a test whose body has passed, as part of the test: too dear is failed."""
+    """Judge the cost of a test whose body has passed, as part of the test: if it costs too much, it fails."""
     result = yield
     recording = item.stash.get(_RECORDING, None)
     if recording is not None:
@@ -110,7 +110,7 @@ def _marks(node: pytest.Item) -> Iterator[tuple[str, dict[str, Any]]]:
     for name in ("token_budget", "token_baseline"):
         arguments: dict[str, Any] = {}
         found = False
-        # The nearest mark is named first; what it does not say, one further out does.
+        # The nearest mark comes first; what it does not set, an outer mark may.
         for mark in node.iter_markers(name):
             if mark.args:
                 raise pytest.UsageError(f"{node.nodeid}: {name} takes keyword arguments only.")
@@ -121,7 +121,7 @@ def _marks(node: pytest.Item) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def options(config: pytest.Config) -> dict[str, Any]:
-    """Return the options, from the command line or else from the ini file."""
+    """Return the options from the command line, or else from the ini file."""
     found: dict[str, Any] = {}
     for name in [row[0] for row in (*OPTIONS, *FLAGS)]:
         given = config.getoption(name)
@@ -131,7 +131,7 @@ def options(config: pytest.Config) -> dict[str, Any]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give a marked test the fixture, so that a mark alone is enough."""
+    """Give a marked test the fixture, so that the mark alone is enough."""
     for item in items:
         names = getattr(item, "fixturenames", None)
         marked = any(item.get_closest_marker(name) for name in ("token_budget", "token_baseline"))

@@ -48,18 +48,18 @@ class BlockGroup:
 
     @property
     def key(self) -> str:
-        """How the group is called in baselines and messages."""
+        """The name of the group in baselines and messages."""
         return f"{self.kind} {self.name}" if self.name != self.kind else self.kind
 
     @property
     def mean_tokens(self) -> float:
-        """The local size of one of its blocks."""
+        """The mean local size of its blocks."""
         return self.local_tokens / self.count if self.count else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class RunSample:
-    """One run as the gate compares it. A measure is None where it is not known, never 0."""
+    """One run as the gate compares it. An unknown measure is None, never 0."""
 
     measures: Mapping[str, Decimal | None]
     usage: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class RunSample:
     blocks: Mapping[str, BlockGroup] = field(default_factory=dict)
 
     def usd_at(self, rates: Mapping[str, Mapping[str, Decimal]]) -> Decimal | None:
-        """Return what this run costs at other rates (by model and class, USD a token); None if one lacks."""
+        """Return the cost of this run at other rates (model → class → USD per token); None without one."""
         total = Decimal(0)
         for model, counts in self.usage.items():
             for cls, tokens in counts.items():

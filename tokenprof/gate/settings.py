@@ -16,7 +16,7 @@ def settings_from(
     *,
     fail_on_price_rise: bool = False,
 ) -> Settings:
-    """Return settings; what is None keeps its default. Raises InputError for what makes no sense."""
+    """Return settings; None keeps the default. Raises InputError for an impossible value."""
     default = Settings()
     return Settings(
         tolerance=default.tolerance if tolerance is None else fraction(tolerance),

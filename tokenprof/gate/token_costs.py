@@ -1,4 +1,4 @@
-"""What the plugin does for one test: record its calls, judge them, hand the result to the summary."""
+"""What the plugin does for one test: record its calls, judge them, and pass the result to the summary."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tokenprof.facts.errors import InputError
-from tokenprof.gate.baseline import (
+from tokenprof.facts.errors import InputError <<<<<<< HEAD:tokenprof/gate/token_costs.py from
+tokenprof.gate.baseline import (
     DEFAULT_BASELINE,
     BaselineScenario,
     read_baseline,
     scenario_of,
     write_baseline,
 )
+=======
+from tokenprof.gate import DEFAULT_BASELINE
+from tokenprof.gate.baseline import BaselineScenario, read_baseline, scenario_of, write_baseline
+>>>>>>> house:tokenprof/gate/test_recording.py
 from tokenprof.gate.budget import number, parse_budget
 from tokenprof.gate.outcome import Outcome, explain, judge
 from tokenprof.gate.runs import sample_of_file
@@ -57,7 +61,7 @@ class TokenCosts:
         self._open.enter_context(self.recording())
 
     def close(self) -> None:
-        """End it; safe to call twice."""
+        """End the recording. A second call does nothing."""
         self._open.close()
 
     @property
@@ -84,17 +88,17 @@ class TokenCosts:
             with profile(path, tags={"test": self.node.nodeid}):
                 yield path
         finally:
-            # `tokenprof check FOLDER/*.jsonl` is to find recordings only.
+            # `tokenprof check FOLDER/*.jsonl` should find nothing but recordings.
             if path.exists() and not path.stat().st_size:
                 path.unlink()
                 self._runs.remove(path)
 
     def add(self, path: str | Path) -> None:
-        """Judge a recording or transcript made elsewhere as a run of this test."""
+        """Add a recording or transcript made elsewhere, to be judged as a run of this test."""
         self._added.append(Path(path))
 
     def repeat(self, agent: Callable[[], Any], times: int | None = None) -> list[Any]:
-        """Run an agent several times, each a run of its own: as often as the mark's `repeat` says."""
+        """Call an agent as often as the mark's `repeat` says, and record each call as a run of its own."""
         count = times or int(self._marks.get("token_baseline", {}).get("repeat", 1))
         results = []
         for _ in range(count):
@@ -103,11 +107,11 @@ class TokenCosts:
         return results
 
     def sample(self) -> RunSample:
-        """Return the newest run's measures and blocks. Raises InputError where no call was recorded."""
+        """Return the measures and blocks of the newest run. Raises InputError if no call was recorded."""
         return self.samples()[-1]
 
     def samples(self) -> list[RunSample]:
-        """Return every run that made a call."""
+        """Return the samples of every run that made a call."""
         with_hardware = "hardware_usd" in self._marks.get("token_budget", {})
         found = []
         for path in [*self._runs, *self._added]:
@@ -144,7 +148,7 @@ class TokenCosts:
         return resolve_assumptions(folder=Path(self._options["root"]))
 
     def judge(self) -> str | None:
-        """Return why the test costs too much; None if it does not. Tells the summary what it cost."""
+        """Return why the test costs too much, or None. Reports the cost to the summary."""
         if not self._marks and not (self._options["tokenprof_table"] or self._options["tokenprof_update"]):
             return None
         try:
@@ -182,7 +186,7 @@ class TokenCosts:
         )
 
     def _tell(self, outcome: Outcome) -> None:
-        """Put the outcome where workers of xdist hand it to the process that prints and writes."""
+        """Store the outcome where an xdist worker passes it on to the process that prints and writes."""
         marked = "token_baseline" in self._marks
         wanted = marked and self._options["tokenprof_update"] and not outcome.failed
         row: dict[str, str | None] = {
@@ -208,12 +212,16 @@ class TokenCosts:
 
 
 def baseline_path(options: Mapping[str, Any]) -> Path:
+<<<<<<< HEAD:tokenprof/gate/token_costs.py
     """Return where the baseline is, from the project's root."""
+=======
+    """Return the path of the baseline; a relative one starts at the project's root."""
+>>>>>>> house:tokenprof/gate/test_recording.py
     return Path(options["root"]) / (options["tokenprof_baseline"] or DEFAULT_BASELINE)
 
 
 def encode(samples: Sequence[RunSample]) -> str:
-    """Return samples as text that survives the way from a worker: a baseline of one scenario."""
+    """Return samples as text that an xdist worker can send: a baseline of one scenario."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -223,7 +231,7 @@ def encode(samples: Sequence[RunSample]) -> str:
 
 
 def decode(text: str) -> BaselineScenario:
-    """Return what `encode` made."""
+    """Return the samples that `encode` was given, as a scenario."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -233,7 +241,7 @@ def decode(text: str) -> BaselineScenario:
 
 
 def summarise(reporter: Any, rows: Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -> None:
-    """Print the table if that was asked for, write the baseline if that was, say what has none."""
+    """Print the table and write the baseline, if asked to, and name the tests without a baseline."""
     reporter.section("cost of model calls")
     if options["tokenprof_table"] or options["tokenprof_update"]:
         _table(reporter, rows)

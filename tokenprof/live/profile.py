@@ -1,4 +1,4 @@
-"""The way in around an agent: wrap a client, profile a block of code."""
+"""The two ways to see an agent's calls: wrap a client, or profile a block of code."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ SDK_ADAPTERS = {
     "aiohttp": "clients.aiohttp_client",
     "botocore": "clients.botocore_client",
 }
-"""Top-level package of a client's class → the adapter that wraps it."""
+"""The adapter for each client library, by the top-level package of the client's class."""
 
 WATCHED = ("anthropic", "httpx", "httpx2", "aiohttp", "botocore")
-"""Those of them whose clients a profile sees by itself; `openai` and `google` use them."""
+"""The libraries that a profile watches. `openai` and `google` send their requests through them."""
 
 RUN_VARIABLE = "TOKENPROF_RUN"
 
@@ -48,9 +48,9 @@ _starting = threading.Lock()
 def wrap(client: Client) -> Client:
     """Return a client that behaves as `client` does and whose model calls are seen by tokenprof.
 
-    Inside a `profile` nothing needs wrapping. Outside one, a wrapped client's calls become OpenTelemetry
-    spans, if the program has set up a tracer provider; and are recorded from now on, if the environment
-    variable `TOKENPROF_RUN` names a file. Wrapping twice changes nothing.
+    Inside a `profile` nothing needs wrapping. Outside one, the calls of a wrapped client become
+    OpenTelemetry spans if the program has set up a tracer provider, and are recorded to the file that the
+    environment variable `TOKENPROF_RUN` names, if it is set. Wrapping a client twice changes nothing.
 
     Raises TypeError for a client of an SDK that no adapter knows.
     """
@@ -151,7 +151,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the recording; what the block raised goes on."""
+        """Close the recording. Exceptions from the block are not suppressed."""
         if self._recorder is None:
             return
         for undo in reversed(self._undo):
@@ -170,7 +170,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the recording; what the block raised goes on."""
+        """Close the recording. Exceptions from the block are not suppressed."""
         self.__exit__(kind, error, trace)
 
 
@@ -180,9 +180,9 @@ def watch_all() -> list[Callable[[], None]]:
 
 
 def _watch(package: str) -> Callable[[], None] | None:
-    """See the calls of a package's clients; returns what undoes it, None where the package is not there.
+    """Start to see the calls of a package's clients; return a function that stops it, None if there is none.
 
-    A package that another release has changed or a broken installation costs its calls, not the host's block.
+    If a new release or a broken installation makes that fail, its calls are not seen, but the host goes on.
     """
     try:
         importlib.import_module(package)
@@ -199,7 +199,7 @@ def _watch(package: str) -> Callable[[], None] | None:
 
 
 def record_as_environment_says() -> None:
-    """Start the recording that `TOKENPROF_RUN` asks for, once, until the process ends."""
+    """Start the recording that `TOKENPROF_RUN` names, once, and keep it open until the process ends."""
     path = os.environ.get(RUN_VARIABLE)
     with _starting:
         if not path or any(recorder.path == Path(path) for recorder in session.open_recorders()):

@@ -1,4 +1,4 @@
-"""What a run has cost so far, for budgets that act while the agent still runs."""
+"""What a run has cost so far, for budgets that act while the agent is still running."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class RunningCost:
         self._complete = True
 
     def __call__(self, turn: Turn, prompt: Sequence[Block]) -> None:
-        """Take in a finished turn."""
+        """Price a finished turn and call back."""
         turn_usd = self._price(turn)
         self._complete = self._complete and turn_usd is not None
         self._total_usd += turn_usd or Decimal(0)

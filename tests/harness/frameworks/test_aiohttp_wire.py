@@ -18,6 +18,8 @@ from tokenprof.harness_adapters.clients import aiohttp_client as aiohttp_wire
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Reply
 
+pytestmark = pytest.mark.slow
+
 Way = Callable[[aiohttp.ClientResponse], AsyncIterator[bytes]]
 LONG = Reply.text("hello " * 400)
 

@@ -21,6 +21,8 @@ from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Reply
 
+pytestmark = pytest.mark.slow
+
 MODEL = "global.anthropic.claude-opus-4-8-v1:0"
 POINT = {"cachePoint": {"type": "default", "ttl": "1h"}}
 TOOL = {"name": "look_up", "description": "Look a word up.", "inputSchema": {"json": {"type": "object"}}}

@@ -18,6 +18,8 @@ from tokenprof.harness_adapters.clients.patched_methods import is_marked
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Reply
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def installed() -> Iterator[Callable[[], None]]:

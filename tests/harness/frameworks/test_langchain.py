@@ -23,6 +23,8 @@ from tokenprof.harness_adapters.hooks import langchain as langchain_hook
 from tokenprof.record.session import current_agent
 from tokenprof.testing import LoopbackProvider, Reply
 
+pytestmark = pytest.mark.slow
+
 TWO_AGENTS = ["triage", "triage", "researcher", "researcher", "triage"]
 
 

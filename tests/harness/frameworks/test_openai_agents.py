@@ -19,6 +19,8 @@ from tokenprof.harness_adapters.hooks import openai_agents as openai_agents_hook
 from tokenprof.record.session import current_agent
 from tokenprof.testing import LoopbackProvider, Reply
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _quiet() -> None:

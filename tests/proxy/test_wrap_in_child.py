@@ -15,6 +15,8 @@ from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.loop import workload
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 AGENT = """
 import os, sys
