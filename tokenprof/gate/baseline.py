@@ -18,8 +18,6 @@ from tokenprof.gate.sample import BlockGroup, RunSample
 
 SCHEMA = "tokenprof.baseline/1"
 
-DEFAULT_BASELINE = "tokenprof-baseline.json"
-
 KEPT_MEASURES = ("turns", "input_tokens", "output_tokens", "usd", "cache_misses")
 
 

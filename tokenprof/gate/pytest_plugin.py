@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tokenprof.gate.baseline import DEFAULT_BASELINE
+from tokenprof.gate import DEFAULT_BASELINE
 
 if TYPE_CHECKING:
     from tokenprof.gate.token_costs import TokenCosts

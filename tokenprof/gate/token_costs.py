@@ -12,18 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tokenprof.facts.errors import InputError <<<<<<< HEAD:tokenprof/gate/token_costs.py from
-tokenprof.gate.baseline import (
-    DEFAULT_BASELINE,
+from tokenprof.facts.errors import InputError
+from tokenprof.gate import DEFAULT_BASELINE
+from tokenprof.gate.baseline import (
     BaselineScenario,
     read_baseline,
     scenario_of,
     write_baseline,
 )
-=======
-from tokenprof.gate import DEFAULT_BASELINE
-from tokenprof.gate.baseline import BaselineScenario, read_baseline, scenario_of, write_baseline
->>>>>>> house:tokenprof/gate/test_recording.py
 from tokenprof.gate.budget import number, parse_budget
 from tokenprof.gate.outcome import Outcome, explain, judge
 from tokenprof.gate.runs import sample_of_file
@@ -212,11 +208,7 @@ class TokenCosts:
 
 
 def baseline_path(options: Mapping[str, Any]) -> Path:
-<<<<<<< HEAD:tokenprof/gate/token_costs.py
-    """Return where the baseline is, from the project's root."""
-=======
     """Return the path of the baseline; a relative one starts at the project's root."""
->>>>>>> house:tokenprof/gate/test_recording.py
     return Path(options["root"]) / (options["tokenprof_baseline"] or DEFAULT_BASELINE)
 
 

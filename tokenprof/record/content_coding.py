@@ -30,11 +30,6 @@ def decoded(body: bytes, coding: str) -> bytes:
     return body
 
 
-def decoded_body(exchange: Exchange) -> bytes:
-    """Return the body of a response without its content coding; of a cut body, as much as can be decoded."""
-    return decoded(exchange.body, exchange.headers.get("content-encoding", ""))
-
-
 def _decompressed(body: bytes, coding: str) -> bytes:
     decompress = _decompressor(coding)
     found = bytearray()
