@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from itertools import accumulate
 
 import pytest
 from conversations import MODEL, START, Truth, conversation, made_block
@@ -119,25 +120,24 @@ def test_an_unknown_model_is_unpriced_and_still_attributed() -> None:
 @pytest.mark.parametrize(
     ("billed", "left"),
     [
-        # 100 fewer than before: all of them off the 400 of thinking.
-        (1740, {"system": 1000, "user": 100, "thinking": 300, "tool_call": 40, "tool_result": 300}),
-        (1440, {"system": 1000, "user": 100, "tool_call": 40, "tool_result": 300}),
+        # 100 fewer than before: all of them off the first of the thinking blocks.
+        (1740, [1000, 100, 150, 150, 40, 300]),
+        (1440, [1000, 100, 0, 0, 40, 300]),
         # 440 fewer: no thinking is left, and 40 of 1,440 come off the others in proportion.
-        (1400, {"system": 972, "user": 97, "tool_call": 39, "tool_result": 292}),
+        (1400, [972, 97, 0, 0, 39, 292]),
     ],
 )
-def test_tokens_that_the_provider_dropped_are_taken_from_thinking_first(
-    billed: int, left: dict[str, int]
-) -> None:
+def test_tokens_that_the_provider_dropped_are_taken_from_thinking_first(billed: int, left: list[int]) -> None:
+    sizes = [1000, 100, 250, 150, 40, 300]
     prompt = (
         made_block("system", "system[0]", 1000, opens=True),
         made_block("user", "user", 100, opens=True),
-        made_block("thinking", "thinking", 400, opens=True, role="assistant"),
+        made_block("thinking", "thinking", 250, opens=True, role="assistant"),
+        made_block("thinking", "more thinking", 150, role="assistant"),
         made_block("tool_call", "search", 40, role="assistant", link="t1"),
-        made_block("tool_result", "search", 300, opens=True, link="t1"),
+        made_block("tool_result", "found", 300, opens=True, link="t1"),
     )
-    ends = (1000, 1100, 1500, 1540, 1840)
-    counts = dict(zip(prefix_digests(MODEL, prompt), ends, strict=True))
+    counts = dict(zip(prefix_digests(MODEL, prompt), accumulate(sizes), strict=True))
     first = replace(
         conversation(6, turns=1, caching="none").run.turns[0],
         added=prompt,
@@ -148,7 +148,7 @@ def test_tokens_that_the_provider_dropped_are_taken_from_thinking_first(
         first,
         id="again",
         base=0,
-        kept=5,
+        kept=6,
         added=(),
         usage=Usage(uncached_input_tokens=billed, output_tokens=9),
     )
@@ -156,13 +156,10 @@ def test_tokens_that_the_provider_dropped_are_taken_from_thinking_first(
     ledger.check()
     blocks = ledger.attribution.blocks
     tokens = [
-        {blocks[e.block].block.kind: e.tokens for e in entries if e.cls in INPUT_CLASSES}
+        {blocks[e.block].block.name: e.tokens for e in entries if e.cls in INPUT_CLASSES}
         for entries in ledger.entries
     ]
-    assert tokens == [
-        {"system": 1000, "user": 100, "thinking": 400, "tool_call": 40, "tool_result": 300},
-        left,
-    ]
+    assert [[of_turn.get(block.name, 0) for block in prompt] for of_turn in tokens] == [sizes, left]
     assert any(f"billed {1840 - billed} tokens less" in note for note in ledger.attribution.notes)
 
 

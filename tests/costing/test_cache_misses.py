@@ -75,8 +75,8 @@ def test_the_twentieth_block_behind_an_entry_is_too_far() -> None:
 
 
 def test_a_run_of_tool_calls_is_one_position_so_the_rules_read_and_no_lookback_is_blamed() -> None:
-    calls = [made_block(f"call {number}", 70, "tool_call") for number in range(15)]
-    results = [made_block(f"result {number}", 70, "tool_result") for number in range(15)]
+    calls = [made_block(f"call {number}", 70, "tool_call") for number in range(25)]
+    results = [made_block(f"result {number}", 70, "tool_result") for number in range(25)]
     grown = [*chat(1), *calls, *results]
     assert last_miss(call(chat(1), 0), call(grown, 10)) is None
     # The same with a bill that reads nothing: the rules would have read it all, so no rule explains it.
@@ -153,6 +153,63 @@ def test_an_edit_behind_the_system_prompt_loses_what_stood_behind_it() -> None:
     assert ledger.attribution.blocks[miss.block or ""].block.name == "another text"
 
 
+def test_of_two_causes_the_one_that_lost_more_is_named() -> None:
+    marks = [(2, "5m"), (10, "5m")]
+    for edited_at, cause, tokens in ((5, "changed", 3_000), (None, "ttl_expired", 3_000)):
+        first, second = chat(10), chat(10)
+        if edited_at is not None:
+            second[edited_at] = made_block("another text", 100)
+        ledger = ledger_of([Call(first, marks, 0), Call(second, marks, 400)])
+        miss, prediction = explain_misses(ledger)[1], predict_cache(ledger)[1]
+        assert miss is not None
+        assert prediction is not None
+        # Edited, only the 2,200 tokens up to the first breakpoint are there to expire.
+        assert (miss.cause, miss.tokens, prediction.miss) == (cause, tokens, cause)
+
+
+def test_other_content_is_a_first_use_though_the_cache_holds_something() -> None:
+    other = [made_block("other instructions", 3_000, "system")]
+    ledger = ledger_of([call(chat(4), 0), call(other, 10, context="c2")])
+    miss, prediction = explain_misses(ledger)[1], predict_cache(ledger)[1]
+    assert miss is not None
+    assert prediction is not None
+    assert (miss.cause, miss.tokens, prediction.miss) == ("first_use", 3_000, "first_use")
+
+
+def test_a_bill_that_reads_more_than_the_rules_missed_only_the_rest() -> None:
+    billed = Usage(cache_read_tokens=2_000, cache_write_5m_tokens=600, output_tokens=1)
+    ledger = ledger_of([call(chat(5), 0), call(chat(6), 400)], bills={1: billed})
+    miss = explain_misses(ledger)[1]
+    assert miss is not None
+    assert (miss.cause, miss.tokens, miss.usd) == ("ttl_expired", 500, Decimal("0.002875"))
+
+
+@pytest.mark.parametrize(
+    ("marks", "edited", "found"),
+    [
+        ([(3, "5m")], 3, ("changed", "added")),
+        # What stood behind the breakpoint was not cached, so its change lost nothing.
+        ([(3, "5m")], 4, ("unknown", None)),
+        ([(3, "5m")], None, ("unknown", None)),
+        ([], None, ("changed", "cache_control")),
+    ],
+)
+def test_where_no_rules_are_known_the_prompts_are_compared(
+    marks: list[tuple[int, str]], edited: int | None, found: tuple[str, str | None]
+) -> None:
+    prompt = chat(6)
+    if edited is not None:
+        prompt[edited] = made_block("another text", 100)
+    nothing_read = Usage(uncached_input_tokens=2_600, output_tokens=1)
+    ledger = ledger_of([Call(chat(6), [(3, "5m")], 0), Call(prompt, marks, 10)], bills={1: nothing_read})
+    turns = tuple(replace(turn, provider="a gateway") for turn in ledger.run.turns)
+    elsewhere = build_ledger(Run(turns), default_book())
+    miss = explain_misses(elsewhere)[1]
+    assert predict_cache(elsewhere) == [None, None]
+    assert miss is not None
+    assert (miss.cause, miss.field, miss.tokens) == (*found, 2_300)
+
+
 def test_another_model_has_a_cache_of_its_own() -> None:
     miss = last_miss(call(chat(4), 0), call(chat(5), 10, model=OTHER_MODEL))
     assert miss is not None
@@ -198,6 +255,16 @@ def test_a_new_context_that_reads_less_than_another_one_cached_is_not_a_first_us
     assert miss is not None
     assert prediction is not None
     assert (miss.cause, miss.tokens, prediction.cache_read_tokens) == ("unknown", 2_400, 2_400)
+
+
+@pytest.mark.parametrize(("read", "missed"), [(2_400, None), (2_351, None), (2_300, 100)])
+def test_a_read_that_falls_short_by_less_than_half_a_block_is_an_estimate_s_error(
+    read: int, missed: int | None
+) -> None:
+    billed = Usage(cache_read_tokens=read, cache_write_5m_tokens=2_400 - read, output_tokens=1)
+    ledger = ledger_of([call(chat(4), 0), call(chat(4), 60, context="c2")], bills={1: billed})
+    miss = explain_misses(ledger)[1]
+    assert (miss and miss.tokens) == missed
 
 
 def test_a_context_hours_after_one_that_began_alike_finds_its_entries_expired() -> None:

@@ -44,11 +44,11 @@ def test_an_entry_at_the_twentieth_position_is_found_and_one_at_the_twenty_first
 
 def test_a_run_of_tool_calls_and_a_run_of_results_are_one_position_each():
     first = [CacheBlock("user", 100)]
-    calls = [CacheBlock(f"call {number}", 10, "tool_use") for number in range(15)]
-    results = [CacheBlock(f"result {number}", 10, "tool_result") for number in range(15)]
+    calls = [CacheBlock(f"call {number}", 10, "tool_use") for number in range(25)]
+    results = [CacheBlock(f"result {number}", 10, "tool_result") for number in range(25)]
     conversation = cache()
     conversation.call(first, [(0, "5m")], 0, MODEL)
-    assert conversation.call([*first, *calls, *results], [(30, "5m")], 1, MODEL) == CacheSplit(100, 300, 0, 0)
+    assert conversation.call([*first, *calls, *results], [(50, "5m")], 1, MODEL) == CacheSplit(100, 500, 0, 0)
 
 
 def test_marker_on_a_block_that_changes_every_request_never_hits():

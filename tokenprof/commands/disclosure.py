@@ -6,20 +6,15 @@ import argparse
 import shutil
 from pathlib import Path
 from textwrap import fill
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tokenprof.commands.console.assumption_options import add_price_options, assumptions_of
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import add_output, format_of, json_text, put, require_writable
 from tokenprof.commands.console.tables import table
 
-VARIANTS: Final = {
-    "recorded": "as recorded",
-    "loaded_up_front": "what it loaded, up front",
-    "all_up_front": "all {items} skills up front",
-    "on_demand": "each tool when first called",
-}
-"""The variants of a run, and what the table calls them."""
+if TYPE_CHECKING:
+    from tokenprof.costing.disclosure import Disclosure
 
 
 def add_commands(commands: Any) -> None:
@@ -41,35 +36,42 @@ def run_disclosure(options: argparse.Namespace) -> int:
     assumptions = assumptions_of(options)
     require_writable(options.output, [*options.files, *assumptions.prices])
 
-    from tokenprof.commands.analysed import ledger_of
+    from tokenprof.analysis.analysis import Analysis
     from tokenprof.reading.files import read
-    from tokenprof.report.build import disclosure_json
+    from tokenprof.report.disclosure_json import disclosure_json
 
-    found = disclosure_json(ledger_of(read(options.files), assumptions))
-    put(options.output, json_text(found) if form == "json" else _text(found))
+    found = Analysis(read(options.files), assumptions).disclosure
+    put(options.output, json_text(disclosure_json(found)) if form == "json" else _text(found))
     return OK
 
 
-def _text(found: dict[str, Any] | None) -> str:
+def _text(found: Disclosure | None) -> str:
     if found is None:
-        return "No priced turn has a skill, an index of skills or a tool: there is nothing to compare.\n"
-    from tokenprof.report.terminal import numbers
+        return "Nothing to compare: no turn with a price carries a skill, a skills index or a tool.\n"
+    from tokenprof.report import numbers
+    from tokenprof.report.disclosure_wording import assumptions_of, break_even_of
 
+    variants = {
+        "as recorded": found.recorded,
+        "what it loaded, up front": found.loaded_up_front,
+        f"all {found.items} skills up front": found.all_up_front,
+        "each tool when first called": found.on_demand,
+    }
     rows = [
         (
-            name.format(items=found["items"]),
-            variant["turns"],
-            variant["input_tokens"],
-            variant["output_tokens"],
-            ("" if key == "recorded" else "~") + numbers.usd(variant["billed_usd"]),
+            name,
+            variant.turns,
+            variant.input_tokens,
+            variant.output_tokens,
+            ("" if variant is found.recorded else "~") + numbers.usd(variant.billed_usd),
         )
-        for key, name in VARIANTS.items()
-        if (variant := found[key]) is not None
+        for name, variant in variants.items()
+        if variant is not None
     ]
-    loads, turns = numbers.count(found["loads"], "load"), numbers.count(found["load_turns"], "turn")
+    loads, turns = numbers.count(found.loads, "load"), numbers.count(found.load_turns, "turn")
     lines = [f"{loads} took {turns} that did nothing else."]
-    if found["break_even_loads"] is not None:
-        lines.append(f"Everything up front is cheaper from {found['break_even_loads']:.0f} loads up.")
+    if (break_even := break_even_of(found)) is not None:
+        lines.append(break_even)
     width = shutil.get_terminal_size().columns
-    lines += [fill(f"· {note}", width, subsequent_indent="  ") for note in found["assumptions"]]
+    lines += [fill(f"· {note}", width, subsequent_indent="  ") for note in assumptions_of(found)]
     return table(("", "turns", "tokens in", "out", "billed"), rows) + "\n" + "".join(f"{x}\n" for x in lines)
