@@ -82,7 +82,7 @@ def test_the_later_half_of_a_prompt_costs_more_to_compute_than_the_earlier() -> 
     usage = Usage(half, cache_write_5m_tokens=half, output_tokens=1)
     ledger = build_ledger(Run((turn(0, 0, 4, usage),)), BOOK)
     hardware = cost_to_compute(ledger, deployment="llama-3.1-70b@8xh200")
-    earlier, later, _ = hardware.entries[0]
+    earlier, later, _ = (cost for _, cost in hardware.of_entries(ledger, 0))
     assert [entry.tokens for entry in ledger.entries[0]] == [half, half, 1]
     assert earlier is not None
     assert later is not None
