@@ -129,3 +129,8 @@ def test_tensor_parallel_ranks_beyond_the_kv_heads_hold_copies():
     apart = replace(d, tp=8, dp=2, ep=16)
     free = d.chip.memory_bytes * 0.92 - 3.5e9 - apart.weight_bytes_per_accelerator()
     assert apart.kv_budget_bytes() == pytest.approx(16 * free)
+
+
+def test_pipeline_stages_hold_a_share_of_the_weights_each():
+    d = parse_deployment("llama-3.1-405b@16xh200:tp=8,pp=2,weights=fp8")
+    assert d.weight_bytes_per_accelerator() == pytest.approx(d.shape.weight_bytes("fp8") / 16)

@@ -69,7 +69,7 @@ def waiting_session(
     cost = unit_cost(deployment, operation)
     recompute_usd = context_tokens * (cost.fresh_input_usd_per_m - cost.cached_input_usd_per_m) / 1e6
     return WaitingSession(
-        kv_bytes=deployment.shape.kv_bytes(context_tokens),
+        kv_bytes=deployment.kv_bytes(context_tokens),
         hbm_usd_per_byte_s=cost.hold_usd_per_gb_hour / 1e9 / 3600.0,
         recompute_usd=recompute_usd,
         recompute_s=recompute_usd / cost.usd_per_hour * 3600.0,
