@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
+from tokenprof.facts.adapters import load_adapter
 from tokenprof.harness_adapters.clients.httpx_calls import wrap_http_client
 from tokenprof.harness_adapters.clients.patched_methods import is_marked, marked
 
@@ -32,7 +32,7 @@ def _wrap_sessions(api_client: Any) -> None:
 
     async def observed_session_here() -> Any:
         session = await session_here()
-        wire = importlib.import_module("tokenprof.harness_adapters.clients.aiohttp_client")
+        wire = load_adapter("clients.aiohttp_client")
         # Google's own authorised session is not an aiohttp session, but it uses one that a profile sees.
         if isinstance(session, wire.aiohttp.ClientSession):
             wire.wrap(session)

@@ -8,10 +8,10 @@ carry our middleware are left to that, so that none is seen twice.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
+from tokenprof.facts.adapters import load_adapter
 from tokenprof.harness_adapters.clients.host_calls import begin, seen
 from tokenprof.harness_adapters.clients.httpx_response import observe
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, is_marked, marked
@@ -122,7 +122,7 @@ def wrap_http_client(http_client: Any) -> None:
     for ancestor in type(http_client).__mro__:
         library = ancestor.__module__.partition(".")[0]
         if library in ("httpx", "httpx2"):
-            importlib.import_module(f"tokenprof.harness_adapters.clients.{library}_client").wrap(http_client)
+            load_adapter(f"clients.{library}_client").wrap(http_client)
             return
     raise TypeError(
         f"tokenprof.wrap knows clients over httpx and httpx2, not over "

@@ -12,26 +12,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.shared_prefix import shared_length
+from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Block, Run, Source, Turn
 from tokenprof.harness_adapters.wires.block_layout import BlockLayout, add_instructions, add_tools
 from tokenprof.harness_adapters.wires.openai_responses import add_item, output_of_responses
-from tokenprof.harness_adapters.wires.wire_values import mapping, sequence, text_of
 from tokenprof.pricing.normalise_logs import usage_from_codex
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.reading.json_lines import read_json_lines
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 FORMAT = "Codex session"
-
-Wire = Mapping[str, Any]
 
 LINE_TYPES = frozenset(
     {"session_meta", "response_item", "compacted", "turn_context", "world_state", "event_msg"}
@@ -177,7 +176,7 @@ class _Session:
         self, usage: Usage, prompt: tuple[Block, ...], written: Sequence[Wire], total: Wire, at: datetime
     ) -> None:
         base = len(self.turns) - 1 if self.turns else None
-        kept = _shared(prompt, self._last_prompt) if base is not None else 0
+        kept = shared_length(prompt, self._last_prompt) if base is not None else 0
         began = self._asked_at or at
         identity = orjson.dumps([self._model, dict(total), [text_of(item.get("id")) for item in written]])
         self.turns.append(
@@ -203,19 +202,13 @@ class _Session:
         self._last_prompt = prompt
 
 
-def _shared(ours: Sequence[Block], theirs: Sequence[Block]) -> int:
-    pairs = enumerate(zip(ours, theirs, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(ours), len(theirs)))
-
-
 def _difference(total: Wire, before: Wire | None) -> dict[str, int]:
     earlier = before or {}
     return {key: value - earlier.get(key, 0) for key, value in total.items() if isinstance(value, int)}
 
 
 def _time(value: object, where: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise InputError(f"{where}: the line has no timestamp; without one it cannot be priced.") from None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    at = utc_time(value)
+    if at is None:
+        raise InputError(f"{where}: the line has no timestamp; without one it cannot be priced.")
+    return at

@@ -16,11 +16,11 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.transcripts.zip_members import members_of
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
 from tokenprof.harness_adapters.wires.wire_shapes import call_of
-from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of, utc_time
 from tokenprof.pricing.normalise_logs import usage_from_inspect
 from tokenprof.pricing.usage import UsageError
 from tokenprof.reading.json_documents import read_json_document
@@ -28,6 +28,7 @@ from tokenprof.reading.logged_calls import LoggedCall, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper, json_text
 from tokenprof.record.exchange import Call
+from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 FORMAT = "inspect_ai log"
 SUFFIXES = (".json", ".eval")
@@ -124,7 +125,7 @@ class _Sample:
         ended = _time(completed, where) if completed else None
         seller = text_of(event.get("model")).partition("/")[0]
         return LoggedCall(
-            call,
+            call=call,
             provider=SELLERS.get(seller, seller),
             started_at=started,
             duration_s=(ended - started).total_seconds() if ended else None,

@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.transcripts.gateways.litellm_values import call_of_litellm, seller_of
 from tokenprof.harness_adapters.wires.wire_shapes import call_of
-from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of, utc_time
 from tokenprof.pricing.usage import UsageError
 from tokenprof.reading.json_documents import read_json_document
 from tokenprof.reading.logged_calls import LoggedCall, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
+from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 FORMAT = "mini-swe-agent trajectory"
 SUFFIXES = (".traj.json", ".json")
@@ -53,7 +54,9 @@ def read(path: Path) -> Run:
             except UsageError as error:
                 warnings.append(f"{path}: message {number}: {error} The call is left out.")
             else:
-                seen = LoggedCall(call, provider=provider or "unknown", started_at=at, hidden_prefix=True)
+                seen = LoggedCall(
+                    call=call, provider=provider or "unknown", started_at=at, hidden_prefix=True
+                )
                 calls.append(seen)
         history.append({key: value for key, value in message.items() if key != "extra"})
     if not calls:

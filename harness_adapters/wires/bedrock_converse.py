@@ -23,11 +23,11 @@ from tokenprof.harness_adapters.wires.converse_shapes import (
     as_messages_usage,
 )
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
-from tokenprof.harness_adapters.wires.wire_values import Wire, loads_or_text, mapping, text_of
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.content_coding import decoded_body
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.exchange import Call, Exchange, unanswered_call
+from tokenprof.record.wire_values import Wire, loads_or_text, mapping, text_of
 
 _MODEL = re.compile(r"/model/(.+)/converse(?:-stream)?$")
 
@@ -40,7 +40,7 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     body = mapping(orjson.loads(exchange.request))
     answer, status = _answer(exchange)
     if answer is None:
-        return Call(None, requested, "", "error", None, ())
+        return unanswered_call(requested)
     response_id = exchange.headers.get("x-amzn-requestid") or exchange.span_id
     return call_or_unmeasured(
         lambda told: call_of_conversation(

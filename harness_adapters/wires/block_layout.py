@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from tokenprof.facts.types import Block, BlockKind, Breakpoint, Section
 from tokenprof.harness_adapters.wires import progressive_disclosure as progressive
-from tokenprof.harness_adapters.wires.wire_values import Wire, joined_text, mapping, sequence, text_of
 from tokenprof.record.block_facts import Shaper, json_text
+from tokenprof.record.wire_values import Wire, joined_text, mapping, sequence, text_of
 
 Ttl = Literal["30m", "12h"]
 

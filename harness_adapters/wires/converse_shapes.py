@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of
 from tokenprof.record.block_facts import json_text
+from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 Json = dict[str, Any]
 

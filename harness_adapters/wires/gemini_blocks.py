@@ -20,8 +20,8 @@ from tokenprof.harness_adapters.wires.block_layout import (
     add_tools,
     describe_text,
 )
-from tokenprof.harness_adapters.wires.wire_values import Wire, joined_text, mapping, sequence, text_of
 from tokenprof.record.block_facts import Shaper, json_text
+from tokenprof.record.wire_values import Wire, joined_text, mapping, sequence, text_of
 
 CACHED_NAME = "cached content"
 """Names what an explicit cache of the provider holds; the request only refers to it."""

@@ -21,12 +21,13 @@ from tokenprof.harness_adapters.wires.gemini_blocks import (
     prompt_of_generation,
 )
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
-from tokenprof.harness_adapters.wires.wire_values import Wire, events_of, mapping, sequence, text_of
+from tokenprof.harness_adapters.wires.server_sent_events import events_of
 from tokenprof.pricing.normalise import usage_from_gemini
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.content_coding import decoded_body
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.exchange import Call, Exchange, unanswered_call
+from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 SETTINGS = ("toolConfig", "generationConfig")
 
@@ -40,7 +41,7 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     body = mapping(orjson.loads(exchange.request))
     answer, status = _answer(exchange)
     if answer is None:
-        return Call(None, requested, "", "error", None, ())
+        return unanswered_call(requested)
     return call_or_unmeasured(
         lambda told: call_of_generation(
             body, told, status, shaper, requested=requested, otherwise=exchange.span_id

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from tokenprof.harness_adapters.wires.wire_values import Wire
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.exchange import Call
+from tokenprof.record.wire_values import Wire
 
 log = logging.getLogger("tokenprof")
 

@@ -18,8 +18,9 @@ from tokenprof.harness_adapters.wires.block_layout import (
     add_tools,
     request_ttl,
 )
-from tokenprof.harness_adapters.wires.wire_values import DONE, Wire, loads_or_text, mapping, sequence, text_of
+from tokenprof.harness_adapters.wires.server_sent_events import DONE
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.wire_values import Wire, loads_or_text, mapping, sequence, text_of
 
 INSTRUCTION_ROLES = ("system", "developer")
 

@@ -24,7 +24,7 @@ from tokenprof.harness_adapters.wires.openai_responses import (
     prompt_of_responses,
     response_of_stream,
 )
-from tokenprof.harness_adapters.wires.wire_values import Wire, events_of, mapping, sequence, text_of
+from tokenprof.harness_adapters.wires.server_sent_events import events_of
 from tokenprof.pricing.normalise import (
     fees_from_openai_output,
     usage_from_openai_chat,
@@ -34,7 +34,8 @@ from tokenprof.pricing.normalise import (
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.content_coding import decoded_body
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.exchange import Call, Exchange, unanswered_call
+from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 PROVIDER = "openai"
 
@@ -56,7 +57,7 @@ def interpret_chat(exchange: Exchange, shaper: Shaper) -> Call | None:
     completion, status = _answer(exchange, "chat.completion")
     requested = text_of(body.get("model"))
     if completion is None:
-        return Call(None, requested, "", "error", None, ())
+        return unanswered_call(requested)
     return call_or_unmeasured(
         lambda told: call_of_completion(body, told, status, shaper, otherwise=exchange.span_id),
         completion,
@@ -95,7 +96,7 @@ def interpret_responses(exchange: Exchange, shaper: Shaper) -> Call | None:
     response, status = _answer(exchange, "response")
     requested = text_of(body.get("model"))
     if response is None:
-        return Call(None, requested, "", "error", None, ())
+        return unanswered_call(requested)
     return call_or_unmeasured(
         lambda told: call_of_response(body, told, status, shaper, otherwise=exchange.span_id),
         response,

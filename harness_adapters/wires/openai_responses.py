@@ -18,7 +18,8 @@ from tokenprof.harness_adapters.wires.block_layout import (
     loaded_names,
     request_ttl,
 )
-from tokenprof.harness_adapters.wires.wire_values import (
+from tokenprof.record.block_facts import Shaper, json_text
+from tokenprof.record.wire_values import (
     Wire,
     joined_text,
     loads_or_text,
@@ -26,7 +27,6 @@ from tokenprof.harness_adapters.wires.wire_values import (
     sequence,
     text_of,
 )
-from tokenprof.record.block_facts import Shaper, json_text
 
 FAILED = "response.failed"
 ENDINGS = ("response.completed", "response.incomplete", FAILED)

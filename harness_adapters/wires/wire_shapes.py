@@ -6,9 +6,9 @@ from tokenprof.harness_adapters.wires.anthropic_exchange import call_of_message
 from tokenprof.harness_adapters.wires.gemini_blocks import field
 from tokenprof.harness_adapters.wires.gemini_exchange import call_of_generation
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion, call_of_response
-from tokenprof.harness_adapters.wires.wire_values import Wire, text_of
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
+from tokenprof.record.wire_values import Wire, text_of
 
 
 def call_of(request: Wire, answer: Wire, shaper: Shaper, *, otherwise: str) -> Call | None:

@@ -2,11 +2,13 @@
 
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from chain_runs import BOOK, DATA
 
-from tokenprof.chain.worked_examples import ORDER, all_examples, site_of
+from tokenprof.chain.example_site_rows import site_of
+from tokenprof.chain.worked_examples import CLAIM_SOURCES, all_examples
 from tokenprof.hw_model.gpu_hour import site_cost
 from tokenprof.pricing.chain.published_claims import differs, within
 
@@ -22,7 +24,14 @@ def numbers(text: str) -> list[float]:
 
 
 def test_every_row_of_the_bill_and_of_the_chain_is_there_in_order():
-    assert tuple(dict.fromkeys(row.id for row in ROWS)) == ORDER
+    assert list(dict.fromkeys(row.id for row in ROWS)) == list(CLAIM_SOURCES)
+
+
+def test_every_claim_and_every_analysis_is_a_row_of_the_documentation():
+    text = (Path(__file__).parents[2] / "docs" / "chain.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| ([\w-]+) \|", text, re.MULTILINE))
+    cited = set(CLAIM_SOURCES) | {source for sources in CLAIM_SOURCES.values() for source in sources}
+    assert cited - documented == set()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.id} {row.claim[:30]}")

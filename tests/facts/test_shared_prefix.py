@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenprof.facts.shared_prefix import Trail
+from tokenprof.facts.shared_prefix import Trail, shared_length
 
 
 @given(
@@ -39,3 +39,18 @@ def test_an_item_beyond_its_end_is_refused_though_a_longer_trail_has_one() -> No
     assert long[1] == 2
     with pytest.raises(IndexError, match="item 1 of a trail of 1"):
         short[1]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "shared"),
+    [
+        ("", "", 0),
+        ("abc", "", 0),
+        ("abc", "abd", 2),
+        ("ab", "abc", 2),
+        ("abc", "xbc", 0),
+        ([(1, 2), (3,)], ((1, 2), (4,)), 1),
+    ],
+)
+def test_the_shared_length_is_that_of_the_equal_beginning(ours: object, theirs: object, shared: int) -> None:
+    assert shared_length(ours, theirs) == shared_length(theirs, ours) == shared  # type: ignore[arg-type]

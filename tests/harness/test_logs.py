@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from tokenprof.analysis.analysis import Analysis
 from tokenprof.facts.errors import InputError
 from tokenprof.reading.files import read
-from tokenprof.report.build import report_of
+from tokenprof.report.report_json import json_report
 
 LOGS = Path(__file__).parent.parent / "data" / "logs"
 
@@ -129,7 +130,7 @@ def test_a_trajectory_without_responses_is_an_error(tmp_path: Path) -> None:
 
 def test_a_stream_s_rest_is_a_turn_and_the_sum_is_no_lower_bound() -> None:
     path = LOGS / "stream_json" / "stream.jsonl"
-    report = report_of(read([path]))
+    report = json_report(Analysis(read([path])))
     rest = report["turns"][-1]
     assert [turn["output_rest_in"] for turn in report["turns"]] == [rest["id"]] * 3 + [None]
     assert report["totals"]["incomplete_output_turns"] == 0
@@ -144,7 +145,7 @@ def test_a_stream_that_was_cut_has_no_result_and_its_output_is_a_lower_bound(tmp
     run = read([cut])
     assert len(run.turns) == 3
     assert any("has no result" in warning for warning in run.warnings)
-    assert report_of(run)["totals"]["incomplete_output_turns"] == 3
+    assert json_report(Analysis(run))["totals"]["incomplete_output_turns"] == 3
 
 
 def test_a_result_that_counts_less_than_its_responses_is_told(tmp_path: Path) -> None:

@@ -60,7 +60,8 @@ def test_it_records_until_it_is_stopped(number: signal.Signals, tmp_path: Path) 
         command.send_signal(number)
         _, told = command.communicate(timeout=20)
         assert command.returncode == 0
-    assert "read it with: tokenprof report run.jsonl" in told
+    assert "1 turn billed $" in told
+    assert "read it again with: tokenprof report run.jsonl" in told
     assert [turn.id for turn in read([tmp_path / "run.jsonl"]).turns] == [answer.id]
 
 

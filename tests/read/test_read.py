@@ -11,7 +11,7 @@ import anthropic
 import pytest
 
 import tokenprof
-from tokenprof.facts.errors import InputError
+from tokenprof.facts.errors import InputError, TokenprofError
 from tokenprof.proxy.observe import Observer
 from tokenprof.proxy.server import RecordingProxy
 from tokenprof.proxy.upstream import upstream_at
@@ -239,3 +239,53 @@ def test_a_call_that_was_recorded_in_its_process_and_by_the_proxy_is_counted_onc
     assert [turn.id for turn in read([live]).turns] == [turn.id for turn in read([proxied]).turns]
     for paths in ([live, proxied], [proxied, live]):
         assert len(read(paths).turns) == 2
+
+
+def test_one_path_is_read_whether_it_is_text_a_path_or_a_list():
+    turns = read([SESSION]).turns
+    assert len(turns) == 4
+    assert read(str(SESSION)).turns == read(SESSION).turns == read((str(SESSION),)).turns == turns
+
+
+@pytest.mark.parametrize("path", ["x", ["x"], Path("x")])
+def test_a_path_that_does_not_exist_is_named_in_whichever_way_it_is_given(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert str(caught.value) == "x cannot be read: No such file or directory. Check the name."
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        ([], "There is nothing to read: the list of paths is empty. Name a file or a folder."),
+        ("", "There is nothing to read: a path is the empty text. Name a file or a folder."),
+        ("a\0b", r"'a\x00b' holds a zero byte, so it is not the name of a file."),
+    ],
+)
+def test_what_names_no_file_is_an_error_in_one_sentence(paths, message):
+    with pytest.raises(InputError) as caught:
+        read(paths)
+    assert str(caught.value) == message
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "run.jsonl"
+    path.write_text("{}\n")
+    opened = Path.open
+
+    def refused(self, *args, **kwargs):
+        # Permissions do not stop an administrator, as whom tests may run.
+        if self == path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert error_of(path) == (
+        f"{path} cannot be read: Permission denied. Check that it is a file that you may read."
+    )
+
+
+def test_the_error_of_a_user_is_caught_by_one_name():
+    with pytest.raises(TokenprofError):
+        read("x")

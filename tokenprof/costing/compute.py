@@ -114,13 +114,23 @@ class Hardware:
         return Estimate(float(low), float(mid), float(high))
 
 
-def cost_to_compute(ledger: Ledger, *, deployment: str | None = None, draws: int = 2000) -> Hardware:
-    """Model the work of a ledger. Turns without usage or with a model that is not described stay unknown.
+def cost_to_compute(
+    ledger: Ledger,
+    *,
+    deployment: str | None = None,
+    utilisation: float | None = None,
+    usd_per_gpu_hour: float | None = None,
+    draws: int = 2000,
+) -> Hardware:
+    """Model the work of a ledger. Turns without usage, and models nobody has described, are left unknown.
 
-    Raises `hw_model.cost.DeploymentError` for an impossible deployment.
+    `utilisation` is the share of the fleet's hours that are sold, `usd_per_gpu_hour` the USD per
+    accelerator-hour that replace the owner's cost; both are assumed where they are None. Raises
+    `hw_model.cost.DeploymentError` for a deployment that is not possible, and `hw_model.cost.AssumptionError`
+    for a utilisation or a price outside its range.
     """
     works = turn_works(ledger.run)
-    scenarios = _scenarios(ledger.run, works, deployment, draws)
+    scenarios = _scenarios(ledger.run, works, deployment, utilisation, usd_per_gpu_hour, draws)
     parts = _parts(ledger.run, works, scenarios)
     part_usd = _part_usd(ledger.run, parts, scenarios)
     turns: list[Work] = []
@@ -217,7 +227,12 @@ def turn_works(run: Run) -> list[TurnWork | None]:
 
 
 def _scenarios(
-    run: Run, works: Sequence[TurnWork | None], deployment: str | None, draws: int
+    run: Run,
+    works: Sequence[TurnWork | None],
+    deployment: str | None,
+    utilisation: float | None,
+    usd_per_gpu_hour: float | None,
+    draws: int,
 ) -> dict[Model, ServingScenario]:
     by_model: dict[Model, list[TurnWork]] = defaultdict(list)
     for turn, work in zip(run.turns, works, strict=True):
@@ -227,7 +242,13 @@ def _scenarios(
     for (provider, model), done in by_model.items():
         try:
             found[provider, model] = scenario_for(
-                provider, model, turns=done, deployment=deployment, draws=draws
+                provider,
+                model,
+                turns=done,
+                deployment=deployment,
+                utilisation=utilisation,
+                usd_per_gpu_hour=usd_per_gpu_hour,
+                draws=draws,
             )
         except UnknownModelError:
             continue

@@ -9,6 +9,16 @@ from typing import Generic, TypeVar, overload
 T = TypeVar("T")
 
 
+def shared_length(ours: Sequence[object], theirs: Sequence[object]) -> int:
+    """Return how many leading items two sequences have in common."""
+    at = 0
+    for our, their in zip(ours, theirs, strict=False):
+        if our is not their and our != their:
+            break
+        at += 1
+    return at
+
+
 class Trail(Sequence[T], Generic[T]):
     """The first `length` items of a list that longer trails may share.
 

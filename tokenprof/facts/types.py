@@ -8,9 +8,9 @@ values, everything else consumes them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from tokenprof.facts.shared_prefix import Trail
 from tokenprof.pricing.selectors import Selectors
@@ -115,47 +115,83 @@ class Breakpoint:
     ttl: Literal["5m", "1h", "30m", "12h"]
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+@dataclass(frozen=True, kw_only=True)
+class AnswerFacts:
+    """What the bytes of an answered call show; shared by `Turn` and by the `Call` that an adapter reads.
+
+    `usage` is None if the provider reported none (*unmeasured*). `settings` holds digests of the request
+    parameters that are part of the cache key. `output_incomplete` marks an output whose count is not final.
+    `cache_miss_reason` and `cache_missed_tokens` are the provider's own words on a missed cache.
+    """
+
+    # Without slots of its own, so that a slotted class can extend this part and `CallerFacts` together.
+    __slots__ = ()
+
+    requested_model: str
+    model: str
+    status: TurnStatus
+    usage: Usage | None
+    output: tuple[Block, ...] = ()
+    breakpoints: tuple[Breakpoint, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    selectors: Selectors = field(default_factory=Selectors)
+    output_incomplete: bool = False
+    cache_miss_reason: str | None = None
+    cache_missed_tokens: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallerFacts:
+    """What is known around a call: who made it, when, how often; shared by `Turn` and `LoggedCall`.
+
+    `provider` is who sold the call, recognised by the shape and path of the request, not by the host name.
+    `started_at` is UTC. `attempts` counts the tries, the answered one included. `hidden_prefix` says that the
+    true prompt began with content that the source does not show (a transcript without system prompt and
+    tools). `output_rest_in` is the id of the turn that counts what this one's incomplete output lacks, if the
+    source knows only their sum.
+    """
+
+    __slots__ = ()
+
+    provider: str
+    started_at: datetime
+    duration_s: float | None = None
+    ttft_s: float | None = None
+    agent: str | None = None
+    attempts: int = 1
+    tags: Mapping[str, str] = field(default_factory=dict)
+    hidden_prefix: bool = False
+    output_rest_in: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn(AnswerFacts, CallerFacts):
     """One billed model call.
 
     The prompt is held as a delta, as it was recorded: the first `kept` blocks of turn `base` (an
-    index into `Run.turns`), then `added`. `base` is None where `kept` is 0. `context` names the
-    message history that the call extends; `parent` the context that spawned it. `usage` is None
-    where the provider reported none (*unmeasured*). `settings` holds digests of request parameters
-    that are part of the cache key. `hidden_prefix` says that the true prompt began with content that
-    the source does not show (a transcript without system prompt and tools). `output_rest_in` is the id of
-    the turn that counts what this one's incomplete output lacks, where the source knows only their sum.
-    `provider` is known by the wire's shape and path, not by host name. Times are UTC.
+    index into `Run.turns`), then `added`. `base` is None if `kept` is 0. `context` names the
+    message history that the call extends; `parent` the context that spawned it. `compacted` says that the
+    prompt carries on a history in shortened form. A new field of a call is a line in `AnswerFacts` or
+    `CallerFacts` and a row in `tokenprof.record.turn_codec`.
     """
 
     id: str
     context: str
-    provider: str
-    requested_model: str
-    model: str
-    started_at: datetime
-    duration_s: float | None
-    status: TurnStatus
-    usage: Usage | None
     added: tuple[Block, ...]
-    output: tuple[Block, ...] = ()
     base: int | None = None
     kept: int = 0
-    agent: str | None = None
     parent: str | None = None
-    attempts: int = 1
-    ttft_s: float | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    selectors: Selectors = field(default_factory=Selectors)
-    breakpoints: tuple[Breakpoint, ...] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
-    hidden_prefix: bool = False
-    output_incomplete: bool = False
-    output_rest_in: str | None = None
     compacted: bool = False
-    cache_miss_reason: str | None = None
-    cache_missed_tokens: int | None = None
+
+
+def facts_of(
+    part: type[AnswerFacts] | type[CallerFacts], source: AnswerFacts | CallerFacts
+) -> dict[str, Any]:
+    """Return the fields of `part` as `source` holds them, by name, to make another object with that part.
+
+    For a call that becomes a turn: `Turn(**facts_of(AnswerFacts, call), id=…)`.
+    """
+    return {field_.name: getattr(source, field_.name) for field_ in fields(part)}
 
 
 @dataclass(frozen=True, slots=True)

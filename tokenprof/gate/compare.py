@@ -39,7 +39,7 @@ class Settings:
     alpha: float = 0.01
     detect: float = 1.0
     power: float = 0.8
-    prices: bool = False
+    fail_on_price_rise: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def compare(
         elif result is not None and result.p < alpha:
             found.append(Change(subject, kind, then, later, result.p))
     prices = list(_prices(scenario, now))
-    if rules.prices:
+    if rules.fail_on_price_rise:
         found += [change for change in prices if change.change > rules.tolerance]
     found.sort(key=_gravity)
     powers = [
@@ -309,7 +309,7 @@ def _notes(
     """Yield notes that are not regressions: prices, what shrank, what is gone."""
     for change in prices:
         moved = f"{'+' if change.change >= 0 else '−'}{abs(change.change):.1%}"
-        gated = "" if rules.prices else " Not gated; the comparison is at the baseline's prices."
+        gated = "" if rules.fail_on_price_rise else " Not gated; the comparison is at the baseline's prices."
         yield (
             f"List prices moved: ${change.before:,.4f} at the baseline's, ${change.now:,.4f} at today's "
             f"({moved}) a run.{gated}"

@@ -2,7 +2,7 @@
 
     @pytest.mark.token_budget(usd=0.05, turns=12)
     @pytest.mark.token_baseline(tolerance="5%")
-    def test_inbox(tokenprof):
+    def test_inbox(token_costs):
         run_my_agent(...)
 
 Every option has a command-line and an ini form (docs/gate.md).
@@ -10,6 +10,7 @@ Every option has a command-line and an ini form (docs/gate.md).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,9 @@ import pytest
 from tokenprof.gate import DEFAULT_BASELINE
 
 if TYPE_CHECKING:
-    from tokenprof.gate.test_recording import TestRecording
+    from tokenprof.gate.token_costs import TokenCosts
 
-_RECORDING: pytest.StashKey[TestRecording] = pytest.StashKey()
+_RECORDING: pytest.StashKey[TokenCosts] = pytest.StashKey()
 
 OPTIONS = (
     (
@@ -37,14 +38,14 @@ OPTIONS = (
 FLAGS = (
     ("tokenprof_table", "--tokenprof", "print what each test cost"),
     ("tokenprof_update", "--tokenprof-update", "write what the tests cost to the baseline"),
-    ("tokenprof_prices", "--tokenprof-prices", "a rise of list prices fails too"),
+    ("tokenprof_fail_on_price_rise", "--tokenprof-fail-on-price-rise", "fail if list prices rise, too"),
 )
 
 MARKS = (
     "token_budget(usd, input_tokens, output_tokens, turns, carry_usd, cache_misses, cache_read_share, "
     "hardware_usd): limits of what the test's model calls may cost (hardware_usd by the middle estimate)",
-    "token_baseline(tolerance='5%', measures='turns,input_tokens,output_tokens', repeat=1, prices=False): "
-    "hold what the test's model calls cost against the committed baseline",
+    "token_baseline(tolerance='5%', measures='turns,input_tokens,output_tokens', repeat=1, "
+    "fail_on_price_rise=False): hold what the test's model calls cost against the committed baseline",
 )
 
 
@@ -66,19 +67,30 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def tokenprof(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TestRecording]:
-    """Record the model calls of the test; `.report()`, `.sample()` and `.path` show them.
+def token_costs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TokenCosts]:
+    """Record the model calls of the test; `.report()`, `.sample()` and `.path` tell of them.
 
     `.add(path)` adds a recording made elsewhere. `.repeat(function)` calls an agent several times and records
     each call as a run of its own.
     """
-    from tokenprof.gate.test_recording import TestRecording
+    from tokenprof.gate.token_costs import TokenCosts
 
-    recording = TestRecording(request.node, tmp_path, dict(_marks(request.node)), options(request.config))
+    recording = TokenCosts(request.node, tmp_path, dict(_marks(request.node)), options(request.config))
     request.node.stash[_RECORDING] = recording
     recording.open()
     yield recording
     recording.close()
+
+
+@pytest.fixture
+def tokenprof(token_costs: TokenCosts) -> TokenCosts:
+    """Return `token_costs` under a name that hides the module; deprecated, gone with the next release."""
+    warnings.warn(
+        "The fixture `tokenprof` hides the module of that name; it is called `token_costs`.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return token_costs
 
 
 @pytest.hookimpl(wrapper=True)
@@ -123,8 +135,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         names = getattr(item, "fixturenames", None)
         marked = any(item.get_closest_marker(name) for name in ("token_budget", "token_baseline"))
-        if marked and names is not None and "tokenprof" not in names:
-            names.insert(0, "tokenprof")
+        if marked and names is not None and "token_costs" not in names:
+            names.insert(0, "token_costs")
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -140,6 +152,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     given = options(config)
     unknown = any(row["status"] == "no baseline" for row in rows)
     if rows and (unknown or given["tokenprof_table"] or given["tokenprof_update"]):
-        from tokenprof.gate.test_recording import summarise
+        from tokenprof.gate.token_costs import summarise
 
         summarise(terminalreporter, rows, given)

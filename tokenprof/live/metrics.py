@@ -13,10 +13,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tokenprof.facts.types import Block, Run, Turn
-from tokenprof.pricing.book import default_book
 from tokenprof.record import names
 
 if TYPE_CHECKING:
+    from tokenprof.analysis.assumptions import Assumptions
     from tokenprof.costing.ledger import Ledger
     from tokenprof.hw_model.cost import Estimate
 
@@ -51,7 +51,7 @@ class TurnMetrics:
     It is called on the recorder's thread, so attribution and the hardware model never run on the host's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, assumptions: Assumptions) -> None:
         from opentelemetry.metrics import get_meter
 
         from tokenprof.facts.version import __version__
@@ -76,20 +76,18 @@ class TurnMetrics:
         self._unbilled = meter.create_counter(
             UNBILLED, unit="{turn}", description="turns without usage or without a price"
         )
-        self._book = default_book()
+        self._assumptions = assumptions
 
     def __call__(self, turn: Turn, prompt: Sequence[Block]) -> None:
-        """Record a finished turn."""
-        from tokenprof.costing.compute import cost_to_compute
-        from tokenprof.costing.ledger import build_ledger
+        """Take in a finished turn."""
+        from tokenprof.analysis.analysis import Analysis
 
         attributes = _attributes(turn)
         self._count(turn, attributes)
         alone = replace(turn, base=None, kept=0, added=tuple(prompt))
-        ledger = build_ledger(Run((alone,)), self._book)
-        billed = self._bill(ledger, attributes)
-        hardware = cost_to_compute(ledger)
-        compute = hardware.usd(hardware.total)
+        analysis = Analysis(Run((alone,)), self._assumptions)
+        billed = self._bill(analysis.ledger, attributes)
+        compute = analysis.hardware.usd(analysis.hardware.total)
         if compute is not None:
             self._estimate(billed, compute, attributes)
 
@@ -109,9 +107,9 @@ class TurnMetrics:
         if billed is None:
             self._unbilled.add(1, attributes)
             return None
-        for entry in ledger.entries[0]:
-            if entry.billed_usd:
-                self._billed.add(float(entry.billed_usd), {**attributes, CLASS: entry.cls})
+        for cls, of_class in ledger.classes.items():
+            if of_class.known_usd:
+                self._billed.add(float(of_class.known_usd), {**attributes, CLASS: cls})
         return billed
 
     def _estimate(self, billed: Decimal | None, compute: Estimate, attributes: dict[str, Any]) -> None:

@@ -9,8 +9,8 @@ are therefore no recordings of their own.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import importlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,13 +19,14 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from tokenprof.facts.adapters import ADAPTERS, load_adapter
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
 from tokenprof.reading import recordings as own
 from tokenprof.reading.json_documents import read_json_document
 from tokenprof.reading.json_lines import read_json_lines
 
-TRANSCRIPTS = "tokenprof.harness_adapters.transcripts"
+TRANSCRIPTS = "transcripts"
 FIRST_LINES = 40
 FIRST_BYTES = 4096
 
@@ -117,9 +118,12 @@ def known_formats() -> str:
 
 @functools.cache
 def transcript_readers() -> tuple[TranscriptReader, ...]:
-    """Import the adapters that read transcripts, known by their source; the others may need an SDK."""
-    modules = sorted(_modules_with_format(resources.files(TRANSCRIPTS), TRANSCRIPTS))
-    return tuple(cast(TranscriptReader, importlib.import_module(module)) for module in modules)
+    """Load the adapters that read transcripts, known by their source; the other adapters may need an SDK.
+
+    Raises AdapterError if one cannot be loaded.
+    """
+    names = sorted(_modules_with_format(resources.files(f"{ADAPTERS}.{TRANSCRIPTS}"), TRANSCRIPTS))
+    return tuple(cast(TranscriptReader, load_adapter(name)) for name in names)
 
 
 def _modules_with_format(folder: Traversable, package: str) -> Iterator[str]:
@@ -134,8 +138,8 @@ def _readers_of_bytes(path: Path) -> list[TranscriptReader]:
     try:
         with path.open("rb") as file:
             head = file.read(FIRST_BYTES)
-    except OSError:
-        return []
+    except OSError as error:
+        raise InputError.unreadable(path, error) from None
     if head.lstrip()[:1] in (b"{", b"["):
         return []
     by_bytes = [reader for reader in transcript_readers() if hasattr(reader, "recognises_bytes")]
@@ -145,15 +149,12 @@ def _readers_of_bytes(path: Path) -> list[TranscriptReader]:
 def _first_lines(path: Path) -> list[dict[str, Any]]:
     """Return the leading lines of a file that are JSON objects, as many as its format is told by."""
     lines: list[dict[str, Any]] = []
-    try:
+    # If the file begins as something known, its reader names the line and its fault.
+    with contextlib.suppress(InputError):
         for _, line in read_json_lines(path, []):
             lines.append(line)
             if len(lines) == FIRST_LINES:
                 break
-    except InputError:
-        # Where the file begins as something known, its reader names the line and its fault.
-        if not path.exists():
-            raise
     if not lines and not path.stat().st_size:
         raise UnknownFormatError(f"{path}:1: the file is empty; was the recording started and ended?")
     return lines or _first_objects(path)

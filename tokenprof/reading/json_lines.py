@@ -38,4 +38,4 @@ def read_json_lines(path: Path, warnings: list[str]) -> Iterator[tuple[int, dict
                     )
                 yield number, value
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}. Check the name.") from None
+        raise InputError.unreadable(path, error) from None

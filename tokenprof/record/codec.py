@@ -110,7 +110,8 @@ def decode_usage(text: str) -> Usage:
 
 def encode_selectors(selectors: Selectors) -> str:
     """Return what was served as JSON, without what is unknown."""
-    return orjson.dumps({k: v for k, v in dataclasses.asdict(selectors).items() if v}).decode()
+    served = dataclasses.asdict(selectors).items()
+    return orjson.dumps({name: value for name, value in served if value not in (None, False)}).decode()
 
 
 def decode_selectors(text: str) -> Selectors:

@@ -1,4 +1,4 @@
-"""Copies of bodies with their content coding (gzip, br, zstd …) taken off."""
+"""Bodies without their content coding (gzip, deflate, br, zstd)."""
 
 from __future__ import annotations
 

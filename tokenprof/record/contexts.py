@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tokenprof.facts.shared_prefix import shared_length
 from tokenprof.facts.types import Block, block_key
 
 KEYFRAME_EVERY = 64
@@ -81,7 +82,7 @@ class ContextTracker:
         """Return the context whose newest prompt shares the most leading blocks; a tie goes to the agent."""
         best, best_rank = None, (0, False)
         for context in reversed(self._contexts):
-            rank = (_shared_prefix(keys, context.keys), context.agent == agent)
+            rank = (shared_length(keys, context.keys), context.agent == agent)
             if rank > best_rank and rank[0]:
                 best, best_rank = context, rank
         return best, best_rank[0]
@@ -99,13 +100,6 @@ class ContextTracker:
             ((len(context.texts & answers), context) for context in reversed(kin)), key=lambda pair: pair[0]
         )
         return context if summarised or overlap else None
-
-
-def _shared_prefix(ours: list[str], theirs: list[str]) -> int:
-    for index, (our, their) in enumerate(zip(ours, theirs, strict=False)):
-        if our != their:
-            return index
-    return min(len(ours), len(theirs))
 
 
 def _is_summed_up(ours: list[str], theirs: list[str], shared: int, blocks: Sequence[Block]) -> bool:

@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tokenprof.facts.types import Block, Breakpoint, TurnStatus
-from tokenprof.pricing.selectors import Selectors
-from tokenprof.pricing.usage import Usage
+from tokenprof.facts.types import AnswerFacts, Block
 from tokenprof.record.block_facts import Shaper
 
 if TYPE_CHECKING:
@@ -55,32 +53,30 @@ class Exchange:
     parent_span_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """An exchange in our terms. `response_id` is None where the attempt produced no response to bill.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(AnswerFacts):
+    """An exchange in our terms. `response_id` is None if the attempt produced no response to bill.
 
-    `continues` is the id of the response whose prompt and output the provider itself puts in front
-    of this prompt (a server-side thread), behind the first `head` blocks, which are sent anew each time.
-    `thread` is a name under which the provider holds all that was said (a conversation). `replaces` says that
-    the answer stands for all that was said before it (a compaction).
+    `prompt` holds all blocks of the request in the order of the cache; `output_as_prompt` the answer as the
+    blocks that it becomes when it is sent back. `continues` is the id of the response whose prompt and output
+    the provider itself puts in front of this prompt (a server-side thread), after the first `head` blocks,
+    which are sent anew each time. `thread` is a name under which the provider keeps all that was said (a
+    conversation). `replaces` says that the answer replaces everything said before it (a compaction).
+    `content` is the request and the response as they went over the wire, kept only if content is recorded.
     """
 
     response_id: str | None
-    requested_model: str
-    model: str
-    status: TurnStatus
-    usage: Usage | None
     prompt: tuple[Block, ...]
-    breakpoints: tuple[Breakpoint, ...] = ()
-    output: tuple[Block, ...] = ()
     output_as_prompt: tuple[Block, ...] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
-    selectors: Selectors = field(default_factory=Selectors)
-    output_incomplete: bool = False
     continues: str | None = None
     head: int = 0
     thread: str | None = None
     replaces: bool = False
-    cache_miss_reason: str | None = None
-    cache_missed_tokens: int | None = None
     content: Mapping[str, Any] | None = None
+
+
+def unanswered_call(requested_model: str) -> Call:
+    """Return the call of an attempt that failed: nothing to bill, and only the model that was asked for."""
+    return Call(
+        response_id=None, requested_model=requested_model, model="", status="error", usage=None, prompt=()
+    )

@@ -14,21 +14,22 @@ import secrets
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 
-from tokenprof.facts.types import Block, Turn
+from tokenprof.facts.times import seconds_between, utc_from_ns
+from tokenprof.facts.types import AnswerFacts, Block, Turn, facts_of
 from tokenprof.facts.version import __version__
-from tokenprof.record import codec, names
+from tokenprof.record import names
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.contexts import ContextTracker, Placement
 from tokenprof.record.counting import load_vocabularies
 from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.otlp import Attribute
-from tokenprof.record.span import end_span, usage_attributes
+from tokenprof.record.span import end_span
 from tokenprof.record.stored_context import HeldHistories
+from tokenprof.record.turn_codec import TurnEncoder
 from tokenprof.record.writer import RunWriter
 
 log = logging.getLogger("tokenprof")
@@ -58,7 +59,7 @@ class Recorder:
         request_usage: bool = False,
     ) -> None:
         self.path = path
-        self.tags = dict(tags or {})
+        self.tags = {key: str(value) for key, value in (tags or {}).items()}
         self.content = content
         self.cache_diagnostics = cache_diagnostics
         self.request_usage = request_usage
@@ -67,7 +68,7 @@ class Recorder:
         self._listener = listener
         self._writer = RunWriter(path, self._resource(), __version__) if path else None
         self._shaper = Shaper() if path else None
-        self._encoder = codec.BlockEncoder()
+        self._encoder = TurnEncoder(self.tags)
         self._contexts = ContextTracker()
         self._index_of_call: dict[str, int] = {}
         self._held = HeldHistories(self._shaper) if self._shaper else None
@@ -158,14 +159,17 @@ class Recorder:
         if self._held is not None:
             call = self._held.completed(call)
         place = self._contexts.place(exchange.span_id, call.prompt, exchange.agent)
+        tags = {**self.tags, **exchange.tags}
+        turn = turn_of(exchange, call, place, self._index_of_call.get(place.base or ""), tags)
         self._write_span(
             f"chat {call.requested_model}",
             exchange,
-            self._attributes(exchange, call, place),
+            {
+                **self._encoder.attributes(turn, None if turn.base is None else place.base),
+                **self._attributes_of_exchange(exchange, call),
+            },
             failed=call.status == "error",
         )
-        tags = {**self.tags, **exchange.tags}
-        turn = turn_of(exchange, call, place, self._index_of_call.get(place.base or ""), tags)
         self._index_of_call[exchange.span_id] = len(self._index_of_call)
         if self._held is not None:
             self._held.remember(call)
@@ -174,47 +178,16 @@ class Recorder:
         if self._listener:
             self._listener(turn, call.prompt)
 
-    def _attributes(self, exchange: Exchange, call: Call, place: Placement) -> dict[str, Attribute | None]:
-        usage = call.usage
-        added = call.prompt[place.kept :]
-        keyframe = place.base is None
+    def _attributes_of_exchange(self, exchange: Exchange, call: Call) -> dict[str, Attribute | None]:
+        """Return what a line says of the exchange beyond its turn."""
         attributes: dict[str, Attribute | None] = {
             names.RECORD: "turn",
             names.FORMAT: names.RUN_FORMAT,
             names.OPERATION: "chat",
-            names.PROVIDER: exchange.provider,
-            names.REQUEST_MODEL: call.requested_model,
-            names.RESPONSE_MODEL: call.model,
-            names.RESPONSE_ID: call.response_id,
-            names.AGENT: exchange.agent,
-            names.CONTEXT: place.context,
-            names.PARENT_CONTEXT: place.parent,
-            names.STATUS: call.status,
-            names.ATTEMPTS: exchange.retries_taken + 1,
             names.CALL: exchange.call,
             names.HTTP_STATUS: exchange.status_code,
-            names.TTFT_S: _seconds(exchange.started_ns, exchange.first_byte_ns),
-            names.SELECTORS: codec.encode_selectors(call.selectors),
-            names.BASE_SPAN: place.base,
-            names.KEPT: place.kept,
-            names.ADDED: self._encoder.encode(added, whole=keyframe),
-            names.OUTPUT: self._encoder.encode(call.output),
-            names.BREAKPOINTS: codec.encode_breakpoints(call.breakpoints),
-            names.SETTINGS: orjson.dumps(dict(call.settings)).decode(),
-            names.FLAGS: [
-                *(["output_incomplete"] if call.output_incomplete else []),
-                *(["compacted"] if place.compacted else []),
-            ]
-            or None,
             names.ERROR_TYPE: exchange.failure,
-            **{names.TAG_PREFIX + key: value for key, value in exchange.tags.items()},
         }
-        if usage is not None:
-            attributes |= usage_attributes(usage) | {names.USAGE: codec.encode_usage(usage)}
-        if call.cache_miss_reason:
-            attributes[names.CACHE_MISS] = orjson.dumps(
-                {"reason": call.cache_miss_reason, "tokens": call.cache_missed_tokens}
-            ).decode()
         if self.content and call.content:
             attributes[names.CONTENT_REQUEST] = orjson.dumps(call.content.get("request")).decode()
             attributes[names.CONTENT_RESPONSE] = orjson.dumps(call.content.get("response")).decode()
@@ -241,7 +214,7 @@ class Recorder:
             "service.name": os.environ.get("OTEL_SERVICE_NAME", "tokenprof"),
             names.RUN_ID: self.run_id,
             names.VERSION: __version__,
-            **{names.TAG_PREFIX + key: str(value) for key, value in self.tags.items()},
+            **{names.TAG_PREFIX + key: value for key, value in self.tags.items()},
         }
 
 
@@ -249,37 +222,24 @@ def turn_of(
     exchange: Exchange, call: Call, place: Placement, base: int | None, tags: Mapping[str, str]
 ) -> Turn:
     """Return the turn that an exchange was, as a reader of the recording will see it."""
+    kept = place.kept if base is not None else 0
     return Turn(
+        **facts_of(AnswerFacts, call),
         id=call.response_id or exchange.span_id,
         context=place.context,
-        provider=exchange.provider,
-        requested_model=call.requested_model,
-        model=call.model,
-        started_at=datetime.fromtimestamp(exchange.started_ns / 1e9, UTC),
-        duration_s=_seconds(exchange.started_ns, exchange.ended_ns),
-        status=call.status,
-        usage=call.usage,
-        added=call.prompt[place.kept if base is not None else 0 :],
-        output=call.output,
-        base=base,
-        kept=place.kept if base is not None else 0,
-        agent=exchange.agent,
         parent=place.parent,
-        attempts=exchange.retries_taken + 1,
-        ttft_s=_seconds(exchange.started_ns, exchange.first_byte_ns),
-        tags=tags,
-        selectors=call.selectors,
-        breakpoints=call.breakpoints,
-        settings=call.settings,
-        output_incomplete=call.output_incomplete,
         compacted=place.compacted,
-        cache_miss_reason=call.cache_miss_reason,
-        cache_missed_tokens=call.cache_missed_tokens,
+        added=call.prompt[kept:],
+        base=base,
+        kept=kept,
+        provider=exchange.provider,
+        started_at=utc_from_ns(exchange.started_ns),
+        duration_s=seconds_between(exchange.started_ns, exchange.ended_ns),
+        ttft_s=seconds_between(exchange.started_ns, exchange.first_byte_ns),
+        agent=exchange.agent,
+        attempts=exchange.retries_taken + 1,
+        tags=tags,
     )
-
-
-def _seconds(start_ns: int, end_ns: int | None) -> float | None:
-    return (end_ns - start_ns) / 1e9 if end_ns else None
 
 
 def _no_counts(texts: Sequence[str]) -> list[Mapping[str, int]]:

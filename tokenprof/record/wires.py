@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tokenprof.facts.adapters import load_adapter
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange
-
-ADAPTERS = "tokenprof.harness_adapters.wires"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,6 @@ def wire_of(method: str, target: str) -> Wire | None:
 
 
 def interpreter_of(wire: Wire) -> Callable[[Exchange, Shaper], Call | None]:
-    """Return the function that reads a wire's exchanges."""
-    adapter = importlib.import_module(f"{ADAPTERS}.{wire.adapter}")
-    interpret: Callable[[Exchange, Shaper], Call | None] = adapter.interpret
+    """Return the function that reads a wire's exchanges. Raises AdapterError if it cannot be loaded."""
+    interpret: Callable[[Exchange, Shaper], Call | None] = load_adapter(f"wires.{wire.adapter}").interpret
     return interpret

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tokenprof.facts.shared_prefix import shared_length
 from tokenprof.facts.types import Block, Breakpoint
 from tokenprof.harness_adapters.wires.anthropic_messages import prompt_of
 from tokenprof.harness_adapters.wires.progressive_disclosure import Skills
 from tokenprof.record.block_facts import Shaper
-
-Wire = Mapping[str, Any]
+from tokenprof.record.wire_values import Wire
 
 LONGEST_ARGUMENT_KEPT = 1000
 """Longer arguments of a call are dropped once it is noted: they are contents, not names of skills."""
@@ -58,14 +58,12 @@ class LoggedPrompt:
 
 def shared_blocks(ours: LoggedPrompt, theirs: LoggedPrompt) -> int:
     """Return how many leading blocks two prompts have in common."""
-    shared = 0
-    for our, their in zip(ours.rows(), theirs.rows(), strict=False):
-        if our is not their and our != their:
-            return shared + next(
-                (i for i, (a, b) in enumerate(zip(our, their, strict=False)) if a != b),
-                min(len(our), len(their)),
-            )
-        shared += len(our)
+    ours_rows, their_rows = ours.rows(), theirs.rows()
+    # Rows that two prompts share are mostly one object, which Python compares without a look inside.
+    rows = shared_length(ours_rows, their_rows)
+    shared = sum(map(len, ours_rows[:rows]))
+    if rows < min(len(ours_rows), len(their_rows)):
+        shared += shared_length(ours_rows[rows], their_rows[rows])
     return shared
 
 

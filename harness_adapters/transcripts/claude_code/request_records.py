@@ -25,8 +25,7 @@ from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import (
 )
 from tokenprof.harness_adapters.wires.anthropic_messages import settings_of
 from tokenprof.record.block_facts import Shaper
-
-Wire = Mapping[str, Any]
+from tokenprof.record.wire_values import Wire, mapping
 
 RECORD_TYPES = frozenset({"api-request", "api-request-shape", "api-request-blob"})
 
@@ -77,7 +76,7 @@ class Requests:
             self._add_request(line)
 
     def _add_request(self, line: Wire) -> None:
-        params = _mapping(line.get("params"))
+        params = mapping(line.get("params"))
         tail = tuple(str(h) for h in line.get("tail") or ())
         kept: tuple[str, ...] | None = ()
         if line.get("base") is not None:
@@ -173,7 +172,7 @@ def _place(path: Sequence[Any], pieces: Sequence[LoggedPiece], starts: Sequence[
 
 
 def _is_marker(value: object) -> bool:
-    marker = _mapping(value)
+    marker = mapping(value)
     path = marker.get("path")
     return (
         isinstance(marker.get("value"), Mapping)
@@ -181,7 +180,3 @@ def _is_marker(value: object) -> bool:
         and bool(path)
         and all(isinstance(step, int) for step in path[1:4:2])
     )
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from tokenprof.facts.types import Block, Breakpoint, Features, Turn
@@ -19,8 +19,7 @@ from tokenprof.harness_adapters.wires.anthropic_messages import cache_miss_of, o
 from tokenprof.pricing.normalise import usage_from_anthropic
 from tokenprof.pricing.usage import Usage
 from tokenprof.record.block_facts import Shaper
-
-Wire = Mapping[str, Any]
+from tokenprof.record.wire_values import Wire
 
 PROVIDER = "anthropic"
 
@@ -160,14 +159,3 @@ def _local_tokens(features: Features) -> float:
     if features.tokens:
         return next(iter(features.tokens.values()))
     return features.bytes / BYTES_PER_TOKEN if features.chars else 0
-
-
-def time_of(value: object) -> datetime | None:
-    """Return a row's timestamp in UTC; None where it has none."""
-    if not isinstance(value, str):
-        return None
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

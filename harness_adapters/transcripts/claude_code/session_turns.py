@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Turn
 from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import (
     LoggedPiece,
@@ -29,12 +30,12 @@ from tokenprof.harness_adapters.transcripts.claude_code.request_records import (
     Requests,
     message_hash,
 )
-from tokenprof.harness_adapters.transcripts.claude_code.responses import Response, time_of
+from tokenprof.harness_adapters.transcripts.claude_code.responses import Response
 from tokenprof.harness_adapters.transcripts.claude_code.row_chain import Above, Entry, RowChain
 from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders import TaskReminders
-from tokenprof.harness_adapters.wires.wire_values import Wire, text_of
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.wire_values import Wire, mapping, text_of
 
 ROW_TYPES = frozenset({"user", "assistant", "attachment", "system", "progress"})
 SYNTHETIC_MODEL = "<synthetic>"
@@ -91,7 +92,7 @@ class ClaudeCodeSession:
         if not self._chain.link(uuid, parent if isinstance(parent, str) else None):
             return
         self._last_row = uuid
-        self._last_time = time_of(line.get("timestamp")) or self._last_time
+        self._last_time = utc_time(line.get("timestamp")) or self._last_time
         message = line.get("message")
         if kind == "system":
             self._add_event(line, uuid)
@@ -103,7 +104,7 @@ class ClaudeCodeSession:
             self._add_assistant(line, message, uuid, where)
         for unlogged in self._unlogged.pop(uuid, ()):
             self._rows += 1
-            items = items_of(_mapping(unlogged.get("message")).get("content"))
+            items = items_of(mapping(unlogged.get("message")).get("content"))
             self._chain.set_beside(uuid, self._entry(unlogged, "user", items), _calls_answered(message))
 
     def _add_event(self, line: Wire, uuid: str) -> None:
@@ -141,7 +142,7 @@ class ClaudeCodeSession:
 
     def _entry(self, line: Wire, role: str, items: list[dict[str, Any]]) -> Entry:
         return Entry(
-            self._rows, role, items, time_of(line.get("timestamp")), bool(line.get("isCompactSummary"))
+            self._rows, role, items, utc_time(line.get("timestamp")), bool(line.get("isCompactSummary"))
         )
 
     def _add_assistant(self, line: Wire, message: Wire, uuid: str, where: str) -> None:
@@ -160,7 +161,7 @@ class ClaudeCodeSession:
             # A side conversation repeats the history that it was forked from.
             return
         self._maker.note_calls(items)
-        response.add_row(line, items, time_of(line.get("timestamp")))
+        response.add_row(line, items, utc_time(line.get("timestamp")))
         if not response.thread:
             self._reminders.note_row(items)
 
@@ -199,7 +200,7 @@ class ClaudeCodeSession:
         return replace(above, entries=(*above.entries, Entry(self._rows, "user", [], None, piece=piece)))
 
     def _asked_at(self, above: Above[Response], request: Request | None, where: str) -> datetime:
-        known = time_of(request.timestamp) if request else None
+        known = utc_time(request.timestamp) if request else None
         asked = known or max((e.at for e in above.entries if e.at), default=None) or self._last_time
         if asked is None:
             raise InputError(f"{where}: a response without a timestamp; without one it cannot be priced.")
@@ -292,12 +293,8 @@ class ClaudeCodeSession:
 
 def _calls_answered(message: object) -> list[str]:
     """Return the ids of the calls whose results a message brings."""
-    items = items_of(_mapping(message).get("content"))
+    items = items_of(mapping(message).get("content"))
     return [item["tool_use_id"] for item in items if isinstance(item.get("tool_use_id"), str)]
-
-
-def _mapping(value: object) -> Wire:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _thread_of(line: Wire, above: Above[Response]) -> str:

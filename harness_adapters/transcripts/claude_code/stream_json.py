@@ -16,10 +16,10 @@ from typing import Any
 
 import orjson
 
+from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.wires.anthropic_exchange import call_of_message
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
-from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of, utc_time
 from tokenprof.pricing.normalise_logs import rest_of, usage_from_claude_code_models
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.reading.json_documents import json_objects
@@ -27,6 +27,7 @@ from tokenprof.reading.logged_calls import LoggedCall, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
+from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 FORMAT = "Claude Code output"
 SUFFIXES = (".jsonl", ".json")
@@ -120,7 +121,7 @@ def _call(
     start = shaper.block("unattributed", START_NAME, {"start": group}, opens_message=True)
     is_short = message.get("stop_reason") is None
     return LoggedCall(
-        replace(call, prompt=(start, *call.prompt), output_incomplete=is_short),
+        call=replace(call, prompt=(start, *call.prompt), output_incomplete=is_short),
         provider=PROVIDER,
         started_at=utc_time(line.get("timestamp")) or otherwise,
         group=group[-8:],
@@ -175,7 +176,14 @@ def _rest(
             usage=left,
             prompt=(block,) if left.input_tokens else (),
         )
-        rest.append(LoggedCall(call, PROVIDER, at + timedelta(microseconds=number), group=f"rest-{model}"))
+        rest.append(
+            LoggedCall(
+                call=call,
+                provider=PROVIDER,
+                started_at=at + timedelta(microseconds=number),
+                group=f"rest-{model}",
+            )
+        )
     return rest, settled
 
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
-from tokenprof.harness_adapters.wires.wire_values import Wire, text_of
 from tokenprof.pricing.normalise_logs import usage_from_litellm
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
+from tokenprof.record.wire_values import Wire, text_of
 
 SELLERS = {
     "gemini": "gcp.gemini",

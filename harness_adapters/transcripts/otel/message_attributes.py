@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
 from tokenprof.harness_adapters.wires.wire_shapes import call_of
-from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.block_facts import Shaper, json_text
 from tokenprof.record.exchange import Call
+from tokenprof.record.wire_values import Wire, mapping, opened, sequence, text_of
 
 CONTEXT_NAME = "context, not in the spans"
 
@@ -30,32 +28,28 @@ def call_of_content(attributes: Wire, model: str, shaper: Shaper, identity: str)
     raw = _raw_call(attributes, shaper, identity)
     if raw is not None:
         return raw
-    sent = sequence(_opened(attributes, "gen_ai.input.messages"))
+    sent = sequence(opened(attributes.get("gen_ai.input.messages")))
     messages = [chat for message in sent for chat in _chat_messages(message)]
-    system = sequence(_opened(attributes, "gen_ai.system_instructions"))
+    system = sequence(opened(attributes.get("gen_ai.system_instructions")))
     if system:
         text = [{"type": "text", "text": text_of(part.get("content"))} for part in system]
         messages.insert(0, {"role": "system", "content": text})
-    said = sequence(_opened(attributes, "gen_ai.output.messages"))
+    said = sequence(opened(attributes.get("gen_ai.output.messages")))
     answers = [chat for message in said for chat in _chat_messages(message)]
     if not messages:
         block = shaper.block("unattributed", CONTEXT_NAME, identity, opens_message=True)
-        return Call(identity, model, model, "ok", None, (block,))
-    tools = sequence(_opened(attributes, "gen_ai.tool.definitions"))
+        return Call(
+            response_id=identity,
+            requested_model=model,
+            model=model,
+            status="ok",
+            usage=None,
+            prompt=(block,),
+        )
+    tools = sequence(opened(attributes.get("gen_ai.tool.definitions")))
     request = {"model": model, "messages": messages, "tools": [_tool(tool) for tool in tools]}
     response = {"id": identity, "model": model, "choices": [{"message": answers[0]}] if answers else []}
     return call_of_completion(request, response, "ok", shaper, otherwise=identity)
-
-
-def _opened(attributes: Wire, name: str) -> Any:
-    value = attributes.get(name)
-    if not isinstance(value, str):
-        return value
-    try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError:
-        # Emitters cut long attributes.
-        return None
 
 
 def _tool(tool: Wire) -> Wire:
@@ -71,7 +65,7 @@ def response_id(attributes: Wire) -> str | None:
 
 def _raw(attributes: Wire) -> tuple[Wire, Wire] | None:
     """Return the request and the answer as OpenInference keeps them (`input.value`, `output.value`)."""
-    request, answer = (mapping(_opened(attributes, f"{name}.value")) for name in ("input", "output"))
+    request, answer = (mapping(opened(attributes.get(f"{name}.value"))) for name in ("input", "output"))
     return (request, answer) if request and answer else None
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
+from tokenprof.facts.times import utc_from_ns
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.transcripts.otel.message_attributes import call_of_content, response_id
 from tokenprof.harness_adapters.transcripts.sellers import seller_by_name
-from tokenprof.harness_adapters.wires.wire_values import Wire, mapping
 from tokenprof.pricing.normalise_telemetry import (
     usage_from_claude_code_telemetry,
     usage_from_openinference,
@@ -30,6 +29,7 @@ from tokenprof.reading.recordings import in_time_order
 from tokenprof.record import names
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.otlp import decode_attributes, log_records_of, spans_of
+from tokenprof.record.wire_values import Wire, int_of, mapping
 
 FORMAT = "OTLP spans of another instrumentation"
 SUFFIXES = (".jsonl", ".json")
@@ -111,8 +111,8 @@ def _spans(line: Wire, where: str) -> Iterator[_Seen]:
             operation=str(attributes.get("gen_ai.operation.name") or ""),
             attributes=attributes,
             usage_of=usage_of,
-            started_ns=_ns(span.get("startTimeUnixNano")),
-            ended_ns=_ns(span.get("endTimeUnixNano")),
+            started_ns=(int_of(span.get("startTimeUnixNano")) or 0),
+            ended_ns=(int_of(span.get("endTimeUnixNano")) or 0),
             trace=str(span.get("traceId") or "trace"),
             where=where,
         )
@@ -124,7 +124,7 @@ def _events(line: Wire, where: str) -> Iterator[_Seen]:
         body = mapping(record.get("body"))
         if body.get("stringValue") != CLAUDE_CODE_EVENT:
             continue
-        ended_ns = _ns(record.get("timeUnixNano"))
+        ended_ns = int_of(record.get("timeUnixNano")) or 0
         identity = str(attributes.get("request_id") or f"event {attributes.get('event.sequence')}")
         yield _Seen(
             id=identity,
@@ -132,16 +132,11 @@ def _events(line: Wire, where: str) -> Iterator[_Seen]:
             operation="chat",
             attributes={**attributes, "gen_ai.response.id": identity, "gen_ai.provider.name": "anthropic"},
             usage_of=usage_from_claude_code_telemetry,
-            started_ns=ended_ns - _ns(attributes.get("duration_ms")) * 1_000_000,
+            started_ns=ended_ns - (int_of(attributes.get("duration_ms")) or 0) * 1_000_000,
             ended_ns=ended_ns,
             trace="events",
             where=where,
         )
-
-
-def _ns(value: object) -> int:
-    """Return a time or a duration, which OTLP JSON writes as text; 0 for what is none."""
-    return int(value) if isinstance(value, int | str) and str(value).isdecimal() else 0
 
 
 def _calls(spans: Sequence[_Seen]) -> list[_Seen]:
@@ -181,9 +176,9 @@ def _logged(seen: _Seen, shaper: Shaper, warnings: list[str]) -> LoggedCall | No
     call = call_of_content(attributes, requested or model, shaper, identity)
     captured = any(block.kind != "unattributed" for block in call.prompt)
     return LoggedCall(
-        replace(call, model=model, usage=_finer(call.usage, usage), selectors=_selectors(attributes)),
+        call=replace(call, model=model, usage=_finer(call.usage, usage), selectors=_selectors(attributes)),
         provider=seller_by_name(said or "", model),
-        started_at=datetime.fromtimestamp(seen.started_ns / 1e9, UTC),
+        started_at=utc_from_ns(seen.started_ns),
         duration_s=max(seen.ended_ns - seen.started_ns, 0) / 1e9,
         # Each call may be a trace of its own; where content is there, it tells histories apart.
         group=(

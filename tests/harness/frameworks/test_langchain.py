@@ -109,7 +109,7 @@ def test_names_stop_when_the_hook_is_undone(run_path: Path) -> None:
 def test_a_callback_of_your_own_names_that_run_only(run_path: Path) -> None:
     with LoopbackProvider([Reply.text("done")] * 2) as provider, tokenprof.profile(run_path):
         agent = create_agent(chat_model(provider), [], name="named")
-        agent.invoke({"messages": [("user", "one")]}, {"callbacks": [langchain_hook.AgentNames()]})
+        agent.invoke({"messages": [("user", "one")]}, {"callbacks": [langchain_hook.LangChainAgentNames()]})
         agent.invoke({"messages": [("user", "two")]})
     assert [turn.agent for turn in recorded(run_path, provider).turns] == ["named", None]
 
