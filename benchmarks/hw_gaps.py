@@ -1,4 +1,4 @@
-"""Where the KV of recorded agent sessions should have waited, against the provider's time to live.
+"""Where the KV of recorded agent sessions would have waited most cheaply, against a provider's time to live.
 
     python benchmarks/hw_gaps.py TRACE.json … [--deployment kimi-k2.5@8xh200]
 
@@ -11,12 +11,12 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
+from tokenprof.chain.kv_between_turns import waiting_session
+from tokenprof.hw_model.assumed import DEFAULT_UTILISATION
 from tokenprof.hw_model.deployment import parse_deployment
-from tokenprof.hw_model.economics import Operation, unit_cost
-from tokenprof.hw_model.kv_tiers import WaitingSession, break_even_hold_s, gap_costs, tiers_of, ttl_cost
+from tokenprof.hw_model.kv_tiers import break_even_hold_s, gap_costs, tiers_of, ttl_cost
 from tokenprof.hw_model.measured.traces import read_trace
-
-TTLS_S = (300.0, 3600.0)
+from tokenprof.pricing.cache.cache_rules import TTL_S
 
 
 def main() -> None:
@@ -40,21 +40,13 @@ def main() -> None:
             if call.gap_s is None:
                 continue
             context = float(call.cached_tokens + call.new_tokens + call.output_tokens)
-            cost = unit_cost(deployment, Operation(context, utilisation=0.5))
-            recompute_usd = context * (cost.fresh_input_usd_per_m - cost.cached_input_usd_per_m) / 1e6
-            waiting = WaitingSession(
-                kv_bytes=deployment.shape.kv_bytes(context),
-                hbm_usd_per_byte_s=cost.hold_usd_per_gb_hour / 1e9 / 3600.0,
-                recompute_usd=recompute_usd,
-                recompute_s=recompute_usd / cost.usd_per_hour * 3600.0,
-                accelerators=deployment.accelerators,
-            )
+            waiting = waiting_session(deployment, context, DEFAULT_UTILISATION)
             best = gap_costs(waiting, call.gap_s, tiers)[0]
             places[best.policy] += 1
             totals["cheapest"] += best.usd
             totals["always in HBM"] += waiting.kv_bytes * waiting.hbm_usd_per_byte_s * call.gap_s
-            totals["always dropped"] += recompute_usd
-            for ttl_s in TTLS_S:
+            totals["always dropped"] += waiting.recompute_usd
+            for ttl_s in (TTL_S["5m"], TTL_S["1h"]):
                 totals[f"kept for {ttl_s:g} s"] += ttl_cost(waiting, call.gap_s, ttl_s, tiers).usd
             break_evens.append(break_even_hold_s(waiting))
     print("cheapest place of each gap:", dict(places))

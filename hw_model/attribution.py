@@ -11,9 +11,11 @@ from typing import Final
 
 import numpy as np
 
+from tokenprof.hw_model.arrays import Array
+from tokenprof.hw_model.catalogue.kv_size import stored_bytes
 from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.plan import Array, ServingPlan
-from tokenprof.hw_model.timing import decode_attention_s, decode_step, kv_stored_bytes
+from tokenprof.hw_model.plan import ServingPlan
+from tokenprof.hw_model.timing import decode_attention_s, decode_step
 
 PRINCIPLES: Final = ("equal", "resource_share", "opportunity", "marginal")
 
@@ -60,8 +62,8 @@ def shares_s(
     if principle == "resource_share":
         return joint / count + own, nothing
     if principle == "opportunity":
-        held = np.asarray(kv_stored_bytes(plan, active))
-        held_idle = np.asarray(kv_stored_bytes(plan, waiting))
+        held = np.asarray(stored_bytes(plan, active))
+        held_idle = np.asarray(stored_bytes(plan, waiting))
         per_byte = joint / (held.sum() + held_idle.sum())
         return per_byte * held + own, per_byte * held_idle
     if principle == "marginal":

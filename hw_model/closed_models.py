@@ -14,12 +14,22 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.hw_model.batching import Batch, capacity_batch, choose_batch
+from tokenprof.hw_model.arrays import Array
+from tokenprof.hw_model.assumed import USUAL_UTILISATION
+from tokenprof.hw_model.batching import Batch, choose_batch
+from tokenprof.hw_model.catalogue.kv_size import STATE_BYTES_PER_ELEMENT
 from tokenprof.hw_model.catalogue.lookup import chips
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT
 from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.gpu_hour import Ownership
-from tokenprof.hw_model.plan import Array, ServingPlan
+from tokenprof.hw_model.gpu_hour import (
+    COLO_USD_PER_KW_MONTH,
+    COST_OF_CAPITAL,
+    LIFE_YEARS,
+    USD_PER_KWH,
+    Ownership,
+)
+from tokenprof.hw_model.memory import fits_context
+from tokenprof.hw_model.plan import ServingPlan
 from tokenprof.hw_model.timing import decode_step
 
 Triple = tuple[float, float, float]
@@ -76,6 +86,20 @@ _ATTENTION: Final = {
 _PRECISION: Final = {"fp8": 0.5, "fp4": 0.4, "bf16": 0.1}
 
 
+def attention_in_words() -> str:
+    """Return the kinds of attention that are drawn, each with its weight."""
+    return _weights_in_words({kind: weight for kind, (weight, _, _) in _ATTENTION.items()})
+
+
+def precisions_in_words() -> str:
+    """Return the dtypes of weights that are drawn, each with its weight."""
+    return _weights_in_words(_PRECISION)
+
+
+def _weights_in_words(weights: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {f'{weight:g}'.removeprefix('0')}" for name, weight in weights.items())
+
+
 # Open weights under a closed family's name; a family of which neither shape nor fleet is known.
 _OF_NO_CLASS: Final = ("gpt-oss", "amazon.nova")
 
@@ -106,6 +130,17 @@ def fleet_of(provider: str, model: str) -> str:
     return "google" if "gemini" in name else "openai"
 
 
+BEHIND_THE_HOUR: Final = frozenset({"capital per accelerator", "cost of capital", "life, years"})
+"""Names of the draws that only decide what an accelerator-hour costs."""
+
+UNITS: Final[Mapping[str, str]] = {
+    "KV bytes per token": "bytes/token",
+    "capital per accelerator": "USD",
+    "tokens per second to each user": "tokens/s",
+}
+"""Units of the named draws that are not plain numbers."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClosedModelDraws:
     """Draws: plans, batches, prices and utilisation, one entry each, aligned by index."""
@@ -130,12 +165,14 @@ def sample(
     """
     believed = CLASSES[kind]
     shared = np.random.default_rng([seed, 0])
-    load = _triangular(shared, draws, (0.3, 0.5, 0.8)) if utilisation is None else np.full(draws, utilisation)
+    load = (
+        _triangular(shared, draws, USUAL_UTILISATION) if utilisation is None else np.full(draws, utilisation)
+    )
     owner = Ownership(
-        cost_of_capital=shared.uniform(0.06, 0.14, draws),
-        life_years=shared.uniform(3.5, 6.0, draws),
-        colo_usd_per_kw_month=shared.uniform(80, 140, draws),
-        usd_per_kwh=shared.uniform(0.05, 0.12, draws),
+        cost_of_capital=shared.uniform(COST_OF_CAPITAL[0], COST_OF_CAPITAL[2], draws),
+        life_years=shared.uniform(LIFE_YEARS[0], LIFE_YEARS[2], draws),
+        colo_usd_per_kw_month=shared.uniform(COLO_USD_PER_KW_MONTH[0], COLO_USD_PER_KW_MONTH[2], draws),
+        usd_per_kwh=shared.uniform(USD_PER_KWH[0], USD_PER_KWH[2], draws),
     )
     capex_quantile = shared.random(draws)
 
@@ -256,7 +293,7 @@ def _plan(drawn: Mapping[str, Array]) -> ServingPlan:
         experts=experts, top_k=none + top_k,
         weight_bytes=weight_bytes, kv_bytes=kv, kv_limited_bytes=none, read_limit_tokens=none,
         kv_window_bytes=none, window_tokens=none, index_bytes=none,
-        state_bytes=np.where(hybrid, 0.75 * layers * 64 * 128 * 128 * 4.0, 0.0),
+        state_bytes=np.where(hybrid, 0.75 * layers * 64 * 128 * 128 * STATE_BYTES_PER_ELEMENT, 0.0),
         prefill_pair_flops=pair, decode_pair_flops=pair * np.where(latent, 3.4, 1.0),
         prefill_limited_pair_flops=none, decode_limited_pair_flops=none, window_pair_flops=none,
         index_pair_flops=none, state_flops=np.where(hybrid, 6.0 * layers * 64 * 128 * 128, 0.0),
@@ -287,7 +324,7 @@ def _reaches(
     """Tell which draws hold the context and generate as fast as was seen, alone on the replica."""
     plan = _plan(drawn)
     alone = decode_step(plan, 1.0, context_tokens, c).total_s / plan.tokens_per_step
-    fits = capacity_batch(plan, context_tokens) >= 1.0
+    fits = fits_context(plan, context_tokens)
     return np.asarray(fits & (alone <= 1.0 / _speed(drawn, observed_tokens_per_s)))
 
 

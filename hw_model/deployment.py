@@ -13,18 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from tokenprof.hw_model import memory
 from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
 from tokenprof.hw_model.plan import ServingPlan, model_numbers
 
 ENGINES: Final = ("trtllm", "vllm", "sglang")
-
-USABLE_HBM: Final = 0.92
-"""Share of memory an engine lets weights and KV fill (vLLM's `gpu_memory_utilization` is 0.9 to 0.95)."""
-
-OTHER_MEMORY_BYTES: Final = 3.5e9
-"""What runtime, graphs and buffers take on every accelerator (aiconfigurator@095f58a system files)."""
 
 
 class DeploymentError(ValueError):
@@ -116,19 +111,16 @@ class Deployment:
         )
 
     def weight_bytes_per_accelerator(self) -> float:
-        """Return the weights one accelerator holds: experts cut over all, the rest over `tp` ranks only."""
-        experts = self.shape.expert_parameters * BYTES_PER_ELEMENT[self.experts_dtype]
-        rest = (self.shape.total_parameters - self.shape.expert_parameters) * BYTES_PER_ELEMENT[
-            self.rest_dtype
-        ]
-        return experts / self.accelerators + rest / (self.tp * self.pp)
+        """Return the weights that one accelerator holds (2.6) [bytes]."""
+        return float(memory.weight_bytes_per_accelerator(self.plan()))
 
     def kv_budget_bytes(self) -> float:
-        """Return the replica's memory left for distinct KV, copies taken out (2.6); negative if none is."""
-        usable = (
-            self.chip.memory_bytes * USABLE_HBM - OTHER_MEMORY_BYTES - self.weight_bytes_per_accelerator()
-        )
-        return usable * self.accelerators * self.kv_shards / self.tp
+        """Return the replica's memory left for distinct KV (2.6) [bytes]; negative if nothing is left."""
+        return float(memory.kv_budget_bytes(self.plan()))
+
+    def kv_bytes(self, context_tokens: float) -> float:
+        """Return what one sequence of this length holds, in the deployment's own KV dtype (2.1) [bytes]."""
+        return self.shape.kv_bytes(context_tokens, self.kv_dtype)
 
 
 def tokens_per_step(drafted_tokens: int, acceptance: float) -> float:
@@ -140,8 +132,8 @@ def tokens_per_step(drafted_tokens: int, acceptance: float) -> float:
 
 
 def fits(deployment: Deployment, *, context_tokens: float = 0.0) -> bool:
-    """Tell whether the weights, and one sequence of this length, fit in the replica's memory."""
-    return deployment.kv_budget_bytes() > deployment.shape.kv_bytes(context_tokens, deployment.kv_dtype)
+    """Tell whether the weights and one sequence of this length fit in the replica's memory (2.6)."""
+    return bool(memory.fits_context(deployment.plan(), context_tokens))
 
 
 def smallest_that_fits(

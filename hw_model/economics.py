@@ -12,7 +12,8 @@ from tokenprof.hw_model.batching import Batch, choose_batch
 from tokenprof.hw_model.catalogue.shapes import ModelShape
 from tokenprof.hw_model.constants import Constants, fitted
 from tokenprof.hw_model.deployment import Deployment
-from tokenprof.hw_model.gpu_hour import Ownership
+from tokenprof.hw_model.gpu_hour import SECONDS_PER_HOUR, Ownership
+from tokenprof.hw_model.plan import pair_flops
 from tokenprof.hw_model.rates import Feature, memory_usd_per_byte_s, rates
 from tokenprof.hw_model.timing import decode_step
 
@@ -83,7 +84,7 @@ def unit_cost(deployment: Deployment, operation: Operation, c: Constants | None 
         fresh_input_usd_per_m=float(fresh) * MILLION,
         cached_input_usd_per_m=float(cached) * MILLION,
         output_usd_per_m=float(output) * MILLION,
-        hold_usd_per_gb_hour=float(per_byte_s) * 1e9 * 3600.0,
+        hold_usd_per_gb_hour=float(per_byte_s) * 1e9 * SECONDS_PER_HOUR,
     )
 
 
@@ -113,18 +114,10 @@ def prefill_flops(shape: ModelShape, prompt_tokens: float) -> tuple[float, float
 
     The linear layers take 2 * P * N, attention pair_flops * N²/2.
     """
-    return shape.flops_per_token * prompt_tokens, _pair_flops(shape) * prompt_tokens * prompt_tokens / 2.0
+    return shape.flops_per_token * prompt_tokens, pair_flops(shape) * prompt_tokens * prompt_tokens / 2.0
 
 
 def quadratic_crossover_tokens(shape: ModelShape) -> float:
     """Return the prompt length at which attention takes as many FLOPs as the linear layers (quad-1)."""
-    pair_flops = _pair_flops(shape)
-    return 2.0 * shape.flops_per_token / pair_flops if pair_flops else float("inf")
-
-
-def _pair_flops(shape: ModelShape) -> float:
-    return sum(
-        count * ((0.0 if a.read_limit_tokens else a.prefill_pair_flops) + a.index_pair_flops)
-        for count, a in shape.attention
-        if a.elements
-    )
+    pair = pair_flops(shape)
+    return 2.0 * shape.flops_per_token / pair if pair else float("inf")

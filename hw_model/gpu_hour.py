@@ -6,18 +6,31 @@ This is layer L1 of the value chain. Rental prices are reported beside it, never
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
+from tokenprof.hw_model.arrays import Number
 from tokenprof.hw_model.catalogue.chips import Chip
-from tokenprof.hw_model.plan import Number
+from tokenprof.hw_model.description import Assumption
 
 HOURS_PER_YEAR: Final = 8760.0
+SECONDS_PER_HOUR: Final = 3600.0
+MONTHS_PER_YEAR: Final = 12.0
+
+# Low, usual and high, as published or assumed: `Ownership` takes the usual one, closed models draw from all.
+COST_OF_CAPITAL: Final = (0.06, 0.10, 0.14)
+LIFE_YEARS: Final = (3.5, 4.0, 6.0)
+COLO_USD_PER_KW_MONTH: Final = (80.0, 100.0, 140.0)
+USD_PER_KWH: Final = (0.05, 0.08, 0.12)
 
 
 def capital_recovery_factor(rate: Number, life_years: Number) -> Number:
-    """Return the yearly payment on a dollar of capital over its life; 1/life without interest."""
+    """Return the yearly payment per dollar of capital that recovers it over its life (2.9) [1/year].
+
+    `rate` is the cost of capital, a share a year; 1/life if it is 0. Raises ValueError for a life that is not
+    above 0.
+    """
     if np.any(np.asarray(life_years) <= 0):
         raise ValueError(
             f"a life of {life_years} years cannot be written off; give a positive number of years"
@@ -29,44 +42,73 @@ def capital_recovery_factor(rate: Number, life_years: Number) -> Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Ownership:
-    """How an accelerator is owned and housed. A colocation price that contains power replaces both terms."""
+class OwnerHour:
+    """What an accelerator-hour costs its owner [USD]: chips with maintenance, building, and power (2.9)."""
 
-    cost_of_capital: Number = 0.10
-    life_years: Number = 4.0
+    chips_usd: Number
+    building_usd: Number
+    power_usd: Number
+
+    @property
+    def total_usd(self) -> Number:
+        """The whole hour."""
+        return self.chips_usd + self.building_usd + self.power_usd
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """How an accelerator is owned and housed.
+
+    `cost_of_capital` and `maintenance_share_per_year` are shares of the capital a year, `load` is mean power
+    over all-in power. If a colocation price contains power, set `usd_per_kwh` to 0.
+    """
+
+    cost_of_capital: Number = COST_OF_CAPITAL[1]
+    life_years: Number = LIFE_YEARS[1]
     maintenance_share_per_year: float = 0.02
-    colo_usd_per_kw_month: Number = 100.0
-    usd_per_kwh: Number = 0.08
+    colo_usd_per_kw_month: Number = COLO_USD_PER_KW_MONTH[1]
+    usd_per_kwh: Number = USD_PER_KWH[1]
     # The catalogue's all-in kW is at the utility meter, cooling included, so no PUE is applied to it.
     load: float = 0.8
 
-    def usd_per_hour(self, capex_usd: Number, all_in_kw: Number) -> Number:
-        """Return the owner's cost of one accelerator-hour, idle or busy [USD] (2.9)."""
+    def parts_usd_per_hour(self, capex_usd: Number, all_in_kw: Number) -> OwnerHour:
+        """Return what an accelerator-hour costs its owner, idle or busy, part by part (2.9) [USD].
+
+        `capex_usd` is the capital per accelerator with its share of server and network, `all_in_kw` the power
+        per accelerator at the utility meter.
+        """
         recovery = capital_recovery_factor(self.cost_of_capital, self.life_years)
-        yearly = capex_usd * (recovery + self.maintenance_share_per_year)
-        housing = 12.0 * self.colo_usd_per_kw_month * all_in_kw
-        return (yearly + housing) / HOURS_PER_YEAR + self.load * all_in_kw * self.usd_per_kwh
+        return OwnerHour(
+            chips_usd=capex_usd * (recovery + self.maintenance_share_per_year) / HOURS_PER_YEAR,
+            building_usd=MONTHS_PER_YEAR * self.colo_usd_per_kw_month * all_in_kw / HOURS_PER_YEAR,
+            power_usd=self.load * all_in_kw * self.usd_per_kwh,
+        )
+
+    def usd_per_hour(self, capex_usd: Number, all_in_kw: Number) -> Number:
+        """Return what an accelerator-hour costs its owner, idle or busy (2.9) [USD]."""
+        return self.parts_usd_per_hour(capex_usd, all_in_kw).total_usd
 
     def usd_per_chip_hour(self, chip: Chip) -> float:
-        """Return the owner's cost of an hour of a catalogue chip at its middle price [USD]."""
+        """Return what an hour of a catalogue chip costs its owner at the chip's middle price (2.9) [USD]."""
         return float(self.usd_per_hour(chip.capex_usd[1], chip.all_in_kw))
 
-    def assumptions(self, chip: Chip) -> list[dict[str, Any]]:
-        """Return the inputs as report rows {name, value, low, high, source}."""
+    def assumptions(self, chip: Chip) -> list[Assumption]:
+        """Return the inputs of `usd_per_chip_hour`, each with its source."""
         low, mid, high = chip.capex_usd
         ours = "assumed; change it in tokenprof.hw_model.gpu_hour.Ownership"
+        kwh = f"published range {USD_PER_KWH[0]}-{USD_PER_KWH[2]}"
         rows = [
-            ("cost of capital, a year", self.cost_of_capital, ours),
-            ("life, years", self.life_years, "InferenceX-app@77ca49a: 4-year life"),
-            ("maintenance, share of capital a year", self.maintenance_share_per_year, ours),
-            ("colocation without power, USD per kW-month", self.colo_usd_per_kw_month, ours),
-            ("electricity, USD per kWh", self.usd_per_kwh, "published range 0.05-0.12"),
-            ("all-in kW per accelerator", chip.all_in_kw, chip.sources["all_in_kw"]),
+            ("cost of capital, a year", self.cost_of_capital, ours, None),
+            ("life, years", self.life_years, "InferenceX-app@77ca49a: 4-year life", "years"),
+            ("maintenance, share of capital a year", self.maintenance_share_per_year, ours, None),
+            ("colocation without power, USD per kW-month", self.colo_usd_per_kw_month, ours, "USD/kW-month"),
+            ("electricity, USD per kWh", self.usd_per_kwh, kwh, "USD/kWh"),
         ]
-        capital = {"name": "capital per accelerator, USD", "value": mid, "low": low, "high": high}
+        source = chip.sources["capex_usd"]
         return [
-            {**capital, "source": chip.sources["capex_usd"]},
-            *({"name": name, "value": value, "source": source} for name, value, source in rows),
+            Assumption("capital per accelerator, USD", mid, source, low, high, "USD"),
+            *(Assumption(name, float(value), said, unit=unit) for name, value, said, unit in rows),
+            Assumption("all-in kW per accelerator", chip.all_in_kw, chip.sources["all_in_kw"], unit="kW"),
         ]
 
 

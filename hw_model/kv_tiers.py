@@ -12,9 +12,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from tokenprof.hw_model.catalogue.chips import Chip
-from tokenprof.hw_model.gpu_hour import HOURS_PER_YEAR, capital_recovery_factor
+from tokenprof.hw_model.gpu_hour import (
+    COST_OF_CAPITAL,
+    HOURS_PER_YEAR,
+    SECONDS_PER_HOUR,
+    capital_recovery_factor,
+)
 
-SECONDS_PER_YEAR: Final = HOURS_PER_YEAR * 3600.0
+SECONDS_PER_YEAR: Final = HOURS_PER_YEAR * SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ class Tier:
     capacity_bytes: float
     source: str
 
-    def usd_per_byte_s(self, cost_of_capital: float = 0.10) -> float:
+    def usd_per_byte_s(self, cost_of_capital: float = COST_OF_CAPITAL[1]) -> float:
         """Return the price of keeping a byte for a second."""
         yearly = self.usd_per_gb * float(capital_recovery_factor(cost_of_capital, self.life_years))
         return yearly / 1e9 / SECONDS_PER_YEAR

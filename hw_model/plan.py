@@ -7,16 +7,12 @@ deployment, thousands of sampled ones, and every row of a measurement file at on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import TypeAlias
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 
-from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
-
-Array: TypeAlias = npt.NDArray[np.float64]
-Number: TypeAlias = float | Array
+from tokenprof.hw_model.arrays import Number
+from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, EMBEDDING_BYTES_PER_ELEMENT, ModelShape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +38,7 @@ class ServingPlan:
     experts: Number
     top_k: Number
     weight_bytes: Number
-    # KV of one sequence: per token, per token but read to a limit, per token of a window, index, fixed state.
+    # KV of one sequence, as `catalogue.kv_size` defines the fields.
     kv_bytes: Number
     kv_limited_bytes: Number
     read_limit_tokens: Number
@@ -79,7 +75,7 @@ class ServingPlan:
     # Speculative decoding: tokens drafted beside each real one, and tokens gained per step with them (2.7).
     drafted_tokens: Number
     tokens_per_step: Number
-    # Which engine serves it, as 0 or 1; none of the three is 0 throughout.
+    # Which engine serves it, as 0 or 1.
     trtllm: Number
     vllm: Number
     sglang: Number
@@ -97,17 +93,30 @@ def stack(plans: Sequence[ServingPlan]) -> ServingPlan:
     )
 
 
+def prefill_pair_flops(shape: ModelShape) -> float:
+    """Return the FLOPs of a pair of prompt tokens in the layers that attend to the whole context (2.2)."""
+    full = [(n, a) for n, a in shape.attention if a.elements and a.read_limit_tokens is None]
+    return float(sum(n * a.prefill_pair_flops for n, a in full))
+
+
+def index_pair_flops(shape: ModelShape) -> float:
+    """Return the FLOPs that all index layers spend on a pair of query and visible key (2.2)."""
+    return float(sum(n * a.index_pair_flops for n, a in shape.attention))
+
+
+def pair_flops(shape: ModelShape) -> float:
+    """Return the FLOPs of attention between two prompt tokens that grow with the whole context (2.2)."""
+    return prefill_pair_flops(shape) + index_pair_flops(shape)
+
+
 def model_numbers(shape: ModelShape, *, experts: str, rest: str, kv: str) -> dict[str, float]:
-    """Return the model's part of a plan, its weights and KV in the given dtypes."""
-    kv_element = BYTES_PER_ELEMENT[kv]
+    """Return the fields of a plan that the model decides, its weights and KV in the given dtypes."""
     groups = [(float(count), a) for count, a in shape.attention]
     growing = [(n, a) for n, a in groups if a.elements]
     limited = [(n, a) for n, a in growing if a.read_limit_tokens is not None]
     full = [(n, a) for n, a in growing if a.read_limit_tokens is None]
-    windows = [(n, a) for n, a in groups if a.window_tokens]
-    expert_element, rest_element = BYTES_PER_ELEMENT[experts], BYTES_PER_ELEMENT[rest]
+    windows = [(n, a) for n, a in groups if a.window_tokens and not a.elements]
     routed = shape.experts
-    # The output head stays in bf16 in every published quantisation; the input embedding is a look-up.
     head = shape.vocab * shape.hidden
     return {
         "hidden": float(shape.hidden),
@@ -118,28 +127,22 @@ def model_numbers(shape: ModelShape, *, experts: str, rest: str, kv: str) -> dic
         "normed_layers": sum(n for n, a in groups if a.normed_heads),
         "moe_layers": float(shape.moe_layers),
         "dense_parameters": float(shape.dense_parameters),
-        "dense_weight_bytes": (shape.dense_parameters - head) * rest_element + head * 2.0,
+        # The input embedding is a look-up, so only the output head counts here.
+        "dense_weight_bytes": (shape.dense_parameters - head) * BYTES_PER_ELEMENT[rest]
+        + head * EMBEDDING_BYTES_PER_ELEMENT,
         "head_parameters": float(head),
         "expert_parameters": float(routed.parameters) if routed else 0.0,
-        "expert_weight_bytes": routed.parameters * expert_element if routed else 0.0,
+        "expert_weight_bytes": routed.parameters * BYTES_PER_ELEMENT[experts] if routed else 0.0,
         "expert_width": float(shape.expert_width),
         "experts": float(routed.count) if routed else 1.0,
         "top_k": float(routed.top_k) if routed else 0.0,
-        "weight_bytes": shape.expert_parameters * expert_element
-        + (shape.total_parameters - shape.expert_parameters - shape.embedding_parameters) * rest_element
-        + shape.embedding_parameters * 2.0,
-        "kv_bytes": kv_element * sum(n * a.elements for n, a in full),
-        "kv_limited_bytes": kv_element * sum(n * a.elements for n, a in limited),
-        "read_limit_tokens": float(limited[0][1].read_limit_tokens or 0) if limited else 0.0,
-        "kv_window_bytes": kv_element * sum(n * a.window_elements for n, a in windows),
-        "window_tokens": float(windows[0][1].window_tokens) if windows else 0.0,
-        "index_bytes": sum(n * a.index_bytes for n, a in groups),
-        "state_bytes": shape.state_bytes,
-        "prefill_pair_flops": sum(n * a.prefill_pair_flops for n, a in full),
+        "weight_bytes": sum(shape.weight_parts_bytes(experts, rest)),
+        **asdict(shape.kv_size(kv)),
+        "prefill_pair_flops": prefill_pair_flops(shape),
         "decode_pair_flops": sum(n * a.decode_pair_flops for n, a in full),
         "prefill_limited_pair_flops": sum(n * a.prefill_pair_flops for n, a in limited),
         "decode_limited_pair_flops": sum(n * a.decode_pair_flops for n, a in limited),
-        "window_pair_flops": sum(n * a.prefill_pair_flops for n, a in windows if not a.elements),
-        "index_pair_flops": sum(n * a.index_pair_flops for n, a in groups),
+        "window_pair_flops": sum(n * a.prefill_pair_flops for n, a in windows),
+        "index_pair_flops": index_pair_flops(shape),
         "state_flops": sum(n * a.state_flops for n, a in groups),
     }

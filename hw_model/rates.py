@@ -14,14 +14,16 @@ from typing import Final
 
 import numpy as np
 
+from tokenprof.hw_model.arrays import Array, Number
 from tokenprof.hw_model.batching import Batch
+from tokenprof.hw_model.catalogue.kv_size import bytes_per_token, stored_bytes
 from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.plan import Array, Number, ServingPlan
+from tokenprof.hw_model.gpu_hour import SECONDS_PER_HOUR
+from tokenprof.hw_model.plan import ServingPlan
 from tokenprof.hw_model.timing import (
     decode_attention_s,
     decode_step,
     kv_bandwidth,
-    kv_stored_bytes,
     prefill,
     prompt_pair_s,
 )
@@ -71,8 +73,8 @@ def memory_usd_per_byte_s(
     """
     step = decode_step(plan, batch.sequences, context_tokens, c)
     joint_share = (step.total_s - step.attention_s) / step.total_s
-    usd_per_s = plan.accelerators * usd_per_accelerator_hour / 3600.0 / utilisation
-    in_use = batch.sequences * kv_stored_bytes(plan, context_tokens)
+    usd_per_s = plan.accelerators * usd_per_accelerator_hour / SECONDS_PER_HOUR / utilisation
+    in_use = batch.sequences * stored_bytes(plan, context_tokens)
     return np.where(batch.memory_binds, usd_per_s * joint_share / in_use, 0.0)
 
 
@@ -89,7 +91,7 @@ def rates(
     Batch, expert activation and what binds are fixed at the run's mean context, so that cost is linear in the
     work: attention and KV vary with each turn's own context, joint time does not.
     """
-    usd_per_s = plan.accelerators * usd_per_accelerator_hour / 3600.0
+    usd_per_s = plan.accelerators * usd_per_accelerator_hour / SECONDS_PER_HOUR
     full_usd_per_s = usd_per_s / utilisation
     gained = plan.tokens_per_step
     sequences = batch.sequences
@@ -102,8 +104,8 @@ def rates(
     longer_s = decode_attention_s(plan, 1.0 / plan.attention_dp / plan.stages, context_tokens * 1.01, c)
     own_slope_s = _slope(own_s, longer_s, 0.01 * context_tokens)
     own_fixed_s = np.maximum(own_s - own_slope_s * context_tokens, 0.0)
-    held = kv_stored_bytes(plan, context_tokens)
-    held_slope = _slope(held, kv_stored_bytes(plan, context_tokens * 1.01), 0.01 * context_tokens)
+    held = stored_bytes(plan, context_tokens)
+    held_slope = _slope(held, stored_bytes(plan, context_tokens * 1.01), 0.01 * context_tokens)
     held_fixed = np.maximum(held - held_slope * context_tokens, 0.0)
     per_byte_s = memory_usd_per_byte_s(plan, batch, context_tokens, usd_per_accelerator_hour, utilisation, c)
     # A busy prompt server: a chunk on every attention group, every pipeline stage at work on another one.
@@ -114,7 +116,7 @@ def rates(
     fixed_attention_s = chunk.own_attention_s * per_token - growing_pair_s * tokens / 2.0
     work_s = (chunk.dense_s + chunk.experts_s + chunk.communication_s) * per_token + fixed_attention_s
     token_s = work_s + chunk.overhead_s * per_token
-    load_s = (plan.kv_bytes + plan.kv_limited_bytes + plan.index_bytes) / plan.kv_shards / (
+    load_s = bytes_per_token(plan) / plan.kv_shards / (
         kv_bandwidth(plan, c) * plan.hbm_bytes_per_s * plan.attention_dp * plan.stages
     )  # fmt: skip
 

@@ -13,9 +13,10 @@ from typing import Final
 
 import numpy as np
 
-from tokenprof.hw_model.batching import capacity_batch
+from tokenprof.hw_model.arrays import Array, Number
 from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.plan import Array, Number, ServingPlan, stack
+from tokenprof.hw_model.memory import capacity_batch
+from tokenprof.hw_model.plan import ServingPlan
 from tokenprof.hw_model.timing import decode_step, prefill
 
 VLLM_LARGEST_BATCH: Final = 256.0
@@ -66,13 +67,3 @@ def time_per_output_token_s(plan: ServingPlan, load: ClientLoad, c: Constants) -
 def output_tokens_per_s(plan: ServingPlan, load: ClientLoad, c: Constants) -> Number:
     """Output tokens of the whole replica per second, prompts worked on in between."""
     return running_sequences(plan, load) / time_per_output_token_s(plan, load, c)
-
-
-__all__ = [
-    "ClientLoad",
-    "output_tokens_per_s",
-    "running_sequences",
-    "stack",
-    "stack_loads",
-    "time_per_output_token_s",
-]

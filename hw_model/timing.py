@@ -11,10 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tokenprof.hw_model.arrays import Number
+from tokenprof.hw_model.catalogue.kv_size import read_bytes
+from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, evenly_touched
 from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.plan import Number, ServingPlan
+from tokenprof.hw_model.plan import ServingPlan
 
-ACTIVATION_BYTES = 2.0
+ACTIVATION_BYTES = BYTES_PER_ELEMENT["bf16"]
 RAMP_BYTES = 65_536.0
 WIDE_RANKS = 16
 """From so many attention ranks on, engines overlap the exchange of tokens with work on another half batch."""
@@ -89,8 +92,7 @@ def experts_touched(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
 
     Routing is uneven, so the tokens count for a little fewer: `routing_spread`.
     """
-    missed = 1.0 - plan.top_k / np.maximum(plan.experts, plan.top_k + 1e-9)
-    return plan.experts * (1.0 - missed ** (tokens * c.routing_spread))
+    return evenly_touched(plan.experts, plan.top_k, tokens * c.routing_spread)
 
 
 def experts_s(
@@ -112,25 +114,6 @@ def experts_s(
     return share * np.maximum(memory, compute)
 
 
-def kv_read_bytes(plan: ServingPlan, context_tokens: Number) -> Number:
-    """Bytes of KV, index and state that one decode step reads for one sequence (2.1)."""
-    return (
-        (plan.kv_bytes + plan.index_bytes) * context_tokens
-        + plan.kv_limited_bytes * np.minimum(context_tokens, plan.read_limit_tokens)
-        + plan.kv_window_bytes * np.minimum(context_tokens, plan.window_tokens)
-        + 2.0 * plan.state_bytes
-    )
-
-
-def kv_stored_bytes(plan: ServingPlan, context_tokens: Number) -> Number:
-    """Bytes of KV, index and state that one sequence holds (2.1)."""
-    return (
-        (plan.kv_bytes + plan.index_bytes + plan.kv_limited_bytes) * context_tokens
-        + plan.kv_window_bytes * np.minimum(context_tokens, plan.window_tokens)
-        + plan.state_bytes
-    )
-
-
 def decode_attention_flops(plan: ServingPlan, context_tokens: Number) -> Number:
     """FLOPs of attention for one new token of one sequence (2.3)."""
     return (
@@ -148,7 +131,7 @@ def kv_bandwidth(plan: ServingPlan, c: Constants) -> Number:
 
 def decode_attention_s(plan: ServingPlan, sequences: Number, context_tokens: Number, c: Constants) -> Number:
     """Time of attention over the contexts of one attention group's sequences (2.3)."""
-    read = kv_read_bytes(plan, context_tokens) / plan.kv_shards
+    read = read_bytes(plan, context_tokens) / plan.kv_shards
     memory = read / (kv_bandwidth(plan, c) * plan.hbm_bytes_per_s)
     flops = (1.0 + plan.drafted_tokens) * decode_attention_flops(plan, context_tokens) / plan.attention_tp
     compute = flops / (c.decode_attention_arithmetic * plan.attention_flops_per_s)

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from tokenprof.pricing.catalogue import GenaiPrices, snapshot_date
 from tokenprof.pricing.overlay import EVERY_MODEL, Launch, Multiplier, Overlays
 from tokenprof.pricing.overlay_toml import load_overlay, shipped_overlays
+from tokenprof.pricing.price_source import PriceSource
 from tokenprof.pricing.rates import Band, Price, Quote, Unpriced, UnpricedError, scaled
 from tokenprof.pricing.selectors import Selectors, UnknownTierError, price_context
-from tokenprof.pricing.usage import Usage
+from tokenprof.pricing.usage import TokenClass, Usage
 
 __all__ = [
     "Price",
@@ -32,7 +34,7 @@ __all__ = [
 CATALOGUE_AS_OF = {"0.2.3": date(2026, 11, 22)}
 """When a version of the catalogue was last compared with a second price map and with the vendors' pages."""
 
-DEFAULT_WRITES = ("cache_write_5m", "cache_write_30m", "cache_write")
+DEFAULT_WRITES = (TokenClass.CACHE_WRITE_5M, TokenClass.CACHE_WRITE_30M, TokenClass.CACHE_WRITE)
 """Writes of the shortest time to live a provider offers, and those of unknown one."""
 
 TTL_UNKNOWN_NOTE = "Cache writes of unknown time to live are priced at the default (shortest) write rate."
@@ -92,15 +94,15 @@ class PriceBook:
             return replace(price, notes=(*price.notes, TTL_UNKNOWN_NOTE))
         return price
 
-    def describe(self) -> dict[str, object]:
-        """Return what a report says of the book: name, version, how old it is, and the overlays."""
+    def describe(self) -> PriceSource:
+        """Return the book's name, version and date, and its overlays."""
         as_of = CATALOGUE_AS_OF.get(self.catalogue.version)
-        return {
-            "book": self.catalogue.name,
-            "version": self.catalogue.version,
-            "as_of": as_of.isoformat() if as_of else None,
-            "overlays": [part.name for part in self.overlays.parts],
-        }
+        return PriceSource(
+            book=self.catalogue.name,
+            version=self.catalogue.version,
+            as_of=as_of.isoformat() if as_of else None,
+            overlays=tuple(part.name for part in self.overlays.parts),
+        )
 
     def resolve(self, provider: str, model: str) -> tuple[str, str | None]:
         """Return the provider id and row id that names stand for; the row is None where there is none.
@@ -245,9 +247,9 @@ class PriceBook:
         ours = quote.checked is not None
         bands = []
         for band in quote.bands:
-            rates = dict(band.rates)
-            if provider in self.overlays.writes_as_input and "cache_write" not in rates:
-                rates |= {cls: rates["uncached_input"] for cls in DEFAULT_WRITES if "uncached_input" in rates}
+            rates, fresh = dict(band.rates), TokenClass.UNCACHED_INPUT
+            if provider in self.overlays.writes_as_input and TokenClass.CACHE_WRITE not in rates:
+                rates |= {cls: rates[fresh] for cls in DEFAULT_WRITES if fresh in rates}
             price = Price(
                 provider=provider,
                 model=quote.model,
@@ -273,11 +275,14 @@ def default_book(overlays: Sequence[Path] = ()) -> PriceBook:
 
 def _with_audio(band: Band, price: Price, usage: Usage) -> Price:
     """Return a price for usage with audio in it: classes that hold text and audio have two rates, not one."""
-    parts = {"uncached_input": usage.audio_input_tokens, "output": usage.audio_output_tokens}
+    parts = {
+        TokenClass.UNCACHED_INPUT: usage.audio_input_tokens,
+        TokenClass.OUTPUT: usage.audio_output_tokens,
+    }
     held = [cls for cls, tokens in parts.items() if tokens]
     if not held:
         return price
-    mixed = {
+    mixed: dict[str, tuple[Decimal, Decimal]] = {
         cls: (price.rates[cls], band.audio_rates[cls])
         for cls in held
         if cls in band.audio_rates and cls in price.rates

@@ -19,18 +19,19 @@ from importlib.metadata import version
 from typing import Any
 
 from tokenprof.pricing.rates import Band, Quote, per_piece
+from tokenprof.pricing.usage import TokenClass
 
 MTOK_CLASSES = {
-    "input_mtok": ("uncached_input",),
-    "cache_read_mtok": ("cache_read",),
-    "cache_write_5m_mtok": ("cache_write_5m",),
-    "cache_write_1h_mtok": ("cache_write_1h",),
-    "output_mtok": ("output", "reasoning"),
-    "output_reasoning_mtok": ("reasoning",),
+    "input_mtok": (TokenClass.UNCACHED_INPUT,),
+    "cache_read_mtok": (TokenClass.CACHE_READ,),
+    "cache_write_5m_mtok": (TokenClass.CACHE_WRITE_5M,),
+    "cache_write_1h_mtok": (TokenClass.CACHE_WRITE_1H,),
+    "output_mtok": (TokenClass.OUTPUT, TokenClass.REASONING),
+    "output_reasoning_mtok": (TokenClass.REASONING,),
 }
 """The package's price keys per million tokens, and the classes each one prices; later keys prevail."""
 
-AUDIO_CLASSES = {"input_audio_mtok": "uncached_input", "output_audio_mtok": "output"}
+AUDIO_CLASSES = {"input_audio_mtok": TokenClass.UNCACHED_INPUT, "output_audio_mtok": TokenClass.OUTPUT}
 """The package's prices of audio, and the classes that hold it."""
 
 KCOUNT_FEES = {
@@ -232,13 +233,15 @@ def _band(prices: Mapping[str, Any], above_tokens: int, thirty_minutes: bool) ->
     }
     rates: dict[str, Decimal] = {}
     if (write := at_size.get("cache_write_mtok")) is not None:
-        default_write = "cache_write_30m" if thirty_minutes else "cache_write_5m"
-        rates |= dict.fromkeys((default_write, "cache_write"), per_piece(write, 6))
+        default_write = TokenClass.CACHE_WRITE_30M if thirty_minutes else TokenClass.CACHE_WRITE_5M
+        rates |= dict.fromkeys((default_write, TokenClass.CACHE_WRITE), per_piece(write, 6))
     for key, classes in MTOK_CLASSES.items():
         if key in at_size:
             rates |= dict.fromkeys(classes, per_piece(at_size[key], 6))
     fees = {fee: per_piece(at_size[key], 3) for key, fee in KCOUNT_FEES.items() if key in at_size}
-    audio = {cls: per_piece(at_size[key], 6) for key, cls in AUDIO_CLASSES.items() if key in at_size}
+    audio: dict[str, Decimal] = {
+        cls: per_piece(at_size[key], 6) for key, cls in AUDIO_CLASSES.items() if key in at_size
+    }
     return Band(above_tokens=above_tokens, rates=rates, fee_rates=fees, audio_rates=audio)
 
 

@@ -17,7 +17,7 @@ from tokenprof.pricing.book import PriceBook, Unpriced
 from tokenprof.pricing.overlay import EVERY_MODEL, Fee, Launch, Multiplier, PriceRow
 from tokenprof.pricing.rates import Price, Rates
 from tokenprof.pricing.selectors import Selectors
-from tokenprof.pricing.usage import Usage
+from tokenprof.pricing.usage import TokenClass, Usage
 
 PROVIDERS = ("anthropic", "openai", "deepseek", "moonshotai")
 """The providers whose rows are checked against each other."""
@@ -28,7 +28,7 @@ KNOWN_EXCEPTIONS = {
 }
 """Rows that break a rule and are right all the same, by provider, model and rule, with the reason."""
 
-ANTHROPIC_WRITES = {"cache_write_5m": Decimal("1.25"), "cache_write_1h": Decimal(2)}
+ANTHROPIC_WRITES = {TokenClass.CACHE_WRITE_5M: Decimal("1.25"), TokenClass.CACHE_WRITE_1H: Decimal(2)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,12 @@ def _check_provider(book: PriceBook, provider: str, on: date) -> Iterator[Violat
 
 
 def _check_rates(provider: str, rates: Rates) -> Iterator[tuple[str, str]]:
-    fresh = rates.get("uncached_input")
+    fresh = rates.get(TokenClass.UNCACHED_INPUT)
     if fresh is None:
         return
-    if rates.get("cache_read", fresh) > fresh:
+    if rates.get(TokenClass.CACHE_READ, fresh) > fresh:
         yield "read", "a cache read costs more than fresh input"
-    if rates.get("output", fresh) < fresh:
+    if rates.get(TokenClass.OUTPUT, fresh) < fresh:
         yield "output", "output costs less than input"
     if provider == "anthropic":
         for cls, factor in ANTHROPIC_WRITES.items():

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from tokenprof.pricing.overlay import Fee, Launch, Multiplier, Overlay, PriceRow
-from tokenprof.pricing.rates import TOKEN_CLASSES, Band, Rates, per_piece
+from tokenprof.pricing.rates import Band, Rates, per_piece
+from tokenprof.pricing.usage import TOKEN_CLASSES, TokenClass
 
 TABLES = ("launch", "price", "multiplier", "discount", "fee", "alias", "provider_alias", "writes_as_input")
 """The tables an overlay may have."""
@@ -232,11 +233,11 @@ def _rates(row: _Row) -> Rates:
     if unknown := set(values) - set(TOKEN_CLASSES):
         raise row.fail(f"usd_per_mtok: '{min(unknown)}' is no class of {', '.join(TOKEN_CLASSES)}.")
     rates = {cls: per_piece(row.amount(cls, values), 6) for cls in values}
-    if "output" in rates:
-        rates.setdefault("reasoning", rates["output"])
-    for ttl in ("cache_write_5m", "cache_write_30m"):
-        if ttl in rates:
-            rates.setdefault("cache_write", rates[ttl])
+    if TokenClass.OUTPUT in rates:
+        rates.setdefault(TokenClass.REASONING, rates[TokenClass.OUTPUT])
+    for write in (TokenClass.CACHE_WRITE_5M, TokenClass.CACHE_WRITE_30M):
+        if write in rates:
+            rates.setdefault(TokenClass.CACHE_WRITE, rates[write])
     return rates
 
 

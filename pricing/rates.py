@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Context, Decimal, Inexact, InvalidOperation
 
-from tokenprof.pricing.usage import CLASSES, Usage
+from tokenprof.pricing.usage import TOKEN_CLASSES, TokenClass, Usage
 
 EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
 """Arithmetic that raises rather than rounds, whatever the host process set its own context to."""
-
-TOKEN_CLASSES = tuple(cls for cls in CLASSES if cls != "fee")
 
 Rates = Mapping[str, Decimal]
 
@@ -91,7 +89,7 @@ class Price:
                 continue
             rate = self.rates.get(cls)
             amounts[cls] = None if rate is None and tokens else times(tokens, rate or ZERO)
-        amounts["fee"] = self._fee_amount(usage.fees)
+        amounts[TokenClass.FEE] = self._fee_amount(usage.fees)
         return amounts
 
     def missing(self, usage: Usage) -> tuple[str, ...]:
@@ -101,8 +99,8 @@ class Price:
     def _mixed_amount(self, cls: str, usage: Usage) -> Decimal | None:
         """Return text at its rate and audio at its own; None where the audio may be in another class too."""
         tokens = usage.tokens_of(cls)
-        audio = usage.audio_output_tokens if cls == "output" else usage.audio_input_tokens
-        elsewhere = usage.reasoning_tokens if cls == "output" else usage.input_tokens - tokens
+        audio = usage.audio_output_tokens if cls == TokenClass.OUTPUT else usage.audio_input_tokens
+        elsewhere = usage.reasoning_tokens if cls == TokenClass.OUTPUT else usage.input_tokens - tokens
         if elsewhere and audio:
             return None
         text_rate, audio_rate = self.mixed[cls]

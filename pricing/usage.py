@@ -9,38 +9,54 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from enum import StrEnum
 
-CLASSES = (
-    "uncached_input",
-    "cache_read",
-    "cache_write_5m",
-    "cache_write_1h",
-    "cache_write_30m",
-    "cache_write_12h",
-    "cache_write",
-    "output",
-    "reasoning",
-    "fee",
-)
-"""The billed classes, disjoint, in the order in which reports show them."""
 
-INPUT_CLASSES = CLASSES[:7]
+class TokenClass(StrEnum):
+    """A billed class. The classes are disjoint, and in the order in which reports show them.
+
+    Members are strings: they compare, hash, format and serialise as their names in reports. As the key of a
+    JSON object use `.value`, since orjson takes only plain strings there.
+    """
+
+    UNCACHED_INPUT = "uncached_input"
+    CACHE_READ = "cache_read"
+    CACHE_WRITE_5M = "cache_write_5m"
+    CACHE_WRITE_1H = "cache_write_1h"
+    CACHE_WRITE_30M = "cache_write_30m"
+    CACHE_WRITE_12H = "cache_write_12h"
+    CACHE_WRITE = "cache_write"
+    OUTPUT = "output"
+    REASONING = "reasoning"
+    FEE = "fee"
+
+
+CLASSES = tuple(TokenClass)
+"""All billed classes, in the order of `TokenClass`."""
+
+OUTPUT_CLASSES = (TokenClass.OUTPUT, TokenClass.REASONING)
+"""The classes of what the model wrote."""
+
+TOKEN_CLASSES = tuple(cls for cls in TokenClass if cls is not TokenClass.FEE)
+"""The classes that count tokens; a fee counts pieces."""
+
+INPUT_CLASSES = tuple(cls for cls in TOKEN_CLASSES if cls not in OUTPUT_CLASSES)
 """The classes that make up the prompt."""
 
 
 class UsageError(ValueError):
-    """Usage that cannot be right: a count that is no count, or two counts that contradict each other."""
+    """Usage that cannot be right: a value that is not a count, or two counts that contradict each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Disjoint token counts of one call (or a sum of calls), and counts of what is billed by the piece.
 
-    `cache_write_tokens` are writes whose time to live the source does not tell. `output_tokens` is all
+    `cache_write_tokens` are writes whose time to live the source does not give. `output_tokens` is all
     output that is not reasoning. `fees` counts server-tool uses and the like, by name, each name once.
-    The audio counts say how much of the prompt and of the output is audio, which some models price apart;
-    they are parts of the other counts, not further tokens. Raises `UsageError` where a count is not a
-    non-negative int, or audio exceeds what it is part of.
+    The audio counts say how much of the prompt and of the output is audio, which some models price
+    separately; they are parts of the other counts, not further tokens. Raises `UsageError` if a count is
+    not a non-negative int, if a fee is named twice, or if audio exceeds what it is part of.
     """
 
     uncached_input_tokens: int = 0
@@ -82,15 +98,18 @@ class Usage:
         """How many pieces are billed as fees, over all names."""
         return sum(count for _, count in self.fees)
 
-    def tokens_of(self, cls: str) -> int:
-        """Return the tokens of a class of `CLASSES`; 0 for `fee`, which has pieces and no tokens."""
+    def tokens_of(self, cls: TokenClass | str) -> int:
+        """Return the tokens of a class; 0 for `fee`, which has pieces and no tokens.
+
+        Raises `UsageError` for a name that is not one of `TokenClass`.
+        """
         if cls not in CLASSES:
             raise UsageError(f"There is no billed class '{cls}'; the classes are {', '.join(CLASSES)}.")
-        return 0 if cls == "fee" else getattr(self, f"{cls}_tokens")
+        return 0 if cls == TokenClass.FEE else getattr(self, f"{cls}_tokens")
 
     def by_class(self) -> dict[str, int]:
-        """Return the tokens of every class, all ten names present."""
-        return {cls: self.tokens_of(cls) for cls in CLASSES}
+        """Return the tokens of every class by its plain name, all ten names present."""
+        return {cls.value: self.tokens_of(cls) for cls in TokenClass}
 
     def __add__(self, other: Usage) -> Usage:
         sums = {name: getattr(self, name) + getattr(other, name) for name in _TOKEN_FIELDS}
@@ -100,7 +119,7 @@ class Usage:
 def check_count(name: str, value: object) -> int:
     """Return `value` if it is a count, else raise `UsageError` naming it.
 
-    A bool is an int to Python and no count to anybody.
+    A bool is an int to Python, but it is not a count.
     """
     if type(value) is not int or value < 0:
         raise UsageError(f"Usage key '{name}' must be a non-negative integer, but it is {value!r}.")

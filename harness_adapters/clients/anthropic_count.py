@@ -1,7 +1,7 @@
 """Asks Anthropic's `count_tokens` for the size of each block of recorded requests: a network call, on demand.
 
 A recording holds no text unless it was asked to (`tokenprof.profile(..., content=True)`), so only such
-recordings can be counted. Each prompt is counted cut off behind each of its blocks; what has been counted
+recordings can be counted. Each prompt is counted cut off after each of its blocks; what has been counted
 once is not asked again.
 """
 
@@ -88,7 +88,7 @@ def _requests(path: Path) -> Iterator[Wire]:
 
 
 def _cuts(body: Wire) -> Iterator[tuple[Wire, bool]]:
-    """Yield a request cut off behind each of its blocks, and whether that is before its messages.
+    """Yield a request cut off after each of its blocks, and whether that is before its messages.
 
     The first cut holds all tools at once where some are deferred: which of them are in the prompt is the
     provider's to say.

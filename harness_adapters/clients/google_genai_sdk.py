@@ -33,7 +33,7 @@ def _wrap_sessions(api_client: Any) -> None:
     async def observed_session_here() -> Any:
         session = await session_here()
         wire = load_adapter("clients.aiohttp_client")
-        # Google's own authorised session is none of aiohttp's; it uses one, which a profile sees.
+        # Google's own authorised session is not an aiohttp session, but it uses one that a profile sees.
         if isinstance(session, wire.aiohttp.ClientSession):
             wire.wrap(session)
         return session

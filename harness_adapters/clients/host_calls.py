@@ -28,7 +28,7 @@ def begin(
     """Return the attempt that a request begins; None for what is not a model call, or is seen elsewhere.
 
     `headers` know their names in lower case. `body` is asked where the path is a model call's; it returns
-    None where the bytes cannot be known.
+    None if the bytes cannot be known.
     """
     wire = wire_of(method, path)
     if wire is None or _inside.get():

@@ -1,6 +1,6 @@
 """Model calls where their bytes pass `httpx` or `httpx2`, whoever makes them.
 
-LiteLLM makes its HTTP calls itself, and its loggers tell of a streamed call afterwards, from another
+LiteLLM makes its HTTP calls itself, and its loggers report a streamed call only afterwards, from another
 thread and without the provider's ids. The `openai` SDK has no middleware. Taken where the bytes pass, every
 kind of call is seen alike: sync, async, streamed, raw, parsed, retried. Calls of `anthropic` clients that
 carry our middleware are left to that, so that none is seen twice.
@@ -83,7 +83,7 @@ class Library:
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments with a request that asks for the stream's usage, where the profile wants that.
 
-        Never raises; what is no chat stream, or says itself what it wants, is left as it is.
+        Never raises. A request that is not a chat stream, or already says what it wants, is left as it is.
         """
         try:
             recorder = active_recorder()

@@ -65,7 +65,7 @@ class LangChainAgentNames(BaseCallbackHandler):
 
 
 def agent_of(metadata: Mapping[str, Any]) -> str | None:
-    """Return who makes a call: a named agent, else the node of a graph; None where neither is told."""
+    """Return who makes a call: a named agent, else the node of a graph; None if neither is known."""
     name = metadata.get("lc_agent_name")
     if not name and metadata.get("ls_integration") != UNNAMED_AGENT:
         name = metadata.get("langgraph_node")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Hashable
 
-import tokenprof
+from tokenprof.record import session
 
 MOST_OPEN = 4096
 """A framework that never ends what it started must not fill the memory; the oldest are forgotten first."""
@@ -31,9 +31,9 @@ class NamedScopes:
             self.end(oldest)
         scope = contextlib.ExitStack()
         if name:
-            scope.enter_context(tokenprof.agent(name))
+            scope.enter_context(session.agent(name))
         if step:
-            scope.enter_context(tokenprof.tag(step=step))
+            scope.enter_context(session.tag(step=step))
         self._open[key] = scope
 
     def end(self, key: Hashable) -> None:

@@ -18,7 +18,7 @@ from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import Model, ModelRequestContext, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 
-import tokenprof
+from tokenprof.record import session
 
 
 @dataclass
@@ -48,13 +48,13 @@ class _NamedModel(WrapperModel):
         self._agent_name = name
 
     async def request(self, *args: Any, **kwargs: Any) -> ModelResponse:
-        with tokenprof.agent(self._agent_name):
+        with session.agent(self._agent_name):
             return await self.wrapped.request(*args, **kwargs)
 
     @asynccontextmanager
     async def request_stream(self, *args: Any, **kwargs: Any) -> AsyncIterator[StreamedResponse]:
         async with AsyncExitStack() as stack:
             # Only while the request goes out: the stream may be closed in another context.
-            with tokenprof.agent(self._agent_name):
+            with session.agent(self._agent_name):
                 response = await stack.enter_async_context(self.wrapped.request_stream(*args, **kwargs))
             yield response

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from tokenprof.hw_model.catalogue import shapes
-from tokenprof.hw_model.catalogue.shapes import Attention, Experts, ModelShape
+from tokenprof.hw_model.catalogue import attention_kinds
+from tokenprof.hw_model.catalogue.attention_kinds import Attention
+from tokenprof.hw_model.catalogue.shapes import Experts, ModelShape
 
 Config = Mapping[str, Any]
 
@@ -70,7 +71,7 @@ def _attention(config: Config, name: str, hidden: int, layers: int) -> tuple[tup
         groups.append(
             (
                 sparse,
-                shapes.block_sparse(
+                attention_kinds.block_sparse(
                     hidden,
                     heads,
                     kv_heads,
@@ -118,7 +119,7 @@ def _full_attention(config: Config, name: str, hidden: int) -> Attention:
     heads, kv_heads, head_dim = _heads(config, name, hidden)
     if config.get("kv_lora_rank"):
         indexed = bool(config.get("index_topk"))
-        return shapes.latent(
+        return attention_kinds.latent(
             hidden,
             heads,
             kv_rank=int(config["kv_lora_rank"]),
@@ -130,7 +131,7 @@ def _full_attention(config: Config, name: str, hidden: int) -> Attention:
             index_dim=int(config["index_head_dim"]) if indexed else 0,
             read_limit_tokens=int(config["index_topk"]) if indexed else None,
         )
-    return shapes.grouped_query(
+    return attention_kinds.grouped_query(
         hidden,
         heads,
         kv_heads,
@@ -143,7 +144,7 @@ def _full_attention(config: Config, name: str, hidden: int) -> Attention:
 def _other_attention(config: Config, name: str, hidden: int) -> Attention:
     """Return the kind of the layers that do not attend to the whole context."""
     if "linear_num_value_heads" in config:
-        return shapes.linear(
+        return attention_kinds.linear(
             hidden,
             key_heads=_whole(config, name, "linear_num_key_heads"),
             value_heads=_whole(config, name, "linear_num_value_heads"),
@@ -152,7 +153,7 @@ def _other_attention(config: Config, name: str, hidden: int) -> Attention:
         )
     heads, kv_heads, head_dim = _heads(config, name, hidden)
     window = _whole(config, name, "sliding_window", "attention_chunk_size")
-    return shapes.grouped_query(
+    return attention_kinds.grouped_query(
         hidden, heads, kv_heads, head_dim, window_tokens=window, normed_heads=_normed_heads(config)
     )
 
@@ -165,7 +166,7 @@ def _compressed_layers(
     return tuple(
         (
             count,
-            shapes.compressed(
+            attention_kinds.compressed(
                 hidden,
                 heads,
                 head_dim,

@@ -1,14 +1,16 @@
-"""The shape of a model: its layers, and from them parameters, KV bytes and FLOPs, exactly.
-
-Attention decides what a long context costs, so each kind has a constructor here that reduces it to the
-same few facts: what it stores per token, what it reads, and what it computes (equation 2.1).
-"""
+"""The shape of a model: its layers, and from them parameters, weights, KV bytes and FLOPs, exactly."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+import numpy as np
+
+from tokenprof.hw_model.arrays import Number
+from tokenprof.hw_model.catalogue import kv_size
+from tokenprof.hw_model.catalogue.attention_kinds import Attention
 
 BYTES_PER_ELEMENT: Final[Mapping[str, float]] = {
     "fp32": 4.0,
@@ -21,216 +23,44 @@ BYTES_PER_ELEMENT: Final[Mapping[str, float]] = {
     "mxfp4": 0.53125,
     "int4": 0.5625,
 }
-"""Bytes a stored value takes, block scales included."""
+"""Bytes per stored value, block scales included."""
+
+EMBEDDING_BYTES_PER_ELEMENT: Final = BYTES_PER_ELEMENT["bf16"]
+"""Input embedding and output head stay in bf16 in every published quantisation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attention:
-    """One attention layer, whatever its kind, in elements and FLOPs.
+def evenly_touched(count: Number, top_k: Number, tokens: Number) -> Number:
+    """Return how many of a layer's `count` experts a batch of tokens is expected to use (2.4) [experts].
 
-    A sequence of S tokens stores `elements * S + window_elements * min(S, window_tokens)` elements,
-    plus `index_bytes * S` bytes and `state_elements` that do not grow. Each decode step reads the same,
-    except that only `read_limit_tokens` of the growing part are read where that is set (stored ≠ read).
+    Each token uses `top_k` of them, and routing is even: E (1 - (1 - k/E)^tokens).
     """
-
-    kind: str
-    parameters: int
-    elements: float = 0.0
-    window_elements: float = 0.0
-    window_tokens: int = 0
-    read_limit_tokens: int | None = None
-    index_bytes: float = 0.0
-    state_elements: int = 0
-    # FLOPs for one query token against one visible key, in a prompt and in a decode step.
-    prefill_pair_flops: float = 0.0
-    decode_pair_flops: float = 0.0
-    index_pair_flops: float = 0.0
-    state_flops: float = 0.0
-    # Queries and keys are normalised per head: more small kernels in every layer.
-    normed_heads: bool = False
-    # How many tensor-parallel ranks can each hold a part of the KV; more ranks hold copies (2.1).
-    kv_shards: int = 1
-
-    def stored_elements(self, context_tokens: float) -> float:
-        """Return the KV elements of one sequence in this layer, without index and state."""
-        return self.elements * context_tokens + self.window_elements * min(context_tokens, self.window_tokens)
-
-    def read_elements(self, context_tokens: float) -> float:
-        """Return the KV elements one decode step reads in this layer, without index and state."""
-        limit = self.read_limit_tokens
-        read_tokens = context_tokens if limit is None else min(context_tokens, limit)
-        return self.elements * read_tokens + self.window_elements * min(context_tokens, self.window_tokens)
-
-
-def grouped_query(
-    hidden: int,
-    heads: int,
-    kv_heads: int,
-    head_dim: int,
-    *,
-    gated: bool = False,
-    normed_heads: bool = False,
-    window_tokens: int = 0,
-) -> Attention:
-    """Return multi-head, grouped-query or multi-query attention; sliding-window if `window_tokens` is set.
-
-    KV per token is `2 * kv_heads * head_dim` (Shazeer, arXiv 1911.02150; Ainslie, arXiv 2305.13245).
-    """
-    kv_elements = 2.0 * kv_heads * head_dim
-    query = hidden * heads * head_dim * (2 if gated else 1)
-    return Attention(
-        kind="window" if window_tokens else "gqa",
-        parameters=query + 2 * hidden * kv_heads * head_dim + heads * head_dim * hidden,
-        elements=0.0 if window_tokens else kv_elements,
-        window_elements=kv_elements if window_tokens else 0.0,
-        window_tokens=window_tokens,
-        prefill_pair_flops=4.0 * heads * head_dim,
-        decode_pair_flops=4.0 * heads * head_dim,
-        normed_heads=normed_heads,
-        kv_shards=kv_heads,
-    )
-
-
-def block_sparse(
-    hidden: int,
-    heads: int,
-    kv_heads: int,
-    head_dim: int,
-    *,
-    read_limit_tokens: int,
-    normed_heads: bool = False,
-) -> Attention:
-    """Return grouped-query attention that stores every token but reads only its best blocks."""
-    full = grouped_query(hidden, heads, kv_heads, head_dim, normed_heads=normed_heads)
-    return replace(
-        full,
-        kind="sparse",
-        read_limit_tokens=read_limit_tokens,
-        # One key of head_dim per KV head for each block of 128 tokens picks the blocks.
-        index_bytes=2.0 * kv_heads * head_dim / 128,
-        index_pair_flops=2.0 * heads * head_dim / 128,
-    )
-
-
-def latent(
-    hidden: int,
-    heads: int,
-    *,
-    kv_rank: int,
-    rope_dim: int,
-    nope_dim: int,
-    value_dim: int,
-    query_rank: int | None,
-    index_heads: int = 0,
-    index_dim: int = 0,
-    read_limit_tokens: int | None = None,
-) -> Attention:
-    """Return multi-head latent attention: one latent and one rotary key per token, shared by all heads.
-
-    DeepSeek-V2, arXiv 2405.04434. Prompts expand the latent to full heads; decode steps work on the latent
-    itself, which costs more FLOPs per pair and far fewer bytes. With an index (DeepSeek-V3.2's sparse
-    attention) each step scores every token with small fp8 keys and reads only the best ones.
-    """
-    key_dim = nope_dim + rope_dim
-    query = hidden * query_rank + query_rank * heads * key_dim if query_rank else hidden * heads * key_dim
-    index = (query_rank or hidden) * index_heads * index_dim + hidden * (index_dim + index_heads)
-    return Attention(
-        kind="sparse_latent" if index_heads else "latent",
-        parameters=query
-        + hidden * (kv_rank + rope_dim)
-        + kv_rank * heads * (nope_dim + value_dim)
-        + heads * value_dim * hidden
-        + (index if index_heads else 0),
-        elements=float(kv_rank + rope_dim),
-        read_limit_tokens=read_limit_tokens,
-        index_bytes=float(index_dim) if index_heads else 0.0,
-        prefill_pair_flops=2.0 * heads * (key_dim + value_dim),
-        decode_pair_flops=2.0 * heads * (kv_rank + rope_dim + kv_rank),
-        index_pair_flops=2.0 * index_heads * index_dim,
-    )
-
-
-def compressed(
-    hidden: int,
-    heads: int,
-    head_dim: int,
-    *,
-    ratio: int,
-    window_tokens: int,
-    query_rank: int,
-    output_rank: int,
-    output_groups: int,
-    index_heads: int = 0,
-    index_dim: int = 0,
-    index_entries: int = 0,
-) -> Attention:
-    """Return DeepSeek-V4's compressed attention: a short window in full, older tokens `ratio` to one.
-
-    Keys and values are one shared vector of `head_dim` per entry; ratio 0 keeps the window only, and at
-    ratio 4 an index picks the entries to read.
-    """
-    indexed = ratio == 4 and index_heads > 0
-    parameters = (
-        hidden * query_rank
-        + query_rank * heads * head_dim
-        + hidden * head_dim * (3 if ratio else 1)
-        + heads * head_dim * output_rank
-        + output_groups * output_rank * hidden
-        + (query_rank * index_heads * index_dim + hidden * (index_dim + index_heads) if indexed else 0)
-    )
-    pair = 4.0 * heads * head_dim
-    return Attention(
-        kind="sparse_latent" if indexed else "latent",
-        parameters=parameters,
-        elements=head_dim / ratio if ratio else 0.0,
-        window_elements=float(head_dim),
-        window_tokens=window_tokens,
-        read_limit_tokens=index_entries * ratio if indexed else None,
-        index_bytes=2.0 * index_dim / ratio if indexed else 0.0,
-        prefill_pair_flops=pair / max(ratio, 1),
-        decode_pair_flops=pair / max(ratio, 1),
-        index_pair_flops=2.0 * index_heads * index_dim / ratio if indexed else 0.0,
-    )
-
-
-def linear(
-    hidden: int, *, key_heads: int, value_heads: int, key_dim: int, value_dim: int, gated: bool = True
-) -> Attention:
-    """Return a linear-attention layer (Gated DeltaNet, Kimi Delta, lightning): a fixed state, no KV.
-
-    The state of `value_heads * key_dim * value_dim` is read and written every step, whatever the context
-    (Gated DeltaNet, arXiv 2412.06464), which makes short contexts the expensive ones.
-    """
-    keys, values = key_heads * key_dim, value_heads * value_dim
-    state = value_heads * key_dim * value_dim
-    return Attention(
-        kind="linear",
-        parameters=hidden * (2 * keys + values * (2 if gated else 1) + 2 * value_heads) + values * hidden,
-        state_elements=state,
-        state_flops=8.0 * state,
-        kv_shards=value_heads,
-    )
+    missed = 1.0 - top_k / np.maximum(count, top_k + 1e-9)
+    return count * (1.0 - missed**tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class Experts:
-    """The routed experts of one layer; `parameters` is one expert's, `width` its inner dimension."""
+    """The routed experts of one layer; `parameters` are those of one expert, `width` its inner dimension."""
 
     count: int
     top_k: int
     parameters: int
     width: int = 0
-    # Routing confined to so many nodes (DeepSeek-V3); None where it is free.
+    # The most nodes that one token's experts may be on (DeepSeek-V3); None for no limit.
     node_limit: int | None = None
 
     def touched(self, tokens: float) -> float:
-        """Return how many experts a batch of tokens is expected to use, routed evenly (2.4)."""
-        return float(self.count * (1.0 - (1.0 - self.top_k / self.count) ** tokens))
+        """Return how many experts a batch of tokens is expected to use if routing is even (2.4)."""
+        return float(evenly_touched(self.count, self.top_k, tokens))
 
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
-    """A model as its serving cost sees it. Counts are exact for the layers; norms and biases are left out."""
+    """What the serving cost depends on in a model. Counts of layers are exact; norms and biases are left out.
+
+    `attention` and `moe_layers` count layers, `hidden`, `vocab` and `dense_ffn_parameters` elements. The
+    dtypes are those in which the weights are published, and in which KV is served by default.
+    """
 
     name: str
     hidden: int
@@ -278,7 +108,7 @@ class ModelShape:
 
     @property
     def dense_parameters(self) -> int:
-        """Parameters every token is multiplied by: attention, dense and shared layers, the output head."""
+        """Parameters that every token is multiplied by: attention, dense and shared layers, output head."""
         return self.attention_parameters + self.dense_ffn_parameters + self.vocab * self.hidden
 
     @property
@@ -303,54 +133,41 @@ class ModelShape:
         return 2.0 * self.active_parameters
 
     def weight_bytes(self, dtype: str | None = None) -> float:
-        """Return the bytes of the weights, in one dtype or as published."""
-        if dtype is not None:
-            return self.total_parameters * BYTES_PER_ELEMENT[dtype]
-        rest = self.total_parameters - self.expert_parameters
+        """Return the size of the weights, in one dtype or as published [bytes]."""
+        return sum(self.weight_parts_bytes(dtype or self.expert_dtype, dtype or self.rest_dtype))
+
+    def weight_parts_bytes(self, experts_dtype: str, rest_dtype: str) -> tuple[float, float]:
+        """Return the size of the routed experts and of all other weights, in these dtypes [bytes].
+
+        Embeddings are among the others, and are in bf16 whatever `rest_dtype` is.
+        """
+        rest = self.total_parameters - self.expert_parameters - self.embedding_parameters
         return (
-            self.expert_parameters * BYTES_PER_ELEMENT[self.expert_dtype]
-            + rest * BYTES_PER_ELEMENT[self.rest_dtype]
+            self.expert_parameters * BYTES_PER_ELEMENT[experts_dtype],
+            rest * BYTES_PER_ELEMENT[rest_dtype] + self.embedding_parameters * EMBEDDING_BYTES_PER_ELEMENT,
         )
 
+    def kv_size(self, kv_dtype: str | None = None) -> kv_size.KvSize:
+        """Return what the size of a sequence's KV depends on, in a dtype or in the one served by default."""
+        return kv_size.kv_size(self.attention, BYTES_PER_ELEMENT[kv_dtype or self.kv_dtype])
+
     def kv_bytes_per_token(self, kv_dtype: str | None = None) -> float:
-        """Return the KV bytes that each further token of a long context adds (2.1), index keys left out.
+        """Return the KV that each further token of a long context adds (2.1), index keys left out [bytes].
 
         Windows that are already full add nothing; see `kv_bytes` for a whole sequence.
         """
-        element_bytes = BYTES_PER_ELEMENT[kv_dtype or self.kv_dtype]
-        return element_bytes * sum(count * a.elements for count, a in self.attention)
+        size = self.kv_size(kv_dtype)
+        return size.kv_bytes + size.kv_limited_bytes
 
     def kv_bytes(self, context_tokens: float, kv_dtype: str | None = None) -> float:
-        """Return the bytes one sequence of this length holds: KV, index keys and fixed state (2.1)."""
-        element_bytes = BYTES_PER_ELEMENT[kv_dtype or self.kv_dtype]
-        return sum(
-            count
-            * (
-                element_bytes * a.stored_elements(context_tokens)
-                + a.index_bytes * context_tokens
-                + STATE_BYTES_PER_ELEMENT * a.state_elements
-            )
-            for count, a in self.attention
-        )
+        """Return what one sequence of this length holds: KV, index keys and fixed state (2.1) [bytes]."""
+        return float(kv_size.stored_bytes(self.kv_size(kv_dtype), context_tokens))
 
     def kv_read_bytes(self, context_tokens: float, kv_dtype: str | None = None) -> float:
-        """Return the bytes one decode step reads for a sequence of this length; state is read and written."""
-        element_bytes = BYTES_PER_ELEMENT[kv_dtype or self.kv_dtype]
-        return sum(
-            count
-            * (
-                element_bytes * a.read_elements(context_tokens)
-                + a.index_bytes * context_tokens
-                + 2.0 * STATE_BYTES_PER_ELEMENT * a.state_elements
-            )
-            for count, a in self.attention
-        )
+        """Return what one decode step reads for one sequence of this length (2.1) [bytes]."""
+        return float(kv_size.read_bytes(self.kv_size(kv_dtype), context_tokens))
 
     @property
     def state_bytes(self) -> float:
-        """Bytes of recurrent state one sequence holds, whatever its length."""
-        return STATE_BYTES_PER_ELEMENT * sum(count * a.state_elements for count, a in self.attention)
-
-
-STATE_BYTES_PER_ELEMENT: Final = 4.0
-"""Linear-attention states are kept in fp32 by the serving engines' defaults."""
+        """Recurrent state that one sequence holds, whatever its length [bytes]."""
+        return self.kv_size().state_bytes

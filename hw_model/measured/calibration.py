@@ -14,9 +14,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from tokenprof.hw_model.arrays import Array
 from tokenprof.hw_model.constants import NAMES, Constants, constant_rows, fitted
 from tokenprof.hw_model.measured.measurements import Measurement
-from tokenprof.hw_model.plan import Array, ServingPlan, stack
+from tokenprof.hw_model.plan import ServingPlan, stack
 from tokenprof.hw_model.serving import ClientLoad, stack_loads, time_per_output_token_s
 
 NOISE: Final = 0.10

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from tokenprof.hw_model.arrays import Array
 from tokenprof.hw_model.catalogue.lookup import read_data
 from tokenprof.hw_model.constants import Constants, fitted
 from tokenprof.hw_model.measured.calibration import predict
 from tokenprof.hw_model.measured.measurements import Measurement, Refused, Row, parse_rows
-from tokenprof.hw_model.plan import Array
 
 REGIMES: Final = ((4.0, "1-4"), (16.0, "5-16"), (64.0, "17-64"), (float("inf"), "65 and more"))
 NOMINAL_COVERAGE: Final = 0.9

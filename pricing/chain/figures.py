@@ -9,12 +9,14 @@ from datetime import date
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from tokenprof.pricing.chain.interval import Interval
 
 Key = TypeVar("Key")
 Found = TypeVar("Found")
+
+MarginKind = Literal["inference", "gross", "theoretical"]
 
 
 class ChainDataError(ValueError):
@@ -29,6 +31,24 @@ class Figure:
     value: Interval
     source: str
     checked: date
+    assumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedMargin:
+    """A gross margin as published, a share of revenue; the middle is the latest reading.
+
+    `kind` says what it is of: `inference` (revenue less the cost of serving it), `gross` (all that a lab
+    serves, free users included), `theoretical` (as if every token were sold at list price). `when` is the
+    time it holds for, None if the source does not say.
+    """
+
+    name: str
+    kind: MarginKind
+    when: str | None
+    value: Interval
+    source: str
+    checked: date | None
     assumed: bool = False
 
 
@@ -109,7 +129,7 @@ class ChainData:
     chip_prices: Mapping[str, ChipPrice]
     regions: Mapping[str, Region]
     shares: Mapping[str, Figure]
-    margins: Mapping[str, Figure]
+    margins: Mapping[str, PublishedMargin]
     anchors: Mapping[str, Anchor]
     aggregators: Mapping[str, Aggregator]
     plans: Mapping[str, SubscriptionPlan]
@@ -182,7 +202,7 @@ def _read(tables: Mapping[str, Any]) -> ChainData:
             for row in rows("region")
         },
         shares={row["name"]: _figure(row, row["name"]) for row in rows("share")},
-        margins={row["name"]: _figure(row, row["name"]) for row in rows("margin")},
+        margins={row["name"]: _margin(row) for row in rows("margin")},
         anchors={
             row["name"]: Anchor(
                 row["name"],
@@ -224,6 +244,16 @@ def _read(tables: Mapping[str, Any]) -> ChainData:
 def _figure(row: Mapping[str, Any], name: str) -> Figure:
     value = Interval(Decimal(row["low"]), Decimal(row["mid"]), Decimal(row["high"]))
     return Figure(name, value, row["source"], row["checked"], row.get("assumed", False))
+
+
+def _margin(row: Mapping[str, Any]) -> PublishedMargin:
+    kind: MarginKind = row.get("kind", "gross")
+    if kind not in get_args(MarginKind):
+        raise ValueError(f"margin {row['name']!r} is of kind {kind!r}, not {', '.join(get_args(MarginKind))}")
+    figure = _figure(row, row["name"])
+    return PublishedMargin(
+        figure.name, kind, row.get("when"), figure.value, figure.source, figure.checked, figure.assumed
+    )
 
 
 def _range(figures: list[str]) -> Interval:

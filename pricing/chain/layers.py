@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from enum import StrEnum
 from typing import Literal
 
 from tokenprof.pricing.chain.figures import Aggregator, Anchor, ChainData, SubscriptionPlan, Supplier
@@ -208,15 +209,34 @@ def route_of(
     return (*stages, Stage("L4", seller.name)) if seller else tuple(stages)
 
 
-@dataclass(frozen=True, slots=True)
-class WaterfallStep:
-    """One slice of a billed dollar: who gets it, how much (a range), and how that is known.
+class WaterfallStepName(StrEnum):
+    """The steps of a waterfall, from the buyer down to the power plant.
 
-    `internal_usd` is a margin that would be paid on a market and stays inside one company here: shown, and
-    in no sum.
+    Each value is the name that reports show, so it is written here and nowhere else.
     """
 
-    name: str
+    APPLICATION = "application or aggregator"
+    LAB_MARGIN = "lab margin: everything else, and profit"
+    TRAINING = "training"
+    GPU_HOUR_MARGIN = "GPU-hour margin"
+    CHIPS = "chips"
+    BUILDING = "building"
+    POWER = "power"
+
+
+OWNER_PARTS = (WaterfallStepName.CHIPS, WaterfallStepName.BUILDING, WaterfallStepName.POWER)
+"""The steps that together are what the hours cost the owner of the racks."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaterfallStep:
+    """One slice of a billed dollar: who gets it, how much (a range, USD), and how that is known.
+
+    `internal_usd` is a margin that would be paid on a market, but stays inside one company here: it is shown,
+    and is not part of any sum.
+    """
+
+    name: WaterfallStepName
     usd: Interval
     source: str
     internal_usd: Interval | None = None
@@ -229,7 +249,7 @@ class Waterfall:
     billed_usd: Decimal
     steps: tuple[WaterfallStep, ...]
 
-    def shares(self) -> dict[str, Interval]:
+    def shares(self) -> dict[WaterfallStepName, Interval]:
         """Return each step as a share of the billed dollar."""
         whole = self.billed_usd
         return {
@@ -240,7 +260,7 @@ class Waterfall:
 
 def waterfall(
     billed_usd: Decimal,
-    owner_cost_usd: Mapping[str, Interval],
+    owner_cost_usd: Mapping[WaterfallStepName, Interval],
     rental_per_owner_cost: Interval,
     data: ChainData,
     *,
@@ -270,17 +290,19 @@ def waterfall(
     return Waterfall(
         billed_usd,
         (
-            WaterfallStep("application or aggregator", kept, "the fee of the path"),
+            WaterfallStep(WaterfallStepName.APPLICATION, kept, "the fee of the path"),
             WaterfallStep(
-                "lab margin: everything else, and profit",
+                WaterfallStepName.LAB_MARGIN,
                 left,
                 "what the other parts leave of the lab's revenue",
             ),
             WaterfallStep(
-                "training", training, training_share.source if "L3a" in layers else "a host trains nothing"
+                WaterfallStepName.TRAINING,
+                training,
+                training_share.source if "L3a" in layers else "a host trains nothing",
             ),
             WaterfallStep(
-                "GPU-hour margin",
+                WaterfallStepName.GPU_HOUR_MARGIN,
                 margin,
                 "internal to the supplier, so not paid" if "L1" in layers else "rental over the owner's cost",
                 rent_beyond_cost if "L1" in layers else None,

@@ -26,7 +26,7 @@ from tokenprof.pricing.chain.layers import (
     tool_payments,
 )
 from tokenprof.pricing.rates import Price, Unpriced, total
-from tokenprof.pricing.usage import Usage
+from tokenprof.pricing.usage import TokenClass, Usage
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 """The day the examples are priced at, unless a row says another."""
@@ -79,7 +79,7 @@ def _bill(book: PriceBook) -> Iterator[Example]:
     listed = {"claude-sonnet-4-6": "3/15", "claude-opus-4-8": "5/25", "claude-fable-5": "10/50"}
     for model, published in listed.items():
         rates = _price(book, "anthropic", model, AT).rates
-        ours = [rates[cls].scaleb(6) for cls in ("uncached_input", "output")]
+        ours = [rates[cls].scaleb(6) for cls in (TokenClass.UNCACHED_INPUT, TokenClass.OUTPUT)]
         yield Example(
             "bill-1",
             f"{model}, USD per M tokens",
@@ -198,8 +198,8 @@ def _open_weights(book: PriceBook) -> Iterator[Example]:
     host = _price(book, "fireworks", "deepseek-v4-pro", MAY).rates
     frontier = _price(book, "anthropic", "claude-opus-4-7", MAY).rates
     for cls, hosts, api, share in (
-        ("uncached_input", "1.75-2.10", "0.40", "1/3"),
-        ("output", "3.50-4.40", "0.90", "1/6"),
+        (TokenClass.UNCACHED_INPUT, "1.75-2.10", "0.40", "1/3"),
+        (TokenClass.OUTPUT, "3.50-4.40", "0.90", "1/6"),
     ):
         ratio = (host[cls] / frontier[cls]).quantize(Decimal("0.01"))
         low, high = hosts.split("-")

@@ -15,7 +15,7 @@ from typing import Literal
 
 from tokenprof.pricing.rates import ZERO, Price, Unpriced, total
 from tokenprof.pricing.reconcile.provider_exports import ReportLine
-from tokenprof.pricing.usage import CLASSES, Usage
+from tokenprof.pricing.usage import CLASSES, TokenClass, Usage
 
 Kind = Literal["matched", "not_recorded", "not_charged", "tokens_differ", "price_differs", "unpriced"]
 """How a line of the record stands to the export:
@@ -104,7 +104,7 @@ def charges_of(
     """Yield the charges of one call; `at` decides the day (UTC)."""
     amounts = None if isinstance(price, Unpriced) else price.known_amounts(usage)
     for cls in CLASSES:
-        tokens = usage.fee_count if cls == "fee" else usage.tokens_of(cls)
+        tokens = usage.fee_count if cls is TokenClass.FEE else usage.tokens_of(cls)
         if tokens:
             yield Charge(provider, at.date(), model, cls, tokens, amounts[cls] if amounts else None)
 
@@ -140,7 +140,7 @@ def _sum_charges(charges: Iterable[Charge], row_of: Callable[[str, str], str]) -
     grouped: dict[_Key, list[Charge]] = defaultdict(list)
     for charge in charges:
         cls = COMPARED_AS.get(charge.cls, charge.cls)
-        model = NO_MODEL if cls == "fee" else row_of(charge.provider, charge.model)
+        model = NO_MODEL if cls is TokenClass.FEE else row_of(charge.provider, charge.model)
         grouped[charge.provider, charge.day, model, cls].append(charge)
     return {
         key: _Sum(

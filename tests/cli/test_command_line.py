@@ -12,8 +12,10 @@ import pytest
 
 import tokenprof
 from tokenprof.commands.main import main
-from tokenprof.report.build import schema_path
 from tokenprof.report.check import check
+from tokenprof.report.report_json import schema_path
+
+pytestmark = pytest.mark.slow
 
 SAMPLE = Path(__file__).parent.parent / "data" / "logs" / "session_log"
 
@@ -25,9 +27,11 @@ def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Completed
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tokenprof.commands.demo import main as demo
+    from tokenprof.commands.demo_agent import record_demo
 
-    return demo(tmp_path_factory.mktemp("demo") / "run.jsonl")
+    path = tmp_path_factory.mktemp("demo") / "run.jsonl"
+    record_demo(path)
+    return path
 
 
 def test_the_demo_records_prints_its_report_and_never_overwrites(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def test_a_price_that_rose_is_told_apart_and_fails_only_when_asked() -> None:
     assert compare(before, now, replace(settings, prices=True)).status == "regression"
 
 
-def test_noise_is_no_regression_and_a_text_that_grew_is_whatever_the_noise() -> None:
+def test_noise_is_not_a_regression_but_a_text_that_grew_is() -> None:
     rng = random.Random(4)
     before = scenario_of([noisy(rng) for _ in range(10)])
     assert compare(before, [noisy(rng) for _ in range(10)]).status != "regression"
@@ -191,7 +191,7 @@ def test_a_text_that_grew_under_replayed_bills_is_costed_by_its_size() -> None:
     assert "judged by its size" not in billed.causes[0].text
 
 
-def test_one_run_is_held_against_the_spread_of_many() -> None:
+def test_one_run_is_compared_with_the_spread_of_many() -> None:
     rng = random.Random(5)
     before = scenario_of([noisy(rng) for _ in range(10)])
     assert compare(before, [noisy(rng)]).status != "regression"
@@ -275,7 +275,7 @@ def test_student_s_t_is_that_of_the_tables() -> None:
         assert student_cdf(t, degrees) == pytest.approx(chance, abs=1e-4)
 
 
-def test_a_difference_of_the_same_runs_is_none_and_of_constants_is_certain() -> None:
+def test_equal_runs_do_not_differ_and_a_difference_of_constants_is_certain() -> None:
     rng = random.Random(1)
     side = [(rng.lognormvariate(5, 0.2), 1.0) for _ in range(10)]
     same = difference(side, side)

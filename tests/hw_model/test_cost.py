@@ -30,8 +30,8 @@ def run_usd(scenario, basis, turns=TURNS, parts=PARTS):
 def test_an_open_model_runs_on_a_fixed_deployment_with_its_assumptions():
     scenario = scenario_for("deepseek", "deepseek-chat", turns=TURNS)
     assert not scenario.sampled
-    assert (scenario.description["model"], scenario.description["chip"]) == ("DeepSeek-V3.2", "H200")
-    assert all(row["source"] for row in scenario.description["assumptions"])
+    assert (scenario.description.model, scenario.description.chip) == ("DeepSeek-V3.2", "H200")
+    assert all(row.source for row in scenario.description.assumptions)
     cost = run_usd(scenario, "resource_share")
     assert cost.low == cost.mid == cost.high > 0
 
@@ -42,7 +42,7 @@ def test_a_closed_model_is_an_interval_and_the_same_seed_gives_it_again():
     assert first.sampled
     assert 0 < cost.low < cost.mid < cost.high
     assert run_usd(again, "resource_share") == cost
-    assert all(row["source"] for row in first.description["assumptions"])
+    assert all(row.source for row in first.description.assumptions)
 
 
 def test_a_model_nobody_has_described_is_refused():
@@ -52,8 +52,8 @@ def test_a_model_nobody_has_described_is_refused():
 
 def test_a_deployment_can_be_named_and_an_impossible_one_is_refused():
     scenario = scenario_for("any", "any", turns=TURNS, deployment="kimi-k2.5@8xh200:tp=8,kv=fp8")
-    assert scenario.description["chips"] == 8
-    assert scenario.description["parallelism"]["tp"] == 8
+    assert scenario.description.chips == 8
+    assert scenario.description.parallelism.tp == 8
     with pytest.raises(DeploymentError, match="take 16 of them"):
         scenario_for("any", "any", turns=TURNS, deployment="kimi-k2.5@4xh100")
     with pytest.raises(DeploymentError, match="no option 'speed'"):
@@ -91,7 +91,7 @@ def test_the_shares_of_a_batch_add_up_to_what_the_replica_costs(basis, text, con
     turns = [TurnWork(context, 0, 2)]
     scenario = scenario_for("x", "x", turns=turns, deployment=text, utilisation=0.4)
     deployment, c = parse_deployment(text), fitted()
-    rows = {row["name"]: row["value"] for row in scenario.description["assumptions"]}
+    rows = {row.name: row.value for row in scenario.description.assumptions}
     plan = deployment.plan()
     target_s = 1.0 / rows["tokens per second to each user"]
     batch = choose_batch(plan, context + 1.0, c, target_s=target_s)
@@ -151,8 +151,8 @@ def test_draws_that_cannot_keep_the_observed_pace_are_rejected():
     assert observed_tokens_per_s([TurnWork(1, 1, 10, duration_s=1.0)]) is None
 
     def accepted(turns):
-        rows = scenario_for("anthropic", "claude-opus-4-8", turns=turns).description["assumptions"]
-        return next(r["value"] for r in rows if r["name"] == "share of draws that reach the speed seen")
+        rows = scenario_for("anthropic", "claude-opus-4-8", turns=turns).description.assumptions
+        return next(r.value for r in rows if r.name == "share of draws that reach the speed seen")
 
     assert accepted(fast) < accepted(slow)
 

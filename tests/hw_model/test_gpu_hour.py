@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tokenprof.hw_model.catalogue.lookup import find_chip
+from tokenprof.hw_model.catalogue.lookup import chips, find_chip
 from tokenprof.hw_model.gpu_hour import Ownership, Site, capital_recovery_factor, site_cost
 
 ONE_MEGAWATT = Site(
@@ -29,7 +29,7 @@ def test_l1_the_published_megawatt():
     assert cost.chips_share == pytest.approx(0.8, abs=0.005)
 
 
-def test_l1_6_the_dearer_building_widens_the_floor():
+def test_l1_6_the_more_expensive_building_widens_the_floor():
     low, high = (
         site_cost(replace(ONE_MEGAWATT, building_usd=usd)).usd_per_accelerator_hour for usd in (20e6, 30e6)
     )
@@ -43,6 +43,28 @@ def test_capital_recovery():
     assert capital_recovery_factor(0.1, 4) == pytest.approx(0.31547, abs=1e-5)
     with pytest.raises(ValueError, match="positive number of years"):
         capital_recovery_factor(0.1, 0)
+
+
+def test_the_catalogue_holds_what_hours_cost_their_owners_and_leaves_rents_to_the_chain():
+    published = {name for chip in chips().values() for name in chip.published_usd_per_hour}
+    assert published == {"owned_hyperscaler", "owned_neocloud"}
+
+
+def test_an_owned_hour_is_the_sum_of_chips_building_and_power_by_hand():
+    owner = Ownership(
+        cost_of_capital=0.0,
+        life_years=4.0,
+        maintenance_share_per_year=0.02,
+        colo_usd_per_kw_month=73.0,
+        usd_per_kwh=0.1,
+        load=0.5,
+    )
+    hour = owner.parts_usd_per_hour(capex_usd=35_040.0, all_in_kw=2.0)
+    # 35,040 * (1/4 + 0.02) / 8,760; 12 * 73 * 2 / 8,760; 0.5 * 2 kW * 0.1.
+    assert hour.chips_usd == pytest.approx(1.08)
+    assert hour.building_usd == pytest.approx(0.2)
+    assert hour.power_usd == pytest.approx(0.1)
+    assert owner.usd_per_hour(35_040.0, 2.0) == pytest.approx(1.38)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import pytest
 
-from tokenprof.hw_model.batching import rack_users
 from tokenprof.hw_model.catalogue.huggingface import ConfigError, shape_from_config
 from tokenprof.hw_model.catalogue.lookup import (
     UnknownChipError,
@@ -13,6 +12,7 @@ from tokenprof.hw_model.catalogue.lookup import (
     racks,
     read_data,
 )
+from tokenprof.hw_model.memory import rack_users
 
 GB = 1e9
 

@@ -229,7 +229,7 @@ def test_a_batch_is_half_price_before_and_after_the_catalogue_knew_it(moment):
     )
 
 
-def test_a_batch_may_be_told_by_the_service_tier():
+def test_a_service_tier_may_mean_a_batch():
     assert priced("anthropic", "claude-opus-4-8", "2026-11-02", service_tier="batch").rates == (
         priced("anthropic", "claude-opus-4-8", "2026-11-02", batch=True).rates
     )

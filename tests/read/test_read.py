@@ -69,7 +69,7 @@ def test_a_malformed_line_before_the_format_is_known_is_an_error_too(tmp_path):
     assert error_of(path).startswith(f"{path}:2: this line is not JSON")
 
 
-def test_a_line_that_is_no_object_is_an_error(tmp_path):
+def test_a_line_that_is_not_an_object_is_an_error(tmp_path):
     lines = SESSION.read_text().splitlines(keepends=True)
     path = tmp_path / "s.jsonl"
     path.write_text("".join([*lines[:50], "42\n", *lines[50:]]))
@@ -214,7 +214,7 @@ def test_a_recording_and_a_transcript_of_one_run_are_counted_once(tmp_path):
 def test_recordings_of_two_runs_with_a_test_providers_ids_are_two_runs(tmp_path):
     paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
     with LoopbackProvider([Reply.text("one")] * 2) as provider:
-        # A provider whose ids start anew in every run.
+        # A provider whose ids start again in every run.
         provider.bill = lambda body, reply, bill=provider.bill: ("msg_1", *bill(body, reply)[1:])
         for path in paths:
             with tokenprof.profile(path), anthropic.Anthropic(api_key="x", base_url=provider.url) as client:

@@ -106,6 +106,6 @@ def test_attributes_are_encoded_as_the_otlp_json_mapping_says() -> None:
 
 
 @pytest.mark.parametrize("text", ["[{}]", '[{"digest": "x"}]'])
-def test_what_is_no_block_is_an_error(text: str) -> None:
+def test_what_is_not_a_block_is_an_error(text: str) -> None:
     with pytest.raises(KeyError):
         codec.BlockDecoder().decode(text)

@@ -6,10 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tokenprof.analysis.analysis import Analysis
+from tokenprof.analysis.assumptions import Assumptions
+from tokenprof.costing.compute import cost_to_compute
+from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.types import Run, Turn
+from tokenprof.hw_model.rates import Feature
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import Usage
-from tokenprof.report.build import report_of
+from tokenprof.report.report_json import json_report
 
 START = datetime(2026, 9, 1, tzinfo=UTC)
 BOOK = default_book()
@@ -37,7 +42,7 @@ def report(turns: int = 2, deployment: str | None = None, step: int = 8000, last
         for i in range(turns)
     ]
     made = [turn(i, (lasts_s + 6) * i, lasts_s, usage) for i, usage in enumerate(usages)]
-    return report_of(Run(tuple(made)), book=BOOK, deployment=deployment)
+    return json_report(Analysis(Run(tuple(made)), Assumptions(deployment=deployment)))
 
 
 def test_kv_6_byte_seconds_in_use_and_in_gaps_follow_from_the_run_s_clock() -> None:
@@ -72,3 +77,22 @@ def test_the_implied_margin_is_what_the_bill_leaves_and_stands_beside_published_
     assert margin["low"] < margin["mid"] < margin["high"] < 1
     assert any(row["name"].startswith("Anthropic") for row in found["compute"]["published_gross_margins"])
     assert sum(row["share_of_variance"] > 0 for row in found["compute"]["drivers"]) >= 3
+
+
+def test_the_later_half_of_a_prompt_costs_more_to_compute_than_the_earlier() -> None:
+    half = 50_000
+    usage = Usage(half, cache_write_5m_tokens=half, output_tokens=1)
+    ledger = build_ledger(Run((turn(0, 0, 4, usage),)), BOOK)
+    hardware = cost_to_compute(ledger, deployment="llama-3.1-70b@8xh200")
+    earlier, later, _ = (cost for _, cost in hardware.of_entries(ledger, 0))
+    assert [entry.tokens for entry in ledger.entries[0]] == [half, half, 1]
+    assert earlier is not None
+    assert later is not None
+    # Each half costs its own tokens. Of the pairs of new tokens, 50,000² / 2 end in the earlier half, and
+    # (100,000² - 50,000²) / 2 in the later one: three times as many.
+    (scenario,) = hardware.scenarios.values()
+    row = scenario.rates.by_basis["resource_share"][0]
+    token_usd, pair_usd = row[Feature.PREFILL_TOKENS], row[Feature.PREFILL_PAIRS]
+    assert earlier.mid == pytest.approx(token_usd * half + pair_usd * 1.25e9)
+    assert later.mid == pytest.approx(token_usd * half + pair_usd * 3.75e9)
+    assert later.mid > 1.2 * earlier.mid

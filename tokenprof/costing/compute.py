@@ -1,9 +1,9 @@
 """What each turn, class and block of a ledger cost to compute, with the joint uncertainty kept.
 
 Costs are linear in a small feature vector of the work (`hw_model.cost`), so the work of any set of
-entries is summed first and priced once per sampled deployment: a total's interval is that of the sum,
-not a sum of intervals. An entry is a fraction of one part of one call, so its interval is that
-fraction of the part's.
+entries is summed first and priced once per sampled deployment: the interval of a total is that of the sum,
+not a sum of intervals. An entry is a fraction of one part of one call, so its interval is the same
+fraction of the interval of that part.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PARTS: tuple[Part, ...] = ("read", "prefill", "decode", "hold")
 
 @dataclass(slots=True)
 class Work:
-    """Work summed per model; `missing` where part of it could not be modelled."""
+    """Work summed per model; `missing` says that part of it could not be modelled."""
 
     by_model: dict[Model, Vector] = field(default_factory=dict)
     missing: bool = False
@@ -62,8 +62,8 @@ def sum_work(works: Iterable[Work]) -> Work:
 class Hardware:
     """The modelled work of a ledger, by turn, class and block, and the deployments it ran on.
 
-    `works` is what each turn asked of the hardware, `part_usd` what each of its `PARTS` costs; both lack
-    turns that are unmeasured or whose model nobody has described.
+    `works` is what each turn asked of the hardware, `part_usd` what each of its `PARTS` costs. Neither has
+    turns that are unmeasured or whose model is not described.
     """
 
     scenarios: Mapping[Model, ServingScenario]
@@ -87,11 +87,11 @@ class Hardware:
             yield entry, Estimate(of_part.low * fraction, of_part.mid * fraction, of_part.high * fraction)
 
     def usd(self, work: Work, basis: str = FULL_COST) -> Estimate | None:
-        """Return the cost of some work [USD]; None where a model is unknown or nothing was measured."""
+        """Return the cost of some work [USD]; None if a model is unknown or nothing was measured."""
         return self.many([work], basis)[0]
 
     def many(self, works: Sequence[Work], basis: str = FULL_COST) -> list[Estimate | None]:
-        """Return the costs of many pieces of work, those on one model priced in one pass per model."""
+        """Return the costs of many pieces of work, priced in one pass per model."""
         found: list[Estimate | None] = [None] * len(works)
         waiting: dict[Model, list[int]] = defaultdict(list)
         for index, work in enumerate(works):
@@ -114,13 +114,23 @@ class Hardware:
         return Estimate(float(low), float(mid), float(high))
 
 
-def cost_to_compute(ledger: Ledger, *, deployment: str | None = None, draws: int = 2000) -> Hardware:
+def cost_to_compute(
+    ledger: Ledger,
+    *,
+    deployment: str | None = None,
+    utilisation: float | None = None,
+    usd_per_gpu_hour: float | None = None,
+    draws: int = 2000,
+) -> Hardware:
     """Model the work of a ledger. Turns without usage, and models nobody has described, are left unknown.
 
-    Raises `hw_model.cost.DeploymentError` for a deployment that cannot be.
+    `utilisation` is the share of the fleet's hours that are sold, `usd_per_gpu_hour` the USD per
+    accelerator-hour that replace the owner's cost; both are assumed where they are None. Raises
+    `hw_model.cost.DeploymentError` for a deployment that is not possible, and `hw_model.cost.AssumptionError`
+    for a utilisation or a price outside its range.
     """
     works = turn_works(ledger.run)
-    scenarios = _scenarios(ledger.run, works, deployment, draws)
+    scenarios = _scenarios(ledger.run, works, deployment, utilisation, usd_per_gpu_hour, draws)
     parts = _parts(ledger.run, works, scenarios)
     part_usd = _part_usd(ledger.run, parts, scenarios)
     turns: list[Work] = []
@@ -145,7 +155,7 @@ def cost_to_compute(ledger: Ledger, *, deployment: str | None = None, draws: int
 def _parts(
     run: Run, works: Sequence[TurnWork | None], scenarios: Mapping[Model, ServingScenario]
 ) -> dict[int, npt.NDArray[np.float64]]:
-    """Return the features of each turn's parts, one row a part."""
+    """Return the features of each turn's parts, one row per part."""
     found = {}
     for index, (turn, work) in enumerate(zip(run.turns, works, strict=True)):
         scenario = scenarios.get((turn.provider, turn.model))
@@ -173,7 +183,8 @@ def _part_usd(
 def _fraction(scenario: ServingScenario, work: TurnWork, entry: LedgerEntry) -> tuple[int, float]:
     """Return which part of a call an entry belongs to (an index of `PARTS`), and what fraction of it.
 
-    By tokens; in prefill also by place, since attention to what stands before grows along the prompt.
+    The fraction is by tokens; in prefill it also depends on the place, since attention to what comes before
+    grows along the prompt.
     """
     if entry.cls == "cache_read":
         return 0, entry.tokens / work.cached_tokens
@@ -216,7 +227,12 @@ def turn_works(run: Run) -> list[TurnWork | None]:
 
 
 def _scenarios(
-    run: Run, works: Sequence[TurnWork | None], deployment: str | None, draws: int
+    run: Run,
+    works: Sequence[TurnWork | None],
+    deployment: str | None,
+    utilisation: float | None,
+    usd_per_gpu_hour: float | None,
+    draws: int,
 ) -> dict[Model, ServingScenario]:
     by_model: dict[Model, list[TurnWork]] = defaultdict(list)
     for turn, work in zip(run.turns, works, strict=True):
@@ -226,7 +242,13 @@ def _scenarios(
     for (provider, model), done in by_model.items():
         try:
             found[provider, model] = scenario_for(
-                provider, model, turns=done, deployment=deployment, draws=draws
+                provider,
+                model,
+                turns=done,
+                deployment=deployment,
+                utilisation=utilisation,
+                usd_per_gpu_hour=usd_per_gpu_hour,
+                draws=draws,
             )
         except UnknownModelError:
             continue

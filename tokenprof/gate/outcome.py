@@ -1,4 +1,4 @@
-"""What the gate says of one scenario: its budget's breaches, its verdict against the baseline, in words."""
+"""What the gate says about a scenario: breaches of its budget, and its verdict against the baseline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEAREST_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A scenario's runs against its limits; `verdict` is None where it has no baseline to hold it against."""
+    """The runs of a scenario compared with its limits; `verdict` is None if it has no baseline."""
 
     name: str
     samples: tuple[RunSample, ...]
@@ -28,7 +28,7 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """Whether this is to fail the build."""
+        """Whether the build should fail."""
         return bool(self.breaches) or (self.verdict is not None and self.verdict.status == "regression")
 
     @property
@@ -44,7 +44,7 @@ class Outcome:
 
     @property
     def headline(self) -> str:
-        """The outcome in one sentence."""
+        """The outcome as one sentence."""
         if self.verdict is not None and self.verdict.status == "regression":
             first = self.verdict.regressions[0].text
             more = len(self.verdict.regressions) - 1 + len(self.breaches)
@@ -66,7 +66,7 @@ def judge(
     settings: Settings | None = None,
     wants_baseline: bool = True,
 ) -> Outcome:
-    """Return the outcome of a scenario. A budget must hold for every run."""
+    """Return the outcome of a scenario. Every run must stay within the budget."""
     over: dict[str, Breach] = {}
     for sample in samples:
         for breach in breaches(sample, budget or {}):
@@ -84,7 +84,7 @@ def _worse(one: Breach, other: Breach) -> bool:
 
 
 def explain(outcome: Outcome) -> Iterator[str]:
-    """Yield the lines that tell somebody who has nothing else open what happened and what to do."""
+    """Yield lines that say what happened and what to do, without need of anything else."""
     yield outcome.headline
     for breach in outcome.breaches:
         yield f"  over budget: {breach.text}"
@@ -125,7 +125,7 @@ def _dearest(sample: RunSample) -> Iterator[str]:
 
 
 def table(outcome: Outcome) -> Iterator[tuple[str, str, str, str]]:
-    """Yield (measure, baseline, now, change) rows, each a mean per run."""
+    """Yield rows of (measure, baseline, now, change), each a mean per run."""
     before = means(outcome.before.samples if outcome.before else (), SHOWN_MEASURES)
     now = means(outcome.samples, SHOWN_MEASURES)
     for measure in SHOWN_MEASURES:

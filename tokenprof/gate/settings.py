@@ -11,14 +11,17 @@ COMPARED = ("turns", "input_tokens", "output_tokens", "usd", "cache_misses")
 
 
 def settings_from(
-    tolerance: str | float | None = None, measures: str | Iterable[str] | None = None, *, prices: bool = False
+    tolerance: str | float | None = None,
+    measures: str | Iterable[str] | None = None,
+    *,
+    fail_on_price_rise: bool = False,
 ) -> Settings:
-    """Return settings; what is None keeps its default. Raises InputError for what makes no sense."""
+    """Return settings; None keeps the default. Raises InputError for an impossible value."""
     default = Settings()
     return Settings(
         tolerance=default.tolerance if tolerance is None else fraction(tolerance),
         measures=default.measures if measures is None else _measures(measures),
-        prices=prices,
+        fail_on_price_rise=fail_on_price_rise,
     )
 
 

@@ -14,20 +14,20 @@ _PIECE_BYTES = 4096
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 
-def decoded(body: bytes, coding: str) -> bytes:
-    """Return a body without its content codings; of a cut body, as much as can be decoded.
+def decoded_body(exchange: Exchange) -> bytes:
+    """Return the body of a response without its content codings, as `decoded` does."""
+    return decoded(exchange.body, exchange.headers.get("content-encoding", ""))
 
-    Raises ValueError for a coding that is not known here.
+
+def decoded(body: bytes, coding: str) -> bytes:
+    """Return a body without its content codings; if it was cut short, as much as can be decoded.
+
+    Raises ValueError for an unknown coding.
     """
     for name in reversed([part.strip().lower() for part in coding.split(",")]):
         if name not in ("", "identity"):
             body = _decompressed(body, name)
     return body
-
-
-def decoded_body(exchange: Exchange) -> bytes:
-    """Return the body of a response without its content coding; of a cut body, as much as can be decoded."""
-    return decoded(exchange.body, exchange.headers.get("content-encoding", ""))
 
 
 def _decompressed(body: bytes, coding: str) -> bytes:
@@ -36,7 +36,7 @@ def _decompressed(body: bytes, coding: str) -> bytes:
     try:
         for piece in _pieces(body):
             found += decompress(piece)
-    except Exception:  # noqa: BLE001 - each library has its own; what precedes the cut is what counts
+    except Exception:  # noqa: BLE001 - each library raises its own; what came before the cut is kept
         pass
     return bytes(found)
 

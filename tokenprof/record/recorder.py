@@ -18,9 +18,9 @@ from pathlib import Path
 
 import orjson
 
-from tokenprof import __version__
 from tokenprof.facts.times import seconds_between, utc_from_ns
 from tokenprof.facts.types import AnswerFacts, Block, Turn, facts_of
+from tokenprof.facts.version import __version__
 from tokenprof.record import names
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.contexts import ContextTracker, Placement

@@ -1,0 +1,196 @@
+"""What the calls of one model cost on a deployment: work as linear features, and features in USD.
+
+Everything that is not linear (the batch, which experts it uses, what limits it) is fixed at the run's mean
+context. Hardware dollars are floats in an `Estimate` and are never added to billed money.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final, Literal
+
+import numpy as np
+
+from tokenprof.hw_model.arrays import Array
+from tokenprof.hw_model.description import DeploymentDescription
+from tokenprof.hw_model.estimate import Estimate
+from tokenprof.hw_model.rates import BASES, CHUNK_TOKENS, Feature, Rates
+
+Part = Literal["read", "prefill", "decode", "hold"]
+
+PERCENTILES: Final = (10, 50, 90)
+"""The percentiles of the draws that `low`, `mid` and `high` stand for, everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnWork:
+    """What one model call asked of the hardware.
+
+    `cached_tokens` is the prefix whose KV was already there, `new_tokens` the prompt tokens that were
+    computed, `output_tokens` all output with reasoning. `duration_s` is the wall time of the call [s],
+    `gap_s` the idle time until the next call of the same context [s], during which the KV may be held; None
+    if unknown.
+    """
+
+    cached_tokens: int
+    new_tokens: int
+    output_tokens: int
+    duration_s: float | None = None
+    gap_s: float | None = None
+
+
+@dataclass(frozen=True)
+class ServingScenario:
+    """How a model is assumed to be served, ready to price its calls.
+
+    `description` is what a report says of the deployment. `drawn` holds every draw of a sampled deployment
+    by name; the draws named in `replaced` had no effect on the cost, because the user gave a figure in their
+    place. `rates` are USD per feature, one row per draw.
+    """
+
+    provider: str
+    model: str
+    description: DeploymentDescription
+    sampled: bool
+    rates: Rates
+    drawn: Mapping[str, Array] = field(default_factory=dict)
+    replaced: frozenset[str] = frozenset()
+
+    def features(self, work: TurnWork, *, part: Part) -> Array:
+        """Return the work of one part of a call as features, an array of shape (8,), one per `Feature`.
+
+        Features of parts and of calls may be added before they are priced. `read` is what the cached prefix
+        costs this call: the attention of new tokens to it, and loading its KV. `prefill` is the linear work
+        of the new tokens and their attention to one another (2.2). `decode` is the step of every output
+        token, which reads the KV of the whole context (2.3). `hold` is the KV kept through the gap after the
+        call, which only the basis `opportunity` prices. Raises ValueError for any other part.
+        """
+        cached, new, output = float(work.cached_tokens), float(work.new_tokens), float(work.output_tokens)
+        row = np.zeros(len(Feature))
+        if part == "read":
+            row[Feature.READ_PAIRS] = new * cached
+            row[Feature.READ_TOKENS] = cached * max(1.0, np.ceil(new / CHUNK_TOKENS))
+        elif part == "prefill":
+            row[Feature.PREFILL_TOKENS] = new
+            row[Feature.PREFILL_PAIRS] = new * new / 2.0
+        elif part == "decode":
+            row[Feature.DECODE_TOKENS] = output
+            row[Feature.DECODE_CONTEXT] = output * (cached + new) + output * output / 2.0
+        elif part == "hold":
+            gap_s = work.gap_s or 0.0
+            row[Feature.HOLD_SECONDS] = gap_s
+            row[Feature.HOLD_TOKEN_SECONDS] = gap_s * (cached + new + output)
+        else:
+            raise ValueError(f"a call has no part {part!r}; its parts are read, prefill, decode and hold")
+        return row
+
+    def prefill_weights(self, start_token: int, end_token: int, *, cached_tokens: int = 0) -> float:
+        """Return the cost of prompt positions [start, end), to be compared with others of the same prompt.
+
+        Neighbouring spans add up: each position costs its linear work and its attention to the new tokens
+        before it (2.2). Positions count from the start of the prompt; `cached_tokens` is the prefix, and
+        attention to that belongs to the part `read`.
+        """
+        per_token, per_pair = self._prefill_slope
+        start, end = float(start_token - cached_tokens), float(end_token - cached_tokens)
+        return per_token * (end - start) + per_pair * (end * end - start * start) / 2.0
+
+    @cached_property
+    def _prefill_slope(self) -> tuple[float, float]:
+        table = self.rates.by_basis["resource_share"]
+        return float(np.median(table[:, Feature.PREFILL_TOKENS])), float(
+            np.median(table[:, Feature.PREFILL_PAIRS])
+        )
+
+    def draws_usd(self, features: Array, basis: str = "resource_share") -> Array:
+        """Return the USD of some work in every draw, an array of shape (draws,); one draw if not sampled.
+
+        Scenarios of one seed share the draws of finances and load, so theirs may be added draw by draw.
+        Raises ValueError for a basis that is not in `BASES`.
+        """
+        return np.asarray(self._table(basis) @ np.asarray(features, dtype=float))
+
+    def usd(self, features: Array, basis: str = "resource_share") -> Estimate:
+        """Return the USD of some work. Raises ValueError for a basis that is not in `BASES`."""
+        return self.usd_many(np.asarray(features, dtype=float)[None, :], basis)[0]
+
+    def usd_many(self, features: Array, basis: str = "resource_share") -> list[Estimate]:
+        """Return the USD of many pieces of work, given as an array of shape (pieces, features).
+
+        Raises ValueError for a basis that is not in `BASES`.
+        """
+        table = self._table(basis)
+        work = np.atleast_2d(np.asarray(features, dtype=float))
+        found: list[Estimate] = []
+        # In slices, so that 10,000 draws of 1,000 turns stay within tens of megabytes.
+        for start in range(0, len(work), 128):
+            usd = work[start : start + 128] @ table.T
+            if usd.shape[1] == 1:
+                found.extend(Estimate(v, v, v) for v in usd[:, 0].tolist())
+            else:
+                found.extend(Estimate(*row) for row in _percentiles(usd).tolist())
+        return found
+
+    def ratio(self, features: Array, to: Array, basis: str = "resource_share") -> Estimate:
+        """Return how many times as much some work costs as other work, worked out draw by draw.
+
+        What is uncertain about both cancels, so the interval is far narrower than that of either in USD.
+        """
+        quotient = self.draws_usd(features, basis) / self.draws_usd(to, basis)
+        return Estimate(*_percentiles(quotient[None, :])[0].tolist())
+
+    def gross_margin(self, features: Array, billed_usd: float, basis: str = "resource_share") -> Estimate:
+        """Return the share of a bill that is left after the cost of computing it, as an interval.
+
+        Training is not in that cost. Raises ValueError if the bill is not above 0.
+        """
+        if billed_usd <= 0:
+            raise ValueError(f"a bill of {billed_usd} USD has no margin; give what was billed for this work")
+        cost = self.usd(features, basis)
+        return Estimate(*(1.0 - usd / billed_usd for usd in (cost.high, cost.mid, cost.low)))
+
+    def sensitivity(self, features: Array, basis: str = "resource_share") -> list[tuple[str, float]]:
+        """Return which assumptions drive the interval: the share of the variance of cost that each explains.
+
+        Largest first: a squared rank correlation for a quantity, the variance between groups for a choice.
+        Shares of linked assumptions overlap, so they need not add up to 1. Empty if nothing was sampled.
+        """
+        if not self.drawn:
+            return []
+        cost = _ranks(self.draws_usd(features, basis))
+        shares = [
+            (name, _explained(values, cost))
+            for name, values in self.drawn.items()
+            if name not in self.replaced
+        ]
+        return sorted(shares, key=lambda item: -item[1])
+
+    def _table(self, basis: str) -> Array:
+        if basis not in self.rates.by_basis:
+            raise ValueError(f"{basis!r} is not a basis for a cost; the bases are {', '.join(BASES)}")
+        return self.rates.by_basis[basis]
+
+
+def _percentiles(usd: Array) -> Array:
+    """Return P10, P50 and P90 of each row, each the value of one draw."""
+    last = usd.shape[1] - 1
+    ranks = [round(percentile / 100 * last) for percentile in PERCENTILES]
+    return np.partition(usd, sorted(set(ranks)), axis=1)[:, ranks]
+
+
+def _ranks(values: Array) -> Array:
+    return np.argsort(np.argsort(values)).astype(float)
+
+
+def _explained(values: Array, cost_ranks: Array) -> float:
+    """Return the share of the variance of ranked cost that a drawn value explains."""
+    groups = np.unique(values)
+    if len(groups) <= 12:
+        means = np.zeros_like(cost_ranks)
+        for group in groups:
+            chosen = values == group
+            means[chosen] = cost_ranks[chosen].mean()
+        return float(means.var() / cost_ranks.var())
+    return float(np.corrcoef(_ranks(values), cost_ranks)[0, 1] ** 2)
