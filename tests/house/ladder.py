@@ -67,6 +67,7 @@ MAY_IMPORT = {
 """
 
 FOUND_BY_NAME = {
+    "tokenprof/facts/adapters.py": "harness_adapters",
     "tokenprof/record/wires.py": "harness_adapters.wires",
     "tokenprof/reading/formats.py": "harness_adapters.transcripts",
     "tokenprof/live/profile.py": "harness_adapters.clients",
