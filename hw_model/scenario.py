@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from tokenprof.hw_model.arrays import Array
+from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.description import DeploymentDescription
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.hw_model.rates import BASES, CHUNK_TOKENS, Feature, Rates

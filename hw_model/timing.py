@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenprof.hw_model.arrays import Number
+from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.catalogue.kv_size import read_bytes
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, evenly_touched
 from tokenprof.hw_model.constants import Constants

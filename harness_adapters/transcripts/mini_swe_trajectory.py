@@ -12,7 +12,7 @@ from pathlib import Path
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
-from tokenprof.harness_adapters.transcripts.gateways.litellm_values import call_of_litellm, seller_of
+from tokenprof.harness_adapters.transcripts.litellm_values import call_of_litellm, seller_of
 from tokenprof.harness_adapters.wires.wire_shapes import call_of
 from tokenprof.pricing.usage import UsageError
 from tokenprof.reading.json_documents import read_json_document

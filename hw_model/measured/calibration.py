@@ -14,8 +14,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.hw_model.arrays import Array
+from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.constants import NAMES, Constants, constant_rows, fitted
+from tokenprof.hw_model.measured.error_figures import error_figures
 from tokenprof.hw_model.measured.measurements import Measurement
 from tokenprof.hw_model.plan import ServingPlan, stack
 from tokenprof.hw_model.serving import ClientLoad, stack_loads, time_per_output_token_s
@@ -158,10 +159,8 @@ def held_out_predictions(
 def calibrate_to(measured: Sequence[Measurement]) -> dict[str, Any]:
     """Return constants moved from the shipped ones to explain measurements, and the errors before and after.
 
-    The shipped fit is the prior, so few points move little and only what they tell of.
+    The shipped fit is the prior, so a few points move little, and only what they are informative about.
     """
-    from tokenprof.hw_model.measured.validation import error_figures
-
     shipped = fitted()
     found = fit(measured, priors_from_fit(), prior_weight=1.0)
     tpot_s = np.array([m.tpot_s for m in measured])

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from cached_calls import OTHER_MODEL, START, Call, ledger_of, made_block
+from cached_calls import OTHER_MODEL, START, CachedCall, ledger_of, made_block
 
 from tokenprof.costing.prompt_changes import Openings, changed_setting, first_change
 from tokenprof.facts.types import Block, Turn
@@ -66,7 +66,7 @@ def test_the_first_setting_that_differs_is_named() -> None:
 def turns_at(starts_s: list[float]) -> list[Turn]:
     """Calls of contexts of their own, with 2,000 cached tokens each and a response a second later."""
     system = made_block("instructions", 2_000, "system")
-    calls = [Call([system], [(0, "5m")], at_s, f"c{at}") for at, at_s in enumerate(starts_s)]
+    calls = [CachedCall([system], [(0, "5m")], at_s, f"c{at}") for at, at_s in enumerate(starts_s)]
     return list(ledger_of(calls).run.turns)
 
 

@@ -81,9 +81,9 @@ class Attempt:
         if self._ended is not None:
             self._ended(exchange)
         if self._recorder is None:
-            from tokenprof.record.spans_only import recorder
+            from tokenprof.record.recorder import recorder_of_spans
 
-            recorder().submit(exchange)
+            recorder_of_spans().submit(exchange)
             return
         if self._ticket is not None:
             self._recorder.unwatch(self._ticket)

@@ -7,6 +7,8 @@ logger and a count in `problems`.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import logging
 import os
 import queue
@@ -253,3 +255,11 @@ def _restart_after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_restart_after_fork)
+
+
+@functools.cache
+def recorder_of_spans() -> Recorder:
+    """Return the recorder for calls without a profile, which only finishes their spans; drained at exit."""
+    made = Recorder(None)
+    atexit.register(made.close)
+    return made

@@ -8,8 +8,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import singledispatch
 from typing import Final, NamedTuple
 
-from tokenprof.analysis.finding import Finding
-from tokenprof.analysis.finding_figures import (
+from tokenprof.analysis.findings.finding import Finding
+from tokenprof.analysis.findings.finding_figures import (
     BilledName,
     CachedContextDominates,
     CacheMisses,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
-from tokenprof.harness_adapters.transcripts.gateways.litellm_values import call_of_litellm, seller_of
+from tokenprof.harness_adapters.transcripts.litellm_values import call_of_litellm, seller_of
 from tokenprof.pricing.usage import UsageError
 from tokenprof.reading.json_documents import json_objects
 from tokenprof.reading.logged_calls import LoggedCall, turns_of

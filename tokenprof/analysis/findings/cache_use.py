@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from tokenprof.analysis.finding import Finding
-from tokenprof.analysis.finding_figures import (
+from tokenprof.analysis.findings.evidence import Evidence, named
+from tokenprof.analysis.findings.finding import Finding
+from tokenprof.analysis.findings.finding_figures import (
     MISS_CAUSES,
     CachedContextDominates,
     CacheMisses,
     LowCacheHitRate,
 )
-from tokenprof.analysis.findings.evidence import Evidence, named
 from tokenprof.analysis.findings.severity import exact_sum_usd, severity_of, share_of
 from tokenprof.costing.cache_misses import CacheMiss, CacheMissCause
 

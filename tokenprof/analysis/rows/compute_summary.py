@@ -14,7 +14,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from tokenprof.analysis.rows import ComputeSummary, CostRatio, Driver, KvHeld
+from tokenprof.analysis.rows.row_types import ComputeSummary, CostRatio, Driver, KvHeld
 from tokenprof.costing.compute import Hardware, Model, Vector, Work
 from tokenprof.costing.ledger import NOTHING, Ledger
 from tokenprof.hw_model.estimate import Estimate
