@@ -6,7 +6,8 @@
 import sys
 import time
 
-from tokenprof.pricing.cache.cache_simulator import AnthropicCache, CacheBlock
+from tokenprof.pricing.cache.anthropic_cache import AnthropicCache
+from tokenprof.pricing.cache.prompt_prefixes import CacheBlock
 
 
 def main(turns: int) -> None:

@@ -13,7 +13,8 @@ from collections import Counter
 from pathlib import Path
 
 from tokenprof.facts.types import Run, Turn, block_key
-from tokenprof.pricing.cache.cache_simulator import AnthropicCache, CacheBlock
+from tokenprof.pricing.cache.anthropic_cache import AnthropicCache
+from tokenprof.pricing.cache.prompt_prefixes import CacheBlock
 from tokenprof.reading.files import read
 
 

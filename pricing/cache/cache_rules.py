@@ -1,16 +1,18 @@
 """The published rules of prompt caching, as data and small functions.
 
-Times to live, limits and the smallest cacheable prefix per model. The last changed several times during
-2026 and sources disagree, so it is a dated table (`data/cache_rules.toml`), each row with its source.
+This is the only place that holds times to live, limits and the smallest cacheable prefix of a model. The
+last changed several times during 2026 and sources disagree, so it is a dated table
+(`data/cache_rules.toml`), each row with its source.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Literal
@@ -26,10 +28,10 @@ TTL_S: Mapping[str, int] = MappingProxyType({"5m": 300, "1h": 3600, "30m": 1800,
 """Seconds a cache entry lives after its last use, by the name of its time to live."""
 
 MAX_BREAKPOINTS = 4
-"""Cache markers an Anthropic request may carry; a fifth is refused with status 400."""
+"""Cache breakpoints an Anthropic request may carry; a request with a fifth is refused with status 400."""
 
 LOOKBACK_POSITIONS = 20
-"""Positions searched back from each breakpoint, the breakpoint itself being the first."""
+"""Positions searched back from each Anthropic breakpoint. The breakpoint itself is the first of them."""
 
 ONE_POSITION_RUNS = frozenset({"tool_use", "tool_result"})
 """Kinds of content block of which a consecutive run counts as one position of the lookback."""
@@ -43,10 +45,23 @@ OPENAI_MAX_WRITES = 4
 OPENAI_MAX_LOOKUPS = 80
 """Breakpoints of a conversation that OpenAI considers for a match, latest first, from GPT-5.6 on."""
 
+OPENAI_IDLE_S = 3600
+"""The longest an unused entry stays in memory before GPT-5.6; most go after 5 to 10 minutes."""
+
+DEEPSEEK_IDLE_S = 86_400
+"""An assumed life of the entries in DeepSeek's disk cache: the documentation says hours to days."""
+
+_GPT_VERSION = re.compile(r"gpt-(\d+)(?:\.(\d+))?")
+_GPT_WITH_BREAKPOINTS = (5, 6)
+
+
+class CacheRuleError(ValueError):
+    """A request that breaks a rule of the cache, which the provider refuses with status 400."""
+
 
 @dataclass(frozen=True, slots=True)
 class Minimum:
-    """The smallest prefix that is cached, with its source; `assumed` where nobody published one."""
+    """The smallest prefix that is cached, in tokens, with its source; `assumed` if nobody published one."""
 
     tokens: int
     source: str
@@ -54,21 +69,11 @@ class Minimum:
     assumed: bool = False
 
 
-OPENAI_IDLE_S = 3600
-"""Before GPT-5.6: the longest an unused entry stays in memory (typically it goes after 5 to 10 minutes)."""
-
-DEEPSEEK_IDLE_S = 86_400
-"""An assumed life of DeepSeek's disk cache: the documentation says hours to days."""
-
-
-class CacheRuleError(ValueError):
-    """A request that breaks a rule of the cache, which the provider refuses with status 400."""
-
-
+@lru_cache(maxsize=512)
 def minimum_cacheable(provider: str, model: str, on: date | None = None) -> Minimum:
     """Return the smallest cacheable prefix of a model on a day (None: the newest rule).
 
-    Where none is published, the value that most models have, marked as assumed.
+    If none is published, that is the value most models have, marked as assumed.
     """
     model = strip_snapshot(model)
     rows = [row for row in _table()["minimum"] if row["provider"] == provider and _holds(row, on)]
@@ -80,12 +85,18 @@ def minimum_cacheable(provider: str, model: str, on: date | None = None) -> Mini
 
 
 def first_section_lost(provider: str, parameter: str) -> Section | None:
-    """Return the first part of the cached prompt that a changed parameter loses, None if it loses nothing."""
+    """Return the first part of the cached prompt that a change of a parameter invalidates (None: nothing)."""
     for row in _table()["invalidation"]:
         if row["provider"] == provider:
             section: Section | None = row["first_lost"].get(parameter)
             return section
     return None
+
+
+def openai_has_breakpoints(model: str) -> bool:
+    """Whether OpenAI caches a model's prompts at breakpoints (from GPT-5.6 on) and not any earlier prefix."""
+    found = _GPT_VERSION.match(model)
+    return found is not None and (int(found[1]), int(found[2] or 0)) >= _GPT_WITH_BREAKPOINTS
 
 
 @cache

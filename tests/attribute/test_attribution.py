@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from itertools import accumulate
 
 import pytest
 from conversations import MODEL, START, Truth, conversation, made_block
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenprof.attribute import Placed, attribute
+from tokenprof.attribute.counts import prefix_digests
 from tokenprof.attribute.shares import TurnShares
 from tokenprof.costing.ledger import Ledger, build_ledger
 from tokenprof.facts.types import Run, Turn
@@ -115,16 +117,50 @@ def test_an_unknown_model_is_unpriced_and_still_attributed() -> None:
     assert sum(e.tokens for e in ledger.entries[0]) > 0
 
 
-def test_tokens_that_the_provider_dropped_are_taken_from_thinking_first() -> None:
-    truth = conversation(6, turns=3, caching="none")
-    turns = list(truth.run.turns)
-    usage = turns[2].usage
-    earlier = turns[1].usage
-    assert usage is not None
-    assert earlier is not None
-    turns[2] = replace(turns[2], usage=replace(usage, uncached_input_tokens=earlier.input_tokens - 50))
-    ledger = ledger_of(Truth(Run(tuple(turns))))
-    assert any("less than these blocks held before" in note for note in ledger.attribution.notes)
+@pytest.mark.parametrize(
+    ("billed", "left"),
+    [
+        # 100 fewer than before: all of them off the first of the thinking blocks.
+        (1740, [1000, 100, 150, 150, 40, 300]),
+        (1440, [1000, 100, 0, 0, 40, 300]),
+        # 440 fewer: no thinking is left, and 40 of 1,440 come off the others in proportion.
+        (1400, [972, 97, 0, 0, 39, 292]),
+    ],
+)
+def test_tokens_that_the_provider_dropped_are_taken_from_thinking_first(billed: int, left: list[int]) -> None:
+    sizes = [1000, 100, 250, 150, 40, 300]
+    prompt = (
+        made_block("system", "system[0]", 1000, opens=True),
+        made_block("user", "user", 100, opens=True),
+        made_block("thinking", "thinking", 250, opens=True, role="assistant"),
+        made_block("thinking", "more thinking", 150, role="assistant"),
+        made_block("tool_call", "search", 40, role="assistant", link="t1"),
+        made_block("tool_result", "found", 300, opens=True, link="t1"),
+    )
+    counts = dict(zip(prefix_digests(MODEL, prompt), accumulate(sizes), strict=True))
+    first = replace(
+        conversation(6, turns=1, caching="none").run.turns[0],
+        added=prompt,
+        output=(),
+        usage=Usage(uncached_input_tokens=1840, output_tokens=9),
+    )
+    again = replace(
+        first,
+        id="again",
+        base=0,
+        kept=6,
+        added=(),
+        usage=Usage(uncached_input_tokens=billed, output_tokens=9),
+    )
+    ledger = build_ledger(Run((first, again)), BOOK, counts)
+    ledger.check()
+    blocks = ledger.attribution.blocks
+    tokens = [
+        {blocks[e.block].block.name: e.tokens for e in entries if e.cls in INPUT_CLASSES}
+        for entries in ledger.entries
+    ]
+    assert [[of_turn.get(block.name, 0) for block in prompt] for of_turn in tokens] == [sizes, left]
+    assert any(f"billed {1840 - billed} tokens less" in note for note in ledger.attribution.notes)
 
 
 def test_an_edited_tool_is_a_new_block_that_replaces_the_old_one() -> None:

@@ -1,10 +1,13 @@
-"""`tokenprof disclosure RUN…`: what loading on demand cost, beside having everything up front."""
+"""`tokenprof disclosure RUN…`: what loading on demand cost, compared with having everything up front."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tokenprof.costing.disclosure import Disclosure
 
 
 def add_commands(commands: Any) -> None:
@@ -12,7 +15,7 @@ def add_commands(commands: Any) -> None:
     parser = commands.add_parser(
         "disclosure",
         help="what loading skills and tools on demand cost",
-        description="A run beside the same run with its skills and tools up front, and the other way round.",
+        description="Compare a run with itself, with its skills up front and with its tools on demand.",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE|FOLDER")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
@@ -23,25 +26,28 @@ def run_disclosure(options: argparse.Namespace) -> int:
     """Read, attribute, price, and print the variants."""
     import orjson
 
+    from tokenprof.costing.disclosure import disclose
     from tokenprof.costing.ledger import build_ledger
     from tokenprof.pricing.book import default_book
     from tokenprof.reading.files import read
-    from tokenprof.report.build import disclosure_json
+    from tokenprof.report.disclosure_json import disclosure_json
 
-    found = disclosure_json(build_ledger(read(options.files), default_book()))
+    found = disclose(build_ledger(read(options.files), default_book()))
     if options.format == "json":
-        print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())  # noqa: T201
+        print(orjson.dumps(disclosure_json(found), option=orjson.OPT_INDENT_2).decode())  # noqa: T201
     elif found is None:
-        print("No skill, index or tool of a priced turn: there is nothing to disclose.")  # noqa: T201
+        print("Nothing to compare: no turn with a price carries a skill, a skills index or a tool.")  # noqa: T201
     else:
         _show(found)
     return 0
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(found: Disclosure) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from tokenprof.report.disclosure_wording import assumptions_of, break_even_of
+    from tokenprof.report.money import usd
     from tokenprof.report.terminal import numbers
 
     console = Console(highlight=False)
@@ -49,25 +55,25 @@ def _show(found: dict[str, Any]) -> None:
     for name in ("", "turns", "tokens in", "out", "billed"):
         table.add_column(name, justify="left" if not name else "right")
     rows = {
-        "as recorded": found["recorded"],
-        "what it loaded, up front": found["loaded_up_front"],
-        f"all {found['items']} skills up front": found["all_up_front"],
-        "each tool when first called": found["on_demand"],
+        "as recorded": found.recorded,
+        "what it loaded, up front": found.loaded_up_front,
+        f"all {found.items} skills up front": found.all_up_front,
+        "each tool when first called": found.on_demand,
     }
     for name, variant in rows.items():
         if variant is not None:
-            about = "" if name == "as recorded" else "~"
+            about = "" if variant is found.recorded else "~"
             table.add_row(
                 name,
-                str(variant["turns"]),
-                f"{variant['input_tokens']:,}",
-                f"{variant['output_tokens']:,}",
-                about + numbers.usd(variant["billed_usd"]),
+                str(variant.turns),
+                f"{variant.input_tokens:,}",
+                f"{variant.output_tokens:,}",
+                about + numbers.usd(usd(variant.billed_usd)),
             )
     console.print(table)
-    loads = numbers.count(found["loads"], "load")
-    console.print(f"\n{loads} took {numbers.count(found['load_turns'], 'turn')} that did nothing else.")
-    if found["break_even_loads"] is not None:
-        console.print(f"Everything up front pays from {found['break_even_loads']:.0f} loads on.")
-    for note in found["assumptions"]:
+    loads = numbers.count(found.loads, "load")
+    console.print(f"\n{loads} took {numbers.count(found.load_turns, 'turn')} that did nothing else.")
+    if (break_even := break_even_of(found)) is not None:
+        console.print(break_even)
+    for note in assumptions_of(found):
         console.print(f"· {note}", style="dim")

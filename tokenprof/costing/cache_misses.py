@@ -1,27 +1,53 @@
-"""Cache misses explained: what a call could have read of the cache and did not, why, and what that cost."""
+"""Cache misses explained: what a call could have read from the cache and did not, why, and what that cost.
+
+The bill says that something was missed, the cache rules (`cache_replay`) say why, and a comparison with an
+earlier prompt (`prompt_changes`) says which block and which field of it changed. One pass makes both the
+miss of a turn and the cause that its prediction shows, so the two cannot contradict each other. Where the
+rules say nothing, because the source hides part of the prompt or the provider's rules are not known, the
+comparison and the clock decide.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from tokenprof.attribute.classes import PROMPT_ORDER
+from tokenprof.costing.cache_replay import (
+    RulesOutcome,
+    cached_tokens,
+    in_start_order,
+    replay_cache_rules,
+    response_began_s,
+)
+from tokenprof.costing.prompt_changes import Openings, changed_setting, first_change
 from tokenprof.facts.types import Block, Turn, block_key
+from tokenprof.pricing.cache.cache_rules import TTL_S, first_section_lost
+from tokenprof.pricing.cache.unread_prefix import MissCause
 from tokenprof.pricing.usage import INPUT_CLASSES, Usage
 
 if TYPE_CHECKING:
     from tokenprof.costing.ledger import Ledger
 
-TTL_S = {"5m": 300.0, "30m": 1800.0, "1h": 3600.0, "12h": 43200.0}
-LOOKBACK_BLOCKS = 20
-"""How far Anthropic looks back from a breakpoint for an earlier entry (prompt caching docs, 2026-07)."""
+CacheMissCause = Literal[
+    "changed",
+    "ttl_expired",
+    "below_minimum",
+    "lookback",
+    "reordered",
+    "model_changed",
+    "first_use",
+    "unknown",
+]
 
-OPENINGS_COMPARED = 32
-"""With so many contexts that began before is the first call of a new one compared."""
+CacheMissEvidence = Literal["diff", "provider", "clock"]
 
-PROVIDER_CAUSES = {
+BREAKPOINT_FIELD = "cache_control"
+"""The field that changed where a request set no breakpoint behind what the call before it had cached."""
+
+PROVIDER_CAUSES: dict[str, CacheMissCause] = {
     "model_changed": "model_changed",
     "system_changed": "changed",
     "tools_changed": "changed",
@@ -30,236 +56,313 @@ PROVIDER_CAUSES = {
     "text_format_changed": "changed",
     "context_compacted": "changed",
 }
-"""Causes that providers name, in our terms. A changed setting is no change of a block, and has none."""
+"""Causes that providers name, in our terms. A changed setting changes no block, so it is not among them."""
+
+_CLOCK_CAUSES = ("ttl_expired", "not_visible")
 
 
 @dataclass(frozen=True, slots=True)
 class CacheMiss:
     """Why `tokens` of a prompt were not read from the cache, and what reading them would have saved.
 
-    `block` is the first one that broke the prefix, `field` the part of it that changed. `evidence`
-    is `diff` (the prompts were compared), `clock` (times were) or `provider` (its own diagnostics).
+    `block` is the id of the first block that broke the prefix, `field` the part of it that changed.
+    `evidence` is `provider` if the provider's own diagnostics name the cause, `clock` if times decide it (a
+    time to live that ran out, a response that had not begun), and `diff` if contents do: of the prompts, of
+    their sizes, of the places of their breakpoints. `unknown` means that rules and contents give no reason.
     """
 
-    cause: str
+    cause: CacheMissCause
     block: str | None
     field: str | None
     tokens: int
     usd: Decimal | None
-    evidence: str
+    evidence: CacheMissEvidence
 
 
-def explain_misses(ledger: Ledger) -> list[CacheMiss | None]:
-    """Return, per turn of a ledger, its cache miss or None."""
-    run = ledger.run
-    prompts = run.prompts()
-    newest: dict[str, int] = {}
-    openings: list[int] = []
-    found: list[CacheMiss | None] = []
-    for index, turn in enumerate(run.turns):
-        before = newest.get(turn.context)
-        if before is None and turn.usage is not None:
-            found.append(_opening(ledger, prompts, index, openings))
-            openings.append(index)
-        else:
-            found.append(_explain(ledger, prompts, index, before))
-        if turn.usage is not None:
-            newest[turn.context] = index
+@dataclass(frozen=True, slots=True)
+class CacheOutcome:
+    """What became of one call's prompt at the cache.
+
+    `rules` is what the published rules say (None if they say nothing), `cause` why they read no more than
+    they do (None if there was no more to read), `miss` what the bill lacks.
+    """
+
+    rules: RulesOutcome | None
+    cause: MissCause | CacheMissCause | None
+    miss: CacheMiss | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """Tokens that one cause kept from being read."""
+
+    cause: MissCause | CacheMissCause
+    tokens: int
+    evidence: CacheMissEvidence = "diff"
+    block: str | None = None
+    field: str | None = None
+
+
+def explain_misses(ledger: Ledger, outcomes: Sequence[CacheOutcome] | None = None) -> list[CacheMiss | None]:
+    """Return, per turn of a ledger, its cache miss or None; `outcomes` if they are known already."""
+    return [outcome.miss for outcome in outcomes or follow_cache(ledger)]
+
+
+def cause_in_report(cause: MissCause | CacheMissCause) -> CacheMissCause:
+    """Return a cause of the cache rules in the report's terms.
+
+    What no finished call had written is used for the first time; a breakpoint that is gone is a change of the
+    request.
+    """
+    if cause == "not_visible":
+        return "first_use"
+    return "changed" if cause == "unmarked" else cause
+
+
+def follow_cache(ledger: Ledger) -> list[CacheOutcome]:
+    """Return, per turn of a ledger, what became of its prompt at the cache."""
+    turns = ledger.run.turns
+    rules = replay_cache_rules(ledger)
+    explainer = _Explainer(ledger)
+    found = [CacheOutcome(None, None, None)] * len(turns)
+    for index in in_start_order(turns):
+        found[index] = explainer.explain(index, rules[index])
     return found
 
 
-def _explain(
-    ledger: Ledger, prompts: Sequence[Sequence[Block]], index: int, before: int | None
-) -> CacheMiss | None:
-    turn = ledger.run.turns[index]
-    usage = turn.usage
-    if usage is None or before is None:
-        return None
-    earlier = ledger.run.turns[before]
-    cached = _cached_tokens(earlier.usage)
-    missed = cached - usage.cache_read_tokens
-    if missed <= 0:
-        return None
-    missed = min(missed, usage.input_tokens - usage.cache_read_tokens)
-    block, field, cause, evidence = _why(ledger, prompts, index, before)
-    if turn.cache_miss_reason in PROVIDER_CAUSES:
-        cause, evidence = PROVIDER_CAUSES[turn.cache_miss_reason], "provider"
-        missed = turn.cache_missed_tokens or missed
-    if missed <= 0:
-        return None
-    return CacheMiss(cause, block, field, missed, _lost_usd(ledger, index, usage, missed), evidence)
+class _Explainer:
+    """Goes through a run's calls in the order of their start and explains each by those before it."""
 
+    def __init__(self, ledger: Ledger):
+        self._ledger = ledger
+        self._turns = ledger.run.turns
+        self._prompts = ledger.run.prompts()
+        self._newest: dict[str, int] = {}
+        self._openings = Openings(self._turns)
 
-def _opening(
-    ledger: Ledger, prompts: Sequence[Sequence[Block]], index: int, openings: Sequence[int]
-) -> CacheMiss | None:
-    """Explain the first call of a context: it may have lost what another context's first call had cached."""
-    turn = ledger.run.turns[index]
-    usage = turn.usage
-    if usage is None:
-        return None
-    twin = _twin(ledger, prompts, index, openings)
-    if twin is not None:
-        again = {block.digest for block in prompts[twin]}
-        missed = sum(
-            entry.tokens
-            for entry in ledger.entries[index]
-            if entry.cls in INPUT_CLASSES
-            and entry.cls != "cache_read"
-            and ledger.attribution.blocks[entry.block].block.digest in again
-        )
-        block, field, cause, evidence = _why(ledger, prompts, index, twin)
-        if missed and cause in ("changed", "reordered", "ttl_expired") and (block or evidence == "clock"):
-            return CacheMiss(cause, block, field, missed, _lost_usd(ledger, index, usage, missed), evidence)
-    return _first_use(ledger, index, turn, usage)
+    def explain(self, index: int, rules: RulesOutcome | None) -> CacheOutcome:
+        """Return the outcome of a turn; every turn that started before it has been explained."""
+        turn = self._turns[index]
+        usage = turn.usage
+        if usage is None:
+            return CacheOutcome(rules, None, None)
+        before = self._newest.get(turn.context)
+        self._newest[turn.context] = index
+        if before is None:
+            change = self._lost_to_an_alike_opening(index, usage, rules)
+            self._openings.add(index, self._prompts[index])
+            fell_short = False
+        else:
+            change = self._lost_to_a_change(index, before, usage, rules)
+            fell_short = cached_tokens(self._turns[before]) > usage.cache_read_tokens
+        told = _lost_by_rules(rules, usage)
+        largest = _largest(change, told, _lost_against_rules(rules, usage, certain=fell_short))
+        if largest is None and fell_short and (rules is None or rules.split is None):
+            largest = self._lost_to_the_clock(index, before, rules, usage)
+        if largest is None and before is None:
+            largest = self._first_use(index, usage)
+        return CacheOutcome(rules, _cause_of(rules, change, told), self._miss(index, usage, largest, change))
 
-
-def _twin(
-    ledger: Ledger, prompts: Sequence[Sequence[Block]], index: int, openings: Sequence[int]
-) -> int | None:
-    """Return the newest first call of another context that cached most of what this prompt holds."""
-    turn = ledger.run.turns[index]
-    texts = {block.digest: block.features.bytes for block in prompts[index] if not block.deferred}
-    for other in reversed(openings[-OPENINGS_COMPARED:]):
-        earlier = ledger.run.turns[other]
-        began_s = earlier.started_at.timestamp() + (earlier.ttft_s or earlier.duration_s or 0.0)
-        if earlier.model != turn.model or not _cached_tokens(earlier.usage):
-            continue
-        if began_s > turn.started_at.timestamp():
-            continue
-        common = sum(texts.get(digest, 0) for digest in {block.digest for block in prompts[other]})
-        if 2 * common >= sum(texts.values()) > 0:
-            return other
-    return None
-
-
-def _first_use(ledger: Ledger, index: int, turn: Turn, usage: Usage) -> CacheMiss | None:
-    written = _cached_tokens(usage) - usage.cache_read_tokens
-    if not written or usage.cache_read_tokens:
-        return None
-    first = next(
-        (e.block for e in ledger.entries[index] if e.cls not in ("output", "reasoning", "fee")), None
-    )
-    return CacheMiss("first_use", first, None, written, _lost_usd(ledger, index, usage, written), "diff")
-
-
-def _cached_tokens(usage: Usage | None) -> int:
-    return 0 if usage is None else usage.input_tokens - usage.uncached_input_tokens
-
-
-def _why(
-    ledger: Ledger, prompts: Sequence[Sequence[Block]], index: int, before: int
-) -> tuple[str | None, str | None, str, str]:
-    """Return (block, field, cause, evidence) of a miss, by comparing the two prompts and their times."""
-    turn, earlier = ledger.run.turns[index], ledger.run.turns[before]
-    if turn.model != earlier.model:
-        return None, None, "model_changed", "diff"
-    ours, theirs = _in_order(prompts[index]), _in_order(prompts[before])
-    same = next(
-        (i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if block_key(a) != block_key(b)),
-        min(len(ours), len(theirs)),
-    )
-    cached_blocks = _blocks_within(ledger, before, len(theirs))
-    if same < min(cached_blocks, len(theirs)):
-        block_id = _id_of(ledger, index, ours, same)
-        if same >= len(ours):
-            return None, None, "changed", "diff"
-        cause = "reordered" if _is_reordered(ours, theirs, ours[same].section) else "changed"
-        return block_id, _changed_field(ours[same], theirs), cause, "diff"
-    changed_settings = [
-        name
-        for name in sorted(set(turn.settings) | set(earlier.settings))
-        if turn.settings.get(name) != earlier.settings.get(name)
-    ]
-    if changed_settings:
-        return None, changed_settings[0], "changed", "diff"
-    idle = (turn.started_at - earlier.started_at).total_seconds()
-    ttl = _longest_ttl(earlier)
-    if ttl is not None and idle > ttl:
-        return None, f"idle {idle:.0f} s, TTL {ttl:.0f} s", "ttl_expired", "clock"
-    if turn.breakpoints and max(b.after for b in turn.breakpoints) - same > LOOKBACK_BLOCKS:
-        return None, None, "lookback", "diff"
-    if not turn.breakpoints and not _cached_tokens(turn.usage) and not turn.hidden_prefix:
-        return None, "no cache breakpoint in this request", "changed", "diff"
-    return None, None, "unknown", "diff"
-
-
-def _in_order(prompt: Sequence[Block]) -> list[Block]:
-    return [block for block in prompt if not block.deferred]
-
-
-def _blocks_within(ledger: Ledger, index: int, otherwise: int) -> int:
-    """Return how many blocks of a turn's prompt its cached part reached into."""
-    usage = ledger.run.turns[index].usage
-    reach = _cached_tokens(usage)
-    overhead = {
-        block_id
-        for block_id, placed in ledger.attribution.blocks.items()
-        if placed.block.kind in ("provider_overhead", "unattributed")
-    }
-    seen: list[str] = []
-    for entry in ledger.entries[index]:
-        cached = entry.cls in INPUT_CLASSES and entry.start < reach and entry.block not in overhead
-        if cached and seen[-1:] != [entry.block]:
-            seen.append(entry.block)
-    return len(seen) if seen else otherwise
-
-
-def _id_of(ledger: Ledger, index: int, prompt: Sequence[Block], position: int) -> str | None:
-    """Return the report's id of the block at a position of a turn's prompt."""
-    if position >= len(prompt):
-        return None
-    target = block_key(prompt[position])
-    for entry in ledger.entries[index]:
-        placed = ledger.attribution.blocks[entry.block]
-        if entry.cls in INPUT_CLASSES and block_key(placed.block) == target:
-            return entry.block
-    return None
-
-
-def _is_reordered(ours: Sequence[Block], theirs: Sequence[Block], section: str) -> bool:
-    mine = [block.digest for block in ours if block.section == section]
-    other = [block.digest for block in theirs if block.section == section]
-    return section != "messages" and mine != other and Counter(mine) == Counter(other)
-
-
-def _changed_field(block: Block, theirs: Sequence[Block]) -> str | None:
-    """Return which field of a block differs from its earlier wording (`description`, `input_schema`, …)."""
-    earlier = next((b for b in theirs if b.kind == block.kind and b.name == block.name), None)
-    if earlier is None:
-        return "added"
-    fields: Mapping[str, str] = earlier.fields
-    changed = [name for name in block.fields if block.fields[name] != fields.get(name)]
-    changed += [name for name in fields if name not in block.fields]
-    return ", ".join(changed) or "text"
-
-
-def _longest_ttl(turn: Turn) -> float | None:
-    usage = turn.usage
-    if turn.breakpoints:
-        return max(TTL_S[b.ttl] for b in turn.breakpoints)
-    if usage is None:
-        return None
-    written = [ttl for ttl in TTL_S if usage.tokens_of(f"cache_write_{ttl}")]
-    return max((TTL_S[ttl] for ttl in written), default=None)
-
-
-def _lost_usd(ledger: Ledger, index: int, usage: Usage, missed: int) -> Decimal | None:
-    """Return what the missed tokens were billed beyond the price of reading them."""
-    from tokenprof.pricing.book import Price
-
-    price = ledger.prices[index]
-    read_rate = price.rates.get("cache_read") if isinstance(price, Price) else None
-    if not isinstance(price, Price) or read_rate is None:
-        return None
-    lost, left = Decimal(0), missed
-    for entry in ledger.entries[index]:
-        if entry.start < usage.cache_read_tokens or entry.cls not in INPUT_CLASSES or not left:
-            continue
-        rate = price.rates.get(entry.cls)
-        if rate is None:
+    def _lost_to_a_change(
+        self, index: int, before: int, usage: Usage, rules: RulesOutcome | None
+    ) -> _Loss | None:
+        """Return what the context's previous call had cached and this one could not read, being another."""
+        turn, earlier = self._turns[index], self._turns[before]
+        read = max(usage.cache_read_tokens, rules.split.read_tokens if rules and rules.split else 0)
+        tokens = cached_tokens(earlier) - read
+        if tokens <= 0:
             return None
-        tokens = min(entry.tokens, left)
-        lost += tokens * (rate - read_rate)
-        left -= tokens
-    return lost
+        if turn.model != earlier.model:
+            return _Loss("model_changed", tokens)
+        ours, theirs = self._prompts[index], self._prompts[before]
+        change = first_change(ours, theirs, self._cached_blocks(before, len(theirs)))
+        if change is not None:
+            return _Loss(change.cause, tokens, "diff", self._id_of(index, change.block), change.field)
+        setting = changed_setting(turn, earlier)
+        # A parameter that the rules know of counts by what they say; others are all that is left to blame.
+        if setting is not None and (rules is None or rules.split is None or _invalidates(turn, earlier)):
+            return _Loss("changed", tokens, "diff", None, _invalidates(turn, earlier) or setting)
+        return None
+
+    def _lost_to_an_alike_opening(self, index: int, usage: Usage, rules: RulesOutcome | None) -> _Loss | None:
+        """Return what the first call of another context had cached of this one's prompt and was not read."""
+        prompt = self._prompts[index]
+        other = self._openings.most_alike(self._turns[index], prompt)
+        if other is None:
+            return None
+        theirs = self._prompts[other]
+        again = {block.digest for block in theirs}
+        tokens = sum(
+            share.tokens
+            for share in self._ledger.attribution.shares[index]
+            if share.cls in INPUT_CLASSES
+            and share.cls != "cache_read"
+            and self._ledger.attribution.blocks[share.block].block.digest in again
+        )
+        change = first_change(prompt, theirs, self._cached_blocks(other, len(theirs)))
+        if change is not None:
+            block = self._id_of(index, change.block)
+            return _Loss(change.cause, tokens, "diff", block, change.field) if block and tokens else None
+        if rules is not None:
+            return None if rules.split else _rules_loss(rules, tokens)
+        idle = self._idle(index, other)
+        return _Loss("ttl_expired", tokens, "clock", None, idle) if idle and tokens else None
+
+    def _lost_to_the_clock(
+        self, index: int, before: int | None, rules: RulesOutcome | None, usage: Usage
+    ) -> _Loss | None:
+        """Return why a call did not read what the one before it had cached, where contents do not say."""
+        if before is None:
+            return None
+        tokens = cached_tokens(self._turns[before]) - usage.cache_read_tokens
+        if rules is not None:
+            told = _rules_loss(rules, tokens)
+            return told or _Loss("unknown", tokens)
+        idle = self._idle(index, before)
+        if idle is not None:
+            return _Loss("ttl_expired", tokens, "clock", None, idle)
+        turn = self._turns[index]
+        if self._turns[before].breakpoints and not turn.breakpoints and not cached_tokens(turn):
+            return _Loss("changed", tokens, "diff", None, BREAKPOINT_FIELD)
+        return _Loss("unknown", tokens)
+
+    def _first_use(self, index: int, usage: Usage) -> _Loss | None:
+        written = cached_tokens(self._turns[index]) - usage.cache_read_tokens
+        if not written or usage.cache_read_tokens:
+            return None
+        shares = self._ledger.attribution.shares[index]
+        first = next((share.block for share in shares if share.cls in INPUT_CLASSES), None)
+        return _Loss("first_use", written, "diff", first)
+
+    def _miss(self, index: int, usage: Usage, loss: _Loss | None, change: _Loss | None) -> CacheMiss | None:
+        """Return a loss as the miss of a turn; the provider's own word on the cause outranks ours."""
+        turn = self._turns[index]
+        said = PROVIDER_CAUSES.get(turn.cache_miss_reason or "")
+        if said is not None and (turn.cache_missed_tokens or (loss and loss.cause != "first_use")):
+            tokens = turn.cache_missed_tokens or (loss.tokens if loss else 0)
+            block, field = (change.block, change.field) if change else (None, None)
+            loss = _Loss(said, tokens, "provider", block, field)
+        if loss is None:
+            return None
+        tokens = min(loss.tokens, usage.input_tokens - usage.cache_read_tokens)
+        if tokens <= 0:
+            return None
+        usd = self._lost_usd(index, usage, tokens)
+        return CacheMiss(cause_in_report(loss.cause), loss.block, loss.field, tokens, usd, loss.evidence)
+
+    def _lost_usd(self, index: int, usage: Usage, missed: int) -> Decimal | None:
+        """Return what the first `missed` tokens behind the read ones cost beyond the price of a read."""
+        from tokenprof.pricing.book import Price
+
+        price = self._ledger.prices[index]
+        read_rate = price.rates.get("cache_read") if isinstance(price, Price) else None
+        if not isinstance(price, Price) or read_rate is None:
+            return None
+        lost, left = Decimal(0), missed
+        for cls in PROMPT_ORDER:
+            tokens = 0 if cls == "cache_read" else min(usage.tokens_of(cls), left)
+            if not tokens:
+                continue
+            rate = price.rates.get(cls)
+            if rate is None:
+                return None
+            lost += tokens * (rate - read_rate)
+            left -= tokens
+        return lost
+
+    def _cached_blocks(self, index: int, otherwise: int) -> int:
+        """Return how many blocks of a turn's prompt its cached part reached into."""
+        reach = cached_tokens(self._turns[index])
+        count, newest = 0, ""
+        for share in self._ledger.attribution.shares[index]:
+            if share.cls not in INPUT_CLASSES or share.start >= reach:
+                break
+            kind = self._ledger.attribution.blocks[share.block].block.kind
+            if kind not in ("provider_overhead", "unattributed") and share.block != newest:
+                count, newest = count + 1, share.block
+        return count or otherwise
+
+    def _id_of(self, index: int, block: Block | None) -> str | None:
+        """Return the report's id of a block of a turn's prompt."""
+        if block is None:
+            return None
+        key = block_key(block)
+        for share in self._ledger.attribution.shares[index]:
+            placed = self._ledger.attribution.blocks[share.block]
+            if share.cls in INPUT_CLASSES and block_key(placed.block) == key:
+                return share.block
+        return None
+
+    def _idle(self, index: int, before: int) -> str | None:
+        """Return how long the cache lay unused, in words, if that is longer than its time to live."""
+        earlier = self._turns[before]
+        ttl_s = _longest_ttl_s(earlier)
+        idle_s = self._turns[index].started_at.timestamp() - response_began_s(earlier)
+        return None if ttl_s is None or idle_s < ttl_s else _idle_words(idle_s, ttl_s)
+
+
+def _cause_of(
+    rules: RulesOutcome | None, change: _Loss | None, told: _Loss | None
+) -> MissCause | CacheMissCause | None:
+    """Return why the rules read no more; a comparison of prompts says more than `changed` or `first_use`."""
+    if rules is None:
+        return None
+    if change is not None and _largest(change, told) is change:
+        return change.cause
+    if rules.unread is None:
+        return None
+    return "first_use" if rules.unread.cause == "changed" else rules.unread.cause
+
+
+def _largest(*losses: _Loss | None) -> _Loss | None:
+    """Return the loss of the most tokens, of equals the first."""
+    return max((loss for loss in losses if loss is not None), key=lambda loss: loss.tokens, default=None)
+
+
+def _lost_by_rules(rules: RulesOutcome | None, usage: Usage) -> _Loss | None:
+    """Return what the rules themselves keep from being read; a bill that read more than they say has less."""
+    if rules is None or rules.split is None or rules.unread is None:
+        return None
+    beyond = max(usage.cache_read_tokens - rules.split.read_tokens, 0)
+    return _rules_loss(rules, rules.unread.tokens - beyond)
+
+
+def _rules_loss(rules: RulesOutcome, tokens: int) -> _Loss | None:
+    unread = rules.unread
+    if unread is None or unread.cause in ("changed", "first_use") or min(tokens, unread.tokens) <= 0:
+        return None
+    field = _idle_words(unread.idle_s, unread.ttl_s) if unread.cause == "ttl_expired" else None
+    if unread.cause == "unmarked":
+        field = BREAKPOINT_FIELD
+    return _Loss(unread.cause, tokens, "clock" if unread.cause in _CLOCK_CAUSES else "diff", None, field)
+
+
+def _lost_against_rules(rules: RulesOutcome | None, usage: Usage, *, certain: bool) -> _Loss | None:
+    """Return what a bill lacks that the rules say was there to read, for no reason that can be seen.
+
+    Sizes may be estimates, but a read ends where a block does: less than half of the last block is no
+    difference, unless the bills alone show that a part was lost (`certain`).
+    """
+    if rules is None or rules.split is None:
+        return None
+    tokens = rules.split.read_tokens - usage.cache_read_tokens
+    return _Loss("unknown", tokens) if tokens > (0 if certain else rules.last_read_block_tokens / 2) else None
+
+
+def _invalidates(turn: Turn, earlier: Turn) -> str | None:
+    """Return the first changed parameter that the rules say ends a cached prefix."""
+    names = sorted({*turn.settings, *earlier.settings})
+    changed = (name for name in names if turn.settings.get(name) != earlier.settings.get(name))
+    return next((name for name in changed if first_section_lost("anthropic", name)), None)
+
+
+def _idle_words(idle_s: float, ttl_s: float) -> str:
+    return f"idle {idle_s:.0f} s, TTL {ttl_s:.0f} s"
+
+
+def _longest_ttl_s(turn: Turn) -> int | None:
+    """Return the longest time to live of what a call cached; None if it is not known."""
+    ttls: list[str] = [breakpoint_.ttl for breakpoint_ in turn.breakpoints]
+    if not ttls and turn.usage is not None:
+        ttls = [ttl for ttl in TTL_S if turn.usage.tokens_of(f"cache_write_{ttl}")]
+    return max((TTL_S[ttl] for ttl in ttls), default=None)

@@ -1,30 +1,22 @@
 """Progressive disclosure priced: a recorded run beside the same run with everything up front.
 
 A context that loads skills and tools on demand stays small and pays with extra turns. The variants are
-worked out from the recorded turns at their own prices, caching as they cached: what a turn sends for the
-first time is written (or fresh), what it sends again is read. The model's answers are taken to be the same.
+worked out from the recorded turns at their own prices and with their own caching: what a turn sends for the
+first time is written (or fresh), what it sends again is read. The model's answers are assumed to be the same.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from statistics import fmean, median
+from statistics import fmean
 from typing import TYPE_CHECKING
 
-from tokenprof.costing.on_demand_loads import OnDemandLoad, loads_of
-from tokenprof.pricing.book import Price
+from tokenprof.costing.disclosure_variants import VariantDelta, Variants
+from tokenprof.costing.on_demand_loads import loads_of
 
 if TYPE_CHECKING:
-    from tokenprof.costing.ledger import Ledger, LedgerEntry
-
-ASSUMED_CALL_TOKENS = 60
-"""Output of a turn that asks for a tool, where the run has none to measure: a call and a few words."""
-
-NOTHING = Decimal(0)
-_OUTPUT = ("output", "reasoning", "fee")
+    from tokenprof.costing.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +33,18 @@ class Variant:
 class Disclosure:
     """One run, disclosed in different ways.
 
-    `recorded` is the run; `loaded_up_front` has what it loaded in every prompt from the first on, without
-    the turns that loaded it; `all_up_front` also the skills of the index that it never loaded (None where
-    it loaded none, so that their size is not known); `on_demand` loads each tool that it called when it is
-    first called, and never the others. `break_even_loads` is the number of loads at which loading one by
-    one costs as much as having all `items` up front.
+    `recorded` is the run. `loaded_up_front` has what it loaded in every prompt from the first on, without
+    the turns that loaded it. `all_up_front` also has the skills of the index that it never loaded; it is None
+    if the run loaded no skill, because then nobody knows how large they are. `on_demand` loads each tool that
+    the run called when it is first called, and never the others.
+
+    `loads` is the number of skills and tools that were loaded on demand, `load_turns` the number of turns
+    that did nothing else, and `items` the number of skills that the run could load. `break_even_loads` is the
+    number of loads at which loading one by one costs as much as having all of them up front.
+
+    `loaded_skills` is the number of skills that were loaded, `mean_skill_tokens` their mean size, and
+    `unloaded_skills` the number of skills in the index that were not: `all_up_front` assumes that these have
+    the mean size. The last three are None in a disclosure that was read from a report without them.
     """
 
     recorded: Variant
@@ -56,275 +55,72 @@ class Disclosure:
     load_turns: int
     items: int
     break_even_loads: float | None
-    assumptions: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What a variant has more or less than the recorded run."""
-
-    turns: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    usd: Decimal = NOTHING
-
-    def add(self, tokens: int, rate: Decimal) -> None:
-        self.input_tokens += tokens
-        self.usd += tokens * rate
-
-    def take(self, entry: LedgerEntry) -> None:
-        if entry.cls in _OUTPUT:
-            self.output_tokens -= entry.tokens
-        else:
-            self.input_tokens -= entry.tokens
-        self.usd -= entry.billed_usd or NOTHING
-
-    def on(self, recorded: Variant) -> Variant:
-        return Variant(
-            recorded.turns + self.turns,
-            recorded.input_tokens + self.input_tokens,
-            recorded.output_tokens + self.output_tokens,
-            recorded.billed_usd + self.usd,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Rates:
-    """What a turn pays for a token it sends first, and for one it sends again."""
-
-    first: Decimal
-    again: Decimal
-    output: Decimal
-
-
-@dataclass(slots=True)
-class _ContextRates:
-    """The priced turns of one message history, in order."""
-
-    turns: list[int] = field(default_factory=list)
-    rates: dict[int, _Rates] = field(default_factory=dict)
+    loaded_skills: int | None
+    unloaded_skills: int | None
+    mean_skill_tokens: float | None
 
 
 def disclose(ledger: Ledger) -> Disclosure | None:
-    """Return a run's disclosure; None where it has nothing to disclose, or no price is known."""
-    contexts = _contexts(ledger)
-    loads = [load for load in loads_of(ledger) if load.context in contexts]
-    indexed = sum(
+    """Return a run's disclosure; None if it has nothing to disclose, or if no turn has a price."""
+    blocks = ledger.attribution.blocks.values()
+    skills_indexed = sum(
         len(placed.block.children)
-        for placed in ledger.attribution.blocks.values()
+        for placed in blocks
         if placed.block.kind == "skills_index" and placed.replaces is None
     )
-    schemas = [
-        placed
-        for placed in ledger.attribution.blocks.values()
-        if placed.block.kind == "tool" and placed.block.section == "tools" and not placed.block.deferred
-    ]
-    if not contexts or not (loads or indexed or schemas):
+    variants = Variants(ledger, loads_of(ledger))
+    if not variants.contexts or not (variants.loads or skills_indexed or variants.schemas):
         return None
-    recorded = _recorded(ledger, contexts)
-    up_front, bare = _Tally(), _Tally()
-    for name, context in contexts.items():
-        own = [load for load in loads if load.context == name]
-        _up_front(ledger, context, own, up_front)
-        _without_loads(ledger, context, own, bare)
-    on_demand = _Tally()
-    for name, context in contexts.items():
-        _on_demand(ledger, name, context, loads, on_demand)
-    bodies = {load.name: _tokens(ledger, load) for load in loads if load.kind == "skill"}
-    unloaded = max(indexed - len(bodies), 0)
-    everything = _everything(contexts, up_front, bodies, unloaded)
+    recorded = _recorded(ledger, variants)
+    up_front, without_loads, on_demand = VariantDelta(), VariantDelta(), VariantDelta()
+    for name in variants.contexts:
+        variants.load_up_front(name, up_front)
+        variants.never_load(name, without_loads)
+        variants.load_tools_when_called(name, on_demand)
+    sizes = {load.name: variants.tokens(load) for load in variants.loads if load.kind == "skill"}
+    mean_tokens = fmean(sizes.values()) if sizes else None
+    unloaded = max(skills_indexed - len(sizes), 0)
+    everything: VariantDelta | None = None
+    if mean_tokens is not None:
+        everything = up_front.copy()
+        variants.carry_everywhere(round(mean_tokens) * unloaded, everything)
     return Disclosure(
         recorded=recorded,
-        loaded_up_front=up_front.on(recorded),
-        all_up_front=everything.on(recorded) if everything else None,
-        on_demand=on_demand.on(recorded),
-        loads=len(loads),
-        load_turns=len({load.asked_in for load in loads if load.is_extra_turn}),
-        items=max(indexed, len(bodies)),
-        break_even_loads=_break_even(bare, everything, len(loads)),
-        assumptions=_assumptions(bodies, unloaded),
+        loaded_up_front=_with(recorded, up_front),
+        all_up_front=None if everything is None else _with(recorded, everything),
+        on_demand=_with(recorded, on_demand),
+        loads=len(variants.loads),
+        load_turns=len({load.asked_in for load in variants.loads if load.is_extra_turn}),
+        items=max(skills_indexed, len(sizes)),
+        break_even_loads=_break_even(without_loads, everything, len(variants.loads)),
+        loaded_skills=len(sizes),
+        unloaded_skills=unloaded,
+        mean_skill_tokens=mean_tokens,
     )
 
 
-def _contexts(ledger: Ledger) -> dict[str, _ContextRates]:
-    contexts: dict[str, _ContextRates] = defaultdict(_ContextRates)
-    for index, turn in enumerate(ledger.run.turns):
-        price = ledger.prices[index]
-        if turn.usage is None or ledger.billed_usd[index] is None or not isinstance(price, Price):
-            continue
-        fresh = price.rates.get("uncached_input")
-        if fresh is None:
-            continue
-        written = next(
-            (cls for cls in price.rates if cls.startswith("cache_write") and turn.usage.tokens_of(cls)), None
-        )
-        caches = written is not None or turn.usage.cache_read_tokens > 0
-        context = contexts[turn.context]
-        context.turns.append(index)
-        context.rates[index] = _Rates(
-            first=price.rates.get(written, fresh) if written else fresh,
-            again=price.rates.get("cache_read", fresh) if caches else fresh,
-            output=price.rates.get("output", NOTHING),
-        )
-    return dict(contexts)
-
-
-def _recorded(ledger: Ledger, contexts: Mapping[str, _ContextRates]) -> Variant:
-    turns = [index for context in contexts.values() for index in context.turns]
+def _recorded(ledger: Ledger, variants: Variants) -> Variant:
+    turns = [index for context in variants.contexts.values() for index in context.turns]
     usages = [usage for index in turns if (usage := ledger.run.turns[index].usage) is not None]
     return Variant(
         len(turns),
         sum(usage.input_tokens for usage in usages),
         sum(usage.all_output_tokens for usage in usages),
-        sum((ledger.billed_usd[index] or NOTHING for index in turns), NOTHING),
+        sum((ledger.billed_usd[index] or Decimal(0) for index in turns), Decimal(0)),
     )
 
 
-def _tokens(ledger: Ledger, load: OnDemandLoad) -> int:
-    return ledger.attribution.blocks[load.block].size.tokens
+def _with(recorded: Variant, delta: VariantDelta) -> Variant:
+    return Variant(
+        recorded.turns + delta.turns,
+        recorded.input_tokens + delta.input_tokens,
+        recorded.output_tokens + delta.output_tokens,
+        recorded.billed_usd + delta.usd,
+    )
 
 
-def _up_front(ledger: Ledger, context: _ContextRates, loads: Sequence[OnDemandLoad], tally: _Tally) -> None:
-    """Take the loading out of a context's turns, and put what was loaded into the first prompt."""
-    remaining = _without_loading(ledger, context, loads, tally)
-    for load in loads:
-        tokens = _tokens(ledger, load)
-        for place, index in enumerate(remaining):
-            rates = context.rates[index]
-            if index < load.turn:
-                tally.add(tokens, rates.again if place else rates.first)
-            elif index == load.turn and place:
-                tally.usd -= tokens * (rates.first - rates.again)
-
-
-def _without_loads(
-    ledger: Ledger, context: _ContextRates, loads: Sequence[OnDemandLoad], tally: _Tally
-) -> None:
-    """Take out of a context's turns what was loaded, and the loading of it."""
-    remaining = _without_loading(ledger, context, loads, tally)
-    bodies = {load.block for load in loads}
-    for index in remaining:
-        for entry in ledger.entries[index]:
-            if entry.block in bodies:
-                tally.take(entry)
-
-
-def _without_loading(
-    ledger: Ledger, context: _ContextRates, loads: Sequence[OnDemandLoad], tally: _Tally
-) -> list[int]:
-    """Take out the turns and the blocks that only served loading; returns the turns that are left."""
-    dropped = {load.asked_in for load in loads if load.is_extra_turn} & set(context.turns)
-    exchange = frozenset(block for load in loads for block in load.exchange)
-    remaining = [index for index in context.turns if index not in dropped]
-    tally.turns -= len(dropped)
-    for index in context.turns:
-        for entry in ledger.entries[index]:
-            if index in dropped or entry.block in exchange:
-                tally.take(entry)
-    for index in sorted(index for index in dropped if index is not None):
-        # What came in with a turn that is not made comes in with the next one.
-        heir = next((later for later in remaining if later > index), None)
-        if heir is None:
-            continue
-        rates = context.rates[heir]
-        for block, tokens in _new_in(ledger, index).items():
-            if block not in exchange and any(entry.block == block for entry in ledger.entries[heir]):
-                tally.usd += tokens * (rates.first - rates.again)
-    return remaining
-
-
-def _new_in(ledger: Ledger, index: int) -> dict[str, int]:
-    """Return the blocks that a turn was the first to send, with their tokens."""
-    tokens: dict[str, int] = defaultdict(int)
-    for entry in ledger.entries[index]:
-        if entry.cls not in _OUTPUT and ledger.attribution.blocks[entry.block].born_turn == index:
-            tokens[entry.block] += entry.tokens
-    return tokens
-
-
-def _everything(
-    contexts: Mapping[str, _ContextRates], up_front: _Tally, bodies: Mapping[str, int], unloaded: int
-) -> _Tally | None:
-    """Add the skills that were never loaded, at the mean size of those that were, to the main context."""
-    if not bodies:
+def _break_even(without_loads: VariantDelta, everything: VariantDelta | None, loads: int) -> float | None:
+    """Return how many loads cost as much as having everything up front, at this run's mean cost of a load."""
+    if everything is None or not loads or without_loads.usd >= 0:
         return None
-    main = max(contexts.values(), key=lambda context: len(context.turns))
-    tally = _Tally(up_front.turns, up_front.input_tokens, up_front.output_tokens, up_front.usd)
-    tokens = round(fmean(bodies.values())) * unloaded
-    for place, index in enumerate(main.turns[: len(main.turns) + up_front.turns]):
-        tally.add(tokens, main.rates[index].again if place else main.rates[index].first)
-    return tally
-
-
-def _on_demand(
-    ledger: Ledger, name: str, context: _ContextRates, loads: Sequence[OnDemandLoad], tally: _Tally
-) -> None:
-    """Take every schema out until its tool is called, with one more turn before to ask for it."""
-    first_call: dict[str, int] = {}
-    for index in context.turns:
-        for block in ledger.run.turns[index].output:
-            if block.link:
-                first_call.setdefault(block.name, index)
-    loading = {load.exchange for load in loads}
-    loaders = {
-        placed.block.name
-        for ids in loading
-        for placed in (ledger.attribution.blocks[id_] for id_ in ids)
-        if placed.block.kind == "tool_call"
-    }
-    asking_turns = [load.asked_in for load in loads if load.asked_in is not None and load.is_extra_turn]
-    asked = [ledger.run.turns[index].usage for index in asking_turns]
-    call_tokens = round(median([u.all_output_tokens for u in asked if u] or [ASSUMED_CALL_TOKENS]))
-    removed: dict[int, int] = defaultdict(int)
-    asking: set[int] = set()
-    for index in context.turns:
-        rates = context.rates[index]
-        for entry in ledger.entries[index]:
-            placed = ledger.attribution.blocks[entry.block]
-            schema = placed.block.kind == "tool" and placed.block.section == "tools"
-            if not schema or placed.block.name in loaders:
-                continue
-            called = first_call.get(placed.block.name)
-            if called is None or index < called:
-                tally.take(entry)
-                removed[index] += entry.tokens
-            elif index == called:
-                # The schema comes in with the turn that calls the tool, after one that asks for it.
-                tally.usd += entry.tokens * rates.first - (entry.billed_usd or NOTHING)
-                asking.add(index)
-    for index in asking:
-        usage, rates = ledger.run.turns[index].usage, context.rates[index]
-        if usage is None:
-            continue
-        prompt_tokens = usage.input_tokens - removed[index]
-        tally.turns += 1
-        tally.add(prompt_tokens, rates.again)
-        tally.output_tokens += call_tokens
-        tally.usd += call_tokens * rates.output
-        # Its call and its result ride along from then on.
-        for later in (each for each in context.turns if each >= index):
-            own = context.rates[later]
-            tally.add(call_tokens, own.first if later == index else own.again)
-
-
-def _break_even(bare: _Tally, everything: _Tally | None, loads: int) -> float | None:
-    """Return how many loads cost as much as having everything up front, at this run's mean cost of a load.
-
-    `bare` is the run without any load; both are differences from the recorded run.
-    """
-    if everything is None or not loads or bare.usd >= 0:
-        return None
-    return float((everything.usd - bare.usd) / (-bare.usd / loads))
-
-
-def _assumptions(bodies: Mapping[str, int], unloaded: int) -> tuple[str, ...]:
-    notes = ["The model's answers stay the same; caching stays as the run's own turns cached."]
-    if unloaded and bodies:
-        notes.append(
-            f"The {unloaded} skills of the index that were never loaded are taken to be as large as the mean "
-            f"of the {len(bodies)} that were: {fmean(bodies.values()):,.0f} tokens."
-        )
-    elif unloaded:
-        notes.append("No skill was loaded, so the size of those in the index is not known.")
-    notes.append("On demand, a tool is asked for by one more turn before its first call; unused ones never.")
-    return tuple(notes)
+    return float((everything.usd - without_loads.usd) / (-without_loads.usd / loads))

@@ -13,10 +13,10 @@ from typing import Any
 from tokenprof.attribute.estimate import local_tokens
 from tokenprof.attribute.model import Placed
 from tokenprof.attribute.solve import largest_remainder
-from tokenprof.costing.cache_misses import CacheMiss, explain_misses
+from tokenprof.costing.cache_misses import CacheMiss, explain_misses, follow_cache
 from tokenprof.costing.cache_prediction import CachePrediction, predict_cache
 from tokenprof.costing.compute import FULL_COST, Hardware, Work, cost_to_compute
-from tokenprof.costing.disclosure import Variant, disclose
+from tokenprof.costing.disclosure import disclose
 from tokenprof.costing.ledger import NOTHING, Ledger, build_ledger
 from tokenprof.facts.types import Run
 from tokenprof.hw_model.cost import DeploymentDescription
@@ -24,6 +24,7 @@ from tokenprof.pricing.book import PriceBook, Unpriced, default_book
 from tokenprof.pricing.usage import CLASSES, Usage
 from tokenprof.report.chain_json import chain_section
 from tokenprof.report.compute import compute_of
+from tokenprof.report.disclosure_json import disclosure_json
 from tokenprof.report.findings import find
 from tokenprof.report.groups import groups_of
 from tokenprof.report.money import interval_json, price_to_cost, usd
@@ -56,8 +57,9 @@ def report_of(
 def build(ledger: Ledger, hardware: Hardware, book: PriceBook) -> Json:
     """Return the report of a ledger whose work has been costed."""
     run = ledger.run
-    misses = explain_misses(ledger)
-    predictions = predict_cache(ledger)
+    outcomes = follow_cache(ledger)
+    misses = explain_misses(ledger, outcomes)
+    predictions = predict_cache(ledger, outcomes)
     report: Json = {
         "schema": SCHEMA,
         "sources": [{"file": s.file, "format": s.format, "runs": s.runs} for s in run.sources],
@@ -73,7 +75,7 @@ def build(ledger: Ledger, hardware: Hardware, book: PriceBook) -> Json:
     report["groups"] = groups_of(ledger, hardware)
     report["compute"] = compute_of(ledger, hardware)
     report["chain"] = chain_section(ledger, hardware)
-    report["disclosure"] = disclosure_json(ledger)
+    report["disclosure"] = disclosure_json(disclose(ledger))
     report["findings"] = find(report)
     return report
 
@@ -204,33 +206,6 @@ def _miss_json(miss: CacheMiss | None) -> Json | None:
         "tokens": miss.tokens,
         "usd": usd(miss.usd),
         "evidence": miss.evidence,
-    }
-
-
-def disclosure_json(ledger: Ledger) -> Json | None:
-    """Return what disclosing skills and tools otherwise would have cost; None where there is nothing to."""
-    found = disclose(ledger)
-    if found is None:
-        return None
-    return {
-        "recorded": _variant(found.recorded),
-        "loaded_up_front": _variant(found.loaded_up_front),
-        "all_up_front": None if found.all_up_front is None else _variant(found.all_up_front),
-        "on_demand": _variant(found.on_demand),
-        "loads": found.loads,
-        "load_turns": found.load_turns,
-        "items": found.items,
-        "break_even_loads": found.break_even_loads,
-        "assumptions": list(found.assumptions),
-    }
-
-
-def _variant(variant: Variant) -> Json:
-    return {
-        "turns": variant.turns,
-        "input_tokens": variant.input_tokens,
-        "output_tokens": variant.output_tokens,
-        "billed_usd": usd(variant.billed_usd),
     }
 
 

@@ -119,11 +119,12 @@ def disclosure(report: Json) -> Iterator[Finding]:
         f"not {numbers.usd(recorded['billed_usd'])} in {recorded['turns']}."
     )
     if found["all_up_front"] is not None and found["items"] > found["loads"]:
-        detail += (
-            f" With all {found['items']} indexed, about {numbers.usd(found['all_up_front']['billed_usd'])}"
-        )
+        everything_usd = numbers.usd(found["all_up_front"]["billed_usd"])
         more = found["break_even_loads"]
-        detail += f"; that pays from {more:.0f} loads on." if more is not None else "."
+        detail += (
+            f" With all {found['items']} skills in every prompt it would have been about {everything_usd}"
+        )
+        detail += f"; at about {more:.0f} loads both ways cost the same." if more is not None else "."
     yield finding("disclosure", "info", title, detail)
 
 

@@ -10,7 +10,6 @@ later ones read and write at breakpoints: explicit ones, and one at the end of t
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,8 +21,9 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from tokenprof.pricing.cache.cache_automatic import AutomaticSplit, OpenAIBreakpointCache, OpenAIPrefixCache
-from tokenprof.pricing.cache.cache_simulator import CacheBlock
+from tokenprof.pricing.cache.automatic_caches import AutomaticSplit, OpenAIBreakpointCache, OpenAIPrefixCache
+from tokenprof.pricing.cache.cache_rules import openai_has_breakpoints
+from tokenprof.pricing.cache.prompt_prefixes import CacheBlock
 from tokenprof.testing.billing import Counted, Tokenizer, toktok_count
 from tokenprof.testing.openai_counting import INHERITED, OpenAICounter
 from tokenprof.testing.openai_replies import (
@@ -42,10 +42,6 @@ Kind = Literal["chat", "response", "compaction"]
 
 DONE = b"data: [DONE]\n\n"
 HEAD_KINDS = ("tool", "output_schema")
-BREAKPOINTS_FROM = (5, 6)
-"""The generation of GPT from which prompts are cached at breakpoints."""
-
-_GENERATION = re.compile(r"gpt-(\d+)(?:\.(\d+))?")
 
 
 @dataclass
@@ -134,7 +130,7 @@ class OpenAILoopback:
     def _split(self, body: Wire, prompt: Sequence[Counted], model: str, scope: str) -> AutomaticSplit:
         """Return how the prompt divides, by the rules of the model's generation."""
         blocks = [CacheBlock(block.digest, block.tokens, block.kind) for block in prompt]
-        if not _caches_at_breakpoints(model):
+        if not openai_has_breakpoints(model):
             return self._prefixes.call(blocks, self.clock(), model, scope)
         roots = [block.path.partition(".")[0] for block in prompt]
         ends = [
@@ -183,11 +179,6 @@ class OpenAILoopback:
         given = body.get("input") or []
         said = [{"role": "user", "content": given}] if isinstance(given, str) else given
         yield from self._counter.items(said, "input")
-
-
-def _caches_at_breakpoints(model: str) -> bool:
-    found = _GENERATION.match(model)
-    return found is not None and (int(found[1]), int(found[2] or 0)) >= BREAKPOINTS_FROM
 
 
 class _OpenAIServer(ThreadingHTTPServer):

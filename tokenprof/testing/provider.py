@@ -15,7 +15,8 @@ from typing import Any
 
 import orjson
 
-from tokenprof.pricing.cache.cache_simulator import AnthropicCache, CacheBlock, CacheSplit
+from tokenprof.pricing.cache.anthropic_cache import AnthropicCache, CacheSplit
+from tokenprof.pricing.cache.prompt_prefixes import CacheBlock
 from tokenprof.testing import converse
 from tokenprof.testing.billing import Counted, Counter, Overheads, Tokenizer, toktok_count
 from tokenprof.testing.dialect import CONVERSE, MESSAGES, Dialect

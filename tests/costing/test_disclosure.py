@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,14 @@ import pytest
 
 import tokenprof
 from tokenprof.commands import demo
+from tokenprof.commands.main import main
 from tokenprof.costing.disclosure import Disclosure, disclose
 from tokenprof.costing.ledger import Ledger, build_ledger
 from tokenprof.costing.on_demand_loads import loads_of
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
+from tokenprof.report.disclosure_json import disclosure_json, read_disclosure
+from tokenprof.report.disclosure_wording import assumptions_of, break_even_of
 from tokenprof.testing import LoopbackProvider, Overheads, Reply, texts
 
 BOOK = default_book()
@@ -68,13 +73,75 @@ def test_up_front_is_what_a_run_with_the_skill_in_its_prompt_is_billed(
     assert found.input_tokens == pytest.approx(sent, rel=0.01)
 
 
-def test_everything_up_front_is_dear_and_pays_only_from_many_loads_on(on_demand: Ledger) -> None:
+def test_everything_up_front_costs_more_unless_much_is_loaded(on_demand: Ledger) -> None:
     found = disclosed(on_demand)
     assert (found.loads, found.load_turns, found.items) == (1, 1, demo.SKILLS)
     assert found.all_up_front is not None
     assert found.break_even_loads is not None
     assert found.loaded_up_front.billed_usd < found.recorded.billed_usd < found.all_up_front.billed_usd
     assert 1 < found.break_even_loads < demo.SKILLS * 3
+    assert (found.loaded_skills, found.unloaded_skills) == (1, demo.SKILLS - 1)
+
+
+def test_a_disclosure_is_read_back_from_the_report_as_it_was(on_demand: Ledger) -> None:
+    found = disclosed(on_demand)
+    written = json.loads(json.dumps(disclosure_json(found)))
+    assert read_disclosure(written) == found
+    assert written["assumptions"] == list(assumptions_of(found))
+    assert disclosure_json(None) is read_disclosure(None) is None
+    # A report of 0.1 does not say how many skills there were, or how large they are.
+    early = {
+        name: value for name, value in written.items() if not name.endswith(("_skills", "_skill_tokens"))
+    }
+    unknown = replace(found, loaded_skills=None, unloaded_skills=None, mean_skill_tokens=None)
+    assert read_disclosure(early) == unknown
+    assert len(assumptions_of(unknown)) == 2
+
+
+@pytest.mark.parametrize(
+    ("unloaded", "loaded", "sentence"),
+    [
+        (
+            102,
+            1,
+            "102 skills in the index were never loaded; each is assumed to hold 1,500 tokens, "
+            "the size of the one that was.",
+        ),
+        (
+            1,
+            3,
+            "1 skill in the index was never loaded; each is assumed to hold 1,500 tokens, "
+            "the mean size of the 3 that were.",
+        ),
+    ],
+)
+def test_assumptions_and_break_even_are_sentences(
+    on_demand: Ledger, unloaded: int, loaded: int, sentence: str
+) -> None:
+    made = replace(
+        disclosed(on_demand),
+        unloaded_skills=unloaded,
+        loaded_skills=loaded,
+        mean_skill_tokens=1499.6,
+        break_even_loads=78.6,
+    )
+    assert assumptions_of(made)[1] == sentence
+    assert break_even_of(made) == (
+        "Loading on demand and having everything up front cost the same at about 79 loads."
+    )
+
+
+def test_the_command_shows_the_variants_and_what_they_assume(
+    on_demand: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "lean.jsonl")
+    assert main(["disclosure", path]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "1 load took 1 turn that did nothing else." in shown
+    assert " ".join((break_even_of(disclosed(on_demand)) or "").split()) in shown
+    assert f"all {demo.SKILLS} skills up front" in shown
+    assert main(["disclosure", path, "--format", "json"]) == 0
+    assert read_disclosure(json.loads(capsys.readouterr().out)) == disclosed(on_demand)
 
 
 def test_tools_on_demand_cost_a_turn_at_the_first_call_and_nothing_before(on_demand: Ledger) -> None:
@@ -94,11 +161,15 @@ def test_tools_on_demand_cost_a_turn_at_the_first_call_and_nothing_before(on_dem
     assert 0 < ridden < 100 * len(on_demand.run.turns)
 
 
-def test_without_a_load_the_size_of_the_indexed_is_not_known(tmp_path: Path) -> None:
+def test_without_a_load_the_size_of_the_skills_is_not_known(tmp_path: Path) -> None:
     found = disclosed(record(tmp_path / "none.jsonl", SEARCHES, demo.system_prompt()))
     assert (found.loads, found.all_up_front, found.break_even_loads) == (0, None, None)
     assert found.loaded_up_front == found.recorded
-    assert any("not known" in note for note in found.assumptions)
+    assert (found.loaded_skills, found.unloaded_skills, found.mean_skill_tokens) == (0, demo.SKILLS, None)
+    assert assumptions_of(found)[1] == (
+        "No skill was loaded, so the size of the skills in the index is not known."
+    )
+    assert break_even_of(found) is None
 
 
 def test_an_agent_with_nothing_to_load_has_nothing_to_disclose(tmp_path: Path) -> None:
