@@ -231,14 +231,14 @@ def test_recordings_made_elsewhere_and_repeated_runs(project: Project) -> None:
 @pytest.mark.token_budget(turns=2)
 def test_repeated(token_costs):
     token_costs.repeat(lambda: agent(2), times=3)
-    assert len(tokenprof.samples()) == 3
+    assert len(token_costs.samples()) == 3
 
 def test_elsewhere(token_costs, tmp_path):
     import tokenprof as library
     with library.profile(tmp_path / "other.jsonl"):
         agent(2)
     token_costs.add(tmp_path / "other.jsonl")
-    assert tokenprof.samples()[-1].measures["turns"] == 2
+    assert token_costs.samples()[-1].measures["turns"] == 2
 """
     )
     result.assert_outcomes(passed=2)
