@@ -20,11 +20,11 @@ from tokenprof.pricing.rates import Band, Rates, per_piece
 from tokenprof.pricing.usage import TOKEN_CLASSES, TokenClass
 
 TABLES = ("launch", "price", "multiplier", "discount", "fee", "alias", "provider_alias", "writes_as_input")
-"""The tables an overlay may have."""
+"""The tables that an overlay may have."""
 
 
 class OverlayError(ValueError):
-    """An overlay file that cannot be used, with the file, the table and what is wrong with it."""
+    """An overlay file cannot be used; the message names the file, the table and what is wrong."""
 
 
 def shipped_overlays() -> tuple[Overlay, ...]:
@@ -35,7 +35,7 @@ def shipped_overlays() -> tuple[Overlay, ...]:
 
 
 def load_overlay(path: Path) -> Overlay:
-    """Read a user's overlay file; raises `OverlayError` saying what is wrong and where."""
+    """Read a user's overlay file. Raises `OverlayError` saying what is wrong and where."""
     try:
         text = path.read_text("utf-8")
     except OSError as error:
@@ -44,7 +44,7 @@ def load_overlay(path: Path) -> Overlay:
 
 
 def parse_overlay(text: str, name: str) -> Overlay:
-    """Read an overlay's TOML text; `name` is what errors call it."""
+    """Read an overlay's TOML text; errors call it `name`. Raises `OverlayError` saying what is wrong."""
     try:
         tables = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
@@ -72,7 +72,7 @@ def parse_overlay(text: str, name: str) -> Overlay:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One table of an overlay file, read key by key with errors that say where."""
+    """One table of an overlay file, read key by key with errors that name the place."""
 
     place: str
     values: Mapping[str, Any]
@@ -198,7 +198,7 @@ class _Reader:
                     raise row.fail("a [[multiplier]] needs 'when', and a [[discount]] has none.")
                 classes = row.texts("classes") if "classes" in row.values else None
                 if classes and (unknown := set(classes) - set(TOKEN_CLASSES)):
-                    raise row.fail(f"'{min(unknown)}' is no class of {', '.join(TOKEN_CLASSES)}.")
+                    raise row.fail(f"'{min(unknown)}' is not one of {', '.join(TOKEN_CLASSES)}.")
                 yield Multiplier(
                     provider=row.text("provider"),
                     models=frozenset(row.texts("models")),
@@ -228,10 +228,10 @@ class _Reader:
 
 
 def _rates(row: _Row) -> Rates:
-    """Read USD per million tokens by class; reasoning is output where it is not priced apart."""
+    """Read USD per million tokens by class; reasoning costs as much as output unless it has its own rate."""
     values = row.values.get("usd_per_mtok", {})
     if unknown := set(values) - set(TOKEN_CLASSES):
-        raise row.fail(f"usd_per_mtok: '{min(unknown)}' is no class of {', '.join(TOKEN_CLASSES)}.")
+        raise row.fail(f"usd_per_mtok: '{min(unknown)}' is not one of {', '.join(TOKEN_CLASSES)}.")
     rates = {cls: per_piece(row.amount(cls, values), 6) for cls in values}
     if TokenClass.OUTPUT in rates:
         rates.setdefault(TokenClass.REASONING, rates[TokenClass.OUTPUT])
