@@ -14,6 +14,7 @@ import pytest
 from anthropic.types import MessageParam
 
 import tokenprof
+from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.commands.main import main
 from tokenprof.facts.errors import InputError
 from tokenprof.gate.baseline import read_baseline, scenario_of, write_baseline
@@ -22,7 +23,6 @@ from tokenprof.gate.budget import LEAST, breaches, number
 from tokenprof.gate.compare import Settings, compare
 from tokenprof.gate.formats import FORMATS, STICKY_TAG
 from tokenprof.gate.outcome import judge
-from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.gate.runs import sample_of_file
 from tokenprof.gate.sample import MEASURES, BlockGroup, RunSample
 from tokenprof.testing import LoopbackProvider, Reply

@@ -213,7 +213,10 @@ def test_a_marked_test_without_a_call_says_how_to_be_seen(project: Project) -> N
     [
         ("token_budget(dollars=1)", "*There is no measure 'dollars' to budget. There are turns*"),
         ("token_budget(usd='much')", "*The budget usd='much' is not a number.*"),
-        ("token_baseline(tolerence='5%')", "*token_baseline has no tolerence; it takes fail_on_price_rise, measures*"),
+        (
+            "token_baseline(tolerence='5%')",
+            "*token_baseline has no tolerence; it takes fail_on_price_rise, measures*",
+        ),
         ("token_budget(3)", "*token_budget takes keyword arguments only*"),
     ],
 )
