@@ -1,4 +1,4 @@
-"""The proxy with a recorder behind it, and the addresses that clients have to be given."""
+"""A proxy that records, and the addresses to give to its clients."""
 
 from __future__ import annotations
 
