@@ -12,12 +12,13 @@ from tokenprof.costing.ledger import Ledger
 from tokenprof.hw_model.deployment import Deployment, parse_deployment
 from tokenprof.hw_model.economics import Operation, unit_cost
 from tokenprof.hw_model.kv_tiers import WaitingSession, gap_costs, tiers_of, ttl_cost
+from tokenprof.pricing.cache.cache_rules import TTL_S
 from tokenprof.pricing.chain.interval import Interval
 
 STAND_IN: Final = "kimi-k2.5@8xh200"
 """What a closed model's KV is taken to be: an open model of the size, since theirs is not published."""
 
-TTLS_S: Final = {"5m": 300.0, "1h": 3600.0}
+TTLS_S: Final = {ttl: float(TTL_S[ttl]) for ttl in ("5m", "1h")}
 
 
 @dataclass(frozen=True, slots=True)
