@@ -23,8 +23,7 @@ from tokenprof.pricing.chain.interval import Interval
 STAND_IN: Final = "kimi-k2.5@8xh200"
 """The deployment whose KV stands in for a closed model's, which is not published."""
 
-TTLS: Final = ("5m", "1h")
-"""The times to live that a prompt cache is sold with."""
+TTLS_S: Final = {ttl: float(TTL_S[ttl]) for ttl in ("5m", "1h")}
 
 
 @dataclass(frozen=True, slots=True)
