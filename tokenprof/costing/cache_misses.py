@@ -45,7 +45,7 @@ CacheMissCause = Literal[
 CacheMissEvidence = Literal["diff", "provider", "clock"]
 
 BREAKPOINT_FIELD = "cache_control"
-"""The field that changed where a request set no breakpoint behind what the call before it had cached."""
+"""The field that changed if a request set no breakpoint after what the call before it had cached."""
 
 PROVIDER_CAUSES: dict[str, CacheMissCause] = {
     "model_changed": "model_changed",
@@ -251,7 +251,7 @@ class _Explainer:
         return CacheMiss(cause_in_report(loss.cause), loss.block, loss.field, tokens, usd, loss.evidence)
 
     def _lost_usd(self, index: int, usage: Usage, missed: int) -> Decimal | None:
-        """Return what the first `missed` tokens behind the read ones cost beyond the price of a read."""
+        """Return what the first `missed` tokens after the read ones cost beyond the price of a read."""
         from tokenprof.pricing.book import Price
 
         price = self._ledger.prices[index]
@@ -340,7 +340,7 @@ def _rules_loss(rules: RulesOutcome, tokens: int) -> _Loss | None:
 def _lost_against_rules(rules: RulesOutcome | None, usage: Usage, *, certain: bool) -> _Loss | None:
     """Return what a bill lacks that the rules say was there to read, for no reason that can be seen.
 
-    Sizes may be estimates, but a read ends where a block does: less than half of the last block is no
+    Sizes may be estimates, but a read ends where a block does: less than half of the last block is not a
     difference, unless the bills alone show that a part was lost (`certain`).
     """
     if rules is None or rules.split is None:

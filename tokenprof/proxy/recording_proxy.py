@@ -1,4 +1,4 @@
-"""The proxy with a recorder behind it, and the addresses that clients have to be given."""
+"""The proxy with a recorder, and the addresses to give to clients."""
 
 from __future__ import annotations
 
