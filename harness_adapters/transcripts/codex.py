@@ -21,8 +21,9 @@ from tokenprof.facts.errors import InputError
 from tokenprof.facts.shared_prefix import shared_length
 from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Block, Run, Source, Turn
-from tokenprof.harness_adapters.wires.block_layout import BlockLayout, add_instructions, add_tools
+from tokenprof.harness_adapters.wires.openai_blocks import add_instructions, add_tools
 from tokenprof.harness_adapters.wires.openai_responses import add_item, output_of_responses
+from tokenprof.harness_adapters.wires.prompt_layout import PromptLayout
 from tokenprof.pricing.normalise_logs import usage_from_codex
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.reading.json_lines import read_json_lines
@@ -71,7 +72,7 @@ class _Session:
     turns: list[Turn] = field(default_factory=list)
     _shaper: Shaper = field(default_factory=Shaper)
     _context: list[Block] = field(default_factory=list)
-    _layout: BlockLayout | None = None
+    _layout: PromptLayout | None = None
     _written: list[Wire] = field(default_factory=list)
     _prompt_length: int | None = None
     _total: Wire | None = None
@@ -107,23 +108,23 @@ class _Session:
             # A fork repeats its parent's own line; the session is the file's first.
             return
         self.name = text_of(meta.get("id"))[:8] or self.name
-        self._layout = BlockLayout(self._shaper, blocks=self._context)
+        self._layout = PromptLayout(self._shaper, blocks=self._context)
         if meta.get("forked_from_id"):
             self._forked_at = at
         instructions = text_of(mapping(meta.get("base_instructions")).get("text"))
         if instructions:
             add_instructions(self._layout, instructions, "base instructions")
 
-    def _items(self) -> BlockLayout:
+    def _items(self) -> PromptLayout:
         if self._layout is None:
-            self._layout = BlockLayout(self._shaper, blocks=self._context)
+            self._layout = PromptLayout(self._shaper, blocks=self._context)
         return self._layout
 
     def _add_item(self, item: Wire, at: datetime) -> None:
         layout = self._items()
         type_ = text_of(item.get("type")) or "message"
         if type_ == "additional_tools":
-            tools = BlockLayout(self._shaper)
+            tools = PromptLayout(self._shaper, tools=layout.tools)
             add_tools(tools, sequence(item.get("tools")))
             # They are noted behind the instructions, and stand before them in a prompt.
             self._context[0:0] = tools.blocks
@@ -148,7 +149,7 @@ class _Session:
         """Take up a compaction: the context is now what the log says it is."""
         kept = [block for block in self._context if block.section in ("tools", "system")]
         self._context = kept
-        self._layout = BlockLayout(self._shaper, blocks=self._context)
+        self._layout = PromptLayout(self._shaper, blocks=self._context, tools=self._items().tools)
         for item in history:
             add_item(self._layout, item)
         if not history and message:

@@ -13,8 +13,8 @@ import orjson
 
 from tokenprof.facts.types import TurnStatus
 from tokenprof.harness_adapters.wires.anthropic_messages import (
+    answer_as_prompt,
     cache_miss_of,
-    message_blocks,
     output_of,
     prompt_of,
     selectors_of,
@@ -71,7 +71,7 @@ def call_of_message(
         prompt=prompt.blocks,
         breakpoints=prompt.breakpoints,
         output=output_of(content, shaper),
-        output_as_prompt=message_blocks([{"role": "assistant", "content": content}], shaper),
+        output_as_prompt=answer_as_prompt(content, shaper),
         settings=settings_of(body, shaper),
         selectors=selectors_of(usage or {}),
         output_incomplete=status != "ok",

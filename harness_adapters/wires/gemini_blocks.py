@@ -10,16 +10,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from tokenprof.facts.types import Block, BlockKind
-from tokenprof.harness_adapters.wires.block_layout import (
-    BlockLayout,
-    LaidOutPrompt,
+from tokenprof.harness_adapters.wires.openai_blocks import (
     add_call,
     add_instructions,
     add_output_schema,
     add_result,
     add_tools,
-    describe_text,
 )
+from tokenprof.harness_adapters.wires.prompt_layout import LaidOutPrompt, PromptLayout
 from tokenprof.record.block_facts import Shaper, json_text
 from tokenprof.record.wire_values import Wire, joined_text, mapping, sequence, text_of
 
@@ -38,8 +36,8 @@ def field(value: Wire, name: str) -> Any:
 
 def prompt_of_generation(body: Wire, shaper: Shaper) -> LaidOutPrompt:
     """Return the blocks of a `generateContent` body."""
-    layout = BlockLayout(shaper)
     cached = text_of(field(body, "cachedContent"))
+    layout = PromptLayout(shaper, is_whole=not cached)
     if cached:
         held = {"cached": cached}
         layout.add("server_state", CACHED_NAME, held, section="tools", role="provider")
@@ -52,9 +50,9 @@ def prompt_of_generation(body: Wire, shaper: Shaper) -> LaidOutPrompt:
     if schema:
         add_output_schema(layout, {"type": "json_schema", "json_schema": schema})
     instruction = field(body, "systemInstruction")
-    for part in sequence(field(mapping(instruction), "parts")):
-        if text_of(part.get("text")):
-            add_instructions(layout, part["text"], f"system[{len(layout.blocks)}]")
+    texts = [text_of(part.get("text")) for part in sequence(field(mapping(instruction), "parts"))]
+    for index, text in enumerate(filter(None, texts)):
+        add_instructions(layout, text, opens_message=index == 0)
     head = len(layout.blocks)
     for content in sequence(body.get("contents")):
         _add_content(layout, content)
@@ -74,13 +72,13 @@ def _as_tool(function: Wire) -> Wire:
     }
 
 
-def _add_content(layout: BlockLayout, content: Wire) -> None:
+def _add_content(layout: PromptLayout, content: Wire) -> None:
     role = "assistant" if content.get("role") == "model" else "user"
     for index, part in enumerate(sequence(content.get("parts"))):
         _add_part(layout, part, role, opens=index == 0)
 
 
-def _add_part(layout: BlockLayout, part: Wire, role: str, *, opens: bool) -> None:
+def _add_part(layout: PromptLayout, part: Wire, role: str, *, opens: bool) -> None:
     call, answer = mapping(field(part, "functionCall")), mapping(field(part, "functionResponse"))
     data = mapping(field(part, "inlineData")) or mapping(field(part, "fileData"))
     shape: dict[str, Any] = {"section": "messages", "role": role, "opens_message": opens}
@@ -92,7 +90,9 @@ def _add_part(layout: BlockLayout, part: Wire, role: str, *, opens: bool) -> Non
     elif answer:
         name = text_of(answer.get("name"))
         link = text_of(answer.get("id")) or name
-        add_result(layout, link, answer.get("response"), name or "tool_result")
+        given = answer.get("response")
+        is_error = "error" in mapping(given) and not mapping(given).keys() & {"output", "result"}
+        add_result(layout, link, given, name or "tool_result", is_error=is_error)
     elif data:
         is_image = text_of(field(data, "mimeType")).startswith("image/")
         identity = {"type": "image", "source": {"data": data.get("data")}} if data.get("data") else dict(data)
@@ -102,9 +102,7 @@ def _add_part(layout: BlockLayout, part: Wire, role: str, *, opens: bool) -> Non
         text = text_of(part.get("text"))
         layout.add("thinking", "thinking", {"thought": text}, **shape | {"text": text})
     elif text_of(part.get("text")):
-        text = part["text"]
-        described, name, children = describe_text(text, role, "messages", len(layout.blocks))
-        layout.add(described, name, {"text": text}, text=text, children=children, **shape)
+        layout.add_text(part["text"], {"text": part["text"]}, **shape)
     elif part:
         code = next((name for name in CODE_PARTS if field(part, name)), "part")
         layout.add(CODE_PARTS.get(code, "user"), code, dict(part), text=json_text(part), **shape)
@@ -112,7 +110,7 @@ def _add_part(layout: BlockLayout, part: Wire, role: str, *, opens: bool) -> Non
 
 def parts_as_prompt(parts: Iterable[Wire], shaper: Shaper) -> tuple[Block, ...]:
     """Return an answer's parts as the blocks they are when they are sent back."""
-    layout = BlockLayout(shaper)
+    layout = PromptLayout(shaper, is_whole=False)
     _add_content(layout, {"role": "model", "parts": list(parts)})
     return tuple(layout.blocks)
 

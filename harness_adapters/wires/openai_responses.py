@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tokenprof.facts.types import Block, TurnStatus
-from tokenprof.harness_adapters.wires.block_layout import (
-    BlockLayout,
-    LaidOutPrompt,
+from tokenprof.harness_adapters.wires.openai_blocks import (
     add_call,
     add_instructions,
     add_message,
@@ -18,6 +16,8 @@ from tokenprof.harness_adapters.wires.block_layout import (
     loaded_names,
     request_ttl,
 )
+from tokenprof.harness_adapters.wires.progressive_disclosure import INSTRUCTION_ROLES
+from tokenprof.harness_adapters.wires.prompt_layout import LaidOutPrompt, PromptLayout, references_in
 from tokenprof.record.block_facts import Shaper, json_text
 from tokenprof.record.wire_values import (
     Wire,
@@ -37,25 +37,27 @@ RESULTS = frozenset({"function_call_output", "custom_tool_call_output", "local_s
 
 def prompt_of_responses(body: Wire, shaper: Shaper) -> LaidOutPrompt:
     """Return the blocks of a `POST /responses` body: what it sends, not what the provider holds."""
-    layout = BlockLayout(shaper, ttl=request_ttl(body))
+    is_whole = not (body.get("previous_response_id") or body.get("conversation"))
+    layout = PromptLayout(shaper, ttl=request_ttl(body), is_whole=is_whole)
     given = body.get("input")
     items = [{"role": "user", "content": given}] if isinstance(given, str) else sequence(given)
     for item in items:
         if item.get("type") == "tool_search_output":
             layout.loaded |= loaded_names(sequence(item.get("tools")))
+        layout.loaded |= set(references_in(item.get("output")))
     add_tools(layout, sequence(body.get("tools")))
     add_output_schema(layout, mapping(mapping(body.get("text")).get("format")))
     if text_of(body.get("instructions")):
         add_instructions(layout, body["instructions"], "instructions")
     head = len(layout.blocks)
-    leading = not (body.get("previous_response_id") or body.get("conversation"))
+    leading = is_whole
     for item in items:
-        leading = leading and text_of(item.get("role")) in ("system", "developer")
+        leading = leading and text_of(item.get("role")) in INSTRUCTION_ROLES
         add_item(layout, item, leading=leading)
     return layout.prompt(head)
 
 
-def add_item(layout: BlockLayout, item: Wire, *, leading: bool = False) -> None:
+def add_item(layout: PromptLayout, item: Wire, *, leading: bool = False) -> None:
     """Add an item of a request's input, or of an answer as it is sent back."""
     type_ = text_of(item.get("type")) or "message"
     if type_ == "message":
@@ -76,6 +78,8 @@ def add_item(layout: BlockLayout, item: Wire, *, leading: bool = False) -> None:
         add_tools(layout, sequence(item.get("tools")), section="messages")
     elif type_ == "additional_tools":
         add_tools(layout, sequence(item.get("tools")))
+    elif type_ == "mcp_list_tools":
+        add_mcp_listing(layout, item)
     elif type_ == "compaction":
         identity = {"compaction": item.get("encrypted_content") or item.get("id")}
         layout.add("summary", "compaction", identity, role="assistant", opens_message=True)
@@ -95,9 +99,17 @@ def add_item(layout: BlockLayout, item: Wire, *, leading: bool = False) -> None:
         )
 
 
+def add_mcp_listing(layout: PromptLayout, item: Wire) -> None:
+    """Add the tools that an MCP server has listed: definitions, under the name of the server."""
+    shown = {key: value for key, value in item.items() if key != "id"}
+    name = text_of(item.get("server_label")) or "mcp_list_tools"
+    shape: dict[str, Any] = {"role": "tools", "opens_message": True, "text": json_text(shown)}
+    layout.add("tool", name, shown, **shape)
+
+
 def items_as_prompt(items: Iterable[Wire], shaper: Shaper) -> tuple[Block, ...]:
     """Return an answer's items as the blocks they are in the prompts that follow."""
-    layout = BlockLayout(shaper)
+    layout = PromptLayout(shaper, is_whole=False)
     for item in items:
         add_item(layout, item)
     return tuple(layout.blocks)
@@ -107,7 +119,7 @@ def output_of_responses(items: Iterable[Wire], shaper: Shaper) -> tuple[Block, .
     """Return the blocks of an answer's items, as blocks of kind `output`."""
     found: list[Block] = []
     for item in items:
-        layout = BlockLayout(shaper)
+        layout = PromptLayout(shaper, is_whole=False)
         add_item(layout, item)
         for block in layout.blocks:
             is_reasoning = block.kind == "thinking"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
 from tokenprof.commands.console.exit_codes import OK
+from tokenprof.commands.console.failures import naming
 from tokenprof.commands.console.output import (
     add_output,
     drawn,
@@ -133,7 +134,8 @@ def run_chain(options: argparse.Namespace) -> int:
             "--deployment names its chips, so --chip has no effect beside it; give one of the two."
         )
     assumptions = assumptions_of(options)
-    data = load_chain_data(options.chain)
+    with naming(options.chain or Path(), "a chain file"):
+        data = load_chain_data(options.chain)
     require_writable(options.output, [*options.files, options.chain, *assumptions.prices])
     if options.examples:
         put(options.output, _examples(assumptions, data, form))

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
 from tokenprof.commands.console.exit_codes import FOUND, OK
+from tokenprof.commands.console.failures import naming
 from tokenprof.commands.console.output import add_output, format_of, put, require_writable, say
 from tokenprof.facts.errors import InputError
 
@@ -73,7 +74,14 @@ def run_check(options: argparse.Namespace) -> int:
     _require_an_effect(options, costs_compute=COMPUTE_MEASURE in budget)
     assumptions = assumptions_of(options)
     require_writable(options.output, [*options.files, options.baseline, *assumptions.prices])
-    known = read_baseline(options.baseline) if options.baseline else {}
+    known = {}
+    if options.baseline:
+        if not options.update and not options.baseline.exists():
+            raise InputError(
+                f"There is no baseline {options.baseline}; check the name, or write it with --update."
+            )
+        with naming(options.baseline, "a baseline that --update wrote"):
+            known = read_baseline(options.baseline)
     samples: dict[str, list[Any]] = {}
     for file in options.files:
         name = options.scenario or file.stem
@@ -82,7 +90,8 @@ def run_check(options: argparse.Namespace) -> int:
     if options.update:
         written = {**known, **{name: scenario_of(own) for name, own in samples.items()}}
         write_baseline(options.baseline, written)
-        say(f"{len(samples)} written to {options.baseline}.")
+        scenarios = "1 scenario" if len(samples) == 1 else f"{len(samples)} scenarios"
+        say(f"{scenarios} written to {options.baseline}.")
         return OK
     outcomes = [
         judge(

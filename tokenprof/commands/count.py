@@ -41,6 +41,7 @@ def run_count(options: argparse.Namespace) -> int:
 
     from tokenprof.attribute.counts import read_counts, write_counts
 
+    options.file.open("rb").close()
     output = options.output or options.file.with_suffix(".counts.json")
     require_writable(output, [options.file])
     counts = read_counts(output) if output.exists() else {}

@@ -9,6 +9,7 @@ from typing import Any
 from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import emit
+from tokenprof.facts.errors import InputError
 
 
 def add_commands(commands: Any) -> None:
@@ -39,6 +40,8 @@ def run_demo(options: argparse.Namespace) -> int:
     from tokenprof.reading.files import read
 
     assumptions = assumptions_of(options)
+    if options.output.is_dir():
+        raise InputError(f"-o {options.output} is a folder; name a file in it.")
     path = free_name(options.output)
     require_recordable(path)
     record_demo(path)

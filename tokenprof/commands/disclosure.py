@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from tokenprof.commands.console.assumption_options import add_price_options, assumptions_of
@@ -48,6 +46,9 @@ def run_disclosure(options: argparse.Namespace) -> int:
 def _text(found: Disclosure | None) -> str:
     if found is None:
         return "Nothing to compare: no turn with a price carries a skill, a skills index or a tool.\n"
+    import shutil
+    from textwrap import fill
+
     from tokenprof.report import numbers
     from tokenprof.report.disclosure_wording import assumptions_of, break_even_of
 

@@ -20,6 +20,7 @@ from tokenprof.commands.closing_report import (
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import emit, say
 from tokenprof.commands.console.values import whole_number
+from tokenprof.facts.errors import InputError
 
 DEFAULT_PORT: Final = 8100
 HIGHEST_PORT: Final = 65_535
@@ -53,6 +54,10 @@ def run_proxy(options: argparse.Namespace) -> int:
     """Serve until interrupted, then report."""
     from tokenprof.proxy.recording_proxy import addresses, recording_proxy
 
+    if options.upstream is not None and not options.upstream.strip():
+        raise InputError(
+            "--upstream is empty; give an address such as https://api.example.com, or leave it out."
+        )
     assumptions = closing_assumptions(options)
     path = options.record or free_name()
     require_recordable(path)

@@ -61,3 +61,15 @@ def opened(value: object) -> Any:
 def joined_text(parts: Sequence[Wire]) -> str:
     """Return the texts of content parts, one below the other."""
     return "\n".join(filter(None, (text_of(part.get("text")) for part in parts)))
+
+
+def content_items(content: object) -> list[Wire]:
+    """Return a message's content as a list of items; a bare text is one text item, the empty text is none."""
+    if isinstance(content, Mapping):
+        return [content]
+    items = [content] if isinstance(content, str) else content
+    return [
+        item if isinstance(item, Mapping) else {"type": "text", "text": item}
+        for item in (items if isinstance(items, list | tuple) else ())
+        if isinstance(item, Mapping) or (isinstance(item, str) and item)
+    ]

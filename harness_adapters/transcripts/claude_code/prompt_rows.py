@@ -8,10 +8,11 @@ from typing import Any
 
 from tokenprof.facts.shared_prefix import shared_length
 from tokenprof.facts.types import Block, Breakpoint
+from tokenprof.harness_adapters.wires.anthropic_content import tool_name
 from tokenprof.harness_adapters.wires.anthropic_messages import prompt_of
-from tokenprof.harness_adapters.wires.progressive_disclosure import Skills
+from tokenprof.harness_adapters.wires.skills_touched import Skills
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.wire_values import Wire
+from tokenprof.record.wire_values import Wire, content_items
 
 LONGEST_ARGUMENT_KEPT = 1000
 """Longer arguments of a call are dropped once it is noted: they are contents, not names of skills."""
@@ -77,13 +78,6 @@ def joined(first: LoggedPiece, second: LoggedPiece) -> LoggedPiece:
     return LoggedPiece(first.role, blocks, first.ends + tuple(at + end for end in second.ends))
 
 
-def items_of(content: object) -> list[dict[str, Any]]:
-    """Return a message's content as a list of items; a bare string is one text item."""
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}] if content else []
-    return [item for item in content if isinstance(item, dict)] if isinstance(content, list) else []
-
-
 class PieceMaker:
     """Makes pieces of messages that arrive one at a time; results find the calls of earlier messages."""
 
@@ -120,7 +114,7 @@ class PieceMaker:
             "tools": [tool for tool in tools if tool.get("defer_loading")],
             "messages": [{"role": "assistant", "content": calls}, message],
         }
-        prompt = prompt_of(body, self.shaper, self._skills)
+        prompt = prompt_of(body, self.shaper, self._skills, [tool_name(tool) for tool in tools])
         start = sum(block.section == "tools" for block in prompt.blocks) + len(calls)
         ends = tuple(breakpoint_.after - start for breakpoint_ in prompt.breakpoints)
         return LoggedPiece(role, prompt.blocks[start:], ends)
@@ -139,7 +133,7 @@ class PieceMaker:
         return self._heads[key]
 
     def _make_head(self, shape: Wire, markers: Sequence[Wire], loaded: Sequence[str]) -> Head:
-        body: dict[str, Any] = {name: items_of(shape.get(name)) for name in ("tools", "system")}
+        body: dict[str, Any] = {name: content_items(shape.get(name)) for name in ("tools", "system")}
         for marker in markers:
             section, index = marker["path"][:2]
             if section in body and index < len(body[section]):

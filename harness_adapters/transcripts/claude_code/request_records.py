@@ -21,11 +21,10 @@ from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import (
     LoggedPiece,
     LoggedPrompt,
     PieceMaker,
-    items_of,
 )
 from tokenprof.harness_adapters.wires.anthropic_messages import settings_of
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.wire_values import Wire, mapping
+from tokenprof.record.wire_values import Wire, content_items, mapping
 
 RECORD_TYPES = frozenset({"api-request", "api-request-shape", "api-request-blob"})
 
@@ -101,10 +100,10 @@ class Requests:
         """Return the request of an answer's `requestRef`."""
         return self._requests.get(id_) if isinstance(id_, str) else None
 
-    def tools(self, request: Request | None) -> list[dict[str, Any]]:
+    def tools(self, request: Request | None) -> list[Wire]:
         """Return the tool definitions that a request carried, as on the wire."""
         shape = self._shapes.get(request.shape) if request else None
-        return items_of(shape.get("tools")) if shape else []
+        return content_items(shape.get("tools")) if shape else []
 
     def note_message(self, hash_: str, piece: LoggedPiece) -> None:
         """Note that the log's rows hold the message of a hash."""
@@ -133,7 +132,7 @@ class Requests:
         if hash_ not in self._pieces and hash_ in self._blobs:
             message = self._blobs.pop(hash_)
             self._pieces[hash_] = self._maker.piece(
-                str(message.get("role")), items_of(message.get("content")), self.tools(request)
+                str(message.get("role")), content_items(message.get("content")), self.tools(request)
             )
         return self._pieces.get(hash_)
 

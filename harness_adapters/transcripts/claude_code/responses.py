@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from tokenprof.facts.types import Block, Breakpoint, Features, Turn
 from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import (
@@ -60,12 +59,12 @@ class Response:
     has_stopped: bool = False
     diagnostics: object = None
     calls: list[str] = field(default_factory=list)
-    items: list[dict[str, Any]] = field(default_factory=list)
+    items: list[Wire] = field(default_factory=list)
     piece: LoggedPiece = EMPTY
     output: tuple[Block, ...] = ()
     _seen: set[object] = field(default_factory=set)
 
-    def add_row(self, line: Wire, items: Sequence[dict[str, Any]], at: datetime | None) -> None:
+    def add_row(self, line: Wire, items: Sequence[Wire], at: datetime | None) -> None:
         """Take up a row: content that is new, and its usage if that is at least as full as the last."""
         message = line["message"]
         self.model = str(message.get("model") or self.model)

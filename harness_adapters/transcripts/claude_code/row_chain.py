@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import LoggedPiece
+from tokenprof.record.wire_values import Wire
 
 
 @dataclass(slots=True)
@@ -19,7 +20,7 @@ class Entry:
 
     order: int
     role: str
-    items: list[dict[str, Any]]
+    items: list[Wire]
     at: datetime | None
     is_summary: bool = False
     piece: LoggedPiece | None = None

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
-from typing import Any
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.times import utc_time
@@ -20,7 +19,6 @@ from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import (
     LoggedPiece,
     LoggedPrompt,
     PieceMaker,
-    items_of,
     joined,
     shared_blocks,
 )
@@ -35,7 +33,7 @@ from tokenprof.harness_adapters.transcripts.claude_code.row_chain import Above, 
 from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders import TaskReminders
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.wire_values import Wire, mapping, text_of
+from tokenprof.record.wire_values import Wire, content_items, mapping, text_of
 
 ROW_TYPES = frozenset({"user", "assistant", "attachment", "system", "progress"})
 SYNTHETIC_MODEL = "<synthetic>"
@@ -104,7 +102,7 @@ class ClaudeCodeSession:
             self._add_assistant(line, message, uuid, where)
         for unlogged in self._unlogged.pop(uuid, ()):
             self._rows += 1
-            items = items_of(mapping(unlogged.get("message")).get("content"))
+            items = content_items(mapping(unlogged.get("message")).get("content"))
             self._chain.set_beside(uuid, self._entry(unlogged, "user", items), _calls_answered(message))
 
     def _add_event(self, line: Wire, uuid: str) -> None:
@@ -117,14 +115,14 @@ class ClaudeCodeSession:
     def _add_attachment(self, line: Wire, uuid: str) -> None:
         self._reminders.stop()
         rendered = [part for part in line.get("rendered") or () if isinstance(part, Mapping)]
-        items = [item for part in rendered for item in items_of(part.get("content"))]
+        items = [item for part in rendered for item in content_items(part.get("content"))]
         if items:
             self._chain.set_entry(uuid, self._entry(line, str(line.get("renderedRole") or "user"), items))
 
     def _add_user(self, line: Wire, message: Wire, uuid: str) -> None:
         if line.get("isVisibleInTranscriptOnly") and not line.get("isCompactSummary"):
             return
-        entry = self._entry(line, "user", items_of(message.get("content")))
+        entry = self._entry(line, "user", content_items(message.get("content")))
         calls = _calls_answered(message)
         self._note_agent(line.get("toolUseResult"), calls)
         if isinstance(line.get("sourceToolUseID"), str):
@@ -140,7 +138,7 @@ class ClaudeCodeSession:
         if type_:
             self._agent_types.setdefault(agent, type_)
 
-    def _entry(self, line: Wire, role: str, items: list[dict[str, Any]]) -> Entry:
+    def _entry(self, line: Wire, role: str, items: list[Wire]) -> Entry:
         return Entry(
             self._rows, role, items, utc_time(line.get("timestamp")), bool(line.get("isCompactSummary"))
         )
@@ -149,7 +147,7 @@ class ClaudeCodeSession:
         if line.get("isApiErrorMessage"):
             self._failed_calls += 1
             return
-        items = [_as_sent(item) for item in items_of(message.get("content"))]
+        items = [_as_sent(item) for item in content_items(message.get("content"))]
         if message.get("model") == SYNTHETIC_MODEL:
             self._chain.set_entry(uuid, self._entry(line, "assistant", items))
             return
@@ -293,7 +291,7 @@ class ClaudeCodeSession:
 
 def _calls_answered(message: object) -> list[str]:
     """Return the ids of the calls whose results a message brings."""
-    items = items_of(mapping(message).get("content"))
+    items = content_items(mapping(message).get("content"))
     return [item["tool_use_id"] for item in items if isinstance(item.get("tool_use_id"), str)]
 
 
@@ -309,14 +307,14 @@ def _thread_of(line: Wire, above: Above[Response]) -> str:
     return f"sidechain-{above.top[:8]}"
 
 
-def _as_sent(item: dict[str, Any]) -> dict[str, Any]:
+def _as_sent(item: Wire) -> Wire:
     """Return a block of an answer without what Claude Code adds to it in the log.
 
     It puts the text of a plan file into the call that asks to leave plan mode. The model did not write
     it there, and the growth of the next call's bill shows that it is not sent back.
     """
     arguments = item.get("input")
-    if item.get("name") != "ExitPlanMode" or not isinstance(arguments, dict):
+    if item.get("name") != "ExitPlanMode" or not isinstance(arguments, Mapping):
         return item
     if not {"allowedPrompts", "planFilePath"} & arguments.keys():
         return item

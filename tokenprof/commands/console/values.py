@@ -89,6 +89,8 @@ def require_known(what: str, name: str, known: Iterable[str], way_out: str) -> N
     """Raise InputError with the near name if a name is not among the known ones."""
     names = sorted(known)
     if name not in names:
+        listed = ", ".join(each if each.replace("-", "").isalnum() else repr(each) for each in names)
         raise InputError(
-            f"No {what} is named {name!r}.{did_you_mean(name, names)} Known are {', '.join(names)}. {way_out}"
+            f"No {what} is named {name!r}.{did_you_mean(name, names)} "
+            f"Known are: {listed or 'none'}. {way_out}"
         )
