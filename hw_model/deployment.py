@@ -146,7 +146,7 @@ def smallest_that_fits(
 ) -> Deployment:
     """Return the smallest power-of-two number of accelerators that holds the weights and one sequence.
 
-    Raises DeploymentError where 4,096 accelerators do not hold them.
+    Raises DeploymentError if 4,096 accelerators do not hold them.
     """
     base = Deployment(
         shape,

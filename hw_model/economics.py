@@ -97,7 +97,7 @@ def sweep(
 ) -> list[tuple[float, UnitCost]]:
     """Return the cost of tokens along one quantity of `Operation`: context_tokens, batch, tokens_per_s, …
 
-    Raises ValueError for a quantity that is none of them.
+    Raises ValueError for an unknown quantity.
     """
     names = [f.name for f in fields(Operation)]
     if over not in names:

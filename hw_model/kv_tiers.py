@@ -40,7 +40,7 @@ class Tier:
         return yearly / 1e9 / SECONDS_PER_YEAR
 
     def usd_per_byte_written(self) -> float:
-        """Return the wear of writing a byte once; 0 where writing does not wear."""
+        """Return the wear of writing a byte once; 0 if writing does not wear."""
         return 0.0 if self.writes_in_life is None else self.usd_per_gb / 1e9 / self.writes_in_life
 
 

@@ -66,7 +66,7 @@ def memory_usd_per_byte_s(
     utilisation: Number,
     c: Constants,
 ) -> Number:
-    """Return the shadow price of memory [USD per byte-second]; 0 where memory is not what limits the batch.
+    """Return the shadow price of memory [USD per byte-second]; 0 if memory is not what limits the batch.
 
     A byte held keeps 1/held of a sequence out, and with it that share of the joint cost of the replica:
     price * (joint time / step time) / bytes in use. The dual of serving the most sequences in that memory.

@@ -227,7 +227,7 @@ def prompt_pair_s(plan: ServingPlan, c: Constants) -> Number:
 
 
 def prefill(plan: ServingPlan, new_tokens: Number, cached_tokens: Number, c: Constants) -> PrefillTime:
-    """Time of a prompt of `new_tokens` behind a cached prefix, its work spread over the whole replica (2.2).
+    """Time of a prompt of `new_tokens` after a cached prefix, its work spread over the whole replica (2.2).
 
     The prefix costs no linear work, but every new token attends to it: that is what a cache read costs.
     """

@@ -78,7 +78,7 @@ class PriceBook:
         `provider` is a provider id (`anthropic`, `openai`, `aws`, …), `model` the id the response names,
         `at` when the call was made (a time without a zone is UTC). The prompt in `usage` decides the
         long-context band, for the whole request. Rates may lack a class: see `Price.amounts`. Raises
-        `UnknownTierError` where `selectors` holds a value that no price list knows.
+        `UnknownTierError` if `selectors` holds a value that no price list knows.
         """
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
         answer = self._answer(provider, model, at, selectors)
@@ -105,7 +105,7 @@ class PriceBook:
         )
 
     def resolve(self, provider: str, model: str) -> tuple[str, str | None]:
-        """Return the provider id and row id that names stand for; the row is None where there is none.
+        """Return the provider id and row id that names stand for; the row is None if there is none.
 
         A cloud that sells another's models at list price without rows of its own (Azure, Vertex) resolves to
         the maker's row.
@@ -189,7 +189,7 @@ class PriceBook:
         return None
 
     def _begins(self, provider: str, asked: str, row: str) -> tuple[date | None, str]:
-        """Return the first day a model has a price for, and what says so; None where nothing says."""
+        """Return the first day a model has a price for, and what says so; None if nothing says."""
         launch, snapshot = self.launch(provider, row), snapshot_date(asked)
         if launch and (snapshot is None or snapshot <= launch.day):
             return launch.day, launch.source

@@ -130,7 +130,7 @@ class GenaiPrices:
         return any(hasattr(constraint, "start_time") for constraint in self._constraints(provider, model))
 
     def first_dated(self, provider: str, model: str) -> date | None:
-        """Return the date of the earliest dated row of a model, None where none is dated."""
+        """Return the date of the earliest dated row of a model, None if none is dated."""
         return min(
             (
                 constraint.start_date
@@ -141,7 +141,7 @@ class GenaiPrices:
         )
 
     def quote(self, provider: str, model: str, at: datetime, context: Mapping[str, str]) -> Quote | None:
-        """Return the rates of a row at a time, or None where the row has no rates for the context.
+        """Return the rates of a row at a time, or None if the row has no rates for the context.
 
         `context` is empty or one condition, such as `{"processing": "batch"}`.
         """

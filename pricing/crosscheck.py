@@ -39,7 +39,7 @@ class PriceMapError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A rate on which the two books differ, in USD per million tokens; None where one of them has none."""
+    """A rate on which the two books differ, in USD per million tokens; None if one of them has none."""
 
     provider: str
     model: str
@@ -49,7 +49,7 @@ class Disagreement:
 
 
 def installed_map() -> Path | None:
-    """Return the path of the price map of an installed `litellm`, None where it is not installed."""
+    """Return the path of the price map of an installed `litellm`, None if it is not installed."""
     spec = find_spec("litellm")
     if spec is None or spec.origin is None:
         return None
@@ -75,7 +75,7 @@ def disagreements(
 ) -> Iterator[Disagreement]:
     """Yield every rate of the models that both books know on which they differ at a time.
 
-    Free writes are no difference: we bill them as the input that they are, the other map has no rate.
+    Free writes are not a difference: we bill them as the input that they are, the other map has no rate.
     """
     compared: set[tuple[str, str]] = set()
     for name, row in sorted(rows.items()):
@@ -96,7 +96,7 @@ def disagreements(
 
 
 def _named(name: str, row: Mapping[str, Any]) -> tuple[str | None, str]:
-    """Return our provider and the model of a row; None where it prices no text, or an image by its size."""
+    """Return our provider and the model of a row; None if it prices no text, or an image by its size."""
     theirs = str(row.get("litellm_provider"))
     prefix, slash, model = name.partition("/")
     named_plainly = not slash or (prefix == theirs and "/" not in model)

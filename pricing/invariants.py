@@ -1,7 +1,7 @@
 """What must hold of any honest price table, and a check that ours does.
 
-A wrong row in a price table rarely looks wrong by itself; it breaks a relation to its neighbours (a one
-hour write that is not twice the input, a batch dearer than the standard rate). `tokenprof prices check`
+A wrong row in a price table rarely looks wrong by itself; it breaks a relation to its neighbours (a one hour
+write that is not twice the input, a batch more expensive than the standard rate). `tokenprof prices check`
 and the tests run these over the shipped overlays and over the catalogue's rows of the same providers.
 """
 

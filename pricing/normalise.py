@@ -165,7 +165,7 @@ def _audio_tokens(raw: Wire, details: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """One line of a batch's results: the caller's id, the model served, the usage (None where it failed)."""
+    """One line of a batch's results: the caller's id, the model served, the usage (None if it failed)."""
 
     custom_id: str
     model: str | None

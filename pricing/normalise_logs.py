@@ -124,7 +124,7 @@ def _of_model(raw: Wire) -> Usage:
 
 
 def rest_of(whole: Usage, told: Usage) -> Usage:
-    """Return what a whole counts beyond its parts, class by class. Raises `UsageError` where it counts less.
+    """Return what a whole counts beyond its parts, class by class. Raises `UsageError` if it counts less.
 
     Where the whole does not split its cache writes, the parts' splits are taken off the flat count; the same
     with reasoning that only one of the two tells apart.

@@ -59,7 +59,7 @@ def usage_from_openinference(attributes: Wire) -> Usage:
 
     The convention says that `prompt` is inclusive, and not every emitter obeys. The total tells: it is
     prompt + completion where the prompt is inclusive, and has the cached part on top where it is not.
-    Raises `UsageError` where it is neither.
+    Raises `UsageError` if it is neither.
     """
     prefix = "llm.token_count."
     values = {

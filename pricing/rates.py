@@ -80,7 +80,7 @@ class Price:
         return {cls: amount for cls, amount in known.items() if amount is not None}
 
     def known_amounts(self, usage: Usage) -> dict[str, Decimal | None]:
-        """Return the exact USD of each class, None where it has tokens (or pieces) and no rate."""
+        """Return the exact USD of each class, None if it has tokens (or pieces) and no rate."""
         amounts: dict[str, Decimal | None] = {}
         for cls in TOKEN_CLASSES:
             tokens = usage.tokens_of(cls)
@@ -97,7 +97,7 @@ class Price:
         return tuple(cls for cls, amount in self.known_amounts(usage).items() if amount is None)
 
     def _mixed_amount(self, cls: str, usage: Usage) -> Decimal | None:
-        """Return text at its rate and audio at its own; None where the audio may be in another class too."""
+        """Return text at its rate and audio at its own; None if the audio may be in another class too."""
         tokens = usage.tokens_of(cls)
         audio = usage.audio_output_tokens if cls == TokenClass.OUTPUT else usage.audio_input_tokens
         elsewhere = usage.reasoning_tokens if cls == TokenClass.OUTPUT else usage.input_tokens - tokens

@@ -1,6 +1,6 @@
 """Reading counts off a wire object: present or an error, absent or zero, a part out of its whole.
 
-Nothing is clamped. A count that is no count, a part larger than its whole and a missing total are each a
+Nothing is clamped. An impossible count, a part larger than its whole and a missing total are each a
 `UsageError` naming the keys.
 """
 
@@ -37,7 +37,7 @@ def less(whole: int, whole_key: str, part: int, part_key: str) -> int:
 
 
 def required_count(raw: Wire, key: str) -> int:
-    """Return a count without which the call is unmeasured; raises `UsageError` where it is missing."""
+    """Return a count without which the call is unmeasured; raises `UsageError` if it is missing."""
     if raw.get(key) is None:
         raise UsageError(f"Usage key '{key}' is missing, so the call is unmeasured; it is not zero.")
     return check_count(key, raw[key])
@@ -50,7 +50,7 @@ def optional_count(raw: Wire, key: str) -> int:
 
 
 def part(raw: Wire, key: str) -> Wire:
-    """Return an object within an object, empty where it is left out; raises `UsageError` for all else."""
+    """Return an object within an object, empty if it is left out; raises `UsageError` for all else."""
     value = raw.get(key)
     if value is None:
         return {}
@@ -65,5 +65,5 @@ def otlp_int(value: object) -> object:
 
 
 def entries(value: object) -> Sequence[Wire]:
-    """Return the objects of a list, empty where there is none."""
+    """Return the objects of a list, empty if there is none."""
     return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list | tuple) else ()

@@ -126,7 +126,7 @@ class _Session:
         if type_ == "additional_tools":
             tools = PromptLayout(self._shaper, tools=layout.tools)
             add_tools(tools, sequence(item.get("tools")))
-            # They are noted behind the instructions, and stand before them in a prompt.
+            # They are recorded after the instructions, but come before them in a prompt.
             self._context[0:0] = tools.blocks
             return
         if type_ in WRITTEN or (type_ == "message" and item.get("role") == "assistant"):

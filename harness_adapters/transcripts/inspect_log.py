@@ -135,7 +135,7 @@ class _Sample:
         )
 
     def _raw_call(self, event: Wire) -> Call | None:
-        """Return the call as it went over the wire; None where that was not kept."""
+        """Return the call as it went over the wire; None if that was not kept."""
         call = mapping(event.get("call"))
         answer = mapping(call.get("response"))
         request = dict(mapping(call.get("request")))

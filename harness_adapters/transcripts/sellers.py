@@ -7,7 +7,7 @@ CLOUDS = ("aws.bedrock", "gcp.vertex_ai", "gcp.gemini", "azure.ai.openai", "azur
 
 
 def seller_by_name(said: str, model: str) -> str:
-    """Return the seller of a model that a log calls `said` (empty where it names none)."""
+    """Return the seller of a model that a log calls `said` (empty if it names none)."""
     said = said.lower()
     if said in CLOUDS:
         return said

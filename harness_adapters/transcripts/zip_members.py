@@ -21,7 +21,7 @@ _LENGTHS_AT = 26
 def members_of(path: Path, prefix: str) -> Iterator[tuple[str, bytes]]:
     """Yield the names and contents of the members whose names begin with `prefix`, in the archive's order.
 
-    Raises InputError for what is no zip archive, or is damaged.
+    Raises InputError if it is not a zip archive, or is damaged.
     """
     try:
         with zipfile.ZipFile(path) as archive, path.open("rb") as file:

@@ -20,7 +20,7 @@ _MODEL = re.compile(r"/(?:model/.*?|models/)([^/]+?)(?::rawPredict|:streamRawPre
 
 
 def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
-    """Return the call that an exchange was. Raises ValueError where the path names no model."""
+    """Return the call that an exchange was. Raises ValueError if the path names no model."""
     found = _MODEL.search(unquote(exchange.target))
     if found is None:
         raise ValueError(f"the path {exchange.target} names no model")

@@ -74,7 +74,7 @@ def loaded_names(tools: Iterable[Wire]) -> set[str]:
 
 
 def tool_name(tool: Wire, namespace: str = "") -> str:
-    """Return the name a tool goes by: its own (behind its namespace's), its MCP server's, or its type."""
+    """Return the name a tool goes by: its own (after its namespace's), its MCP server's, or its type."""
     if tool.get("server_label"):
         return f"mcp__{tool['server_label']}"
     name = text_of(_function_of(tool).get("name")) or text_of(tool.get("type")) or "tool"

@@ -126,7 +126,7 @@ def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None,
 
 
 def with_usage(data: bytes) -> bytes | None:
-    """Return a request body that asks for the usage of its stream; None where it needs no change.
+    """Return a request body that asks for the usage of its stream; None if it needs no change.
 
     The stream then ends with one more chunk, without choices.
     """

@@ -159,7 +159,7 @@ def _answer(exchange: Exchange, kind: str) -> tuple[dict[str, Any] | None, TurnS
 
 
 def _cache_miss(diagnostics: object) -> tuple[str | None, int | None]:
-    """Return the provider's own reason for a cache miss and the tokens it names; None where it gives none."""
+    """Return the provider's own reason for a cache miss and the tokens it names; None if it gives none."""
     told = mapping(diagnostics)
     if told.get("type") != "cache_miss":
         return None, None

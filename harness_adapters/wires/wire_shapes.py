@@ -12,7 +12,7 @@ from tokenprof.record.wire_values import Wire, text_of
 
 
 def call_of(request: Wire, answer: Wire, shaper: Shaper, *, otherwise: str) -> Call | None:
-    """Return the call that a raw request and answer were; None where they are of no API known here.
+    """Return the call that a raw request and answer were; None if they are of an unknown API.
 
     `otherwise` names an answer without an id. Raises UsageError for counts that contradict each other.
     """

@@ -103,7 +103,7 @@ def _by_plain_name() -> dict[str, str]:
 def find_model(name: str) -> ModelShape:
     """Return the shape of a model by catalogue name, Hugging Face id or provider's id, quantised or not.
 
-    Raises UnknownModelError, naming near matches, where none is known.
+    Raises UnknownModelError, naming near matches, if it is unknown.
     """
     known = _by_plain_name().get(plain_name(name))
     if known is not None:
@@ -131,7 +131,7 @@ def _plain_chip(name: str) -> str:
 def find_chip(name: str) -> Chip:
     """Return a chip by name, in any spelling (`h200`, `H200 SXM`, `h200_sxm`, `gb200 nvl72`).
 
-    Raises UnknownChipError, naming near matches, where none is known.
+    Raises UnknownChipError, naming near matches, if it is unknown.
     """
     spellings = {_plain_chip(alias): chip for chip in chips().values() for alias in (chip.name, *chip.ids)}
     found = spellings.get(_plain_chip(name))

@@ -1,4 +1,4 @@
-"""Measured serving points, one per row of a CSV file, and what each says of the deployment that was measured.
+"""Measured serving points, one per row of a CSV file, and the deployment that each one describes.
 
 The columns are those of NVIDIA aiconfigurator's `e2e_silicon_calibration.csv`: model_path, system, backend,
 backend_version, precision, isl, osl, concurrency, batch_size, tp_size, moe_tp_size, moe_ep_size, measured,
@@ -64,7 +64,7 @@ class Refused:
 def read_measurements(path: str | Path) -> tuple[list[Measurement], list[Refused]]:
     """Return the usable rows of a CSV file and the refused ones.
 
-    Raises MeasurementError where the file is no such CSV, and OSError where it cannot be read.
+    Raises MeasurementError if the file is no such CSV, and OSError where it cannot be read.
     """
     text = Path(path).read_text("utf-8-sig")
     reader = csv.DictReader(io.StringIO(text))
@@ -151,7 +151,7 @@ def _layout(shape: ModelShape, row: Row, batch: float, tp: float) -> tuple[float
 def _dtypes(
     shape: ModelShape, precision: str, backend: str, chip: str, own_run: bool
 ) -> tuple[str, str, str]:
-    """Return the dtypes of experts, rest and KV behind a precision in one word.
+    """Return the dtypes of experts, rest and KV for a precision given as one word.
 
     Models published with 4-bit experts keep them whatever the word says, except that a fp4 checkpoint of int4
     experts is a requantised one. KV is fp8 where the checkpoint or the published recipe makes it so.
@@ -215,7 +215,7 @@ def why_unclean(m: Measurement) -> str | None:
 
 
 def _nominal(tokens: object) -> float:
-    """Return the nominal length behind a mean one drawn by InferenceX."""
+    """Return the nominal length for a mean length drawn by InferenceX."""
     value = float(tokens)  # type: ignore[arg-type]
     nominal = value / INFERENCEX_MEAN_LENGTH
     return nominal if any(abs(nominal - n) < 1e-6 for n in _INFERENCEX_LENGTHS) else value

@@ -17,7 +17,7 @@ from tokenprof.hw_model.cost import TurnWork
 
 
 class TraceError(ValueError):
-    """A file is no trace of KV blocks; the message says where it stops being one."""
+    """A file is not a trace of KV blocks; the message says where it stops being one."""
 
 
 @dataclass(frozen=True, slots=True)

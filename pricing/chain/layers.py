@@ -56,7 +56,7 @@ def third_party_cost(inference_usd: Interval) -> ServingCost:
 
 
 def first_party_cost(inference_usd: Interval, data: ChainData) -> ServingCost:
-    """Return the cost of serving one's own model: inference, and training in proportion to it."""
+    """Return the cost of serving your own model: inference, and training in proportion to it."""
     return ServingCost("1P", inference_usd, inference_usd * data.share("training_per_inference").value)
 
 
@@ -146,7 +146,7 @@ def end_prices(
 
 
 def break_even_sessions(plan: SubscriptionPlan, session_usd: Decimal) -> int:
-    """Return how many such sessions a month a plan must carry to be no dearer than paying for each."""
+    """Return how many such sessions per month a plan must cover to cost no more than paying for each."""
     if session_usd <= 0:
         raise ValueError(f"A session must cost something to break even, but it costs {session_usd} USD.")
     return int((plan.usd_per_month / session_usd).to_integral_value(rounding=ROUND_CEILING))

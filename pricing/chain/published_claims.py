@@ -44,7 +44,7 @@ TASK_OUTPUT = Usage(output_tokens=100_000)
 class Example:
     """A claim, its published figure (None: none published), ours, the assumptions, and how far they differ.
 
-    `difference` is None where there is nothing published to differ from.
+    `difference` is None if there is nothing published to differ from.
     """
 
     id: str

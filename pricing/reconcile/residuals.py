@@ -74,7 +74,7 @@ class Residual:
 
     @property
     def usd(self) -> Decimal | None:
-        """What the export charges beyond the record, None where either side has no dollars."""
+        """What the export charges beyond the record, None if either side has no dollars."""
         if self.our_usd is None or self.their_usd is None:
             return None
         return self.their_usd - self.our_usd
@@ -94,7 +94,7 @@ class Residual:
 
 
 def _ratio(ours: Decimal | None, theirs: Decimal | None) -> Decimal | None:
-    """Return charged over recorded dollars to four places; None where either is missing."""
+    """Return charged over recorded dollars to four places; None if either is missing."""
     return (theirs / ours).quantize(Decimal("0.0001")).normalize() if ours and theirs is not None else None
 
 

@@ -85,7 +85,7 @@ class Block:
     call with its result. `deferred` marks a tool whose schema is not in the prompt until referenced.
     `fields` holds a digest per field, so that a change can be named (`description`, `input_schema`).
     `uses` names the skills whose files or tools a tool call touches; on a skill it holds that skill's own
-    name if its body names any. None where nobody looked.
+    name if its body names any. None if nobody looked.
     """
 
     kind: BlockKind

@@ -22,10 +22,10 @@ def read(paths: AnyPath | Sequence[AnyPath]) -> Run:
     """Return the turns of files and folders together, in time order, each billed response once.
 
     `paths` is one path or several. In a folder, every file at any depth is read whose name ends as a known
-    format's and that is of that format; a `*.jsonl` file of no known format is named in a warning.
+    format's and that is of that format; a `*.jsonl` file of an unknown format is named in a warning.
 
     Raises InputError for a path that does not exist or cannot be read, for no path at all, and for a file
-    that is empty, malformed or of no known format.
+    that is empty, malformed or of an unknown format.
     """
     warnings: list[str] = []
     chosen: dict[Path, tuple[Path, TranscriptReader]] = {}

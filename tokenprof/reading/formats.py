@@ -83,7 +83,7 @@ class _OwnReader:
 def reader_of(path: Path) -> TranscriptReader:
     """Return the one reader that recognises a file by how it begins.
 
-    Raises UnknownFormatError where none does, InputError where several do or the file cannot be read.
+    Raises UnknownFormatError if none does, InputError if several do or the file cannot be read.
     """
     readers = _readers_of_bytes(path)
     first_lines: list[dict[str, Any]] = []
@@ -147,7 +147,7 @@ def _readers_of_bytes(path: Path) -> list[TranscriptReader]:
 
 
 def _first_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the leading lines of a file that are JSON objects, as many as its format is told by."""
+    """Return the leading JSON objects of a file, as many lines as it takes to recognise its format."""
     lines: list[dict[str, Any]] = []
     # If the file begins as something known, its reader names the line and its fault.
     with contextlib.suppress(InputError):

@@ -53,7 +53,7 @@ class _Counted:
 
 
 def _shows_less(run: Run) -> tuple[bool, bool]:
-    """Order runs by how much they show of a call: recordings, then logs with each response's own output."""
+    """Order runs by how much they show: recordings, then logs with each response's own output."""
     return not _is_recording(run), any(turn.output_rest_in for turn in run.turns)
 
 
@@ -71,7 +71,7 @@ def _identity(turn: Turn) -> object:
 def _is_same(turn: Turn, recorded: bool, other: _Counted) -> bool:
     """Whether two responses of one identity are the same.
 
-    A recording of ours may hold a test provider's ids, which start anew in every run, so the times decide.
+    A recording of ours may hold a test provider's ids, which start again in every run, so the times decide.
     The times of a call that was seen twice, in its process and by the proxy, overlap. The time in a
     transcript is when a line was written, and may change in a copy.
     """

@@ -13,7 +13,7 @@ from tokenprof.facts.types import Run, Turn
 def with_tags(run: Run, wanted: Sequence[str]) -> Run:
     """Return the turns that carry all of the given `KEY=VALUE` tags (or, for a bare `KEY`, that tag at all).
 
-    Raises InputError where no turn does.
+    Raises InputError if no turn does.
     """
     if not wanted:
         return run

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Attempt:
     """One attempt at a call while its response is being read; handed to the recorder exactly once.
 
-    Without a recorder, only the span of the call is finished. `ended` is told of the finished exchange. A
+    Without a recorder, only the span of the call is finished. `ended` is called with the finished exchange. A
     recording may end, and cut what is still open, while another thread reads the body.
     """
 
@@ -63,7 +63,7 @@ class Attempt:
         self.end(complete=True)
 
     def broken(self, error: BaseException) -> None:
-        """Note that the body ended in an exception; a reader that stops early is none."""
+        """Note that the body ended in an exception; a reader that stops early does not count as one."""
         self.end(failure=None if isinstance(error, GeneratorExit) else type(error).__name__)
 
     def end(self, *, complete: bool = False, failure: str | None = None) -> None:

@@ -148,7 +148,7 @@ class Shaper:
 
 
 def pixels_of(content: object) -> int:
-    """Return width × height of a base64 image block (PNG, GIF or JPEG), 0 where it cannot be told."""
+    """Return width × height of a base64 image block (PNG, GIF or JPEG), 0 if it cannot be told."""
     source = content.get("source") if isinstance(content, Mapping) else None
     data = source.get("data") if isinstance(source, Mapping) else None
     if not isinstance(data, str):

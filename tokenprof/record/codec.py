@@ -72,7 +72,7 @@ class BlockDecoder:
         identity = record["digest"]
         if "features" in record:
             self._known[identity] = (
-                # A zero is not written, not even that of a text of no length.
+                # A zero is not written, not even that of an empty text.
                 Features(**{"version": 0, "bytes": 0, **record["features"]}),
                 record.get("fields", {}),
                 tuple(Child(name, digest, tokens) for name, digest, tokens in record.get("children", ())),

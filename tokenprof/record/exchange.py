@@ -60,7 +60,7 @@ class Call(AnswerFacts):
     `prompt` holds all blocks of the request in the order of the cache; `output_as_prompt` the answer as the
     blocks that it becomes when it is sent back. `continues` is the id of the response whose prompt and output
     the provider itself puts in front of this prompt (a server-side thread), after the first `head` blocks,
-    which are sent anew each time. `thread` is a name under which the provider keeps all that was said (a
+    which are sent again each time. `thread` is a name under which the provider keeps all that was said (a
     conversation). `replaces` says that the answer replaces everything said before it (a compaction).
     `content` is the request and the response as they went over the wire, kept only if content is recorded.
     """

@@ -24,7 +24,7 @@ REASONING_TOKENS = "gen_ai.usage.reasoning.output_tokens"
 ERROR_TYPE = "error.type"
 
 RECORD = "tokenprof.record"
-"""What a span is: `turn` or `attempt` (a failed attempt, which is no turn)."""
+"""What a span is: `turn` or `attempt` (a failed attempt, which is not a turn)."""
 FORMAT = "tokenprof.format"
 RUN_ID = "tokenprof.run.id"
 VERSION = "tokenprof.version"

@@ -181,7 +181,7 @@ class Recorder:
             self._listener(turn, call.prompt)
 
     def _attributes_of_exchange(self, exchange: Exchange, call: Call) -> dict[str, Attribute | None]:
-        """Return what a line says of the exchange beyond its turn."""
+        """Return what a line says about the exchange beyond its turn."""
         attributes: dict[str, Attribute | None] = {
             names.RECORD: "turn",
             names.FORMAT: names.RUN_FORMAT,

@@ -23,7 +23,7 @@ class HeldHistories:
         self._known: dict[str, tuple[Block, ...]] = {}
 
     def completed(self, call: Call) -> Call:
-        """Return a call with its whole prompt: behind its head, what the provider holds."""
+        """Return a call with its whole prompt: its head, then what the provider holds."""
         history = self._history_of(call)
         if not history:
             return call

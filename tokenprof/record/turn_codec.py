@@ -160,8 +160,8 @@ class TurnDecoder:
     ) -> Turn:
         """Return the turn of a span. Raises ValueError, TypeError or KeyError for a span that holds none.
 
-        `base` is the place of the turn that the span names as its base; without one, only what the span
-        itself holds of the prompt is known. `tags` are those of the run.
+        `base` is the place of the turn that the span names as its base; without one, only the part of
+        the prompt in the span itself is known. `tags` are those of the run.
         """
         found: dict[str, Any] = {**UNKNOWN, "id": span_id}
         for row in ROWS:

@@ -64,7 +64,7 @@ def joined_text(parts: Sequence[Wire]) -> str:
 
 
 def content_items(content: object) -> list[Wire]:
-    """Return a message's content as a list of items; a bare text is one text item, the empty text is none."""
+    """Return a message's content as a list of items; a bare text is one text item, or none if empty."""
     if isinstance(content, Mapping):
         return [content]
     items = [content] if isinstance(content, str) else content

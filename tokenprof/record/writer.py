@@ -21,7 +21,7 @@ from tokenprof.record.otlp import (
 class RunWriter:
     """Appends spans to a run.jsonl; a line reaches the operating system before `write` returns.
 
-    An existing recording is continued, with a run id of its own. Raises FileExistsError where the
+    An existing recording is continued, with a run id of its own. Raises FileExistsError if the
     file holds something else, and OSError where it cannot be opened.
     """
 

@@ -112,7 +112,7 @@ class Requests:
     def messages(
         self, request: Request, expected_tail: Sequence[LoggedPiece]
     ) -> tuple[LoggedPiece, ...] | None:
-        """Return a request's messages; None where they cannot all be found.
+        """Return a request's messages; None if they cannot all be found.
 
         `expected_tail` is what the rows say was added. Where it has as many messages as the tail, it
         stands in for hashes that match nothing, as those of a redacted log do.
@@ -137,7 +137,7 @@ class Requests:
         return self._pieces.get(hash_)
 
     def head(self, request: Request, pieces: Sequence[LoggedPiece]) -> Head | None:
-        """Return a request's tools and system prompt; None where the log has lost its shape."""
+        """Return a request's tools and system prompt; None if the log has lost its shape."""
         shape = self._shapes.get(request.shape)
         if shape is None:
             return None

@@ -23,7 +23,7 @@ from tokenprof.record.wire_values import Wire
 PROVIDER = "anthropic"
 
 LEAST_SHARE_OF_LOCAL_COUNT = 0.8
-"""Claude's own count of a text is about as large as o200k's or larger; less than this share is no count."""
+"""Claude's own count of a text is at least about as large as o200k's; less than this share is not a count."""
 
 LEAST_FRAMING_TOKENS_PER_CALL = 20
 """A tool call takes 40 tokens and more besides its arguments; half of that is safely too few."""
@@ -100,7 +100,7 @@ class Response:
         self.items = []
 
     def turn(self, context: str, parent: str | None, agent: str | None) -> Turn:
-        """Return the turn. Raises UsageError where the usage contradicts itself."""
+        """Return the turn. Raises UsageError if the usage contradicts itself."""
         usage = self._normalised_usage()
         request = self.request
         miss, missed_tokens = cache_miss_of(self.diagnostics)

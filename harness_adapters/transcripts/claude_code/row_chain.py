@@ -57,7 +57,7 @@ class RowChain(Generic[ResponseT]):
         self._beside: dict[str, list[Entry]] = {}
 
     def link(self, uuid: str, parent: str | None) -> bool:
-        """Note a row and the row before it; False where the row is there already (a replay)."""
+        """Note a row and the row before it; False if the row is there already (a replay)."""
         if uuid in self._parents:
             return False
         self._parents[uuid] = parent
@@ -70,7 +70,7 @@ class RowChain(Generic[ResponseT]):
             self._answers.setdefault(call, []).append(entry)
 
     def set_beside(self, uuid: str, entry: Entry, answers: Iterable[str] = ()) -> None:
-        """Put an entry that has no row of its own right behind a linked row."""
+        """Put an entry that has no row of its own right after a linked row."""
         self._beside.setdefault(uuid, []).append(entry)
         for call in answers:
             self._answers.setdefault(call, []).append(entry)
@@ -80,7 +80,7 @@ class RowChain(Generic[ResponseT]):
         self._responses[uuid] = response
 
     def set_failure(self, uuid: str) -> None:
-        """Say that a linked row tells of a failed attempt."""
+        """Record that a linked row reports a failed attempt."""
         self._failures.add(uuid)
 
     def above(self, uuid: str) -> Above[ResponseT]:

@@ -1,4 +1,4 @@
-"""What Claude Code and the claude-agent-sdk say of a run: `--output-format stream-json` and `json`.
+"""What Claude Code and the claude-agent-sdk say about a run: `--output-format stream-json` and `json`.
 
 A response's input is told with the response; its output is a placeholder there, and counted only in the
 result, by model. So is what the stream does not show (titles, summaries). What the responses leave of the
@@ -52,7 +52,7 @@ def _is_result(line: Wire) -> bool:
 
 
 def read(path: Path) -> Run:
-    """Return a turn per response, and one a model for the rest. Raises InputError for what is no JSON."""
+    """Return a turn per response, and one per model for the rest. Raises InputError if it is not JSON."""
     warnings: list[str] = []
     shaper = Shaper()
     lines = json_objects(path)

@@ -1,7 +1,7 @@
 """Langfuse exports: observations as its API and its exports give them (v5), as a list, pages or lines.
 
 Of the observations only generations were billed; one that stands above another generation repeats it. Fields
-may be JSON in a text. The provider is not named, so it is told by the model.
+may be JSON in a text. The provider is not named, so it is inferred from the model.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def recognises(first_lines: Sequence[Wire]) -> bool:
 
 
 def read(path: Path) -> Run:
-    """Return a turn per generation. Raises InputError for a file that is no JSON."""
+    """Return a turn per generation. Raises InputError if the file is not JSON."""
     warnings: list[str] = []
     shaper = Shaper()
     found = [item for item in _observations(json_objects(path)) if item.get("type") == "GENERATION"]

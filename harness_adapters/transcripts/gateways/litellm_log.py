@@ -34,7 +34,7 @@ def recognises(first_lines: Sequence[Wire]) -> bool:
 
 
 def read(path: Path) -> Run:
-    """Return a turn per billed call. Raises InputError for a file that is no JSON."""
+    """Return a turn per billed call. Raises InputError if the file is not JSON."""
     warnings: list[str] = []
     shaper = Shaper()
     calls = []

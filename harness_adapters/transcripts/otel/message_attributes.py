@@ -21,7 +21,7 @@ CONTEXT_NAME = "context, not in the spans"
 
 
 def call_of_content(attributes: Wire, model: str, shaper: Shaper, identity: str) -> Call:
-    """Return a call, without usage, whose prompt is what a span's attributes hold of it.
+    """Return a call, without usage, with as much of its prompt as a span's attributes hold.
 
     Where they hold no messages, the prompt is one block that stands for all of it.
     """
@@ -58,7 +58,7 @@ def _tool(tool: Wire) -> Wire:
 
 
 def response_id(attributes: Wire) -> str | None:
-    """Return the id of the answer that OpenInference kept whole; None where it did not."""
+    """Return the id of the answer that OpenInference kept whole; None if it did not."""
     raw = _raw(attributes)
     return text_of(raw[1].get("id")) or None if raw else None
 

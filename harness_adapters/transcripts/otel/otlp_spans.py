@@ -42,7 +42,7 @@ CLAUDE_CODE_EVENT = "claude_code.api_request"
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A span or an event that tells of a call; `parent` is empty where there is none."""
+    """A span or an event that reports a call; `parent` is empty if there is none."""
 
     id: str
     parent: str
@@ -140,7 +140,7 @@ def _events(line: Wire, where: str) -> Iterator[_Seen]:
 
 
 def _calls(spans: Sequence[_Seen]) -> list[_Seen]:
-    """Return the spans of calls: not agents', nor those that stand above others and are no calls by name."""
+    """Return the spans of calls, without those of agents and those of other operations above them."""
     own = {span.id for span in spans}
     above = {span.parent for span in spans} & own
     above |= {span.id for span in spans if span.operation in AGENT_OPERATIONS}
