@@ -51,8 +51,8 @@ class UnitCost:
 def unit_cost(deployment: Deployment, operation: Operation, c: Constants | None = None) -> UnitCost:
     """Return the cost of tokens at one operating point.
 
-    Input costs are of a prompt as long as the context: computed afresh, or read from cache behind a thousand
-    new tokens. Output is generated at that context.
+    Input costs are of a prompt as long as the context: computed afresh, or read from cache and followed
+    by a thousand new tokens. Output is generated at that context.
     """
     c = c or fitted()
     plan, context = deployment.plan(), operation.context_tokens
