@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tokenprof
-from tokenprof.commands import demo
+from tokenprof.commands import demo_agent as demo
 from tokenprof.costing.cache_misses import cause_in_report, explain_misses
 from tokenprof.costing.cache_prediction import predict_cache
 from tokenprof.costing.ledger import Ledger, build_ledger

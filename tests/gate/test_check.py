@@ -165,7 +165,7 @@ def test_a_price_that_rose_is_told_apart_and_fails_only_when_asked() -> None:
     verdict = compare(before, now, settings)
     assert verdict.status == "ok"
     assert any("List prices moved" in note and "+100.0%" in note for note in verdict.notes)
-    assert compare(before, now, replace(settings, prices=True)).status == "regression"
+    assert compare(before, now, replace(settings, fail_on_price_rise=True)).status == "regression"
 
 
 def test_noise_is_not_a_regression_but_a_text_that_grew_is() -> None:

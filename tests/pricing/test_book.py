@@ -285,9 +285,9 @@ def test_amounts_do_not_depend_on_the_host_process_decimal_context():
 
 def test_the_book_says_what_it_is():
     described = BOOK.describe()
-    assert described["book"] == "genai-prices"
-    assert described["as_of"] == "2026-11-22"
-    assert "overlay_anthropic.toml" in described["overlays"]
+    assert described.book == "genai-prices"
+    assert described.as_of == "2026-11-22"
+    assert "overlay_anthropic.toml" in described.overlays
 
 
 OVERLAY = """

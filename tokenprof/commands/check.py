@@ -74,6 +74,11 @@ def run_check(options: argparse.Namespace) -> int:
     _require_an_effect(options, costs_compute=COMPUTE_MEASURE in budget)
     assumptions = assumptions_of(options)
     require_writable(options.output, [*options.files, options.baseline, *assumptions.prices])
+    samples: dict[str, list[Any]] = {}
+    for file in options.files:
+        name = options.scenario or file.stem
+        sample = sample_of_file(file, assumptions, hardware=COMPUTE_MEASURE in budget)
+        samples.setdefault(name, []).append(sample)
     known = {}
     if options.baseline:
         if not options.update and not options.baseline.exists():
@@ -82,11 +87,6 @@ def run_check(options: argparse.Namespace) -> int:
             )
         with naming(options.baseline, "a baseline that --update wrote"):
             known = read_baseline(options.baseline)
-    samples: dict[str, list[Any]] = {}
-    for file in options.files:
-        name = options.scenario or file.stem
-        sample = sample_of_file(file, assumptions, hardware=COMPUTE_MEASURE in budget)
-        samples.setdefault(name, []).append(sample)
     if options.update:
         written = {**known, **{name: scenario_of(own) for name, own in samples.items()}}
         write_baseline(options.baseline, written)
