@@ -63,7 +63,7 @@ class AssumptionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """What the user says of the fleet in place of our assumptions; None where they say nothing."""
+    """What the user says about the fleet, in place of our assumptions; None for what they do not say."""
 
     utilisation: float | None
     usd_per_gpu_hour: float | None
@@ -130,7 +130,7 @@ def scenario_for(
 
 
 def mean_context_tokens(turns: Sequence[TurnWork]) -> float:
-    """Return the mean context behind an output token of these calls [tokens]; at least 1.
+    """Return the mean context before an output token of these calls [tokens]; at least 1.
 
     The mean prompt, if there is no output.
     """

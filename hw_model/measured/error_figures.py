@@ -10,7 +10,7 @@ from tokenprof.hw_model.catalogue.arrays import Array
 
 
 def error_figures(ratio: Array, refused: int = 0) -> dict[str, Any]:
-    """Return the figures of predicted over measured, as fractions; null where there is nothing to compare.
+    """Return the figures of predicted over measured, as fractions; null if there is nothing to compare.
 
     `bias` is the median ratio less 1; the rest are of the absolute error relative to the measured value.
     """

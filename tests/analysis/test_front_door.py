@@ -76,7 +76,7 @@ def test_totals_are_the_sum_of_turns_and_of_entries_to_the_last_decimal() -> Non
     assert sum((block.billed_usd for block in analysis.blocks if block.billed_usd), Decimal(0)) == billed
 
 
-def test_entries_are_drawn_up_anew_and_held_nowhere() -> None:
+def test_entries_are_computed_at_each_access_and_not_kept() -> None:
     analysis = tokenprof.load(SESSION).analyze()
     assert next(analysis.entries) == next(analysis.entries)
     assert next(analysis.entries) is not next(analysis.entries)

@@ -88,7 +88,7 @@ def hold_against_each_other(ledger: Ledger) -> None:
 
 
 def lost_usd(price: Price, tokens_of: dict[str, int], missed: int) -> Decimal:
-    """What tokens behind the read ones cost more than a read; the longest-lived class comes first."""
+    """What tokens after the read ones cost more than a read; the longest-lived class comes first."""
     lost = Decimal(0)
     for name in ("cache_write_1h", "cache_write_5m", "uncached_input"):
         tokens = min(missed, tokens_of[name])

@@ -65,7 +65,7 @@ def test_a_read_keeps_an_entry_alive() -> None:
     assert last_miss(call(chat(5), 0), call(chat(5), 299), call(chat(6), 598)) is None
 
 
-def test_the_twentieth_block_behind_an_entry_is_too_far() -> None:
+def test_the_twentieth_block_after_an_entry_is_too_far() -> None:
     assert last_miss(call(chat(1), 0), call(chat(20), 1.5)) is None
     miss = last_miss(call(chat(1), 0), call(chat(21), 1.5))
     assert miss is not None
@@ -139,7 +139,7 @@ def test_tools_in_another_order_are_told_from_changed_ones() -> None:
     assert (miss.cause, miss.tokens, miss.evidence) == ("reordered", 3_300, "diff")
 
 
-def test_an_edit_behind_the_system_prompt_loses_what_stood_behind_it() -> None:
+def test_an_edit_after_the_system_prompt_loses_what_followed_it() -> None:
     first, second = chat(6), chat(6)
     second[3] = made_block("another text", 100)
     marks = [(0, "1h"), (6, "5m")]
@@ -188,7 +188,7 @@ def test_a_bill_that_reads_more_than_the_rules_missed_only_the_rest() -> None:
     ("marks", "edited", "found"),
     [
         ([(3, "5m")], 3, ("changed", "added")),
-        # What stood behind the breakpoint was not cached, so its change lost nothing.
+        # What followed the breakpoint was not cached, so its change lost nothing.
         ([(3, "5m")], 4, ("unknown", None)),
         ([(3, "5m")], None, ("unknown", None)),
         ([], None, ("changed", "cache_control")),

@@ -14,13 +14,13 @@ from tokenprof.facts.types import Block, Turn
 HEAD = [made_block(f"tool {number}", 100, "tool") for number in range(4)]
 
 
-def test_blocks_that_are_the_same_in_their_place_are_no_change() -> None:
+def test_blocks_that_are_the_same_in_their_place_are_not_a_change() -> None:
     assert first_change(HEAD, HEAD, 4) is None
     assert first_change([*HEAD, made_block("new")], HEAD, 4) is None
     assert first_change([], [], 0) is None
 
 
-def test_a_change_behind_the_compared_blocks_does_not_count() -> None:
+def test_a_change_after_the_compared_blocks_does_not_count() -> None:
     edited = [*HEAD[:3], made_block("other", 100, "tool")]
     assert first_change(edited, HEAD, 3) is None
     change = first_change(edited, HEAD, 4)

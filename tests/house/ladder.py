@@ -93,8 +93,8 @@ FOUND_BY_NAME = {
 }
 """The files that look modules up by name at run time, and the rooms that they find this way.
 
-Adapters are found only by name, and so are renderers, since an analysis can show itself. Other look-ups are of
-packages that may be missing, or of another room's data.
+Adapters are found only by name, and so are renderers, since an analysis can show itself. Other look-ups are
+of packages that may be missing, or of another room's data.
 """
 
 

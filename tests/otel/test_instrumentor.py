@@ -70,6 +70,6 @@ def test_calls_are_spans_while_it_is_in_force_and_not_after(spans: InMemorySpanE
         instrumentor.uninstrument()
 
 
-def test_a_tracer_provider_of_ones_own_is_refused_in_a_sentence() -> None:
+def test_a_custom_tracer_provider_is_refused_in_a_sentence() -> None:
     with pytest.raises(ValueError, match="set_tracer_provider"):
         tokenprof.TokenprofInstrumentor().instrument(tracer_provider=TracerProvider())

@@ -38,7 +38,7 @@ NESTED: Final = {
     "cache_miss": ("cause", "block", "field", "tokens", "usd", "evidence"),
     "cache_prediction": ("cache_read_tokens", "uncached_input_tokens", "miss", "agrees"),
 }
-"""Facts within a row whose own fields become columns, behind the row field's name."""
+"""Facts within a row whose own fields become columns, with the name of the row's field before theirs."""
 
 
 def frame_of(analysis: object, table: str, library: str | None = None) -> Any:

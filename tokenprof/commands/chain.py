@@ -157,7 +157,7 @@ def _require_examples_only(options: argparse.Namespace, form: str) -> None:
 
 
 def _choices(options: argparse.Namespace, data: ChainData) -> Choices:
-    """Return what the user said of the market. Raises InputError for a name that the chain file lacks."""
+    """Return what the user said about the market. Raises InputError for a name that the chain file lacks."""
     from tokenprof.chain.choices import Choices
 
     said = {name: default if getattr(options, name) is None else getattr(options, name)

@@ -237,7 +237,7 @@ class _Explainer:
         return CacheMiss(cause_in_report(loss.cause), loss.block, loss.field, tokens, usd, loss.evidence)
 
     def _lost_usd(self, index: int, usage: Usage, missed: int) -> Decimal | None:
-        """Return what the first `missed` tokens behind the read ones cost beyond the price of a read."""
+        """Return what the first `missed` tokens after the read ones cost beyond the price of a read."""
         from tokenprof.pricing.book import Price
 
         price = self._ledger.prices[index]

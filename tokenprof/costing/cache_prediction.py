@@ -1,4 +1,4 @@
-"""What the published cache rules say of each recorded call, to be compared with what was billed.
+"""What the published cache rules say about each recorded call, to be compared with what was billed.
 
 A bill outranks its prediction: where the two differ, the cache did something that its rules do not say (an
 entry dropped early, a route to another machine, a prefix kept from before the run).

@@ -68,7 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def token_costs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TokenCosts]:
-    """Record the model calls of the test; `.report()`, `.sample()` and `.path` tell of them.
+    """Record the model calls of the test; `.report()`, `.sample()` and `.path` show them.
 
     `.add(path)` adds a recording made elsewhere. `.repeat(function)` calls an agent several times and records
     each call as a run of its own.

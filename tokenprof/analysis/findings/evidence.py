@@ -75,7 +75,7 @@ class Evidence:
         turns: tuple[int, ...],
         saves_usd: Decimal | None,
     ) -> Finding:
-        """Return a finding about blocks that need not have been in the prompt."""
+        """Return a finding about blocks that did not have to be in the prompt."""
         is_exact = all(block.state == "exact" for block in blocks)
         return Finding(
             code=code,

@@ -1,4 +1,4 @@
-"""Findings about the bill beside the compute behind it."""
+"""Findings that compare the bill with the cost of computing it."""
 
 from __future__ import annotations
 

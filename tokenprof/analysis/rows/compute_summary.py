@@ -1,7 +1,7 @@
 """What can be said of compute beyond dollars: the margin a bill implies, what drives the estimate, ratios.
 
 Dollars of a closed model are uncertain by several times. Most of that is common to all of its calls (its
-size, its chips), so how many times dearer one token is than another is known far better; a ratio is
+size, its chips), so how many times more one token costs than another is known far better; a ratio is
 formed draw by draw before its interval is taken.
 """
 

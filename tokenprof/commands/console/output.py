@@ -147,7 +147,7 @@ def drawn(draw: Callable[[Console], None], *, to_error: bool = False, **console:
 
 
 def emit(data: str | bytes) -> None:
-    """Write to standard output at once. A reader that has gone, such as `head`, is no error.
+    """Write to standard output at once. A reader that has gone, such as `head`, is not an error.
 
     Raises InputError if standard output cannot be written for another reason, such as a full disk.
     """
@@ -176,7 +176,7 @@ def say(sentence: str) -> None:
 
 
 def write_error(text: str) -> None:
-    """Write to standard error; one that is closed is no error."""
+    """Write to standard error; one that is closed is not an error."""
     stream = sys.stderr
     if stream is None:
         return

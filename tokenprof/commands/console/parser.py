@@ -75,7 +75,7 @@ class CommandParser(argparse.ArgumentParser):
             self.error(f"{value!r} is not one of {', '.join(names)}.{did_you_mean(str(value), names)}")
 
     def _print_message(self, message: str, file: IO[str] | None = None) -> None:  # type: ignore[override]
-        """Print the help or the version; a reader who has gone is no error."""
+        """Print the help or the version; a reader that has gone is not an error."""
         emit(message)
 
 
