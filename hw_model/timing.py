@@ -251,7 +251,7 @@ def prompt_pair_s(plan: ServingPlan, c: Constants) -> Number:
 
 
 def prefill(plan: ServingPlan, new_tokens: Number, cached_tokens: Number, c: Constants) -> PrefillTime:
-    """Return the time of a prompt of `new_tokens` behind a cached prefix, on the whole replica (2.2) [s].
+    """Return the time of a prompt of `new_tokens` after a cached prefix, on the whole replica (2.2) [s].
 
     The prefix costs no linear work, but each new token attends to it: that is what a cache read costs.
     """

@@ -36,7 +36,7 @@ PRICED_VALUES = {
     "speed": frozenset({"fast"}),
     "inference_geo": frozenset({"us"}),
 }
-"""Values that select another rate. A book need not have that rate for each model."""
+"""Values that select another rate. A book may lack that rate for a model."""
 
 
 def price_context(selectors: Selectors, also: Mapping[str, Collection[str]] | None = None) -> dict[str, str]:

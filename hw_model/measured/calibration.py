@@ -51,7 +51,7 @@ def priors() -> dict[str, ConstantPrior]:
 
 
 def priors_from_fit() -> dict[str, ConstantPrior]:
-    """Return the shipped fit as priors, for calibrating it further on a server of one's own."""
+    """Return the shipped fit as priors, for further calibration on your own server."""
     return {
         name: ConstantPrior(row["value"], 0.0 if row["prior_sd"] == 0 else max(row["log_sd"], 0.05))
         for name, row in constant_rows().items()

@@ -93,9 +93,14 @@ def test_my_prices_and_my_hardware_are_used(tmp_path: Path) -> None:
 provider = "anthropic"
 model = "{model}"
 from = 2020-01-01
-usd_per_mtok = {{uncached_input = "1", cache_read = "1", cache_write_5m = "1", cache_write_1h = "1", output = "1"}}
 source = "my contract"
 checked = 2026-11-01
+[price.usd_per_mtok]
+uncached_input = "1"
+cache_read = "1"
+cache_write_5m = "1"
+cache_write_1h = "1"
+output = "1"
 """
     )
     mine = tokenprof.load(SESSION).analyze(prices=prices)

@@ -1,4 +1,4 @@
-"""What the tests of the command line share: the demo's recording, and a price file of one's own."""
+"""What the tests of the command line share: the demo's recording, and a price file of the user's."""
 
 from __future__ import annotations
 

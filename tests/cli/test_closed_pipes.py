@@ -1,4 +1,4 @@
-"""`tokenprof … | head`: a reader that has gone is no error, and does not change an exit code."""
+"""`tokenprof … | head`: a reader that has gone changes no exit code."""
 
 from __future__ import annotations
 

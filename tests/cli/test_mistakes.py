@@ -146,7 +146,7 @@ MISTAKES = {
     "check run.jsonl --baseline deep.json": "deep.json is nested too deeply",
     "check run.jsonl --baseline missing.json": "There is no baseline missing.json; check the name",
     "run -- no-such-command-here": "no-such-command-here cannot be run",
-    "run": "write it behind two dashes",
+    "run": "write it after two dashes",
     "proxy --upstream ftp://example": "no http or https address",
     # Wishes that would have no effect.
     "report run.jsonl --turns 3 --format json": "JSON always holds all",

@@ -23,7 +23,8 @@ from tokenprof.pricing.chain.interval import Interval
 STAND_IN: Final = "kimi-k2.5@8xh200"
 """The deployment whose KV stands in for a closed model's, which is not published."""
 
-TTLS_S: Final = {ttl: float(TTL_S[ttl]) for ttl in ("5m", "1h")}
+TTLS: Final = ("5m", "1h")
+"""The times to live that a prompt cache is sold with."""
 
 
 @dataclass(frozen=True, slots=True)

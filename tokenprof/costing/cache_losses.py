@@ -26,7 +26,7 @@ CacheMissCause = Literal[
 CacheMissEvidence = Literal["diff", "provider", "clock"]
 
 BREAKPOINT_FIELD = "cache_control"
-"""The field that changed if a request set no breakpoint behind what the call before it had cached."""
+"""The field that changed if a request set no breakpoint after what the call before it had cached."""
 
 _CLOCK_CAUSES = ("ttl_expired", "not_visible")
 
@@ -82,8 +82,8 @@ def unread_loss(rules: RulesOutcome, tokens: int) -> CacheLoss | None:
 def lost_against_rules(rules: RulesOutcome | None, usage: Usage, *, certain: bool) -> CacheLoss | None:
     """Return what a bill lacks that the rules say was there to read, for no reason that can be seen.
 
-    Sizes may be estimates, but a read ends where a block does: less than half of the last block is no
-    difference, unless the bills alone show that a part was lost (`certain`).
+    Sizes may be estimates, but a read ends where a block does: less than half of the last block does
+    not count, unless the bills alone show that a part was lost (`certain`).
     """
     if rules is None or rules.split is None:
         return None
