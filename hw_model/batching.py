@@ -1,4 +1,4 @@
-"""How many sequences share a replica, and so its cost: memory, speed and demand each set a limit (2.6)."""
+"""How many sequences share a replica and its cost: memory, speed and demand each set a limit (2.6)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.hw_model.arrays import Number
+from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.constants import Constants
 from tokenprof.hw_model.memory import capacity_batch
 from tokenprof.hw_model.plan import ServingPlan

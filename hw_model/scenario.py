@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from tokenprof.hw_model.arrays import Array
+from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.description import DeploymentDescription
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.hw_model.rates import BASES, CHUNK_TOKENS, Feature, Rates
@@ -45,7 +45,7 @@ class TurnWork:
 class ServingScenario:
     """How a model is assumed to be served, ready to price its calls.
 
-    `description` is what a report says of the deployment. `drawn` holds every draw of a sampled deployment
+    `description` is what a report says about the deployment. `drawn` holds every draw of a sampled deployment
     by name; the draws named in `replaced` had no effect on the cost, because the user gave a figure in their
     place. `rates` are USD per feature, one row per draw.
     """

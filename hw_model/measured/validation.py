@@ -1,4 +1,4 @@
-"""How far predictions are from measurements: the figures, by model, system, engine and size of batch."""
+"""How far predictions are from measurements, by model, system, engine and size of batch."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from tokenprof.hw_model.arrays import Array
 from tokenprof.hw_model.catalogue.lookup import read_data
 from tokenprof.hw_model.constants import Constants, fitted
 from tokenprof.hw_model.measured.calibration import predict
+from tokenprof.hw_model.measured.error_figures import error_figures
 from tokenprof.hw_model.measured.measurements import Measurement, Refused, Row, parse_rows
 
 REGIMES: Final = ((4.0, "1-4"), (16.0, "5-16"), (64.0, "17-64"), (float("inf"), "65 and more"))
@@ -20,7 +20,7 @@ NOMINAL_COVERAGE: Final = 0.9
 
 @dataclass(frozen=True, slots=True)
 class PredictedPoint:
-    """One predicted time per output token with its interval at the nominal coverage [ms]."""
+    """One predicted time per output token, with its interval at the nominal coverage [ms]."""
 
     measurement: Measurement
     low_ms: float
@@ -36,8 +36,9 @@ class PredictedPoint:
 def predictions(measured: Sequence[Measurement], constants: Constants | None = None) -> list[PredictedPoint]:
     """Return predictions with intervals.
 
-    The interval is the spread of held-out errors in the public set: those of cells left out for a model the
-    constants were fitted on, of whole models left out for any other.
+    An interval is the spread of held-out errors in the public set: of cells left out, for a model that the
+    constants were fitted on, and of whole models left out, for any other. `constants` default to those that
+    ship.
     """
     if not measured:
         return []
@@ -55,30 +56,11 @@ def batch_regime(sequences: float) -> str:
     return next(name for limit, name in REGIMES if sequences <= limit)
 
 
-def error_figures(ratio: Array, refused: int = 0) -> dict[str, Any]:
-    """Return the figures of predicted over measured, as fractions; null where there is nothing to compare.
-
-    `bias` is the median ratio less 1; the rest are of the absolute error relative to the measured value.
-    """
-    if ratio.size == 0:
-        empty = dict.fromkeys(("bias", "mape", "median_ape", "within_25", "within_2x"))
-        return {"n": 0, "refused": refused, **empty}
-    error = np.abs(ratio - 1.0)
-    return {
-        "n": int(ratio.size),
-        "refused": refused,
-        "bias": float(np.median(ratio) - 1.0),
-        "mape": float(error.mean()),
-        "median_ape": float(np.median(error)),
-        "within_25": float((error <= 0.25).mean()),
-        "within_2x": float(((ratio >= 0.5) & (ratio <= 2.0)).mean()),
-    }
-
-
 def validate(rows: Sequence[Row], constants: Constants | None = None) -> dict[str, Any]:
     """Return how well measured rows are predicted, overall and by kind, and which rows were refused and why.
 
-    Rows take the columns of `hw_model.measured.measurements`. Times are milliseconds, figures fractions.
+    Rows have the columns of `hw_model.measured.measurements`. Times are in milliseconds, figures are
+    fractions.
     """
     measured, refused = parse_rows(rows)
     return summary(predictions(measured, constants), refused)

@@ -76,7 +76,7 @@ def test_totals_are_the_sum_of_turns_and_of_entries_to_the_last_decimal() -> Non
     assert sum((block.billed_usd for block in analysis.blocks if block.billed_usd), Decimal(0)) == billed
 
 
-def test_entries_are_drawn_up_anew_and_held_nowhere() -> None:
+def test_entries_are_computed_at_each_access_and_not_kept() -> None:
     analysis = tokenprof.load(SESSION).analyze()
     assert next(analysis.entries) == next(analysis.entries)
     assert next(analysis.entries) is not next(analysis.entries)
@@ -92,15 +92,15 @@ def test_my_prices_and_my_hardware_are_used(tmp_path: Path) -> None:
 [[price]]
 provider = "anthropic"
 model = "{model}"
-valid_from = 2020-01-01
+from = 2020-01-01
 source = "my contract"
 checked = 2026-11-01
-[price.per_mtok]
-input = 1
-cache_read = 1
-cache_write_5m = 1
-cache_write_1h = 1
-output = 1
+[price.usd_per_mtok]
+uncached_input = "1"
+cache_read = "1"
+cache_write_5m = "1"
+cache_write_1h = "1"
+output = "1"
 """
     )
     mine = tokenprof.load(SESSION).analyze(prices=prices)

@@ -79,7 +79,7 @@ def test_a_bill_that_the_cache_rules_do_not_give_is_found(loop: tuple[LoopbackPr
     assert [turn["cache_prediction"]["agrees"] for turn in report["turns"][-2:]] == [True, False]
     found = next(each for each in report["findings"] if each["code"] == "cache-read-less")
     assert found["turns"] == [len(run.turns) - 1]
-    assert f"{late.usage.cache_read_tokens:,} tokens" in found["detail"]
+    assert f"read {late.usage.cache_read_tokens:,} fewer tokens" in found["detail"]
 
 
 def test_the_total_is_the_bill_worked_out_by_hand(loop: tuple[LoopbackProvider, Path]) -> None:

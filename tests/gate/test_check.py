@@ -14,6 +14,7 @@ import pytest
 from anthropic.types import MessageParam
 
 import tokenprof
+from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.commands.main import main
 from tokenprof.facts.errors import InputError
 from tokenprof.gate.baseline import read_baseline, scenario_of, write_baseline
@@ -22,7 +23,7 @@ from tokenprof.gate.budget import LEAST, breaches, number
 from tokenprof.gate.compare import Settings, compare
 from tokenprof.gate.formats import FORMATS, STICKY_TAG
 from tokenprof.gate.outcome import judge
-from tokenprof.gate.runs import samples_of_file
+from tokenprof.gate.runs import sample_of_file
 from tokenprof.gate.sample import MEASURES, BlockGroup, RunSample
 from tokenprof.testing import LoopbackProvider, Reply
 
@@ -164,7 +165,7 @@ def test_a_price_that_rose_is_told_apart_and_fails_only_when_asked() -> None:
     verdict = compare(before, now, settings)
     assert verdict.status == "ok"
     assert any("List prices moved" in note and "+100.0%" in note for note in verdict.notes)
-    assert compare(before, now, replace(settings, prices=True)).status == "regression"
+    assert compare(before, now, replace(settings, fail_on_price_rise=True)).status == "regression"
 
 
 def test_noise_is_not_a_regression_but_a_text_that_grew_is() -> None:
@@ -242,7 +243,7 @@ def test_carry_is_what_blocks_cost_after_the_turn_they_came_in(tmp_path: Path) -
         again: MessageParam = {"role": "user", "content": "go on"}
         for messages in ([first], [first, answer, again]):
             client.messages.create(model="claude-opus-4-8", max_tokens=9, messages=messages)
-    taken = samples_of_file(path)
+    taken = sample_of_file(path, Assumptions())
     # The first message (101 tokens at $5 a million) came in turn 0 and was carried in turn 1; "go on" is 2.
     assert taken.blocks["user"].billed_tokens == 2 * 101 + 2
     assert taken.measures["carry_usd"] == Decimal("0.000505")

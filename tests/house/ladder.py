@@ -38,17 +38,23 @@ MAY_IMPORT = {
     "reading": "facts record",
     "attribute": "facts pricing",
     "costing": "facts attribute pricing pricing.cache hw_model",
-    "chain": "facts costing pricing pricing.chain hw_model hw_model.catalogue",
-    "analysis": "facts reading attribute costing chain pricing pricing.chain hw_model hw_model.catalogue",
-    "report": "facts costing chain analysis pricing pricing.chain hw_model",
-    "report.terminal": "report",
-    "live": "facts record analysis costing pricing hw_model",
-    "gate": "facts reading analysis report live pricing",
+    "chain": "facts costing pricing pricing.cache pricing.chain hw_model hw_model.catalogue",
+    "analysis.rows": "facts attribute costing pricing pricing.chain hw_model",
+    "analysis.findings": "facts costing analysis.rows pricing hw_model",
+    "analysis": "facts reading costing chain analysis.rows analysis.findings pricing hw_model",
+    "report": "facts costing chain analysis analysis.rows analysis.findings pricing pricing.chain hw_model",
+    "report.terminal": "facts costing chain analysis.rows report pricing pricing.chain hw_model",
+    "report.formats": "report report.terminal",
+    "live": "facts record costing analysis pricing hw_model",
+    "gate": "facts reading costing analysis report live pricing",
     "proxy": "facts record live",
     "proxy.bootstrap": "",
     "testing": "facts pricing.cache",
+    "commands.console": "facts analysis",
+    "commands.hw": "facts analysis commands.console hw_model hw_model.catalogue hw_model.measured",
+    "commands.prices": "facts analysis commands.console pricing",
     "commands": "facts record reading attribute costing chain analysis report report.terminal live gate "
-    "proxy testing pricing pricing.chain pricing.reconcile hw_model hw_model.catalogue hw_model.measured",
+    "proxy testing commands.console pricing pricing.chain pricing.reconcile",
     "harness_adapters": "",
     "harness_adapters.wires": "facts record pricing",
     "harness_adapters.clients": "facts record reading attribute harness_adapters.wires",
@@ -59,7 +65,7 @@ MAY_IMPORT = {
     "harness_adapters.transcripts.otel": "facts record reading pricing harness_adapters.wires "
     "harness_adapters.transcripts",
     "harness_adapters.hooks": "record harness_adapters.clients",
-    "tokenprof": "facts record reading analysis report live commands",
+    "tokenprof": "facts record analysis report live commands",
 }
 """Every room, from the bottom of the ladder to the top, and the rooms above its line that it may import.
 
@@ -70,20 +76,25 @@ FOUND_BY_NAME = {
     "tokenprof/facts/adapters.py": "harness_adapters",
     "tokenprof/record/wires.py": "harness_adapters.wires",
     "tokenprof/reading/formats.py": "harness_adapters.transcripts",
+    "tokenprof/analysis/renderers.py": "report report.formats",
+    "tokenprof/analysis/frames.py": "",
     "tokenprof/live/profile.py": "harness_adapters.clients",
     "tokenprof/proxy/wrap_in_child.py": "harness_adapters.clients",
     "tokenprof/proxy/bootstrap/tokenprof_after_import.py": "proxy",
     "tokenprof/proxy/bootstrap/sitecustomize.py": "proxy.bootstrap",
-    "tokenprof/commands/main.py": "commands",
+    "tokenprof/commands/main.py": "commands commands.hw commands.prices",
+    "tokenprof/commands/hw/__init__.py": "commands.hw",
+    "tokenprof/commands/prices/__init__.py": "commands.prices",
     "tokenprof/commands/count.py": "harness_adapters.clients",
-    "tokenprof/__init__.py": "facts record live",
+    "tokenprof/__init__.py": "facts record live analysis report",
     "hw_model/catalogue/lookup.py": "hw_model",
     "harness_adapters/clients/google_genai_sdk.py": "harness_adapters.clients",
     "harness_adapters/clients/httpx_calls.py": "harness_adapters.clients",
 }
 """The files that look modules up by name at run time, and the rooms that they find this way.
 
-Adapters are found only by name. The others load late, or look for data that lies in another room's folder.
+Adapters are found only by name, and so are renderers, since an analysis can show itself. Other look-ups are
+of packages that may be missing, or of another room's data.
 """
 
 
@@ -207,7 +218,7 @@ def unclear_imports(tree: Checkout, ladder: Ladder) -> Iterator[str]:
             yield f"{place} imports relatively; a module is imported by its full name"
         elif found.module.partition(".")[0] in SIDE_FOLDERS:
             yield f"{place} imports {found.module}; its name is {PACKAGE}.{found.module}"
-        elif found.computed and not ladder.by_name(source.file):
+        elif found.computed and source.file.as_posix() not in ladder.found_by_name:
             yield f"{place} imports a module by a computed name; list the file in FOUND_BY_NAME"
 
 

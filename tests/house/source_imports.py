@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-LOOK_UPS = ("import_module", "__import__", "find_spec")
+LOOK_UPS = ("import_module", "__import__", "find_spec", "load_adapter")
 MODULE_NAME = re.compile(r"tokenprof(\.[a-z_][a-z0-9_]*)+\.?")
 
 
@@ -40,5 +40,8 @@ def _imports(node: ast.AST) -> Iterator[Import]:
         case ast.Constant(value=str(text)) if MODULE_NAME.fullmatch(text):
             yield Import(node.lineno, text.rstrip("."), by_name=True)
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in LOOK_UPS:
-            if not (node.args and isinstance(node.args[0], ast.Constant)):
+            target = node.args[0] if node.args else None
+            if not isinstance(target, ast.Constant):
                 yield Import(node.lineno, "", computed=True)
+            elif name == "load_adapter":
+                yield Import(node.lineno, f"tokenprof.harness_adapters.{target.value}", by_name=True)

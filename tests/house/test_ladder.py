@@ -143,6 +143,7 @@ TO_AN_ADAPTER = "tokenprof.harness_adapters.acme: record may not import harness_
             "import importlib\nimportlib.import_module('tokenprof.harness_adapters.acme')",
             f"tokenprof/record/reader.py:2 looks up {TO_AN_ADAPTER}",
         ),
+        (READER, "load_adapter('acme')", f"tokenprof/record/reader.py:1 looks up {TO_AN_ADAPTER}"),
         (
             READER,
             "ADAPTERS = {'acme': 'tokenprof.harness_adapters.acme'}",

@@ -285,9 +285,9 @@ def test_amounts_do_not_depend_on_the_host_process_decimal_context():
 
 def test_the_book_says_what_it_is():
     described = BOOK.describe()
-    assert described["book"] == "genai-prices"
-    assert described["as_of"] == "2026-11-22"
-    assert "overlay_anthropic.toml" in described["overlays"]
+    assert described.book == "genai-prices"
+    assert described.as_of == "2026-11-22"
+    assert "overlay_anthropic.toml" in described.overlays
 
 
 OVERLAY = """
@@ -408,7 +408,7 @@ def test_a_negotiated_discount_multiplies_the_classes_it_names(contract):
         ("[[price]]\nprovider = 1\n", r"\[\[price\]\] number 1: 'provider' must be given as text"),
         ("not toml", "is not valid TOML"),
         (OVERLAY.replace('"22.5"', '"-1"'), "'output' must be a non-negative amount, but it is '-1'"),
-        (OVERLAY.replace("cache_write_5m", "cache_wrote"), "'cache_wrote' is no class"),
+        (OVERLAY.replace("cache_write_5m", "cache_wrote"), "'cache_wrote' is not one of"),
         (OVERLAY.replace("from = 2026-06-01", 'from = "June"'), "'from' must be a date"),
         (OVERLAY.replace("checked = 2026-06-01", ""), "'checked' must be a date"),
     ],

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tokenprof.pricing.cache.cache_automatic import OpenAIBreakpointCache
-from tokenprof.pricing.cache.cache_simulator import AnthropicCache, CacheBlock
+from tokenprof.pricing.cache.anthropic_cache import AnthropicCache
+from tokenprof.pricing.cache.automatic_caches import OpenAIBreakpointCache
+from tokenprof.pricing.cache.prompt_prefixes import CacheBlock
 
 MODEL = "claude-opus-4-8"
 

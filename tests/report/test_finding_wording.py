@@ -10,9 +10,9 @@ import contract_findings
 import contracts
 import pytest
 
-from tokenprof.analysis import finding_figures
-from tokenprof.analysis.finding import Finding
-from tokenprof.analysis.finding_figures import (
+from tokenprof.analysis.findings import finding_figures
+from tokenprof.analysis.findings.finding import Finding
+from tokenprof.analysis.findings.finding_figures import (
     MISS_CAUSES,
     BilledName,
     CachedContextDominates,

@@ -7,7 +7,7 @@ import pytest
 from contract_findings import findings_of
 from contracts import block, report, turn
 
-from tokenprof.analysis.finding_figures import CacheUnlikeRules
+from tokenprof.analysis.findings.finding_figures import CacheUnlikeRules
 
 
 def found(made):

@@ -11,8 +11,8 @@ from tokenprof.analysis.assumptions import Assumptions, price_book
 from tokenprof.facts.types import Run
 
 if TYPE_CHECKING:
-    from tokenprof.analysis.finding import Finding
-    from tokenprof.analysis.rows import (
+    from tokenprof.analysis.findings.finding import Finding
+    from tokenprof.analysis.rows.row_types import (
         BlockRow,
         ClassRow,
         ComputeSummary,
@@ -67,7 +67,7 @@ class Analysis:
     @cached_property
     def deployments(self) -> tuple[DeploymentDescription, ...]:
         """The deployments that the run's models were costed on, the most expensive model's first."""
-        from tokenprof.analysis.run_rows import deployments
+        from tokenprof.analysis.rows.run_rows import deployments
 
         return deployments(self.ledger, self.hardware)
 
@@ -122,49 +122,49 @@ class Analysis:
     @cached_property
     def totals(self) -> Totals:
         """The run as a whole."""
-        from tokenprof.analysis.run_rows import totals
+        from tokenprof.analysis.rows.run_rows import totals
 
         return totals(self.ledger, self.hardware)
 
     @cached_property
     def classes(self) -> tuple[ClassRow, ...]:
         """The price classes that the run used, in the contract's order."""
-        from tokenprof.analysis.run_rows import class_rows
+        from tokenprof.analysis.rows.run_rows import class_rows
 
         return class_rows(self.ledger, self.hardware)
 
     @cached_property
     def turns(self) -> tuple[TurnRow, ...]:
         """The billed responses in time order."""
-        from tokenprof.analysis.run_rows import turn_rows
+        from tokenprof.analysis.rows.run_rows import turn_rows
 
         return turn_rows(self.ledger, self.hardware, self.misses, self.predictions)
 
     @cached_property
     def blocks(self) -> tuple[BlockRow, ...]:
         """The blocks of the context, in the order in which they came in."""
-        from tokenprof.analysis.block_rows import block_rows
+        from tokenprof.analysis.rows.block_rows import block_rows
 
         return block_rows(self.ledger, self.hardware)
 
     @cached_property
     def groups(self) -> tuple[GroupRow, ...]:
         """What each tool, skill, MCP server and agent cost in all."""
-        from tokenprof.analysis.group_rows import group_rows
+        from tokenprof.analysis.rows.group_rows import group_rows
 
         return group_rows(self.ledger, self.hardware)
 
     @cached_property
     def compute(self) -> ComputeSummary | None:
         """Ratios, drivers and the implied margin of the most expensive model; None if none is modelled."""
-        from tokenprof.analysis.compute_summary import compute_summary
+        from tokenprof.analysis.rows.compute_summary import compute_summary
 
         return compute_summary(self.ledger, self.hardware)
 
     @cached_property
     def rows(self) -> RunRows:
         """All rows together, as findings and renderers take them."""
-        from tokenprof.analysis.rows import RunRows
+        from tokenprof.analysis.rows.row_types import RunRows
 
         return RunRows(self.totals, self.classes, self.turns, self.blocks, self.groups, self.compute)
 

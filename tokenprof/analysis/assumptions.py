@@ -98,6 +98,9 @@ def price_book(assumptions: Assumptions) -> PriceBook:
         return _book(assumptions.prices, tuple(_version(path) for path in assumptions.prices))
     except OverlayError as error:
         raise InputError(str(error)) from error
+    except RecursionError as error:
+        files = ", ".join(str(path) for path in assumptions.prices)
+        raise InputError(f"{files}: tables are nested too deeply for a price file; correct it.") from error
 
 
 @functools.lru_cache(maxsize=8)
@@ -159,7 +162,7 @@ class _Setting:
             raise self.fail(repr(text), "give a text such as deepseek-v3@8xh200.")
         try:
             parse_deployment(text)
-        except (ValueError, LookupError, ArithmeticError) as error:
+        except (ValueError, LookupError) as error:
             problem = str(error.args[0]) if error.args else str(error)
             problem = problem.removeprefix(f"{text!r}: ").rstrip(".")
             raise self.fail(

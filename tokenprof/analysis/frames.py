@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from tokenprof.analysis import rows
-from tokenprof.analysis.finding import Finding
+from tokenprof.analysis.findings.finding import Finding
+from tokenprof.analysis.rows import row_types as rows
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.usage import Usage
-
-if TYPE_CHECKING:
-    from tokenprof.analysis.analysis import Analysis
 
 LIBRARIES: Final = ("pandas", "polars", "pyarrow")
 ENDS: Final = ("low", "mid", "high")
 
-TABLES: Final[Mapping[str, tuple[type, Callable[[Analysis], Iterable[Any]]]]] = {
-    "turns": (rows.TurnRow, lambda analysis: analysis.turns),
-    "blocks": (rows.BlockRow, lambda analysis: analysis.blocks),
-    "classes": (rows.ClassRow, lambda analysis: analysis.classes),
-    "groups": (rows.GroupRow, lambda analysis: analysis.groups),
-    "entries": (rows.EntryRow, lambda analysis: analysis.entries),
-    "findings": (Finding, lambda analysis: analysis.findings),
+TABLES: Final[Mapping[str, type]] = {
+    "turns": rows.TurnRow,
+    "blocks": rows.BlockRow,
+    "classes": rows.ClassRow,
+    "groups": rows.GroupRow,
+    "entries": rows.EntryRow,
+    "findings": Finding,
 }
-"""Each table, the type of its rows, and where they are."""
+"""The tables by the property of `Analysis` that holds them, and the type of their rows."""
 
 LEFT_OUT: Final = frozenset({"entries", "children", "figures"})
 """Fields that are tables of their own or have another shape in every row."""
@@ -41,10 +38,10 @@ NESTED: Final = {
     "cache_miss": ("cause", "block", "field", "tokens", "usd", "evidence"),
     "cache_prediction": ("cache_read_tokens", "uncached_input_tokens", "miss", "agrees"),
 }
-"""Facts within a row whose own fields become columns, behind the row field's name."""
+"""Facts within a row whose own fields become columns, with the name of the row's field before theirs."""
 
 
-def frame_of(analysis: Analysis, table: str, library: str | None = None) -> Any:
+def frame_of(analysis: object, table: str, library: str | None = None) -> Any:
     """Return a table of an analysis as a data frame.
 
     Parameters: `table`, a key of `TABLES`; `library`, one of `LIBRARIES`, by default the first installed.
@@ -61,11 +58,11 @@ def frame_of(analysis: Analysis, table: str, library: str | None = None) -> Any:
     return module.table(columns) if name == "pyarrow" else module.DataFrame(columns)
 
 
-def columns_of(analysis: Analysis, table: str) -> dict[str, list[Any]]:
+def columns_of(analysis: object, table: str) -> dict[str, list[Any]]:
     """Return a table as columns of plain values, the same columns whatever the run."""
-    kind, of = TABLES[table]
+    kind = TABLES[table]
     columns: dict[str, list[Any]] = {name: [] for name in _column_names(kind)}
-    for row in of(analysis):
+    for row in getattr(analysis, table):
         cells = _cells(row)
         for name, values in columns.items():
             values.append(cells.get(name))

@@ -77,7 +77,7 @@ def load(source: StrPath | Sequence[StrPath], *more: StrPath, tags: Sequence[str
     Parameters: `source` and `more`, paths of files or folders; `tags`, to keep only turns with these
     `KEY=VALUE` tags. Returns the run; `.analyze()` prices and costs it.
 
-    Raises `InputError` for a file that is missing, empty, malformed or of no known format.
+    Raises `InputError` for a file that is missing, empty, malformed or of an unknown format.
     """
     from tokenprof.reading.files import read
     from tokenprof.reading.tag_filter import with_tags

@@ -11,12 +11,9 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 from tokenprof.facts.errors import InputError
-
-if TYPE_CHECKING:
-    from tokenprof.analysis.analysis import Analysis
 
 DOCUMENT = "tokenprof.report.document"
 FORMATS = "tokenprof.report.formats"
@@ -67,14 +64,14 @@ def format_of(path: Path) -> str:
     raise InputError(f"{path}: no format has the suffix {path.suffix!r}; name the file with one of {known}.")
 
 
-def render_as(analysis: Analysis, name: str, *, turns: int | None = None, blocks: int | None = None) -> bytes:
-    """Return the report of an analysis in a format."""
+def render_as(analysis: object, name: str, *, turns: int | None = None, blocks: int | None = None) -> bytes:
+    """Return the report of an `Analysis` in a format."""
     report = importlib.import_module(DOCUMENT).report_of(analysis)
     return renderer(name).render(report, turns=turns, blocks=blocks)
 
 
-def render_to_file(analysis: Analysis, path: Path) -> Path:
-    """Write the report of an analysis in the format that the file's ending asks for.
+def render_to_file(analysis: object, path: Path) -> Path:
+    """Write the report of an `Analysis` in the format that the file's ending asks for.
 
     Raises `InputError` for an ending without a format, and for a file that cannot be written.
     """

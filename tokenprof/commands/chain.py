@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
 from tokenprof.commands.console.exit_codes import OK
+from tokenprof.commands.console.failures import naming
 from tokenprof.commands.console.output import (
     add_output,
     drawn,
@@ -18,7 +19,7 @@ from tokenprof.commands.console.output import (
     require_writable,
     say,
 )
-from tokenprof.commands.console.values import choice, one_of, require_known, usd, whole_number
+from tokenprof.commands.console.values import choice, file_path, one_of, require_known, usd, whole_number
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
 
@@ -55,7 +56,7 @@ def add_commands(commands: Any) -> None:
         description="Push a run's billed dollars down the chain: application, lab margin, training, "
         "GPU-hour margin, chips, building, power.",
     )
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE|FOLDER")
+    parser.add_argument("files", nargs="*", type=file_path, metavar="FILE|FOLDER")
     parser.add_argument(
         "--examples",
         action="store_true",
@@ -116,7 +117,7 @@ def _add_market(parser: argparse.ArgumentParser) -> None:
         metavar="TOOL=USD",
         help="price of one call of a tool (repeatable)",
     )
-    group.add_argument("--chain", type=Path, metavar="FILE", help="your own chain file in place of ours")
+    group.add_argument("--chain", type=file_path, metavar="FILE", help="your own chain file in place of ours")
 
 
 def run_chain(options: argparse.Namespace) -> int:
@@ -133,7 +134,8 @@ def run_chain(options: argparse.Namespace) -> int:
             "--deployment names its chips, so --chip has no effect beside it; give one of the two."
         )
     assumptions = assumptions_of(options)
-    data = load_chain_data(options.chain)
+    with naming(options.chain or Path(), "a chain file"):
+        data = load_chain_data(options.chain)
     require_writable(options.output, [*options.files, options.chain, *assumptions.prices])
     if options.examples:
         put(options.output, _examples(assumptions, data, form))
@@ -155,7 +157,7 @@ def _require_examples_only(options: argparse.Namespace, form: str) -> None:
 
 
 def _choices(options: argparse.Namespace, data: ChainData) -> Choices:
-    """Return what the user said of the market. Raises InputError for a name that the chain file lacks."""
+    """Return what the user said about the market. Raises InputError for a name that the chain file lacks."""
     from tokenprof.chain.choices import Choices
 
     said = {name: default if getattr(options, name) is None else getattr(options, name)

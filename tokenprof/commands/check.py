@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any, Final
 
 from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
 from tokenprof.commands.console.exit_codes import FOUND, OK
+from tokenprof.commands.console.failures import naming
 from tokenprof.commands.console.output import add_output, format_of, put, require_writable, say
+from tokenprof.commands.console.values import file_path
 from tokenprof.facts.errors import InputError
 
 COMPUTE_MEASURE: Final = "hardware_usd"
@@ -23,8 +24,8 @@ def add_commands(commands: Any) -> None:
         description="Check recorded runs against budgets and a baseline. Exit code 0: ok, or too few runs to "
         "tell; 1: a regression, or a budget crossed; 2: bad input.",
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="RUN", help="recordings or transcripts")
-    parser.add_argument("--baseline", type=Path, metavar="FILE", help="the committed baseline file")
+    parser.add_argument("files", nargs="+", type=file_path, metavar="RUN", help="recordings or transcripts")
+    parser.add_argument("--baseline", type=file_path, metavar="FILE", help="the committed baseline file")
     parser.add_argument(
         "--update", action="store_true", help="write what these runs cost to the baseline, and check nothing"
     )
@@ -73,16 +74,24 @@ def run_check(options: argparse.Namespace) -> int:
     _require_an_effect(options, costs_compute=COMPUTE_MEASURE in budget)
     assumptions = assumptions_of(options)
     require_writable(options.output, [*options.files, options.baseline, *assumptions.prices])
-    known = read_baseline(options.baseline) if options.baseline else {}
     samples: dict[str, list[Any]] = {}
     for file in options.files:
         name = options.scenario or file.stem
         sample = sample_of_file(file, assumptions, hardware=COMPUTE_MEASURE in budget)
         samples.setdefault(name, []).append(sample)
+    known = {}
+    if options.baseline:
+        if not options.update and not options.baseline.exists():
+            raise InputError(
+                f"There is no baseline {options.baseline}; check the name, or write it with --update."
+            )
+        with naming(options.baseline, "a baseline that --update wrote"):
+            known = read_baseline(options.baseline)
     if options.update:
         written = {**known, **{name: scenario_of(own) for name, own in samples.items()}}
         write_baseline(options.baseline, written)
-        say(f"{len(samples)} written to {options.baseline}.")
+        scenarios = "1 scenario" if len(samples) == 1 else f"{len(samples)} scenarios"
+        say(f"{scenarios} written to {options.baseline}.")
         return OK
     outcomes = [
         judge(

@@ -82,7 +82,7 @@ def tool_schemas() -> list[dict[str, Any]]:
 
 
 def system_prompt() -> list[dict[str, Any]]:
-    """Return the instructions (about 2,500 tokens) and the skills index, each behind a cache breakpoint."""
+    """Return the instructions (about 2,500 tokens) and the skills index, each before a cache breakpoint."""
     instructions = "You are an assistant for a busy office. " + texts.prose(
         random.Random("instructions"), 213
     )

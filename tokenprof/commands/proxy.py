@@ -20,6 +20,7 @@ from tokenprof.commands.closing_report import (
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import emit, say
 from tokenprof.commands.console.values import whole_number
+from tokenprof.facts.errors import InputError
 
 DEFAULT_PORT: Final = 8100
 HIGHEST_PORT: Final = 65_535
@@ -53,18 +54,24 @@ def run_proxy(options: argparse.Namespace) -> int:
     """Serve until interrupted, then report."""
     from tokenprof.proxy.recording_proxy import addresses, recording_proxy
 
+    if options.upstream is not None and not options.upstream.strip():
+        raise InputError(
+            "--upstream is empty; give an address such as https://api.example.com, or leave it out."
+        )
     assumptions = closing_assumptions(options)
     path = options.record or free_name()
     require_recordable(path)
     # A service is stopped with this signal; what is pending is to be written all the same.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with recording_proxy(path, os.environ, port=options.port, upstream=options.upstream) as proxy:
-        say(f"recording to {path}; stop with Ctrl-C")
-        for variable, url in addresses(proxy, options.upstream).items():
-            emit(f"export {variable}={url}\n")
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
-    recorded = not remove_if_empty(path)
+    try:
+        with recording_proxy(path, os.environ, port=options.port, upstream=options.upstream) as proxy:
+            say(f"recording to {path}; stop with Ctrl-C")
+            for variable, url in addresses(proxy, options.upstream).items():
+                emit(f"export {variable}={url}\n")
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
+    finally:
+        recorded = not remove_if_empty(path)
     report_recording(path, assumptions, recorded=recorded)
     if assumptions is None and recorded:
         say(f"recorded in {path}; read it with: tokenprof report {path}")

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from tokenprof.commands.console.assumption_options import add_price_options, assumptions_of
 from tokenprof.commands.console.exit_codes import FOUND, OK
+from tokenprof.commands.console.failures import naming
 from tokenprof.commands.console.output import add_output, format_of, json_text, put, require_writable
 from tokenprof.commands.console.tables import table
+from tokenprof.commands.console.values import file_path
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from tokenprof.facts.types import Run
     from tokenprof.pricing.book import PriceBook
+    from tokenprof.pricing.reconcile.provider_exports import ReportLine
     from tokenprof.pricing.reconcile.residuals import Charge, Residual
 
 
@@ -28,10 +31,10 @@ def add_commands(commands: Any) -> None:
         description="Set a recording beside the provider's usage and cost exports, by day, model and class. "
         "Exit code 0: every difference is explained; 1: one is not; 2: bad input.",
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE|FOLDER", help="recordings")
+    parser.add_argument("files", nargs="+", type=file_path, metavar="FILE|FOLDER", help="recordings")
     parser.add_argument(
         "--report",
-        type=Path,
+        type=file_path,
         action="append",
         required=True,
         metavar="EXPORT.json",
@@ -69,12 +72,15 @@ def run_reconcile(options: argparse.Namespace) -> int:
 def reconcile_run(run: Run, reports: Sequence[Path], book: PriceBook) -> tuple[Residual, ...]:
     """Return every day, model and class that the run or the exports have, and how the two compare.
 
-    Raises `ReportError` for an export that cannot be read.
+    Raises `ReportError` or `InputError` for an export that cannot be read.
     """
     from tokenprof.pricing.reconcile.provider_exports import load_report
     from tokenprof.pricing.reconcile.residuals import reconcile
 
-    lines = [line for path in reports for line in load_report(path)]
+    lines: list[ReportLine] = []
+    for path in reports:
+        with naming(path, "a usage or cost export"):
+            lines += load_report(path)
     return reconcile(
         charges_of_run(run, book), lines, lambda provider, model: book.resolve(provider, model)[1] or model
     )

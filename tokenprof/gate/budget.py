@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.near_names import did_you_mean
 from tokenprof.gate.sample import MEASURES, RunSample
 
 LEAST = frozenset({"cache_read_share"})
@@ -39,13 +40,16 @@ def parse_budget(items: Mapping[str, object]) -> dict[str, Decimal]:
     limits = {}
     for name, value in items.items():
         if name not in MEASURES:
-            raise InputError(f"There is no measure {name!r} to budget; there are: {', '.join(MEASURES)}.")
+            raise InputError(
+                f"There is no measure {name!r} to budget.{did_you_mean(name, MEASURES)} "
+                f"There are {', '.join(MEASURES)}."
+            )
         try:
             limit = Decimal(str(value))
         except InvalidOperation:
             raise InputError(f"The budget {name}={value!r} is not a number.") from None
         if not limit.is_finite() or limit < 0:
-            raise InputError(f"The budget {name}={value} is not a number from 0 on.")
+            raise InputError(f"The budget {name}={value} is not a number from 0 up.")
         limits[name] = limit
     return limits
 

@@ -32,7 +32,7 @@ class TokenprofInstrumentor:
         """See the model calls of every client library that is installed; a second time changes nothing.
 
         `options` are those of other instrumentors. Spans go to the global tracer provider, so a
-        `tracer_provider` of one's own is refused: raises ValueError for it.
+        custom `tracer_provider` is refused with a ValueError.
         """
         from tokenprof.live.profile import record_as_environment_says, watch_all
 

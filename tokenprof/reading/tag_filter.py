@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.near_names import did_you_mean
 from tokenprof.facts.types import Run, Turn
 
 
@@ -25,7 +26,8 @@ def with_tags(run: Run, wanted: Sequence[str]) -> Run:
     if not kept:
         seen = sorted({f"{key}={value}" for turn in run.turns for key, value in turn.tags.items()})
         raise InputError(
-            f"No turn carries {' and '.join(wanted)}; the tags here are: {', '.join(seen) or 'none'}."
+            f"No turn carries {' and '.join(repr(tag) for tag in wanted)}."
+            f"{did_you_mean(wanted[0], seen)} The tags here are: {', '.join(seen) or 'none'}."
         )
     return subset(run, kept)
 

@@ -265,3 +265,11 @@ def _restart_after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_restart_after_fork)
+
+
+@functools.cache
+def recorder_of_spans() -> Recorder:
+    """Return the recorder for calls without a profile, which only finishes their spans; drained at exit."""
+    made = Recorder(None)
+    atexit.register(made.close)
+    return made

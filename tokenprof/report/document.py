@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tokenprof.analysis.analysis import Analysis
-from tokenprof.analysis.rows import RunRows
+from tokenprof.analysis.rows.row_types import RunRows
 from tokenprof.chain.section import ChainSection
 from tokenprof.costing.disclosure import Disclosure
 from tokenprof.facts.types import Source

@@ -8,8 +8,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import singledispatch
 from typing import Final, NamedTuple
 
-from tokenprof.analysis.finding import Finding
-from tokenprof.analysis.finding_figures import (
+from tokenprof.analysis.findings.finding import Finding
+from tokenprof.analysis.findings.finding_figures import (
     BilledName,
     CachedContextDominates,
     CacheMisses,
@@ -30,7 +30,7 @@ from tokenprof.analysis.finding_figures import (
     UnpricedModel,
     UnpricedTurns,
 )
-from tokenprof.costing.cache_misses import CacheMissCause
+from tokenprof.costing.cache_losses import CacheMissCause
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import CLASS_LABELS, printable
 from tokenprof.report.phrases import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tokenprof.analysis.rows import TurnRow
+from tokenprof.analysis.rows.row_types import TurnRow
 
 CLASS_LABELS: Final = {
     "uncached_input": "fresh input",

@@ -1,4 +1,4 @@
-"""Money and hardware dollars as the report writes them: decimal strings, never floats, None where unknown."""
+"""Money and hardware dollars as the report writes them: decimal strings, never floats, None if unknown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def usd(value: Decimal | None) -> str | None:
 
 
 def estimate_json(estimate: Estimate | None) -> EstimateJson | None:
-    """Return a hardware estimate as decimal strings; None where it is unknown."""
+    """Return a hardware estimate as decimal strings; None if it is unknown."""
     if estimate is None:
         return None
     return {"low": _decimal(estimate.low), "mid": _decimal(estimate.mid), "high": _decimal(estimate.high)}

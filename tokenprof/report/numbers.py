@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Final
 
-from tokenprof.analysis.rows import SizeState
+from tokenprof.analysis.rows.row_types import SizeState
 from tokenprof.hw_model.estimate import Estimate
 
 UNKNOWN: Final = "—"

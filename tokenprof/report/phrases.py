@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
-from tokenprof.analysis.finding_figures import NamedBlock
+from tokenprof.analysis.findings.finding_figures import NamedBlock
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import kind_label, printable
 

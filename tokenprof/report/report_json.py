@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenprof.analysis.analysis import Analysis
-from tokenprof.analysis.rows import (
+from tokenprof.analysis.rows.row_types import (
     BlockRow,
     ClassRow,
     ComputeSummary,

@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from tokenprof.analysis.rows import (
+from tokenprof.analysis.rows.row_types import (
     BlockRow,
     ChildRow,
     ClassRow,

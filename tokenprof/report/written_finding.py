@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tokenprof.analysis.finding import Severity
-from tokenprof.analysis.finding_figures import FindingFigures
-from tokenprof.analysis.rows import SizeState
+from tokenprof.analysis.findings.finding import Severity
+from tokenprof.analysis.findings.finding_figures import FindingFigures
+from tokenprof.analysis.rows.row_types import SizeState
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from tokenprof.analysis.finding import Finding
-from tokenprof.analysis.finding_figures import (
+from tokenprof.analysis.findings.evidence import Evidence, named
+from tokenprof.analysis.findings.finding import Finding
+from tokenprof.analysis.findings.finding_figures import (
     MISS_CAUSES,
     CachedContextDominates,
     CacheMisses,
     LowCacheHitRate,
 )
-from tokenprof.analysis.findings.evidence import Evidence, named
 from tokenprof.analysis.findings.severity import exact_sum_usd, severity_of, share_of
-from tokenprof.costing.cache_misses import CacheMiss, CacheMissCause
+from tokenprof.costing.cache_losses import CacheMissCause
+from tokenprof.costing.cache_misses import CacheMiss
 
 _AVOIDABLE_CAUSES: Final[tuple[CacheMissCause, ...]] = ("changed", "ttl_expired", "lookback", "reordered")
 """A model is changed on purpose and a prompt below the minimum cannot be cached: those promise no saving."""

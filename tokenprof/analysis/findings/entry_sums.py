@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from tokenprof.analysis.findings.severity import exact_sum_usd
-from tokenprof.analysis.rows import BlockRow, RunRows, TurnRow
+from tokenprof.analysis.rows.row_types import BlockRow, RunRows, TurnRow
 from tokenprof.pricing.usage import INPUT_CLASSES
 
 LEAST_DUPLICATE_TOKENS: Final = 64

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from functools import cached_property
 
-from tokenprof.analysis.finding import Finding
-from tokenprof.analysis.finding_figures import BilledName, FindingFigures, NamedBlock
 from tokenprof.analysis.findings.entry_sums import EntrySums, entry_sums
+from tokenprof.analysis.findings.finding import Finding
+from tokenprof.analysis.findings.finding_figures import BilledName, FindingFigures, NamedBlock
 from tokenprof.analysis.findings.noted_blocks import (
     most_billed_blocks,
     tools_never_called,
@@ -16,7 +16,7 @@ from tokenprof.analysis.findings.noted_blocks import (
     unused_skills_indexes,
 )
 from tokenprof.analysis.findings.severity import exact_sum_usd, severity_of
-from tokenprof.analysis.rows import BlockRow, RunRows
+from tokenprof.analysis.rows.row_types import BlockRow, RunRows
 from tokenprof.costing.disclosure import Disclosure
 
 
@@ -75,7 +75,7 @@ class Evidence:
         turns: tuple[int, ...],
         saves_usd: Decimal | None,
     ) -> Finding:
-        """Return a finding about blocks that need not have been in the prompt."""
+        """Return a finding about blocks that did not have to be in the prompt."""
         is_exact = all(block.state == "exact" for block in blocks)
         return Finding(
             code=code,

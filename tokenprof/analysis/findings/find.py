@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Final
 
-from tokenprof.analysis.finding import SEVERITIES, Finding
 from tokenprof.analysis.findings.cache_use import cache_misses, cached_context, low_hit_rate
 from tokenprof.analysis.findings.evidence import Evidence
+from tokenprof.analysis.findings.finding import SEVERITIES, Finding
 from tokenprof.analysis.findings.loading_on_demand import late_skills, loads_on_demand
 from tokenprof.analysis.findings.missing_figures import (
     cache_unlike_rules,
@@ -30,7 +30,7 @@ from tokenprof.analysis.findings.needless_blocks import (
     unused_tools,
 )
 from tokenprof.analysis.findings.price_and_compute import margin_beyond_published, price_far_from_compute
-from tokenprof.analysis.rows import RunRows
+from tokenprof.analysis.rows.row_types import RunRows
 from tokenprof.costing.disclosure import Disclosure
 
 FINDINGS: Final[tuple[Callable[[Evidence], Iterator[Finding]], ...]] = (

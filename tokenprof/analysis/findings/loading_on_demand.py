@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from tokenprof.analysis.finding import Finding
-from tokenprof.analysis.finding_figures import LoadsOnDemand, SkillLoadedLate
 from tokenprof.analysis.findings.evidence import Evidence
+from tokenprof.analysis.findings.finding import Finding
+from tokenprof.analysis.findings.finding_figures import LoadsOnDemand, SkillLoadedLate
 
 _LEAST_TURNS_OF_LATE_SKILL: Final = 8
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
-from tokenprof.analysis.finding import Finding
-from tokenprof.analysis.finding_figures import (
+from tokenprof.analysis.findings.evidence import Evidence
+from tokenprof.analysis.findings.finding import Finding
+from tokenprof.analysis.findings.finding_figures import (
     CacheDifference,
     CacheUnlikeRules,
     IncompleteOutput,
@@ -16,8 +17,7 @@ from tokenprof.analysis.finding_figures import (
     UnpricedModel,
     UnpricedTurns,
 )
-from tokenprof.analysis.findings.evidence import Evidence
-from tokenprof.analysis.rows import TurnRow
+from tokenprof.analysis.rows.row_types import TurnRow
 
 _LEAST_UNPLACED_SHARE: Final = Decimal("0.01")
 

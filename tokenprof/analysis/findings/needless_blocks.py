@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from tokenprof.analysis.finding import Finding
-from tokenprof.analysis.finding_figures import (
+from tokenprof.analysis.findings.evidence import Evidence, billed_by_name, billed_together, named
+from tokenprof.analysis.findings.finding import Finding
+from tokenprof.analysis.findings.finding_figures import (
     CarriedBlock,
     DuplicateText,
     SkillsIndexUnused,
     SkillsUntouched,
     ToolsNeverCalled,
 )
-from tokenprof.analysis.findings.evidence import Evidence, billed_by_name, billed_together, named
 from tokenprof.analysis.findings.severity import HIGH_SHARE, exact_sum_usd, share_of
 
 _LEAST_CARRIED_TURNS: Final = 3

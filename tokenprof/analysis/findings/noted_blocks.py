@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
-from tokenprof.analysis.rows import BlockRow, RunRows
+from tokenprof.analysis.rows.row_types import BlockRow, RunRows
 
 MOST_CARRIED_BLOCKS: Final = 3
 

@@ -1,13 +1,17 @@
-"""Findings about the bill beside the compute behind it."""
+"""Findings that compare the bill with the cost of computing it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tokenprof.analysis.compute_summary import PLAUSIBLE_COST_SHARE
-from tokenprof.analysis.finding import Finding
-from tokenprof.analysis.finding_figures import MarginBeyondPublished, NamedMargin, PriceFarFromCompute
 from tokenprof.analysis.findings.evidence import Evidence
+from tokenprof.analysis.findings.finding import Finding
+from tokenprof.analysis.findings.finding_figures import (
+    MarginBeyondPublished,
+    NamedMargin,
+    PriceFarFromCompute,
+)
+from tokenprof.analysis.rows.compute_summary import PLAUSIBLE_COST_SHARE
 from tokenprof.hw_model.estimate import Estimate
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal, localcontext
 from typing import Final
 
-from tokenprof.analysis.finding import Severity
+from tokenprof.analysis.findings.finding import Severity
 
 HIGH_SHARE: Final = Decimal("0.10")
 _MEDIUM_SHARE: Final = Decimal("0.02")

@@ -38,7 +38,8 @@ def sentence_of(error: BaseException) -> str | None:
         return f"A file is not valid JSON ({error}); correct it."
     ours = type(error).__module__.startswith("tokenprof.")
     if ours and isinstance(error, ValueError | LookupError):
-        return " ".join(str(error.args[0] if error.args else error).split())
+        sentence = " ".join(str(error.args[0] if error.args else error).split())
+        return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
     return _of_provider(error)
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from tokenprof.commands.console.values import choice, one_of
+from tokenprof.commands.console.values import choice, file_path, one_of
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def add_output(
         help=f"output format (default: by the ending of -o, else {formats[0]})",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="write to a file instead of standard output"
+        "-o", "--output", type=file_path, metavar="FILE", help="write to a file instead of standard output"
     )
     parser.set_defaults(formats=tuple(formats), suffixes=dict(suffixes))
 
@@ -75,7 +75,8 @@ def format_of(options: argparse.Namespace) -> str:
         return given or formats[0]
     name = output.name.lower()
     suffixes: dict[str, tuple[str, ...]] = {**SUFFIXES, **options.suffixes}
-    asked = next((form for form, endings in suffixes.items() if name.endswith(endings)), None)
+    matching = [(len(end), form) for form, ends in suffixes.items() for end in ends if name.endswith(end)]
+    asked = max(matching)[1] if matching else None
     if given is None:
         if asked in formats:
             return asked
@@ -146,7 +147,7 @@ def drawn(draw: Callable[[Console], None], *, to_error: bool = False, **console:
 
 
 def emit(data: str | bytes) -> None:
-    """Write to standard output at once. A reader that has gone, such as `head`, is no error.
+    """Write to standard output at once. A reader that has gone, such as `head`, is not an error.
 
     Raises InputError if standard output cannot be written for another reason, such as a full disk.
     """
@@ -175,7 +176,7 @@ def say(sentence: str) -> None:
 
 
 def write_error(text: str) -> None:
-    """Write to standard error; one that is closed is no error."""
+    """Write to standard error; one that is closed is not an error."""
     stream = sys.stderr
     if stream is None:
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from typing import IO, Any, Final, NoReturn
 
@@ -11,8 +12,10 @@ from tokenprof.commands.console.output import emit
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
 
+_IS_MISSING: Final = re.compile(r"^the following arguments are required: (.*)$")
+
 _REWORDED: Final = (
-    (re.compile(r"^the following arguments are required: (.*)$"), r"\1 is missing"),
+    (_IS_MISSING, r"\1 is missing"),
     (re.compile(r"^argument (\S+): expected .*$"), r"\1 needs a value"),
     (re.compile(r"^argument (\S+): ignored explicit argument .*$"), r"\1 takes no value"),
     (re.compile(r"^argument (.+?): (.*)$", re.DOTALL), r"\1: \2"),
@@ -28,9 +31,19 @@ class CommandParser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{**settings, "allow_abbrev": False})
+        self._words: list[str] = []
 
     def error(self, message: str) -> NoReturn:
-        """Raise InputError with a message of argparse, reworded."""
+        """Raise InputError with a message of argparse, reworded.
+
+        A misspelt option is said first: what argparse then finds missing follows from it.
+        """
+        known = [each for action in self._actions for each in action.option_strings]
+        before_dashes = self._words[: self._words.index("--")] if "--" in self._words else self._words
+        options = (word.partition("=")[0] for word in before_dashes if word.startswith("--"))
+        misspelt = next((name for name in options if name not in known), None)
+        if misspelt is not None and _IS_MISSING.match(message):
+            message = self._unknown([misspelt])
         for pattern, sentence in _REWORDED:
             if pattern.match(message):
                 message = pattern.sub(sentence, message)
@@ -41,6 +54,7 @@ class CommandParser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
         """Parse arguments; an unknown one is an error here, where the options that are known are at hand."""
+        self._words = list(sys.argv[1:] if args is None else args)
         parsed, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(self._unknown(unknown))
@@ -61,7 +75,7 @@ class CommandParser(argparse.ArgumentParser):
             self.error(f"{value!r} is not one of {', '.join(names)}.{did_you_mean(str(value), names)}")
 
     def _print_message(self, message: str, file: IO[str] | None = None) -> None:  # type: ignore[override]
-        """Print the help or the version; a reader who has gone is no error."""
+        """Print the help or the version; a reader that has gone is not an error."""
         emit(message)
 
 

@@ -12,7 +12,7 @@ GAP = "  "
 def table(heads: Sequence[str], rows: Iterable[Sequence[Cell]], *, left: Collection[int] = (0,)) -> str:
     """Return a table with a line for each row, each ended by a newline.
 
-    Columns are aligned to the right but for those in `left`. A heading without any word is left out. None is
+    Columns are aligned to the right, except those in `left`. A heading without any word is left out. None is
     shown as `-`, whole numbers have thousands separated, other numbers have four significant digits.
     """
     lines = [[cell_text(value) for value in row] for row in rows]

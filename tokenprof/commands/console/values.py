@@ -7,9 +7,17 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
+
+
+def file_path(text: str) -> Path:
+    """Parse the name of a file or folder; an empty one, as an unset shell variable leaves it, is refused."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name is empty; name a file")
+    return Path(text)
 
 
 def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
@@ -89,6 +97,8 @@ def require_known(what: str, name: str, known: Iterable[str], way_out: str) -> N
     """Raise InputError with the near name if a name is not among the known ones."""
     names = sorted(known)
     if name not in names:
+        listed = ", ".join(each if each.replace("-", "").isalnum() else repr(each) for each in names)
         raise InputError(
-            f"No {what} is named {name!r}.{did_you_mean(name, names)} Known are {', '.join(names)}. {way_out}"
+            f"No {what} is named {name!r}.{did_you_mean(name, names)} "
+            f"Known are: {listed or 'none'}. {way_out}"
         )

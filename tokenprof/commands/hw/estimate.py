@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from tokenprof.commands.console.assumption_options import add_operating_options
@@ -114,6 +113,8 @@ def _operation(options: argparse.Namespace) -> Operation:
 
 def run_estimate(options: argparse.Namespace) -> int:
     """Print the cost at one operating point, with the parts of a decode step."""
+    from dataclasses import asdict
+
     from tokenprof.hw_model.deployment import parse_deployment
     from tokenprof.hw_model.economics import unit_cost
     from tokenprof.hw_model.timing import decode_step
@@ -142,6 +143,8 @@ def run_estimate(options: argparse.Namespace) -> int:
 
 def run_sweep(options: argparse.Namespace) -> int:
     """Print the cost along one quantity, with a bar for the price of output."""
+    from dataclasses import asdict
+
     from tokenprof.hw_model.deployment import parse_deployment
     from tokenprof.hw_model.economics import sweep
 

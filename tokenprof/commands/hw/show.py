@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from tokenprof.commands.console.exit_codes import OK
@@ -102,6 +101,8 @@ def _show_one(facts: dict[str, Any], form: str) -> None:
 
 
 def _model_or_chip(name: str) -> dict[str, Any]:
+    from dataclasses import asdict
+
     from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_chip, find_model
 
     try:
@@ -114,6 +115,8 @@ def _model_or_chip(name: str) -> dict[str, Any]:
 
 
 def _model(shape: ModelShape) -> dict[str, Any]:
+    from dataclasses import asdict
+
     return {
         "model": shape.name,
         "total_parameters": shape.total_parameters,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from tokenprof.commands.console.assumption_options import add_price_options, assumptions_of
 from tokenprof.commands.console.exit_codes import FOUND, OK
+from tokenprof.commands.console.failures import naming
 from tokenprof.commands.console.output import emit
 from tokenprof.commands.console.tables import table
-from tokenprof.commands.console.values import moment
+from tokenprof.commands.console.values import file_path, moment
 from tokenprof.commands.prices.show import amount, per_mtok, require_seller
 from tokenprof.facts.errors import InputError
 
@@ -35,7 +36,7 @@ def add_verb(verbs: Any) -> None:
     diff.add_argument("--at", type=moment, metavar="DAY", help="day or time, UTC (default: now)")
     diff.add_argument(
         "--map",
-        type=Path,
+        type=file_path,
         metavar="FILE",
         help="price map in litellm's form (default: that of an installed litellm)",
     )
@@ -100,9 +101,11 @@ def _between_maps(book: PriceBook, given: Path | None, at: datetime, providers: 
             "There is no second price map: install litellm, or give a file of its form with --map; "
             "--since compares two days instead."
         )
+    with naming(path, "a price map in litellm's form"):
+        other = load_map(path)
     rows = [
         (item.provider, item.model, item.cls, amount(item.ours), amount(item.theirs))
-        for item in disagreements(book, load_map(path), at)
+        for item in disagreements(book, other, at)
         if not providers or item.provider in providers
     ]
     heads = ("provider", "model", "class", "ours", "theirs")

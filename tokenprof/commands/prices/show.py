@@ -80,7 +80,10 @@ def require_seller(book: PriceBook, name: str) -> None:
     stated = {provider for part in book.overlays.parts for provider in (row.provider for row in part.prices)}
     known = {*known_sellers(book), *stated}
     if name not in known:
-        raise InputError(f"No provider is named {name!r} in the price book.{did_you_mean(name, known)}")
+        raise InputError(
+            f"No provider is named {name!r} in the price book.{did_you_mean(name, known)} "
+            "A price file can add it (--prices)."
+        )
 
 
 def _sellers(options: argparse.Namespace, book: PriceBook) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.analysis.rows import ComputeSummary
+from tokenprof.analysis.rows.row_types import ComputeSummary
 from tokenprof.facts.types import Source
 from tokenprof.hw_model.description import Assumption, DeploymentDescription
 from tokenprof.pricing.price_source import PriceSource

@@ -11,7 +11,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.analysis.rows import BlockRow, GroupRow, RunRows
+from tokenprof.analysis.rows.row_types import BlockRow, GroupRow, RunRows
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import kind_label, printable
 from tokenprof.report.terminal.grid import Aside, Column, TableRow, paragraph, table

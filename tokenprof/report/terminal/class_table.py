@@ -9,7 +9,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.analysis.rows import ClassRow, RunRows, Totals
+from tokenprof.analysis.rows.row_types import ClassRow, RunRows, Totals
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import CLASS_LABELS

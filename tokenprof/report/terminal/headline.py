@@ -8,7 +8,7 @@ from datetime import UTC
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.analysis.rows import RunRows, Totals, TurnRow
+from tokenprof.analysis.rows.row_types import RunRows, Totals, TurnRow
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable
 from tokenprof.report.terminal.grid import paragraph

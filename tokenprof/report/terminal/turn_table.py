@@ -11,7 +11,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.analysis.rows import RunRows, TurnRow
+from tokenprof.analysis.rows.row_types import RunRows, TurnRow
 from tokenprof.costing.cache_misses import CacheMiss
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable, unknown_state, without_price

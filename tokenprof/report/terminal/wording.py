@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
-from tokenprof.analysis.rows import BlockRow, TurnRow
+from tokenprof.analysis.rows.row_types import BlockRow, TurnRow
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, overload
 
-from tokenprof.analysis.rows import ClassRow, EntryRow, Totals, TurnRow
+from tokenprof.analysis.rows.row_types import ClassRow, EntryRow, Totals, TurnRow
 from tokenprof.costing.compute import FULL_COST, Hardware, Work
 from tokenprof.costing.ledger import NOTHING, Ledger
 from tokenprof.hw_model.estimate import Estimate

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
 
-from tokenprof.analysis.finding_figures import FindingFigures
-from tokenprof.analysis.rows import SizeState
+from tokenprof.analysis.findings.finding_figures import FindingFigures
+from tokenprof.analysis.rows.row_types import SizeState
 
 Severity = Literal["high", "medium", "low", "info"]
 
@@ -19,7 +19,7 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("high", "medium", "low", "info")
 class Finding:
     """Something that stands out in a run.
 
-    `figures` is the frozen dataclass of the finding's kind (`tokenprof.analysis.finding_figures`); its type
+    `figures` is the frozen dataclass of the finding's kind (see `finding_figures`); its type
     decides which sentence a renderer writes. `blocks` are block ids, `turns` turn indices. `saves_usd` was
     billed and would not have been without the cause; None if that cannot be said. `state` says whether it
     rests on sizes that the bill pins.

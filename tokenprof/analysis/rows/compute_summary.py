@@ -1,7 +1,7 @@
 """What can be said of compute beyond dollars: the margin a bill implies, what drives the estimate, ratios.
 
 Dollars of a closed model are uncertain by several times. Most of that is common to all of its calls (its
-size, its chips), so how many times dearer one token is than another is known far better; a ratio is
+size, its chips), so how many times more one token costs than another is known far better; a ratio is
 formed draw by draw before its interval is taken.
 """
 
@@ -14,7 +14,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from tokenprof.analysis.rows import ComputeSummary, CostRatio, Driver, KvHeld
+from tokenprof.analysis.rows.row_types import ComputeSummary, CostRatio, Driver, KvHeld
 from tokenprof.costing.compute import Hardware, Model, Vector, Work
 from tokenprof.costing.ledger import NOTHING, Ledger
 from tokenprof.hw_model.estimate import Estimate

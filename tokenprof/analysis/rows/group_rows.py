@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Literal, cast
 
-from tokenprof.analysis.rows import GroupRow
+from tokenprof.analysis.rows.row_types import GroupRow
 from tokenprof.attribute.model import Placed
 from tokenprof.costing.compute import Hardware, sum_work
 from tokenprof.costing.ledger import NOTHING, BilledSum, Ledger

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tokenprof.analysis.rows import BlockRow, ChildRow
+from tokenprof.analysis.rows.row_types import BlockRow, ChildRow
 from tokenprof.attribute.estimate import local_tokens
 from tokenprof.attribute.model import Placed
 from tokenprof.attribute.solve import largest_remainder
