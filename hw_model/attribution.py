@@ -1,8 +1,8 @@
-"""One decode step of a batch of unlike sequences, shared out among them on every principle.
+"""One decode step of a batch of unequal sequences, shared out among them on every principle.
 
-A step is joint time T_F (weights, launches, latency: any batch needs them) and each sequence's own v_i (its
-KV, its attention). Time is in seconds of the replica; multiply by the replica's dollars per second (section 3
-of docs/hardware.md). `cost.Scenario` uses the same shares in linear form.
+A step is joint time (weights, launches, latency: any batch needs them) and each sequence's own time (its KV,
+its attention). Times are seconds of the replica; multiply by what a replica-second costs (section 3 of
+docs/hardware.md). `rates` uses the same shares in linear form.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PRINCIPLES: Final = ("equal", "resource_share", "opportunity", "marginal")
 
 
 def joint_s(plan: ServingPlan, sequences: int, c: Constants) -> float:
-    """Return the part of a step that does not depend on whose contexts are in it; 0 for no sequences."""
+    """Return the part of a step that does not depend on whose contexts are in it [s]; 0 for no sequences."""
     if sequences == 0:
         return 0.0
     step = decode_step(plan, float(sequences), 1.0, c)
@@ -29,12 +29,15 @@ def joint_s(plan: ServingPlan, sequences: int, c: Constants) -> float:
 
 
 def own_s(plan: ServingPlan, contexts: Array, c: Constants) -> Array:
-    """Return each sequence's own time in a step: reading its KV and attending to it."""
+    """Return each sequence's own time in a step [s]: reading its KV and attending to it.
+
+    `contexts` and the result are arrays of shape (sequences,), contexts in tokens.
+    """
     return np.asarray(decode_attention_s(plan, 1.0 / (plan.attention_dp * plan.stages), contexts, c))
 
 
 def step_s(plan: ServingPlan, contexts: Array, c: Constants) -> float:
-    """Return the time of a step over these contexts."""
+    """Return the time of a step over these contexts [s]."""
     return joint_s(plan, len(contexts), c) + float(own_s(plan, contexts, c).sum())
 
 
@@ -46,11 +49,13 @@ def shares_s(
     *,
     idle: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Return the step's time charged to each active sequence, and to each idle one whose KV is held.
+    """Return the time of a step charged to each active sequence, and to each idle one whose KV is held [s].
 
-    `equal`, `resource_share` and `opportunity` add up to the step; `marginal` does not (joint time goes
-    unpaid). `opportunity` is for a replica full of KV: there a byte held keeps another sequence out, so the
-    joint time is shared by bytes, idle ones included. Raises ValueError for another principle.
+    `contexts` and `idle` are the contexts of the two [tokens]; the results have the same shapes. `equal`,
+    `resource_share` and `opportunity` add up to the step; `marginal` does not, since nobody pays for the
+    joint time. `opportunity` is for a replica full of KV: there a byte held keeps another sequence out, so
+    joint time is shared by bytes, those of idle sequences included. Raises ValueError for any other
+    principle.
     """
     active = np.asarray(contexts, dtype=float)
     waiting = np.asarray([] if idle is None else idle, dtype=float)
@@ -68,15 +73,16 @@ def shares_s(
         return per_byte * held + own, per_byte * held_idle
     if principle == "marginal":
         return joint - joint_s(plan, count - 1, c) + own, nothing
-    raise ValueError(f"no principle {principle!r} of sharing a step; there are {', '.join(PRINCIPLES)}")
+    raise ValueError(f"{principle!r} is not a way to share a step; use one of {', '.join(PRINCIPLES)}")
 
 
 def shapley_shares_s(
     plan: ServingPlan, contexts: Array, c: Constants, *, orders: int = 200, seed: int = 0
 ) -> Array:
-    """Return the Shapley shares by sampling orders of arrival: what each adds to those before it, on average.
+    """Return the Shapley shares of a step [s]: what each sequence adds to those before it, on average.
 
-    Shapley 1953. It tends to `resource_share`, because the joint time is symmetric and the rest is additive.
+    `orders` random orders of arrival are sampled (Shapley 1953). The shares approach `resource_share`, since
+    joint time is the same for everybody and the rest is additive.
     """
     rng = np.random.default_rng(seed)
     count = len(contexts)

@@ -1,4 +1,4 @@
-"""How many sequences share a replica, and so its cost: memory, speed and demand each set a limit (2.6)."""
+"""How many sequences share a replica and its cost: memory, speed and demand each set a limit (2.6)."""
 
 from __future__ import annotations
 

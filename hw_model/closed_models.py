@@ -1,8 +1,8 @@
 """Stand-ins for models whose makers publish no architecture: joint draws of everything that is not known.
 
-A draw is an architecture, a precision, hardware, a speed and an owner's finances. Draws that cannot generate
-as fast as the recorded run did are drawn again: the run's own clock is evidence. Ranges and weights are
-assumptions with their evidence in `CLASSES` and docs/hardware.md; the result is an interval, never a number.
+A draw is an architecture, a precision, hardware, a speed and an owner's finances. The run's own clock is
+evidence: draws that cannot generate as fast as the recorded run did are drawn again. Ranges and weights are
+assumptions, and `closed_model_classes` holds them. The result is always an interval.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.catalogue.kv_size import STATE_BYTES_PER_ELEMENT
 from tokenprof.hw_model.catalogue.lookup import chips
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT
+from tokenprof.hw_model.closed_model_classes import ATTENTION, CLASSES, FLEETS, PRECISIONS, ModelClass, Triple
 from tokenprof.hw_model.constants import Constants
 from tokenprof.hw_model.gpu_hour import (
     COLO_USD_PER_KW_MONTH,
@@ -31,104 +32,6 @@ from tokenprof.hw_model.gpu_hour import (
 from tokenprof.hw_model.memory import fits_context
 from tokenprof.hw_model.plan import ServingPlan
 from tokenprof.hw_model.timing import decode_step
-
-Triple = tuple[float, float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelClass:
-    """What is believed of a kind of closed model: low, mode and high of log-triangular draws."""
-
-    name: str
-    active_parameters_b: Triple
-    total_parameters_b: Triple
-    kv_bytes_per_token_bf16: Triple
-    tokens_per_s: Triple
-    evidence: str
-
-
-_SECONDARY = "secondary; see section 4 of docs/hardware.md"
-CLASSES: Final[Mapping[str, ModelClass]] = {
-    "opus": ModelClass(
-        "Claude Opus class", (50, 100, 200), (800, 2000, 5000), (30e3, 80e3, 250e3), (25, 50, 90),
-        "speed on Vertex against open models: 93-154B active, 1.5-2T total (unexcitedneurons, Mar 2026); "
-        + _SECONDARY,
-    ),
-    "sonnet": ModelClass(
-        "Claude Sonnet class", (25, 60, 120), (300, 800, 1500), (25e3, 70e3, 200e3), (35, 60, 110),
-        f"about as fast as Opus 4.5 on Vertex; {_SECONDARY}",
-    ),
-    "mini": ModelClass(
-        "Claude Haiku, GPT mini, Gemini Flash class", (5, 15, 40), (50, 150, 400), (15e3, 50e3, 130e3),
-        (60, 120, 220),
-        "price ratios to the larger models only",
-    ),
-    "gpt": ModelClass(
-        "GPT-5 and Gemini Pro class", (30, 80, 200), (300, 1000, 3000), (20e3, 70e3, 200e3), (35, 65, 120),
-        f"GPT-4 about 1.8T total (leaks); gpt-oss shows grouped-query attention with windows; {_SECONDARY}",
-    ),
-}  # fmt: skip
-
-# Which hardware a maker is known to serve on; the weights are judgement.
-FLEETS: Final[Mapping[str, Mapping[str, float]]] = {
-    "anthropic": {"H100": 1, "H200": 1.5, "B200": 1.5, "GB200": 1, "TPU v6e": 1, "TPU v7": 2, "Trainium2": 2},
-    "google": {"TPU v6e": 4, "TPU v7": 6},
-    "openai": {"H100": 1.5, "H200": 2, "B200": 2.5, "GB200": 3.5, "MI300X": 0.5},
-}
-
-# Attention kind -> weight, growing KV and pair FLOPs over those of plain grouped-query attention.
-_ATTENTION: Final = {
-    "grouped-query": (0.35, 1.3, 1.0),
-    "grouped-query with windows": (0.30, 0.7, 0.4),
-    "latent": (0.25, 0.8, 2.8),
-    "hybrid linear": (0.10, 0.5, 0.3),
-}
-_PRECISION: Final = {"fp8": 0.5, "fp4": 0.4, "bf16": 0.1}
-
-
-def attention_in_words() -> str:
-    """Return the kinds of attention that are drawn, each with its weight."""
-    return _weights_in_words({kind: weight for kind, (weight, _, _) in _ATTENTION.items()})
-
-
-def precisions_in_words() -> str:
-    """Return the dtypes of weights that are drawn, each with its weight."""
-    return _weights_in_words(_PRECISION)
-
-
-def _weights_in_words(weights: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {f'{weight:g}'.removeprefix('0')}" for name, weight in weights.items())
-
-
-# Open weights under a closed family's name; a family of which neither shape nor fleet is known.
-_OF_NO_CLASS: Final = ("gpt-oss", "amazon.nova")
-
-
-def model_class(provider: str, model: str) -> str | None:
-    """Return the class a closed model's name puts it in; None for a name that says nothing."""
-    name = f"{provider}/{model}".lower()
-    if any(word in name for word in _OF_NO_CLASS):
-        return None
-    if any(word in name for word in ("opus", "fable", "mythos")):
-        return "opus"
-    if "sonnet" in name:
-        return "sonnet"
-    if any(word in name for word in ("haiku", "-mini", "-nano", "flash", "-lite", "claude-instant")):
-        return "mini"
-    if any(
-        word in name for word in ("gpt-", "chatgpt", "codex", "gemini", "grok", "claude", "/o1", "/o3", "/o4")
-    ):
-        return "gpt"
-    return None
-
-
-def fleet_of(provider: str, model: str) -> str:
-    """Return whose hardware a model is thought to run on."""
-    name = f"{provider}/{model}".lower()
-    if "claude" in name or "anthropic" in name:
-        return "anthropic"
-    return "google" if "gemini" in name else "openai"
-
 
 BEHIND_THE_HOUR: Final = frozenset({"capital per accelerator", "cost of capital", "life, years"})
 """Names of the draws that only decide what an accelerator-hour costs."""
@@ -143,7 +46,11 @@ UNITS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class ClosedModelDraws:
-    """Draws: plans, batches, prices and utilisation, one entry each, aligned by index."""
+    """Draws of plans, batches, hourly prices [USD] and utilisation, aligned by index.
+
+    `named` holds the quantities that a report lists, `choices` further draws; both are arrays of shape
+    (draws,) by name. `accepted` is the share of tried draws that reach the observed speed.
+    """
 
     plan: ServingPlan
     batch: Batch
@@ -158,10 +65,12 @@ def sample(
     kind: str, fleet: str, *, context_tokens: float, observed_tokens_per_s: float | None,
     utilisation: float | None, draws: int, seed: int, c: Constants,
 ) -> ClosedModelDraws:  # fmt: skip
-    """Return joint draws for a class of model; the same seed gives every class the same finances and load.
+    """Return joint draws for a class of model; with one seed, all classes have the same finances and load.
 
-    Only what concerns the model and its hardware is drawn again where a draw cannot reach the observed speed;
-    after 40 rounds the remaining draws are kept as the fastest found.
+    `kind` is a key of `CLASSES`, `fleet` one of `FLEETS`; `context_tokens` is the run's mean context and
+    `observed_tokens_per_s` the speed that it saw, None if unknown. `utilisation` replaces the drawn one. Only
+    what concerns the model and its hardware is drawn again if a draw cannot reach the observed speed; after
+    40 rounds, draws that still cannot are kept. Raises KeyError for an unknown class or fleet.
     """
     believed = CLASSES[kind]
     shared = np.random.default_rng([seed, 0])
@@ -225,12 +134,12 @@ def sample(
 def _draw(believed: ModelClass, fleet: str, draws: int, rng: np.random.Generator) -> dict[str, Array]:
     active = _log_triangular(rng, draws, believed.active_parameters_b) * 1e9
     total = np.maximum(_log_triangular(rng, draws, believed.total_parameters_b) * 1e9, 3.0 * active)
-    kind = _choice(rng, draws, [weight for weight, _, _ in _ATTENTION.values()])
-    precision = _choice(rng, draws, list(_PRECISION.values()))
+    kind = _choice(rng, draws, [weight for weight, _, _ in ATTENTION.values()])
+    precision = _choice(rng, draws, list(PRECISIONS.values()))
     weights = FLEETS[fleet]
     chip = _choice(rng, draws, list(weights.values()))
     names = list(chips())
-    kv_scale = np.array([scale for _, scale, _ in _ATTENTION.values()])[kind]
+    kv_scale = np.array([scale for _, scale, _ in ATTENTION.values()])[kind]
     return {
         "active": active,
         "total": total,
@@ -250,7 +159,7 @@ def _draw(believed: ModelClass, fleet: str, draws: int, rng: np.random.Generator
 
 
 def _plan(drawn: Mapping[str, Array]) -> ServingPlan:
-    """Return the plans of drawn architectures: a usual transformer of that size, cut the usual way."""
+    """Return the plans of drawn architectures: ordinary transformers of that size, cut the usual way."""
     active, total, layers = drawn["active"], drawn["total"], np.round(drawn["layers"])
     hidden = np.sqrt(active / (12.0 * layers))
     dense = drawn["dense_share"] * active
@@ -258,11 +167,11 @@ def _plan(drawn: Mapping[str, Array]) -> ServingPlan:
     top_k = 8.0
     experts = np.maximum(top_k * routed / (active - dense), top_k + 1.0)
     expert = routed / (layers * experts)
-    width = np.array([BYTES_PER_ELEMENT[dtype] for dtype in _PRECISION])[drawn["precision"].astype(int)]
+    width = np.array([BYTES_PER_ELEMENT[dtype] for dtype in PRECISIONS])[drawn["precision"].astype(int)]
     dense_width = np.where(drawn["precision"] == 2, 2.0, 1.0)
     kind = drawn["attention"].astype(int)
     latent, hybrid = kind == 2, kind == 3
-    pair = np.array([scale for _, _, scale in _ATTENTION.values()])[kind] * 6.0 * hidden * layers
+    pair = np.array([scale for _, _, scale in ATTENTION.values()])[kind] * 6.0 * hidden * layers
     kv = drawn["kv_bytes"] * np.where(drawn["kv_fp8"] > 0, 0.5, 1.0)
 
     column = {
@@ -276,7 +185,7 @@ def _plan(drawn: Mapping[str, Array]) -> ServingPlan:
             "scaleup_world",
         )
     }
-    flops = _chip_table(drawn["chip"], lambda chip: tuple(chip.flops_per_s_at(dtype) for dtype in _PRECISION))
+    flops = _chip_table(drawn["chip"], lambda chip: tuple(chip.flops_per_s_at(dtype) for dtype in PRECISIONS))
     rate = flops[np.arange(len(active)), drawn["precision"].astype(int)]
     dense_rate = np.where(drawn["precision"] == 2, flops[:, 2], flops[:, 0])
     weight_bytes = routed * width + dense * dense_width
@@ -312,7 +221,7 @@ def _plan(drawn: Mapping[str, Array]) -> ServingPlan:
 
 
 def _speed(drawn: Mapping[str, Array], observed_tokens_per_s: float | None) -> Array:
-    """Return the tokens per second each user gets: what was seen and a little more, else what is usual."""
+    """Return the tokens per second to each user: the observed speed and a little more, or a usual one."""
     if observed_tokens_per_s is None:
         return drawn["tokens_per_s"]
     return observed_tokens_per_s * drawn["head_room"]
@@ -321,7 +230,7 @@ def _speed(drawn: Mapping[str, Array], observed_tokens_per_s: float | None) -> A
 def _reaches(
     drawn: Mapping[str, Array], context_tokens: float, observed_tokens_per_s: float | None, c: Constants
 ) -> npt.NDArray[np.bool_]:
-    """Tell which draws hold the context and generate as fast as was seen, alone on the replica."""
+    """Tell which draws hold the context and reach the observed speed with one sequence on the replica."""
     plan = _plan(drawn)
     alone = decode_step(plan, 1.0, context_tokens, c).total_s / plan.tokens_per_step
     fits = fits_context(plan, context_tokens)
@@ -348,7 +257,10 @@ def _log_triangular(rng: np.random.Generator, draws: int, bounds: Triple) -> Arr
 
 
 def _quantile_of_log_triangle(bounds: Array, quantile: Array) -> Array:
-    """Return the value at a quantile of a log-triangular distribution per row, so that rows can share it."""
+    """Return the value at a quantile of each row's log-triangular distribution.
+
+    `bounds` has the shape (rows, 3): low, mode and high. One quantile per row makes rows move together.
+    """
     low, mode, high = np.log(bounds).T
     cut = (mode - low) / (high - low)
     rising = low + np.sqrt(quantile * (high - low) * (mode - low))

@@ -1,4 +1,4 @@
-"""The fitted constants of the time equations: a few dozen numbers with a physical meaning each.
+"""The fitted constants of the time equations: a few dozen numbers, each with a physical meaning.
 
 Values and uncertainties are in `data/constants.json`, written by `benchmarks/hw_fit.py`.
 """
@@ -29,26 +29,26 @@ class Constants:
     prompt_expert_arithmetic: float
     prompt_attention_arithmetic: float
     decode_attention_arithmetic: float
-    # Experts: how much of even routing's spread is seen, work on the busiest rank over the mean, columns of a
-    # shard lost to its edges, and rows every used expert is padded by, in decode steps and in prompts.
+    # Experts: how close routing comes to even, work on the busiest rank over the mean, columns of a shard
+    # that its edges waste, and rows by which each used expert is padded, in decode steps and in prompts.
     routing_spread: float
     expert_imbalance: float
     shard_columns: float
     tile_rows: float
     prompt_tile_rows: float
-    # What every layer costs whatever its size: launches and waits, by what is in it.
+    # What a layer costs whatever its size: launches and waits, by what is in it.
     layer_s: float
     moe_layer_s: float
     latent_layer_s: float
     linear_layer_s: float
     sparse_layer_s: float
     normed_layer_s: float
-    # TensorRT-LLM's fp8 grouped matrix multiply spends this on every expert an accelerator holds.
+    # TensorRT-LLM's fp8 grouped matrix multiply spends this on each expert that an accelerator holds.
     expert_group_s: float
     # How an engine's layers compare with TensorRT-LLM's.
     vllm_layers: float
     sglang_layers: float
-    # What a step costs on the host, and every sequence in it.
+    # What a step costs on the host, and each sequence in it.
     step_s: float
     trtllm_sequence_s: float
     vllm_sequence_s: float
@@ -56,9 +56,9 @@ class Constants:
     # Collectives: waiting for the slowest rank, and the ramp between latency and bandwidth at 64 kB.
     collective_wait_s: float
     collective_ramp_s: float
-    # Times that activations pass through memory in a layer.
+    # How often activations pass through memory in a layer.
     activation_passes: float
-    # Share of a prompt's time that the sequences beside it wait, and of a repeated prompt that is computed.
+    # Share of a prompt's time that other sequences wait for, and of a repeated prompt that is computed.
     interference: float
     repeated_prompt_share: float
 

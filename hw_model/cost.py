@@ -15,6 +15,14 @@ from tokenprof.hw_model import closed_models
 from tokenprof.hw_model.assumed import DEFAULT_TOKENS_PER_S, DEFAULT_UTILISATION, USUAL_UTILISATION
 from tokenprof.hw_model.batching import choose_batch
 from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_model
+from tokenprof.hw_model.closed_model_classes import (
+    CLASSES,
+    FLEETS,
+    attention_in_words,
+    fleet_of,
+    model_class,
+    precisions_in_words,
+)
 from tokenprof.hw_model.constants import fitted
 from tokenprof.hw_model.deployment import Deployment, DeploymentError, parse_deployment
 from tokenprof.hw_model.description import SAMPLED, Assumption, DeploymentDescription, Parallelism
@@ -114,7 +122,7 @@ def scenario_for(
     try:
         shape = find_model(model)
     except UnknownModelError:
-        kind = closed_models.model_class(provider, model)
+        kind = model_class(provider, model)
         if kind is None:
             raise
         return _sampled(run, kind, given, draws, seed)
@@ -211,7 +219,7 @@ def _fixed(run: _ObservedRun, deployment: Deployment, given: _Given) -> ServingS
 def _sampled(run: _ObservedRun, kind: str, given: _Given, draws: int, seed: int) -> ServingScenario:
     """Return the scenario of a closed model of a class."""
     c = fitted()
-    fleet = closed_models.fleet_of(run.provider, run.model)
+    fleet = fleet_of(run.provider, run.model)
     drawn = closed_models.sample(
         kind, fleet, context_tokens=run.context_tokens, observed_tokens_per_s=run.tokens_per_s,
         utilisation=given.utilisation, draws=draws, seed=seed, c=c,
@@ -221,7 +229,7 @@ def _sampled(run: _ObservedRun, kind: str, given: _Given, draws: int, seed: int)
     if given.usd_per_gpu_hour is not None:
         replaced = closed_models.BEHIND_THE_HOUR
         hour = np.full(draws, given.usd_per_gpu_hour)
-    believed = closed_models.CLASSES[kind]
+    believed = CLASSES[kind]
     usual = f"assumed: triangular {', '.join(map(str, USUAL_UTILISATION))}"
     sources = {
         "active parameters": believed.evidence,
@@ -243,11 +251,11 @@ def _sampled(run: _ObservedRun, kind: str, given: _Given, draws: int, seed: int)
         assumptions.append(
             Assumption("USD per accelerator-hour", given.usd_per_gpu_hour, BY_THE_USER, unit="USD/h")
         )
-    fleet_names = ", ".join(closed_models.FLEETS[fleet])
+    fleet_names = ", ".join(FLEETS[fleet])
     assumptions += [
         Assumption("chips drawn from", fleet_names, "public statements; weights assumed"),
-        Assumption("weights drawn from", closed_models.precisions_in_words(), "assumed"),
-        Assumption("attention drawn from", closed_models.attention_in_words(), "assumed"),
+        Assumption("weights drawn from", precisions_in_words(), "assumed"),
+        Assumption("attention drawn from", attention_in_words(), "assumed"),
         Assumption("share of draws that reach the speed seen", round(drawn.accepted, 3), "rejection"),
         Assumption("mean context, tokens", round(run.context_tokens), "this run", unit="tokens"),
     ]

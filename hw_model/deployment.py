@@ -1,9 +1,9 @@
-"""A model on hardware: how many accelerators, in which precision, cut how, served by what.
+"""A model on hardware: on how many accelerators, how cut, in which precision, served by which engine.
 
-In text: `MODEL[@[COUNTx]CHIP][:OPTION=VALUE,…]`, for instance `deepseek-v3@8xh200`,
-`kimi-k2.5@8xh200:dp=8,ep=8` or `llama-3.1-70b@4xh100:weights=fp8,engine=vllm`.
-Options: `weights`, `experts`, `kv` (dtypes), `tp`, `dp`, `ep`, `pp`, `engine`, and
-`mtp` (tokens drafted ahead by speculative decoding).
+As text: `MODEL[@[COUNTx]CHIP][:OPTION=VALUE,…]`, for instance `deepseek-v3@8xh200`,
+`kimi-k2.5@8xh200:dp=8,ep=8` or `llama-3.1-70b@4xh100:weights=fp8,engine=vllm`. The options are `weights`,
+`experts` and `kv` (dtypes), `tp`, `dp`, `ep` and `pp` (ranks), `engine`, and `mtp` (tokens that speculative
+decoding drafts ahead).
 """
 
 from __future__ import annotations
@@ -23,12 +23,17 @@ ENGINES: Final = ("trtllm", "vllm", "sglang")
 
 
 class DeploymentError(ValueError):
-    """A deployment cannot be: the text is not understood, or the model does not fit."""
+    """A deployment is not possible: the text is not understood, or the model does not fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One replica of tp * dp * pp accelerators: attention cut `tp` ways, copied `dp` ways, in `pp` stages."""
+    """One replica of tp * dp * pp accelerators.
+
+    Attention is cut over `tp` ranks and copied to `dp` groups, layers are cut into `pp` stages, and experts
+    are cut over `ep` ranks. `acceptance` is the chance that a drafted token is accepted after the one before
+    it (2.7).
+    """
 
     shape: ModelShape
     chip: Chip
@@ -55,7 +60,7 @@ class Deployment:
 
     @property
     def kv_shards(self) -> int:
-        """How many ways one sequence's KV is really cut; further tensor-parallel ranks hold copies."""
+        """Ranks over which the KV of one sequence is cut; further tensor-parallel ranks hold copies (2.1)."""
         return min(self.tp, max(a.kv_shards for _, a in self.shape.attention))
 
     @property
@@ -67,14 +72,14 @@ class Deployment:
 
     @property
     def crosses_scaleup(self) -> bool:
-        """Whether expert ranks talk over the network, not only over the links of one scale-up domain."""
+        """Whether expert ranks also talk over the network, beyond the links of one scale-up domain."""
         return self.tp * self.dp > self.chip.scaleup_world
 
     def sent_copies(self) -> float:
-        """Return how many copies of a token go to experts elsewhere, on the replica's slowest wire (2.5).
+        """Return how many copies of a token go to experts elsewhere, over the replica's slowest link (2.5).
 
-        Experts of one place share a copy: top-k spread evenly over n places reaches n(1 - (1 - 1/n)^k) of
-        them, of which one in n is home; routing may be confined to fewer nodes.
+        Experts in one place share a copy. Spread evenly over n places, k experts reach n(1 - (1 - 1/n)^k) of
+        them, and one in n is home. Some models confine routing to fewer nodes.
         """
         if self.shape.experts is None or self.dp == 1:
             return 0.0
@@ -86,7 +91,7 @@ class Deployment:
         return reached * (1.0 - 1.0 / places)
 
     def plan(self) -> ServingPlan:
-        """Return the deployment as the numbers of the time equations."""
+        """Return the deployment as the numbers that the equations take."""
         chip = self.chip
         return ServingPlan(
             **model_numbers(self.shape, experts=self.experts_dtype, rest=self.rest_dtype, kv=self.kv_dtype),
@@ -124,9 +129,10 @@ class Deployment:
 
 
 def tokens_per_step(drafted_tokens: int, acceptance: float) -> float:
-    """Return the tokens a step yields if each drafted one is accepted with this chance after the last (2.7).
+    """Return how many tokens a step yields with speculative decoding (2.7) [tokens].
 
-    Leviathan 2023, arXiv 2211.17192: 1 + a + a² + … up to the number drafted.
+    `acceptance` is the chance that a drafted token is accepted after the one before it. The sum is
+    1 + a + a² + … up to the number of drafted tokens (Leviathan 2023, arXiv 2211.17192).
     """
     return sum(acceptance**position for position in range(drafted_tokens + 1))
 
@@ -144,9 +150,10 @@ def smallest_that_fits(
     rest: str | None = None,
     context_tokens: float = 0.0,
 ) -> Deployment:
-    """Return the smallest power-of-two number of accelerators that holds the weights and one sequence.
+    """Return the deployment on the fewest accelerators, a power of two, that hold weights and one sequence.
 
-    Raises DeploymentError if 4,096 accelerators do not hold them.
+    `experts` and `rest` are dtypes (default: as published), `context_tokens` is the length of the sequence.
+    Raises DeploymentError if 4,096 accelerators are too few.
     """
     base = Deployment(
         shape,
@@ -160,15 +167,15 @@ def smallest_that_fits(
         if fits(candidate, context_tokens=context_tokens):
             return candidate
     raise DeploymentError(
-        f"{shape.name} with {context_tokens:,.0f} tokens of context fits on no 4,096 {chip.name}; "
+        f"{shape.name} with {context_tokens:,.0f} tokens of context does not fit on 4,096 {chip.name}; "
         "shorten the context"
     )
 
 
 def _cut(base: Deployment, accelerators: int) -> Deployment:
-    """Return the deployment cut the usual way: tensor-parallel in a node, stages or experts beyond.
+    """Return the deployment cut the usual way: tensor-parallel in a node, stages or experts across nodes.
 
-    Latent attention on many accelerators is run data-parallel (every rank would hold a copy of its KV).
+    Latent attention on many accelerators runs data-parallel, since each rank would hold a copy of its KV.
     """
     domain = min(accelerators, 8, base.chip.scaleup_world)
     beyond = accelerators // domain
@@ -184,26 +191,26 @@ _TEXT = re.compile(
     r"^(?P<model>[^@]+?)(?:@(?:(?P<count>\d+)\s*[x×]\s*)?(?P<chip>[^:@]+))?(?::(?P<options>[^@]*=[^@]*))?$"
 )
 
-# What the weights' dtype in one word means for a mixture of experts: the parts left wider (nvfp4 and mxfp4
-# checkpoints keep attention in bf16, int4 ones everything but the routed experts).
+# What one word for the dtype of the weights means for a mixture of experts. nvfp4 and mxfp4 checkpoints keep
+# attention in bf16, and int4 ones keep everything but the routed experts in it.
 _REST_OF: Final[Mapping[str, str]] = {"fp4": "bf16", "mxfp4": "bf16", "int4": "bf16"}
 
 
 def rest_dtype_for(shape: ModelShape, weights: str) -> str:
-    """Return the dtype of all but the routed experts in a checkpoint whose weights are called `weights`."""
+    """Return the dtype of everything but the routed experts, in a checkpoint said to be in `weights`."""
     return _REST_OF.get(weights, weights) if shape.experts is not None else weights
 
 
 def parse_deployment(text: str, *, default_chip: str = "H200") -> Deployment:
-    """Return the deployment a text describes, in the grammar of this module's docstring.
+    """Return the deployment that a text describes; this module's docstring has the grammar.
 
-    Without a count, the smallest one that holds the weights and a 32k context is taken. Raises
-    DeploymentError, UnknownModelError or UnknownChipError with the way out.
+    Without a count it is the smallest that holds the weights and a context of 32k tokens; without a chip it
+    is on `default_chip`. Raises DeploymentError, UnknownModelError or UnknownChipError with the way out.
     """
     match = _TEXT.match(text.strip())
     if match is None:
         raise DeploymentError(
-            f"{text!r} is not a deployment; write MODEL@COUNTxCHIP:OPTION=VALUE, as deepseek-v3@8xh200"
+            f"{text!r} is not a deployment; write MODEL@COUNTxCHIP:OPTION=VALUE, such as deepseek-v3@8xh200"
         )
     if match["count"] is not None and int(match["count"]) == 0:
         raise DeploymentError(f"{text!r}: a deployment has at least 1 accelerator")
@@ -234,7 +241,7 @@ def parse_deployment(text: str, *, default_chip: str = "H200") -> Deployment:
         deployment = replace(base, tp=parts["tp"], dp=parts["dp"], pp=parts["pp"], ep=ep)
         if deployment.accelerators != count:
             raise DeploymentError(
-                f"{text!r}: tp * dp * pp is {deployment.accelerators}, not the {count} accelerators named; "
+                f"{text!r}: tp * dp * pp is {deployment.accelerators}, but {count} accelerators are named; "
                 "make them agree"
             )
     else:
@@ -255,21 +262,21 @@ def _option(text: str, part: str) -> tuple[str, str]:
     key = key.strip().lower()
     if key not in ("weights", "experts", "kv", "tp", "dp", "ep", "pp", "engine", "mtp"):
         raise DeploymentError(
-            f"{text!r}: no option {key!r}; there are weights, experts, kv, tp, dp, ep, pp, engine, mtp"
+            f"{text!r}: no option {key!r}; the options are weights, experts, kv, tp, dp, ep, pp, engine, mtp"
         )
     return key, value.strip().lower()
 
 
 def _dtype(text: str, name: str) -> str:
     if name not in BYTES_PER_ELEMENT:
-        raise DeploymentError(f"{text!r}: no dtype {name!r}; there are {', '.join(BYTES_PER_ELEMENT)}")
+        raise DeploymentError(f"{text!r}: no dtype {name!r}; the dtypes are {', '.join(BYTES_PER_ELEMENT)}")
     return name
 
 
 def _engine(text: str, name: str) -> str:
     if name not in ENGINES:
         raise DeploymentError(
-            f"{text!r}: no constants for the engine {name!r}; there are {', '.join(ENGINES)}"
+            f"{text!r}: no constants for the engine {name!r}; the engines are {', '.join(ENGINES)}"
         )
     return name
 

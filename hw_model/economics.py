@@ -1,4 +1,4 @@
-"""What a token costs on a deployment, against context, batch, speed, utilisation and other deployments."""
+"""What a token costs on a deployment, by context, batch, speed and utilisation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ MILLION: Final = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """How a deployment is run; without a least speed to each user, `tokens_per_s`, memory sets the batch."""
+    """How a deployment is run.
+
+    `context_tokens` is the mean context, `tokens_per_s` the lowest speed that each user accepts (None: memory
+    sets the batch), `batch` a batch to run at whatever the limits, `utilisation` the share of hours that are
+    sold, `usd_per_accelerator_hour` what an hour costs (None: the owner's cost, 2.9).
+    """
 
     context_tokens: float
     tokens_per_s: float | None = None
@@ -33,7 +38,10 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class UnitCost:
-    """What a deployment gives and costs at one operating point [USD per million tokens, full cost]."""
+    """What a deployment gives and costs at one operating point, on the basis of full cost.
+
+    Units are in the names; `_usd_per_m` is USD per million tokens, and `batch` counts sequences.
+    """
 
     batch: float
     memory_binds: bool
@@ -49,10 +57,10 @@ class UnitCost:
 
 
 def unit_cost(deployment: Deployment, operation: Operation, c: Constants | None = None) -> UnitCost:
-    """Return the cost of tokens at one operating point.
+    """Return what tokens cost at one operating point.
 
-    Input costs are of a prompt as long as the context: computed afresh, or read from cache and followed
-    by a thousand new tokens. Output is generated at that context.
+    Input is a prompt as long as the context, either computed or read from cache in front of a thousand new
+    tokens. Output is generated at that context. `c` are the constants (default: those that ship).
     """
     c = c or fitted()
     plan, context = deployment.plan(), operation.context_tokens
@@ -95,13 +103,13 @@ def sweep(
     values: Sequence[float],
     c: Constants | None = None,
 ) -> list[tuple[float, UnitCost]]:
-    """Return the cost of tokens along one quantity of `Operation`: context_tokens, batch, tokens_per_s, …
+    """Return what tokens cost at several values of one field of `Operation`, as (value, cost) pairs.
 
-    Raises ValueError for an unknown quantity.
+    `over` is the name of the field. Raises ValueError if `Operation` has no such field.
     """
     names = [f.name for f in fields(Operation)]
     if over not in names:
-        raise ValueError(f"no quantity {over!r} to sweep over; there are {', '.join(names)}")
+        raise ValueError(f"{over!r} is not a quantity to sweep over; use one of {', '.join(names)}")
     points: list[tuple[float, UnitCost]] = []
     for value in values:
         changed: dict[str, Any] = {over: value}
@@ -110,9 +118,9 @@ def sweep(
 
 
 def prefill_flops(shape: ModelShape, prompt_tokens: float) -> tuple[float, float]:
-    """Return the FLOPs of a prompt in linear layers and in attention that sees the whole of it (quad-1, 2.2).
+    """Return the FLOPs of a prompt, in linear layers and in attention to all of it (quad-1, 2.2).
 
-    The linear layers take 2 * P * N, attention pair_flops * N²/2.
+    The linear layers take 2 * P * N, attention takes `pair_flops` * N²/2.
     """
     return shape.flops_per_token * prompt_tokens, pair_flops(shape) * prompt_tokens * prompt_tokens / 2.0
 

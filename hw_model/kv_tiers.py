@@ -1,8 +1,8 @@
 """Where to keep the KV of a session that waits: in HBM, in host memory, on SSD, or nowhere (equation 2.8).
 
-Holding in HBM costs what the memory would have earned (the shadow price, 0 while memory is not what limits
-the batch). Host memory and SSD cost their purchase and the time of the way there and back. Dropping costs the
-prompt once more.
+Holding KV in HBM costs what the memory would have earned: the shadow price, which is 0 if memory does not
+limit the batch. Host memory and SSD cost their purchase price and the time of the transfers. Dropping costs
+the prompt once more.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ SECONDS_PER_YEAR: Final = HOURS_PER_YEAR * SECONDS_PER_HOUR
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """A place for KV outside HBM: what a byte costs to own and to write, and how fast it moves."""
+    """A place for KV outside HBM: what a byte costs to own and to write, and how fast it moves.
+
+    `bytes_per_s` and `capacity_bytes` are those of one accelerator; `writes_in_life` is how often the whole
+    tier can be written before it wears out, None for no limit.
+    """
 
     name: str
     usd_per_gb: float
@@ -35,12 +39,12 @@ class Tier:
     source: str
 
     def usd_per_byte_s(self, cost_of_capital: float = COST_OF_CAPITAL[1]) -> float:
-        """Return the price of keeping a byte for a second."""
+        """Return the price of keeping a byte for a second (2.8) [USD per byte-second]."""
         yearly = self.usd_per_gb * float(capital_recovery_factor(cost_of_capital, self.life_years))
         return yearly / 1e9 / SECONDS_PER_YEAR
 
     def usd_per_byte_written(self) -> float:
-        """Return the wear of writing a byte once; 0 if writing does not wear."""
+        """Return the wear of writing a byte once (2.8) [USD per byte]; 0 if there is none."""
         return 0.0 if self.writes_in_life is None else self.usd_per_gb / 1e9 / self.writes_in_life
 
 
@@ -56,7 +60,7 @@ def tiers_of(chip: Chip) -> tuple[Tier, Tier]:
 
 @dataclass(frozen=True, slots=True)
 class GapCost:
-    """What one way of bridging a gap costs, and how long the next call waits for its KV."""
+    """What one way of bridging a gap costs [USD], and how long the next call waits for its KV [s]."""
 
     policy: str
     usd: float
@@ -67,8 +71,9 @@ class GapCost:
 class WaitingSession:
     """KV that waits for its next call, and what HBM and a new prompt would cost.
 
-    `hbm_usd_per_byte_s` is the shadow price of memory; `recompute_usd` and `recompute_s` are the cost and
-    time of the prompt computed afresh less those of reading it from cache.
+    `hbm_usd_per_byte_s` is the shadow price of memory [USD per byte-second]. `recompute_usd` and
+    `recompute_s` are the cost and the time of computing the prompt again, less those of reading it from
+    cache. The KV is spread over `accelerators` accelerators.
     """
 
     kv_bytes: float
@@ -79,10 +84,10 @@ class WaitingSession:
 
 
 def gap_costs(session: WaitingSession, gap_s: float, tiers: Sequence[Tier]) -> list[GapCost]:
-    """Return every way of bridging a gap, cheapest first.
+    """Return every way of bridging a gap of `gap_s` seconds, cheapest first (2.8).
 
-    KV on its way out or back takes up HBM for the time of the transfer; a session spread over accelerators
-    moves over all their links at once. A gap too short for the round trip leaves the tier out.
+    KV takes up HBM during a transfer; a session that is spread over accelerators moves over all their links
+    at once. A tier is left out if the gap is too short for the round trip.
     """
     hold = session.kv_bytes * session.hbm_usd_per_byte_s
     ways = [GapCost("hbm", hold * gap_s, 0.0), GapCost("drop", session.recompute_usd, session.recompute_s)]
@@ -95,15 +100,15 @@ def gap_costs(session: WaitingSession, gap_s: float, tiers: Sequence[Tier]) -> l
 
 
 def break_even_hold_s(session: WaitingSession) -> float:
-    """Return how long KV may stay in HBM before computing it again is cheaper; infinite if HBM is free."""
+    """Return how long KV can stay in HBM until computing it again is cheaper (2.8) [s]; inf if free."""
     per_s = session.kv_bytes * session.hbm_usd_per_byte_s
     return float("inf") if per_s == 0 else session.recompute_usd / per_s
 
 
 def ttl_cost(session: WaitingSession, gap_s: float, ttl_s: float, tiers: Sequence[Tier]) -> GapCost:
-    """Return what a provider's rule costs it: keep for `ttl_s` in the cheapest place, then drop.
+    """Return what a time to live costs: keep KV for `ttl_s` seconds where it is cheapest, then drop it (2.8).
 
-    A gap beyond the TTL pays for the keeping and for the prompt again.
+    A gap beyond the time to live pays for the keeping and for the prompt once more.
     """
     kept = next(way for way in gap_costs(session, min(gap_s, ttl_s), tiers) if way.policy != "drop")
     if gap_s <= ttl_s:

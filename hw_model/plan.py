@@ -1,7 +1,7 @@
-"""A deployment as plain numbers: what the time equations need, and nothing else.
+"""A deployment as plain numbers: what the equations need, and nothing else.
 
-Every field is a float, or an array with one entry per deployment. The same equations therefore price one
-deployment, thousands of sampled ones, and every row of a measurement file at once.
+Each field is a float, or an array with one entry per deployment. The same equations therefore price one
+deployment, thousands of sampled ones, or all rows of a measurement file at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, EMBEDDING_BYT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServingPlan:
-    """A model on a replica of `accelerators`; sizes are of the whole model, rates of one accelerator."""
+    """A model on a replica: sizes are those of the whole model, rates and memory those of one accelerator."""
 
     # The model: layers by what launches and synchronises in them.
     hidden: Number
@@ -27,7 +27,7 @@ class ServingPlan:
     sparse_layers: Number
     normed_layers: Number
     moe_layers: Number
-    # Weights. `dense` is what every token passes, `head` the part of it that makes logits;
+    # Weights. `dense` is what every token is multiplied by, `head` the part of it that makes logits;
     # `expert` is one expert of one layer.
     dense_parameters: Number
     dense_weight_bytes: Number
@@ -46,7 +46,7 @@ class ServingPlan:
     window_tokens: Number
     index_bytes: Number
     state_bytes: Number
-    # FLOPs per pair of query and visible key, all layers together, in prompts and in decode steps.
+    # FLOPs per pair of query and visible key, summed over the layers, in prompts and in decode steps.
     prefill_pair_flops: Number
     decode_pair_flops: Number
     prefill_limited_pair_flops: Number
@@ -70,9 +70,9 @@ class ServingPlan:
     expert_parallel: Number
     kv_shards: Number
     crosses_scaleup: Number
-    # Copies of a token sent to experts elsewhere: to other nodes where the replica crosses them, else ranks.
+    # Copies of a token that are sent to experts elsewhere: on other nodes, or other ranks of the only node.
     sent_copies: Number
-    # Speculative decoding: tokens drafted beside each real one, and tokens gained per step with them (2.7).
+    # Speculative decoding: tokens drafted beside each real one, and tokens that a step yields (2.7).
     drafted_tokens: Number
     tokens_per_step: Number
     # Which engine serves it, as 0 or 1.
@@ -87,7 +87,7 @@ class ServingPlan:
 
 
 def stack(plans: Sequence[ServingPlan]) -> ServingPlan:
-    """Return many deployments as one plan of arrays, in order."""
+    """Return many plans as one of arrays of shape (plans,), in order."""
     return ServingPlan(
         **{f.name: np.array([getattr(p, f.name) for p in plans], dtype=float) for f in fields(ServingPlan)}
     )

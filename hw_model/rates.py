@@ -1,9 +1,9 @@
 """Dollars per unit of work on a replica, on three bases that are reported side by side and never added.
 
-`resource_share` is the full cost: a step's joint time (weights, launches) is split by token and a sequence's
-own KV is its own, over the hours the fleet is really used. `opportunity` charges the joint time by the memory
-a sequence holds where memory is what limits the batch, and is the only basis that prices idle KV.
-`marginal` is what one more sequence adds. (docs/hardware.md, section 3.)
+`resource_share` is the full cost: each token pays an equal part of a step's joint time (weights, launches),
+and each sequence pays for its own KV, at the share of hours that are sold. `opportunity` charges joint time
+by the memory that a sequence holds, if memory is what limits the batch; it is the only basis that prices idle
+KV. `marginal` is what one more sequence adds. (docs/hardware.md, section 3.)
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from tokenprof.hw_model.timing import (
 BASES: Final = ("resource_share", "opportunity", "marginal")
 
 CHUNK_TOKENS: Final = 8192
-"""Prompt tokens an engine works on at a time; a cached prefix is loaded once per chunk."""
+"""Prompt tokens that an engine works on at a time; a cached prefix is loaded once per chunk."""
 
 
 class Feature(IntEnum):
-    """The units of work a call is reduced to; its cost is linear in them."""
+    """The units of work that a call is reduced to; its cost is linear in them."""
 
     READ_PAIRS = 0  # new tokens x cached tokens they attend to
     READ_TOKENS = 1  # cached tokens loaded, once per chunk
@@ -49,7 +49,7 @@ class Feature(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """USD per feature, one row per draw, for each basis."""
+    """USD per feature for each basis, each an array of shape (draws, features)."""
 
     by_basis: dict[str, Array]
 
@@ -66,10 +66,12 @@ def memory_usd_per_byte_s(
     utilisation: Number,
     c: Constants,
 ) -> Number:
-    """Return the shadow price of memory [USD per byte-second]; 0 if memory is not what limits the batch.
+    """Return the shadow price of memory [USD per byte-second] (docs/hardware.md, section 3).
 
-    A byte held keeps 1/held of a sequence out, and with it that share of the joint cost of the replica:
-    price * (joint time / step time) / bytes in use. The dual of serving the most sequences in that memory.
+    `usd_per_accelerator_hour` is what an hour costs, `utilisation` the share of hours that are sold. A byte
+    held keeps a part of another sequence out, and with it that part of the replica's joint cost: price of a
+    replica-second * (joint time / step time) / bytes in use. This is the dual of serving as many sequences as
+    possible in that memory; it is 0 if memory does not limit the batch.
     """
     step = decode_step(plan, batch.sequences, context_tokens, c)
     joint_share = (step.total_s - step.attention_s) / step.total_s
@@ -86,10 +88,11 @@ def rates(
     utilisation: Number,
     c: Constants,
 ) -> Rates:
-    """Return the dollars per feature of a replica that runs at this batch and mean context.
+    """Return the USD per feature of a replica that runs at this batch and mean context.
 
-    Batch, expert activation and what binds are fixed at the run's mean context, so that cost is linear in the
-    work: attention and KV vary with each turn's own context, joint time does not.
+    `usd_per_accelerator_hour` is what an hour costs, `utilisation` the share of hours that are sold. The
+    batch, which experts it uses and what limits it are fixed at the run's mean context, so that cost is
+    linear in the work: attention and KV vary with the context of each turn, joint time does not.
     """
     usd_per_s = plan.accelerators * usd_per_accelerator_hour / SECONDS_PER_HOUR
     full_usd_per_s = usd_per_s / utilisation

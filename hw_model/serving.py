@@ -1,8 +1,8 @@
-"""A server that takes prompts and generates at once, at a fixed number of clients: what benchmarks measure.
+"""A server that takes prompts between decode steps, at a fixed number of clients: what benchmarks measure.
 
-Every client waits for its answer, then sends its next request, so `clients` sequences are in flight. Between
-two tokens of a sequence the others' prompts are worked on too, and that is most of what separates a measured
-time per output token from a bare decode step (2.6).
+Each client waits for its answer before it sends its next request, so `clients` sequences are in flight.
+Between two tokens of a sequence the server also works on prompts of others, and that is most of the
+difference between a measured time per output token and a bare decode step (2.6).
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from tokenprof.hw_model.plan import ServingPlan
 from tokenprof.hw_model.timing import decode_step, prefill
 
 VLLM_LARGEST_BATCH: Final = 256.0
-"""vLLM's default `max_num_seqs`; further requests wait."""
+"""The default of vLLM's `max_num_seqs`; further requests wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientLoad:
-    """What clients ask of a server: mean lengths, how many at a time, and whether prompts repeat."""
+    """What clients ask of a server: how many of them, mean lengths [tokens], and whether prompts repeat.
+
+    `prompts_repeat` is 1 if so, else 0; a repeated prompt is mostly read from the prefix cache.
+    """
 
     clients: Number
     prompt_tokens: Number
@@ -34,7 +37,7 @@ class ClientLoad:
 
 
 def stack_loads(loads: Sequence[ClientLoad]) -> ClientLoad:
-    """Return many loads as one of arrays, in order."""
+    """Return many loads as one of arrays of shape (loads,), in order."""
     columns: list[Array] = [
         np.array([getattr(x, f.name) for x in loads], dtype=float) for f in fields(ClientLoad)
     ]
@@ -42,10 +45,10 @@ def stack_loads(loads: Sequence[ClientLoad]) -> ClientLoad:
 
 
 def running_sequences(plan: ServingPlan, load: ClientLoad) -> Number:
-    """Sequences that really run at once: clients, less those that memory or the engine makes wait (2.6).
+    """Return how many sequences run at once: clients, less those that have to wait (2.6) [sequences].
 
-    Where the weights alone overfill memory by this account, the server that was measured held them somehow,
-    and no cap is put on it.
+    Memory makes some wait, and so does the engine. If not even one sequence fits by this account, memory
+    limits nothing: the server that was measured held them somehow.
     """
     held = capacity_batch(plan, load.prompt_tokens + load.output_tokens / 2.0)
     fit = np.where(held < 1.0, np.inf, held)
@@ -54,10 +57,13 @@ def running_sequences(plan: ServingPlan, load: ClientLoad) -> Number:
 
 
 def time_per_output_token_s(plan: ServingPlan, load: ClientLoad, c: Constants) -> Number:
-    """Mean time between two tokens of a sequence: a step, and its share of the others' prompts (2.3, 2.6)."""
+    """Return the mean time between two tokens of a sequence (2.3, 2.6) [s].
+
+    A decode step, and this sequence's share of the time that prompts of others take.
+    """
     sequences = running_sequences(plan, load)
     step = decode_step(plan, sequences, load.prompt_tokens + load.output_tokens / 2.0, c).total_s
-    # Prompts follow one another through pipeline stages, so each holds up only its share of them.
+    # Prompts follow one another through the pipeline, so each holds up one stage at a time.
     prompt_s = prefill(plan, load.prompt_tokens, 0.0, c).work_s / plan.stages
     computed = np.where(np.asarray(load.prompts_repeat) > 0, c.repeated_prompt_share, 1.0)
     others = np.maximum(sequences - 1.0, 0.0) / load.output_tokens
@@ -65,5 +71,5 @@ def time_per_output_token_s(plan: ServingPlan, load: ClientLoad, c: Constants) -
 
 
 def output_tokens_per_s(plan: ServingPlan, load: ClientLoad, c: Constants) -> Number:
-    """Output tokens of the whole replica per second, prompts worked on in between."""
+    """Return the output tokens of a whole replica per second, with prompts in between (2.6) [tokens/s]."""
     return running_sequences(plan, load) / time_per_output_token_s(plan, load, c)

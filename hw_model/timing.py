@@ -1,8 +1,9 @@
 """How long a prompt and a decode step take on a replica: one equation, one function.
 
-All functions take plans of floats or of arrays. Times are seconds of the whole replica; a replica-second is
-`plan.accelerators` accelerator-seconds. Linear and attention phases follow one another, so they are added;
-inside a phase arithmetic and memory overlap, so the larger counts (equations 2.2 to 2.5).
+Plans hold floats, or arrays with one entry per deployment; results have the shape that numpy's broadcasting
+gives. All times are seconds of the whole replica, and a replica-second is `plan.accelerators`
+accelerator-seconds. Linear and attention phases follow one another, so they are added; inside a phase
+arithmetic and memory traffic overlap, so the larger counts (equations 2.2 to 2.5). `c` are the constants.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from tokenprof.hw_model.plan import ServingPlan
 ACTIVATION_BYTES = BYTES_PER_ELEMENT["bf16"]
 RAMP_BYTES = 65_536.0
 WIDE_RANKS = 16
-"""From so many attention ranks on, engines overlap the exchange of tokens with work on another half batch."""
+"""From this many attention ranks on, engines work on one half of a batch while they exchange the other."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepTime:
-    """One decode step of a batch, by what the time goes on [s]."""
+    """The time of one decode step, by what takes it [s] (2.3)."""
 
     dense_s: Number
     experts_s: Number
@@ -41,7 +42,7 @@ class StepTime:
 
 @dataclass(frozen=True, slots=True)
 class PrefillTime:
-    """One prompt, or chunk of one, by what the time goes on [s]."""
+    """The time of one prompt, or of a chunk of one, by what takes it [s] (2.2)."""
 
     dense_s: Number
     experts_s: Number
@@ -52,7 +53,7 @@ class PrefillTime:
 
     @property
     def work_s(self) -> Number:
-        """What grows with the prompt; the rest is launches that a decode step beside it pays anyway."""
+        """The part that grows with the prompt; a decode step beside it pays for the launches anyway."""
         return (
             self.dense_s
             + self.experts_s
@@ -68,13 +69,19 @@ class PrefillTime:
 
 
 def activations_s(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
-    """Time in which the activations of one attention group's tokens pass through memory between kernels."""
+    """Return the time in which activations pass through memory between kernels (2.2, 2.3) [s].
+
+    `tokens` are those of one attention group.
+    """
     moved = c.activation_passes * plan.layers * tokens * plan.hidden * ACTIVATION_BYTES
     return moved / plan.hbm_bytes_per_s
 
 
 def dense_s(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
-    """Time of a decode step's linear layers without the routed experts, for one attention group (2.3)."""
+    """Return the time of the linear layers of a decode step, routed experts left out (2.3) [s].
+
+    `tokens` are those of one attention group, drafted ones included.
+    """
     memory = plan.dense_weight_bytes / plan.attention_tp / (c.weight_bandwidth * plan.hbm_bytes_per_s)
     flops = 2.0 * plan.dense_parameters * tokens / plan.attention_tp
     compute = flops / (c.dense_arithmetic * plan.dense_flops_per_s)
@@ -82,15 +89,19 @@ def dense_s(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
 
 
 def prompt_dense_s(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
-    """Time of a prompt's linear layers without the routed experts; only its last token makes logits (2.2)."""
+    """Return the time of the linear layers of a prompt, routed experts left out (2.2) [s].
+
+    `tokens` are those of one attention group. Only the last token of a prompt needs logits, so the output
+    head is left out too.
+    """
     flops = 2.0 * (plan.dense_parameters - plan.head_parameters) * tokens / plan.attention_tp
     return flops / (c.prompt_dense_arithmetic * plan.dense_flops_per_s) + activations_s(plan, tokens, c)
 
 
 def experts_touched(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
-    """Distinct experts of a layer that a number of tokens is expected to use (2.4).
+    """Return how many experts of a layer a number of tokens is expected to use (2.4) [experts].
 
-    Routing is uneven, so the tokens count for a little fewer: `routing_spread`.
+    Routing is not quite even, so the tokens count for fewer: `routing_spread`.
     """
     return evenly_touched(plan.experts, plan.top_k, tokens * c.routing_spread)
 
@@ -98,10 +109,12 @@ def experts_touched(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
 def experts_s(
     plan: ServingPlan, tokens: Number, c: Constants, *, arithmetic: float, tile_rows: float
 ) -> Number:
-    """Time of the routed experts, all layers, for tokens of the whole replica (2.4).
+    """Return the time of the routed experts of all layers (2.4) [s].
 
-    Each used expert is read once and multiplies its tokens, padded to a tile. A narrow shard of an expert
-    wastes a part of every tile; expert-parallel ranks wait for the busiest.
+    `tokens` are those of the whole replica, `arithmetic` is the share of the peak FLOP/s that is reached, and
+    `tile_rows` the rows by which each used expert is padded. Each used expert is read once and multiplies its
+    tokens. A narrow shard of an expert wastes a part of every tile; expert-parallel ranks wait for the
+    busiest one.
     """
     ranks = plan.attention_tp * plan.attention_dp
     columns = np.maximum(plan.expert_width * plan.expert_parallel / ranks, 1.0)
@@ -115,7 +128,7 @@ def experts_s(
 
 
 def decode_attention_flops(plan: ServingPlan, context_tokens: Number) -> Number:
-    """FLOPs of attention for one new token of one sequence (2.3)."""
+    """Return the FLOPs of attention for one new token of one sequence (2.3) [FLOP]."""
     return (
         (plan.decode_pair_flops + plan.index_pair_flops) * context_tokens
         + plan.decode_limited_pair_flops * np.minimum(context_tokens, plan.read_limit_tokens)
@@ -125,12 +138,15 @@ def decode_attention_flops(plan: ServingPlan, context_tokens: Number) -> Number:
 
 
 def kv_bandwidth(plan: ServingPlan, c: Constants) -> Number:
-    """Share of bandwidth that decode attention reaches: latent kernels and grouped-query ones differ."""
+    """Return the share of bandwidth that decode attention reaches; it depends on the kind of attention."""
     return np.where(np.asarray(plan.latent_layers) > 0, c.latent_kv_bandwidth, c.kv_bandwidth)
 
 
 def decode_attention_s(plan: ServingPlan, sequences: Number, context_tokens: Number, c: Constants) -> Number:
-    """Time of attention over the contexts of one attention group's sequences (2.3)."""
+    """Return the time of decode attention over the contexts of one attention group (2.3) [s].
+
+    `sequences` are those of the group, `context_tokens` the mean context of each.
+    """
     read = read_bytes(plan, context_tokens) / plan.kv_shards
     memory = read / (kv_bandwidth(plan, c) * plan.hbm_bytes_per_s)
     flops = (1.0 + plan.drafted_tokens) * decode_attention_flops(plan, context_tokens) / plan.attention_tp
@@ -139,10 +155,10 @@ def decode_attention_s(plan: ServingPlan, sequences: Number, context_tokens: Num
 
 
 def all_reduce_s(plan: ServingPlan, reduced_bytes: Number, c: Constants) -> Number:
-    """Time of one all-reduce over the tensor-parallel ranks (2.5).
+    """Return the time of one all-reduce of `reduced_bytes` over the tensor-parallel ranks (2.5) [s].
 
-    A ring moves 2(t-1)/t of the bytes (Patarasuk and Yuan 2009); between the smallest message and a full link
-    the measured time grows about as the root of the size.
+    A ring moves 2(t-1)/t of the bytes (Patarasuk and Yuan 2009). Between the smallest message and a full link
+    the measured time grows with about the square root of the size.
     """
     others = plan.attention_tp - 1.0
     ring = 2.0 * others / plan.attention_tp * reduced_bytes / (c.link_bandwidth * plan.link_bytes_per_s)
@@ -151,10 +167,11 @@ def all_reduce_s(plan: ServingPlan, reduced_bytes: Number, c: Constants) -> Numb
 
 
 def communication_s(plan: ServingPlan, tokens: Number, c: Constants, *, wait_s: float) -> Number:
-    """Time of collectives for tokens of one attention group, all layers (2.5).
+    """Return the time of the collectives of all layers (2.5) [s].
 
-    Tensor parallelism: two all-reduces of bf16 activations a layer. Attention data parallelism: experts get
-    tokens and give them back all-to-all, fp8 out and bf16 back (DeepSeek-V3, arXiv 2412.19437).
+    `tokens` are those of one attention group, `wait_s` is the wait for the slowest rank at each collective.
+    Tensor parallelism: two all-reduces of bf16 activations in each layer. Data-parallel attention: tokens go
+    to their experts in fp8 and come back in bf16, all to all (DeepSeek-V3, arXiv 2412.19437).
     """
     reduce = 2.0 * plan.layers * (all_reduce_s(plan, tokens * plan.hidden * ACTIVATION_BYTES, c) + wait_s)
     link = np.where(np.asarray(plan.crosses_scaleup) > 0, plan.net_bytes_per_s, plan.link_bytes_per_s)
@@ -166,13 +183,16 @@ def communication_s(plan: ServingPlan, tokens: Number, c: Constants, *, wait_s: 
 
 
 def exposed_s(plan: ServingPlan, communication: Number, work: Number) -> Number:
-    """Communication that nothing hides: wide expert parallelism works on half a batch meanwhile (2.5)."""
+    """Return the communication that work does not hide (2.5) [s].
+
+    With wide expert parallelism, engines work on one half of a batch while the other half is exchanged.
+    """
     wide = np.asarray(plan.attention_dp) >= WIDE_RANKS
     return np.where(wide, np.maximum(communication - work, 0.0), communication)
 
 
 def overhead_s(plan: ServingPlan, c: Constants) -> Number:
-    """Time of a step that no amount of hardware shortens: launches of each layer, and the host."""
+    """Return the time of a step that no hardware shortens: launches of each layer, and the host (2.3) [s]."""
     engine = 1.0 + plan.vllm * (c.vllm_layers - 1.0) + plan.sglang * (c.sglang_layers - 1.0)
     layers = (
         plan.layers * c.layer_s
@@ -189,7 +209,10 @@ def overhead_s(plan: ServingPlan, c: Constants) -> Number:
 
 
 def sequences_s(plan: ServingPlan, sequences: Number, c: Constants) -> Number:
-    """Time the host spends on every sequence of a step: scheduling, sampling, streaming."""
+    """Return the time that the host spends on the sequences of a step (2.3) [s].
+
+    Scheduling, sampling and streaming, for the sequences of one attention group.
+    """
     each = (
         plan.trtllm * c.trtllm_sequence_s + plan.vllm * c.vllm_sequence_s + plan.sglang * c.sglang_sequence_s
     )
@@ -197,10 +220,11 @@ def sequences_s(plan: ServingPlan, sequences: Number, c: Constants) -> Number:
 
 
 def decode_step(plan: ServingPlan, batch: Number, context_tokens: Number, c: Constants) -> StepTime:
-    """Time of one decode step: `batch` sequences of a mean context, each given one token (2.3).
+    """Return the time of one decode step of `batch` sequences at a mean context [s] (2.3).
 
-    Drafted tokens are checked in the same step: they add arithmetic but read weights and KV once (2.7).
-    With pipeline stages the batch is cut into as many micro-batches, which follow one another through them.
+    Each sequence gets one token. Drafted tokens are checked in the same step: they add arithmetic, but
+    weights and KV are read once (2.7). A pipeline cuts the batch into one micro-batch per stage, and they
+    follow one another through the stages.
     """
     per_stage = batch / plan.stages
     per_group = per_stage / plan.attention_dp
@@ -219,7 +243,7 @@ def decode_step(plan: ServingPlan, batch: Number, context_tokens: Number, c: Con
 
 
 def prompt_pair_s(plan: ServingPlan, c: Constants) -> Number:
-    """Time of one pair of prompt tokens in the layers that attend to everything (2.2)."""
+    """Return the time of one pair of prompt tokens, in layers that attend to the whole context (2.2) [s]."""
     arithmetic = c.prompt_attention_arithmetic * plan.attention_flops_per_s
     return (plan.prefill_pair_flops + plan.index_pair_flops) / (
         arithmetic * plan.attention_tp * plan.attention_dp
@@ -227,9 +251,9 @@ def prompt_pair_s(plan: ServingPlan, c: Constants) -> Number:
 
 
 def prefill(plan: ServingPlan, new_tokens: Number, cached_tokens: Number, c: Constants) -> PrefillTime:
-    """Time of a prompt of `new_tokens` after a cached prefix, its work spread over the whole replica (2.2).
+    """Return the time of a prompt of `new_tokens` after a cached prefix, on the whole replica (2.2) [s].
 
-    The prefix costs no linear work, but every new token attends to it: that is what a cache read costs.
+    The prefix costs no linear work, but each new token attends to it: that is what a cache read costs.
     """
     per_group = new_tokens / plan.attention_dp
     middle = cached_tokens + new_tokens / 2.0

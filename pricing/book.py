@@ -1,8 +1,8 @@
-"""The price book: list prices and overlays, asked for one model at one time.
+"""The price book: what list prices and overlays say of one model at one time.
 
-The answer is the rates that held at the call's own time for the tier it was served on, or `Unpriced`
-with the reason. It never guesses: an id must match exactly, a model has no price before it existed,
-and a condition nobody lists a rate for is not billed at the standard one.
+The answer is the rates that held at the time of the call for the tier it was served on, or `Unpriced` with
+the reason. The book never guesses: an id must match exactly, a model has no price before it existed, and a
+condition that nobody lists a rate for is not billed at the standard rate.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ CATALOGUE_AS_OF = {"0.2.3": date(2026, 11, 22)}
 """When a version of the catalogue was last compared with a second price map and with the vendors' pages."""
 
 DEFAULT_WRITES = (TokenClass.CACHE_WRITE_5M, TokenClass.CACHE_WRITE_30M, TokenClass.CACHE_WRITE)
-"""Writes of the shortest time to live a provider offers, and those of unknown one."""
+"""Writes with the shortest time to live that a provider offers, and those whose time to live is unknown."""
 
-TTL_UNKNOWN_NOTE = "Cache writes of unknown time to live are priced at the default (shortest) write rate."
+TTL_UNKNOWN_NOTE = "Cache writes of unknown time to live are priced at the rate of the shortest one."
 
-NO_LAUNCH_NOTE = "No launch date is known; the listed rates are taken to have held at this date."
+NO_LAUNCH_NOTE = "No launch date is known; the listed rates are assumed to have held on this date."
 
 AUDIO_NOTE = "Audio tokens have a rate of their own, so their class has no single one."
 
@@ -63,7 +63,7 @@ class _Answer:
 
 
 class PriceBook:
-    """List prices with overlays on top; answers are kept, so asking again costs a look-up."""
+    """List prices with overlays on top. Answers are kept, so asking again is a look-up."""
 
     def __init__(self, catalogue: GenaiPrices, overlays: Overlays):
         self.catalogue = catalogue
@@ -77,8 +77,8 @@ class PriceBook:
 
         `provider` is a provider id (`anthropic`, `openai`, `aws`, …), `model` the id the response names,
         `at` when the call was made (a time without a zone is UTC). The prompt in `usage` decides the
-        long-context band, for the whole request. Rates may lack a class: see `Price.amounts`. Raises
-        `UnknownTierError` if `selectors` holds a value that no price list knows.
+        long-context band, for the whole request. Rates are in USD per token and may lack a class: see
+        `Price.amounts`. Raises `UnknownTierError` if `selectors` holds a value that no price list knows.
         """
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
         answer = self._answer(provider, model, at, selectors)
@@ -105,10 +105,10 @@ class PriceBook:
         )
 
     def resolve(self, provider: str, model: str) -> tuple[str, str | None]:
-        """Return the provider id and row id that names stand for; the row is None if there is none.
+        """Return the provider id and the row id for a provider and a model; the row is None if there is none.
 
-        A cloud that sells another's models at list price without rows of its own (Azure, Vertex) resolves to
-        the maker's row.
+        A cloud that sells another company's models at list price, without rows of its own (Azure, Vertex),
+        resolves to the maker's row.
         """
         provider = self._provider(provider)
         # Claude Code marks the long window in the name; it is the same model to the API.
@@ -125,7 +125,7 @@ class PriceBook:
         return self.overlays.provider_aliases.get(name.lower(), name.lower())
 
     def launch(self, provider: str, model: str) -> Launch | None:
-        """Return since when a row's model can be called, where an overlay says so.
+        """Return since when the model of a row can be called; None if no overlay says so.
 
         A host cannot have served a model before its maker did.
         """
@@ -189,7 +189,7 @@ class PriceBook:
         return None
 
     def _begins(self, provider: str, asked: str, row: str) -> tuple[date | None, str]:
-        """Return the first day a model has a price for, and what says so; None if nothing says."""
+        """Return the first day that a model has a price for, and the source; None if no source says."""
         launch, snapshot = self.launch(provider, row), snapshot_date(asked)
         if launch and (snapshot is None or snapshot <= launch.day):
             return launch.day, launch.source
@@ -239,7 +239,7 @@ class PriceBook:
         return None
 
     def _price_bands(self, provider: str, quote: Quote, day: date) -> tuple[tuple[Band, Price], ...]:
-        """Return a price per band. An overlay row's own fees prevail over [[fee]] rows, those over listed."""
+        """Return a price per band. Fees of overlay rows prevail over [[fee]] rows, those over listed ones."""
         fees = self.overlays.fee_rates(provider, quote.model, day)
         for discount in self.overlays.discounts(provider, quote.model, day):
             quote = _multiplied(quote, discount)
@@ -265,16 +265,16 @@ class PriceBook:
 
 
 def default_book(overlays: Sequence[Path] = ()) -> PriceBook:
-    """Return the book of list prices with the shipped overlays and the user's on top, later ones prevailing.
+    """Return the book of list prices with the shipped overlays and the user's on top.
 
-    Raises `OverlayError` for a file that cannot be used.
+    A later overlay prevails over an earlier one. Raises `OverlayError` for a file that cannot be used.
     """
     parts = (*shipped_overlays(), *(load_overlay(path) for path in overlays))
     return PriceBook(GenaiPrices(), Overlays(parts))
 
 
 def _with_audio(band: Band, price: Price, usage: Usage) -> Price:
-    """Return a price for usage with audio in it: classes that hold text and audio have two rates, not one."""
+    """Return a price for usage with audio: a class that holds both text and audio has two rates, not one."""
     parts = {
         TokenClass.UNCACHED_INPUT: usage.audio_input_tokens,
         TokenClass.OUTPUT: usage.audio_output_tokens,

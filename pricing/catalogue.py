@@ -1,9 +1,9 @@
 """The list prices of the `genai-prices` package, read as quotes.
 
-The package answers any question with something: a model asked before it existed with its first row, an
-id that begins like a known one with that one's row, an unknown tier with the standard rate. Here an id
-matches exactly or not at all, and what a row's dates do not cover is left to the caller to refuse.
-Importing the package takes a third of a second, so it happens on the first question.
+The package always answers something: the first row for a model before it existed, the row of a known id for
+one that begins like it, the standard rate for an unknown tier. Here an id matches exactly or not at all, and
+the caller refuses what a row's dates do not cover. Importing the package takes a third of a second, so it
+happens when the first price is asked for.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ MTOK_CLASSES = {
     "output_mtok": (TokenClass.OUTPUT, TokenClass.REASONING),
     "output_reasoning_mtok": (TokenClass.REASONING,),
 }
-"""The package's price keys per million tokens, and the classes each one prices; later keys prevail."""
+"""The package's price keys per million tokens, and the classes that each one prices; later keys prevail."""
 
 AUDIO_CLASSES = {"input_audio_mtok": TokenClass.UNCACHED_INPUT, "output_audio_mtok": TokenClass.OUTPUT}
-"""The package's prices of audio, and the classes that hold it."""
+"""The package's prices of audio, and the classes that audio is part of."""
 
 KCOUNT_FEES = {
     "web_searches_kcount": "web_search",
@@ -44,7 +44,7 @@ KCOUNT_FEES = {
 """The package's price keys per thousand pieces, and our fee names."""
 
 WRITES_LIVE_30M = frozenset({"openai", "azure"})
-"""Providers whose one write price is that of a 30-minute write; everybody else's is a 5-minute write."""
+"""Providers whose only write price is that of a 30-minute write; for all others it is a 5-minute write."""
 
 _SNAPSHOT = re.compile(r"[-@](20\d{2})-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])$")
 _BEDROCK_VERSION = re.compile(r"-v\d+(:\d+)?$")
@@ -52,7 +52,7 @@ _BEDROCK_VERSION = re.compile(r"-v\d+(:\d+)?$")
 
 @dataclass(slots=True)
 class _Names:
-    """The names under which a provider's rows may be asked for."""
+    """The names under which a provider's rows can be found."""
 
     exact: dict[str, str] = field(default_factory=dict)
     bases: dict[str, str] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class _Names:
 
 
 class GenaiPrices:
-    """The bundled data of the installed `genai-prices`, without any look at the network."""
+    """The bundled data of the installed `genai-prices`; nothing is fetched."""
 
     name = "genai-prices"
 
@@ -95,12 +95,12 @@ class GenaiPrices:
         return tuple(self._models.get(provider, ()))
 
     def makers(self, provider: str) -> tuple[str, ...]:
-        """Return whose models a provider sells at their makers' prices, beside its own rows."""
+        """Return the makers whose models a provider sells at the makers' own prices, beside its own rows."""
         info = self._providers.get(provider)
         return tuple(info.fallback_model_providers or ()) if info else ()
 
     def resolve(self, provider: str, ref: str) -> str | None:
-        """Return the id of the row that `ref` names exactly, by a listed alias, or as a dated snapshot."""
+        """Return the id of the row that `ref` names exactly, by an alias, or as a dated snapshot; or None."""
         names = self._names.get(provider)
         if names is None:
             return None
@@ -118,7 +118,7 @@ class GenaiPrices:
         return None
 
     def near(self, provider: str, ref: str) -> tuple[str, ...]:
-        """Return the rows whose names are close to one that was not found, nearest first."""
+        """Return the rows whose names are similar to one that was not found, most similar first."""
         here = get_close_matches(ref.lower(), self.models(provider), n=3, cutoff=0.6)
         rows = [f"{provider}/{model}" for model in here]
         elsewhere = (other for other in self._providers if other != provider and self.resolve(other, ref))
@@ -130,7 +130,7 @@ class GenaiPrices:
         return any(hasattr(constraint, "start_time") for constraint in self._constraints(provider, model))
 
     def first_dated(self, provider: str, model: str) -> date | None:
-        """Return the date of the earliest dated row of a model, None if none is dated."""
+        """Return the date of the earliest dated row of a model; None if no row is dated."""
         return min(
             (
                 constraint.start_date
@@ -141,7 +141,7 @@ class GenaiPrices:
         )
 
     def quote(self, provider: str, model: str, at: datetime, context: Mapping[str, str]) -> Quote | None:
-        """Return the rates of a row at a time, or None if the row has no rates for the context.
+        """Return the rates of a row at a time; None if the row has no rates for the context.
 
         `context` is empty or one condition, such as `{"processing": "batch"}`.
         """
@@ -181,7 +181,7 @@ def snapshot_date(ref: str) -> date | None:
 
 
 def strip_snapshot(ref: str) -> str:
-    """Return a model id without its snapshot date, if it carries one."""
+    """Return a model id without its snapshot date, if it has one."""
     return _SNAPSHOT.sub("", ref) if snapshot_date(ref) else ref
 
 
@@ -201,7 +201,7 @@ def _names_of(models: list[Any]) -> _Names:
 
 
 def _clauses(match: Any) -> Iterator[tuple[str, str]]:
-    """Yield the leaves of a match rule; a rule that needs several things at once names nothing exactly."""
+    """Yield the leaves of a match rule; one with several conditions at once names nothing exactly."""
     if hasattr(match, "or_"):
         for clause in match.or_:
             yield from _clauses(clause)

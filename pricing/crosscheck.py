@@ -1,8 +1,8 @@
-"""A second opinion: our book beside another public price map, where one is at hand.
+"""A second opinion: our price book beside another public price map, if one is installed.
 
-Reads the map that ships inside the `litellm` package, from its file and without importing the package
-(importing it looks at the network), or any file of that shape. Disagreement is not error: the other map
-has no history, no hour of day and few tiers; the list is for a person to judge.
+Reads the map that ships inside the `litellm` package, or any file of that shape. The file is read without
+importing the package, since importing it uses the network. A disagreement is not an error: the other map has
+no history, no hour of day and few tiers, so a person must judge.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAP_KEYS = {
     "cache_creation_input_token_cost": "cache_write",
     "cache_creation_input_token_cost_above_1hr": "cache_write_1h",
 }
-"""The other map's keys, all USD per token, and the class each one prices."""
+"""The other map's keys, all in USD per token, and the class that each one prices."""
 
 PROVIDERS = {"anthropic": "anthropic", "openai": "openai", "deepseek": "deepseek", "moonshot": "moonshotai"}
 """The other map's provider names and ours, for those whose ids are the same in both."""
@@ -39,7 +39,7 @@ class PriceMapError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A rate on which the two books differ, in USD per million tokens; None if one of them has none."""
+    """A rate on which the two books differ [USD per million tokens]; None if one of them has none."""
 
     provider: str
     model: str
@@ -49,7 +49,7 @@ class Disagreement:
 
 
 def installed_map() -> Path | None:
-    """Return the path of the price map of an installed `litellm`, None if it is not installed."""
+    """Return the path of the price map of an installed `litellm`; None if it is not installed."""
     spec = find_spec("litellm")
     if spec is None or spec.origin is None:
         return None
@@ -58,7 +58,7 @@ def installed_map() -> Path | None:
 
 
 def load_map(path: Path) -> Mapping[str, Mapping[str, Any]]:
-    """Read a price map in litellm's shape; raises `PriceMapError` saying what is wrong."""
+    """Read a price map of litellm's shape. Raises `PriceMapError` saying what is wrong."""
     try:
         rows = json.loads(path.read_text("utf-8"), parse_float=Decimal)
     except OSError as error:
@@ -66,16 +66,16 @@ def load_map(path: Path) -> Mapping[str, Mapping[str, Any]]:
     except ValueError as error:
         raise PriceMapError(f"The price map {path} is not valid JSON: {error}.") from error
     if not isinstance(rows, dict):
-        raise PriceMapError(f"The price map {path} is no object of rows by model id.")
+        raise PriceMapError(f"The price map {path} is not a JSON object of rows by model id.")
     return {name: row for name, row in rows.items() if isinstance(row, dict)}
 
 
 def disagreements(
     book: PriceBook, rows: Mapping[str, Mapping[str, Any]], at: datetime
 ) -> Iterator[Disagreement]:
-    """Yield every rate of the models that both books know on which they differ at a time.
+    """Yield each rate on which the two books differ at a time, for the models that both know.
 
-    Free writes are not a difference: we bill them as the input that they are, the other map has no rate.
+    Free cache writes are not a difference: our book bills them as input, and the other has no rate for them.
     """
     compared: set[tuple[str, str]] = set()
     for name, row in sorted(rows.items()):
@@ -96,7 +96,7 @@ def disagreements(
 
 
 def _named(name: str, row: Mapping[str, Any]) -> tuple[str | None, str]:
-    """Return our provider and the model of a row; None if it prices no text, or an image by its size."""
+    """Return our provider and the model of a row; no provider if the row does not price plain text."""
     theirs = str(row.get("litellm_provider"))
     prefix, slash, model = name.partition("/")
     named_plainly = not slash or (prefix == theirs and "/" not in model)

@@ -1,8 +1,8 @@
-"""What must hold of any honest price table, and a check that ours does.
+"""What must hold of any price table, and a check that it holds of ours.
 
-A wrong row in a price table rarely looks wrong by itself; it breaks a relation to its neighbours (a one hour
-write that is not twice the input, a batch more expensive than the standard rate). `tokenprof prices check`
-and the tests run these over the shipped overlays and over the catalogue's rows of the same providers.
+A wrong row rarely looks wrong by itself; it breaks a relation to other rows: a one-hour write that does not
+cost twice the input, or a batch that costs more than the standard rate. `tokenprof prices check` and the
+tests check the shipped overlays and the catalogue's rows of the same providers.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ PROVIDERS = ("anthropic", "openai", "deepseek", "moonshotai")
 
 KNOWN_EXCEPTIONS = {
     ("anthropic", "claude-3-haiku", "write_5m"): "listed at $0.30 where 1.25 x $0.25 is $0.3125",
-    ("openai", "gpt-5-image-mini", "output"): "its output is images, which are priced apart",
+    ("openai", "gpt-5-image-mini", "output"): "its output is images, which have their own price",
 }
-"""Rows that break a rule and are right all the same, by provider, model and rule, with the reason."""
+"""Rows that break a rule and are right, by provider, model and rule, each with the reason."""
 
 ANTHROPIC_WRITES = {TokenClass.CACHE_WRITE_5M: Decimal("1.25"), TokenClass.CACHE_WRITE_1H: Decimal(2)}
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A row that breaks a rule: which, the rule's name, and what is wrong."""
+    """A row that breaks a rule: the row, the rule's name, and what is wrong."""
 
     provider: str
     model: str
@@ -42,7 +42,7 @@ class Violation:
 
 
 def check_book(book: PriceBook, on: date) -> tuple[Violation, ...]:
-    """Return every violation in the book's rows as they stand on a day, and in its overlays."""
+    """Return every violation in the book's rows as of a day, and in its overlays."""
     found = [
         *(violation for provider in PROVIDERS for violation in _check_provider(book, provider, on)),
         *_check_overlays(book, on),
@@ -89,7 +89,7 @@ def _check_rates(provider: str, rates: Rates) -> Iterator[tuple[str, str]]:
 
 
 def _check_bands(by_size: dict[int, Price]) -> Iterator[tuple[str, str]]:
-    """A longer prompt never costs less per token: the bands are for the whole request."""
+    """A longer prompt never costs less per token, since a band holds for the whole request."""
     sizes = sorted(by_size)
     for small, large in pairwise(sizes):
         for cls, rate in by_size[small].rates.items():

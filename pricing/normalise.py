@@ -1,10 +1,10 @@
-"""From each provider's usage object to `Usage`: one function per wire shape of an API.
+"""From each provider's usage object to `Usage`: one function per shape of an API.
 
-The shapes disagree on what `input_tokens` means. Anthropic's is the uncached remainder (*exclusive*);
-OpenAI's and OpenTelemetry's hold the whole prompt (*inclusive*), so the cached part is subtracted here.
-Nothing is clamped: a remainder below zero means that the shape was mistaken, and is a `UsageError`
-naming both keys. Wire facts: the types of the `anthropic` and `openai` packages. Telemetry and transcripts
-of harnesses are in `normalise_telemetry`.
+The shapes disagree on what `input_tokens` means. For Anthropic it is the uncached rest (*exclusive*); for
+OpenAI and OpenTelemetry it is the whole prompt (*inclusive*), so the cached part is subtracted here. Nothing
+is clamped: a rest below zero means that the object has another shape, and is a `UsageError` naming both keys.
+All functions raise it, also for a missing or malformed count. Sources: the types of the `anthropic` and
+`openai` packages. `normalise_telemetry` and `normalise_logs` read telemetry and logs of harnesses.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ __all__ = [
 def usage_from_anthropic(raw: Wire) -> Usage:
     """Return the usage of an Anthropic Messages response (`usage`, exclusive input).
 
-    The TTL split is used where present; what the flat total has beyond the split is a write of unknown
-    TTL. Thinking tokens are part of `output_tokens`. The `compaction` entries of `iterations` are not in
-    the top-level counts and are added; all other iterations are.
+    If the object splits cache writes by time to live, the split is used; what the total has beyond the split
+    is a write of unknown time to live. Thinking tokens are part of `output_tokens`. The top-level counts
+    contain all `iterations` except those of type `compaction`, which are added here.
     """
     usage = _anthropic_counts(raw)
     for entry in entries(raw.get("iterations")):
@@ -58,7 +58,7 @@ def usage_from_anthropic(raw: Wire) -> Usage:
 
 @dataclass(frozen=True, slots=True)
 class ModelUsage:
-    """A share of one response's usage that another model than the response's own may have to be paid for."""
+    """A part of the usage of one response that may have run on another model, at another price."""
 
     model: str | None
     role: str
@@ -66,11 +66,11 @@ class ModelUsage:
 
 
 def anthropic_iterations(raw: Wire) -> tuple[ModelUsage, ...]:
-    """Return `usage.iterations`, one entry each, with the model where the entry names one.
+    """Return `usage.iterations`, one entry each, with the model if the entry names one.
 
-    `role` is the entry's type: message, compaction, advisor_message or fallback_message. Advisor and
-    fallback entries may run on a model of another price; whether the top-level counts include them is
-    not documented, so they are for a caller to show, not to add.
+    `role` is the type of the entry: message, compaction, advisor_message or fallback_message. Advisor and
+    fallback entries may run on a model with another price. It is not documented whether the top-level counts
+    include them, so a caller should show them and not add them.
     """
     return tuple(
         ModelUsage(model=entry.get("model"), role=str(entry.get("type")), usage=_anthropic_counts(entry))
@@ -82,9 +82,9 @@ def merge_anthropic_stream(start: Wire, deltas: Sequence[Wire]) -> dict[str, Any
     """Return the final usage object of a streamed message.
 
     `start` is `message_start.message.usage`; `deltas` are the `usage` objects of the `message_delta`
-    events, which are cumulative: the non-null fields of the last one replace those of the start. The
-    TTL split is only in the start. Without any delta the output count is a placeholder, and the caller
-    must mark the turn partial.
+    events, which are cumulative: the non-null fields of the last one replace those of the start. Only the
+    start splits cache writes by time to live. Without any delta the output count is a placeholder, and the
+    caller must mark the turn partial.
     """
     merged = dict(start)
     if deltas:
@@ -104,7 +104,7 @@ def usage_from_openai_responses(raw: Wire) -> Usage:
 
 
 def usage_from_openai_chat(raw: Wire) -> Usage:
-    """Return the usage of an OpenAI chat completion and of the many hosts that speak this shape.
+    """Return the usage of an OpenAI chat completion, a shape that many hosts use.
 
     DeepSeek reports reads as `prompt_cache_hit_tokens`, Moonshot as a top-level `cached_tokens`.
     """
@@ -118,9 +118,9 @@ def usage_from_openai_chat(raw: Wire) -> Usage:
 
 
 def fees_from_openai_output(items: Iterable[Wire]) -> tuple[tuple[str, int], ...]:
-    """Return the server-tool calls of a Responses `output` list that are billed by the piece.
+    """Return the server-tool calls in the `output` list of a Responses object that are billed by the piece.
 
-    OpenAI does not count them in `usage`: each `web_search_call` or `file_search_call` item is one.
+    OpenAI does not count them in `usage`; each item `web_search_call` or `file_search_call` is one.
     """
     billed = {"web_search_call": "web_search", "file_search_call": "file_search"}
     kinds = (str(item.get("type")) for item in items)
@@ -135,8 +135,8 @@ def with_fees(usage: Usage, fees: Iterable[tuple[str, int]]) -> Usage:
 def usage_from_gemini(raw: Wire) -> Usage:
     """Return the usage of a Gemini response (`usageMetadata`, inclusive prompt).
 
-    Thoughts stand beside the candidates' tokens, except where prompt and candidates already add up to
-    the total, in which case the candidates include them. Tool-use prompts are input of their own.
+    Thoughts are counted beside the candidates' tokens, unless prompt and candidates already add up to the
+    total: then the candidates include them. Tool-use prompts are further input.
     """
     prompt = optional_count(raw, "promptTokenCount") + optional_count(raw, "toolUsePromptTokenCount")
     read = optional_count(raw, "cachedContentTokenCount")
@@ -158,14 +158,14 @@ def usage_from_gemini(raw: Wire) -> Usage:
 
 
 def _audio_tokens(raw: Wire, details: str) -> int:
-    """Return the audio among Gemini's counts by modality."""
+    """Return the audio in Gemini's counts by modality."""
     audio = (part for part in entries(raw.get(details)) if part.get("modality") == "AUDIO")
     return sum(optional_count(part, "tokenCount") for part in audio)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """One line of a batch's results: the caller's id, the model served, the usage (None if it failed)."""
+    """One line of a batch's results: the caller's id, the model served, and the usage (None if it failed)."""
 
     custom_id: str
     model: str | None
@@ -175,7 +175,7 @@ class BatchResult:
 def batch_result_from_anthropic(line: Wire) -> BatchResult:
     """Return one line of an Anthropic message batch's results JSONL.
 
-    Only `succeeded` requests are billed; errored, cancelled and expired ones carry no usage.
+    Only requests that succeeded are billed; errored, cancelled and expired ones have no usage.
     """
     result = line.get("result") or {}
     message = result.get("message") or {}
@@ -227,7 +227,7 @@ def _server_tool_fees(uses: Wire) -> tuple[tuple[str, int], ...]:
 
 
 def _inclusive(raw: Wire, *, total: str, details: str, output: str, output_details: str) -> Usage:
-    """Read the shape that OpenAI's two endpoints share up to the names of its keys."""
+    """Read the shape that the two endpoints of OpenAI share, apart from the names of its keys."""
     parts = part(raw, details)
     read_key, read = f"{details}.cached_tokens", optional_count(parts, "cached_tokens")
     for elsewhere in ("prompt_cache_hit_tokens", "cached_tokens"):

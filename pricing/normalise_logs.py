@@ -1,7 +1,8 @@
-"""From the usage that transcripts and logs of other tools carry to `Usage`: one function per shape.
+"""From the usage in transcripts and logs of other tools to `Usage`: one function per shape.
 
 Codex and LiteLLM count the whole prompt (*inclusive*); inspect_ai, Langfuse and Claude Code's results leave
-the cached part out (*exclusive*). As everywhere, a remainder below zero is a `UsageError` naming both keys.
+the cached part out (*exclusive*). A rest below zero, and a missing or malformed count, are a `UsageError`
+naming the keys.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from tokenprof.pricing.wire_counts import Wire, less, optional_count, part, requ
 
 
 def usage_from_codex(raw: Wire) -> Usage:
-    """Return a `last_token_usage` or `total_token_usage` of a Codex rollout (inclusive input)."""
+    """Return the usage of a Codex rollout's `last_token_usage` or `total_token_usage` (inclusive input)."""
     read = optional_count(raw, "cached_input_tokens")
     write = optional_count(raw, "cache_write_input_tokens")
     reasoning = optional_count(raw, "reasoning_output_tokens")
@@ -36,7 +37,7 @@ def usage_from_codex(raw: Wire) -> Usage:
 
 
 def usage_from_inspect(raw: Wire) -> Usage:
-    """Return the `ModelUsage` of an inspect_ai log (exclusive input)."""
+    """Return the usage of a `ModelUsage` in an inspect_ai log (exclusive input)."""
     reasoning = optional_count(raw, "reasoning_tokens")
     return Usage(
         uncached_input_tokens=required_count(raw, "input_tokens"),
@@ -50,9 +51,9 @@ def usage_from_inspect(raw: Wire) -> Usage:
 
 
 def usage_from_litellm(raw: Wire) -> Usage:
-    """Return the usage of a LiteLLM response: a chat completion's (inclusive), with Anthropic's write split.
+    """Return the usage of a LiteLLM response: that of a chat completion, with Anthropic's split of writes.
 
-    Older versions name the cached parts only beside the total, as Anthropic does.
+    The input is inclusive. Older versions name the cached parts only beside the total, as Anthropic does.
     """
     parts = part(raw, "prompt_tokens_details")
     output_parts = part(raw, "completion_tokens_details")
@@ -70,7 +71,7 @@ def usage_from_litellm(raw: Wire) -> Usage:
         cache_write_1h_tokens="ephemeral_1h_input_tokens",
     )
     if raw.get(write_key) is None and not any(writes.values()):
-        # Where LiteLLM calls OpenAI, the write count comes under OpenAI's own name.
+        # If LiteLLM called OpenAI, the write count has OpenAI's own name.
         write_key = "prompt_tokens_details.cache_write_tokens"
         writes = {"cache_write_tokens": optional_count(parts, "cache_write_tokens")}
     reasoning = optional_count(output_parts, "reasoning_tokens")
@@ -123,14 +124,14 @@ def _of_model(raw: Wire) -> Usage:
     )
 
 
-def rest_of(whole: Usage, told: Usage) -> Usage:
-    """Return what a whole counts beyond its parts, class by class. Raises `UsageError` if it counts less.
+def rest_of(whole: Usage, sum_of_parts: Usage) -> Usage:
+    """Return what a whole counts beyond the sum of its parts, class by class.
 
-    Where the whole does not split its cache writes, the parts' splits are taken off the flat count; the same
-    with reasoning that only one of the two tells apart.
+    If only the parts split cache writes by time to live, or reasoning from output, the split counts are taken
+    off the whole's undivided count. Raises `UsageError` if the whole counts less than its parts.
     """
     counts = {field.name: getattr(whole, field.name) for field in fields(Usage) if field.name != "fees"}
-    parts = {name: getattr(told, name) for name in counts}
+    parts = {name: getattr(sum_of_parts, name) for name in counts}
     for flat, split in (
         ("cache_write_tokens", ("cache_write_5m_tokens", "cache_write_1h_tokens")),
         ("output_tokens", ("reasoning_tokens",)),
@@ -140,7 +141,7 @@ def rest_of(whole: Usage, told: Usage) -> Usage:
             parts[name] -= beyond
             parts[flat] += beyond
     left = {name: less(count, name, parts[name], f"{name} of its parts") for name, count in counts.items()}
-    fees = {name: count - dict(told.fees).get(name, 0) for name, count in whole.fees}
+    fees = {name: count - dict(sum_of_parts.fees).get(name, 0) for name, count in whole.fees}
     return Usage(**left, fees=add_fees((name, max(count, 0)) for name, count in fees.items()))
 
 
@@ -164,20 +165,20 @@ _LANGFUSE_KEYS = {
     "output_reasoning_tokens": "reasoning_tokens",
     "output_reasoning": "reasoning_tokens",
 }
-"""Keys of Langfuse's `usageDetails` and the class each one counts; keys are free, these are its own."""
+"""Keys of Langfuse's `usageDetails` and the class that each one counts. Users may add keys of their own."""
 
 
 def usage_from_langfuse(details: Wire) -> Usage:
     """Return the usage of a Langfuse observation's `usageDetails`, whose keys are meant to add up.
 
-    Emitters that leave the cached part inside `input` are known by the total, which is then input + output.
-    A split of the cache writes stands beside their sum. Raises `UsageError` for a count under an unknown key,
-    and for a total that is neither.
+    If an emitter left the cached part in `input`, the total is input + output. A split of the cache writes
+    stands beside their sum. Raises `UsageError` for a count under an unknown key, and for a total that is
+    neither input + output nor the sum of all keys.
     """
     counts = {key: optional_count(details, key) for key in details if key != "total"}
     unknown = sorted(key for key, count in counts.items() if count and key not in _LANGFUSE_KEYS)
     if unknown:
-        raise UsageError(f"Usage key '{unknown[0]}' of Langfuse's usageDetails is of no class known here.")
+        raise UsageError(f"Usage key '{unknown[0]}' of Langfuse's usageDetails is not known.")
     if "input" not in counts or "output" not in counts:
         raise UsageError("Langfuse's usageDetails lack 'input' or 'output', so the call is unmeasured.")
     sums: dict[str, Any] = {}

@@ -1,8 +1,8 @@
-"""From the usage that telemetry carries to `Usage`: one function per shape.
+"""From the usage in telemetry to `Usage`: one function per shape.
 
 OpenTelemetry, OpenInference and LangChain count the whole prompt (*inclusive*); Claude Code's own telemetry
-leaves the cached part out (*exclusive*). As everywhere, a remainder below zero is a `UsageError` naming
-both keys.
+leaves the cached part out (*exclusive*). A rest below zero, and a missing or malformed count, are a
+`UsageError` naming the keys.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from tokenprof.pricing.wire_counts import (
 
 
 def usage_from_otel(attributes: Wire) -> Usage:
-    """Return the usage of an OpenTelemetry GenAI span (inclusive input, as the convention demands).
+    """Return the usage of an OpenTelemetry GenAI span (inclusive input, as the convention requires).
 
-    Reads the current names and the older `cache_creation`, and the write split of the Anthropic SDK's
-    own spans. OTLP JSON carries integers as strings; both are accepted.
+    Reads the current names, the older `cache_creation`, and the split of cache writes in the spans of the
+    Anthropic SDK. OTLP JSON writes integers as text; both forms are accepted.
     """
     values = {key: otlp_int(value) for key, value in attributes.items() if "usage" in key}
     read = optional_count(values, "gen_ai.usage.cache_read.input_tokens")
@@ -57,9 +57,9 @@ def usage_from_otel(attributes: Wire) -> Usage:
 def usage_from_openinference(attributes: Wire) -> Usage:
     """Return the usage of an OpenInference span (`llm.token_count.*`).
 
-    The convention says that `prompt` is inclusive, and not every emitter obeys. The total tells: it is
-    prompt + completion where the prompt is inclusive, and has the cached part on top where it is not.
-    Raises `UsageError` if it is neither.
+    The convention says that `prompt` is inclusive, but not all emitters follow it. The total decides: it is
+    prompt + completion if the prompt is inclusive, and has the cached part on top if it is not. Raises
+    `UsageError` if it is neither.
     """
     prefix = "llm.token_count."
     values = {
@@ -81,7 +81,7 @@ def usage_from_openinference(attributes: Wire) -> Usage:
     else:
         raise UsageError(
             f"Usage key 'llm.token_count.total' is {total}, which is neither prompt + completion "
-            f"({prompt + completion}) nor that with cached tokens on top "
+            f"({prompt + completion}) nor that plus the cached tokens "
             f"({prompt + completion + read + write})."
         )
     return Usage(

@@ -1,8 +1,8 @@
-"""Dated price rows laid over the list-price catalogue: ours, and the user's.
+"""Dated price rows on top of the list-price catalogue: ours, and the user's.
 
 An overlay holds what the catalogue lacks or gets wrong: when models became available, premiums for a
-region, rates before the catalogue's first date, fees, and a user's contract. Every row says where it
-stands and when that was checked. A later file's rows prevail over an earlier one's, and any overlay row
+region, rates before the catalogue's first date, fees, and a user's contract. Each row has its source and the
+day it was checked. Rows of a later file prevail over those of an earlier one, and any overlay row prevails
 over the catalogue. `overlay_toml` reads the files.
 """
 
@@ -23,7 +23,7 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """The day from which a model can be called, UTC, and the one from which it no longer can."""
+    """The day from which a model can be called (UTC), and the day from which it no longer can, if any."""
 
     provider: str
     model: str
@@ -37,8 +37,8 @@ class Launch:
 class PriceRow:
     """Rates of a model from a moment on (UTC), for one condition and one band of prompt sizes.
 
-    `hours_utc` limits the row to a daily window on the ISO `weekdays`, save `except_days` (a peak price);
-    such a row prevails over one without.
+    `hours_utc` limits the row to a daily window on the ISO `weekdays`, but not on `except_days` (a peak
+    price); such a row prevails over one without a window.
     """
 
     provider: str
@@ -59,8 +59,9 @@ class PriceRow:
 class Multiplier:
     """A factor on a model's standard rates: a regional premium, a batch discount, a contract.
 
-    With `when` it answers that condition; without, it applies to everything (a negotiated discount).
-    `classes` limits it; where `only_classes` is set, the classes left out have no known rate under `when`.
+    With `when` it holds under that condition; without, it applies to everything (a negotiated discount).
+    `classes` limits it. If `only_classes` is set, the classes that it leaves out have no known rate under
+    `when`.
     """
 
     provider: str
@@ -86,7 +87,7 @@ class Multiplier:
 
 @dataclass(frozen=True, slots=True)
 class Fee:
-    """What a piece of something costs on a provider, where the catalogue's row does not say."""
+    """What a piece of something costs at a provider [USD], if the catalogue's row does not say."""
 
     provider: str
     models: frozenset[str]
@@ -113,7 +114,7 @@ class Overlay:
 
 
 class Overlays:
-    """Several overlay files, asked as one; where two speak, the later file prevails."""
+    """Several overlay files as one; if two state the same, the later file prevails."""
 
     def __init__(self, parts: Sequence[Overlay]):
         self.parts = tuple(parts)
@@ -160,7 +161,7 @@ class Overlays:
         return any(row.hours_utc or _mid_day(row.start) or _mid_day(row.until) for row in rows)
 
     def quote(self, provider: str, model: str, at: datetime, context: Mapping[str, str]) -> Quote | None:
-        """Return the rates that the last file with an active row for exactly this condition states."""
+        """Return the rates of the last file with an active row for just this condition; None without one."""
         for rows in reversed(self._prices.get((provider, model), ())):
             active = [row for row in rows if dict(context) == row.when and _active(row, at)]
             if not active:
@@ -177,7 +178,7 @@ class Overlays:
         return None
 
     def premium(self, provider: str, model: str, day: date, condition: tuple[str, str]) -> Multiplier | None:
-        """Return the factor that stands for one condition, from the last file that has one."""
+        """Return the factor for one condition, from the last file that has one; None without one."""
         found = [
             row
             for part in self.parts

@@ -49,7 +49,7 @@ TABLES = (*KEYS, "provider_alias")
 
 
 class OverlayError(ValueError):
-    """An overlay file that cannot be used, with the file, the table and what is wrong with it."""
+    """An overlay file cannot be used; the message names the file, the table and what is wrong."""
 
 
 def shipped_overlays() -> tuple[Overlay, ...]:
@@ -60,7 +60,7 @@ def shipped_overlays() -> tuple[Overlay, ...]:
 
 
 def load_overlay(path: Path) -> Overlay:
-    """Read a user's overlay file; raises `OverlayError` saying what is wrong and where."""
+    """Read a user's overlay file. Raises `OverlayError` saying what is wrong and where."""
     try:
         text = path.read_text("utf-8")
     except OSError as error:
@@ -71,7 +71,7 @@ def load_overlay(path: Path) -> Overlay:
 
 
 def parse_overlay(text: str, name: str) -> Overlay:
-    """Read an overlay's TOML text; `name` is what errors call it."""
+    """Read an overlay's TOML text; errors call it `name`. Raises `OverlayError` saying what is wrong."""
     try:
         tables = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
@@ -99,7 +99,7 @@ def parse_overlay(text: str, name: str) -> Overlay:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One table of an overlay file, read key by key with errors that say where."""
+    """One table of an overlay file, read key by key with errors that name the place."""
 
     place: str
     values: Mapping[str, Any]
@@ -267,7 +267,7 @@ class _Reader:
                     raise row.fail("a [[multiplier]] needs 'when', and a [[discount]] has none.")
                 classes = row.texts("classes") if "classes" in row.values else None
                 if classes and (unknown := set(classes) - set(TOKEN_CLASSES)):
-                    raise row.fail(f"'{min(unknown)}' is no class of {', '.join(TOKEN_CLASSES)}.")
+                    raise row.fail(f"'{min(unknown)}' is not one of {', '.join(TOKEN_CLASSES)}.")
                 yield Multiplier(
                     provider=row.text("provider"),
                     models=frozenset(row.texts("models")),
@@ -300,7 +300,7 @@ def _rates(row: _Row) -> Rates:
     """Read USD per million tokens by class; reasoning is output where it is not priced apart."""
     values = row.table("usd_per_mtok")
     if unknown := set(values) - set(TOKEN_CLASSES):
-        raise row.fail(f"usd_per_mtok: '{min(unknown)}' is no class of {', '.join(TOKEN_CLASSES)}.")
+        raise row.fail(f"usd_per_mtok: '{min(unknown)}' is not one of {', '.join(TOKEN_CLASSES)}.")
     rates = {cls: per_piece(row.amount(cls, values), 6) for cls in values}
     if TokenClass.OUTPUT in rates:
         rates.setdefault(TokenClass.REASONING, rates[TokenClass.OUTPUT])

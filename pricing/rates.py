@@ -1,4 +1,4 @@
-"""What a price row says, whatever book it comes from, and exact arithmetic on it."""
+"""What a price row says, whichever book it comes from, and exact arithmetic on it."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from decimal import Context, Decimal, Inexact, InvalidOperation
 from tokenprof.pricing.usage import TOKEN_CLASSES, TokenClass, Usage
 
 EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
-"""Arithmetic that raises rather than rounds, whatever the host process set its own context to."""
+"""Arithmetic that raises rather than rounds, whatever the decimal context of the host process is."""
 
 Rates = Mapping[str, Decimal]
 
 
 class UnpricedError(ValueError):
-    """A price was applied to usage of a class that it has no rate for."""
+    """A price has no rate for a class of the usage that it was applied to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
     """Rates that hold for a whole request whose prompt is longer than `above_tokens` (0: any prompt).
 
-    `rates` are USD per token by class, `fee_rates` USD per piece by fee name, `audio_rates` USD per token
-    of audio by class, for models that price it apart.
+    `rates` are USD per token by class, `fee_rates` USD per piece by fee name, and `audio_rates` USD per token
+    of audio by class, for models that price it separately.
     """
 
     above_tokens: int
@@ -35,7 +35,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What one book says of one model at one time: its bands, lowest first, and where that stands."""
+    """What one book says of one model at one time: its bands, lowest first, and the source."""
 
     model: str
     bands: tuple[Band, ...]
@@ -50,9 +50,9 @@ class Price:
     """The rates of one model at one time, for one prompt size and one way of being served.
 
     `model` is the id of the row. `rates` are USD per token by class; a class that is absent has no known
-    rate. `fee_rates` are USD per piece. `valid_from` is when the row began, `source` where it stands,
-    `checked` when somebody last looked, `notes` what a reader must know about it. `mixed` holds the text
-    and the audio rate of classes that have both, which therefore have no single rate.
+    rate. `fee_rates` are USD per piece. `valid_from` is the day the row began, `source` where it comes from,
+    `checked` the day it was last checked, `notes` what a reader must know about it. `mixed` holds the text
+    rate and the audio rate of classes that have both, and so have no single rate.
     """
 
     provider: str
@@ -80,7 +80,7 @@ class Price:
         return {cls: amount for cls, amount in known.items() if amount is not None}
 
     def known_amounts(self, usage: Usage) -> dict[str, Decimal | None]:
-        """Return the exact USD of each class, None if it has tokens (or pieces) and no rate."""
+        """Return the exact USD of each class; None if it has tokens (or pieces) and no rate."""
         amounts: dict[str, Decimal | None] = {}
         for cls in TOKEN_CLASSES:
             tokens = usage.tokens_of(cls)
@@ -93,11 +93,11 @@ class Price:
         return amounts
 
     def missing(self, usage: Usage) -> tuple[str, ...]:
-        """Return the classes of this usage that have no rate."""
+        """Return the classes of this usage that have tokens (or pieces) and no rate."""
         return tuple(cls for cls, amount in self.known_amounts(usage).items() if amount is None)
 
     def _mixed_amount(self, cls: str, usage: Usage) -> Decimal | None:
-        """Return text at its rate and audio at its own; None if the audio may be in another class too."""
+        """Return text at its rate plus audio at its own; None if the audio may be in another class too."""
         tokens = usage.tokens_of(cls)
         audio = usage.audio_output_tokens if cls == TokenClass.OUTPUT else usage.audio_input_tokens
         elsewhere = usage.reasoning_tokens if cls == TokenClass.OUTPUT else usage.input_tokens - tokens
@@ -118,7 +118,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Unpriced:
-    """No price is known: why, and which rows are near what was asked."""
+    """No price is known: why, and which rows have similar names."""
 
     reason: str
     near: tuple[str, ...] = ()
@@ -128,7 +128,7 @@ ZERO = Decimal(0)
 
 
 def times(count: int, rate: Decimal) -> Decimal:
-    """Return count × rate, exactly; raises `decimal.Inexact` rather than round."""
+    """Return count × rate, exactly. Raises `decimal.Inexact` rather than round."""
     return EXACT.multiply(Decimal(count), rate) if count else ZERO
 
 
@@ -141,11 +141,11 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def per_piece(price: Decimal, power_of_ten: int) -> Decimal:
-    """Return a price per 10^n pieces as a price per piece: a shift of the exponent, so exact."""
+    """Return a price per 10^n pieces as a price per piece; a shift of the exponent is exact."""
     return EXACT.scaleb(price, -power_of_ten)
 
 
 def scaled(rates: Rates, factor: Decimal, classes: Iterable[str] | None = None) -> dict[str, Decimal]:
-    """Return rates with a factor applied to the named classes (all of them, if None)."""
+    """Return rates with a factor applied to the named classes (None: to all of them)."""
     chosen = set(rates if classes is None else classes)
     return {cls: EXACT.multiply(rate, factor) if cls in chosen else rate for cls, rate in rates.items()}

@@ -1,7 +1,7 @@
-"""What of a response selects its price: the tier, speed, region and batch *as served*.
+"""What selects the price of a response: the tier, speed, region and batch *as served*.
 
-What was asked for does not count: a priority request served as default is billed as default. A value
-that no documented price list knows is an error, never the standard rate.
+What was asked for does not count: a priority request that was served as default is billed as default. A
+value that no documented price list knows is an error, never the standard rate.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 class UnknownTierError(ValueError):
-    """A tier, speed or region that the price book does not know, so that no rate can be right."""
+    """A tier, speed or region that no price list knows, so no rate can be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,14 @@ PRICED_VALUES = {
     "speed": frozenset({"fast"}),
     "inference_geo": frozenset({"us"}),
 }
-"""Values that select another rate. Whether a book has that rate for a model is another question."""
+"""Values that select another rate. A book may lack that rate for a model."""
 
 
 def price_context(selectors: Selectors, also: Mapping[str, Collection[str]] | None = None) -> dict[str, str]:
     """Return the non-standard conditions of a call, such as `{"processing": "batch"}`; empty for standard.
 
     Anthropic reports a batch as a service tier, OpenAI not at all; both become `processing`. `also` holds
-    further values that an overlay has rates for. Raises `UnknownTierError` for a value that nobody knows.
+    further values that an overlay has rates for. Raises `UnknownTierError` for a value that no list knows.
     """
     context: dict[str, str] = {}
     for name, priced in PRICED_VALUES.items():

@@ -1,8 +1,8 @@
 """What one model call consumed, as disjoint counts.
 
-Providers count in two ways: Anthropic's `input_tokens` leaves the cached part out, everybody else's
-includes it. `Usage` knows neither: each token is in exactly one class, so classes can be summed and
-priced without knowing where they came from. `tokenprof.pricing.normalise` makes these from the wire.
+Providers count in two ways: `input_tokens` of Anthropic leaves the cached part out, that of everybody else
+includes it. In a `Usage` each token is in exactly one class, so classes can be added up and priced without
+knowing where they came from. `tokenprof.pricing.normalise` makes them from what providers send.
 """
 
 from __future__ import annotations

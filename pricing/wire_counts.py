@@ -1,6 +1,6 @@
-"""Reading counts off a wire object: present or an error, absent or zero, a part out of its whole.
+"""Counts of a wire object: required ones, optional ones, and what a whole has beyond its parts.
 
-Nothing is clamped. An impossible count, a part larger than its whole and a missing total are each a
+Nothing is clamped. A value that is not a count, a part larger than its whole, and a missing total are each a
 `UsageError` naming the keys.
 """
 
@@ -15,7 +15,7 @@ Wire = Mapping[str, Any]
 
 
 def writes_by_ttl(raw: Wire, total_key: str, split: Wire, **split_keys: str) -> dict[str, Any]:
-    """Return cache writes by TTL; what a flat total has beyond its split is of unknown TTL."""
+    """Return cache writes by time to live [tokens]; what a total has beyond its split is of unknown TTL."""
     writes = {name: optional_count(split, key) for name, key in split_keys.items()}
     total = raw.get(total_key)
     if total is None:
@@ -27,7 +27,7 @@ def writes_by_ttl(raw: Wire, total_key: str, split: Wire, **split_keys: str) -> 
 
 
 def less(whole: int, whole_key: str, part: int, part_key: str) -> int:
-    """Return what a whole has beyond a part; raises `UsageError` naming both keys where it has less."""
+    """Return what a whole has beyond a part. Raises `UsageError` naming both keys if it has less."""
     if part > whole:
         raise UsageError(
             f"Usage key '{whole_key}' is {whole}, less than '{part_key}' ({part}), which it should include. "
@@ -37,20 +37,20 @@ def less(whole: int, whole_key: str, part: int, part_key: str) -> int:
 
 
 def required_count(raw: Wire, key: str) -> int:
-    """Return a count without which the call is unmeasured; raises `UsageError` if it is missing."""
+    """Return a count without which the call is unmeasured. Raises `UsageError` if it is missing."""
     if raw.get(key) is None:
         raise UsageError(f"Usage key '{key}' is missing, so the call is unmeasured; it is not zero.")
     return check_count(key, raw[key])
 
 
 def optional_count(raw: Wire, key: str) -> int:
-    """Return an optional count: providers leave out, or set to null, what did not occur."""
+    """Return an optional count, 0 if it is absent or null: providers leave out what did not occur."""
     value = raw.get(key)
     return 0 if value is None else check_count(key, value)
 
 
 def part(raw: Wire, key: str) -> Wire:
-    """Return an object within an object, empty if it is left out; raises `UsageError` for all else."""
+    """Return an object within an object, empty if it is absent. Raises `UsageError` for anything else."""
     value = raw.get(key)
     if value is None:
         return {}
@@ -60,10 +60,10 @@ def part(raw: Wire, key: str) -> Wire:
 
 
 def otlp_int(value: object) -> object:
-    """Return an attribute of OTLP JSON, where integers come as text, as the number it is."""
+    """Return an attribute of OTLP JSON as a number if it is one; OTLP JSON writes integers as text."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def entries(value: object) -> Sequence[Wire]:
-    """Return the objects of a list, empty if there is none."""
+    """Return the objects in a list; nothing if it is not a list."""
     return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list | tuple) else ()

@@ -1,4 +1,4 @@
-"""The `google-genai` SDK: its clients of `httpx2`, `httpx` and `aiohttp`, seen where their bytes pass."""
+"""The `google-genai` SDK, observed at its HTTP clients: `httpx2`, `httpx` and `aiohttp`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tokenprof.harness_adapters.clients.patched_methods import is_marked, marked
 
 
 def wrap(client: Any) -> Any:
-    """Return the same client with its model calls seen. Raises TypeError for another of Google's clients."""
+    """Return the same client, with its model calls observed. Raises TypeError for Google's other clients."""
     api_client = getattr(client, "_api_client", None)
     found = [getattr(api_client, name, None) for name in ("_httpx_client", "_async_httpx_client")]
     if not any(found):
@@ -25,7 +25,7 @@ def wrap(client: Any) -> Any:
 
 
 def _wrap_sessions(api_client: Any) -> None:
-    """Have the `aiohttp` sessions seen that a client makes with its first call in each event loop."""
+    """Observe the `aiohttp` sessions that a client makes with its first call in each event loop."""
     session_here = getattr(api_client, "_get_aiohttp_session", None)
     if session_here is None or is_marked(session_here):
         return

@@ -1,10 +1,10 @@
 """Codex's own session logs (`~/.codex/sessions/YYYY/MM/DD/rollout-*.jsonl`).
 
-A line is `{timestamp, type, payload}`. Items of the context come as `response_item`, what was billed as the
-event `token_count`, with the last call's usage and the session's total. The event is repeated when nothing
-new was billed, so a call is a change of the total. A fork replays its parent's lines, with their own times or
-with the fork's; what it replays is not billed again. Observed in 0.169; earlier versions from public copies
-of their structs (`codex-rs/protocol`).
+A line is `{timestamp, type, payload}`. Items of the context are `response_item`s. The event `token_count`
+reports the bill: the last call's usage and the session's total. It is repeated when nothing new was billed,
+so a call is a change of the total. A fork replays its parent's lines, with their own times or with the
+fork's, and they are not billed again. Observed in 0.169; earlier versions are read by their public structs
+(`codex-rs/protocol`).
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ LINE_TYPES = frozenset(
     {"session_meta", "response_item", "compacted", "turn_context", "world_state", "event_msg"}
 )
 WRITTEN = frozenset({"reasoning", "function_call", "custom_tool_call", "local_shell_call", "web_search_call"})
-"""Items that the model wrote, beside its messages."""
+"""Items that the model wrote, apart from its messages."""
 
 REPLAY_WITHIN = timedelta(seconds=1)
-"""A fork writes all that it replays at once, at its own start."""
+"""A fork writes everything that it replays at once, when it starts."""
 
 
 def recognises(first_lines: Sequence[Wire]) -> bool:
@@ -60,13 +60,13 @@ def read(path: Path) -> Run:
     for number, line in read_json_lines(path, warnings):
         session.add(line, f"{path}:{number}")
     if session.unpriced_items:
-        warnings.append(f"{path}: what follows the last token count is of a call that did not end.")
+        warnings.append(f"{path}: what follows the last token count belongs to a call that did not end.")
     return Run(in_time_order(session.turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 
 @dataclass(slots=True)
 class _Session:
-    """A rollout under reading: the context as it grows, and what has been billed so far."""
+    """A rollout while it is read: the context so far, and what has been billed so far."""
 
     name: str
     turns: list[Turn] = field(default_factory=list)
@@ -84,11 +84,11 @@ class _Session:
 
     @property
     def unpriced_items(self) -> bool:
-        """Whether the model wrote something that no token count has followed."""
+        """Whether the model wrote something after the last token count."""
         return bool(self._written)
 
     def add(self, line: Wire, where: str) -> None:
-        """Take up one line."""
+        """Add one line."""
         payload = mapping(line.get("payload"))
         at = _time(line.get("timestamp"), where)
         type_ = line.get("type")
@@ -105,7 +105,7 @@ class _Session:
 
     def _begin(self, meta: Wire, at: datetime) -> None:
         if self._layout is not None:
-            # A fork repeats its parent's own line; the session is the file's first.
+            # A fork repeats its parent's line; the session is the first one in the file.
             return
         self.name = text_of(meta.get("id"))[:8] or self.name
         self._layout = PromptLayout(self._shaper, blocks=self._context)
@@ -126,7 +126,7 @@ class _Session:
         if type_ == "additional_tools":
             tools = PromptLayout(self._shaper, tools=layout.tools)
             add_tools(tools, sequence(item.get("tools")))
-            # They are recorded after the instructions, but come before them in a prompt.
+            # They are logged after the instructions, but come before them in a prompt.
             self._context[0:0] = tools.blocks
             return
         if type_ in WRITTEN or (type_ == "message" and item.get("role") == "assistant"):
@@ -140,13 +140,13 @@ class _Session:
         add_item(layout, item)
 
     def _is_base_instructions(self, item: Wire) -> bool:
-        """Newer versions send the instructions as the first developer message; they stand there once."""
+        """Newer versions repeat the instructions as the first developer message; they are only sent once."""
         texts = [text_of(part.get("text")) for part in sequence(item.get("content"))]
         known = {block.features.bytes for block in self._context if block.name == "base instructions"}
         return item.get("role") == "developer" and any(len(text.encode()) in known for text in texts)
 
     def _replace(self, history: Sequence[Wire], message: str) -> None:
-        """Take up a compaction: the context is now what the log says it is."""
+        """Take a compaction into account: the log says what the context is from here on."""
         kept = [block for block in self._context if block.section in ("tools", "system")]
         self._context = kept
         self._layout = PromptLayout(self._shaper, blocks=self._context, tools=self._items().tools)

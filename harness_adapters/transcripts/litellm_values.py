@@ -23,11 +23,11 @@ SELLERS = {
     "fireworks_ai": "fireworks",
     "together_ai": "together",
 }
-"""LiteLLM's names of providers, where prices know them by another."""
+"""LiteLLM's names of providers that have another name in prices."""
 
 
 def seller_of(provider: str, model: str) -> tuple[str, str]:
-    """Return (provider, model) as prices know them, from LiteLLM's `provider` and `provider/model`."""
+    """Return (provider, model) as named in prices, from LiteLLM's `provider` and `provider/model`."""
     said, _, rest = model.partition("/")
     if rest and (not provider or said == provider):
         provider, model = said, rest
@@ -35,7 +35,7 @@ def seller_of(provider: str, model: str) -> tuple[str, str]:
 
 
 def call_of_litellm(request: Wire, response: Wire, shaper: Shaper, *, otherwise: str) -> Call:
-    """Return the call that a request and LiteLLM's form of the answer were.
+    """Return the call of a request and LiteLLM's form of its answer.
 
     Raises UsageError for counts that contradict each other.
     """

@@ -1,4 +1,4 @@
-"""Parts of Messages content: cache markers taken off, and the text that the model reads of a part."""
+"""Parts of Messages content: taking off cache markers, and the text that the model reads of a part."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tokenprof.record.wire_values import Wire, content_items, text_of
 
 
 def split_marker(block: Wire) -> tuple[Wire, Wire]:
-    """Take `cache_control` off a block and the parts of its content; the second value holds the outermost."""
+    """Return a block without `cache_control` on it or on its parts, and an object with the outermost one."""
     marker = block.get("cache_control")
     if "cache_control" in block:
         block = {key: value for key, value in block.items() if key != "cache_control"}
@@ -24,7 +24,7 @@ def split_marker(block: Wire) -> tuple[Wire, Wire]:
 
 
 def tool_name(tool: Wire) -> str:
-    """Return the name a tool definition goes by: its own, its MCP server's, or its type."""
+    """Return the name of a tool definition: its own, its MCP server's, or its type."""
     server = tool.get("mcp_server_name")
     if server:
         return f"mcp__{server}"
@@ -32,7 +32,7 @@ def tool_name(tool: Wire) -> str:
 
 
 def describe_written(block: Wire) -> tuple[BlockKind, str, str | None]:
-    """Return kind, name and the text the model reads of a block of an assistant message."""
+    """Return the kind, the name and the text of a block of an assistant message."""
     type_ = text_of(block.get("type"))
     if type_ == "text":
         return "assistant", "text", text_of(block.get("text"))

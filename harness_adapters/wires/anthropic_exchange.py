@@ -1,6 +1,6 @@
-"""A Messages exchange as bytes on the wire, in our terms: JSON or server-sent events into a `Call`.
+"""Turns the bytes of a Messages exchange, JSON or server-sent events, into a `Call`.
 
-Used by whatever sees the bytes: the SDK middleware and the proxy.
+The SDK middleware and the proxy both use it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BEDROCK = "aws.bedrock"
 
 
 def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
-    """Return the call that an exchange was; without a response id where there was nothing to bill."""
+    """Return the call in an exchange, without a response id if there was nothing to bill."""
     body: dict[str, Any] = orjson.loads(exchange.request)
     requested_model = str(body.get("model", ""))
     message, status = _message_of(exchange)
@@ -43,7 +43,7 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     call = call_or_unmeasured(
         lambda told: call_of_message(body, told, status, shaper, otherwise=exchange.span_id), message, "usage"
     )
-    # Bedrock answers with the maker's name of the model; the id that was asked for tells the region's price.
+    # Bedrock answers with the maker's name for the model; the price depends on the id that was requested.
     return replace(call, model=requested_model) if exchange.provider == BEDROCK else call
 
 
@@ -55,7 +55,7 @@ def call_of_message(
     *,
     otherwise: str,
 ) -> Call:
-    """Return the call that a Messages request and its answer were; `otherwise` names one without an id."""
+    """Return the call of a Messages request and its answer; `otherwise` is its id if the answer has none."""
     requested_model = str(body.get("model", ""))
     prompt = prompt_of(body, shaper)
     raw_usage = message.get("usage")
@@ -100,7 +100,7 @@ def _message_of(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
 
 
 def message_of_events(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, TurnStatus]:
-    """Put a message together from its events. `partial` if they end before the final usage."""
+    """Put a message together from its events. The status is `partial` if they end before the final usage."""
     message: dict[str, Any] | None = None
     blocks: dict[int, dict[str, Any]] = {}
     arguments: dict[int, list[str]] = {}

@@ -1,8 +1,8 @@
 """The Anthropic Messages API: the content of requests and responses as blocks.
 
 The prompt is laid out in the order in which it is cached: tools, then system, then messages. Cache markers
-are taken off the content and returned as breakpoints. Shared by the SDK adapter, the proxy, Bedrock's
-Converse and the Claude Code reader.
+are taken off the content and returned as breakpoints. The SDK adapter, the proxy, Bedrock's Converse and the
+Claude Code reader share this module.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def prompt_of(
     """Return the blocks and breakpoints of a `POST /v1/messages` body.
 
     If the body is only a part of a context, `skills` and `tools` are the skills and the names of the tools
-    that stand in it already.
+    that are already in it.
     """
     is_whole = mapping(body.get("thread")).get("type") != "continue"
     layout = PromptLayout(shaper, is_whole=is_whole, skills=skills or Skills(), tools=set(tools))
@@ -89,7 +89,7 @@ def output_of(content: object, shaper: Shaper) -> tuple[Block, ...]:
 
 
 def answer_as_prompt(content: object, shaper: Shaper) -> tuple[Block, ...]:
-    """Return an answer's content as the blocks it is when it is sent back."""
+    """Return an answer's content as the blocks of a later prompt that sends it back."""
     layout = PromptLayout(shaper, is_whole=False)
     _add_message(layout, {"role": "assistant", "content": content})
     return tuple(layout.blocks)
@@ -101,14 +101,14 @@ def settings_of(body: Wire, shaper: Shaper) -> dict[str, str]:
 
 
 def selectors_of(usage: Wire) -> Selectors:
-    """Return what the usage of a response says was served."""
+    """Return the price selectors as served, from the usage of a response."""
     tier = text_of(usage.get("service_tier")) or None
     speed, region = text_of(usage.get("speed")) or None, text_of(usage.get("inference_geo")) or None
     return Selectors(tier, speed, region, batch=tier == "batch")
 
 
 def cache_miss_of(diagnostics: object) -> tuple[str | None, int | None]:
-    """Return the provider's own reason for a cache miss and its tokens; None for what it does not say."""
+    """Return the provider's reason for a cache miss and the tokens missed; None for what it does not say."""
     reason = mapping(diagnostics).get("cache_miss_reason")
     if not isinstance(reason, Mapping):
         return None, None
@@ -194,7 +194,7 @@ def _is_error(block: Wire) -> bool:
 
 
 def _place_references(layout: PromptLayout, block: Wire) -> None:
-    """Put each deferred schema that a result references at the place of the reference."""
+    """Put each deferred schema where a result references it."""
     for name in references_in(block.get("content")):
         if name in layout.deferred:
             _place_tool(layout, layout.deferred[name], section="messages", deferred=False)

@@ -1,7 +1,7 @@
-"""Gemini's `generateContent` on the wire: request and response content into blocks.
+"""Gemini's `generateContent`: the content of requests and responses as blocks.
 
 The prompt is laid out as cached content, tools, system instruction, contents. Field names are read in both
-forms that the API takes, `systemInstruction` and `system_instruction`.
+forms that the API accepts, `systemInstruction` and `system_instruction`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from tokenprof.record.block_facts import Shaper, json_text
 from tokenprof.record.wire_values import Wire, joined_text, mapping, sequence, text_of
 
 CACHED_NAME = "cached content"
-"""Names what an explicit cache of the provider holds; the request only refers to it."""
+"""The name of the block for the contents of an explicit cache, which the request only refers to."""
 
 CODE_PARTS: dict[str, BlockKind] = {"executableCode": "tool_call", "codeExecutionResult": "tool_result"}
 
 
 def field(value: Wire, name: str) -> Any:
-    """Return a field by its name in camel case, however it is written."""
+    """Return a field by its name in camel case, whichever case the request uses."""
     if name in value:
         return value[name]
     return value.get("".join(f"_{char.lower()}" if char.isupper() else char for char in name))
@@ -109,7 +109,7 @@ def _add_part(layout: PromptLayout, part: Wire, role: str, *, opens: bool) -> No
 
 
 def parts_as_prompt(parts: Iterable[Wire], shaper: Shaper) -> tuple[Block, ...]:
-    """Return an answer's parts as the blocks they are when they are sent back."""
+    """Return an answer's parts as the blocks of a later prompt that sends them back."""
     layout = PromptLayout(shaper, is_whole=False)
     _add_content(layout, {"role": "model", "parts": list(parts)})
     return tuple(layout.blocks)

@@ -1,7 +1,7 @@
-"""OpenAI's content as blocks: what Chat Completions, Responses and in part Gemini have in common.
+"""OpenAI's content as blocks: what Chat Completions, Responses and (in part) Gemini have in common.
 
-Ids that the provider gives to items are not part of a block's identity: the same text resent by the client,
-or put back by the provider, is the same block.
+Ids that the provider gives to items are not part of a block's identity, so a text is the same block whether
+the client sends it again or the provider puts it back.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ TOOL_FIELDS = ("name", "description", "parameters", "format", "type", "server_la
 
 
 def request_ttl(body: Wire) -> Ttl:
-    """Return the time to live that a request asks of its cache breakpoints."""
+    """Return the time to live that a request asks for its cache breakpoints."""
     return "12h" if mapping(body.get("prompt_cache_options")).get("ttl") == "12h" else "30m"
 
 
 def add_tools(
     layout: PromptLayout, tools: Iterable[Wire], *, section: Section = "tools", opens: bool | None = None
 ) -> None:
-    """Add tool definitions: one block each, a namespace's own lines apart from its functions.
+    """Add a block per tool definition. A namespace's own lines are a block apart from those of its functions.
 
-    A deferred definition costs nothing where it is declared. Once loaded it stands in the messages, and its
-    declaration is left out. In the messages (`section`) definitions are loaded ones; the first opens a
-    message unless `opens` says otherwise.
+    A deferred definition costs nothing where it is declared. Once it is loaded, it stands in the messages and
+    its declaration is left out. With `section` "messages", the definitions are loaded ones, and the first
+    opens a message unless `opens` says otherwise.
     """
     opens = section == "messages" if opens is None else opens
     for namespace, tool in _flattened(tools):
@@ -74,7 +74,7 @@ def loaded_names(tools: Iterable[Wire]) -> set[str]:
 
 
 def tool_name(tool: Wire, namespace: str = "") -> str:
-    """Return the name a tool goes by: its own (after its namespace's), its MCP server's, or its type."""
+    """Return the name of a tool: its own (after its namespace's), its MCP server's, or its type."""
     if tool.get("server_label"):
         return f"mcp__{tool['server_label']}"
     name = text_of(_function_of(tool).get("name")) or text_of(tool.get("type")) or "tool"
@@ -82,7 +82,7 @@ def tool_name(tool: Wire, namespace: str = "") -> str:
 
 
 def _flattened(tools: Iterable[Wire]) -> Iterable[tuple[str, Wire]]:
-    """Yield (namespace, definition); of a namespace first the lines it shows for itself."""
+    """Yield (namespace, definition); a namespace's own lines come before its functions."""
     for tool in tools:
         if tool.get("type") != "namespace":
             yield "", tool
@@ -93,7 +93,7 @@ def _flattened(tools: Iterable[Wire]) -> Iterable[tuple[str, Wire]]:
 
 
 def _function_of(tool: Wire) -> Wire:
-    """Return a definition's own fields, which Chat Completions wraps in a `function` or `custom` object."""
+    """Return a definition's fields, which Chat Completions wraps in a `function` or `custom` object."""
     for wrapper in ("function", "custom"):
         inner = tool.get(wrapper)
         if isinstance(inner, Mapping):
@@ -102,7 +102,7 @@ def _function_of(tool: Wire) -> Wire:
 
 
 def add_output_schema(layout: PromptLayout, wanted: Wire) -> None:
-    """Add the schema of a structured output, which stands before the instructions; nothing for plain text."""
+    """Add the schema of a structured output, if there is one; it stands before the instructions."""
     if wanted.get("type") != "json_schema":
         return
     schema = mapping(wanted.get("json_schema")) or wanted
@@ -115,7 +115,7 @@ def add_output_schema(layout: PromptLayout, wanted: Wire) -> None:
 def add_instructions(
     layout: PromptLayout, text: str, name: str | None = None, *, opens_message: bool = True
 ) -> None:
-    """Add instructions to the head of the prompt, under a name if they have one of their own."""
+    """Add instructions to the head of the prompt, under a name of their own if they have one."""
     layout.add_text(
         text,
         {"text": text},

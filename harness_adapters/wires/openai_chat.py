@@ -1,4 +1,4 @@
-"""Chat Completions on the wire: request and response content into blocks, a stream into its message."""
+"""Chat Completions: the content of requests and responses as blocks, and a stream as its message."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _call_of(call: Wire) -> tuple[str, str]:
 
 
 def message_as_prompt(message: Wire, shaper: Shaper) -> tuple[Block, ...]:
-    """Return an answer's message as the blocks it is when it is sent back."""
+    """Return an answer's message as the blocks of a later prompt that sends it back."""
     layout = PromptLayout(shaper, is_whole=False)
     _add(layout, message, "assistant", leading=False)
     return tuple(layout.blocks)
@@ -95,7 +95,7 @@ def output_of_chat(message: Wire, shaper: Shaper) -> tuple[Block, ...]:
 
 
 def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, TurnStatus]:
-    """Return the chat completion that a stream's chunks make, and how it ended."""
+    """Put a chat completion together from the chunks of a stream; also return how it ended."""
     completion: dict[str, Any] = {}
     message: dict[str, Any] = {"role": "assistant"}
     calls: dict[int, dict[str, Any]] = {}
@@ -126,7 +126,7 @@ def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None,
 
 
 def with_usage(data: bytes) -> bytes | None:
-    """Return a request body that asks for the usage of its stream; None if it needs no change.
+    """Return a request body that asks for the usage of its stream; None if nothing needs to change.
 
     The stream then ends with one more chunk, without choices.
     """

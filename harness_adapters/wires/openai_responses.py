@@ -1,4 +1,4 @@
-"""The Responses API on the wire: request and response items into blocks, a stream into its response."""
+"""The Responses API: the items of requests and responses as blocks, and a stream as its response."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RESULTS = frozenset({"function_call_output", "custom_tool_call_output", "local_s
 
 
 def prompt_of_responses(body: Wire, shaper: Shaper) -> LaidOutPrompt:
-    """Return the blocks of a `POST /responses` body: what it sends, not what the provider holds."""
+    """Return the blocks of a `POST /responses` body, without the history that the provider holds."""
     is_whole = not (body.get("previous_response_id") or body.get("conversation"))
     layout = PromptLayout(shaper, ttl=request_ttl(body), is_whole=is_whole)
     given = body.get("input")
@@ -100,7 +100,7 @@ def add_item(layout: PromptLayout, item: Wire, *, leading: bool = False) -> None
 
 
 def add_mcp_listing(layout: PromptLayout, item: Wire) -> None:
-    """Add the tools that an MCP server has listed: definitions, under the name of the server."""
+    """Add the definitions that an MCP server has listed, as one block with the name of the server."""
     shown = {key: value for key, value in item.items() if key != "id"}
     name = text_of(item.get("server_label")) or "mcp_list_tools"
     shape: dict[str, Any] = {"role": "tools", "opens_message": True, "text": json_text(shown)}
@@ -149,7 +149,7 @@ def _text_of_item(item: Wire) -> str | None:
 def response_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, TurnStatus]:
     """Return the response of a stream's events, and how it ended.
 
-    The last event holds the whole response; of a cut stream, the first tells its id and model.
+    The last event holds the whole response. If the stream is cut, its first event still has the id and model.
     """
     response: dict[str, Any] | None = None
     items: list[Wire] = []

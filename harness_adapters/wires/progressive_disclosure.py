@@ -1,8 +1,8 @@
-"""What a text of a prompt is: a skill, an index of skills, memory, a reminder, a summary, or what was said.
+"""Decides what a text in a prompt is: a skill, an index of skills, memory, a reminder, a summary, or plain.
 
-One set of rules for every wire. Only structure is looked at: the shape of lines, front matter, and the fixed
-phrases that harnesses put before what they inject. What is returned are identifiers (a skill's name), and
-the lines of an index; never prose.
+One set of rules for every wire. The rules only look at structure: the shape of lines, front matter, and the
+fixed phrases with which harnesses introduce what they inject. They return identifiers (a skill's name) and
+the lines of an index, never prose.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SKILL_TOOLS = frozenset(
         "view_skill",
     }
 )
-"""Names of tools whose result is a skill's body, lower case."""
+"""Names, in lower case, of tools whose result is the body of a skill."""
 
 _INDEX_LINE = re.compile(
     r"^\s*[-*•]\s+[*`\"]{0,3}([A-Za-z0-9][\w.:/@-]*)[*`\"]{0,3}\s*(?::|—|–|-\s)\s*\S.*$", re.M
@@ -49,14 +49,14 @@ INSTRUCTION_ROLES = ("system", "developer")
 
 _BEGINNINGS = ('"---\\n', "Launching skill:", "Base directory for this skill:")
 _BEGINNING_CHARS = 120
-"""An object around a skill's body or notice shows one of these near its beginning."""
+"""A JSON object that holds a skill's body or notice has one of these near its beginning."""
 
 
 def kind_of_text(text: str, role: str, section: Section) -> tuple[BlockKind, str, list[tuple[str, str]]]:
-    """Return a text's kind, the name of its block, and (name, line) of each entry of an index that it holds.
+    """Return a text's kind, its block's name, and (name, line) of each entry if it holds an index.
 
-    `section` is the part of the prompt in which the text stands: instructions between the messages are
-    reminders. The kind is `system` for instructions that are nothing else.
+    `section` is the part of the prompt that holds the text: instructions among the messages are reminders,
+    and those at the head are `system` unless they are something more special.
     """
     if role == "assistant":
         return "assistant", "text", []
@@ -90,9 +90,9 @@ def skill_of_result(text: str | None, called_for: str | None, *, is_error: bool)
 
 
 def _said_in(result: str) -> str:
-    """Return the text in a result that is a JSON object around it, else the result itself.
+    """Return the text inside a result that is a JSON object; any other result as it is.
 
-    Gemini sends every result as an object, and many frameworks do on other wires.
+    On Gemini every result is an object, and many frameworks send objects to other APIs too.
     """
     if result[:1] != "{" or not any(mark in result[:_BEGINNING_CHARS] for mark in _BEGINNINGS):
         return result
@@ -117,7 +117,7 @@ def is_mostly_index(text: str, entries: list[tuple[str, str]]) -> bool:
 
 
 def skill_body_name(text: str) -> str | None:
-    """Return the skill whose body `text` is, by its front matter or the phrase a harness puts before it."""
+    """Return the skill whose body `text` is, by its front matter or a harness's introductory phrase."""
     base = _BASE_DIRECTORY.match(text)
     if base:
         return base.group(1).rstrip("/").rsplit("/", 1)[-1]
@@ -161,7 +161,7 @@ def is_reminder(text: str) -> bool:
 
 
 def is_memory(text: str) -> bool:
-    """Whether a text injects a memory file (CLAUDE.md and its kin), judged by its opening."""
+    """Whether a text injects a memory file (CLAUDE.md and the like), judged by how it begins."""
     opening = text[:600]
     injected = "Contents of " in opening and any(name in opening for name in _MEMORY_FILES)
     return injected or "# claudeMd" in opening

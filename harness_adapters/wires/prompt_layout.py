@@ -1,9 +1,9 @@
 """A request as blocks in cache order: what the layouts of all wires have in common.
 
-The prompt is laid out as tools, output schema, instructions, messages: the order in which a prefix is lost
-when one of them changes. Each wire's own module finds the parts; what a part *is* (a skill, an index, a
-reminder, a summary) and which calls touch a skill is decided here, by `progressive_disclosure` and
-`skills_touched`, so that a rule holds on every wire.
+The prompt is laid out as tools, output schema, instructions, messages: a change in one of them ends the
+cached prefix there. The module of each API finds the parts. What a part *is* (a skill, an index, a reminder,
+a summary) and which calls touch a skill are decided here, with `progressive_disclosure` and `skills_touched`,
+so that every rule holds for every API.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from tokenprof.record.wire_values import Wire, content_items, mapping, sequence,
 Ttl = Literal["30m", "12h"]
 
 MARKERS = ("prompt_cache_breakpoint", "cache_control")
-"""Keys that mark a cache breakpoint: OpenAI's, and Anthropic's, which gateways pass on in OpenAI's shape."""
+"""Keys that mark a cache breakpoint: OpenAI's, and Anthropic's, which gateways accept in OpenAI's shape."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCalled:
-    """A tool call, by its id: the tool, and the skill that it loads, if it loads one."""
+    """A tool call: the tool, and the skill that it loads, if any."""
 
     tool: str
     skill: str | None
@@ -38,7 +38,10 @@ class ToolCalled:
 
 @dataclass(frozen=True, slots=True)
 class LaidOutPrompt:
-    """A request as blocks in cache order; the first `head` of them precede whatever the provider holds."""
+    """A request as blocks in cache order.
+
+    The first `head` of them come before the history that the provider holds.
+    """
 
     blocks: tuple[Block, ...]
     breakpoints: tuple[Breakpoint, ...]
@@ -47,12 +50,12 @@ class LaidOutPrompt:
 
 @dataclass(slots=True)
 class PromptLayout:
-    """Collects the blocks of a request in cache order and notes where the cache breakpoints stand.
+    """Collects the blocks of a request in cache order, and its cache breakpoints.
 
-    `ttl` is OpenAI's own time to live of the request, which a breakpoint without one inherits. `skills` and
-    `tools` are those of the context so far, `calls` the tool calls that results may answer. `loaded` names
-    the deferred tools whose schema stands in the messages. `is_whole` says that all earlier messages are in
-    the request, so that a call which touches no skill is known to touch none.
+    `ttl` is the time to live of an OpenAI request, which its breakpoints inherit. `skills` and `tools` are
+    those in the context so far, `calls` the tool calls by their ids. `loaded` names the deferred tools whose
+    schema stands in the messages. `is_whole` says that all earlier messages are in the request, so that a
+    call is known not to touch any skill.
     """
 
     shaper: Shaper
@@ -76,7 +79,7 @@ class PromptLayout:
         if block.kind == "tool":
             self.tools.add(name)
         elif block.kind == "skill" and text:
-            # A skill that the user has labelled has the label as its name, but its own folder.
+            # A skill that the user has labelled is named by the label, but its folder is not.
             block = replace(block, uses=self.skills.add(block.name, text, self.tools, folder=name))
         elif block.kind == "tool_call":
             touched = self.skills.touched_by(name, text if arguments is None else arguments)
@@ -93,7 +96,7 @@ class PromptLayout:
         name_of_instructions: str | None = None,
         **shape: Any,
     ) -> None:
-        """Add a text as what it is. Plain instructions without a name get one by their place among them."""
+        """Add a text as a block of its kind. Plain instructions without a name are numbered."""
         kind, name, children = kind_of_text(text, role, section)
         if section == "system":
             if kind == "system":

@@ -14,7 +14,7 @@ import orjson
 from tokenprof.record.wire_values import Wire
 
 DONE: Wire = {"type": "[DONE]"}
-"""Yielded for the line that ends a stream of OpenAI's."""
+"""The event for the line that ends an OpenAI stream."""
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 

@@ -1,4 +1,4 @@
-"""Which tool calls touch a skill that stands in the context, by the tools and files that its body names."""
+"""Finds the tool calls that touch a skill in the context, by the tools and files that its body names."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _FILE = re.compile(r"[\w./@-]*\w\.[A-Za-z][A-Za-z0-9]{0,4}\b")
 
 
 class Skills:
-    """The skills whose bodies stand in a context, with what they name.
+    """The skills whose bodies are in a context, and what they name.
 
-    Holds words of the bodies while a request is read; only names of skills leave it.
+    It holds words of the bodies while a request is read, but only returns names of skills.
     """
 
     def __init__(self) -> None:
@@ -26,9 +26,9 @@ class Skills:
     def add(
         self, name: str, body: str, tools: Collection[str], *, folder: str | None = None
     ) -> tuple[str, ...]:
-        """Note a body. Return the skill's name if the body names a file or one of the tools, else nothing.
+        """Add a skill. Return its name if its body names a file or one of the tools, else nothing.
 
-        `folder` is that of the skill's files, if it is not its name.
+        `folder` is the folder of its files, if that is not its name.
         """
         words = frozenset(_WORD.findall(body))
         files = frozenset(path.rsplit("/", 1)[-1] for path in _FILE.findall(body)) - {"SKILL.md"}
@@ -36,7 +36,7 @@ class Skills:
         return (name,) if files or not words.isdisjoint(tools) else ()
 
     def touched_by(self, tool: str, arguments: str) -> tuple[str, ...]:
-        """Return the skills that name the tool of a call, or whose folder or files its arguments name."""
+        """Return the skills that name a call's tool, or whose folder or files the arguments name."""
         if SKILL_PATH.search(arguments):
             # The call loads a skill.
             return ()

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """One attention layer, whatever its kind, in elements and FLOPs.
+    """One attention layer, whatever its kind, in elements and FLOPs (2.1).
 
-    A sequence of S tokens stores `elements * S + window_elements * min(S, window_tokens)` elements,
-    plus `index_bytes * S` bytes and `state_elements` that do not grow. Each decode step reads the same,
-    except that only `read_limit_tokens` of the growing part are read where that is set (stored ≠ read).
+    A sequence of S tokens stores `elements * S + window_elements * min(S, window_tokens)` elements, plus
+    `index_bytes * S` bytes and `state_elements`, which do not grow. A decode step reads all of that, or only
+    `read_limit_tokens` of the growing part if that is set.
     """
 
     kind: str
@@ -32,7 +32,7 @@ class Attention:
     state_flops: float = 0.0
     # Queries and keys are normalised per head: more small kernels in every layer.
     normed_heads: bool = False
-    # How many tensor-parallel ranks can each hold a part of the KV; more ranks hold copies (2.1).
+    # How many tensor-parallel ranks can each hold a part of the KV; any further ranks hold copies (2.1).
     kv_shards: int = 1
 
 
@@ -48,7 +48,8 @@ def grouped_query(
 ) -> Attention:
     """Return multi-head, grouped-query or multi-query attention; sliding-window if `window_tokens` is set.
 
-    KV per token is `2 * kv_heads * head_dim` (Shazeer, arXiv 1911.02150; Ainslie, arXiv 2305.13245).
+    A token stores `2 * kv_heads * head_dim` elements of KV (Shazeer, arXiv 1911.02150; Ainslie, arXiv
+    2305.13245). `gated` doubles the query projection.
     """
     kv_elements = 2.0 * kv_heads * head_dim
     query = hidden * heads * head_dim * (2 if gated else 1)
@@ -74,7 +75,10 @@ def block_sparse(
     read_limit_tokens: int,
     normed_heads: bool = False,
 ) -> Attention:
-    """Return grouped-query attention that stores every token but reads only its best blocks."""
+    """Return grouped-query attention that stores each token but reads only the best blocks of 128.
+
+    A step reads at most `read_limit_tokens` tokens. Source: the config of MiniMax-M3.
+    """
     full = grouped_query(hidden, heads, kv_heads, head_dim, normed_heads=normed_heads)
     return replace(
         full,
@@ -101,9 +105,10 @@ def latent(
 ) -> Attention:
     """Return multi-head latent attention: one latent and one rotary key per token, shared by all heads.
 
-    DeepSeek-V2, arXiv 2405.04434. Prompts expand the latent to full heads; decode steps work on the latent
-    itself, which costs more FLOPs per pair and far fewer bytes. With an index (DeepSeek-V3.2's sparse
-    attention) each step scores every token with small fp8 keys and reads only the best ones.
+    Prompts expand the latent to full heads. Decode steps work on the latent itself, which takes more FLOPs
+    per pair and far fewer bytes (DeepSeek-V2, arXiv 2405.04434). With an index, as in the sparse attention of
+    DeepSeek-V3.2, each step scores all tokens with small fp8 keys and reads only the best
+    `read_limit_tokens`.
     """
     key_dim = nope_dim + rope_dim
     query = hidden * query_rank + query_rank * heads * key_dim if query_rank else hidden * heads * key_dim
@@ -138,10 +143,10 @@ def compressed(
     index_dim: int = 0,
     index_entries: int = 0,
 ) -> Attention:
-    """Return DeepSeek-V4's compressed attention: a short window in full, older tokens `ratio` to one.
+    """Return DeepSeek-V4's compressed attention: a short window in full, older tokens `ratio` to one entry.
 
-    Keys and values are one shared vector of `head_dim` per entry; ratio 0 keeps the window only, and at
-    ratio 4 an index picks the entries to read.
+    An entry is one vector of `head_dim` that serves as key and value. Ratio 0 keeps the window only; at ratio
+    4 an index picks the `index_entries` entries to read. Source: the config of DeepSeek-V4-Pro.
     """
     indexed = ratio == 4 and index_heads > 0
     parameters = (
@@ -172,8 +177,8 @@ def linear(
 ) -> Attention:
     """Return a linear-attention layer (Gated DeltaNet, Kimi Delta, lightning): a fixed state, no KV.
 
-    The state of `value_heads * key_dim * value_dim` is read and written every step, whatever the context
-    (Gated DeltaNet, arXiv 2412.06464), which makes short contexts the expensive ones.
+    Each step reads and writes a state of `value_heads * key_dim * value_dim` elements, whatever the context
+    (Gated DeltaNet, arXiv 2412.06464), so short contexts are the expensive ones.
     """
     keys, values = key_heads * key_dim, value_heads * value_dim
     state = value_heads * key_dim * value_dim

@@ -1,4 +1,4 @@
-"""Accelerators and racks as the time and cost equations see them."""
+"""Accelerators and racks, with the figures that the equations of time and cost take."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 GIGA: Final = 1e9
 TERA: Final = 1e12
 
-# Without 4-bit arithmetic, 4-bit weights are widened on the way in and multiplied at the next rate up;
+# A chip without 4-bit arithmetic widens 4-bit weights as it reads them and multiplies at the next rate up.
 # int4 weights are always multiplied in bf16.
 _COMPUTE_DTYPE: Final[Mapping[str, tuple[str, ...]]] = {
     "fp32": ("bf16",),
@@ -25,10 +25,12 @@ _COMPUTE_DTYPE: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One accelerator. Rates are dense peaks; bandwidths are one way; `sources` has one entry per figure.
+    """One accelerator. Rates are dense peaks, bandwidths are one way, and `sources` has a source per figure.
 
-    `hbm_bytes` is what is advertised, `memory_bytes` what software sees; `collective_s` is the time of the
-    smallest all-reduce among neighbours.
+    `hbm_bytes` is what is advertised, `memory_bytes` what software sees. `collective_s` is the time of the
+    smallest all-reduce among neighbours. `scaleup_world` is how many accelerators share the fast links.
+    `capex_usd` is low, middle and high capital per accelerator, with its share of server and network.
+    `published_usd_per_hour` holds what others say an hour costs its owner; rents are in the chain file.
     """
 
     name: str
@@ -50,7 +52,10 @@ class Chip:
     sources: Mapping[str, str]
 
     def flops_per_s_at(self, dtype: str) -> float:
-        """Return the dense rate at which weights of a dtype are multiplied on this chip [FLOP/s]."""
+        """Return the dense rate at which this chip multiplies weights of a dtype [FLOP/s].
+
+        Raises ValueError if its row has no rate that serves the dtype.
+        """
         for compute in _COMPUTE_DTYPE[dtype]:
             if compute in self.flops_per_s:
                 return self.flops_per_s[compute]
@@ -61,7 +66,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Rack:
-    """Accelerators in one scale-up domain, with the memory the maker states for the whole."""
+    """Accelerators in one scale-up domain, with the memory that the maker states for all of them."""
 
     name: str
     chip: str | None
@@ -71,7 +76,7 @@ class Rack:
 
 
 def chip_from_row(row: Mapping[str, Any]) -> Chip:
-    """Return the chip that a row of `data/chips.json` describes."""
+    """Return the chip that a row of `data/chips.json` describes. Raises KeyError for a missing field."""
     capex = row["capex_usd"]
     return Chip(
         name=row["name"],

@@ -16,16 +16,16 @@ _UNGATED = ("gpt2", "opt", "falcon", "gpt_neox", "starcoder2")
 
 
 class ConfigError(ValueError):
-    """A config.json lacks a field that the shape cannot be worked out without."""
+    """A config.json lacks a field that is needed to work out the shape."""
 
 
 def shape_from_config(
     config: Config, *, name: str = "", weights: Mapping[str, str] | None = None, source: str = ""
 ) -> ModelShape:
-    """Return the shape a `config.json` describes; a multimodal config's text part is used.
+    """Return the shape that a `config.json` describes; of a multimodal config, the text part.
 
-    `weights` gives the dtypes of `experts`, `rest` and `kv`; where absent they are read from the config's
-    quantisation entry, else bf16. Raises ConfigError naming the missing field.
+    `weights` gives the dtypes of `experts`, `rest` and `kv`. Those it leaves out are read from the config's
+    quantisation entry, else they are bf16. Raises ConfigError naming a missing field.
     """
     config = {**config, **config["text_config"]} if "text_config" in config else dict(config)
     name = name or str(config.get("_name_or_path") or config.get("model_type") or "model")
@@ -91,7 +91,7 @@ def _attention(config: Config, name: str, hidden: int, layers: int) -> tuple[tup
 
 
 def _normed_heads(config: Config) -> bool:
-    """Tell whether queries and keys are normalised per head: said in the config, or a habit of the family."""
+    """Tell whether queries and keys are normalised per head: by the config, or by habit of the family."""
     by_habit = str(config.get("model_type", "")).startswith(("qwen3", "gemma3"))
     return bool(config.get("use_qk_norm", by_habit))
 
@@ -142,7 +142,7 @@ def _full_attention(config: Config, name: str, hidden: int) -> Attention:
 
 
 def _other_attention(config: Config, name: str, hidden: int) -> Attention:
-    """Return the kind of the layers that do not attend to the whole context."""
+    """Return the attention of the layers that do not attend to the whole context."""
     if "linear_num_value_heads" in config:
         return attention_kinds.linear(
             hidden,
@@ -201,7 +201,7 @@ def _experts(config: Config, name: str, hidden: int, layers: int) -> tuple[int, 
 
 
 def _dense_ffn(config: Config, name: str, hidden: int, layers: int, moe_layers: int) -> int:
-    """Return the feed-forward parameters that every token passes: dense layers, shared experts, routers."""
+    """Return the feed-forward parameters that every token uses: dense layers, shared experts, routers."""
     matrices = 2 if config.get("model_type") in _UNGATED else 3
     total = 0
     if moe_layers < layers:
@@ -223,7 +223,7 @@ def _dense_ffn(config: Config, name: str, hidden: int, layers: int, moe_layers: 
 
 
 def _dtypes(config: Config) -> dict[str, str]:
-    """Return the dtypes a quantisation entry declares; bf16 where it says nothing."""
+    """Return the dtypes that a quantisation entry declares; bf16 for what it leaves out."""
     quantisation = config.get("quantization_config") or {}
     method = str(quantisation.get("quant_method") or quantisation.get("quant_algo") or "").lower()
     groups = quantisation.get("config_groups") or {}

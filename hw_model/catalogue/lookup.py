@@ -18,11 +18,11 @@ from tokenprof.hw_model.catalogue.shapes import ModelShape
 
 
 class UnknownModelError(LookupError):
-    """No shape is known for a model; the message lists names that are near."""
+    """No shape is known for a model; the message lists similar names."""
 
 
 class UnknownChipError(LookupError):
-    """No chip of that name is in the catalogue; the message lists names that are near."""
+    """No chip of that name is in the catalogue; the message lists similar names."""
 
 
 @cache
@@ -53,7 +53,7 @@ def chips() -> dict[str, Chip]:
 
 @cache
 def racks() -> dict[str, Rack]:
-    """Return the racks and scale-up domains by name."""
+    """Return every rack and scale-up domain by its name."""
     return {
         row["name"]: Rack(
             name=row["name"],
@@ -68,7 +68,7 @@ def racks() -> dict[str, Rack]:
     }
 
 
-# What providers and quantisers add to a model's name without changing its shape.
+# What hosts and quantisers add to a model's name without changing its shape.
 _DECORATION = re.compile(
     r"-(?:fp8|nvfp4|fp4|mxfp4|mxfp8|bf16|int4|int8|w4a16|w8a8|awq|gptq|dynamic|hf|instruct|chat|it|tee|turbo"
     r"|fast|block|quantized\.\w+|mtp|eagle3?|maas|v[0-2]|\d{4}|\d{6}|\d{8})(?=-|$)"
@@ -79,7 +79,7 @@ _BEDROCK_VERSION = re.compile(r"(?<=\db)-1$")
 
 
 def plain_name(name: str) -> str:
-    """Return a model id reduced to what tells shapes apart: no owner, no dtype, no date, one spelling."""
+    """Return a model id reduced to what distinguishes shapes: no owner, dtype or date, and one spelling."""
     plain = name.strip().lower().rsplit("/", 1)[-1].split(":", 1)[0].split("@", 1)[0]
     plain = plain.replace("_", "-").replace(" ", "-").removeprefix("meta-")
     plain = _BEDROCK_OWNER.sub("", plain).replace("deepseek.", "deepseek-")
@@ -103,16 +103,16 @@ def _by_plain_name() -> dict[str, str]:
 def find_model(name: str) -> ModelShape:
     """Return the shape of a model by catalogue name, Hugging Face id or provider's id, quantised or not.
 
-    Raises UnknownModelError, naming near matches, if it is unknown.
+    Raises UnknownModelError, with similar names, if there is none.
     """
     known = _by_plain_name().get(plain_name(name))
     if known is not None:
         return models()[known]
     near = get_close_matches(plain_name(name), list(_by_plain_name()), n=4, cutoff=0.5)
     hint = (
-        f"near names: {', '.join(dict.fromkeys(_by_plain_name()[n] for n in near))}"
+        f"similar names: {', '.join(dict.fromkeys(_by_plain_name()[n] for n in near))}"
         if near
-        else "none is near"
+        else "no name is similar"
     )
     raise UnknownModelError(
         f"no shape is known for the model {name!r} ({hint}); add its config.json to hw_model/data/models.json"
@@ -131,7 +131,7 @@ def _plain_chip(name: str) -> str:
 def find_chip(name: str) -> Chip:
     """Return a chip by name, in any spelling (`h200`, `H200 SXM`, `h200_sxm`, `gb200 nvl72`).
 
-    Raises UnknownChipError, naming near matches, if it is unknown.
+    Raises UnknownChipError, with similar names, if there is none.
     """
     spellings = {_plain_chip(alias): chip for chip in chips().values() for alias in (chip.name, *chip.ids)}
     found = spellings.get(_plain_chip(name))
@@ -140,5 +140,5 @@ def find_chip(name: str) -> Chip:
     near = get_close_matches(_plain_chip(name), list(spellings), n=4, cutoff=0.4)
     names = ", ".join(dict.fromkeys(spellings[n].name for n in near)) or ", ".join(chips())
     raise UnknownChipError(
-        f"no chip {name!r} is in the catalogue (near names: {names}); add it to hw_model/data/chips.json"
+        f"no chip {name!r} is in the catalogue (similar names: {names}); add it to hw_model/data/chips.json"
     )

@@ -1,7 +1,7 @@
 """Fit the constants of the time equations to measurements, yours or the public set.
 
-Weighted least squares on the logarithm of predicted over measured time, with a soft-L1 loss so that odd rows
-count little, and a log-normal prior on every constant so that what the data does not tell stays physical.
+Weighted least squares on the logarithm of predicted over measured time. A soft-L1 loss keeps odd rows from
+counting much, and a log-normal prior on each constant keeps what the data cannot settle physical.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tokenprof.hw_model.plan import ServingPlan, stack
 from tokenprof.hw_model.serving import ClientLoad, stack_loads, time_per_output_token_s
 
 NOISE: Final = 0.10
-"""Errors beyond this share count linearly, not squared: about the spread between versions of one engine."""
+"""Errors beyond this share count linearly, not squared; it is about the spread between engine versions."""
 
 PRIOR_WEIGHT: Final = 4.0
 _ITERATIONS: Final = 40
@@ -31,7 +31,7 @@ _STEP: Final = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class ConstantPrior:
-    """Where a constant starts, and how far data may take it: the sd of its logarithm, 0 for a fixed one."""
+    """Where a constant starts, and how far data may move it: the sd of its logarithm, 0 for a fixed one."""
 
     value: float
     sd: float
@@ -46,7 +46,7 @@ class Fit:
 
 
 def priors() -> dict[str, ConstantPrior]:
-    """Return the priors that ship: from measured kernels and published studies."""
+    """Return the priors that ship; they come from measured kernels and published studies."""
     return {name: ConstantPrior(row["prior"], row["prior_sd"]) for name, row in constant_rows().items()}
 
 
@@ -59,7 +59,7 @@ def priors_from_fit() -> dict[str, ConstantPrior]:
 
 
 def stacked(measured: Sequence[Measurement]) -> tuple[ServingPlan, ClientLoad, Array]:
-    """Return measurements as arrays: plans, loads and times per output token [s]."""
+    """Return measurements as arrays of shape (rows,): plans, loads and times per output token [s]."""
     return (
         stack([m.deployment.plan() for m in measured]),
         stack_loads([m.load for m in measured]),
@@ -68,7 +68,7 @@ def stacked(measured: Sequence[Measurement]) -> tuple[ServingPlan, ClientLoad, A
 
 
 def cell_weights(cells: Sequence[str]) -> Array:
-    """Return weights by which a cell of n rows counts as the root of n rows would."""
+    """Return weights of shape (rows,) by which a cell of n rows counts as √n rows would; their mean is 1."""
     sizes = Counter(cells)
     weights = np.array([sizes[cell] ** -0.5 for cell in cells])
     return np.asarray(weights / weights.mean())
@@ -77,7 +77,10 @@ def cell_weights(cells: Sequence[str]) -> Array:
 def fit(
     measured: Sequence[Measurement], prior: Mapping[str, ConstantPrior], *, prior_weight: float = PRIOR_WEIGHT
 ) -> Fit:
-    """Return the constants that explain the measurements best, given the priors."""
+    """Return the constants that explain the measurements best, given the priors.
+
+    `prior_weight` is how many rows a prior counts for.
+    """
     plan, load, tpot_s = stacked(measured)
     weights = cell_weights([m.cell for m in measured])
     free = [name for name in NAMES if prior[name].sd > 0]
@@ -133,7 +136,7 @@ def _soft_least_squares(
 
 
 def predict(measured: Sequence[Measurement], constants: Constants) -> Array:
-    """Return the predicted time per output token of each measurement [s]."""
+    """Return the predicted time per output token of each measurement, of shape (rows,) [s]."""
     plan, load, _ = stacked(measured)
     return np.asarray(time_per_output_token_s(plan, load, constants))
 
@@ -146,7 +149,10 @@ def held_out_predictions(
     *,
     prior_weight: float = PRIOR_WEIGHT,
 ) -> Array:
-    """Return predictions of every row by constants fitted on the training rows outside the row's group."""
+    """Return predictions of all rows, each by constants fitted without the row's group [s].
+
+    `groups` names the group of each row, `training` says which rows may be fitted to.
+    """
     predicted = np.zeros(len(measured))
     for group in sorted(set(groups)):
         seen = [m for m, g, train in zip(measured, groups, training, strict=True) if train and g != group]

@@ -1,8 +1,8 @@
-"""Measured serving points, one per row of a CSV file, and the deployment that each one describes.
+"""Measured serving points, one per row of a CSV file, and the deployment that each one measured.
 
 The columns are those of NVIDIA aiconfigurator's `e2e_silicon_calibration.csv`: model_path, system, backend,
 backend_version, precision, isl, osl, concurrency, batch_size, tp_size, moe_tp_size, moe_ep_size, measured,
-silicon_ttft_ms, silicon_tpot_ms. Only inputs are used to predict; measured times are compared, never read.
+silicon_ttft_ms, silicon_tpot_ms. Predictions use the inputs only; measured times are compared with them.
 """
 
 from __future__ import annotations
@@ -23,18 +23,22 @@ Row = Mapping[str, str]
 
 REQUIRED: Final = ("model_path", "system", "backend", "precision", "isl", "osl", "tp_size")
 
-# InferenceX draws request lengths evenly from 0.8 to 1.0 of the nominal ones, and uses these only.
+# InferenceX uses these nominal request lengths only, and draws each length evenly from 0.8 to 1.0 of one.
 _INFERENCEX_LENGTHS: Final = (1024.0, 8192.0)
 INFERENCEX_MEAN_LENGTH: Final = 0.9
 
 
 class MeasurementError(ValueError):
-    """A measurement file or a row of it cannot be used; the message says which and why."""
+    """A measurement file, or a row of one, cannot be used; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One measured point: the deployment, the load, and the time between output tokens."""
+    """One measured point: the deployment, the load, and the time between output tokens [s].
+
+    `line` is its line in the file, `measured` the day of the measurement as the file has it. `ttft_s` is the
+    time to the first token, None if it was not measured.
+    """
 
     line: int
     deployment: Deployment
@@ -48,7 +52,7 @@ class Measurement:
 
     @property
     def cell(self) -> str:
-        """Model, system and precision: what is held out together when the fit is tested."""
+        """Model, system and precision; rows of one cell are held out together when the fit is tested."""
         return f"{self.deployment.shape.name} {self.system} {self.precision}"
 
 
@@ -64,21 +68,21 @@ class Refused:
 def read_measurements(path: str | Path) -> tuple[list[Measurement], list[Refused]]:
     """Return the usable rows of a CSV file and the refused ones.
 
-    Raises MeasurementError if the file is no such CSV, and OSError where it cannot be read.
+    Raises MeasurementError if the file lacks a needed column, and OSError if it cannot be read.
     """
     text = Path(path).read_text("utf-8-sig")
     reader = csv.DictReader(io.StringIO(text))
     missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
     if missing:
         raise MeasurementError(
-            f"{path}: no column {', '.join(missing)}; the columns wanted are those of "
+            f"{path}: no column {', '.join(missing)}; the columns should be those of "
             "aiconfigurator's e2e_silicon_calibration.csv"
         )
     return parse_rows(reader)
 
 
 def parse_rows(rows: Iterable[Row]) -> tuple[list[Measurement], list[Refused]]:
-    """Return the usable rows and the refused ones; lines are counted from 2, after the header."""
+    """Return the usable rows and the refused ones; lines count from 2, after the header."""
     usable: list[Measurement] = []
     refused: list[Refused] = []
     for line, row in enumerate(rows, start=2):
@@ -94,7 +98,7 @@ def _measurement(line: int, row: Row) -> Measurement:
     backend = row["backend"].strip().lower().replace("tensorrt-llm", "trtllm")
     if backend not in ENGINES:
         raise MeasurementError(
-            f"no constants for the engine {row['backend']!r}; there are {', '.join(ENGINES)}"
+            f"no constants for the engine {row['backend']!r}; the engines are {', '.join(ENGINES)}"
         )
     tpot_ms = _number(row, "silicon_tpot_ms")
     isl, osl, tp = (_wanted(row, name) for name in ("isl", "osl", "tp_size"))
@@ -105,7 +109,7 @@ def _measurement(line: int, row: Row) -> Measurement:
         )
     clients, tp, dp, ep = _layout(shape, row, batch, tp)
     inferencex = isl in _INFERENCEX_LENGTHS and osl in _INFERENCEX_LENGTHS
-    # NVIDIA's own vLLM runs, whose lengths are round thousands, repeat prompts and hit vLLM's prefix cache.
+    # NVIDIA's own runs on vLLM have lengths of round thousands, repeat prompts and hit the prefix cache.
     own_run = isl % 1000 == 0
     scale = INFERENCEX_MEAN_LENGTH if inferencex else 1.0
     experts, rest, kv = _dtypes(shape, row["precision"].strip().lower(), backend, chip.name, own_run)
@@ -135,8 +139,8 @@ def _measurement(line: int, row: Row) -> Measurement:
 def _layout(shape: ModelShape, row: Row, batch: float, tp: float) -> tuple[float, int, int, int]:
     """Return clients, attention tp, attention dp and expert parallelism.
 
-    Attention data parallelism has no column. It shows as a batch that is the concurrency over the ranks, or
-    as more expert ranks than tensor-parallel ones.
+    Attention data parallelism has no column of its own. It shows as a batch that is the concurrency divided
+    by the ranks, or as more expert ranks than tensor-parallel ones.
     """
     concurrency = _number(row, "concurrency") or batch
     expert_tp = max(_number(row, "moe_tp_size") or 1.0, 1.0)
@@ -151,13 +155,13 @@ def _layout(shape: ModelShape, row: Row, batch: float, tp: float) -> tuple[float
 def _dtypes(
     shape: ModelShape, precision: str, backend: str, chip: str, own_run: bool
 ) -> tuple[str, str, str]:
-    """Return the dtypes of experts, rest and KV for a precision given as one word.
+    """Return the dtypes of experts, rest and KV that one word for the precision stands for.
 
-    Models published with 4-bit experts keep them whatever the word says, except that a fp4 checkpoint of int4
-    experts is a requantised one. KV is fp8 where the checkpoint or the published recipe makes it so.
+    Models published with 4-bit experts keep them whatever the word is, except that an fp4 checkpoint of int4
+    experts has been quantised again. KV is fp8 if the checkpoint or the published recipe says so.
     """
     if precision not in BYTES_PER_ELEMENT:
-        raise MeasurementError(f"no dtype {precision!r}; there are {', '.join(BYTES_PER_ELEMENT)}")
+        raise MeasurementError(f"no dtype {precision!r}; the dtypes are {', '.join(BYTES_PER_ELEMENT)}")
     native = shape.expert_dtype
     if native == "mxfp4" or (native == "int4" and precision != "fp4"):
         experts, rest = native, shape.rest_dtype
@@ -191,7 +195,8 @@ def _wanted(row: Row, name: str) -> float:
 def why_unclean(m: Measurement) -> str | None:
     """Return why a row of the public calibration set is left out of fits; None for a clean one.
 
-    The rules come from a study of that set (docs/hardware.md) and use measured columns; predictions never do.
+    The rules come from a study of that set (section 5 of docs/hardware.md). Unlike predictions, they use
+    measured columns.
     """
     shape, engine = m.deployment.shape.name, m.deployment.engine
     prompt_tokens = float(m.load.prompt_tokens)
@@ -215,7 +220,7 @@ def why_unclean(m: Measurement) -> str | None:
 
 
 def _nominal(tokens: object) -> float:
-    """Return the nominal length for a mean length drawn by InferenceX."""
+    """Return the nominal length of a mean length that InferenceX drew."""
     value = float(tokens)  # type: ignore[arg-type]
     nominal = value / INFERENCEX_MEAN_LENGTH
     return nominal if any(abs(nominal - n) < 1e-6 for n in _INFERENCEX_LENGTHS) else value

@@ -1,4 +1,4 @@
-"""Read a running server's Prometheus metrics page as one measured point: vLLM's or SGLang's `/metrics`."""
+"""Read the Prometheus page of a running vLLM or SGLang server (`/metrics`) as one measured point."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tokenprof.hw_model.serving import ClientLoad
 
 _SAMPLE: Final = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})?\s+([-+0-9.eE]+|NaN|[+-]?Inf)(?:\s+\d+)?$")
 
-# What we need, and the names engines and their versions give it.
+# What is needed, and the names that engines and their versions have for it.
 _NAMES: Final[Mapping[str, Sequence[str]]] = {
     "tpot_sum_s": (
         "vllm:time_per_output_token_seconds_sum",
@@ -42,7 +42,7 @@ _NAMES: Final[Mapping[str, Sequence[str]]] = {
 
 
 def parse_metrics(text: str) -> dict[str, float]:
-    """Return every sample of a metrics page by name, labelled ones added up."""
+    """Return the samples of a metrics page by name; samples that differ in labels only are added up."""
     samples: dict[str, float] = defaultdict(float)
     for line in text.splitlines():
         found = _SAMPLE.match(line.strip())
@@ -52,10 +52,10 @@ def parse_metrics(text: str) -> dict[str, float]:
 
 
 def measurement_from_metrics(text: str, deployment: Deployment) -> Measurement:
-    """Return the mean time per output token, lengths and concurrency of a server's life so far.
+    """Return the means over a server's life so far: time per output token, lengths and concurrency.
 
-    Concurrency is the number running when the page was taken, so take it under the usual load. Raises
-    MeasurementError naming what is missing.
+    Concurrency is the number of requests that ran when the page was taken, so take it under the usual load.
+    Raises MeasurementError naming what is missing.
     """
     samples = parse_metrics(text)
     values: dict[str, float] = {}

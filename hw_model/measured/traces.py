@@ -1,8 +1,8 @@
-"""Read agent traces recorded as KV blocks: what each call found in cache, and how long its KV then waited.
+"""Read agent traces recorded as KV blocks: what each call found in cache, and how long its KV waited.
 
 The format is that of callanjfox/kv-cache-tester (`traces/*.json`): per request a start `t`, `in` and `out`
-tokens, `hash_ids` with one id per block of the prompt (equal ids are equal prefixes) and `api_time` in
-seconds; a sub-agent is an item with `requests` of its own.
+tokens, `hash_ids` with one id per block of the prompt (equal ids are equal prefixes), and `api_time` in
+seconds. A sub-agent is an item with `requests` of its own.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class Trace:
 
 
 def read_trace(path: str | Path) -> Trace:
-    """Return a recorded session. Raises TraceError for another format, OSError for an unreadable file."""
+    """Return a recorded session. Raises TraceError for any other format, OSError for an unreadable file."""
     try:
         data = json.loads(Path(path).read_text("utf-8"))
     except json.JSONDecodeError as error:
         raise TraceError(f"{path}, line {error.lineno}: not JSON ({error.msg})") from None
     if not isinstance(data, dict) or "requests" not in data or "block_size" not in data:
-        raise TraceError(f"{path}: no `requests` and `block_size`; this is no trace of KV blocks")
+        raise TraceError(f"{path}: no `requests` and `block_size`; this is not a trace of KV blocks")
     block_tokens = int(data["block_size"])
     requests = sorted(_requests(data["requests"], "main"), key=lambda r: r[1])
     seen: set[int] = set()

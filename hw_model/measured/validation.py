@@ -1,4 +1,4 @@
-"""How far predictions are from measurements: the figures, by model, system, engine and size of batch."""
+"""How far predictions are from measurements, by model, system, engine and size of batch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOMINAL_COVERAGE: Final = 0.9
 
 @dataclass(frozen=True, slots=True)
 class PredictedPoint:
-    """One predicted time per output token with its interval at the nominal coverage [ms]."""
+    """One predicted time per output token, with its interval at the nominal coverage [ms]."""
 
     measurement: Measurement
     low_ms: float
@@ -36,8 +36,9 @@ class PredictedPoint:
 def predictions(measured: Sequence[Measurement], constants: Constants | None = None) -> list[PredictedPoint]:
     """Return predictions with intervals.
 
-    The interval is the spread of held-out errors in the public set: those of cells left out for a model the
-    constants were fitted on, of whole models left out for any other.
+    An interval is the spread of held-out errors in the public set: of cells left out, for a model that the
+    constants were fitted on, and of whole models left out, for any other. `constants` default to those that
+    ship.
     """
     if not measured:
         return []
@@ -58,7 +59,8 @@ def batch_regime(sequences: float) -> str:
 def validate(rows: Sequence[Row], constants: Constants | None = None) -> dict[str, Any]:
     """Return how well measured rows are predicted, overall and by kind, and which rows were refused and why.
 
-    Rows take the columns of `hw_model.measured.measurements`. Times are milliseconds, figures fractions.
+    Rows have the columns of `hw_model.measured.measurements`. Times are in milliseconds, figures are
+    fractions.
     """
     measured, refused = parse_rows(rows)
     return summary(predictions(measured, constants), refused)

@@ -1,4 +1,4 @@
-"""The dated, sourced figures of the chain above the chip (`data/chain.toml`), or a user's in their place."""
+"""The dated, sourced figures of the chain above the chip: `data/chain.toml`, or a user's file instead."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ MarginKind = Literal["inference", "gross", "theoretical"]
 
 
 class ChainDataError(ValueError):
-    """A chain file that cannot be used, or a figure that no chain file has."""
+    """A chain file cannot be used, or lacks a figure that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A range with its name, its source, when that was checked, and whether it is a judgement of ours."""
+    """A range with its name, its source, the day it was checked, and whether it is our own judgement."""
 
     name: str
     value: Interval
@@ -54,7 +54,7 @@ class PublishedMargin:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A price at which a supplier is taken to break even, USD per million tokens."""
+    """A price at which a supplier is assumed to break even [USD per million tokens]."""
 
     name: str
     input_usd_per_mtok: Decimal
@@ -66,7 +66,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Aggregator:
-    """What a reseller of tokens takes: a share of what is bought, and at least so much each time."""
+    """What a reseller of tokens takes: a share of each purchase, and a minimum [USD]."""
 
     name: str
     fee_share: Decimal
@@ -77,7 +77,7 @@ class Aggregator:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionPlan:
-    """A subscription: its price, and the API credit that it includes."""
+    """A subscription: its price and the API credit that it includes, both a month."""
 
     name: str
     usd_per_month: Decimal
@@ -88,7 +88,7 @@ class SubscriptionPlan:
 
 @dataclass(frozen=True, slots=True)
 class Supplier:
-    """A company and the layers of the chain it owns: chips, L1, L2, L3a, L3b, L4."""
+    """A company and the layers of the chain that it owns: chips, L1, L2, L3a, L3b, L4."""
 
     name: str
     layers: frozenset[str]
@@ -98,7 +98,7 @@ class Supplier:
 
 @dataclass(frozen=True, slots=True)
 class ChipPrice:
-    """What is paid for an accelerator (the part alone, without its share of a server), and who gets it."""
+    """What is paid for an accelerator [USD], without its share of a server, and who gets it."""
 
     chip: str
     price_usd: Interval
@@ -110,7 +110,7 @@ class ChipPrice:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """What power costs somewhere, and how much of it a site takes beyond its computers (PUE)."""
+    """What power costs somewhere, and the power of a site over that of its computers (PUE)."""
 
     name: str
     usd_per_kwh: Interval
@@ -136,28 +136,28 @@ class ChainData:
     suppliers: Mapping[str, Supplier]
 
     def rental(self, chip: str, contract: str = "reserved") -> Figure:
-        """Return what a GPU-hour of a chip is rented for; raises `ChainDataError` naming those it knows."""
+        """Return the rent of a GPU-hour of a chip [USD]. Raises `ChainDataError`, with the known ones."""
         return _find(self.rentals, (chip, contract), "rental")
 
     def share(self, name: str) -> Figure:
-        """Return a share by name."""
+        """Return a share by name. Raises `ChainDataError`, with the known names."""
         return _find(self.shares, name, "share")
 
     def plan(self, name: str) -> SubscriptionPlan:
-        """Return a plan by name."""
+        """Return a plan by name. Raises `ChainDataError`, with the known names."""
         return _find(self.plans, name, "plan")
 
     def aggregator(self, name: str) -> Aggregator:
-        """Return an aggregator by name."""
+        """Return an aggregator by name. Raises `ChainDataError`, with the known names."""
         return _find(self.aggregators, name, "aggregator")
 
     def supplier(self, name: str) -> Supplier:
-        """Return a supplier by name."""
+        """Return a supplier by name. Raises `ChainDataError`, with the known names."""
         return _find(self.suppliers, name, "supplier")
 
 
 def load_chain_data(path: Path | None = None) -> ChainData:
-    """Read the shipped chain file, or another of the same form in its place.
+    """Read the shipped chain file, or another of the same form instead.
 
     Raises `ChainDataError` naming the file and what is wrong with it.
     """
@@ -266,5 +266,7 @@ def _range(figures: list[str]) -> Interval:
 def _find(table: Mapping[Key, Found], key: Key, what: str) -> Found:
     if key not in table:
         known = ", ".join(sorted(str(known) for known in table))
-        raise ChainDataError(f"No {what} is named {key!r}; known are {known}. Add a row to a chain file.")
+        raise ChainDataError(
+            f"No {what} is named {key!r}; the known ones are {known}. Add a row to a chain file."
+        )
     return table[key]

@@ -1,7 +1,7 @@
-"""A range of dollars or shares, low to high with a middle reading, and honest arithmetic on it.
+"""A range of dollars or shares, low to high with a middle reading, and arithmetic on it.
 
-The chain's figures are of another kind than a bill: where the truth is not public there is a range. So
-they have a type of their own that cannot be added to a billed amount by accident.
+The chain's figures are not a bill: what is not public is a range. They have a type of their own, which cannot
+be added to a billed amount by accident.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ ONE = Decimal(1)
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Low, middle and high; equal where the figure is known. Raises `ValueError` if they are out of order."""
+    """Low, middle and high; equal if the figure is known. Raises `ValueError` if they are out of order.
+
+    A type of its own on purpose, beside `hw_model.cost.Estimate`: these are decimals, a range of published
+    readings or of dollars derived from them. An Estimate is made of floats, the percentiles of a
+    distribution that a model draws. Neither can be added to the other by accident; `tokenprof.chain` turns
+    an Estimate into an Interval where the two meet.
+    """
 
     low: Decimal
     mid: Decimal
@@ -35,32 +41,30 @@ class Interval:
 
     @property
     def is_exact(self) -> bool:
-        """Whether the figure is known."""
+        """Whether the figure is known exactly."""
         return self.low == self.high
 
     def __add__(self, other: Interval) -> Interval:
         return Interval(self.low + other.low, self.mid + other.mid, self.high + other.high)
 
     def __sub__(self, other: Interval) -> Interval:
-        """Return the difference of two figures that need not move together: the widest range."""
+        """Return the difference of two figures that need not move together, which is the widest range."""
         return Interval(self.low - other.high, self.mid - other.mid, self.high - other.low)
 
     def __mul__(self, other: Interval) -> Interval:
-        """Return the product; both must be non-negative, as prices, shares and hours are."""
+        """Return the product. Raises `ValueError` if either may be negative."""
         if self.low < 0 or other.low < 0:
-            raise ValueError("Intervals are multiplied only where both are non-negative.")
+            raise ValueError("Intervals can be multiplied only if neither is negative.")
         return Interval(self.low * other.low, self.mid * other.mid, self.high * other.high)
 
     def __truediv__(self, other: Interval) -> Interval:
-        """Return the quotient; the divisor must be positive and the dividend non-negative."""
+        """Return the quotient. Raises `ValueError` if the divisor may be 0, or either may be negative."""
         if self.low < 0 or other.low <= 0:
-            raise ValueError(
-                "An interval is divided only by a positive one, and only where it is non-negative."
-            )
+            raise ValueError("An interval that is not negative can be divided, and only by a positive one.")
         return Interval(self.low / other.high, self.mid / other.mid, self.high / other.low)
 
     def rounded(self, places: int = 12) -> Interval:
-        """Return the interval rounded to so many decimals, so that sums of such figures are exact."""
+        """Return the interval rounded to a number of decimals, so that sums of such figures are exact."""
         unit = ONE.scaleb(-places)
         return Interval(self.low.quantize(unit), self.mid.quantize(unit), self.high.quantize(unit))
 
@@ -70,7 +74,7 @@ class Interval:
 
 
 def add_up(parts: Iterable[Interval]) -> Interval:
-    """Return the sum of intervals; nothing if there are none."""
+    """Return the sum of intervals; 0 if there are none."""
     result = Interval.exactly(0)
     for part in parts:
         result += part
@@ -78,7 +82,7 @@ def add_up(parts: Iterable[Interval]) -> Interval:
 
 
 def gross_margin(price: Interval, cost: Interval) -> Interval:
-    """Return 1 − cost/price: lowest where the cost is highest and the price lowest. It may be negative."""
+    """Return 1 − cost/price, which may be negative. Raises `ValueError` if the price may be 0 or less."""
     if price.low <= 0:
         raise ValueError("A gross margin needs a positive price.")
     return Interval(ONE - cost.high / price.low, ONE - cost.mid / price.mid, ONE - cost.low / price.high)

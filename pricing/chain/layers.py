@@ -1,9 +1,9 @@
 """Layers L2 to L4 of the value chain: GPU-hours, tokens, applications, and where a billed dollar goes.
 
-Layers are told apart by what they sell: L1 racks, L2 GPU-hours, L3 tokens (a: of models it trained, b: of
-others' weights), L4 tokens again (an aggregator) or a plan (an application). L1, the cost of a GPU-hour,
-and the hours that a run takes come from the hardware model; the caller joins them here. Figures and their
-sources are in `data/chain.toml`.
+A layer is defined by what it sells: L1 racks, L2 GPU-hours, L3 tokens (a: of models that it trained, b: of
+others' weights), L4 tokens again (an aggregator) or a plan (an application). The hardware model supplies L1,
+the cost of a GPU-hour, and the hours that a run takes; the caller passes them in. Figures and their sources
+are in `data/chain.toml`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NOTHING = Interval.exactly(0)
 
 @dataclass(frozen=True, slots=True)
 class Markup:
-    """What a layer adds to its input: price over cost, and the gross margin, each as a range."""
+    """What a layer adds to its input: cost and price [USD], price over cost, and gross margin, as ranges."""
 
     cost: Interval
     price: Interval
@@ -32,13 +32,13 @@ class Markup:
 
 
 def markup(cost: Interval, price: Interval) -> Markup:
-    """Return a layer's markup and gross margin by comparing its input cost with its output price."""
+    """Return the markup and gross margin of a layer, from its input cost and its output price [USD]."""
     return Markup(cost, price, price / cost, gross_margin(price, cost))
 
 
 @dataclass(frozen=True, slots=True)
 class ServingCost:
-    """What tokens cost a supplier. A host of others' weights (3P) has no training to pay; a lab (1P) has."""
+    """What tokens cost a supplier [USD]: a lab (1P) also pays for training, a host of others' weights not."""
 
     party: Literal["1P", "3P"]
     inference_usd: Interval
@@ -62,10 +62,10 @@ def first_party_cost(inference_usd: Interval, data: ChainData) -> ServingCost:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A price over the break-even anchor for the same tokens, and what it is made of.
+    """A price over the break-even anchor for the same tokens, and what it is made of [USD].
 
-    `residual` is what the named parts leave over: pay, sales, free users, taxes, profit, and the error of
-    the parts. It is named because it cannot be told apart, and may be negative.
+    `residual` is what the other parts leave: pay, sales, free users, taxes, profit, and the error of the
+    parts. Those cannot be separated, and their sum may be negative.
     """
 
     price_usd: Decimal
@@ -84,7 +84,7 @@ class Spread:
 def anchor_usd(
     anchor: Anchor, input_tokens: int, output_tokens: int, cached_input_tokens: int = 0
 ) -> Decimal:
-    """Return what tokens cost at a break-even anchor's prices; `input_tokens` are those not from cache."""
+    """Return what tokens cost at the prices of an anchor [USD]; `input_tokens` are those not from cache."""
     prompt = input_tokens * anchor.input_usd_per_mtok + cached_input_tokens * anchor.cached_input_usd_per_mtok
     return (prompt + output_tokens * anchor.output_usd_per_mtok) / MILLION
 
@@ -94,8 +94,8 @@ def decompose_spread(
 ) -> Spread:
     """Split a price's spread over the anchor (for the same tokens) into named parts and a named residual.
 
-    Efficiency loss is what the model's own compute costs beyond the anchor; training is in proportion to
-    that compute; the brand premium is a share of what is left of the price without it.
+    Efficiency loss is what the model's own compute costs beyond the anchor. Training is in proportion to
+    that compute. The brand premium is a share of the price without the premium.
     """
     premium = data.share("brand_premium").value
     of_price = Interval(
@@ -118,7 +118,7 @@ def decompose_spread(
 
 @dataclass(frozen=True, slots=True)
 class EndPrices:
-    """The same tokens by three paths: an aggregator, the lab's own API, and a plan shared by its sessions."""
+    """The same tokens by three paths [USD]: an aggregator, the lab's own API, and a share of a plan."""
 
     aggregator_usd: Decimal
     direct_usd: Decimal
@@ -132,10 +132,10 @@ def end_prices(
     sessions_per_month: int | None = None,
     credits_usd: Decimal | None = None,
 ) -> EndPrices:
-    """Return what a run costs by each path; a plan's price is spread over the sessions of a month.
+    """Return what a run costs by each path [USD]; a plan's price is spread over the sessions of a month.
 
-    `credits_usd` is how much credit is bought at a time at the aggregator, which has a least fee; without it
-    the run's own amount is.
+    `credits_usd` is the credit bought at a time at the aggregator, which has a minimum fee (default: the
+    amount of the run).
     """
     bought = max(credits_usd or direct_usd, direct_usd)
     fee = aggregator.fee_share * direct_usd
@@ -146,19 +146,22 @@ def end_prices(
 
 
 def break_even_sessions(plan: SubscriptionPlan, session_usd: Decimal) -> int:
-    """Return how many such sessions per month a plan must cover to cost no more than paying for each."""
+    """Return how many such sessions a month make a plan cost no more than paying for each.
+
+    Raises `ValueError` if a session costs nothing.
+    """
     if session_usd <= 0:
         raise ValueError(f"A session must cost something to break even, but it costs {session_usd} USD.")
     return int((plan.usd_per_month / session_usd).to_integral_value(rounding=ROUND_CEILING))
 
 
 def sessions_a_plan_pays_for(plan: SubscriptionPlan, session_cost_usd: Interval) -> Interval:
-    """Return how many sessions the plan's price covers at what they cost to compute."""
+    """Return how many sessions a month the price of a plan covers at what they cost to compute."""
     return Interval.exactly(plan.usd_per_month) / session_cost_usd
 
 
 def tool_payments(calls: Mapping[str, int], usd_per_call: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """Return what per-call prices make of a run's tool calls; a tool without a price is left out."""
+    """Return what a run's tool calls cost at prices per call [USD]; tools without a price are left out."""
     return {tool: count * usd_per_call[tool] for tool, count in calls.items() if tool in usd_per_call}
 
 
@@ -182,7 +185,7 @@ class Sale:
 def sales(route: Sequence[Stage]) -> tuple[Sale, ...]:
     """Return, layer by layer, whether its margin is a market transaction; the last layer sells to the user.
 
-    A margin exists where a layer's buyer is another company. Inside one company there is only a cost.
+    A layer has a margin if its buyer is another company. Inside one company there is only a cost.
     """
     buyers = [stage.supplier for stage in route[1:]] + ["the user"]
     return tuple(
@@ -199,8 +202,8 @@ def route_of(
 ) -> tuple[Stage, ...]:
     """Return the route of a token: racks and GPU-hours, who serves it, and who resells it, if anybody.
 
-    `serves` says whether the model is the supplier's own (L3a) or another's weights (L3b), for one that does
-    both; by default its own.
+    `serves` says whether the model is the supplier's own (L3a) or has another's weights (L3b), for a supplier
+    that does both (default: its own).
     """
     layer = serves or ("L3a" if "L3a" in model_supplier.layers else "L3b")
     own_racks = "L1" in model_supplier.layers
@@ -250,7 +253,7 @@ class Waterfall:
     steps: tuple[WaterfallStep, ...]
 
     def shares(self) -> dict[WaterfallStepName, Interval]:
-        """Return each step as a share of the billed dollar."""
+        """Return each step as a share of the billed amount."""
         whole = self.billed_usd
         return {
             step.name: Interval(step.usd.low / whole, step.usd.mid / whole, step.usd.high / whole)
@@ -269,11 +272,11 @@ def waterfall(
 ) -> Waterfall:
     """Push a billed amount down the chain to chips, building and power.
 
-    `owner_cost_usd` is what the run's hours cost the owner of the racks, split by part (chips, building,
-    power, …); `rental_per_owner_cost` is a GPU-hour's price over that cost; `fee_usd` what an application
-    or aggregator keeps. A supplier that owns its racks pays no GPU-hour margin, a host of others' weights
-    no training; without one, a lab that rents is meant. Raises `ValueError` for a billed amount that is not
-    positive.
+    `owner_cost_usd` is what the run's hours cost the owner of the racks, split into `OWNER_PARTS`;
+    `rental_per_owner_cost` is the rent of a GPU-hour over that cost; `fee_usd` is what an application or
+    aggregator keeps. `supplier` serves the model (default: a lab that rents): one that owns its racks pays no
+    GPU-hour margin, and a host of others' weights pays for no training. Raises `ValueError` for a billed
+    amount that is not positive, and `ChainDataError` for an unknown supplier.
     """
     if billed_usd <= 0:
         raise ValueError(f"Only a positive amount can be pushed down the chain, but it is {billed_usd} USD.")

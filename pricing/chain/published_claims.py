@@ -1,7 +1,8 @@
-"""Published claims about bills and the chain, recomputed by the product: figure beside figure.
+"""Published claims about bills and the chain, recomputed: figure beside figure.
 
-Each example names the claim, the published figure (or that none was), ours, and what it rests on. Rows that
-need the hardware model are computed in `tokenprof`, which knows both rooms.
+Each example has the claim, the published figure if there is one, our own figure, and what it rests on. Rows
+that need the hardware model are in `tokenprof.chain`, which may import both rooms. The ids of the rows are
+those of docs/chain.md.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from tokenprof.pricing.rates import Price, Unpriced, total
 from tokenprof.pricing.usage import TokenClass, Usage
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
-"""The day the examples are priced at, unless a row says another."""
+"""The day whose prices the examples use, unless a row names another day."""
 
 MAY = datetime(2026, 5, 15, 12, tzinfo=UTC)
-"""When DeepSeek's own price and its hosts' stood as the published comparison has them."""
+"""A day on which DeepSeek's own price and its hosts' prices were those of the published comparison."""
 
 SALE_KINDS = ("market", "internal")
 
@@ -42,9 +43,9 @@ TASK_OUTPUT = Usage(output_tokens=100_000)
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A claim, its published figure (None: none published), ours, the assumptions, and how far they differ.
+    """A claim, its published figure (None if there is none), ours, the assumptions, and how far they differ.
 
-    `difference` is None if there is nothing published to differ from.
+    `difference` is None if no figure was published.
     """
 
     id: str
@@ -56,14 +57,14 @@ class Example:
 
 
 def differs(*pairs: tuple[Decimal | str, Decimal]) -> str:
-    """Return how far our figures are from the published ones, `(published, ours)`: the largest deviation."""
+    """Return the largest deviation of our figures from the published ones, given as `(published, ours)`."""
     deviations = [ours / Decimal(published) - 1 for published, ours in pairs]
     largest = max(deviations, key=abs)
     return "none" if not largest else f"{100 * largest:+.1f} %"
 
 
 def within(low: Decimal | str, high: Decimal | str, ours: Decimal) -> str:
-    """Return where our figure is against a published range."""
+    """Return whether our figure is within a published range, or how far it is outside."""
     if Decimal(low) <= ours <= Decimal(high):
         return "within the range"
     nearest = Decimal(low) if ours < Decimal(low) else Decimal(high)
@@ -175,11 +176,11 @@ INTEGRATION: tuple[tuple[str, str, Literal["L3a", "L3b"], str], ...] = (
     ("google", "google", "L3a", "chips, racks, model and application in one (L1 to L4)"),
     ("openai", "openai", "L3a", "a lab that rents and sells its own application (L3a to L4)"),
 )
-"""Forms of vertical integration: who serves the model, who sells it on, whose model it is, and in words."""
+"""Forms of vertical integration: who serves the model, who sells it on, whose model it is, and a name."""
 
 
 def _integration(data: ChainData) -> Iterator[Example]:
-    """Which margins of a route are market transactions (row vert-1)."""
+    """Yield which margins of a route are market transactions (row vert-1)."""
     for name, seller, serves, words in INTEGRATION:
         route = route_of(data.supplier(name), data.supplier("coreweave"), data.supplier(seller), serves)
         kinds = {kind: [sale.layer for sale in sales(route) if sale.kind == kind] for kind in SALE_KINDS}
@@ -193,7 +194,7 @@ def _integration(data: ChainData) -> Iterator[Example]:
 
 
 def _open_weights(book: PriceBook) -> Iterator[Example]:
-    """DeepSeek V4 Pro at its own API and at a host in the US, beside a frontier model (row open-1)."""
+    """Yield DeepSeek V4 Pro at its own API and at a US host, beside a frontier model (row open-1)."""
     own = _price(book, "deepseek", "deepseek-v4-pro", MAY).rates
     host = _price(book, "fireworks", "deepseek-v4-pro", MAY).rates
     frontier = _price(book, "anthropic", "claude-opus-4-7", MAY).rates
@@ -208,8 +209,8 @@ def _open_weights(book: PriceBook) -> Iterator[Example]:
             f"DeepSeek V4 Pro, {cls}: US host / own API, share of a frontier price",
             f"{hosts} / {api}, about {share}",
             f"{plain(host[cls].scaleb(6))} / {plain(own[cls].scaleb(6))}, {ratio}",
-            f"Fireworks and DeepSeek at {MAY:%Y-%m-%d} beside Claude Opus 4.7; DeepSeek's own API is dearer "
-            "since 2026-08-16",
+            f"Fireworks and DeepSeek at {MAY:%Y-%m-%d} beside Claude Opus 4.7; DeepSeek's own API is more "
+            "expensive since 2026-08-16",
             f"host {within(low, high, host[cls].scaleb(6))}, own API {differs((api, own[cls].scaleb(6)))}, "
             f"share {differs((Decimal(1) / int(share[-1]), ratio))}",
         )
@@ -234,6 +235,6 @@ def plain(amount: Decimal) -> str:
 
 
 def between(interval: Interval) -> str:
-    """Return a range with its middle, or one figure where it is known."""
+    """Return a range with its middle, or one figure if it is known."""
     low, mid, high = (plain(figure) for figure in (interval.low, interval.mid, interval.high))
     return mid if interval.is_exact else f"{low} to {high} ({mid})"

@@ -2,7 +2,7 @@
 
 Shapes: Anthropic's Admin API (`/v1/organizations/usage_report/messages` and `/v1/organizations/cost_report`)
 and OpenAI's (`/v1/organization/usage/completions` and `/v1/organization/costs`), one page or a list of
-pages, as JSON. Anthropic states costs in cents; they become dollars here and nowhere else.
+pages, as JSON. Anthropic states costs in cents, which become dollars here.
 """
 
 from __future__ import annotations
@@ -16,37 +16,38 @@ from pathlib import Path
 from typing import Any
 
 from tokenprof.pricing.rates import EXACT
+from tokenprof.pricing.usage import TokenClass
 
 Wire = Mapping[str, Any]
 
 ANTHROPIC_COST_TYPES = {
-    "uncached_input_tokens": "uncached_input",
-    "cache_read_input_tokens": "cache_read",
-    "cache_creation.ephemeral_5m_input_tokens": "cache_write_5m",
-    "cache_creation.ephemeral_1h_input_tokens": "cache_write_1h",
-    "output_tokens": "output",
+    "uncached_input_tokens": TokenClass.UNCACHED_INPUT,
+    "cache_read_input_tokens": TokenClass.CACHE_READ,
+    "cache_creation.ephemeral_5m_input_tokens": TokenClass.CACHE_WRITE_5M,
+    "cache_creation.ephemeral_1h_input_tokens": TokenClass.CACHE_WRITE_1H,
+    "output_tokens": TokenClass.OUTPUT,
 }
-"""Token types of Anthropic's cost report and our classes; thinking is part of its output."""
+"""Token types of Anthropic's cost report, and our classes; thinking is part of its output."""
 
 OPENAI_LINE_ITEMS = {
-    "input": "uncached_input",
-    "cached input": "cache_read",
-    "cache write": "cache_write_30m",
-    "output": "output",
+    "input": TokenClass.UNCACHED_INPUT,
+    "cached input": TokenClass.CACHE_READ,
+    "cache write": TokenClass.CACHE_WRITE_30M,
+    "output": TokenClass.OUTPUT,
 }
-"""What follows the model's name in a line item of OpenAI's costs, and our classes."""
+"""What follows the model's name in a line item of OpenAI's costs, and our class for it."""
 
 
 class ReportError(ValueError):
-    """A provider's export that cannot be read, with the file and what is wrong with it."""
+    """A provider's export cannot be read; the message names the file and what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportLine:
     """What a provider states of one class of one model on one day (UTC): tokens, or dollars, or both.
 
-    `precision_usd` is the last place of the stated amount, which bounds its rounding. A fee has pieces
-    where a token class has tokens. `model` is None for a line that belongs to no model.
+    `precision_usd` is the last place of the stated amount, which bounds its rounding. For a fee, `tokens`
+    counts pieces. `model` is None for a line that does not belong to a model.
     """
 
     provider: str
@@ -59,12 +60,12 @@ class ReportLine:
 
 
 def usd_of_cents(amount: str | Decimal) -> Decimal:
-    """Return dollars for an amount of Anthropic's cost report, which is in cents: "84572" is $845.72."""
+    """Return the dollars of an amount in Anthropic's cost report, which is in cents: "84572" is $845.72."""
     return EXACT.scaleb(Decimal(amount), -2)
 
 
 def load_report(path: Path) -> tuple[ReportLine, ...]:
-    """Read an export of either provider, usage or costs; raises `ReportError` naming the file."""
+    """Read an export of either provider, of usage or of costs. Raises `ReportError` naming the file."""
     try:
         pages = json.loads(path.read_text("utf-8"), parse_float=Decimal)
     except OSError as error:
@@ -75,7 +76,7 @@ def load_report(path: Path) -> tuple[ReportLine, ...]:
         return tuple(line for page in (pages if isinstance(pages, list) else [pages]) for line in _page(page))
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise ReportError(
-            f"The report {path} is not a usage or cost export of Anthropic or OpenAI as we know them: "
+            f"The report {path} is not a usage or cost export of Anthropic or OpenAI in a known form: "
             f"{type(error).__name__} {error}."
         ) from error
 
@@ -96,12 +97,12 @@ def _page(page: Wire) -> Iterator[ReportLine]:
 def _anthropic_usage(day: date, result: Wire) -> Iterator[ReportLine]:
     writes = result.get("cache_creation") or {}
     tokens = {
-        "uncached_input": result["uncached_input_tokens"],
-        "cache_read": result["cache_read_input_tokens"],
-        "cache_write_5m": writes.get("ephemeral_5m_input_tokens", 0),
-        "cache_write_1h": writes.get("ephemeral_1h_input_tokens", 0),
-        "output": result["output_tokens"],
-        "fee": sum((result.get("server_tool_use") or {}).values()),
+        TokenClass.UNCACHED_INPUT: result["uncached_input_tokens"],
+        TokenClass.CACHE_READ: result["cache_read_input_tokens"],
+        TokenClass.CACHE_WRITE_5M: writes.get("ephemeral_5m_input_tokens", 0),
+        TokenClass.CACHE_WRITE_1H: writes.get("ephemeral_1h_input_tokens", 0),
+        TokenClass.OUTPUT: result["output_tokens"],
+        TokenClass.FEE: sum((result.get("server_tool_use") or {}).values()),
     }
     for cls, count in tokens.items():
         if count:
@@ -112,7 +113,7 @@ def _anthropic_cost(day: date, result: Wire) -> Iterator[ReportLine]:
     if result["currency"] != "USD":
         raise ValueError(f"the currency {result['currency']} is not USD")
     amount = Decimal(result["amount"])
-    cls = ANTHROPIC_COST_TYPES.get(str(result.get("token_type")), "fee")
+    cls = ANTHROPIC_COST_TYPES.get(str(result.get("token_type")), TokenClass.FEE)
     yield ReportLine(
         "anthropic",
         day,
@@ -124,13 +125,13 @@ def _anthropic_cost(day: date, result: Wire) -> Iterator[ReportLine]:
 
 
 def _openai_usage(day: date, result: Wire) -> Iterator[ReportLine]:
-    """OpenAI's input includes the cached part, and the written part where it is stated."""
+    """OpenAI's input includes the cached part, and the written part if it is stated."""
     read, write = result.get("input_cached_tokens") or 0, result.get("input_cache_write_tokens") or 0
     tokens = {
-        "uncached_input": result["input_tokens"] - read - write,
-        "cache_read": read,
-        "cache_write_30m": write,
-        "output": result["output_tokens"],
+        TokenClass.UNCACHED_INPUT: result["input_tokens"] - read - write,
+        TokenClass.CACHE_READ: read,
+        TokenClass.CACHE_WRITE_30M: write,
+        TokenClass.OUTPUT: result["output_tokens"],
     }
     for cls, count in tokens.items():
         if count:
@@ -146,7 +147,7 @@ def _openai_cost(day: date, result: Wire) -> Iterator[ReportLine]:
         "openai",
         day,
         model or None,
-        OPENAI_LINE_ITEMS.get(item, "fee"),
+        OPENAI_LINE_ITEMS.get(item, TokenClass.FEE),
         usd=amount,
         precision_usd=_last_place(amount),
     )

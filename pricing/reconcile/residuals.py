@@ -1,13 +1,13 @@
 """Our record beside the provider's own export, by day, model and class: what matches and what does not.
 
-The record says what this harness used; the export says what the organisation was charged. Each difference
-gets a kind and a sentence. Nothing is spread or scaled to make the sums agree.
+The record says what this harness used, the export what the organisation was charged. Each difference gets a
+kind and a sentence. Nothing is spread or scaled to make the sums agree.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,12 +18,12 @@ from tokenprof.pricing.reconcile.provider_exports import ReportLine
 from tokenprof.pricing.usage import CLASSES, TokenClass, Usage
 
 Kind = Literal["matched", "not_recorded", "not_charged", "tokens_differ", "price_differs", "unpriced"]
-"""How a line of the record stands to the export:
+"""How a line of the record compares with the export:
 
 matched        tokens and dollars agree, as far as both state them
-not_recorded   charged to the organisation, and not in the record: other traffic, or a gap in it
-not_charged    in the record (or counted by the export) and charged nothing: refused or failed requests
-tokens_differ  both have it, in different amounts
+not_recorded   charged to the organisation but not recorded: other traffic, or a gap in the record
+not_charged    recorded (or counted by the export) but not charged: refused or failed requests
+tokens_differ  in both, with different token counts
 price_differs  the same tokens at another price
 unpriced       the record has no price for it, so dollars cannot be compared
 """
@@ -36,18 +36,18 @@ KNOWN_FACTORS = {
 }
 """Ratios of charged to recorded dollars that have a usual reason."""
 
-COMPARED_AS = {"reasoning": "output"}
-"""Classes that exports do not tell apart."""
+COMPARED_AS: dict[str, str] = {TokenClass.REASONING: TokenClass.OUTPUT}
+"""Classes that exports do not distinguish."""
 
 NO_MODEL = "(no model)"
-"""Where fees stand, since cost exports state them for no model, and lines that name no model."""
+"""Stands for the model of fees, for which cost exports name none, and of lines that name none."""
 
 _Key = tuple[str, date, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a record says of one class of one call: tokens (a fee's pieces) and dollars, None if unpriced."""
+    """What a record says of one class of one call: tokens (or pieces of a fee) and USD, None if unpriced."""
 
     provider: str
     day: date
@@ -74,21 +74,21 @@ class Residual:
 
     @property
     def usd(self) -> Decimal | None:
-        """What the export charges beyond the record, None if either side has no dollars."""
+        """What the export charges beyond the record [USD]; None if either side has no dollars."""
         if self.our_usd is None or self.their_usd is None:
             return None
         return self.their_usd - self.our_usd
 
     @property
     def explained(self) -> bool:
-        """Whether nothing is left to look into: it matches, was refused, or its ratio has a usual reason."""
+        """Whether nothing is left to look into: it matches, was refused, or has a ratio of a known kind."""
         if self.kind == "price_differs":
             return bool(self.our_usd) and _ratio(self.our_usd, self.their_usd) in KNOWN_FACTORS
         return self.kind == "matched" or (self.kind == "not_charged" and self.their_tokens is not None)
 
     @property
     def beyond_record(self) -> bool:
-        """Whether it is traffic that only the export has: expected where others share the organisation."""
+        """Whether only the export has this traffic; expected if others share the organisation."""
         more = self.kind == "tokens_differ" and (self.their_tokens or 0) > self.our_tokens
         return more or self.kind == "not_recorded"
 
@@ -114,9 +114,9 @@ def reconcile(
     lines: Iterable[ReportLine],
     row_of: Callable[[str, str], str] = lambda provider, model: model,
 ) -> tuple[Residual, ...]:
-    """Return every day, model and class that either side has, in that order, with how the two stand.
+    """Return each day, model and class that either side has, in that order, with how the two compare.
 
-    `row_of` maps a provider and a model id to one name, so that a snapshot in the export meets its alias in
+    `row_of` maps a provider and a model id to one name, so that a snapshot in the export matches its alias in
     the record. Lines without a model (a workspace's total) cannot be matched and are `not_recorded`.
     """
     ours, theirs = _sum_charges(charges, row_of), _sum_lines(lines, row_of)
@@ -129,7 +129,7 @@ def reconcile(
 
 @dataclass(slots=True)
 class _Sum:
-    """One side's total for a key; dollars are None as soon as a part has none."""
+    """One side's total for a key; dollars are None if any part has none."""
 
     tokens: int | None = None
     usd: Decimal | None = None
@@ -140,7 +140,7 @@ def _sum_charges(charges: Iterable[Charge], row_of: Callable[[str, str], str]) -
     grouped: dict[_Key, list[Charge]] = defaultdict(list)
     for charge in charges:
         cls = COMPARED_AS.get(charge.cls, charge.cls)
-        model = NO_MODEL if cls is TokenClass.FEE else row_of(charge.provider, charge.model)
+        model = NO_MODEL if cls == TokenClass.FEE else row_of(charge.provider, charge.model)
         grouped[charge.provider, charge.day, model, cls].append(charge)
     return {
         key: _Sum(
@@ -154,10 +154,10 @@ def _sum_charges(charges: Iterable[Charge], row_of: Callable[[str, str], str]) -
 
 
 def _sum_lines(lines: Iterable[ReportLine], row_of: Callable[[str, str], str]) -> dict[_Key, _Sum]:
-    """Add up an export's lines; a usage export and a cost export of the same days meet in one sum."""
+    """Add up an export's lines; a usage export and a cost export of the same days go into one sum."""
     sums: dict[_Key, _Sum] = {}
     for line in lines:
-        model = row_of(line.provider, line.model) if line.model and line.cls != "fee" else NO_MODEL
+        model = row_of(line.provider, line.model) if line.model and line.cls != TokenClass.FEE else NO_MODEL
         side = sums.setdefault((line.provider, line.day, model, line.cls), _Sum())
         if line.tokens is not None:
             side.tokens = (side.tokens or 0) + line.tokens
@@ -184,15 +184,15 @@ def _residual(key: _Key, ours: _Sum | None, theirs: _Sum | None, *, costs_known:
 def _judge(ours: _Sum | None, theirs: _Sum | None, costs_known: bool) -> tuple[Kind, str]:
     if ours is None:
         if theirs is not None and theirs.usd is None and costs_known:
-            return "not_charged", "counted by the provider and charged nothing: refused requests"
+            return "not_charged", "counted by the provider but not charged: refused requests"
         return (
             "not_recorded",
-            "in the export and not in the record: other traffic, or calls that were not wrapped",
+            "in the export but not in the record: other traffic, or calls that were not wrapped",
         )
     if theirs is None:
         return (
             "not_charged",
-            "in the record and not in the export: another organisation or day, or not billed",
+            "in the record but not in the export: another organisation or day, or not billed",
         )
     if theirs.tokens is not None and theirs.tokens != ours.tokens:
         more = theirs.tokens - (ours.tokens or 0)
@@ -202,7 +202,7 @@ def _judge(ours: _Sum | None, theirs: _Sum | None, costs_known: bool) -> tuple[K
         )
     if theirs.usd is None:
         if costs_known:
-            return "not_charged", "counted by the provider and charged nothing: refused requests"
+            return "not_charged", "counted by the provider but not charged: refused requests"
         return "matched", "the same tokens; the export states no dollars"
     if ours.usd is None:
         return "unpriced", "the price book has no rate for it; the export has its dollars"
@@ -214,39 +214,18 @@ def _judge(ours: _Sum | None, theirs: _Sum | None, costs_known: bool) -> tuple[K
 def _explain_price(ours: Decimal, theirs: Decimal) -> str:
     ratio = _ratio(ours, theirs)
     if ratio is None:
-        return f"charged {theirs} USD where the book says it is free"
+        return f"charged {theirs} USD, but the book says it is free"
     reason = KNOWN_FACTORS.get(ratio, "no usual reason has this ratio; compare the price with the contract")
     return f"charged {ratio:f}x what the book says: {reason}"
 
 
 def summary(residuals: Iterable[Residual]) -> dict[Kind, tuple[int, Decimal]]:
-    """Return, for each kind, how many lines there are and what the export charges beyond the record on them.
+    """Return, for each kind, the number of lines and what the export charges on them beyond the record [USD].
 
-    Lines whose dollars cannot be compared count as lines and add nothing.
+    Lines whose dollars cannot be compared are counted, but add no dollars.
     """
     found: dict[Kind, tuple[int, Decimal]] = {}
     for residual in residuals:
         count, usd = found.get(residual.kind, (0, ZERO))
         found[residual.kind] = (count + 1, total((usd, residual.usd or ZERO)))
     return found
-
-
-def report_lines(residuals: Sequence[Residual]) -> list[str]:
-    """Return a reconciliation as lines of text: a summary by kind, then every line that does not match."""
-    lines = [
-        f"{kind:<14}{count:>6} lines  {usd:>+14.6f} USD charged beyond the record"
-        for kind, (count, usd) in sorted(summary(residuals).items())
-    ]
-    for item in residuals:
-        if item.kind != "matched":
-            ours, theirs = _side(item.our_tokens, item.our_usd), _side(item.their_tokens, item.their_usd)
-            lines.append(
-                f"{item.day}  {item.provider}/{item.model}  {item.cls}: "
-                f"record {ours}, export {theirs}: {item.explanation}"
-            )
-    return lines
-
-
-def _side(tokens: int | None, usd: Decimal | None) -> str:
-    parts = (None if tokens is None else f"{tokens} tokens", None if usd is None else f"{usd} USD")
-    return " and ".join(part for part in parts if part) or "nothing"

@@ -87,17 +87,20 @@ def test_my_prices_and_my_hardware_are_used(tmp_path: Path) -> None:
     analysis = tokenprof.load(SESSION).analyze()
     model = analysis.turns[0].model
     prices = tmp_path / "mine.toml"
-    classes = ("uncached_input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
-    rates = ", ".join(f'{cls} = "1"' for cls in classes)
     prices.write_text(
         f"""
 [[price]]
 provider = "anthropic"
 model = "{model}"
 from = 2020-01-01
-usd_per_mtok = {{{rates}}}
 source = "my contract"
 checked = 2026-11-01
+[price.usd_per_mtok]
+uncached_input = "1"
+cache_read = "1"
+cache_write_5m = "1"
+cache_write_1h = "1"
+output = "1"
 """
     )
     mine = tokenprof.load(SESSION).analyze(prices=prices)

@@ -25,15 +25,6 @@ def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Completed
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
 
 
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tokenprof.commands.demo_agent import record_demo
-
-    path = tmp_path_factory.mktemp("demo") / "run.jsonl"
-    record_demo(path)
-    return path
-
-
 def test_the_demo_records_prints_its_report_and_never_overwrites(tmp_path: Path) -> None:
     first = run("demo", cwd=tmp_path)
     assert first.returncode == 0, first.stderr

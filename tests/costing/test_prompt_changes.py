@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from cached_calls import OTHER_MODEL, START, CachedCall, ledger_of, made_block
 
-from tokenprof.costing.prompt_changes import Openings, changed_setting, first_change
+from tokenprof.costing.prompt_changes import Openings, changed_parameters, first_change
 from tokenprof.facts.types import Block, Turn
 
 HEAD = [made_block(f"tool {number}", 100, "tool") for number in range(4)]
@@ -52,15 +52,13 @@ def test_the_fields_that_differ_are_named() -> None:
     assert unfielded.field == "text"
 
 
-def test_the_first_setting_that_differs_is_named() -> None:
+def test_the_parameters_that_differ_are_named() -> None:
     turn = turns_at([0.0])[0]
     before = replace(turn, settings={"speed": "fast", "tool_choice": "auto"})
-    assert (
-        changed_setting(replace(before, settings={"speed": "fast", "tool_choice": "any"}), before)
-        == "tool_choice"
-    )
-    assert changed_setting(replace(before, settings={"speed": "fast"}), before) == "tool_choice"
-    assert changed_setting(before, before) is None
+    after = replace(turn, settings={"speed": "fast", "tool_choice": "any", "model": "x"})
+    assert changed_parameters(after, before) == ["model", "tool_choice"]
+    assert changed_parameters(replace(before, settings={"speed": "fast"}), before) == ["tool_choice"]
+    assert changed_parameters(before, before) == []
 
 
 def turns_at(starts_s: list[float]) -> list[Turn]:

@@ -57,7 +57,7 @@ def test_fractions_of_a_second_are_kept() -> None:
         "9999-12-31T23:59:59-14:00",
     ],
 )
-def test_what_is_not_a_time_gives_none_and_never_an_error(written: Any) -> None:
+def test_anything_that_is_not_a_time_gives_none_without_an_error(written: Any) -> None:
     assert utc_time(written) is None
 
 

@@ -41,7 +41,7 @@ def test_a_budget_holds_at_its_limit_and_not_one_above(
     result.stdout.fnmatch_lines(
         [
             f"*test_outside: *{message}*",
-            "*dearest over their lives: system system?0? 3,588 billed tokens ($0.0179), *",
+            "*most expensive over the run: system system?0? 3,588 billed tokens ($0.0179), *",
             "*Lower the cost, or raise the budget*",
         ]
     )

@@ -200,7 +200,7 @@ def test_unknown_json_is_an_error_by_itself_and_left_out_of_a_folder_in_silence(
     (tmp_path / "package.json").write_text('{\n "name": "something"\n}\n')
     (tmp_path / "node_modules").mkdir()
     (tmp_path / "node_modules" / "notes.jsonl").write_text('{"a": 1}\n')
-    with pytest.raises(InputError, match=r"package\.json:1: of no format that tokenprof knows"):
+    with pytest.raises(InputError, match=r"package\.json:1: tokenprof does not know this format"):
         read([tmp_path / "package.json"])
     copy = tmp_path / "result.json"
     copy.write_bytes((LOGS / "stream_json" / "result.json").read_bytes())

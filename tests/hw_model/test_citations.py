@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tokenprof.hw_model.closed_model_classes import CLASSES
+
 ROOT = Path(__file__).parents[2]
 SOURCES = [
     path
@@ -81,3 +83,19 @@ def test_functions_named_in_the_documentation_exist():
     code = "\n".join(path.read_text("utf-8") for path in SOURCES if ROOT / "hw_model" in path.parents)
     assert len(named) > 15
     assert {name for name in named if f"def {name}(" not in code} == set()
+
+
+def test_the_table_of_closed_models_has_the_figures_of_the_code():
+    def row(name: str) -> list[tuple[float, ...]]:
+        (line,) = re.findall(rf"^\| {name} \|(.*)$", HARDWARE, re.MULTILINE)
+        ranges = line.split("|")[:3]
+        return [tuple(float(n.replace(",", "").replace("k", "e3")) for n in r.split("–")) for r in ranges]
+
+    for name, kind in (("Opus", "opus"), ("Sonnet", "sonnet"), ("Haiku, mini, Flash", "mini"),
+                       ("GPT-5, Gemini Pro", "gpt")):  # fmt: skip
+        believed = CLASSES[kind]
+        assert row(name) == [
+            believed.active_parameters_b,
+            believed.total_parameters_b,
+            believed.kv_bytes_per_token_bf16,
+        ]

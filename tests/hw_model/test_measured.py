@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tokenprof.hw_model.closed_models import CLASSES, FLEETS, model_class
+from tokenprof.hw_model.closed_model_classes import CLASSES, FLEETS, model_class
 from tokenprof.hw_model.constants import NAMES, constant_rows, fitted
 from tokenprof.hw_model.cost import TurnWork, scenario_for
 from tokenprof.hw_model.deployment import parse_deployment
@@ -171,7 +171,7 @@ def test_a_trace_gives_reuse_and_gaps(tmp_path):
     assert trace.contexts == ("main", "main", "main/2", "main")
     assert trace.reused_share == 256 / (200 + 300 + 130 + 64)
     path.write_text("[]")
-    with pytest.raises(TraceError, match="no trace of KV blocks"):
+    with pytest.raises(TraceError, match="not a trace of KV blocks"):
         read_trace(path)
 
 

@@ -15,7 +15,7 @@ from with_claude_code import RECORDING, answer, main, recordings
 
 from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.types import Run
-from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import HEADER_NAME
+from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import HEADER_NAME
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider

@@ -408,7 +408,7 @@ def test_a_negotiated_discount_multiplies_the_classes_it_names(contract):
         ("[[price]]\nprovider = 1\n", r"\[\[price\]\] number 1: 'provider' must be given as text"),
         ("not toml", "is not valid TOML"),
         (OVERLAY.replace('"22.5"', '"-1"'), "'output' must be a non-negative amount, but it is '-1'"),
-        (OVERLAY.replace("cache_write_5m", "cache_wrote"), "'cache_wrote' is no class"),
+        (OVERLAY.replace("cache_write_5m", "cache_wrote"), "'cache_wrote' is not one of"),
         (OVERLAY.replace("from = 2026-06-01", 'from = "June"'), "'from' must be a date"),
         (OVERLAY.replace("checked = 2026-06-01", ""), "'checked' must be a date"),
     ],

@@ -217,7 +217,7 @@ def test_a_users_chain_file_takes_the_place_of_the_shipped_one(tmp_path):
     )
     own = load_chain_data(path)
     assert isinstance(own.plan("ours"), SubscriptionPlan)
-    with pytest.raises(ChainDataError, match="No plan is named 'claude-max'; known are ours"):
+    with pytest.raises(ChainDataError, match="No plan is named 'claude-max'; the known ones are ours"):
         own.plan("claude-max")
 
 

@@ -97,7 +97,7 @@ def test_langfuse_s_split_of_writes_stands_beside_their_sum_and_details_are_part
 @pytest.mark.parametrize(
     ("details", "words"),
     [
-        ({"input": 5, "output": 1, "input_gold_tokens": 3}, "'input_gold_tokens'.*no class"),
+        ({"input": 5, "output": 1, "input_gold_tokens": 3}, "'input_gold_tokens'.*is not known"),
         ({"input": 5, "output": 1, "input_cache_read": 3, "total": 7}, "neither input"),
         ({"output": 1}, "lack 'input' or 'output'"),
         ({}, "lack 'input' or 'output'"),

@@ -52,7 +52,7 @@ def test_a_file_of_another_format_is_told_what_is_known(tmp_path, content):
     path = tmp_path / "other.jsonl"
     path.write_text(content)
     message = error_of(path)
-    assert message.startswith(f"{path}:1: of no format that tokenprof knows.")
+    assert message.startswith(f"{path}:1: tokenprof does not know this format.")
     assert "Claude Code session" in message
 
 
@@ -73,7 +73,7 @@ def test_a_line_that_is_not_an_object_is_an_error(tmp_path):
     lines = SESSION.read_text().splitlines(keepends=True)
     path = tmp_path / "s.jsonl"
     path.write_text("".join([*lines[:50], "42\n", *lines[50:]]))
-    assert error_of(path).startswith(f"{path}:51: this line holds no JSON object")
+    assert error_of(path).startswith(f"{path}:51: this line is not a JSON object")
 
 
 def test_a_last_line_cut_short_is_a_warning(tmp_path):
@@ -99,7 +99,7 @@ def test_a_folder_is_read_whole_and_subagents_only_with_their_session(tmp_path):
     run = read([folder])
     assert [Path(source.file).name for source in run.sources] == [EXCERPT.name, SESSION.name]
     assert len(run.turns) == 14
-    assert run.warnings == (f"{folder}: of no known format and left out: notes.jsonl.",)
+    assert run.warnings == (f"{folder}: these files have an unknown format and were left out: notes.jsonl.",)
 
 
 def test_a_folder_without_any_recording_is_an_error(tmp_path):
@@ -175,7 +175,7 @@ def test_a_damaged_recording_of_ours_is_an_error_with_its_line(tmp_path):
     span = {"attributes": [{"key": "tokenprof.record", "value": {"stringValue": "turn"}}]}
     scope = {"scope": {"name": "tokenprof"}, "spans": [span]}
     path.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [scope]}]}) + "\n")
-    assert error_of(path).startswith(f"{path}:1: this is no line that tokenprof wrote")
+    assert error_of(path).startswith(f"{path}:1: tokenprof did not write this line")
 
 
 def test_a_recording_and_a_transcript_of_one_run_are_counted_once(tmp_path):

@@ -19,7 +19,7 @@ from tokenprof.commands.console.output import (
     require_writable,
     say,
 )
-from tokenprof.commands.console.values import choice, one_of, require_known, usd, whole_number
+from tokenprof.commands.console.values import choice, file_path, one_of, require_known, usd, whole_number
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
 
@@ -56,7 +56,7 @@ def add_commands(commands: Any) -> None:
         description="Push a run's billed dollars down the chain: application, lab margin, training, "
         "GPU-hour margin, chips, building, power.",
     )
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE|FOLDER")
+    parser.add_argument("files", nargs="*", type=file_path, metavar="FILE|FOLDER")
     parser.add_argument(
         "--examples",
         action="store_true",
@@ -117,7 +117,7 @@ def _add_market(parser: argparse.ArgumentParser) -> None:
         metavar="TOOL=USD",
         help="price of one call of a tool (repeatable)",
     )
-    group.add_argument("--chain", type=Path, metavar="FILE", help="your own chain file in place of ours")
+    group.add_argument("--chain", type=file_path, metavar="FILE", help="your own chain file in place of ours")
 
 
 def run_chain(options: argparse.Namespace) -> int:

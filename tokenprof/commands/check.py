@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any, Final
 
 from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
 from tokenprof.commands.console.exit_codes import FOUND, OK
 from tokenprof.commands.console.failures import naming
 from tokenprof.commands.console.output import add_output, format_of, put, require_writable, say
+from tokenprof.commands.console.values import file_path
 from tokenprof.facts.errors import InputError
 
 COMPUTE_MEASURE: Final = "hardware_usd"
@@ -24,8 +24,8 @@ def add_commands(commands: Any) -> None:
         description="Check recorded runs against budgets and a baseline. Exit code 0: ok, or too few runs to "
         "tell; 1: a regression, or a budget crossed; 2: bad input.",
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="RUN", help="recordings or transcripts")
-    parser.add_argument("--baseline", type=Path, metavar="FILE", help="the committed baseline file")
+    parser.add_argument("files", nargs="+", type=file_path, metavar="RUN", help="recordings or transcripts")
+    parser.add_argument("--baseline", type=file_path, metavar="FILE", help="the committed baseline file")
     parser.add_argument(
         "--update", action="store_true", help="write what these runs cost to the baseline, and check nothing"
     )

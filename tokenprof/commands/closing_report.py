@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
 from tokenprof.commands.console.output import drawn, say, write_error
+from tokenprof.commands.console.values import file_path
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
     """Add where to record, and the options of the report that follows."""
     parser.add_argument(
         "--record",
-        type=Path,
+        type=file_path,
         metavar="FILE",
         help=f"recording to write or to continue (default: {DEFAULT_RECORDING}, or the next free name)",
     )

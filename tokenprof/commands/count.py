@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from pathlib import Path
 from typing import Any, Final
 
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import emit, require_writable
+from tokenprof.commands.console.values import file_path
 from tokenprof.facts.errors import InputError
 
 COUNTER: Final = "tokenprof.harness_adapters.clients.anthropic_count"
@@ -23,11 +23,11 @@ def add_commands(commands: Any) -> None:
         "and address that the anthropic SDK finds in the environment. "
         "Then: tokenprof report RUN --counts COUNTS",
     )
-    parser.add_argument("file", type=Path, metavar="RUN.jsonl", help="recorded with content=True")
+    parser.add_argument("file", type=file_path, metavar="RUN.jsonl", help="recorded with content=True")
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=file_path,
         metavar="FILE",
         help="counts to write, or to add to (default: RUN.counts.json)",
     )

@@ -9,6 +9,7 @@ from typing import Any
 from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import emit
+from tokenprof.commands.console.values import file_path
 from tokenprof.facts.errors import InputError
 
 
@@ -22,7 +23,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=file_path,
         default=Path("run.jsonl"),
         metavar="FILE",
         help="file to record to, or the next free name (default: run.jsonl)",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokenprof.commands.console.assumption_options import add_price_options, assumptions_of
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import add_output, format_of, json_text, put, require_writable
 from tokenprof.commands.console.tables import table
+from tokenprof.commands.console.values import file_path
 
 if TYPE_CHECKING:
     from tokenprof.costing.disclosure import Disclosure
@@ -22,7 +22,7 @@ def add_commands(commands: Any) -> None:
         help="what loading skills and tools on demand cost",
         description="Set a run beside the same run with its skills and tools up front, and the reverse.",
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE|FOLDER")
+    parser.add_argument("files", nargs="+", type=file_path, metavar="FILE|FOLDER")
     add_output(parser, ("text", "json"))
     add_price_options(parser)
     parser.set_defaults(run=run_disclosure)

@@ -63,13 +63,15 @@ def run_proxy(options: argparse.Namespace) -> int:
     require_recordable(path)
     # A service is stopped with this signal; what is pending is to be written all the same.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with recording_proxy(path, os.environ, port=options.port, upstream=options.upstream) as proxy:
-        say(f"recording to {path}; stop with Ctrl-C")
-        for variable, url in addresses(proxy, options.upstream).items():
-            emit(f"export {variable}={url}\n")
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
-    recorded = not remove_if_empty(path)
+    try:
+        with recording_proxy(path, os.environ, port=options.port, upstream=options.upstream) as proxy:
+            say(f"recording to {path}; stop with Ctrl-C")
+            for variable, url in addresses(proxy, options.upstream).items():
+                emit(f"export {variable}={url}\n")
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
+    finally:
+        recorded = not remove_if_empty(path)
     report_recording(path, assumptions, recorded=recorded)
     if assumptions is None and recorded:
         say(f"recorded in {path}; read it with: tokenprof report {path}")

@@ -12,6 +12,7 @@ from tokenprof.commands.console.exit_codes import FOUND, OK
 from tokenprof.commands.console.failures import naming
 from tokenprof.commands.console.output import add_output, format_of, json_text, put, require_writable
 from tokenprof.commands.console.tables import table
+from tokenprof.commands.console.values import file_path
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -30,10 +31,10 @@ def add_commands(commands: Any) -> None:
         description="Set a recording beside the provider's usage and cost exports, by day, model and class. "
         "Exit code 0: every difference is explained; 1: one is not; 2: bad input.",
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE|FOLDER", help="recordings")
+    parser.add_argument("files", nargs="+", type=file_path, metavar="FILE|FOLDER", help="recordings")
     parser.add_argument(
         "--report",
-        type=Path,
+        type=file_path,
         action="append",
         required=True,
         metavar="EXPORT.json",

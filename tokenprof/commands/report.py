@@ -16,7 +16,7 @@ from tokenprof.commands.console.output import (
     put,
     require_writable,
 )
-from tokenprof.commands.console.values import whole_number
+from tokenprof.commands.console.values import file_path, whole_number
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ def add_commands(commands: Any) -> None:
     parser = commands.add_parser(
         "report", help="report a recording or a transcript", description="Report one run, or many together."
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE|FOLDER")
+    parser.add_argument("files", nargs="+", type=file_path, metavar="FILE|FOLDER")
     add_output(parser, format_names(), format_suffixes())
     parser.add_argument(
-        "--counts", type=Path, metavar="FILE", help="exact sizes of blocks, from `tokenprof count`"
+        "--counts", type=file_path, metavar="FILE", help="exact sizes of blocks, from `tokenprof count`"
     )
     parser.add_argument(
         "--tag",

@@ -42,7 +42,7 @@ def run_command(options: argparse.Namespace) -> int:
 
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:
-        raise InputError("tokenprof run needs a command; write it behind two dashes: tokenprof run -- claude")
+        raise InputError("tokenprof run needs a command; write it after two dashes: tokenprof run -- claude")
     assumptions = closing_assumptions(options)
     path = (options.record or free_name()).absolute()
     require_recordable(path)

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tokenprof.costing.cache_misses import CacheMissCause, CacheOutcome, follow_cache
+from tokenprof.costing.cache_losses import CacheMissCause
+from tokenprof.costing.cache_misses import CacheOutcome, follow_cache
 from tokenprof.pricing.cache.unread_prefix import MissCause
 from tokenprof.pricing.usage import Usage
 

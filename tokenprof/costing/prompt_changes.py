@@ -47,10 +47,10 @@ def first_change(ours: Sequence[Block], theirs: Sequence[Block], compared: int) 
     return None
 
 
-def changed_setting(turn: Turn, earlier: Turn) -> str | None:
-    """Return the name of the first request parameter that differs between two calls."""
+def changed_parameters(turn: Turn, earlier: Turn) -> list[str]:
+    """Return the names of the request parameters that differ between two calls, in alphabetical order."""
     names = sorted({*turn.settings, *earlier.settings})
-    return next((name for name in names if turn.settings.get(name) != earlier.settings.get(name)), None)
+    return [name for name in names if turn.settings.get(name) != earlier.settings.get(name)]
 
 
 def _in_place(prompt: Sequence[Block]) -> Iterator[Block]:

@@ -12,7 +12,7 @@ from tokenprof.gate.compare import Settings, Verdict, compare, means
 from tokenprof.gate.sample import RunSample
 
 SHOWN_MEASURES = ("usd", "input_tokens", "output_tokens", "turns", "cache_misses", "cache_read_share")
-DEAREST_SHOWN = 3
+BLOCKS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def explain(outcome: Outcome) -> Iterator[str]:
     for breach in outcome.breaches:
         yield f"  over budget: {breach.text}"
     if outcome.breaches:
-        yield from _dearest(outcome.samples[-1])
+        yield from _most_expensive(outcome.samples[-1])
     verdict = outcome.verdict
     if verdict is not None:
         for change in verdict.regressions:
@@ -112,16 +112,16 @@ def explain(outcome: Outcome) -> Iterator[str]:
         yield "  There is no baseline for it yet: write one with --tokenprof-update."
 
 
-def _dearest(sample: RunSample) -> Iterator[str]:
+def _most_expensive(sample: RunSample) -> Iterator[str]:
     """Yield a line with the blocks that were billed the most over their lives."""
     groups = sorted(sample.blocks.values(), key=lambda g: (g.billed_usd or 0, g.billed_tokens), reverse=True)
     shown = [
         f"{group.key} {group.billed_tokens:,} billed tokens"
         + ("" if group.billed_usd is None else f" ({number('usd', group.billed_usd)})")
-        for group in groups[:DEAREST_SHOWN]
+        for group in groups[:BLOCKS_SHOWN]
     ]
     if shown:
-        yield f"  dearest over their lives: {', '.join(shown)}"
+        yield f"  most expensive over the run: {', '.join(shown)}"
 
 
 def table(outcome: Outcome) -> Iterator[tuple[str, str, str, str]]:

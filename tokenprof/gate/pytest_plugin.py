@@ -32,7 +32,7 @@ OPTIONS = (
         f"the baseline file (default: {DEFAULT_BASELINE})",
     ),
     ("tokenprof_tolerance", "--tokenprof-tolerance", "5%", "growth that does not matter (default: 5%)"),
-    ("tokenprof_measures", "--tokenprof-measures", "A,B", "measures held against the baseline"),
+    ("tokenprof_measures", "--tokenprof-measures", "A,B", "measures compared with the baseline"),
     ("tokenprof_runs", "--tokenprof-runs", "FOLDER", "keep the recordings of tests in this folder"),
 )
 FLAGS = (
@@ -45,7 +45,7 @@ MARKS = (
     "token_budget(usd, input_tokens, output_tokens, turns, carry_usd, cache_misses, cache_read_share, "
     "hardware_usd): limits of what the test's model calls may cost (hardware_usd by the middle estimate)",
     "token_baseline(tolerance='5%', measures='turns,input_tokens,output_tokens', repeat=1, "
-    "fail_on_price_rise=False): hold what the test's model calls cost against the committed baseline",
+    "fail_on_price_rise=False): compare what the test's model calls cost with the committed baseline",
 )
 
 

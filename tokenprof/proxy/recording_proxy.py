@@ -1,4 +1,4 @@
-"""The proxy with a recorder, and the addresses to give to clients."""
+"""A proxy that records, and the addresses to give to its clients."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tokenprof.reading.merge import merge
 
 LISTED_FILES = 5
 NOT_LOGS = frozenset({"node_modules", ".git", ".venv", "site-packages"})
-"""Folders that hold thousands of other JSON files, and no logs."""
+"""Folders with thousands of other JSON files, but no logs."""
 
 AnyPath = str | os.PathLike[str]
 
@@ -21,8 +21,8 @@ AnyPath = str | os.PathLike[str]
 def read(paths: AnyPath | Sequence[AnyPath]) -> Run:
     """Return the turns of files and folders together, in time order, each billed response once.
 
-    `paths` is one path or several. In a folder, every file at any depth is read whose name ends as a known
-    format's and that is of that format; a `*.jsonl` file of an unknown format is named in a warning.
+    `paths` is one path or several. In a folder, every file of a known format is read, at any depth; a warning
+    names the `*.jsonl` files of unknown formats.
 
     Raises InputError for a path that does not exist or cannot be read, for no path at all, and for a file
     that is empty, malformed or of an unknown format.
@@ -64,7 +64,7 @@ def _run_of(file: Path, reader: TranscriptReader) -> Run:
 
 
 def _files_below(folder: Path, warnings: list[str]) -> list[tuple[Path, TranscriptReader]]:
-    """Return the files below a folder that are of a known format; other `*.jsonl` files are warned of."""
+    """Return the files of known formats below a folder; a warning names the other `*.jsonl` files."""
     found, others = [], []
     endings = tuple(suffixes())
     for path in sorted(folder.rglob("*")):
@@ -83,7 +83,7 @@ def _files_below(folder: Path, warnings: list[str]) -> list[tuple[Path, Transcri
     if others:
         named = ", ".join(str(path.relative_to(folder)) for path in others[:LISTED_FILES])
         more = f" and {len(others) - LISTED_FILES} more" if len(others) > LISTED_FILES else ""
-        warnings.append(f"{folder}: of no known format and left out: {named}{more}.")
+        warnings.append(f"{folder}: these files have an unknown format and were left out: {named}{more}.")
     return found
 
 

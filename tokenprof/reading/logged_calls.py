@@ -14,7 +14,7 @@ from tokenprof.record.stored_context import HeldHistories
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedCall(CallerFacts):
-    """A call in our terms, with when it was made and by whom.
+    """A call from a log, with when it was made and by whom.
 
     Calls of different `group`s (samples of an evaluation, traces of an export) never extend each other.
     `is_one_history` says that the calls of a group are one history, though their prompts do not show it.
@@ -26,10 +26,10 @@ class LoggedCall(CallerFacts):
 
 
 def turns_of(calls: Iterable[LoggedCall], shaper: Shaper, name: str) -> list[Turn]:
-    """Return the turns of logged calls, given in time order; `name` begins the names of their contexts.
+    """Return the turns of logged calls, given in time order; names of contexts begin with `name`.
 
-    A response that is logged twice is one turn, the one that has usage. Calls without a response id are
-    left out: nothing was billed.
+    A response that is logged twice is one turn, the one with usage. Calls without a response id are left out,
+    because they were not billed.
     """
     groups: dict[str, tuple[ContextTracker, HeldHistories]] = {}
     turns: list[Turn] = []

@@ -10,7 +10,7 @@ from tokenprof.facts.types import Run, Turn
 from tokenprof.reading import recordings as own
 
 WRITTEN_WITHIN_S = 60.0
-"""A transcript's line about a response is written so soon after the call, beyond the time that it took."""
+"""How soon after the end of a call its line in a transcript is written, at the latest."""
 
 
 def merge(runs: Sequence[Run], warnings: Iterable[str] = ()) -> Run:
@@ -53,7 +53,7 @@ class _Counted:
 
 
 def _shows_less(run: Run) -> tuple[bool, bool]:
-    """Order runs by how much they show: recordings, then logs with each response's own output."""
+    """Order runs by how much they show: recordings first, then logs with the output of each response."""
     return not _is_recording(run), any(turn.output_rest_in for turn in run.turns)
 
 
@@ -62,7 +62,7 @@ def _is_recording(run: Run) -> bool:
 
 
 def _identity(turn: Turn) -> object:
-    """Return what every file has alike of a response; not every source has its final output."""
+    """Return what all files say alike about a response; not every source has its final output."""
     usage = turn.usage
     counts = None if usage is None else (usage.input_tokens, usage.cache_read_tokens)
     return turn.provider, turn.id, counts
@@ -93,7 +93,7 @@ def _rests_of(run: Run, repeated: set[int]) -> set[int]:
 
 
 def _without(run: Run, repeated: set[int], offset: int) -> list[Turn]:
-    """Return a run's turns less some, with bases as indices of a list in which the first is at `offset`."""
+    """Return a run's turns without some; their bases count from `offset`."""
     place: dict[int, int] = {}
     for index in range(len(run.turns)):
         if index not in repeated:

@@ -1,4 +1,4 @@
-"""run.jsonl back into a `Run`."""
+"""Reads run.jsonl back into a `Run`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def _is_ours(span: Mapping[str, Any]) -> bool:
 
 
 def read_lines(lines: Iterable[Mapping[str, Any]], path: Path) -> Run:
-    """Return the run that parsed lines hold. Turns are put in the order of their start.
+    """Return the run in parsed lines, its turns in the order of their start.
 
-    A prompt whose base line is missing (a lost line) is warned of and holds only what its own line
-    holds, until the next keyframe.
+    If the line that a prompt is a delta to is missing, there is a warning, and the prompt holds only the
+    blocks of its own line, until the next keyframe.
     """
     reading = _Reading(path)
     for line in lines:

@@ -1,4 +1,4 @@
-"""Runs cut down to the turns a reader asked for."""
+"""Selects the turns of a run by their tags."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _matches(turn: Turn, key: str, value: str, with_value: bool) -> bool:
 
 
 def subset(run: Run, kept: Sequence[int]) -> Run:
-    """Return a run of some of its turns; prompts that continue a turn left out are written whole."""
+    """Return a run with some of its turns. Prompts that continue a turn left out are written whole."""
     prompts = run.prompts()
     place = {old: new for new, old in enumerate(kept)}
     turns = []

@@ -1,8 +1,8 @@
 """What passes between an adapter and the recorder.
 
-On the caller's thread an adapter fills an `Exchange` with references and bytes it already has.
-Everything that takes time (parsing, digesting, counting) happens in `interpret`, which the
-recorder calls on its own thread and which answers with a `Call` in our terms.
+On the caller's thread an adapter fills an `Exchange` with references and bytes it already has. Everything
+that takes time (parsing, digesting, counting) happens in `interpret`, which the recorder calls on its own
+thread and which returns a `Call`.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 HEADERS_READ = ("content-encoding", "content-type", "request-id", "x-amzn-requestid")
-"""The headers of a response that are looked at; none is recorded."""
+"""The headers of a response that are read; they are not recorded."""
 
 
 @dataclass(slots=True)
 class Exchange:
     """One attempt at a model call, as it went over the wire.
 
-    Times are nanoseconds since the epoch. `body` is the response body as received, still in the
-    content coding that `headers` names; `complete` says that it was read to its end. `call` is the
-    same for all attempts at one call. `failure` names the exception that ended the attempt. `target` is the
-    path of the request, without its query: some providers name the model there. `tags` are the call's own.
+    Times are nanoseconds since the epoch. `body` is the response body as received, in the content coding that
+    `headers` names; `complete` says that it was read to its end. `call` is the same for all attempts at one
+    call. `failure` names the exception that ended the attempt. `target` is the path of the request, without
+    its query: some providers name the model there. `tags` are the call's own.
     """
 
     interpret: Callable[[Exchange, Shaper], Call | None]
@@ -55,7 +55,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(AnswerFacts):
-    """An exchange in our terms. `response_id` is None if the attempt produced no response to bill.
+    """What an adapter read in an exchange. `response_id` is None if the attempt produced no response to bill.
 
     `prompt` holds all blocks of the request in the order of the cache; `output_as_prompt` the answer as the
     blocks that it becomes when it is sent back. `continues` is the id of the response whose prompt and output

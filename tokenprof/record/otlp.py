@@ -36,7 +36,7 @@ def _encode(value: Attribute) -> dict[str, Any]:
 
 
 def decode_attributes(pairs: object) -> dict[str, Any]:
-    """Return attributes as plain values; the inverse of `encode_attributes`. Others are left out."""
+    """Return attributes as plain values, the inverse of `encode_attributes`. Malformed ones are left out."""
     return {
         pair["key"]: _decode(mapping(pair.get("value")))
         for pair in sequence(pairs)

@@ -1,8 +1,7 @@
 """The recorder: takes exchanges off the caller's thread and writes them as turns.
 
-Nothing it does can reach the host: exchanges are put on a queue, one daemon thread interprets,
-places and writes them, and what goes wrong there becomes a line in the log of the `tokenprof`
-logger and a count in `problems`.
+It cannot disturb the host: exchanges are put on a queue, and one daemon thread interprets, places and writes
+them. Whatever goes wrong there is logged to the `tokenprof` logger and counted in `problems`.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ _recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
 class Recorder:
     """Records exchanges as OTLP lines of a file (or, without a path, only as spans).
 
-    Raises what `RunWriter` raises where the file cannot be recorded to.
+    Raises what `RunWriter` raises if it cannot record to the file.
     """
 
     def __init__(
@@ -103,7 +102,7 @@ class Recorder:
         return next((self._answers[call] for call in calls if call in self._answers), None)
 
     def close(self) -> None:
-        """Write what is pending (open streams as cut) and stop. Safe to call twice."""
+        """Write everything pending, open streams as cut, and stop. It is safe to call twice."""
         if self._closed:
             return
         self._closed = True
@@ -139,7 +138,7 @@ class Recorder:
         if call is None or call.response_id is None:
             self._write_attempt(exchange, call)
         elif call.response_id not in self._recorded:
-            # Layers that see the same bytes (an SDK, the HTTP library below it) are one call.
+            # An SDK and the HTTP library below it may both report a call.
             self._recorded.add(call.response_id)
             self._write_turn(exchange, call)
 
@@ -181,7 +180,7 @@ class Recorder:
             self._listener(turn, call.prompt)
 
     def _attributes_of_exchange(self, exchange: Exchange, call: Call) -> dict[str, Attribute | None]:
-        """Return what a line says about the exchange beyond its turn."""
+        """Return the attributes of the exchange that are not part of its turn."""
         attributes: dict[str, Attribute | None] = {
             names.RECORD: "turn",
             names.FORMAT: names.RUN_FORMAT,
@@ -223,7 +222,7 @@ class Recorder:
 def turn_of(
     exchange: Exchange, call: Call, place: Placement, base: int | None, tags: Mapping[str, str]
 ) -> Turn:
-    """Return the turn that an exchange was, as a reader of the recording will see it."""
+    """Return the turn of an exchange, as a reader of the recording will see it."""
     kept = place.kept if base is not None else 0
     return Turn(
         **facts_of(AnswerFacts, call),
@@ -242,6 +241,17 @@ def turn_of(
         attempts=exchange.retries_taken + 1,
         tags=tags,
     )
+
+
+@functools.cache
+def spans_recorder() -> Recorder:
+    """Return the process's recorder for calls without a profile: it finishes their spans and writes nothing.
+
+    It is started on first use and drained when the process ends.
+    """
+    made = Recorder(None)
+    atexit.register(made.close)
+    return made
 
 
 def _no_counts(texts: Sequence[str]) -> list[Mapping[str, int]]:

@@ -16,7 +16,7 @@ import orjson
 from tokenprof.facts.times import seconds_between, utc_from_ns
 from tokenprof.facts.types import Turn
 from tokenprof.record import names
-from tokenprof.record.codec import (
+from tokenprof.record.block_codec import (
     BlockDecoder,
     BlockEncoder,
     decode_breakpoints,
@@ -34,8 +34,8 @@ from tokenprof.record.span import usage_attributes
 class AttributeRow:
     """An attribute and the fields of a turn that it holds.
 
-    `encode` takes the values of the fields and returns None for what need not be written; `decode` takes the
-    attribute's value and returns those of the fields.
+    `encode` takes the values of the fields and returns the attribute's value, or None if nothing needs to be
+    written. `decode` takes the attribute's value and returns those of the fields.
     """
 
     attribute: str
@@ -122,7 +122,7 @@ class TurnEncoder:
         self._blocks = BlockEncoder()
 
     def attributes(self, turn: Turn, base_span: str | None) -> dict[str, Attribute | None]:
-        """Return a turn's attributes. `base_span` is the span of the turn that its `base` is."""
+        """Return a turn's attributes. `base_span` is the id of the span of its base."""
         written: dict[str, Attribute | None] = {
             row.attribute: row.encode(*(getattr(turn, name) for name in row.fields)) for row in ROWS
         }
@@ -158,10 +158,10 @@ class TurnDecoder:
         base: int | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Turn:
-        """Return the turn of a span. Raises ValueError, TypeError or KeyError for a span that holds none.
+        """Return the turn of a span. Raises ValueError, TypeError or KeyError if the span does not hold one.
 
-        `base` is the place of the turn that the span names as its base; without one, only the part of
-        the prompt in the span itself is known. `tags` are those of the run.
+        `base` is the index of the turn that the span names as its base. Without one, only the blocks in the
+        span itself are known. `tags` are those of the run.
         """
         found: dict[str, Any] = {**UNKNOWN, "id": span_id}
         for row in ROWS:

@@ -1,7 +1,7 @@
 """Values as they come off a wire or out of a log, read leniently.
 
-A request may hold anything that the host has put there, and a log anything that its tool wrote: nothing here
-raises on a value that is not what it should be.
+A request holds whatever the host has put there, and a log whatever its tool wrote, so nothing here raises an
+error for a value of the wrong kind.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def joined_text(parts: Sequence[Wire]) -> str:
 
 
 def content_items(content: object) -> list[Wire]:
-    """Return a message's content as a list of items; a bare text is one text item, or none if empty."""
+    """Return a message's content as a list of items; plain text is one text item, unless it is empty."""
     if isinstance(content, Mapping):
         return [content]
     items = [content] if isinstance(content, str) else content

@@ -30,7 +30,7 @@ from tokenprof.analysis.findings.finding_figures import (
     UnpricedModel,
     UnpricedTurns,
 )
-from tokenprof.costing.cache_misses import CacheMissCause
+from tokenprof.costing.cache_losses import CacheMissCause
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import CLASS_LABELS, printable
 from tokenprof.report.phrases import (

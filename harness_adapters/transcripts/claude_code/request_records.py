@@ -1,9 +1,9 @@
 """The request records of newer Claude Code logs: which tools, system prompt and messages were sent.
 
-An `api-request` names its tools and system prompt (`api-request-shape`) and its messages by hash: the
-first `keep` of another request's, then `tail`. A hash is that of an `api-request-blob`, or of a message
-that the log's rows hold: the SHA-256 of its compact JSON with sorted keys, without cache markers.
-Undocumented by its makers; observed in version 2.1.330, so everything here is allowed to be missing.
+An `api-request` names its tools and system prompt (`api-request-shape`) and its messages by hash: the first
+`keep` of another request's, then `tail`. A hash is that of an `api-request-blob`, or of a message that the
+log's rows hold: the SHA-256 of its compact JSON with sorted keys, without cache markers. The format is
+undocumented and was observed in version 2.1.330, so anything may be missing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import Breakpoint
-from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import (
+from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import (
     Head,
     LoggedPiece,
     LoggedPrompt,
@@ -31,7 +31,10 @@ RECORD_TYPES = frozenset({"api-request", "api-request-shape", "api-request-blob"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One `api-request` record. `messages` are hashes of all its messages, None if its base is unknown."""
+    """One `api-request` record.
+
+    `messages` are the hashes of all its messages; None if its base is unknown.
+    """
 
     id: str
     timestamp: str
@@ -51,7 +54,7 @@ def message_hash(role: str, items: Sequence[Wire]) -> str:
 
 
 class Requests:
-    """The request records of a session, and the pieces that their hashes stand for."""
+    """The request records of a session, and the pieces that belong to their hashes."""
 
     def __init__(self, maker: PieceMaker, shaper: Shaper):
         self._maker = maker
@@ -106,16 +109,16 @@ class Requests:
         return content_items(shape.get("tools")) if shape else []
 
     def note_message(self, hash_: str, piece: LoggedPiece) -> None:
-        """Note that the log's rows hold the message of a hash."""
+        """Note the message that the log's rows hold for a hash."""
         self._pieces.setdefault(hash_, piece)
 
     def messages(
         self, request: Request, expected_tail: Sequence[LoggedPiece]
     ) -> tuple[LoggedPiece, ...] | None:
-        """Return a request's messages; None if they cannot all be found.
+        """Return a request's messages; None if some cannot be found.
 
-        `expected_tail` is what the rows say was added. Where it has as many messages as the tail, it
-        stands in for hashes that match nothing, as those of a redacted log do.
+        `expected_tail` is what the rows say was added. If it has as many messages as the tail, it is used for
+        hashes without a match, as in a redacted log.
         """
         if request.messages is None:
             return None
@@ -137,7 +140,7 @@ class Requests:
         return self._pieces.get(hash_)
 
     def head(self, request: Request, pieces: Sequence[LoggedPiece]) -> Head | None:
-        """Return a request's tools and system prompt; None if the log has lost its shape."""
+        """Return a request's tools and system prompt; None if its shape is missing from the log."""
         shape = self._shapes.get(request.shape)
         if shape is None:
             return None
@@ -145,7 +148,7 @@ class Requests:
         return self._maker.head(request.shape, shape, markers, pieces)
 
     def breakpoints(self, request: Request, prompt: LoggedPrompt) -> tuple[Breakpoint, ...]:
-        """Return a request's cache breakpoints as places in its prompt."""
+        """Return a request's cache breakpoints as indices of its prompt."""
         starts = []
         at = len(prompt.head.blocks) if prompt.head else 0
         for piece in prompt.pieces:
@@ -160,7 +163,7 @@ class Requests:
 
 
 def _place(path: Sequence[Any], pieces: Sequence[LoggedPiece], starts: Sequence[int], end: int) -> int | None:
-    """Return the index of the block that a marker in the messages stands on."""
+    """Return the index of the block that has a marker in the messages."""
     if path[0] == "cache_control":
         return end - 1 if end else None
     if path[0] != "messages" or len(path) < 2 or not path[1] < len(pieces):

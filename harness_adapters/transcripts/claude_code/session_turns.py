@@ -1,8 +1,8 @@
-"""The files of one Claude Code session into turns.
+"""Turns the files of one Claude Code session into turns.
 
-A response is spread over several rows with one `message.id`. Its prompt is the prompt of the nearest
-response above it on the chain of rows, then that response, then the rows in between; where the log has
-the request itself (`claude_code_requests`), the prompt is exactly that.
+A response is spread over several rows with one `message.id`. Its prompt is the prompt of the nearest response
+above it on the chain of rows, then that response, then the rows in between; if the log has the request itself
+(`request_records`), the prompt is exactly that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import groupby
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Turn
-from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import (
+from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import (
     LoggedPiece,
     LoggedPrompt,
     PieceMaker,
@@ -41,7 +41,7 @@ COMPACTION_AGENT = "acompact"
 
 
 class ClaudeCodeSession:
-    """A session under reading: give it the lines of its files, the main file first, then take the turns."""
+    """A session while it is read: add the lines of its files, the main file first, then ask for the turns."""
 
     def __init__(
         self,
@@ -69,16 +69,16 @@ class ClaudeCodeSession:
         self._last_time: datetime | None = None
 
     def note_unlogged(self, line: Wire) -> None:
-        """Take up a row that was in the main conversation but is logged only where that was forked.
+        """Add a row of the main conversation that is logged only in a fork of it.
 
-        Older versions log what hooks injected in the compaction's own file alone, naming the row of the
-        main file that it followed. To be called before the main file is read.
+        Older versions log what hooks injected only in the compaction's own file, with the row of the main
+        file that it followed. Call this before the main file is read.
         """
         if line.get("type") == "user" and line.get("isMeta") and isinstance(line.get("parentUuid"), str):
             self._unlogged.setdefault(line["parentUuid"], []).append(line)
 
     def add(self, line: Wire, where: str) -> None:
-        """Take up one line. `where` is its file and number. Raises InputError for a row without any time."""
+        """Add one line. `where` is its file and number. Raises InputError if a row has no time at all."""
         kind = text_of(line.get("type"))
         if kind in RECORD_TYPES:
             self._requests.add(line)
@@ -213,7 +213,7 @@ class ClaudeCodeSession:
         return LoggedPrompt(self._requests.head(request, pieces), pieces)
 
     def _added_messages(self, above: Above[Response], tools: Sequence[Wire]) -> list[LoggedPiece]:
-        """Return, as wire messages, what stands between the nearest prompt above and the one asked for."""
+        """Return the messages between the nearest earlier prompt and the one asked for."""
         messages: list[LoggedPiece] = []
         if above.response is not None:
             items = above.response.items
@@ -234,7 +234,7 @@ class ClaudeCodeSession:
         return messages
 
     def _note(self, role: str, items: Sequence[Wire], piece: LoggedPiece) -> None:
-        """Let request records find a message of the rows. Without such records no hash is ever asked for."""
+        """Let request records find a message of the rows by its hash, if the log has such records."""
         if items and self._requests:
             self._requests.note_message(message_hash(role, items), piece)
 
@@ -249,7 +249,7 @@ class ClaudeCodeSession:
         return entry.piece
 
     def turns(self, warnings: list[str]) -> list[Turn]:
-        """Return the turns in the order in which their first rows came, and say what is amiss."""
+        """Return the turns in the order of their first rows, and add what is wrong to `warnings`."""
         turns = []
         for response in self._responses.values():
             response.settle(self._maker, self._shaper)
@@ -273,30 +273,31 @@ class ClaudeCodeSession:
         if self._failed_calls:
             warnings.append(
                 f"{self._name}: {self._failed_calls} call{'s' if self._failed_calls > 1 else ''} ended in an "
-                "API error and in no bill; not counted as turns."
+                "API error and were not billed; they are not counted as turns."
             )
         threads = {response.thread for response in self._responses.values()}
         missing = sorted(self._agents_named - threads)
         if missing:
             warnings.append(
-                f"{self._name}: no log of subagent {', '.join(missing)} was found; its calls are not counted."
+                f"{self._name}: no log of subagent {', '.join(missing)} was found, so its calls are "
+                "not counted."
             )
         compaction_calls = sum(map(_is_compaction, self._responses.values()))
         if self._compactions > compaction_calls:
             warnings.append(
                 f"{self._name}: {self._compactions - compaction_calls} of {self._compactions} compactions "
-                "left no record of their own call; its cost is not counted."
+                "left no record of their own call, so its cost is not counted."
             )
 
 
 def _calls_answered(message: object) -> list[str]:
-    """Return the ids of the calls whose results a message brings."""
+    """Return the ids of the calls that a message answers."""
     items = content_items(mapping(message).get("content"))
     return [item["tool_use_id"] for item in items if isinstance(item.get("tool_use_id"), str)]
 
 
 def _thread_of(line: Wire, above: Above[Response]) -> str:
-    """Return the conversation a row belongs to: empty for the main one, else its subagent's id."""
+    """Return the conversation of a row: empty for the main one, else the subagent's id."""
     agent = line.get("agentId")
     if isinstance(agent, str):
         return agent
@@ -308,7 +309,7 @@ def _thread_of(line: Wire, above: Above[Response]) -> str:
 
 
 def _as_sent(item: Wire) -> Wire:
-    """Return a block of an answer without what Claude Code adds to it in the log.
+    """Return a block of an answer without what Claude Code added to it in the log.
 
     It puts the text of a plan file into the call that asks to leave plan mode. The model did not write
     it there, and the growth of the next call's bill shows that it is not sent back.

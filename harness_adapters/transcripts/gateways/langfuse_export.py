@@ -1,7 +1,7 @@
-"""Langfuse exports: observations as its API and its exports give them (v5), as a list, pages or lines.
+"""Langfuse exports: observations from its API or its exports (v5), as a list, pages or lines.
 
-Of the observations only generations were billed; one that stands above another generation repeats it. Fields
-may be JSON in a text. The provider is not named, so it is inferred from the model.
+Only generations were billed, and a generation above another one repeats it. Fields may be JSON in a text.
+Exports do not name the provider, so the model decides.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SUFFIXES = (".json", ".jsonl")
 
 
 def recognises(first_lines: Sequence[Wire]) -> bool:
-    """Whether a file that begins with these objects holds observations of Langfuse's."""
+    """Whether a file that begins with these objects holds Langfuse observations."""
     return any(
         "traceId" in observation and "type" in observation and "startTime" in observation
         for observation in _observations(first_lines[:1])
@@ -52,7 +52,7 @@ def read(path: Path) -> Run:
 
 
 def _observations(objects: Sequence[Wire]) -> Iterator[Wire]:
-    """Yield observations: objects themselves, those of a page (`data`), or of a trace (`observations`)."""
+    """Yield observations: the objects, those in a page (`data`), or those in a trace (`observations`)."""
     for value in objects:
         inner = value.get("data") if isinstance(value.get("data"), list) else value.get("observations")
         if isinstance(inner, list):

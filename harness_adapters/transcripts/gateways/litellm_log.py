@@ -1,7 +1,7 @@
 """LiteLLM's logs: the standard logging payload that its callbacks write, and rows of the proxy's spend logs.
 
-One object per line, or a list (observed in 1.106). A failed call has no response and was not billed; neither
-was an answer out of LiteLLM's own cache.
+They hold one object per line, or a list (observed in 1.106). A failed call has no response and was not
+billed; nor was an answer from LiteLLM's own cache.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ FORMAT = "LiteLLM log"
 SUFFIXES = (".jsonl", ".json")
 
 CHAT_CALLS = frozenset({"completion", "acompletion", "text_completion", "atext_completion", ""})
-"""The kinds of call that are logged in the shape of a chat completion; others have a shape of their own."""
+"""The kinds of calls that are logged in the shape of a chat completion; others have their own shapes."""
 
 
 def recognises(first_lines: Sequence[Wire]) -> bool:
-    """Whether a file that begins with these objects is a log of LiteLLM's."""
+    """Whether a file that begins with these objects is a LiteLLM log."""
     return any(
         "call_type" in line and (line.keys() & {"litellm_call_id", "spend"}) for line in first_lines[:1]
     )
@@ -76,7 +76,7 @@ def _logged(row: Wire, shaper: Shaper, where: str, warnings: list[str]) -> Logge
         duration_s=(ended - started).total_seconds() if ended else None,
         group=text_of(row.get("session_id")),
         agent=text_of(agent) or None,
-        # Content may be switched off, or cut out of the log.
+        # Content may be switched off, or removed from the log.
         hidden_prefix=not call.prompt,
     )
 

@@ -1,7 +1,7 @@
-"""Messages as OpenTelemetry's GenAI conventions carry them in span attributes, as blocks of the context.
+"""Messages in span attributes, by OpenTelemetry's GenAI conventions or OpenInference, as blocks.
 
 `gen_ai.input.messages`, `gen_ai.system_instructions`, `gen_ai.tool.definitions` and `gen_ai.output.messages`
-are JSON in a text, and are there only where an emitter was told to capture content. OpenInference keeps the
+are JSON in a text, and are present only if the emitter was set to capture content. OpenInference keeps the
 raw request and answer.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
-from tokenprof.harness_adapters.wires.wire_shapes import call_of
+from tokenprof.harness_adapters.wires.raw_calls import call_of
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.block_facts import Shaper, json_text
 from tokenprof.record.exchange import Call
@@ -21,9 +21,9 @@ CONTEXT_NAME = "context, not in the spans"
 
 
 def call_of_content(attributes: Wire, model: str, shaper: Shaper, identity: str) -> Call:
-    """Return a call, without usage, with as much of its prompt as a span's attributes hold.
+    """Return a call without usage, with the prompt in a span's attributes.
 
-    Where they hold no messages, the prompt is one block that stands for all of it.
+    If they have no messages, the prompt is one block for all of it.
     """
     raw = _raw_call(attributes, shaper, identity)
     if raw is not None:
@@ -58,7 +58,7 @@ def _tool(tool: Wire) -> Wire:
 
 
 def response_id(attributes: Wire) -> str | None:
-    """Return the id of the answer that OpenInference kept whole; None if it did not."""
+    """Return the id of the answer, if OpenInference kept it whole; else None."""
     raw = _raw(attributes)
     return text_of(raw[1].get("id")) or None if raw else None
 
@@ -74,12 +74,12 @@ def _raw_call(attributes: Wire, shaper: Shaper, identity: str) -> Call | None:
     try:
         return call_of(*raw, shaper, otherwise=identity) if raw else None
     except UsageError:
-        # The span's own counts are what is read of it.
+        # The span's own counts are used instead.
         return None
 
 
 def _chat_messages(message: Wire) -> Iterator[dict[str, Any]]:
-    """Yield a message of the conventions as chat messages: each tool's answer is one of its own."""
+    """Yield a message of the conventions as chat messages, with one for each tool's answer."""
     parts = sequence(message.get("parts"))
     answers = [part for part in parts if part.get("type") == "tool_call_response"]
     for part in answers:

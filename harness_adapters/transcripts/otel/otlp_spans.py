@@ -1,9 +1,9 @@
-"""OTLP files of other instrumentations: what their spans say was billed, each response once.
+"""OTLP files of other instrumentations: the billed calls in their spans, each response once.
 
 The Anthropic SDK's own spans, the OpenTelemetry GenAI conventions (openai-v2, pydantic-ai, Traceloop's newer
-versions), OpenInference, and Claude Code's telemetry, whose events tell more than its spans. Where the
-content of messages was captured it is laid out as blocks; else a turn's context is one block of known size.
-An agent's span repeats the sum of the calls below it and is left out.
+versions), OpenInference, and Claude Code's telemetry, whose events say more than its spans. If the content of
+messages was captured, it is laid out as blocks; otherwise a turn's context is one block of known size. An
+agent's span repeats the sum of the calls below it and is left out.
 """
 
 from __future__ import annotations
@@ -77,13 +77,13 @@ def run_of(lines: Iterable[tuple[int, Wire]], path: Path, format_: str, warnings
     shaper = Shaper()
     calls = _merged(_logged(seen, shaper, warnings) for seen in (*events, *_calls(spans)))
     if not calls:
-        warnings.append(f"{path}: no span with token counts; metrics alone tell of no single call.")
+        warnings.append(f"{path}: no span has token counts; metrics alone do not show single calls.")
     turns = turns_of(sorted(calls, key=lambda call: call.started_at), shaper, path.stem[:19])
     return Run(in_time_order(turns), (Source(str(path), format_, 1),), tuple(warnings))
 
 
 def _merged(calls: Iterable[LoggedCall | None]) -> list[LoggedCall]:
-    """Return each response once, of several layers' reports of it the best: content, agent, split writes."""
+    """Return each response once, with the best that several layers report: content, agent, split writes."""
     reports: dict[str | None, list[LoggedCall]] = {}
     for call in calls:
         if call is not None:
@@ -140,7 +140,7 @@ def _events(line: Wire, where: str) -> Iterator[_Seen]:
 
 
 def _calls(spans: Sequence[_Seen]) -> list[_Seen]:
-    """Return the spans of calls, without those of agents and those of other operations above them."""
+    """Return the spans of calls: not those of agents, nor those above other spans unless named as calls."""
     own = {span.id for span in spans}
     above = {span.parent for span in spans} & own
     above |= {span.id for span in spans if span.operation in AGENT_OPERATIONS}
@@ -148,7 +148,7 @@ def _calls(spans: Sequence[_Seen]) -> list[_Seen]:
 
 
 def _usage_reader(span: Wire, attributes: Wire) -> Callable[[Wire], Usage] | None:
-    """Return what reads a span's counts; None for a span that has none."""
+    """Return the function that reads a span's counts; None for a span without counts."""
     if span.get("name") == CLAUDE_CODE_CALL:
         return usage_from_claude_code_telemetry
     if any(key.startswith("llm.token_count.") for key in attributes):
@@ -180,7 +180,7 @@ def _logged(seen: _Seen, shaper: Shaper, warnings: list[str]) -> LoggedCall | No
         provider=seller_by_name(said or "", model),
         started_at=utc_from_ns(seen.started_ns),
         duration_s=max(seen.ended_ns - seen.started_ns, 0) / 1e9,
-        # Each call may be a trace of its own; where content is there, it tells histories apart.
+        # Each call may be a trace of its own; captured content shows which history it extends.
         group=(
             _first(attributes, "gen_ai.conversation.id", "session.id") or ("" if captured else seen.trace)
         )[:8],
@@ -190,7 +190,7 @@ def _logged(seen: _Seen, shaper: Shaper, warnings: list[str]) -> LoggedCall | No
 
 
 def _finer(raw: Usage | None, told: Usage | None) -> Usage | None:
-    """Return a raw answer's usage where it says the same as the span and splits its cache writes."""
+    """Return a raw answer's usage, which splits cache writes, if it agrees with that of the span."""
     same = raw is not None and told is not None and raw.input_tokens == told.input_tokens
     return raw if same else told
 

@@ -16,7 +16,8 @@ from tokenprof.analysis.findings.finding_figures import (
     LowCacheHitRate,
 )
 from tokenprof.analysis.findings.severity import exact_sum_usd, severity_of, share_of
-from tokenprof.costing.cache_misses import CacheMiss, CacheMissCause
+from tokenprof.costing.cache_losses import CacheMissCause
+from tokenprof.costing.cache_misses import CacheMiss
 
 _AVOIDABLE_CAUSES: Final[tuple[CacheMissCause, ...]] = ("changed", "ttl_expired", "lookback", "reordered")
 """A model is changed on purpose and a prompt below the minimum cannot be cached: those promise no saving."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar, Final, Literal, get_args
 
-from tokenprof.costing.cache_misses import CacheMissCause
+from tokenprof.costing.cache_losses import CacheMissCause
 from tokenprof.facts.types import BlockKind
 from tokenprof.hw_model.estimate import Estimate
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tokenprof.commands.console.values import positive_number, share
+from tokenprof.commands.console.values import file_path, positive_number, share
 
 if TYPE_CHECKING:
     from tokenprof.analysis.assumptions import Assumptions
@@ -53,7 +52,7 @@ def add_operating_options(group: argparse._ActionsContainer) -> None:
 def _add_prices(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--prices",
-        type=Path,
+        type=file_path,
         action="append",
         metavar="FILE",
         help="add the price rows of this TOML file (repeatable, later files win)",
@@ -61,12 +60,18 @@ def _add_prices(group: argparse._ActionsContainer) -> None:
 
 
 def assumptions_of(options: argparse.Namespace) -> Assumptions:
-    """Return the settings that the options, the environment and pyproject.toml give together."""
-    from tokenprof.analysis.assumptions import resolve_assumptions
+    """Return the settings that the options, the environment and pyproject.toml give together.
 
-    return resolve_assumptions(
+    Raises InputError if one cannot be used, a price file included, before any work is done.
+    """
+    from tokenprof.analysis.assumptions import price_book, resolve_assumptions
+
+    found = resolve_assumptions(
         prices=getattr(options, "prices", None),
         deployment=getattr(options, "deployment", None),
         usd_per_gpu_hour=getattr(options, "usd_per_gpu_hour", None),
         utilisation=getattr(options, "utilisation", None),
     )
+    if found.prices:
+        price_book(found)
+    return found

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from tokenprof.commands.console.values import choice, one_of
+from tokenprof.commands.console.values import choice, file_path, one_of
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def add_output(
         help=f"output format (default: by the ending of -o, else {formats[0]})",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="write to a file instead of standard output"
+        "-o", "--output", type=file_path, metavar="FILE", help="write to a file instead of standard output"
     )
     parser.set_defaults(formats=tuple(formats), suffixes=dict(suffixes))
 
@@ -75,7 +75,8 @@ def format_of(options: argparse.Namespace) -> str:
         return given or formats[0]
     name = output.name.lower()
     suffixes: dict[str, tuple[str, ...]] = {**SUFFIXES, **options.suffixes}
-    asked = next((form for form, endings in suffixes.items() if name.endswith(endings)), None)
+    matching = [(len(end), form) for form, ends in suffixes.items() for end in ends if name.endswith(end)]
+    asked = max(matching)[1] if matching else None
     if given is None:
         if asked in formats:
             return asked

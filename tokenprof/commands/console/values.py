@@ -7,9 +7,17 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
+
+
+def file_path(text: str) -> Path:
+    """Parse the name of a file or folder; an empty one, as an unset shell variable leaves it, is refused."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name is empty; name a file")
+    return Path(text)
 
 
 def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.failures import naming
 from tokenprof.commands.console.output import add_format, emit, json_text, put, require_writable
 from tokenprof.commands.console.tables import percent, table
+from tokenprof.commands.console.values import file_path
 from tokenprof.commands.hw.validate import MEASUREMENTS
 from tokenprof.facts.errors import InputError
 
@@ -28,7 +28,7 @@ def add_verbs(verbs: Any) -> None:
         description="Fit the constants of the time model to measurements of your own server.",
     )
     calibrate.add_argument(
-        "file", type=Path, metavar="FILE", help="a CSV as for validate, or a vLLM or SGLang metrics page"
+        "file", type=file_path, metavar="FILE", help="a CSV as for validate, or a vLLM or SGLang metrics page"
     )
     calibrate.add_argument(
         "--deployment",
@@ -36,7 +36,7 @@ def add_verbs(verbs: Any) -> None:
         help="what the metrics page is of, e.g. llama-3.1-70b@4xh100:engine=vllm",
     )
     calibrate.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="write the constants here, as JSON"
+        "-o", "--output", type=file_path, metavar="FILE", help="write the constants here, as JSON"
     )
     add_format(calibrate, ("text", "json"))
     calibrate.set_defaults(run=run_calibrate)

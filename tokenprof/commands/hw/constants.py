@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokenprof.commands.console.failures import naming
+from tokenprof.commands.console.values import file_path
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def add_constants(parser: argparse.ArgumentParser) -> None:
     """Add `--constants`."""
     parser.add_argument(
         "--constants",
-        type=Path,
+        type=file_path,
         metavar="FILE",
         help="constants from `tokenprof hw calibrate` (default: those that ship)",
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any, Final
 
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.failures import naming
 from tokenprof.commands.console.output import add_format, emit, format_of, json_text
 from tokenprof.commands.console.tables import percent, table
+from tokenprof.commands.console.values import file_path
 from tokenprof.commands.hw.constants import add_constants, constants_of
 
 MEASUREMENTS: Final = "a CSV of measurements (docs/hardware.md)"
@@ -22,7 +22,7 @@ def add_verbs(verbs: Any) -> None:
         help="predictions against a CSV of measurements",
         description="Show how far predictions are from a CSV of measurements.",
     )
-    validate.add_argument("file", type=Path, metavar="FILE.csv", help="measurements, one row for each")
+    validate.add_argument("file", type=file_path, metavar="FILE.csv", help="measurements, one row for each")
     add_constants(validate)
     add_format(validate, ("text", "json"))
     validate.set_defaults(run=run_validate)

@@ -13,7 +13,7 @@ from tokenprof.commands.console.exit_codes import FOUND, OK
 from tokenprof.commands.console.failures import naming
 from tokenprof.commands.console.output import emit
 from tokenprof.commands.console.tables import table
-from tokenprof.commands.console.values import moment
+from tokenprof.commands.console.values import file_path, moment
 from tokenprof.commands.prices.show import amount, per_mtok, require_seller
 from tokenprof.facts.errors import InputError
 
@@ -36,7 +36,7 @@ def add_verb(verbs: Any) -> None:
     diff.add_argument("--at", type=moment, metavar="DAY", help="day or time, UTC (default: now)")
     diff.add_argument(
         "--map",
-        type=Path,
+        type=file_path,
         metavar="FILE",
         help="price map in litellm's form (default: that of an installed litellm)",
     )

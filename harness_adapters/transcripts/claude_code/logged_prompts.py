@@ -1,4 +1,4 @@
-"""Prompts of a Claude Code session as rows of pieces: what is common to two prompts is one object."""
+"""Prompts of a Claude Code session as lists of messages; a message that two prompts share is one object."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wire_values import Wire, content_items
 
 LONGEST_ARGUMENT_KEPT = 1000
-"""Longer arguments of a call are dropped once it is noted: they are contents, not names of skills."""
+"""Longer arguments of a call are not kept: they are contents, not names of skills."""
 
 HEADER = "x-anthropic-billing-header: cc_version=2.1.330.000; cc_entrypoint=cli;"
-"""Stands in for the first block of the system prompt, which is sent and not logged (seen in 2.1.330)."""
+"""Takes the place of the first block of the system prompt, which is sent but not logged (2.1.330)."""
 HEADER_NAME = "billing header, not in the log"
 
 _MARKER = {"type": "ephemeral"}
@@ -58,9 +58,9 @@ class LoggedPrompt:
 
 
 def shared_blocks(ours: LoggedPrompt, theirs: LoggedPrompt) -> int:
-    """Return how many leading blocks two prompts have in common."""
+    """Return how many leading blocks two prompts share."""
     ours_rows, their_rows = ours.rows(), theirs.rows()
-    # Rows that two prompts share are mostly one object, which Python compares without a look inside.
+    # Rows that two prompts share are mostly one object, which is fast to compare.
     rows = shared_length(ours_rows, their_rows)
     shared = sum(map(len, ours_rows[:rows]))
     if rows < min(len(ours_rows), len(their_rows)):
@@ -79,7 +79,7 @@ def joined(first: LoggedPiece, second: LoggedPiece) -> LoggedPiece:
 
 
 class PieceMaker:
-    """Makes pieces of messages that arrive one at a time; results find the calls of earlier messages."""
+    """Makes pieces from messages that arrive one at a time, and connects results with earlier calls."""
 
     def __init__(self, shaper: Shaper):
         self.shaper = shaper
@@ -105,10 +105,10 @@ class PieceMaker:
         return value if isinstance(value, str) else None
 
     def piece(self, role: str, items: Sequence[Wire], tools: Sequence[Wire] = ()) -> LoggedPiece:
-        """Return a message as a piece. Tool references in it are filled in from the deferred of `tools`."""
+        """Return a message as a piece. Deferred tools that it references are taken from `tools`."""
         answered = (self._calls.get(str(item.get("tool_use_id"))) for item in items)
         calls = [call for call in answered if call is not None]
-        # A marker on every item makes the layout tell where each item ends.
+        # With a marker on every item, the breakpoints show where each item ends.
         message = {"role": role, "content": [{**item, "cache_control": _MARKER} for item in items]}
         body = {
             "tools": [tool for tool in tools if tool.get("defer_loading")],
@@ -124,7 +124,7 @@ class PieceMaker:
     ) -> Head:
         """Return tools and system prompt of a request shape, with `cacheControl` markers set on them.
 
-        A deferred tool that `pieces` bring in by reference has its place there and none here.
+        A deferred tool that `pieces` reference stands there and not here.
         """
         loaded = sorted({b.name for p in pieces for b in p.blocks if b.kind == "tool"})
         key = (shape_hash, *loaded, *(str(marker) for marker in markers))

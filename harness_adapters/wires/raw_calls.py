@@ -1,4 +1,4 @@
-"""A request and its answer as a log kept them, told by their own fields which API they are of."""
+"""Raw requests and answers from a log: their fields show which API they belong to."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from tokenprof.record.wire_values import Wire, text_of
 
 
 def call_of(request: Wire, answer: Wire, shaper: Shaper, *, otherwise: str) -> Call | None:
-    """Return the call that a raw request and answer were; None if they are of an unknown API.
+    """Return the call of a raw request and its answer; None if their API is unknown.
 
-    `otherwise` names an answer without an id. Raises UsageError for counts that contradict each other.
+    `otherwise` is the call's id if the answer has none. Raises UsageError for counts that contradict each
+    other.
     """
     if answer.get("type") == "message" and "messages" in request:
         return call_of_message(request, answer, "ok", shaper, otherwise=otherwise)

@@ -1,4 +1,4 @@
-"""Blocks and turns to and from the attributes of a span in run.jsonl.
+"""Blocks, usage, selectors and breakpoints to and from text in the attributes of a span in run.jsonl.
 
 A block's features are written the first time its text appears in a file; later occurrences are
 known by their digest.
@@ -65,19 +65,19 @@ class BlockDecoder:
         self._known: dict[str, tuple[Features, Mapping[str, str], tuple[Child, ...]]] = {}
 
     def decode(self, text: str) -> tuple[Block, ...]:
-        """Return the blocks of a JSON list. Raises ValueError or KeyError for what is not one."""
+        """Return the blocks of a JSON list. Raises ValueError or KeyError if the text is not one."""
         return tuple(self._decode(record) for record in orjson.loads(text))
 
     def _decode(self, record: Mapping[str, Any]) -> Block:
         identity = record["digest"]
         if "features" in record:
             self._known[identity] = (
-                # A zero is not written, not even that of an empty text.
+                # Zeros are not written, not even the zero bytes of an empty text.
                 Features(**{"version": 0, "bytes": 0, **record["features"]}),
                 record.get("fields", {}),
                 tuple(Child(name, digest, tokens) for name, digest, tokens in record.get("children", ())),
             )
-        # Features of a lost line: the size is then known from the bill alone.
+        # The line with the features may be lost; the size is then known only from the bill.
         features, fields, children = self._known.get(identity, (Features(version=0, bytes=0), {}, ()))
         return Block(
             kind=record["kind"],
@@ -109,7 +109,7 @@ def decode_usage(text: str) -> Usage:
 
 
 def encode_selectors(selectors: Selectors) -> str:
-    """Return what was served as JSON, without what is unknown."""
+    """Return the selectors as JSON, without those that are unknown."""
     served = dataclasses.asdict(selectors).items()
     return orjson.dumps({name: value for name, value in served if value not in (None, False)}).decode()
 
