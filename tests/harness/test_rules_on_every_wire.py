@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conversations import WIRES, Conversation, Step, chat_body, converse_body, messages_body
+from wire_conversations import WIRES, Conversation, Step, chat_body, converse_body, messages_body
 
 import tokenprof
 from tokenprof.facts.labels import forget_labels
