@@ -10,7 +10,7 @@ import functools
 import math
 import os
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +31,10 @@ UTILISATION: Final = "utilisation"
 SETTINGS: Final = (PRICES, DEPLOYMENT, USD_PER_GPU_HOUR, UTILISATION)
 """The settings by the names that they have in pyproject.toml and, after two dashes, on the command line."""
 
+USD_PER_GPU_HOUR_RANGE: Final = (0.001, 100_000)
+UTILISATION_RANGE: Final = (0.001, 1)
+"""Values outside these are slips: a price by the second, a share in percent."""
+
 PriceFiles = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
@@ -40,7 +44,7 @@ class Assumptions:
 
     `prices` are the user's price files, later ones winning. `deployment` is a text such as
     `deepseek-v3@8xh200`. `usd_per_gpu_hour` is USD per accelerator-hour. `utilisation` is the share of the
-    fleet's hours that are sold, above 0 and at most 1. None keeps the default of the hardware model.
+    fleet's hours that are sold, from 0.001 to 1. None keeps the default of the hardware model.
     """
 
     prices: tuple[Path, ...] = ()
@@ -171,21 +175,23 @@ class _Setting:
         return text
 
     def usd(self) -> float:
-        """Return dollars per hour, above 0."""
+        """Return dollars per accelerator-hour."""
+        low, high = USD_PER_GPU_HOUR_RANGE
         return self._number(
-            lambda value: value > 0, "give dollars per accelerator-hour above 0, such as 2.5."
+            low, high, f"give dollars per accelerator-hour from {low} to {high:,}, such as 2.5."
         )
 
     def share(self) -> float:
-        """Return a share, above 0 and at most 1."""
-        return self._number(lambda value: 0 < value <= 1, "give a share above 0 and at most 1, such as 0.5.")
+        """Return a share of hours."""
+        low, high = UTILISATION_RANGE
+        return self._number(low, high, f"give a share from {low} to {high}, such as 0.5.")
 
-    def _number(self, allowed: Callable[[float], bool], way_out: str) -> float:
+    def _number(self, low: float, high: float, way_out: str) -> float:
         try:
             number = math.nan if isinstance(self.value, bool) else float(self.value)
         except (TypeError, ValueError, OverflowError):
             number = math.nan
-        if not (math.isfinite(number) and allowed(number)):
+        if not low <= number <= high:
             raise self.fail(self.value, way_out)
         return number
 

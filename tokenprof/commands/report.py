@@ -21,6 +21,7 @@ from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
     from tokenprof.analysis.analysis import Analysis
+    from tokenprof.facts.types import Run
 
 DEFAULT_BLOCKS: Final = 15
 
@@ -70,19 +71,28 @@ def run_report(options: argparse.Namespace) -> int:
     from tokenprof.reading.files import read
     from tokenprof.reading.tag_filter import with_tags
 
-    counts = None
-    if options.counts:
-        from tokenprof.attribute.counts import read_counts
-
-        counts = read_counts(options.counts)
+    run = with_tags(read(options.files), options.tag)
     show_report(
-        Analysis(with_tags(read(options.files), options.tag), assumptions, counts),
+        Analysis(run, assumptions, _counts(run, options.counts)),
         form,
         options.output,
         turns=options.turns,
         blocks=options.blocks or DEFAULT_BLOCKS,
     )
     return OK
+
+
+def _counts(run: Run, path: Path | None) -> dict[str, int] | None:
+    """Return the counts of a file. Raises InputError if they are of prompts that the run does not have."""
+    if path is None:
+        return None
+    from tokenprof.attribute.counts import counted_places, read_counts
+
+    counts = read_counts(path)
+    prompts = zip(run.turns, run.prompts(), strict=True)
+    if not any(counted_places(turn.model, prompt, counts) for turn, prompt in prompts):
+        raise InputError(f"{path} counts no prompt of this run; run `tokenprof count` on its recording.")
+    return counts
 
 
 def show_report(

@@ -50,7 +50,7 @@ def read_baseline(path: Path) -> dict[str, BaselineScenario]:
         if data["schema"] != SCHEMA:
             raise InputError(f"{path} is a {data['schema']}, not a {SCHEMA}; update it: --tokenprof-update.")
         return {name: _scenario(own) for name, own in data["scenarios"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise InputError(
             f"{path} is not a baseline of tokenprof ({type(error).__name__}: {error}). Restore it from "
             "version control, or delete it and write it again with --tokenprof-update."
