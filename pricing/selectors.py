@@ -16,7 +16,7 @@ class UnknownTierError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Selectors:
-    """The price selectors of a response, as the provider served it; None where it reports none."""
+    """The price selectors of a response, as the provider served it; None if it does not report one."""
 
     service_tier: str | None = None
     speed: str | None = None

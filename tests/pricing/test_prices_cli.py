@@ -142,7 +142,9 @@ def test_diff_prints_the_disagreements_with_a_map(prices, other_map):
     assert "deepseek" not in out
 
 
-@pytest.mark.parametrize(("text", "message"), [("{", "is not valid JSON"), ("[]", "is no object of rows")])
+@pytest.mark.parametrize(
+    ("text", "message"), [("{", "is not valid JSON"), ("[]", "is not an object with rows")]
+)
 def test_a_map_that_cannot_be_read_is_an_error_naming_it(tmp_path, text, message):
     path = tmp_path / "broken.json"
     path.write_text(text)
