@@ -1,18 +1,27 @@
-# Both commands set up everything they need in .venv and can be run again at any time.
+# Every command sets up what it needs in .venv and can be run again at any time.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS := -n auto
 
 .PHONY: demo test check format clean harness-matrix
 
 demo: $(VENV)/.installed
 	$(BIN)/tokenprof demo
 
+# Everything that CI runs.
 test: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
+
+# The inner loop: the same without the tests that start other programs.
+check: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 # Every client in an environment of its own, against the loopback provider (docs/harnesses.md).
 harness-matrix: $(VENV)/.installed

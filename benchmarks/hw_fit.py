@@ -55,7 +55,7 @@ def main() -> None:
     text = json.dumps(
         {
             "about": "Constants of the time equations, by benchmarks/hw_fit.py. log_sd is the standard "
-            "deviation of a constant's logarithm, 0 where it is fixed. Priors are from measured kernels and "
+            "deviation of a constant's logarithm, 0 if it is fixed. Priors are from measured kernels and "
             "published studies.",
             "fitted_on": f"{len(clean)} clean rows of {len(rows)} in benchmarks/data/{DATA.name}",
             "constants": dict.fromkeys(constants),

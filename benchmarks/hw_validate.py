@@ -18,8 +18,9 @@ import numpy as np
 
 from tokenprof.hw_model.constants import fitted
 from tokenprof.hw_model.measured.calibration import held_out_predictions, predict, priors
+from tokenprof.hw_model.measured.error_figures import error_figures
 from tokenprof.hw_model.measured.measurements import read_measurements, why_unclean
-from tokenprof.hw_model.measured.validation import batch_regime, error_figures
+from tokenprof.hw_model.measured.validation import batch_regime
 
 DATA = Path(__file__).parent / "data" / "e2e_silicon_calibration.csv"
 

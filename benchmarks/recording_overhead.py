@@ -174,7 +174,7 @@ def measure(url: str, rounds: int, lengths: list[int]) -> None:
 
 
 def settled(ask: Ask) -> list[float]:
-    """Return the times of some calls, behind one that finds nothing ready."""
+    """Return the times of some calls, after a first one to warm up."""
     taken = []
     for _ in range(CALLS_A_ROUND + 1):
         taken.append(timed(ask))

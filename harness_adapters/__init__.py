@@ -1,4 +1,4 @@
-"""What tokenprof knows of the world outside: wires, client libraries, transcripts, frameworks.
+"""What tokenprof knows about the world outside: wires, client libraries, transcripts, frameworks.
 
-Nothing in `tokenprof` imports this room but by name, so a new harness is one new file in one of its folders.
+`tokenprof` finds these modules only by name, so a new harness is one new file in one of the folders.
 """

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from tokenprof.hw_model.arrays import Array
+from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.catalogue.kv_size import stored_bytes
 from tokenprof.hw_model.constants import Constants
 from tokenprof.hw_model.plan import ServingPlan

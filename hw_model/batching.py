@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.hw_model.arrays import Number
+from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.constants import Constants
 from tokenprof.hw_model.memory import capacity_batch
 from tokenprof.hw_model.plan import ServingPlan

@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.hw_model.arrays import Array
 from tokenprof.hw_model.assumed import USUAL_UTILISATION
 from tokenprof.hw_model.batching import Batch, choose_batch
+from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.catalogue.kv_size import STATE_BYTES_PER_ELEMENT
 from tokenprof.hw_model.catalogue.lookup import chips
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT

@@ -26,9 +26,10 @@ from tokenprof.hw_model.closed_model_classes import (
 from tokenprof.hw_model.constants import fitted
 from tokenprof.hw_model.deployment import Deployment, DeploymentError, parse_deployment
 from tokenprof.hw_model.description import SAMPLED, Assumption, DeploymentDescription, Parallelism
+from tokenprof.hw_model.estimate import Estimate
 from tokenprof.hw_model.gpu_hour import Ownership
 from tokenprof.hw_model.rates import BASES, rates
-from tokenprof.hw_model.scenario import PERCENTILES, Estimate, Part, ServingScenario, TurnWork
+from tokenprof.hw_model.scenario import PERCENTILES, Part, ServingScenario, TurnWork
 from tokenprof.hw_model.timing import decode_step
 
 __all__ = [
@@ -62,7 +63,7 @@ class AssumptionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """What the user says of the fleet in place of our assumptions; None where they say nothing."""
+    """What the user says about the fleet, in place of our assumptions; None for what they do not say."""
 
     utilisation: float | None
     usd_per_gpu_hour: float | None
@@ -129,7 +130,7 @@ def scenario_for(
 
 
 def mean_context_tokens(turns: Sequence[TurnWork]) -> float:
-    """Return the mean context behind an output token of these calls [tokens]; at least 1.
+    """Return the mean context before an output token of these calls [tokens]; at least 1.
 
     The mean prompt, if there is no output.
     """

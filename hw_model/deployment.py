@@ -212,6 +212,8 @@ def parse_deployment(text: str, *, default_chip: str = "H200") -> Deployment:
         raise DeploymentError(
             f"{text!r} is not a deployment; write MODEL@COUNTxCHIP:OPTION=VALUE, such as deepseek-v3@8xh200"
         )
+    if match["count"] is not None and int(match["count"]) == 0:
+        raise DeploymentError(f"{text!r}: a deployment has at least 1 accelerator")
     shape, chip = find_model(match["model"]), find_chip(match["chip"] or default_chip)
     options = dict(_option(text, part) for part in (match["options"] or "").split(",") if part)
     experts = options.get("experts") or options.get("weights") or shape.expert_dtype

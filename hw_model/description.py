@@ -1,4 +1,4 @@
-"""How a model is assumed to be served, in words and figures: what a report says of a deployment."""
+"""How a model is assumed to be served, in words and figures: what a report says about a deployment."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Parallelism:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentDescription:
-    """What a cost was worked out for, with every assumption behind it.
+    """What a cost was worked out for, with every assumption.
 
     `chips` is the number of accelerators in a replica. Of a sampled deployment, `chip` and `precision` are
     `SAMPLED`, `chips` is the median of the draws, and `parallelism` is None.

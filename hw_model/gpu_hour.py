@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from tokenprof.hw_model.arrays import Number
+from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.description import Assumption
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.hw_model.arrays import Number
+from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.catalogue.chips import Rack
 from tokenprof.hw_model.catalogue.kv_size import stored_bytes
 from tokenprof.hw_model.catalogue.shapes import ModelShape

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from tokenprof.hw_model.arrays import Number
+from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, EMBEDDING_BYTES_PER_ELEMENT, ModelShape
 
 

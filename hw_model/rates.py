@@ -14,8 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from tokenprof.hw_model.arrays import Array, Number
 from tokenprof.hw_model.batching import Batch
+from tokenprof.hw_model.catalogue.arrays import Array, Number
 from tokenprof.hw_model.catalogue.kv_size import bytes_per_token, stored_bytes
 from tokenprof.hw_model.constants import Constants
 from tokenprof.hw_model.gpu_hour import SECONDS_PER_HOUR

@@ -13,8 +13,9 @@ from typing import Final, Literal
 
 import numpy as np
 
-from tokenprof.hw_model.arrays import Array
+from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.description import DeploymentDescription
+from tokenprof.hw_model.estimate import Estimate
 from tokenprof.hw_model.rates import BASES, CHUNK_TOKENS, Feature, Rates
 
 Part = Literal["read", "prefill", "decode", "hold"]
@@ -40,25 +41,11 @@ class TurnWork:
     gap_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """USD to compute something: P10, P50 and P90 of the sampled deployments, equal if it is not sampled.
-
-    A type of its own on purpose, beside `pricing.chain.interval.Interval`: these are floats, percentiles of
-    a distribution that a model draws. An Interval is made of decimals and is a range of published readings.
-    Neither can be added to the other, nor to a bill, by accident.
-    """
-
-    low: float
-    mid: float
-    high: float
-
-
 @dataclass(frozen=True)
 class ServingScenario:
     """How a model is assumed to be served, ready to price its calls.
 
-    `description` is what a report says of the deployment. `drawn` holds every draw of a sampled deployment
+    `description` is what a report says about the deployment. `drawn` holds every draw of a sampled deployment
     by name; the draws named in `replaced` had no effect on the cost, because the user gave a figure in their
     place. `rates` are USD per feature, one row per draw.
     """

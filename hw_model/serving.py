@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from tokenprof.hw_model.arrays import Array, Number
+from tokenprof.hw_model.catalogue.arrays import Array, Number
 from tokenprof.hw_model.constants import Constants
 from tokenprof.hw_model.memory import capacity_batch
 from tokenprof.hw_model.plan import ServingPlan

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenprof.hw_model.arrays import Number
+from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.catalogue.kv_size import read_bytes
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, evenly_touched
 from tokenprof.hw_model.constants import Constants
@@ -251,7 +251,7 @@ def prompt_pair_s(plan: ServingPlan, c: Constants) -> Number:
 
 
 def prefill(plan: ServingPlan, new_tokens: Number, cached_tokens: Number, c: Constants) -> PrefillTime:
-    """Return the time of a prompt of `new_tokens` behind a cached prefix, on the whole replica (2.2) [s].
+    """Return the time of a prompt of `new_tokens` after a cached prefix, on the whole replica (2.2) [s].
 
     The prefix costs no linear work, but each new token attends to it: that is what a cache read costs.
     """

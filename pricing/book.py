@@ -16,6 +16,7 @@ from pathlib import Path
 from tokenprof.pricing.catalogue import GenaiPrices, snapshot_date
 from tokenprof.pricing.overlay import EVERY_MODEL, Launch, Multiplier, Overlays
 from tokenprof.pricing.overlay_toml import load_overlay, shipped_overlays
+from tokenprof.pricing.price_source import PriceSource
 from tokenprof.pricing.rates import Band, Price, Quote, Unpriced, UnpricedError, scaled
 from tokenprof.pricing.selectors import Selectors, UnknownTierError, price_context
 from tokenprof.pricing.usage import TokenClass, Usage
@@ -93,15 +94,15 @@ class PriceBook:
             return replace(price, notes=(*price.notes, TTL_UNKNOWN_NOTE))
         return price
 
-    def describe(self) -> dict[str, object]:
-        """Return what a report says of the book: its name, version and age, and the overlays."""
+    def describe(self) -> PriceSource:
+        """Return the book's name, version and date, and its overlays."""
         as_of = CATALOGUE_AS_OF.get(self.catalogue.version)
-        return {
-            "book": self.catalogue.name,
-            "version": self.catalogue.version,
-            "as_of": as_of.isoformat() if as_of else None,
-            "overlays": [part.name for part in self.overlays.parts],
-        }
+        return PriceSource(
+            book=self.catalogue.name,
+            version=self.catalogue.version,
+            as_of=as_of.isoformat() if as_of else None,
+            overlays=tuple(part.name for part in self.overlays.parts),
+        )
 
     def resolve(self, provider: str, model: str) -> tuple[str, str | None]:
         """Return the provider id and the row id for a provider and a model; the row is None if there is none.

@@ -66,7 +66,7 @@ def load_map(path: Path) -> Mapping[str, Mapping[str, Any]]:
     except ValueError as error:
         raise PriceMapError(f"The price map {path} is not valid JSON: {error}.") from error
     if not isinstance(rows, dict):
-        raise PriceMapError(f"The price map {path} is not an object with rows by model id.")
+        raise PriceMapError(f"The price map {path} is not a JSON object of rows by model id.")
     return {name: row for name, row in rows.items() if isinstance(row, dict)}
 
 

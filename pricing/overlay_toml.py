@@ -13,14 +13,39 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tokenprof.pricing.overlay import Fee, Launch, Multiplier, Overlay, PriceRow
 from tokenprof.pricing.rates import Band, Rates, per_piece
 from tokenprof.pricing.usage import TOKEN_CLASSES, TokenClass
 
-TABLES = ("launch", "price", "multiplier", "discount", "fee", "alias", "provider_alias", "writes_as_input")
-"""The tables that an overlay may have."""
+_DATED = ("from", "until", "source", "checked", "note")
+_FACTOR = ("provider", "models", "when", "factor", "classes", "only_classes", *_DATED)
+
+KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "launch": ("provider", "dates", "retired", "source", "checked", "note"),
+    "price": (
+        "provider",
+        "model",
+        "when",
+        "hours_utc",
+        "weekdays",
+        "except_days",
+        "above_tokens",
+        "usd_per_mtok",
+        "fees",
+        *_DATED,
+    ),
+    "multiplier": _FACTOR,
+    "discount": _FACTOR,
+    "fee": ("provider", "models", "name", "usd", *_DATED),
+    "alias": ("provider", "model", "names", "source", "checked", "note"),
+    "writes_as_input": ("provider", "source", "checked", "note"),
+}
+"""The keys that a row may have, by the table that it is in."""
+
+TABLES = (*KEYS, "provider_alias")
+"""The tables an overlay may have."""
 
 
 class OverlayError(ValueError):
@@ -40,6 +65,8 @@ def load_overlay(path: Path) -> Overlay:
         text = path.read_text("utf-8")
     except OSError as error:
         raise OverlayError(f"The price overlay {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise OverlayError(f"The price overlay {path} is not UTF-8 text; save it as UTF-8.") from error
     return parse_overlay(text, str(path))
 
 
@@ -65,7 +92,7 @@ def parse_overlay(text: str, name: str) -> Overlay:
             for row in reader.rows("alias")
             for alias in row.texts("names")
         },
-        provider_aliases=tables.get("provider_alias", {}),
+        provider_aliases=reader.provider_aliases(),
         writes_as_input=frozenset(row.text("provider") for row in reader.rows("writes_as_input")),
     )
 
@@ -91,6 +118,30 @@ class _Row:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self.fail(f"'{key}' must be a list of texts.")
         return tuple(value)
+
+    def table(self, key: str) -> Mapping[str, Any]:
+        value = self.values.get(key, {})
+        if not isinstance(value, dict):
+            raise self.fail(f"'{key}' must be a table such as {{name = value}}.")
+        return value
+
+    def whole(self, key: str) -> int:
+        value = self.values.get(key, 0)
+        if type(value) is not int or value < 0:
+            raise self.fail(f"'{key}' must be a whole number from 0 up.")
+        return value
+
+    def weekdays(self) -> frozenset[int]:
+        value = self.values.get("weekdays", list(range(1, 8)))
+        if not isinstance(value, list) or not all(type(day) is int and 1 <= day <= 7 for day in value):
+            raise self.fail("'weekdays' must be a list of numbers from 1 (Monday) to 7.")
+        return frozenset(value)
+
+    def except_days(self) -> frozenset[date]:
+        value = self.values.get("except_days", [])
+        if not isinstance(value, list) or not all(type(day) is date for day in value):
+            raise self.fail("'except_days' must be a list of dates such as [2026-05-28].")
+        return frozenset(value)
 
     def day(self, key: str, *, required: bool = False) -> date | None:
         value = self.values.get(key)
@@ -158,8 +209,26 @@ class _Reader:
     tables: Mapping[str, Any]
 
     def rows(self, table: str) -> Iterator[_Row]:
-        for number, values in enumerate(self.tables.get(table, ()), 1):
-            yield _Row(f"The price overlay {self.name}, [[{table}]] number {number}", values)
+        rows = self.tables.get(table, [])
+        if not isinstance(rows, list) or not all(isinstance(values, dict) for values in rows):
+            raise OverlayError(
+                f"The price overlay {self.name}: write each row as a table of its own, [[{table}]]."
+            )
+        for number, values in enumerate(rows, 1):
+            row = _Row(f"The price overlay {self.name}, [[{table}]] number {number}", values)
+            for key in values:
+                if key not in KEYS[table]:
+                    raise row.fail(f"there is no key '{key}'; known are {', '.join(KEYS[table])}.")
+            yield row
+
+    def provider_aliases(self) -> Mapping[str, str]:
+        names = self.tables.get("provider_alias", {})
+        if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+            raise OverlayError(
+                f"The price overlay {self.name}: [provider_alias] must be a table of texts "
+                'such as bedrock = "aws".'
+            )
+        return names
 
     def launches(self) -> Iterator[Launch]:
         for row in self.rows("launch"):
@@ -178,10 +247,10 @@ class _Reader:
                 until=row.moment("until"),
                 when=row.when(),
                 hours_utc=row.hours(),
-                weekdays=frozenset(row.values.get("weekdays", range(1, 8))),
-                except_days=frozenset(row.values.get("except_days", ())),
+                weekdays=row.weekdays(),
+                except_days=row.except_days(),
                 band=Band(
-                    above_tokens=row.values.get("above_tokens", 0),
+                    above_tokens=row.whole("above_tokens"),
                     rates=_rates(row),
                     fee_rates=_fee_rates(row),
                 ),
@@ -228,8 +297,8 @@ class _Reader:
 
 
 def _rates(row: _Row) -> Rates:
-    """Read USD per million tokens by class; reasoning costs as much as output unless it has its own rate."""
-    values = row.values.get("usd_per_mtok", {})
+    """Read USD per million tokens by class; reasoning is output where it is not priced apart."""
+    values = row.table("usd_per_mtok")
     if unknown := set(values) - set(TOKEN_CLASSES):
         raise row.fail(f"usd_per_mtok: '{min(unknown)}' is not one of {', '.join(TOKEN_CLASSES)}.")
     rates = {cls: per_piece(row.amount(cls, values), 6) for cls in values}
@@ -242,5 +311,5 @@ def _rates(row: _Row) -> Rates:
 
 
 def _fee_rates(row: _Row) -> Rates:
-    values = row.values.get("fees", {})
+    values = row.table("fees")
     return {name: row.amount(name, values) for name in values}

@@ -16,7 +16,7 @@ class UnknownTierError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Selectors:
-    """The price selectors of a response, as the provider served it; None if it does not report one."""
+    """The price selectors of a response, as the provider served it; None if it reports none."""
 
     service_tier: str | None = None
     speed: str | None = None
@@ -36,7 +36,7 @@ PRICED_VALUES = {
     "speed": frozenset({"fast"}),
     "inference_geo": frozenset({"us"}),
 }
-"""Values that select another rate. A book need not have that rate for each model."""
+"""Values that select another rate. A book may lack that rate for a model."""
 
 
 def price_context(selectors: Selectors, also: Mapping[str, Collection[str]] | None = None) -> dict[str, str]:

@@ -57,7 +57,7 @@ def answer(body: Mapping[str, Any], attempt: int) -> Reply:
 
 
 RESEARCHERS = ("ask_researcher", "researcher", "task")
-"""What the frameworks call the tool behind which the other agent stands."""
+"""The frameworks' names for the tool that hands over to the other agent."""
 
 
 def _request_to(tool: Mapping[str, Any]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 python examples/frameworks/with_claude_code.py && tokenprof report claude/run.jsonl
 
-Claude Code tells of the same calls in two more places: its session files (`tokenprof report
+Claude Code records the same calls in two more places: its session files (`tokenprof report
 claude/config/projects`) and, asked for it, its output (`tokenprof report claude/output.jsonl`).
 """
 

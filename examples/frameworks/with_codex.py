@@ -23,7 +23,7 @@ AGENTS = (None, None, None)
 """Who makes the calls: the session's main agent has no name."""
 RECORDING = "codex"
 SOURCES = 2
-"""In how many places the calls are told of: the recording, and Codex's own session."""
+"""How many records there are of the calls: the recording, and Codex's own session."""
 COMMANDS = ("ls", "cat mail.txt")
 SETTINGS = "check_for_update_on_startup = false\n[analytics]\nenabled = false\n"
 

@@ -1,4 +1,4 @@
-"""A loop of one's own over LiteLLM: one line, `litellm_hook.install()`; agents are named by hand.
+"""Your own loop over LiteLLM: one line, `litellm_hook.install()`; agents are named by hand.
 
 python examples/frameworks/with_litellm.py && tokenprof report run.jsonl
 """

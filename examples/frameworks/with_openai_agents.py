@@ -1,4 +1,4 @@
-"""OpenAI Agents SDK, by name: one line, `openai_agents_hook.install()`; over LiteLLM here, hence its hook.
+"""OpenAI Agents SDK, by name: one line, `openai_agents_hook.install()`. Over LiteLLM it also needs that hook.
 
 python examples/frameworks/with_openai_agents.py && tokenprof report run.jsonl
 """

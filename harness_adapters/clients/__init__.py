@@ -1,1 +1,1 @@
-"""Libraries whose model calls are seen in the host's process, one file per library."""
+"""Observes the model calls of libraries in the host's process, with one file per library."""

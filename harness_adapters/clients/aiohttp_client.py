@@ -1,6 +1,6 @@
 """Model calls through `aiohttp`: google-genai's asynchronous ones, aiobotocore's, hand-written ones.
 
-A call that `httpx` makes over `aiohttp` (LiteLLM's do) is seen at `httpx`, once.
+A call that `httpx` makes over `aiohttp`, as LiteLLM's do, is seen once, at `httpx`.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ Read = TypeVar("Read")
 
 
 def wrap(client: aiohttp.ClientSession) -> aiohttp.ClientSession:
-    """Return the same session with its model calls seen."""
+    """Return the same session, with its model calls observed."""
     if not is_marked(vars(client).get("_request")):
         request = client._request
 
         async def observed_request(*args: Any, **kwargs: Any) -> aiohttp.ClientResponse:
             return await _observed_request(client, request, args, kwargs)
 
-        # In Python's development mode, a session warns of attributes that are set on it.
+        # In Python's development mode, a session warns about attributes that are set on it.
         object.__setattr__(client, "_request", marked(observed_request, request))
     return client
 
 
 def wrap_new_clients() -> Callable[[], None]:
-    """See the model calls of every session, new or old; returns what undoes it. Profiles may overlap."""
+    """Observe the model calls of all sessions, old and new. Return what undoes it; profiles may overlap."""
     return _patched.apply()
 
 
@@ -70,7 +70,7 @@ async def _observed_request(
 
 
 def _begin(session: aiohttp.ClientSession, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Attempt | None:
-    """Take what is needed of a request; None for what is not a model call. Never raises."""
+    """Begin an attempt if a request is a model call, else return None. Never raises."""
     try:
         method, url = (*args, *(kwargs[name] for name in ("method", "str_or_url")[len(args) :]))
         method = method.upper()
@@ -78,7 +78,7 @@ def _begin(session: aiohttp.ClientSession, args: tuple[Any, ...], kwargs: dict[s
             return None
         headers = session._prepare_headers(kwargs.get("headers"))
         return begin(method, session._build_url(url).path, headers, lambda: _body(kwargs))
-    except Exception:  # noqa: BLE001 - the host's call goes on whatever happens to us
+    except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
         return None
 
 
@@ -100,15 +100,15 @@ def _observe(attempt: Attempt, response: aiohttp.ClientResponse, is_decoded: boo
             return
         attempt.watch()
         response.content = ObservedContent(response.content, attempt)  # type: ignore[assignment]
-    except Exception as error:  # noqa: BLE001 - the host's call goes on whatever happens to us
+    except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
         attempt.end(failure=type(error).__name__)
 
 
 class ObservedContent(StandIn):
-    """Stands in for a response's `StreamReader`: shows each piece that is read of it to an attempt."""
+    """Replaces a response's `StreamReader` and shows each piece that is read to an attempt."""
 
     async def read(self, n: int = -1) -> bytes:
-        """Read up to `n` bytes, all there will be if that is -1."""
+        """Read up to `n` bytes, or everything if `n` is -1."""
         return self._passed(await self._reading(self._inner.read(n)))
 
     async def readany(self) -> bytes:
@@ -128,7 +128,7 @@ class ObservedContent(StandIn):
         return self._passed(await self._reading(self._inner.readuntil(separator, **limits)))
 
     async def readchunk(self) -> tuple[bytes, bool]:
-        """Read what is there; also says whether a chunk of the transfer ends with it."""
+        """Read what is there, and whether it ends a chunk of the transfer."""
         data, ends = await self._reading(self._inner.readchunk())
         return self._passed(data), ends
 
@@ -148,12 +148,12 @@ class ObservedContent(StandIn):
         return _until_empty(self.readany)
 
     async def iter_chunks(self) -> AsyncIterator[tuple[bytes, bool]]:
-        """Yield what is there, and whether a chunk of the transfer ends with it."""
+        """Yield what is there, and whether it ends a chunk of the transfer."""
         while (piece := await self.readchunk()) != (b"", False):
             yield piece
 
     def set_exception(self, *args: Any, **kwargs: Any) -> None:
-        """Have what is read from now on fail: `aiohttp` does so with a response that is let go of."""
+        """Make further reads fail, as `aiohttp` does when a response is released."""
         self._inner.set_exception(*args, **kwargs)
         self._attempt.end()
 

@@ -1,8 +1,7 @@
 """Asks Anthropic's `count_tokens` for the size of each block of recorded requests: a network call, on demand.
 
-A recording holds no text unless it was asked to (`tokenprof.profile(..., content=True)`), so only such
-recordings can be counted. Each prompt is counted cut off behind each of its blocks; what has been counted
-once is not asked again.
+Only recordings with text (`tokenprof.profile(..., content=True)`) can be counted. Each prompt is cut off
+after each of its blocks and counted; nothing is counted twice.
 """
 
 from __future__ import annotations
@@ -25,16 +24,16 @@ from tokenprof.record.otlp import decode_attributes, spans_of
 Wire = dict[str, Any]
 
 COUNTED_FIELDS = ("model", "tools", "system", "messages", "tool_choice", "thinking")
-"""What of a request `count_tokens` takes."""
+"""The fields of a request that `count_tokens` takes."""
 
 _STAND_IN = [{"role": "user", "content": "x"}]
-"""A request needs a message; that of a prompt cut off before its messages is taken off the count again."""
+"""A request must have a message; if a prompt is cut off before its messages, this one is subtracted again."""
 
 
 def count_recording(
     path: Path, client: anthropic.Anthropic, counts: MutableMapping[str, int], *, dry_run: bool = False
 ) -> tuple[int, int]:
-    """Add to `counts` what is not in them yet; returns how many calls that took and how many were refused.
+    """Add what is missing to `counts`. Return how many calls that took and how many were refused.
 
     Raises InputError for a recording without content.
     """
@@ -59,7 +58,7 @@ def count_recording(
                         asked += 1
                     tokens -= stand_ins[model]
             except anthropic.BadRequestError:
-                # A prompt that is cut off inside a message need not be a valid one.
+                # A prompt that is cut off inside a message may be invalid.
                 refused += 1
                 continue
             counts[digest] = tokens
@@ -88,10 +87,10 @@ def _requests(path: Path) -> Iterator[Wire]:
 
 
 def _cuts(body: Wire) -> Iterator[tuple[Wire, bool]]:
-    """Yield a request cut off behind each of its blocks, and whether that is before its messages.
+    """Yield a request cut off after each of its blocks, and whether that is before its messages.
 
-    The first cut holds all tools at once where some are deferred: which of them are in the prompt is the
-    provider's to say.
+    If some tools are deferred, the first cut holds all tools at once, because the provider decides which of
+    them are in the prompt.
     """
     head = {name: body[name] for name in ("model",) if name in body}
     tools = list(body.get("tools") or [])

@@ -1,8 +1,8 @@
 """The `anthropic` SDK (2.x), through its own middleware.
 
-The middleware chain runs once per attempt inside the SDK's retry loop, before a platform client
-rewrites the request, so one class serves every client and every way of calling. A body that is still
-to be read is observed by passing its bytes on as they come; nothing is read ahead or held back.
+The middleware chain runs once per attempt inside the SDK's retry loop, before a platform client rewrites the
+request, so one class serves every client and every way of calling. A body that has not been read yet is
+observed as its bytes pass; nothing is read ahead or held back.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MESSAGES_PATHS = ("/v1/messages",)
 
 
 class TokenprofMiddleware(Middleware):
-    """Shows tokenprof each attempt at a Messages call; changes nothing that it was not asked to change.
+    """Shows tokenprof each attempt at a Messages call, and changes nothing unless asked to.
 
     `provider` names who sells the calls: Anthropic, or the platform whose client this is.
     """
@@ -73,23 +73,22 @@ class TokenprofMiddleware(Middleware):
 
 
 def wrap(client: Any) -> Any:
-    """Return a copy of a client that carries the middleware; the client itself if it does already."""
+    """Return a copy of a client with the middleware, or the client itself if it already has it."""
     if any(isinstance(entry, TokenprofMiddleware) for entry in client.middleware):
         return client
     return client.with_middleware(TokenprofMiddleware(_seller(client)))
 
 
 def _seller(client: Any) -> str:
-    """Return whose prices a client's calls have; the SDK names them for its own spans."""
+    """Return who sells a client's calls, by the name that the SDK has for its own spans."""
     return str(getattr(client, "_gen_ai_provider_name", PROVIDER))
 
 
 def wrap_new_clients() -> Callable[[], None]:
-    """Make every Anthropic client that is made from now on carry the middleware; returns what undoes it.
+    """Give the middleware to every Anthropic client created from now on. Return what undoes it.
 
-    Works on the constructors of all client classes that the package exports, so platform clients
-    (Bedrock, Vertex, Foundry, …) are covered. Profiles may overlap; the last to end gives the
-    constructors back.
+    It patches the constructors of all client classes that the package exports, so platform clients (Bedrock,
+    Vertex, Foundry, …) are covered. Profiles may overlap; the last to end restores the constructors.
     """
     return _patched.apply()
 
@@ -131,10 +130,10 @@ def _constructor_with_middleware(original: Any) -> Any:
 
 
 def _asking_for_diagnostics(request: APIRequest) -> APIRequest:
-    """Return the request with a question why the cache was missed, where the profile wants that asked.
+    """Return the request, asking why the cache was missed if the profile wants to know.
 
-    The provider compares with the response that is named: the one that made the calls answered here.
-    Never raises; a request that has the field already is left as it is.
+    The provider compares it with the response that is named, the one that made the calls answered here. Never
+    raises; a request that already has the field is left as it is.
     """
     try:
         recorder = active_recorder()
@@ -145,7 +144,7 @@ def _asking_for_diagnostics(request: APIRequest) -> APIRequest:
             return request
         previous = recorder.response_that_made(_calls_answered(body))
         return request.copy(body={**body, "diagnostics": {"previous_message_id": previous}})
-    except Exception:  # noqa: BLE001 - the host's call goes on whatever happens to us
+    except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
         return request
 
 
@@ -164,7 +163,7 @@ def _is_model_call(request: APIRequest) -> bool:
 
 
 def _begin(request: APIRequest, provider: str) -> Attempt | None:
-    """Take what is needed of a request; None for what is not a model call. Never raises."""
+    """Begin an attempt if a request is a model call, else return None. Never raises."""
     try:
         if not _is_model_call(request):
             return None
@@ -187,5 +186,5 @@ def _begin(request: APIRequest, provider: str) -> Attempt | None:
         if recorder is None and exchange.span is None:
             return None
         return Attempt(exchange, recorder)
-    except Exception:  # noqa: BLE001 - the host's call goes on whatever happens to us
+    except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
         return None

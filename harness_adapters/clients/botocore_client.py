@@ -1,6 +1,6 @@
 """Model calls of `boto3` and whatever else sends them through `botocore`: Bedrock's Converse and InvokeModel.
 
-`aiobotocore` sends its calls through `aiohttp` or `httpx`, and they are seen there.
+Calls of `aiobotocore` go through `aiohttp` or `httpx` and are seen there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from tokenprof.record.wires import wire_of
 
 
 def wrap(client: Any) -> Any:
-    """Return the same client of `boto3` with its model calls seen. Raises TypeError for any other."""
+    """Return the same `boto3` client, with its model calls observed.
+
+    Raises TypeError for any other client.
+    """
     session = getattr(getattr(client, "_endpoint", None), "http_session", None)
     if not isinstance(session, URLLib3Session):
         raise TypeError(
@@ -33,7 +36,7 @@ def wrap(client: Any) -> Any:
 
 
 def wrap_new_clients() -> Callable[[], None]:
-    """See the model calls of every client, new or old; returns what undoes it. Profiles may overlap."""
+    """Observe the model calls of all clients, old and new. Return what undoes it; profiles may overlap."""
     return _patched.apply()
 
 
@@ -62,14 +65,14 @@ def _observed_send(send: Callable[[Any], Any], request: Any) -> Any:
 
 
 def _begin(request: Any) -> Attempt | None:
-    """Take what is needed of a request; None for what is not a model call. Never raises."""
+    """Begin an attempt if a request is a model call, else return None. Never raises."""
     try:
         path = urlsplit(request.url).path
         if wire_of(request.method, path) is None:
             return None
         headers = {name.lower(): _text(value) for name, value in request.headers.items()}
         return begin(request.method, path, headers, lambda: _bytes(request.body))
-    except Exception:  # noqa: BLE001 - the host's call goes on whatever happens to us
+    except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
         return None
 
 
@@ -84,7 +87,7 @@ def _bytes(body: Any) -> bytes | None:
 
 
 def _observe(attempt: Attempt, response: Any) -> None:
-    """Note a response: at once if its body is read already, else as the host reads it. Never raises."""
+    """Note a response, at once if its body has been read, else as the host reads it. Never raises."""
     try:
         attempt.answered(response.status_code, response.headers, is_decoded=False)
         if response._content is not None:
@@ -92,12 +95,12 @@ def _observe(attempt: Attempt, response: Any) -> None:
             return
         attempt.watch()
         response.raw = ObservedBody(response.raw, attempt)
-    except Exception as error:  # noqa: BLE001 - the host's call goes on whatever happens to us
+    except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
         attempt.end(failure=type(error).__name__)
 
 
 class ObservedBody(StandIn):
-    """Stands in for `urllib3`'s response: shows each piece that is read of it to an attempt."""
+    """Replaces `urllib3`'s response and shows each piece that is read to an attempt."""
 
     def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         """Yield the body in pieces."""
@@ -107,7 +110,7 @@ class ObservedBody(StandIn):
         return self._passing(iter(self._inner))
 
     def read(self, amt: int | None = None, *args: Any, **kwargs: Any) -> bytes:
-        """Read up to `amt` bytes, all there will be without it."""
+        """Read up to `amt` bytes, or everything without it."""
         data: bytes = self._reading(lambda: self._inner.read(amt, *args, **kwargs))
         self._passed(data, is_last=amt is None or amt < 0 or (not data and amt > 0))
         return data
@@ -137,7 +140,7 @@ class ObservedBody(StandIn):
         return lines
 
     def close(self) -> None:
-        """Let go of the rest."""
+        """Release the rest."""
         try:
             self._inner.close()
         finally:

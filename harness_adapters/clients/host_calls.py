@@ -1,7 +1,6 @@
-"""Model calls of the host's own process: which request begins one, and that none is seen twice.
+"""Model calls of the host's own process: recognises a request that begins one, and counts none twice.
 
-Whatever library carries the bytes, a call is seen alike; the library's own module notes the answer as the
-host reads it.
+This is the same for every library; the module of the library notes the answer as the host reads it.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ _inside: ContextVar[bool] = ContextVar("tokenprof_inside_a_seen_call", default=F
 def begin(
     method: str, path: str, headers: Mapping[str, str], body: Callable[[], bytes | None]
 ) -> Attempt | None:
-    """Return the attempt that a request begins; None for what is not a model call, or is seen elsewhere.
+    """Return the attempt that a request begins; None if it is not a model call, or is seen elsewhere.
 
-    `headers` know their names in lower case. `body` is asked where the path is a model call's; it returns
-    None where the bytes cannot be known.
+    The names in `headers` are in lower case. `body` is called only for model calls; it returns None if the
+    bytes cannot be known.
     """
     wire = wire_of(method, path)
     if wire is None or _inside.get():
@@ -57,11 +56,11 @@ def begin(
 
 @contextmanager
 def seen() -> Iterator[None]:
-    """Mark a call as being seen: below an SDK's middleware, or another HTTP library, it passes here again."""
+    """Mark a call as already seen: the HTTP library below an SDK or another library sees it again."""
     token = _inside.set(True)
     try:
         yield
     finally:
-        # A framework may drive the call from another context than it began in.
+        # A framework may continue the call in a different context from the one it began in.
         with suppress(ValueError):
             _inside.reset(token)

@@ -1,17 +1,17 @@
-"""Model calls where their bytes pass `httpx` or `httpx2`, whoever makes them.
+"""Model calls whose bytes pass `httpx` or `httpx2`, whoever makes them.
 
-LiteLLM makes its HTTP calls itself, and its loggers tell of a streamed call afterwards, from another
-thread and without the provider's ids. The `openai` SDK has no middleware. Taken where the bytes pass, every
-kind of call is seen alike: sync, async, streamed, raw, parsed, retried. Calls of `anthropic` clients that
-carry our middleware are left to that, so that none is seen twice.
+LiteLLM makes its HTTP calls itself, and its loggers report a streamed call only afterwards, from another
+thread and without the provider's ids. The `openai` SDK has no middleware. Here every kind of call looks the
+same: sync, async, streamed, raw, parsed, retried. Calls of `anthropic` clients with our middleware are left
+to it, so that none is seen twice.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
+from tokenprof.facts.adapters import load_adapter
 from tokenprof.harness_adapters.clients.host_calls import begin, seen
 from tokenprof.harness_adapters.clients.httpx_response import observe
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, is_marked, marked
@@ -22,7 +22,7 @@ from tokenprof.record.wires import wire_of
 
 
 class Library:
-    """An HTTP library whose clients' model calls are seen. Wrapping twice changes nothing."""
+    """An HTTP library whose clients are observed. Wrapping a client twice changes nothing."""
 
     def __init__(self, module: Any):
         self._module = module
@@ -34,14 +34,17 @@ class Library:
         )
 
     def wrap(self, client: Any) -> Any:
-        """Return the same client with its model calls seen."""
+        """Return the same client, with its model calls observed."""
         if not is_marked(vars(client).get("send")):
             is_async = isinstance(client, self._module.AsyncClient)
             client.send = (self._observed_async if is_async else self._observed)(client.send)
         return client
 
     def wrap_new_clients(self) -> Callable[[], None]:
-        """See the model calls of every client, new or old; returns what undoes it. Profiles may overlap."""
+        """Observe the model calls of all clients, old and new.
+
+        Return what undoes it; profiles may overlap.
+        """
         return self._patched.apply()
 
     def _observed(self, send: Any) -> Any:
@@ -81,9 +84,9 @@ class Library:
     def _asking_for_usage(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the arguments with a request that asks for the stream's usage, where the profile wants that.
+        """Return the arguments; if the profile wants it, the request asks for the usage of its stream.
 
-        Never raises; what is no chat stream, or says itself what it wants, is left as it is.
+        Never raises. A request that is not a chat stream, or already says what it wants, is left as it is.
         """
         try:
             recorder = active_recorder()
@@ -101,7 +104,7 @@ class Library:
             if "request" in kwargs:
                 return args, {**kwargs, "request": request}
             return tuple(request if arg is given else arg for arg in args), kwargs
-        except Exception:  # noqa: BLE001 - the host's call goes on whatever happens to us
+        except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
             return args, kwargs
 
     def _request_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -109,20 +112,20 @@ class Library:
         return kwargs.get("request") or next(arg for arg in args if isinstance(arg, request_class))
 
     def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Attempt | None:
-        """Take what is needed of a request; None for what is not a model call. Never raises."""
+        """Begin an attempt if a request is a model call, else return None. Never raises."""
         try:
             request = self._request_of(args, kwargs)
             return begin(request.method, request.url.path, request.headers, lambda: bytes(request.content))
-        except Exception:  # noqa: BLE001 - the host's call goes on whatever happens to us
+        except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
             return None
 
 
 def wrap_http_client(http_client: Any) -> None:
-    """Have an SDK's HTTP client seen, whichever library it is of. Raises TypeError for another library's."""
+    """Observe an SDK's HTTP client. Raises TypeError if it is neither an `httpx` nor an `httpx2` client."""
     for ancestor in type(http_client).__mro__:
         library = ancestor.__module__.partition(".")[0]
         if library in ("httpx", "httpx2"):
-            importlib.import_module(f"tokenprof.harness_adapters.clients.{library}_client").wrap(http_client)
+            load_adapter(f"clients.{library}_client").wrap(http_client)
             return
     raise TypeError(
         f"tokenprof.wrap knows clients over httpx and httpx2, not over "

@@ -1,4 +1,4 @@
-"""A response of `httpx` or `httpx2` while the host reads it: its bytes are noted as they pass."""
+"""Observes a response of `httpx` or `httpx2` while the host reads it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tokenprof.record.attempt import Attempt
 
 
 def observe(attempt: Attempt, response: Any) -> None:
-    """Note a response: at once if its body is read already, else as the host reads it. Never raises."""
+    """Note a response, at once if its body has been read, else as the host reads it. Never raises."""
     try:
         is_read = response.is_closed and hasattr(response, "_content")
         attempt.answered(response.status_code, response.headers, is_decoded=is_read)
@@ -19,12 +19,12 @@ def observe(attempt: Attempt, response: Any) -> None:
             return
         attempt.watch()
         response.stream = ObservedStream(response.stream, attempt)
-    except Exception as error:  # noqa: BLE001 - the host's call goes on whatever happens to us
+    except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
         attempt.end(failure=type(error).__name__)
 
 
 class ObservedStream(StandIn):
-    """Stands in for a response's stream, synchronous or not: shows each chunk to an attempt as it passes."""
+    """Replaces a response's stream, synchronous or not, and shows each chunk to an attempt."""
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -47,14 +47,14 @@ class ObservedStream(StandIn):
         self._attempt.end(complete=True)
 
     def close(self) -> None:
-        """Let go of the rest."""
+        """Release the rest."""
         try:
             self._inner.close()
         finally:
             self._attempt.end()
 
     async def aclose(self) -> None:
-        """Let go of the rest."""
+        """Release the rest."""
         try:
             await self._inner.aclose()
         finally:

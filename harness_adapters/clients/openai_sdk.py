@@ -1,7 +1,7 @@
-"""The `openai` SDK: 3.x on `httpx2`, 2.x on `httpx`, seen where its bytes pass that library.
+"""The `openai` SDK, observed at its HTTP library: `httpx2` for 3.x, `httpx` for 2.x.
 
-A client and all its `with_options()` copies share one HTTP client, so wrapping that one sees them all.
-Clients made inside a profile need nothing: their library is watched while the profile is open.
+A client and all its `with_options()` copies share one HTTP client, so wrapping that one covers them all.
+Inside a profile no client needs wrapping, because the library is watched.
 """
 
 from __future__ import annotations
@@ -12,6 +12,6 @@ from tokenprof.harness_adapters.clients.httpx_calls import wrap_http_client
 
 
 def wrap(client: Any) -> Any:
-    """Return the same client with its model calls seen; wrapping twice changes nothing."""
+    """Return the same client, with its model calls observed. Wrapping it twice changes nothing."""
     wrap_http_client(client._client)
     return client

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 Replacement = tuple[type, str, Callable[[Any], Any]]
-"""A class, the name of a method that it defines, and what makes the new method of the old one."""
+"""A class, the name of one of its methods, and a function from the old method to the new one."""
 
 
 class PatchedMethods:
-    """Replaces methods as long as somebody wants that; profiles may overlap, the last to end undoes it."""
+    """Replaces methods while a profile is open. Profiles may overlap; the last to end restores them."""
 
     def __init__(self, replacements: Callable[[], Iterable[Replacement]]):
         self._replacements = replacements
@@ -20,7 +20,10 @@ class PatchedMethods:
         self._users = 0
 
     def apply(self) -> Callable[[], None]:
-        """Replace the methods, unless they are already; returns what undoes it, any number of times."""
+        """Replace the methods, unless they are replaced.
+
+        Return what undoes it; calling that twice is harmless.
+        """
         with self._lock:
             if not self._users:
                 self._patched = [_patch(*replacement) for replacement in self._replacements()]
@@ -36,7 +39,7 @@ class PatchedMethods:
                 if self._users:
                     return
                 for owner, name, original, replacement in self._patched:
-                    # Another tool may have wrapped the method since; its work is left alone.
+                    # Another tool may have wrapped the method since then; leave that alone.
                     if owner.__dict__.get(name) is replacement:
                         setattr(owner, name, original)
                 self._patched = []

@@ -1,4 +1,4 @@
-"""What stands in for a response's body while the host reads it, and shows what is read to an attempt."""
+"""The base of the objects that replace a response's body and show what the host reads to an attempt."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tokenprof.record.attempt import Attempt
 
 
 class StandIn:
-    """Passes for the body that it holds: by its class, which libraries check, and in what it does not do."""
+    """Looks like the body that it holds: it has its class, which libraries check, and its attributes."""
 
     def __init__(self, inner: Any, attempt: Attempt):
         self._inner = inner
@@ -16,7 +16,7 @@ class StandIn:
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        """The class that it passes for."""
+        """The class of the body that it replaces."""
         return type(self._inner)
 
     def __getattr__(self, name: str) -> Any:

@@ -1,1 +1,1 @@
-"""Names of agents from frameworks that have them, one file per framework."""
+"""Takes the names of agents from frameworks, with one file per framework."""

@@ -26,7 +26,7 @@ class AdkAgentNames(BasePlugin):
         self._scopes.begin(id(callback_context.session), callback_context.agent_name)
 
     async def after_model_callback(self, *, callback_context: Any, llm_response: Any) -> None:
-        """A response, or a piece of one, has come."""
+        """A response, or a piece of one, has arrived."""
         if not getattr(llm_response, "partial", False):
             self._scopes.end(id(callback_context.session))
 

@@ -30,7 +30,7 @@ class LangChainAgentNames(BaseCallbackHandler):
     """
 
     run_inline = True
-    """In the task of the call: a context variable set in an executor's thread would be lost."""
+    """Run in the task of the call: a context variable set in an executor's thread would be lost."""
 
     def __init__(self) -> None:
         self._scopes = NamedScopes()
@@ -38,7 +38,7 @@ class LangChainAgentNames(BaseCallbackHandler):
 
     @property
     def ignore_chat_model(self) -> bool:
-        """Whether starts are passed over; ends never are, so that no scope stays open."""
+        """Whether starts are ignored. Ends never are, so that no scope stays open."""
         return not self.users
 
     def on_chat_model_start(
@@ -52,7 +52,7 @@ class LangChainAgentNames(BaseCallbackHandler):
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Note which agent, or node of a hand-written graph, asks the model, and in which step."""
+        """Note which agent, or node of a hand-written graph, calls the model, and in which step."""
         self._scopes.begin(run_id, agent_of(metadata or {}), step_of(metadata or {}))
 
     def on_llm_end(self, response: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -65,7 +65,7 @@ class LangChainAgentNames(BaseCallbackHandler):
 
 
 def agent_of(metadata: Mapping[str, Any]) -> str | None:
-    """Return who makes a call: a named agent, else the node of a graph; None where neither is told."""
+    """Return who makes a call: a named agent, else the node of a graph; None if neither is known."""
     name = metadata.get("lc_agent_name")
     if not name and metadata.get("ls_integration") != UNNAMED_AGENT:
         name = metadata.get("langgraph_node")
@@ -73,7 +73,7 @@ def agent_of(metadata: Mapping[str, Any]) -> str | None:
 
 
 def step_of(metadata: Mapping[str, Any]) -> str | None:
-    """Return the node of its graph in which a named agent asks the model; None for what every agent has."""
+    """Return the graph node in which a named agent calls the model; None for nodes that every agent has."""
     node = metadata.get("langgraph_node")
     is_own = isinstance(node, str) and node not in (*COMMON_NODES, agent_of(metadata))
     return node if is_own else None
@@ -81,12 +81,12 @@ def step_of(metadata: Mapping[str, Any]) -> str | None:
 
 _everywhere = LangChainAgentNames()
 _everywhere.users = 0
-# The class is named so that a run which brings its own AgentNames gets no second one.
+# The class is given so that a run with its own LangChainAgentNames does not get a second one.
 register_configure_hook(ContextVar("tokenprof_langchain", default=_everywhere), True, LangChainAgentNames)
 
 
 def install() -> Callable[[], None]:
-    """Name the agents of every run of this process from now on; returns what undoes it."""
+    """Name the agents of every run in this process from now on. Return what undoes it."""
     _everywhere.users += 1
     return once(_leave)
 

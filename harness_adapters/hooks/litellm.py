@@ -1,4 +1,4 @@
-"""LiteLLM, and what calls its models through it: smolagents, mini-swe-agent, Google ADK, CrewAI, ….
+"""LiteLLM, and frameworks that call models through it: smolagents, mini-swe-agent, Google ADK, CrewAI, ….
 
     from tokenprof.harness_adapters.hooks import litellm as litellm_hook
     litellm_hook.install()
@@ -15,5 +15,5 @@ from tokenprof.harness_adapters.clients import httpx_client as httpx_wire
 
 
 def install() -> Callable[[], None]:
-    """Record LiteLLM's calls from now on; returns what undoes it."""
+    """Record LiteLLM's calls from now on. Return what undoes it."""
     return httpx_wire.wrap_new_clients()

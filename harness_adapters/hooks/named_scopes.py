@@ -5,42 +5,42 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Hashable
 
-import tokenprof
+from tokenprof.record import session
 
 MOST_OPEN = 4096
-"""A framework that never ends what it started must not fill the memory; the oldest are forgotten first."""
+"""If a framework never ends what it starts, the oldest scopes are forgotten, to limit the memory."""
 
 
 class NamedScopes:
-    """`tokenprof.agent` scopes that a start event opens and an end event closes, told apart by a key.
+    """`tokenprof.agent` scopes that a start event opens and an end event closes; a key identifies each.
 
-    A start event must run in the context (thread or task) in which the model call is made. Neither
-    method raises: an end that comes in another context, or twice, is passed over.
+    A start event must run in the context (thread or task) in which the model call is made. Neither method
+    raises: an end that comes in another context, or twice, is ignored.
     """
 
     def __init__(self) -> None:
         self._open: dict[Hashable, contextlib.AbstractContextManager[object]] = {}
 
     def begin(self, key: Hashable, name: str | None, step: str | None = None) -> None:
-        """Name the calls made from here on, and their step; without either, leave what is in force."""
+        """Name the calls made from here on, and their step; without either, change nothing."""
         if not name and not step:
             return
-        # Before the new name is set: leaving an old scope gives back what was before it.
+        # This must happen before the new name is set: leaving a scope restores what applied before it.
         self.end(key)
         for oldest in list(self._open)[: max(0, len(self._open) + 1 - MOST_OPEN)]:
             self.end(oldest)
         scope = contextlib.ExitStack()
         if name:
-            scope.enter_context(tokenprof.agent(name))
+            scope.enter_context(session.agent(name))
         if step:
-            scope.enter_context(tokenprof.tag(step=step))
+            scope.enter_context(session.tag(step=step))
         self._open[key] = scope
 
     def end(self, key: Hashable) -> None:
-        """Give the calls back the name they had before."""
+        """Restore the name that applied before."""
         scope = self._open.pop(key, None)
         if scope is not None:
-            # A context variable can be given back only in the context that it was set in.
+            # A context variable can only be reset in the context in which it was set.
             with contextlib.suppress(ValueError):
                 scope.__exit__(None, None, None)
 

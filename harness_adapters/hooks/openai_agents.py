@@ -3,9 +3,9 @@
     from tokenprof.harness_adapters.hooks import openai_agents as openai_agents_hook
     openai_agents_hook.install()
 
-A trace processor that keeps and exports nothing; the calls themselves are recorded where they leave the
-process, by the wrapped OpenAI SDK. Names need the SDK's tracing to be on; where its export is not wanted,
-`agents.set_trace_processors([])` before this line takes that away.
+This is a trace processor that keeps and exports nothing; the calls themselves are recorded where they leave
+the process, by the wrapped OpenAI SDK. The SDK's tracing must be on. If you do not want it to export traces,
+call `agents.set_trace_processors([])` before this line.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ class OpenAIAgentNames(TracingProcessor):
             self._scopes.begin(span.span_id, span.span_data.name)
 
     def on_span_end(self, span: Any) -> None:
-        """An agent is done, or has handed over."""
+        """An agent has finished, or handed over."""
         self._scopes.end(span.span_id)
 
     def on_trace_start(self, trace: Any) -> None:
-        """A workflow has no name of its own among the calls."""
+        """Do nothing: a workflow does not name any call."""
 
     def on_trace_end(self, trace: Any) -> None:
-        """A workflow has no name of its own among the calls."""
+        """Do nothing: a workflow does not name any call."""
 
     def shutdown(self) -> None:
-        """There is nothing to release."""
+        """Do nothing: there is nothing to release."""
 
     def force_flush(self) -> None:
-        """There is nothing to send."""
+        """Do nothing: there is nothing to send."""
 
 
 _everywhere = OpenAIAgentNames()
@@ -53,9 +53,9 @@ _registered: list[Any] = []
 
 
 def install() -> Callable[[], None]:
-    """Name the agents of every run of this process from now on; returns what undoes it.
+    """Name the agents of every run in this process from now on. Return what undoes it.
 
-    After `agents.set_trace_processors`, if the program calls it: that replaces all processors.
+    Call it after `agents.set_trace_processors`, which replaces all processors.
     """
     provider = get_trace_provider()
     if provider not in _registered:

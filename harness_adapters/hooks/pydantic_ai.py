@@ -18,14 +18,14 @@ from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import Model, ModelRequestContext, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 
-import tokenprof
+from tokenprof.record import session
 
 
 @dataclass
 class PydanticAIAgentNames(AbstractCapability[Any]):
     """A capability that names the agent around each request; changes nothing else.
 
-    `name` stands in where the agent has none of its own.
+    `name` is used if the agent has none of its own.
     """
 
     name: str | None = None
@@ -33,7 +33,7 @@ class PydanticAIAgentNames(AbstractCapability[Any]):
     async def before_model_request(
         self, ctx: RunContext[Any], request_context: ModelRequestContext
     ) -> ModelRequestContext:
-        """Put the name around the model itself: a stream is opened in another task than this one."""
+        """Put the name around the model itself, because a stream is opened in another task."""
         name = (ctx.agent.name if ctx.agent is not None else None) or self.name
         if not name:
             return request_context
@@ -48,13 +48,13 @@ class _NamedModel(WrapperModel):
         self._agent_name = name
 
     async def request(self, *args: Any, **kwargs: Any) -> ModelResponse:
-        with tokenprof.agent(self._agent_name):
+        with session.agent(self._agent_name):
             return await self.wrapped.request(*args, **kwargs)
 
     @asynccontextmanager
     async def request_stream(self, *args: Any, **kwargs: Any) -> AsyncIterator[StreamedResponse]:
         async with AsyncExitStack() as stack:
-            # Only while the request goes out: the stream may be closed in another context.
-            with tokenprof.agent(self._agent_name):
+            # The name applies only while the request goes out: the stream may be closed in another context.
+            with session.agent(self._agent_name):
                 response = await stack.enter_async_context(self.wrapped.request_stream(*args, **kwargs))
             yield response

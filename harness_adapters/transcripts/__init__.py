@@ -1,1 +1,1 @@
-"""Logs of other programs into a `Run`, one file per format."""
+"""Reads the logs of other programs into a `Run`, one file per format."""

@@ -1,10 +1,10 @@
 """Codex's own session logs (`~/.codex/sessions/YYYY/MM/DD/rollout-*.jsonl`).
 
-A line is `{timestamp, type, payload}`. Items of the context come as `response_item`, what was billed as the
-event `token_count`, with the last call's usage and the session's total. The event is repeated when nothing
-new was billed, so a call is a change of the total. A fork replays its parent's lines, with their own times or
-with the fork's; what it replays is not billed again. Observed in 0.169; earlier versions from public copies
-of their structs (`codex-rs/protocol`).
+A line is `{timestamp, type, payload}`. Items of the context are `response_item`s. The event `token_count`
+reports the bill: the last call's usage and the session's total. It is repeated when nothing new was billed,
+so a call is a change of the total. A fork replays its parent's lines, with their own times or with the
+fork's, and they are not billed again. Observed in 0.169; earlier versions are read by their public structs
+(`codex-rs/protocol`).
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.shared_prefix import shared_length
+from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Block, Run, Source, Turn
-from tokenprof.harness_adapters.wires.block_layout import BlockLayout, add_instructions, add_tools
+from tokenprof.harness_adapters.wires.openai_blocks import add_instructions, add_tools
 from tokenprof.harness_adapters.wires.openai_responses import add_item, output_of_responses
-from tokenprof.harness_adapters.wires.wire_values import mapping, sequence, text_of
+from tokenprof.harness_adapters.wires.prompt_layout import PromptLayout
 from tokenprof.pricing.normalise_logs import usage_from_codex
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.reading.json_lines import read_json_lines
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 FORMAT = "Codex session"
-
-Wire = Mapping[str, Any]
 
 LINE_TYPES = frozenset(
     {"session_meta", "response_item", "compacted", "turn_context", "world_state", "event_msg"}
 )
 WRITTEN = frozenset({"reasoning", "function_call", "custom_tool_call", "local_shell_call", "web_search_call"})
-"""Items that the model wrote, beside its messages."""
+"""Items that the model wrote, apart from its messages."""
 
 REPLAY_WITHIN = timedelta(seconds=1)
-"""A fork writes all that it replays at once, at its own start."""
+"""A fork writes everything that it replays at once, when it starts."""
 
 
 def recognises(first_lines: Sequence[Wire]) -> bool:
@@ -60,19 +60,19 @@ def read(path: Path) -> Run:
     for number, line in read_json_lines(path, warnings):
         session.add(line, f"{path}:{number}")
     if session.unpriced_items:
-        warnings.append(f"{path}: what follows the last token count is of a call that did not end.")
+        warnings.append(f"{path}: what follows the last token count belongs to a call that did not end.")
     return Run(in_time_order(session.turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 
 @dataclass(slots=True)
 class _Session:
-    """A rollout under reading: the context as it grows, and what has been billed so far."""
+    """A rollout while it is read: the context so far, and what has been billed so far."""
 
     name: str
     turns: list[Turn] = field(default_factory=list)
     _shaper: Shaper = field(default_factory=Shaper)
     _context: list[Block] = field(default_factory=list)
-    _layout: BlockLayout | None = None
+    _layout: PromptLayout | None = None
     _written: list[Wire] = field(default_factory=list)
     _prompt_length: int | None = None
     _total: Wire | None = None
@@ -84,11 +84,11 @@ class _Session:
 
     @property
     def unpriced_items(self) -> bool:
-        """Whether the model wrote something that no token count has followed."""
+        """Whether the model wrote something after the last token count."""
         return bool(self._written)
 
     def add(self, line: Wire, where: str) -> None:
-        """Take up one line."""
+        """Add one line."""
         payload = mapping(line.get("payload"))
         at = _time(line.get("timestamp"), where)
         type_ = line.get("type")
@@ -105,28 +105,28 @@ class _Session:
 
     def _begin(self, meta: Wire, at: datetime) -> None:
         if self._layout is not None:
-            # A fork repeats its parent's own line; the session is the file's first.
+            # A fork repeats its parent's line; the session is the first one in the file.
             return
         self.name = text_of(meta.get("id"))[:8] or self.name
-        self._layout = BlockLayout(self._shaper, blocks=self._context)
+        self._layout = PromptLayout(self._shaper, blocks=self._context)
         if meta.get("forked_from_id"):
             self._forked_at = at
         instructions = text_of(mapping(meta.get("base_instructions")).get("text"))
         if instructions:
             add_instructions(self._layout, instructions, "base instructions")
 
-    def _items(self) -> BlockLayout:
+    def _items(self) -> PromptLayout:
         if self._layout is None:
-            self._layout = BlockLayout(self._shaper, blocks=self._context)
+            self._layout = PromptLayout(self._shaper, blocks=self._context)
         return self._layout
 
     def _add_item(self, item: Wire, at: datetime) -> None:
         layout = self._items()
         type_ = text_of(item.get("type")) or "message"
         if type_ == "additional_tools":
-            tools = BlockLayout(self._shaper)
+            tools = PromptLayout(self._shaper, tools=layout.tools)
             add_tools(tools, sequence(item.get("tools")))
-            # They are noted behind the instructions, and stand before them in a prompt.
+            # They are logged after the instructions, but come before them in a prompt.
             self._context[0:0] = tools.blocks
             return
         if type_ in WRITTEN or (type_ == "message" and item.get("role") == "assistant"):
@@ -140,16 +140,16 @@ class _Session:
         add_item(layout, item)
 
     def _is_base_instructions(self, item: Wire) -> bool:
-        """Newer versions send the instructions as the first developer message; they stand there once."""
+        """Newer versions repeat the instructions as the first developer message; they are only sent once."""
         texts = [text_of(part.get("text")) for part in sequence(item.get("content"))]
         known = {block.features.bytes for block in self._context if block.name == "base instructions"}
         return item.get("role") == "developer" and any(len(text.encode()) in known for text in texts)
 
     def _replace(self, history: Sequence[Wire], message: str) -> None:
-        """Take up a compaction: the context is now what the log says it is."""
+        """Take a compaction into account: the log says what the context is from here on."""
         kept = [block for block in self._context if block.section in ("tools", "system")]
         self._context = kept
-        self._layout = BlockLayout(self._shaper, blocks=self._context)
+        self._layout = PromptLayout(self._shaper, blocks=self._context, tools=self._items().tools)
         for item in history:
             add_item(self._layout, item)
         if not history and message:
@@ -177,7 +177,7 @@ class _Session:
         self, usage: Usage, prompt: tuple[Block, ...], written: Sequence[Wire], total: Wire, at: datetime
     ) -> None:
         base = len(self.turns) - 1 if self.turns else None
-        kept = _shared(prompt, self._last_prompt) if base is not None else 0
+        kept = shared_length(prompt, self._last_prompt) if base is not None else 0
         began = self._asked_at or at
         identity = orjson.dumps([self._model, dict(total), [text_of(item.get("id")) for item in written]])
         self.turns.append(
@@ -203,19 +203,13 @@ class _Session:
         self._last_prompt = prompt
 
 
-def _shared(ours: Sequence[Block], theirs: Sequence[Block]) -> int:
-    pairs = enumerate(zip(ours, theirs, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(ours), len(theirs)))
-
-
 def _difference(total: Wire, before: Wire | None) -> dict[str, int]:
     earlier = before or {}
     return {key: value - earlier.get(key, 0) for key, value in total.items() if isinstance(value, int)}
 
 
 def _time(value: object, where: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise InputError(f"{where}: the line has no timestamp; without one it cannot be priced.") from None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    at = utc_time(value)
+    if at is None:
+        raise InputError(f"{where}: the line has no timestamp; without one it cannot be priced.")
+    return at

@@ -1,8 +1,8 @@
 """inspect_ai's evaluation logs, `.json` and `.eval` (observed in 0.3.285).
 
-A sample's model events hold the raw request and answer where `log_model_api` was on, else inspect's own form
-of both. Messages and long texts stand once, in pools that events refer to by index (`input_refs`,
-`call_refs`) and by hash (`attachment://`). Answers out of inspect's own cache were not billed.
+A sample's model events hold the raw request and answer if `log_model_api` was on, else inspect's own form of
+both. Messages and long texts are stored once, in pools to which events refer by index (`input_refs`,
+`call_refs`) and by hash (`attachment://`). Answers from inspect's own cache were not billed.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.transcripts.zip_members import members_of
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
-from tokenprof.harness_adapters.wires.wire_shapes import call_of
-from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of, utc_time
+from tokenprof.harness_adapters.wires.raw_calls import call_of
 from tokenprof.pricing.normalise_logs import usage_from_inspect
 from tokenprof.pricing.usage import UsageError
 from tokenprof.reading.json_documents import read_json_document
@@ -28,12 +28,13 @@ from tokenprof.reading.logged_calls import LoggedCall, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper, json_text
 from tokenprof.record.exchange import Call
+from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 FORMAT = "inspect_ai log"
 SUFFIXES = (".json", ".eval")
 
 SELLERS = {"google": "gcp.gemini", "bedrock": "aws.bedrock", "vertex": "gcp.vertex_ai", "azureai": "azure"}
-"""inspect's names of providers, where prices know them by another."""
+"""Names of providers in inspect logs that have another name in prices."""
 
 ATTACHMENT = "attachment://"
 
@@ -75,7 +76,7 @@ def _samples(path: Path) -> Iterator[Wire]:
 
 
 class _Sample:
-    """One sample of an evaluation, its pools at hand."""
+    """One sample of an evaluation, with its pools."""
 
     def __init__(self, sample: Wire, path: Path, shaper: Shaper, warnings: list[str]) -> None:
         self._sample = sample
@@ -124,7 +125,7 @@ class _Sample:
         ended = _time(completed, where) if completed else None
         seller = text_of(event.get("model")).partition("/")[0]
         return LoggedCall(
-            call,
+            call=call,
             provider=SELLERS.get(seller, seller),
             started_at=started,
             duration_s=(ended - started).total_seconds() if ended else None,
@@ -134,7 +135,7 @@ class _Sample:
         )
 
     def _raw_call(self, event: Wire) -> Call | None:
-        """Return the call as it went over the wire; None where that was not kept."""
+        """Return the call as it went over the wire; None if that was not logged."""
         call = mapping(event.get("call"))
         answer = mapping(call.get("response"))
         request = dict(mapping(call.get("request")))
@@ -148,7 +149,7 @@ class _Sample:
         return call_of(*found, self._shaper, otherwise=text_of(event.get("uuid")))
 
     def _normalised_call(self, event: Wire) -> Call | None:
-        """Return the call from inspect's own form of it, which is close to that of a chat completion."""
+        """Return the call from inspect's own form of it, which resembles a chat completion."""
         output = mapping(event.get("output"))
         raw = output.get("usage")
         if event.get("error") or not isinstance(raw, Mapping):
@@ -170,7 +171,7 @@ class _Sample:
         return replace(call, usage=usage_from_inspect(counts))
 
     def _opened(self, value: Any) -> Any:
-        """Return a value with what is attached to the sample put back in its place."""
+        """Return a value with the sample's attachments put back in their places."""
         if isinstance(value, str) and value.startswith(ATTACHMENT):
             return self._attachments.get(value.removeprefix(ATTACHMENT), value)
         if isinstance(value, Mapping):
@@ -181,7 +182,7 @@ class _Sample:
 
 
 def _referred(pool: Sequence[Wire], references: object) -> list[Wire]:
-    """Return what (start, end) pairs of a pool refer to."""
+    """Return the items of a pool that (start, end) pairs refer to."""
     pairs = references if isinstance(references, list) else []
     return [item for pair in pairs if _is_range(pair) for item in pool[pair[0] : pair[1]]]
 

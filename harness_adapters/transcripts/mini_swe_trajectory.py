@@ -1,7 +1,7 @@
 """mini-swe-agent's trajectories (`*.traj.json`, format `mini-swe-agent-1.1`).
 
 The messages are the whole history, in order; each answer holds LiteLLM's response with its usage in `extra`.
-The schema of the agent's own shell tool is in none of them.
+No message has the schema of the agent's own shell tool.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
-from tokenprof.harness_adapters.transcripts.gateways.litellm_values import call_of_litellm, seller_of
-from tokenprof.harness_adapters.wires.wire_shapes import call_of
-from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of, utc_time
+from tokenprof.harness_adapters.transcripts.litellm_values import call_of_litellm, seller_of
+from tokenprof.harness_adapters.wires.raw_calls import call_of
 from tokenprof.pricing.usage import UsageError
 from tokenprof.reading.json_documents import read_json_document
 from tokenprof.reading.logged_calls import LoggedCall, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
+from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 FORMAT = "mini-swe-agent trajectory"
 SUFFIXES = (".traj.json", ".json")
@@ -53,12 +54,14 @@ def read(path: Path) -> Run:
             except UsageError as error:
                 warnings.append(f"{path}: message {number}: {error} The call is left out.")
             else:
-                seen = LoggedCall(call, provider=provider or "unknown", started_at=at, hidden_prefix=True)
+                seen = LoggedCall(
+                    call=call, provider=provider or "unknown", started_at=at, hidden_prefix=True
+                )
                 calls.append(seen)
         history.append({key: value for key, value in message.items() if key != "extra"})
     if not calls:
         raise InputError(
-            f"{path}: no message of this trajectory holds a response with its time; versions from 2.0 on "
+            f"{path}: no message of this trajectory holds a response with its time; version 2.0 and later "
             "write them."
         )
     turns = turns_of(calls, shaper, path.name.partition(".")[0][:19])
@@ -66,7 +69,7 @@ def read(path: Path) -> Run:
 
 
 def _call(request: Wire, response: Wire, shaper: Shaper, otherwise: str) -> Call:
-    """Return a call of LiteLLM's, or of an SDK's own shape where the model class calls one."""
+    """Return a LiteLLM call, or one in an SDK's own shape if the model class uses an SDK."""
     if "choices" not in response:
         found = call_of({**request, "input": request["messages"]}, response, shaper, otherwise=otherwise)
         if found is not None:

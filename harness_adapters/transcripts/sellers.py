@@ -1,13 +1,13 @@
-"""Who sold a call, as prices know the sellers, from the names that other tools give them."""
+"""Translates other tools' names of providers into the sellers' names in prices."""
 
 from __future__ import annotations
 
 CLOUDS = ("aws.bedrock", "gcp.vertex_ai", "gcp.gemini", "azure.ai.openai", "azure.ai.inference")
-"""Names of the OpenTelemetry conventions that prices know as they are."""
+"""Names of the OpenTelemetry conventions that are also names in prices."""
 
 
 def seller_by_name(said: str, model: str) -> str:
-    """Return the seller of a model that a log calls `said` (empty where it names none)."""
+    """Return the seller of a model; `said` is its name in the log (empty if it has none)."""
     said = said.lower()
     if said in CLOUDS:
         return said

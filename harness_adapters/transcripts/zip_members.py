@@ -1,4 +1,4 @@
-"""Members of a zip archive, those compressed with zstandard among them, which Python's own reader refuses."""
+"""Reads members of a zip archive, including those compressed with zstandard, which `zipfile` refuses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LENGTHS_AT = 26
 def members_of(path: Path, prefix: str) -> Iterator[tuple[str, bytes]]:
     """Yield the names and contents of the members whose names begin with `prefix`, in the archive's order.
 
-    Raises InputError for what is no zip archive, or is damaged.
+    Raises InputError if the file is damaged or is not a zip archive.
     """
     try:
         with zipfile.ZipFile(path) as archive, path.open("rb") as file:

@@ -1,1 +1,1 @@
-"""Bytes of a provider's API into a `Call`, one file per API."""
+"""Turns the bytes of a provider's API into a `Call`, with one module or a few per API."""

@@ -1,11 +1,11 @@
-"""A Messages exchange as bytes on the wire, in our terms: JSON or server-sent events into a `Call`.
+"""Turns the bytes of a Messages exchange, JSON or server-sent events, into a `Call`.
 
-Used by whatever sees the bytes: the SDK middleware and the proxy.
+The SDK middleware and the proxy both use it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,36 +13,37 @@ import orjson
 
 from tokenprof.facts.types import TurnStatus
 from tokenprof.harness_adapters.wires.anthropic_messages import (
+    answer_as_prompt,
     cache_miss_of,
-    message_blocks,
     output_of,
     prompt_of,
     selectors_of,
     settings_of,
 )
 from tokenprof.harness_adapters.wires.aws_eventstream import EVENTSTREAM, eventstream_payloads
-from tokenprof.harness_adapters.wires.content_coding import decoded_body
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
-from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, text_of
+from tokenprof.harness_adapters.wires.server_sent_events import events_of
 from tokenprof.pricing.normalise import merge_anthropic_stream, usage_from_anthropic
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.content_coding import decoded_body
+from tokenprof.record.exchange import Call, Exchange, unanswered_call
+from tokenprof.record.wire_values import Wire, loads_or_text, mapping, text_of
 
 PROVIDER = "anthropic"
 BEDROCK = "aws.bedrock"
 
 
 def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
-    """Return the call that an exchange was; without a response id where there was nothing to bill."""
+    """Return the call in an exchange, without a response id if there was nothing to bill."""
     body: dict[str, Any] = orjson.loads(exchange.request)
     requested_model = str(body.get("model", ""))
     message, status = _message_of(exchange)
     if message is None:
-        return Call(None, requested_model, "", "error", None, ())
+        return unanswered_call(requested_model)
     call = call_or_unmeasured(
         lambda told: call_of_message(body, told, status, shaper, otherwise=exchange.span_id), message, "usage"
     )
-    # Bedrock answers with the maker's name of the model; the id that was asked for tells the region's price.
+    # Bedrock answers with the maker's name for the model; the price depends on the id that was requested.
     return replace(call, model=requested_model) if exchange.provider == BEDROCK else call
 
 
@@ -54,7 +55,7 @@ def call_of_message(
     *,
     otherwise: str,
 ) -> Call:
-    """Return the call that a Messages request and its answer were; `otherwise` names one without an id."""
+    """Return the call of a Messages request and its answer; `otherwise` is its id if the answer has none."""
     requested_model = str(body.get("model", ""))
     prompt = prompt_of(body, shaper)
     raw_usage = message.get("usage")
@@ -70,7 +71,7 @@ def call_of_message(
         prompt=prompt.blocks,
         breakpoints=prompt.breakpoints,
         output=output_of(content, shaper),
-        output_as_prompt=message_blocks([{"role": "assistant", "content": content}], shaper),
+        output_as_prompt=answer_as_prompt(content, shaper),
         settings=settings_of(body, shaper),
         selectors=selectors_of(usage or {}),
         output_incomplete=status != "ok",
@@ -86,7 +87,7 @@ def _message_of(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
         return None, "error"
     data = decoded_body(exchange)
     if "text/event-stream" in exchange.headers.get("content-type", ""):
-        return message_of_events(server_sent_events(data))
+        return message_of_events(events_of(data))
     if EVENTSTREAM in exchange.headers.get("content-type", ""):
         return message_of_events(eventstream_payloads(data))
     try:
@@ -98,22 +99,8 @@ def _message_of(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
     )
 
 
-def server_sent_events(data: bytes) -> Iterator[dict[str, Any]]:
-    """Yield the JSON payloads of a Messages event stream; a half-received last event is left out."""
-    for frame in data.replace(b"\r\n", b"\n").split(b"\n\n"):
-        payload = b"\n".join(line[5:].lstrip() for line in frame.split(b"\n") if line.startswith(b"data:"))
-        if not payload:
-            continue
-        try:
-            event = orjson.loads(payload)
-        except orjson.JSONDecodeError:
-            continue
-        if isinstance(event, dict):
-            yield event
-
-
-def message_of_events(events: Iterator[dict[str, Any]]) -> tuple[dict[str, Any] | None, TurnStatus]:
-    """Put a message together from its events. `partial` if they end before the final usage."""
+def message_of_events(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, TurnStatus]:
+    """Put a message together from its events. The status is `partial` if they end before the final usage."""
     message: dict[str, Any] | None = None
     blocks: dict[int, dict[str, Any]] = {}
     arguments: dict[int, list[str]] = {}
@@ -140,7 +127,7 @@ def message_of_events(events: Iterator[dict[str, Any]]) -> tuple[dict[str, Any] 
         return None, "error"
     for at, parts in arguments.items():
         if parts:
-            blocks[at]["input"] = _loads_or_text("".join(parts))
+            blocks[at]["input"] = loads_or_text("".join(parts))
     message["content"] = [blocks[at] for at in sorted(blocks)]
     if isinstance(message.get("usage"), Mapping):
         message["usage"] = merge_anthropic_stream(message["usage"], deltas)
@@ -164,13 +151,6 @@ def _apply_delta(block: dict[str, Any], delta: Wire, arguments: list[str]) -> No
         arguments.append(text_of(delta.get("partial_json")))
     elif kind == "compaction_delta":
         block["content"] = text_of(block.get("content")) + text_of(delta.get("content"))
-
-
-def _loads_or_text(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return {"partial": text}
 
 
 def _continues(body: Mapping[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""Claude on Bedrock and Vertex where bytes pass an HTTP library: the Messages shape, the model in the path.
+"""Claude on Bedrock and Vertex, seen at an HTTP library: the Messages shape, with the model in the path.
 
 The `anthropic` SDK's own platform clients are seen by its middleware before it rewrites the request.
 """
@@ -12,17 +12,17 @@ from urllib.parse import unquote
 import orjson
 
 from tokenprof.harness_adapters.wires import anthropic_exchange
-from tokenprof.harness_adapters.wires.wire_values import mapping
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.wire_values import mapping
 
 _MODEL = re.compile(r"/(?:model/.*?|models/)([^/]+?)(?::rawPredict|:streamRawPredict|/invoke[^/]*)$")
 
 
 def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
-    """Return the call that an exchange was. Raises ValueError where the path names no model."""
+    """Return the call in an exchange. Raises ValueError if the path does not name a model."""
     found = _MODEL.search(unquote(exchange.target))
     if found is None:
-        raise ValueError(f"the path {exchange.target} names no model")
+        raise ValueError(f"the path {exchange.target} does not name a model")
     body = {**mapping(orjson.loads(exchange.request)), "model": found.group(1)}
     return anthropic_exchange.interpret(replace(exchange, request=orjson.dumps(body)), shaper)

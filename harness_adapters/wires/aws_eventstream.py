@@ -45,7 +45,7 @@ def eventstream_messages(data: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _text_headers(data: bytes) -> dict[str, str]:
-    """Return a message's headers up to the first that is no text: its kind and name are."""
+    """Return a message's headers up to the first that is not text; its kind and its name are text."""
     headers: dict[str, str] = {}
     at = 0
     while at < len(data):

@@ -1,6 +1,6 @@
-"""A call of Bedrock's Converse or ConverseStream as bytes on the wire, in our terms: into a `Call`.
+"""Turns the bytes of a call of Bedrock's Converse or ConverseStream into a `Call`.
 
-The model is named in the path: an id, a profile of inference over regions, or the ARN of one.
+The path names the model: an id, an inference profile over several regions, or the ARN of one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import orjson
 from tokenprof.facts.types import TurnStatus
 from tokenprof.harness_adapters.wires.anthropic_exchange import call_of_message
 from tokenprof.harness_adapters.wires.aws_eventstream import EVENTSTREAM, eventstream_messages
-from tokenprof.harness_adapters.wires.content_coding import decoded_body
 from tokenprof.harness_adapters.wires.converse_shapes import (
     SETTINGS,
     as_message,
@@ -24,23 +23,24 @@ from tokenprof.harness_adapters.wires.converse_shapes import (
     as_messages_usage,
 )
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
-from tokenprof.harness_adapters.wires.wire_values import Wire, loads_or_text, mapping, text_of
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.content_coding import decoded_body
+from tokenprof.record.exchange import Call, Exchange, unanswered_call
+from tokenprof.record.wire_values import Wire, loads_or_text, mapping, text_of
 
 _MODEL = re.compile(r"/model/(.+)/converse(?:-stream)?$")
 
 
 def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
-    """Return the call that an exchange was; without a response id where there was nothing to bill."""
+    """Return the call in an exchange, without a response id if there was nothing to bill."""
     found = _MODEL.search(unquote(exchange.target))
-    # An ARN begins with an account, which is nobody's business; its last part names the model or profile.
+    # An ARN begins with an account, which must not be recorded; its last part names the model or profile.
     requested = found.group(1).rpartition("/")[2] if found else ""
     body = mapping(orjson.loads(exchange.request))
     answer, status = _answer(exchange)
     if answer is None:
-        return Call(None, requested, "", "error", None, ())
+        return unanswered_call(requested)
     response_id = exchange.headers.get("x-amzn-requestid") or exchange.span_id
     return call_or_unmeasured(
         lambda told: call_of_conversation(
@@ -54,7 +54,7 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
 def call_of_conversation(
     body: Wire, answer: Wire, status: TurnStatus, shaper: Shaper, *, requested: str, response_id: str
 ) -> Call:
-    """Return the call that a Converse request and its answer were."""
+    """Return the call of a Converse request and its answer."""
     routed = text_of(mapping(mapping(answer.get("trace")).get("promptRouter")).get("invokedModelId"))
     usage = mapping(answer.get("usage"))
     message = {
@@ -94,7 +94,10 @@ def _answer(exchange: Exchange) -> tuple[Wire | None, TurnStatus]:
 
 
 def joined_events(events: Iterable[tuple[str, Wire]]) -> tuple[Wire | None, TurnStatus]:
-    """Return the answer that a stream's events make, by their names. `partial` if they end before its end."""
+    """Put an answer together from named events.
+
+    The status is `partial` if they end before the answer does.
+    """
     answer: dict[str, Any] = {}
     blocks: dict[int, dict[str, Any]] = {}
     arguments: dict[int, list[str]] = {}

@@ -1,8 +1,8 @@
-"""Bedrock's Converse shapes as the Messages shapes that Claude is asked in: request, answer, usage.
+"""Bedrock's Converse requests, answers and usage in the shapes of the Messages API.
 
 Converse is one shape for the models of every maker, laid out as Messages are: tools, system, messages, cached
-up to a `cachePoint`. Put into that shape, a call has the same blocks whichever way it was made.
-Source: AWS, "Amazon Bedrock API Reference", Converse and ConverseStream.
+up to a `cachePoint`. Translated to Messages, a call has the same blocks whichever way it was made. Source:
+AWS, "Amazon Bedrock API Reference", Converse and ConverseStream.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of
 from tokenprof.record.block_facts import json_text
+from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 Json = dict[str, Any]
 
@@ -19,9 +19,9 @@ SETTINGS = ("inferenceConfig", "guardrailConfig", "performanceConfig")
 
 
 def as_messages_request(body: Wire, model: str) -> Json:
-    """Return the body of the Messages request that a Converse request stands for.
+    """Return a Converse request as the body of a Messages request.
 
-    `additionalModelRequestFields` go to the model as they are (thinking, tools that only Claude has).
+    `additionalModelRequestFields` are passed to the model unchanged (thinking, tools that only Claude has).
     """
     tools = mapping(body.get("toolConfig"))
     request: Json = {
@@ -42,7 +42,7 @@ def as_message(message: Wire) -> Json:
 
 
 def as_messages_usage(usage: Wire) -> Json:
-    """Return Converse's usage under the names of Messages; in both, the input is what is not of the cache."""
+    """Return Converse's usage under the names of Messages; in both, the input excludes the cached part."""
     names = {
         "inputTokens": "input_tokens",
         "outputTokens": "output_tokens",

@@ -1,7 +1,7 @@
-"""Gemini's `generateContent` on the wire: request and response content into blocks.
+"""Gemini's `generateContent`: the content of requests and responses as blocks.
 
 The prompt is laid out as cached content, tools, system instruction, contents. Field names are read in both
-forms that the API takes, `systemInstruction` and `system_instruction`.
+forms that the API accepts, `systemInstruction` and `system_instruction`.
 """
 
 from __future__ import annotations
@@ -10,27 +10,25 @@ from collections.abc import Iterable
 from typing import Any
 
 from tokenprof.facts.types import Block, BlockKind
-from tokenprof.harness_adapters.wires.block_layout import (
-    BlockLayout,
-    LaidOutPrompt,
+from tokenprof.harness_adapters.wires.openai_blocks import (
     add_call,
     add_instructions,
     add_output_schema,
     add_result,
     add_tools,
-    describe_text,
 )
-from tokenprof.harness_adapters.wires.wire_values import Wire, joined_text, mapping, sequence, text_of
+from tokenprof.harness_adapters.wires.prompt_layout import LaidOutPrompt, PromptLayout
 from tokenprof.record.block_facts import Shaper, json_text
+from tokenprof.record.wire_values import Wire, joined_text, mapping, sequence, text_of
 
 CACHED_NAME = "cached content"
-"""Names what an explicit cache of the provider holds; the request only refers to it."""
+"""The name of the block for the contents of an explicit cache, which the request only refers to."""
 
 CODE_PARTS: dict[str, BlockKind] = {"executableCode": "tool_call", "codeExecutionResult": "tool_result"}
 
 
 def field(value: Wire, name: str) -> Any:
-    """Return a field by its name in camel case, however it is written."""
+    """Return a field by its name in camel case, whichever case the request uses."""
     if name in value:
         return value[name]
     return value.get("".join(f"_{char.lower()}" if char.isupper() else char for char in name))
@@ -38,8 +36,8 @@ def field(value: Wire, name: str) -> Any:
 
 def prompt_of_generation(body: Wire, shaper: Shaper) -> LaidOutPrompt:
     """Return the blocks of a `generateContent` body."""
-    layout = BlockLayout(shaper)
     cached = text_of(field(body, "cachedContent"))
+    layout = PromptLayout(shaper, is_whole=not cached)
     if cached:
         held = {"cached": cached}
         layout.add("server_state", CACHED_NAME, held, section="tools", role="provider")
@@ -52,9 +50,9 @@ def prompt_of_generation(body: Wire, shaper: Shaper) -> LaidOutPrompt:
     if schema:
         add_output_schema(layout, {"type": "json_schema", "json_schema": schema})
     instruction = field(body, "systemInstruction")
-    for part in sequence(field(mapping(instruction), "parts")):
-        if text_of(part.get("text")):
-            add_instructions(layout, part["text"], f"system[{len(layout.blocks)}]")
+    texts = [text_of(part.get("text")) for part in sequence(field(mapping(instruction), "parts"))]
+    for index, text in enumerate(filter(None, texts)):
+        add_instructions(layout, text, opens_message=index == 0)
     head = len(layout.blocks)
     for content in sequence(body.get("contents")):
         _add_content(layout, content)
@@ -74,13 +72,13 @@ def _as_tool(function: Wire) -> Wire:
     }
 
 
-def _add_content(layout: BlockLayout, content: Wire) -> None:
+def _add_content(layout: PromptLayout, content: Wire) -> None:
     role = "assistant" if content.get("role") == "model" else "user"
     for index, part in enumerate(sequence(content.get("parts"))):
         _add_part(layout, part, role, opens=index == 0)
 
 
-def _add_part(layout: BlockLayout, part: Wire, role: str, *, opens: bool) -> None:
+def _add_part(layout: PromptLayout, part: Wire, role: str, *, opens: bool) -> None:
     call, answer = mapping(field(part, "functionCall")), mapping(field(part, "functionResponse"))
     data = mapping(field(part, "inlineData")) or mapping(field(part, "fileData"))
     shape: dict[str, Any] = {"section": "messages", "role": role, "opens_message": opens}
@@ -92,7 +90,9 @@ def _add_part(layout: BlockLayout, part: Wire, role: str, *, opens: bool) -> Non
     elif answer:
         name = text_of(answer.get("name"))
         link = text_of(answer.get("id")) or name
-        add_result(layout, link, answer.get("response"), name or "tool_result")
+        given = answer.get("response")
+        is_error = "error" in mapping(given) and not mapping(given).keys() & {"output", "result"}
+        add_result(layout, link, given, name or "tool_result", is_error=is_error)
     elif data:
         is_image = text_of(field(data, "mimeType")).startswith("image/")
         identity = {"type": "image", "source": {"data": data.get("data")}} if data.get("data") else dict(data)
@@ -102,17 +102,15 @@ def _add_part(layout: BlockLayout, part: Wire, role: str, *, opens: bool) -> Non
         text = text_of(part.get("text"))
         layout.add("thinking", "thinking", {"thought": text}, **shape | {"text": text})
     elif text_of(part.get("text")):
-        text = part["text"]
-        described, name, children = describe_text(text, role, "messages", len(layout.blocks))
-        layout.add(described, name, {"text": text}, text=text, children=children, **shape)
+        layout.add_text(part["text"], {"text": part["text"]}, **shape)
     elif part:
         code = next((name for name in CODE_PARTS if field(part, name)), "part")
         layout.add(CODE_PARTS.get(code, "user"), code, dict(part), text=json_text(part), **shape)
 
 
 def parts_as_prompt(parts: Iterable[Wire], shaper: Shaper) -> tuple[Block, ...]:
-    """Return an answer's parts as the blocks they are when they are sent back."""
-    layout = BlockLayout(shaper)
+    """Return an answer's parts as the blocks of a later prompt that sends them back."""
+    layout = PromptLayout(shaper, is_whole=False)
     _add_content(layout, {"role": "model", "parts": list(parts)})
     return tuple(layout.blocks)
 

@@ -1,7 +1,7 @@
-"""A Gemini exchange as bytes on the wire, in our terms: `generateContent`, streamed or not, into a `Call`.
+"""Turns the bytes of a Gemini exchange, streamed or not, into a `Call`.
 
-The model is named in the path. A stream's chunks come as server-sent events or, without `alt=sse`, as one
-JSON list; each holds the usage so far, so the last one's counts.
+The path names the model. The chunks of a stream are server-sent events or, without `alt=sse`, one JSON list.
+Each holds the usage so far, so the usage of the last one counts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from urllib.parse import unquote
 import orjson
 
 from tokenprof.facts.types import TurnStatus
-from tokenprof.harness_adapters.wires.content_coding import decoded_body
 from tokenprof.harness_adapters.wires.gemini_blocks import (
     field,
     output_of_generation,
@@ -22,11 +21,13 @@ from tokenprof.harness_adapters.wires.gemini_blocks import (
     prompt_of_generation,
 )
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
-from tokenprof.harness_adapters.wires.wire_values import Wire, events_of, mapping, sequence, text_of
+from tokenprof.harness_adapters.wires.server_sent_events import events_of
 from tokenprof.pricing.normalise import usage_from_gemini
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.content_coding import decoded_body
+from tokenprof.record.exchange import Call, Exchange, unanswered_call
+from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 SETTINGS = ("toolConfig", "generationConfig")
 
@@ -34,13 +35,13 @@ _MODEL = re.compile(r"/models/([^/:]+):")
 
 
 def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
-    """Return the call that an exchange was; without a response id where there was nothing to bill."""
+    """Return the call in an exchange, without a response id if there was nothing to bill."""
     found = _MODEL.search(unquote(exchange.target))
     requested = found.group(1) if found else ""
     body = mapping(orjson.loads(exchange.request))
     answer, status = _answer(exchange)
     if answer is None:
-        return Call(None, requested, "", "error", None, ())
+        return unanswered_call(requested)
     return call_or_unmeasured(
         lambda told: call_of_generation(
             body, told, status, shaper, requested=requested, otherwise=exchange.span_id
@@ -53,7 +54,7 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
 def call_of_generation(
     body: Wire, answer: Wire, status: TurnStatus, shaper: Shaper, *, requested: str, otherwise: str
 ) -> Call:
-    """Return the call that a request and its answer were; `otherwise` names one without an id."""
+    """Return the call of a request and its answer; `otherwise` is its id if the answer has none."""
     prompt = prompt_of_generation(body, shaper)
     candidates = sequence(answer.get("candidates"))
     parts = [part for candidate in candidates for part in _parts_of(candidate)]
@@ -80,7 +81,7 @@ def _parts_of(candidate: Wire) -> list[Wire]:
 
 
 def _tier(raw: object) -> str | None:
-    """Return the tier a call was served on, where the usage names one that is not the ordinary."""
+    """Return the tier on which a call was served, if the usage names another than the ordinary one."""
     said = text_of(field(mapping(raw), "trafficType")).lower()
     return {"on_demand_priority": "priority", "on_demand_flex": "flex"}.get(said)
 
@@ -103,9 +104,9 @@ def _answer(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
 
 
 def joined_chunks(chunks: Iterable[Wire]) -> tuple[dict[str, Any] | None, TurnStatus]:
-    """Return the answer that a stream's chunks make. `partial` if they end before a reason to finish.
+    """Put an answer together from chunks. The status is `partial` if they end without a finish reason.
 
-    Texts that follow each other are one part, as they are when they are sent back.
+    Consecutive texts become one part, as they do when they are sent back.
     """
     answer: dict[str, Any] = {}
     parts: list[dict[str, Any]] = []

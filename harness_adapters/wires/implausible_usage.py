@@ -1,13 +1,13 @@
-"""A call whose usage cannot be right: a turn without usage, never none and never zero."""
+"""A call whose usage cannot be right becomes a turn without usage, instead of being lost or free."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 
-from tokenprof.harness_adapters.wires.wire_values import Wire
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.exchange import Call
+from tokenprof.record.wire_values import Wire
 
 log = logging.getLogger("tokenprof")
 
@@ -18,7 +18,7 @@ def call_or_unmeasured(
     usage_key: str,
     tell: Callable[[str], object] = log.warning,
 ) -> Call:
-    """Return the call of an answer; without usage, which is told, where its counts cannot be right."""
+    """Return the call of an answer. If its counts cannot be right, it has no usage, and `tell` is called."""
     try:
         return call_of(answer)
     except UsageError as error:

@@ -1,4 +1,4 @@
-"""Chat Completions on the wire: request and response content into blocks, a stream into its message."""
+"""Chat Completions: the content of requests and responses as blocks, and a stream as its message."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import Block, TurnStatus
-from tokenprof.harness_adapters.wires.block_layout import (
-    BlockLayout,
-    LaidOutPrompt,
+from tokenprof.harness_adapters.wires.openai_blocks import (
     add_call,
     add_message,
     add_output_schema,
@@ -18,30 +16,35 @@ from tokenprof.harness_adapters.wires.block_layout import (
     add_tools,
     request_ttl,
 )
-from tokenprof.harness_adapters.wires.wire_values import DONE, Wire, loads_or_text, mapping, sequence, text_of
+from tokenprof.harness_adapters.wires.progressive_disclosure import INSTRUCTION_ROLES
+from tokenprof.harness_adapters.wires.prompt_layout import LaidOutPrompt, PromptLayout, referenced_tools
+from tokenprof.harness_adapters.wires.server_sent_events import DONE
 from tokenprof.record.block_facts import Shaper
-
-INSTRUCTION_ROLES = ("system", "developer")
+from tokenprof.record.wire_values import Wire, loads_or_text, mapping, sequence, text_of
 
 
 def prompt_of_chat(body: Wire, shaper: Shaper) -> LaidOutPrompt:
     """Return the blocks of a `POST /chat/completions` body."""
-    layout = BlockLayout(shaper, ttl=request_ttl(body))
+    layout = PromptLayout(shaper, ttl=request_ttl(body))
+    messages = sequence(body.get("messages"))
+    layout.loaded |= referenced_tools(messages)
     add_tools(layout, sequence(body.get("tools")))
     add_output_schema(layout, mapping(body.get("response_format")))
     leading = True
     head = len(layout.blocks)
-    for message in sequence(body.get("messages")):
+    for message in messages:
         role = text_of(message.get("role"))
         leading = leading and role in INSTRUCTION_ROLES
         _add(layout, message, role, leading=leading)
         head = len(layout.blocks) if leading else head
+    layout.mark(body)
     return layout.prompt(head)
 
 
-def _add(layout: BlockLayout, message: Wire, role: str, *, leading: bool) -> None:
+def _add(layout: PromptLayout, message: Wire, role: str, *, leading: bool) -> None:
     if role == "tool":
         add_result(layout, text_of(message.get("tool_call_id")), message.get("content"), "tool_result")
+        layout.mark(message)
         return
     before = len(layout.blocks)
     reasoning = text_of(message.get("reasoning_content"))
@@ -50,6 +53,7 @@ def _add(layout: BlockLayout, message: Wire, role: str, *, leading: bool) -> Non
         layout.add("thinking", "thinking", {"reasoning": reasoning}, **shape)
     if message.get("content"):
         add_message(layout, role, message["content"], leading=leading)
+        layout.mark(message)
     for call in sequence(message.get("tool_calls")):
         name, arguments = _call_of(call)
         opens = len(layout.blocks) == before
@@ -65,8 +69,8 @@ def _call_of(call: Wire) -> tuple[str, str]:
 
 
 def message_as_prompt(message: Wire, shaper: Shaper) -> tuple[Block, ...]:
-    """Return an answer's message as the blocks it is when it is sent back."""
-    layout = BlockLayout(shaper)
+    """Return an answer's message as the blocks of a later prompt that sends it back."""
+    layout = PromptLayout(shaper, is_whole=False)
     _add(layout, message, "assistant", leading=False)
     return tuple(layout.blocks)
 
@@ -91,7 +95,7 @@ def output_of_chat(message: Wire, shaper: Shaper) -> tuple[Block, ...]:
 
 
 def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, TurnStatus]:
-    """Return the chat completion that a stream's chunks make, and how it ended."""
+    """Put a chat completion together from the chunks of a stream; also return how it ended."""
     completion: dict[str, Any] = {}
     message: dict[str, Any] = {"role": "assistant"}
     calls: dict[int, dict[str, Any]] = {}
@@ -122,7 +126,7 @@ def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None,
 
 
 def with_usage(data: bytes) -> bytes | None:
-    """Return a request body that asks for the usage of its stream; None where it needs no change.
+    """Return a request body that asks for the usage of its stream; None if nothing needs to change.
 
     The stream then ends with one more chunk, without choices.
     """

@@ -1,6 +1,6 @@
-"""An OpenAI exchange as bytes on the wire, in our terms: Chat Completions and Responses into a `Call`.
+"""Turns the bytes of an OpenAI exchange, of Chat Completions or Responses, into a `Call`.
 
-Used by whatever sees the bytes: the HTTP library below an SDK, and the proxy.
+The adapters of HTTP libraries and the proxy both use it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import TurnStatus
-from tokenprof.harness_adapters.wires.content_coding import decoded_body
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
 from tokenprof.harness_adapters.wires.openai_chat import (
     completion_of_stream,
@@ -25,7 +24,7 @@ from tokenprof.harness_adapters.wires.openai_responses import (
     prompt_of_responses,
     response_of_stream,
 )
-from tokenprof.harness_adapters.wires.wire_values import Wire, events_of, mapping, sequence, text_of
+from tokenprof.harness_adapters.wires.server_sent_events import events_of
 from tokenprof.pricing.normalise import (
     fees_from_openai_output,
     usage_from_openai_chat,
@@ -34,29 +33,31 @@ from tokenprof.pricing.normalise import (
 )
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.content_coding import decoded_body
+from tokenprof.record.exchange import Call, Exchange, unanswered_call
+from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 PROVIDER = "openai"
 
 COMPACTION = "response.compaction"
-"""What `POST /responses/compact` answers: a call that is billed as any other."""
+"""The answer of `POST /responses/compact`, a call that is billed like any other."""
 
 SETTINGS = ("model", "tool_choice", "reasoning", "reasoning_effort", "text", "verbosity", "prompt_cache_key")
 
 
 def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
-    """Return the call that an exchange was, by what its request holds: messages, or input."""
+    """Return the call in an exchange; a request with messages is one of Chat Completions."""
     is_chat = "messages" in mapping(orjson.loads(exchange.request))
     return interpret_chat(exchange, shaper) if is_chat else interpret_responses(exchange, shaper)
 
 
 def interpret_chat(exchange: Exchange, shaper: Shaper) -> Call | None:
-    """Return the call that a Chat Completions exchange was."""
+    """Return the call in a Chat Completions exchange."""
     body = mapping(orjson.loads(exchange.request))
     completion, status = _answer(exchange, "chat.completion")
     requested = text_of(body.get("model"))
     if completion is None:
-        return Call(None, requested, "", "error", None, ())
+        return unanswered_call(requested)
     return call_or_unmeasured(
         lambda told: call_of_completion(body, told, status, shaper, otherwise=exchange.span_id),
         completion,
@@ -67,7 +68,7 @@ def interpret_chat(exchange: Exchange, shaper: Shaper) -> Call | None:
 def call_of_completion(
     body: Wire, completion: Wire, status: TurnStatus, shaper: Shaper, *, otherwise: str
 ) -> Call:
-    """Return the call that a chat request and its completion were; `otherwise` names one without an id."""
+    """Return the call of a chat request and its completion; `otherwise` is its id if that has none."""
     requested = text_of(body.get("model"))
     prompt = prompt_of_chat(body, shaper)
     message = mapping(next(iter(sequence(completion.get("choices"))), {}).get("message"))
@@ -90,12 +91,12 @@ def call_of_completion(
 
 
 def interpret_responses(exchange: Exchange, shaper: Shaper) -> Call | None:
-    """Return the call that a Responses exchange was. What the provider holds is named by `continues`."""
+    """Return the call in a Responses exchange; `continues` names the history that the provider holds."""
     body = mapping(orjson.loads(exchange.request))
     response, status = _answer(exchange, "response")
     requested = text_of(body.get("model"))
     if response is None:
-        return Call(None, requested, "", "error", None, ())
+        return unanswered_call(requested)
     return call_or_unmeasured(
         lambda told: call_of_response(body, told, status, shaper, otherwise=exchange.span_id),
         response,
@@ -106,12 +107,12 @@ def interpret_responses(exchange: Exchange, shaper: Shaper) -> Call | None:
 def call_of_response(
     body: Wire, response: Wire, status: TurnStatus, shaper: Shaper, *, otherwise: str
 ) -> Call:
-    """Return the call that a Responses request and its answer were; `otherwise` names one without an id."""
+    """Return the call of a Responses request and its answer; `otherwise` is its id if that has none."""
     requested = text_of(body.get("model"))
     prompt = prompt_of_responses(body, shaper)
     items = sequence(response.get("output"))
     is_compaction = response.get("object") == COMPACTION
-    # A compaction gives the user's messages back; what was written is the compaction alone.
+    # A compaction also gives the user's messages back; the model wrote only the compaction.
     written = [item for item in items if not is_compaction or item.get("type") == "compaction"]
     raw = response.get("usage")
     usage = usage_from_openai_responses(raw) if isinstance(raw, Mapping) else None
@@ -151,14 +152,14 @@ def _answer(exchange: Exchange, kind: str) -> tuple[dict[str, Any] | None, TurnS
         found = orjson.loads(data)
     except orjson.JSONDecodeError:
         return None, "error"
-    # Hosts that speak OpenAI's shape leave `object` out.
+    # Other hosts of OpenAI's API leave `object` out.
     kinds = (kind, COMPACTION) if kind == "response" else (kind,)
     fits = isinstance(found, dict) and found.get("object", kind) in kinds and not found.get("error")
     return (found, "ok") if fits else (None, "error")
 
 
 def _cache_miss(diagnostics: object) -> tuple[str | None, int | None]:
-    """Return the provider's own reason for a cache miss and the tokens it names; None where it gives none."""
+    """Return the provider's reason for a cache miss and the tokens missed; None for what it does not say."""
     told = mapping(diagnostics)
     if told.get("type") != "cache_miss":
         return None, None

@@ -1,4 +1,4 @@
-"""The Responses API on the wire: request and response items into blocks, a stream into its response."""
+"""The Responses API: the items of requests and responses as blocks, and a stream as its response."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tokenprof.facts.types import Block, TurnStatus
-from tokenprof.harness_adapters.wires.block_layout import (
-    BlockLayout,
-    LaidOutPrompt,
+from tokenprof.harness_adapters.wires.openai_blocks import (
     add_call,
     add_instructions,
     add_message,
@@ -18,7 +16,10 @@ from tokenprof.harness_adapters.wires.block_layout import (
     loaded_names,
     request_ttl,
 )
-from tokenprof.harness_adapters.wires.wire_values import (
+from tokenprof.harness_adapters.wires.progressive_disclosure import INSTRUCTION_ROLES
+from tokenprof.harness_adapters.wires.prompt_layout import LaidOutPrompt, PromptLayout, references_in
+from tokenprof.record.block_facts import Shaper, json_text
+from tokenprof.record.wire_values import (
     Wire,
     joined_text,
     loads_or_text,
@@ -26,7 +27,6 @@ from tokenprof.harness_adapters.wires.wire_values import (
     sequence,
     text_of,
 )
-from tokenprof.record.block_facts import Shaper, json_text
 
 FAILED = "response.failed"
 ENDINGS = ("response.completed", "response.incomplete", FAILED)
@@ -36,26 +36,28 @@ RESULTS = frozenset({"function_call_output", "custom_tool_call_output", "local_s
 
 
 def prompt_of_responses(body: Wire, shaper: Shaper) -> LaidOutPrompt:
-    """Return the blocks of a `POST /responses` body: what it sends, not what the provider holds."""
-    layout = BlockLayout(shaper, ttl=request_ttl(body))
+    """Return the blocks of a `POST /responses` body, without the history that the provider holds."""
+    is_whole = not (body.get("previous_response_id") or body.get("conversation"))
+    layout = PromptLayout(shaper, ttl=request_ttl(body), is_whole=is_whole)
     given = body.get("input")
     items = [{"role": "user", "content": given}] if isinstance(given, str) else sequence(given)
     for item in items:
         if item.get("type") == "tool_search_output":
             layout.loaded |= loaded_names(sequence(item.get("tools")))
+        layout.loaded |= set(references_in(item.get("output")))
     add_tools(layout, sequence(body.get("tools")))
     add_output_schema(layout, mapping(mapping(body.get("text")).get("format")))
     if text_of(body.get("instructions")):
         add_instructions(layout, body["instructions"], "instructions")
     head = len(layout.blocks)
-    leading = not (body.get("previous_response_id") or body.get("conversation"))
+    leading = is_whole
     for item in items:
-        leading = leading and text_of(item.get("role")) in ("system", "developer")
+        leading = leading and text_of(item.get("role")) in INSTRUCTION_ROLES
         add_item(layout, item, leading=leading)
     return layout.prompt(head)
 
 
-def add_item(layout: BlockLayout, item: Wire, *, leading: bool = False) -> None:
+def add_item(layout: PromptLayout, item: Wire, *, leading: bool = False) -> None:
     """Add an item of a request's input, or of an answer as it is sent back."""
     type_ = text_of(item.get("type")) or "message"
     if type_ == "message":
@@ -76,6 +78,8 @@ def add_item(layout: BlockLayout, item: Wire, *, leading: bool = False) -> None:
         add_tools(layout, sequence(item.get("tools")), section="messages")
     elif type_ == "additional_tools":
         add_tools(layout, sequence(item.get("tools")))
+    elif type_ == "mcp_list_tools":
+        add_mcp_listing(layout, item)
     elif type_ == "compaction":
         identity = {"compaction": item.get("encrypted_content") or item.get("id")}
         layout.add("summary", "compaction", identity, role="assistant", opens_message=True)
@@ -95,9 +99,17 @@ def add_item(layout: BlockLayout, item: Wire, *, leading: bool = False) -> None:
         )
 
 
+def add_mcp_listing(layout: PromptLayout, item: Wire) -> None:
+    """Add the definitions that an MCP server has listed, as one block with the name of the server."""
+    shown = {key: value for key, value in item.items() if key != "id"}
+    name = text_of(item.get("server_label")) or "mcp_list_tools"
+    shape: dict[str, Any] = {"role": "tools", "opens_message": True, "text": json_text(shown)}
+    layout.add("tool", name, shown, **shape)
+
+
 def items_as_prompt(items: Iterable[Wire], shaper: Shaper) -> tuple[Block, ...]:
     """Return an answer's items as the blocks they are in the prompts that follow."""
-    layout = BlockLayout(shaper)
+    layout = PromptLayout(shaper, is_whole=False)
     for item in items:
         add_item(layout, item)
     return tuple(layout.blocks)
@@ -107,7 +119,7 @@ def output_of_responses(items: Iterable[Wire], shaper: Shaper) -> tuple[Block, .
     """Return the blocks of an answer's items, as blocks of kind `output`."""
     found: list[Block] = []
     for item in items:
-        layout = BlockLayout(shaper)
+        layout = PromptLayout(shaper, is_whole=False)
         add_item(layout, item)
         for block in layout.blocks:
             is_reasoning = block.kind == "thinking"
@@ -137,7 +149,7 @@ def _text_of_item(item: Wire) -> str | None:
 def response_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, TurnStatus]:
     """Return the response of a stream's events, and how it ended.
 
-    The last event holds the whole response; of a cut stream, the first tells its id and model.
+    The last event holds the whole response. If the stream is cut, its first event still has the id and model.
     """
     response: dict[str, Any] | None = None
     items: list[Wire] = []

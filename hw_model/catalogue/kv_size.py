@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from tokenprof.hw_model.arrays import Number
+from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.catalogue.attention_kinds import Attention
 
 STATE_BYTES_PER_ELEMENT: Final = 4.0

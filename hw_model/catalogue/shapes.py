@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from tokenprof.hw_model.arrays import Number
 from tokenprof.hw_model.catalogue import kv_size
+from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.catalogue.attention_kinds import Attention
 
 BYTES_PER_ELEMENT: Final[Mapping[str, float]] = {

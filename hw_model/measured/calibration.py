@@ -14,8 +14,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.hw_model.arrays import Array
+from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.constants import NAMES, Constants, constant_rows, fitted
+from tokenprof.hw_model.measured.error_figures import error_figures
 from tokenprof.hw_model.measured.measurements import Measurement
 from tokenprof.hw_model.plan import ServingPlan, stack
 from tokenprof.hw_model.serving import ClientLoad, stack_loads, time_per_output_token_s
@@ -50,7 +51,7 @@ def priors() -> dict[str, ConstantPrior]:
 
 
 def priors_from_fit() -> dict[str, ConstantPrior]:
-    """Return the shipped fit as priors, for calibrating it further on a server of one's own."""
+    """Return the shipped fit as priors, for further calibration on your own server."""
     return {
         name: ConstantPrior(row["value"], 0.0 if row["prior_sd"] == 0 else max(row["log_sd"], 0.05))
         for name, row in constant_rows().items()
@@ -164,10 +165,8 @@ def held_out_predictions(
 def calibrate_to(measured: Sequence[Measurement]) -> dict[str, Any]:
     """Return constants moved from the shipped ones to explain measurements, and the errors before and after.
 
-    The shipped fit is the prior, so a few points move only the constants that they bear on, and not far.
+    The shipped fit is the prior, so a few points move little, and only what they are informative about.
     """
-    from tokenprof.hw_model.measured.validation import error_figures
-
     shipped = fitted()
     found = fit(measured, priors_from_fit(), prior_weight=1.0)
     tpot_s = np.array([m.tpot_s for m in measured])

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from tokenprof.hw_model.arrays import Array
 from tokenprof.hw_model.catalogue.lookup import read_data
 from tokenprof.hw_model.constants import Constants, fitted
 from tokenprof.hw_model.measured.calibration import predict
+from tokenprof.hw_model.measured.error_figures import error_figures
 from tokenprof.hw_model.measured.measurements import Measurement, Refused, Row, parse_rows
 
 REGIMES: Final = ((4.0, "1-4"), (16.0, "5-16"), (64.0, "17-64"), (float("inf"), "65 and more"))
@@ -54,27 +54,6 @@ def predictions(measured: Sequence[Measurement], constants: Constants | None = N
 def batch_regime(sequences: float) -> str:
     """Return the size class of a batch."""
     return next(name for limit, name in REGIMES if sequences <= limit)
-
-
-def error_figures(ratio: Array, refused: int = 0) -> dict[str, Any]:
-    """Return the error figures of predicted over measured, as fractions; None if there is nothing to compare.
-
-    `ratio` has the shape (rows,), `refused` counts rows without a prediction. `bias` is the median ratio less
-    1; the other figures are of the absolute error over the measured value.
-    """
-    if ratio.size == 0:
-        empty = dict.fromkeys(("bias", "mape", "median_ape", "within_25", "within_2x"))
-        return {"n": 0, "refused": refused, **empty}
-    error = np.abs(ratio - 1.0)
-    return {
-        "n": int(ratio.size),
-        "refused": refused,
-        "bias": float(np.median(ratio) - 1.0),
-        "mape": float(error.mean()),
-        "median_ape": float(np.median(error)),
-        "within_25": float((error <= 0.25).mean()),
-        "within_2x": float(((ratio >= 0.5) & (ratio <= 2.0)).mean()),
-    }
 
 
 def validate(rows: Sequence[Row], constants: Constants | None = None) -> dict[str, Any]:

@@ -113,7 +113,7 @@ class AnthropicCache:
         of the last block it covers and its time to live, `5m` or `1h`. `scope` keeps caches apart
         (workspace, organisation), as `model` does; `on` is the day whose rules hold (None: that of the
         cache). Raises `CacheRuleError` for a request that the API refuses: more than four breakpoints,
-        or a 1 h one behind a 5 m one.
+        or a 1 h one after a 5 m one.
         """
         prompt, where = prefixes_of(blocks), (scope, model)
         asked = _checked_marks(breakpoints, prompt.length)
@@ -183,7 +183,7 @@ class AnthropicCache:
         marks: Mapping[int, str],
         at_s: float,
     ) -> UnreadPrefix | None:
-        """Return the longest prefix behind the hit that was once to be cached, and why it was not read."""
+        """Return the longest prefix after the hit that was once to be cached, and why it was not read."""
         last, short = max(marks, default=-1), -1
         for index in range(prompt.length - 1, hit, -1):
             entry = self._entries.get((where, prompt.key(index)))

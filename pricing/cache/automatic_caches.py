@@ -82,7 +82,7 @@ class _Entries:
     def dropped(
         self, scope: Scope, prompt: PromptPrefixes, hit: int, candidates: Iterable[int], at_s: float
     ) -> UnreadPrefix | None:
-        """Return the longest prefix behind the hit that was once held; `candidates` come longest first."""
+        """Return the longest prefix after the hit that was once held; `candidates` come longest first."""
         for index in candidates:
             if index <= hit:
                 return None

@@ -48,7 +48,7 @@ class PublishedMargin:
     when: str | None
     value: Interval
     source: str
-    checked: date
+    checked: date | None
     assumed: bool = False
 
 
@@ -167,6 +167,8 @@ def load_chain_data(path: Path | None = None) -> ChainData:
         return _read(tables)
     except OSError as error:
         raise ChainDataError(f"The chain file {source} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ChainDataError(f"The chain file {source} is not UTF-8 text; save it as UTF-8.") from error
     except KeyError as error:
         raise ChainDataError(f"The chain file {source} has a row without {error}.") from error
     except (ValueError, ArithmeticError, TypeError) as error:

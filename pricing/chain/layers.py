@@ -56,7 +56,7 @@ def third_party_cost(inference_usd: Interval) -> ServingCost:
 
 
 def first_party_cost(inference_usd: Interval, data: ChainData) -> ServingCost:
-    """Return the cost of serving one's own model: inference, and training in proportion to it."""
+    """Return the cost of serving your own model: inference, and training in proportion to it."""
     return ServingCost("1P", inference_usd, inference_usd * data.share("training_per_inference").value)
 
 

@@ -209,8 +209,8 @@ def _open_weights(book: PriceBook) -> Iterator[Example]:
             f"DeepSeek V4 Pro, {cls}: US host / own API, share of a frontier price",
             f"{hosts} / {api}, about {share}",
             f"{plain(host[cls].scaleb(6))} / {plain(own[cls].scaleb(6))}, {ratio}",
-            f"Fireworks and DeepSeek at {MAY:%Y-%m-%d} beside Claude Opus 4.7; DeepSeek's own API costs more "
-            "since 2026-08-16",
+            f"Fireworks and DeepSeek at {MAY:%Y-%m-%d} beside Claude Opus 4.7; DeepSeek's own API is more "
+            "expensive since 2026-08-16",
             f"host {within(low, high, host[cls].scaleb(6))}, own API {differs((api, own[cls].scaleb(6)))}, "
             f"share {differs((Decimal(1) / int(share[-1]), ratio))}",
         )

@@ -7,7 +7,7 @@ kind and a sentence. Nothing is spread or scaled to make the sums agree.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -229,24 +229,3 @@ def summary(residuals: Iterable[Residual]) -> dict[Kind, tuple[int, Decimal]]:
         count, usd = found.get(residual.kind, (0, ZERO))
         found[residual.kind] = (count + 1, total((usd, residual.usd or ZERO)))
     return found
-
-
-def report_lines(residuals: Sequence[Residual]) -> list[str]:
-    """Return a reconciliation as lines of text: a summary by kind, then each line that does not match."""
-    lines = [
-        f"{kind:<14}{count:>6} lines  {usd:>+14.6f} USD charged beyond the record"
-        for kind, (count, usd) in sorted(summary(residuals).items())
-    ]
-    for item in residuals:
-        if item.kind != "matched":
-            ours, theirs = _side(item.our_tokens, item.our_usd), _side(item.their_tokens, item.their_usd)
-            lines.append(
-                f"{item.day}  {item.provider}/{item.model}  {item.cls}: "
-                f"record {ours}, export {theirs}: {item.explanation}"
-            )
-    return lines
-
-
-def _side(tokens: int | None, usd: Decimal | None) -> str:
-    parts = (None if tokens is None else f"{tokens} tokens", None if usd is None else f"{usd} USD")
-    return " and ".join(part for part in parts if part) or "nothing"

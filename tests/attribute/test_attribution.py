@@ -219,7 +219,7 @@ def test_even_a_bill_that_contradicts_itself_is_met(seed: int, totals: list[int]
     ledger_of(Truth(Run(turns)))
 
 
-def test_blocks_behind_an_edited_tool_stay_the_blocks_they_were() -> None:
+def test_blocks_after_an_edited_tool_stay_the_blocks_they_were() -> None:
     truth = conversation(7, turns=2, caching="none")
     first, second = truth.run.turns
     prompt = list(truth.run.prompts()[1])

@@ -1,4 +1,4 @@
-"""Attribution cases that other tools got wrong; the issue that told of each is named at its test."""
+"""Attribution cases that other tools got wrong; each test names the issue that reported it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 import anthropic
 
 import tokenprof
+from tokenprof.analysis.analysis import Analysis
 from tokenprof.attribute import Placed
 from tokenprof.costing.ledger import Ledger, build_ledger
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import INPUT_CLASSES
 from tokenprof.reading.files import read
-from tokenprof.report.build import report_of
+from tokenprof.report.report_json import json_report
 from tokenprof.testing import LoopbackProvider, Overheads, Reply
 
 BOOK = default_book()
@@ -138,7 +139,7 @@ def test_a_tool_s_description_that_changes_every_session_is_named_as_what_broke_
 
     path = tmp_path / "run.jsonl"
     record(path, [request("one"), request("two")])
-    report = report_of(read([path]), book=BOOK)
+    report = json_report(Analysis(read([path])))
     miss = report["turns"][1]["cache_miss"]
     block = next(block for block in report["blocks"] if block["id"] == miss["block"])
     assert (block["kind"], block["name"], miss["field"]) == ("tool", "Bash", "description")
@@ -151,10 +152,10 @@ def test_a_turn_costs_nothing_that_no_response_was_billed_for(tmp_path: Path) ->
     """anthropics/claude-code#95837: a session's cost jumped at a compaction without a new response."""
     path = tmp_path / "run.jsonl"
     record(path, [{"messages": [{"role": "user", "content": "hi"}]}])
-    before = report_of(read([path]), book=BOOK)
-    again = report_of(read([path]), book=BOOK)
+    before = json_report(Analysis(read([path])))
+    again = json_report(Analysis(read([path])))
     assert before["totals"]["billed_usd"] == again["totals"]["billed_usd"]
     with tokenprof.profile(path):
         pass
-    empty = report_of(read([path]), book=BOOK)
+    empty = json_report(Analysis(read([path])))
     assert (empty["totals"]["turns"], empty["totals"]["billed_usd"]) == (1, before["totals"]["billed_usd"])

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tokenprof.chain.worked_examples import growing_run, task_run
+from tokenprof.chain.example_runs import growing_run, task_run
 from tokenprof.costing.compute import cost_to_compute
 from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.types import Run, Turn

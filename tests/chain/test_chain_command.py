@@ -13,9 +13,13 @@ from rich.console import Console
 import tokenprof
 from tokenprof.commands.main import main
 from tokenprof.reading.files import read
+from tokenprof.report.chain_detail_json import read_detail
+from tokenprof.report.chain_json import read_chain
 from tokenprof.report.terminal.chain_text import chain_lines, render_chain
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.loop import run_loop, workload
+
+pytestmark = pytest.mark.slow
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -119,8 +123,8 @@ def test_text_fits_a_terminal_of_80_columns(recording, monkeypatch, capsys):
 
 
 def test_a_terminal_without_unicode_gets_ascii(chain):
-    page = TextIOWrapper(BytesIO(), encoding="ascii")
-    render_chain(chain(), Console(file=page, width=80, color_system=None))
+    page, found = TextIOWrapper(BytesIO(), encoding="ascii"), chain()
+    render_chain(read_chain(found), Console(file=page, width=80, color_system=None), read_detail(found))
     page.flush()
     assert b"####" in page.buffer.getvalue()
 
@@ -132,15 +136,15 @@ def test_the_waterfall_fits_the_terminal_whatever_the_dollars(chain, width, scal
     for step in told["waterfall"]:
         for end in ("low", "mid", "high"):
             step["usd"][end] = str(Decimal(step["usd"][end]) * scale)
-    lines = chain_lines(told, Console(width=width), brief=True)
+    lines = chain_lines(read_chain(told), Console(width=width), brief=True)
     assert max(line.cell_len for line in lines) <= width
     drawn = [step for step in told["waterfall"] if Decimal(step["share"]["mid"])]
     assert sum("█" in line.plain for line in lines) == len(drawn)
 
 
 def test_the_section_of_a_report_is_the_waterfall_and_the_margins(chain):
-    console = Console(width=80)
-    brief, whole = (chain_lines(chain(), console, brief=brief) for brief in (True, False))
+    console, section = Console(width=80), read_chain(chain())
+    brief, whole = (chain_lines(section, console, brief=brief) for brief in (True, False))
     assert [line.plain for line in whole[: len(brief)]] == [line.plain for line in brief]
     assert len(brief) < len(whole) / 2
 
@@ -166,7 +170,8 @@ def test_the_examples_are_lines_of_text_and_objects_of_json(capsysbinary):
     )
     assert main(["chain", "--examples", "--format", "json"]) == 0
     rows = json.loads(capsysbinary.readouterr().out)["examples"]
-    assert {"id", "claim", "published", "ours", "difference", "assumptions"} == set(rows[0])
+    assert {"id", "claim", "published", "ours", "difference", "assumptions", "sources"} == set(rows[0])
+    assert next(row["sources"] for row in rows if row["id"] == "dollar-1") == ["one-dollar"]
     assert {row["id"] for row in rows} >= {"bill-1", "ttl-1", "dollar-1", "traj-1"}
 
 
@@ -175,8 +180,8 @@ def test_the_examples_are_lines_of_text_and_objects_of_json(capsysbinary):
     [
         (["--plan", "gold"], "No plan is named 'gold'"),
         (["--supplier", "nobody"], "No supplier is named 'nobody'"),
-        (["--utilisation", "0"], "A utilisation of 0.0 is none"),
-        (["--sessions", "0"], "0 runs a month share no plan"),
+        (["--utilisation", "0"], "--utilisation: '0' is not a number above 0"),
+        (["--sessions", "0"], "--sessions: '0' is not a whole number of at least 1"),
         (["--chip", "MI300X"], "cannot have been served on MI300X; it can on H100"),
         (["--chip", "abacus"], "abacus"),
         (["--deployment", "kimi-k2.5@1xh100"], "kimi-k2.5@1xh100"),

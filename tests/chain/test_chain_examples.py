@@ -2,11 +2,13 @@
 
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from chain_runs import BOOK, DATA
 
-from tokenprof.chain.worked_examples import ORDER, all_examples, site_of
+from tokenprof.chain.example_site_rows import site_of
+from tokenprof.chain.worked_examples import CLAIM_SOURCES, all_examples
 from tokenprof.hw_model.gpu_hour import site_cost
 from tokenprof.pricing.chain.published_claims import differs, within
 
@@ -22,7 +24,14 @@ def numbers(text: str) -> list[float]:
 
 
 def test_every_row_of_the_bill_and_of_the_chain_is_there_in_order():
-    assert tuple(dict.fromkeys(row.id for row in ROWS)) == ORDER
+    assert list(dict.fromkeys(row.id for row in ROWS)) == list(CLAIM_SOURCES)
+
+
+def test_every_claim_and_every_analysis_is_a_row_of_the_documentation():
+    text = (Path(__file__).parents[2] / "docs" / "chain.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| ([\w-]+) \|", text, re.MULTILINE))
+    cited = set(CLAIM_SOURCES) | {source for sources in CLAIM_SOURCES.values() for source in sources}
+    assert cited - documented == set()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.id} {row.claim[:30]}")
@@ -58,7 +67,7 @@ def test_l1_the_megawatt_costs_six_and_a_half_million_a_year_and_an_h100_hour_ab
     assert round(cost.chips_share, 1) == 0.8
 
 
-def test_l1_6_a_dearer_building_raises_the_floor_and_both_are_shown():
+def test_l1_6_a_more_expensive_building_raises_the_floor_and_both_are_shown():
     (row,) = rows("l1-6")
     floors = [float(figure) for figure in re.findall(r"M: (\d\.\d+)", row.ours)]
     assert floors == sorted(floors)

@@ -5,20 +5,25 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from chain_runs import DATA, GROWING, TASK, costed, run_of
+from chain_runs import BOOK, DATA, GROWING, TASK, costed, run_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenprof.chain.chain import Choices, NothingToPushDownError, chain_of
+from tokenprof.chain.chain import NothingToPushDownError, chain_of
+from tokenprof.chain.chain_detail import chain_detail
+from tokenprof.chain.choices import Choices
 from tokenprof.chain.cost_shaped_price import cost_shaped
-from tokenprof.chain.kv_between_turns import gaps_of
-from tokenprof.chain.owner_cost import at_utilisation, generations, on_chip, owner_cost, owner_shares
+from tokenprof.chain.hardware_sweeps import at_utilisation, generations, on_chip, sweeps_of
+from tokenprof.chain.kv_between_turns import kv_waiting
+from tokenprof.chain.owner_cost import owner_cost, owner_shares
+from tokenprof.chain.section import chain_section
+from tokenprof.costing.compute import cost_to_compute
+from tokenprof.costing.ledger import build_ledger
 from tokenprof.hw_model.catalogue.lookup import UnknownChipError, find_chip
 from tokenprof.hw_model.gpu_hour import Ownership
+from tokenprof.pricing.chain.layers import WaterfallStepName
 from tokenprof.pricing.usage import Usage
-from tokenprof.report.chain_json import chain_section
 
-LAB = "lab margin: everything else, and profit"
 OPEN = ("moonshotai", "kimi-k2.5", Usage(uncached_input_tokens=20_000, output_tokens=500))
 CLOSED = ("anthropic", "claude-opus-4-8", Usage(cache_read_tokens=50_000, output_tokens=500))
 
@@ -62,7 +67,7 @@ def test_an_integrated_supplier_s_gpu_hour_margin_is_shown_and_in_no_sum():
     assert rented["GPU-hour margin"].usd.mid > 0
     assert owned["GPU-hour margin"].usd.high == 0
     assert owned["GPU-hour margin"].internal_usd == rented["GPU-hour margin"].usd
-    assert owned[LAB].usd.mid > rented[LAB].usd.mid
+    assert owned[WaterfallStepName.LAB_MARGIN].usd.mid > rented[WaterfallStepName.LAB_MARGIN].usd.mid
     kinds = [layer.sale.kind for layer in chain_of(*TASK, DATA, Choices(supplier="google")).layers]
     assert kinds == ["internal", "market"]
 
@@ -121,8 +126,23 @@ def test_a_chip_is_taken_apart_by_its_own_row_where_there_is_one():
 def test_the_margin_is_what_compute_leaves_of_the_bill():
     chain = chain_of(*TASK, DATA)
     assert chain.inference_margin.mid == 1 - chain.compute_usd.mid / chain.billed_usd
-    assert chain.all_in_margin.mid == steps(chain)[LAB].usd.mid / chain.billed_usd
+    assert chain.all_in_margin.mid == steps(chain)[WaterfallStepName.LAB_MARGIN].usd.mid / chain.billed_usd
     assert chain.all_in_margin.mid < chain.inference_margin.mid
+
+
+def test_the_all_in_margin_is_of_the_list_price_even_if_a_plan_is_what_was_paid():
+    rented, owned = (
+        [chain_of(*TASK, DATA, Choices(path=path, supplier=supplier)) for path in ("direct", "plan")]
+        for supplier in (None, "google")
+    )
+    for direct, plan in (rented, owned):
+        assert (direct.paid_usd, plan.paid_usd) == (Decimal("7.5"), 5)
+        assert plan.all_in_margin == direct.all_in_margin
+
+
+def test_a_plan_cannot_be_shared_by_no_run():
+    with pytest.raises(ValueError, match="cannot be shared by 0 runs a month; choose at least 1"):
+        Choices(sessions_per_month=0)
 
 
 def test_a_plan_breaks_even_sooner_against_list_price_than_against_compute():
@@ -185,7 +205,7 @@ def test_half_the_utilisation_doubles_the_cost_of_known_hardware():
     ledger, hardware = costed(run_of(OPEN))
     half, full = (at_utilisation(ledger.run, hardware, share) for share in (0.5, 1.0))
     assert half.usd(half.total).mid == pytest.approx(2 * full.usd(full.total).mid)
-    with pytest.raises(ValueError, match=r"A utilisation of 1\.5 is none"):
+    with pytest.raises(ValueError, match=r"a utilisation of 1\.5 is not possible"):
         at_utilisation(ledger.run, hardware, 1.5)
 
 
@@ -243,7 +263,7 @@ def test_the_shape_charges_a_re_sent_prompt_less_than_the_list_and_a_fresh_one_m
     assert all(turn.shaped_usd.mid < turn.billed_usd for turn in others)
 
 
-def test_an_output_token_costs_by_the_context_behind_it():
+def test_an_output_token_costs_by_the_context_before_it():
     short = ("anthropic", "claude-opus-4-8", Usage(cache_read_tokens=1_000, output_tokens=1_000))
     long = ("anthropic", "claude-opus-4-8", Usage(cache_read_tokens=150_000, output_tokens=1_000))
     first, second = cost_shaped(*costed(run_of(short, long), "kimi-k2.5@8xh200"))
@@ -254,12 +274,46 @@ def test_gaps_are_kept_further_out_the_longer_they_last():
     places = []
     for gap_s in (12.0, 40_000.0):
         ledger, _ = costed(run_of(CLOSED, CLOSED, gap_s=gap_s))
-        (gap,) = gaps_of(ledger)
+        (gap,) = kv_waiting(ledger).gaps
         assert gap.gap_s == gap_s - 2
-        assert gap.billed_usd == Decimal("0.025")  # 50k tokens read at 0.5
-        assert gap.usd.mid <= gap.ttl_usd["5m"].mid
-        places.append(gap.place)
+        assert gap.billed_cache_usd == Decimal("0.025")  # 50k tokens read at 0.5
+        assert gap.usd.mid <= gap.kept_usd["5m"].mid
+        places.append(gap.cheapest)
     assert places == ["host", "ssd"]
+
+
+def test_a_fleet_that_is_sold_less_pays_more_to_hold_kv():
+    ledger, _ = costed(run_of(CLOSED, CLOSED, gap_s=12.0))
+    usual, same, idle = (kv_waiting(ledger, utilisation=share).gaps[0] for share in (None, 0.5, 0.25))
+    assert usual == same
+    assert idle.usd.mid > usual.usd.mid
+
+
+def test_the_user_s_price_of_an_hour_holds_in_every_sweep_and_gap():
+    ledger = build_ledger(run_of(OPEN, OPEN, gap_s=12.0), BOOK)
+    half, whole = (
+        chain_detail(ledger, cost_to_compute(ledger, usd_per_gpu_hour=usd), {}, usd_per_gpu_hour=usd)
+        for usd in (2.0, 4.0)
+    )
+    for sweep in ("utilisation", "generations"):
+        steps_of_both = zip(getattr(half.sweeps, sweep), getattr(whole.sweeps, sweep), strict=True)
+        for cheap, twice in steps_of_both:
+            assert twice.cost.hardware_usd.mid == pytest.approx(2 * cheap.cost.hardware_usd.mid)
+    assert whole.waiting.gaps[0].usd.mid > half.waiting.gaps[0].usd.mid
+
+
+def test_sweeps_cost_and_bill_the_followed_turns_alone():
+    unpriced, unmodelled = (
+        (*model, Usage(uncached_input_tokens=10, output_tokens=10))
+        for model in (("anthropic", "claude-opus-77"), ("acme", "mystery-1"))
+    )
+    alone = sweeps_of(*costed(run_of(CLOSED)))
+    assert sweeps_of(*costed(run_of(unpriced, CLOSED))).utilisation == alone.utilisation
+    assert sweeps_of(*costed(run_of(unmodelled, CLOSED))) == alone
+    half = next(step.cost for step in alone.utilisation if step.utilisation == 0.5)
+    assert half.hardware_usd is not None
+    assert half.price_to_cost is not None
+    assert half.price_to_cost.mid == 0.0375 / half.hardware_usd.mid
 
 
 def test_the_contract_of_the_rental_decides_the_gpu_hour_margin():

@@ -12,8 +12,10 @@ import pytest
 
 import tokenprof
 from tokenprof.commands.main import main
-from tokenprof.report.build import schema_path
 from tokenprof.report.check import check
+from tokenprof.report.report_json import schema_path
+
+pytestmark = pytest.mark.slow
 
 SAMPLE = Path(__file__).parent.parent / "data" / "logs" / "session_log"
 
@@ -21,13 +23,6 @@ SAMPLE = Path(__file__).parent.parent / "data" / "logs" / "session_log"
 def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tokenprof", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
-
-
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tokenprof.commands.demo import main as demo
-
-    return demo(tmp_path_factory.mktemp("demo") / "run.jsonl")
 
 
 def test_the_demo_records_prints_its_report_and_never_overwrites(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def size_of(block: Block) -> int:
 
 
 @dataclass(frozen=True)
-class Call:
+class CachedCall:
     """One request; `marks` are (block, time to live). If it `forgets`, the cache was dropped before it."""
 
     prompt: Sequence[Block]
@@ -64,7 +64,7 @@ class PlainCache:
 
     entries: dict[tuple[str, ...], tuple[str, float, float]] = field(default_factory=dict)
 
-    def bill(self, call: Call) -> Usage:
+    def bill(self, call: CachedCall) -> Usage:
         keys = [call.model, *(f"{block.digest} {block.opens_message}" for block in call.prompt)]
         sizes = [size_of(block) for block in call.prompt]
         marks = [(at, ttl) for at, ttl in call.marks if sum(sizes[: at + 1]) >= MINIMUM_TOKENS]
@@ -108,7 +108,7 @@ def _positions(blocks: Sequence[Block]) -> int:
     return sum(1 if kind in ("tool_call", "tool_result") else length for kind, length in runs)
 
 
-def ledger_of(calls: Sequence[Call], *, bills: dict[int, Usage] | None = None) -> Ledger:
+def ledger_of(calls: Sequence[CachedCall], *, bills: dict[int, Usage] | None = None) -> Ledger:
     """Bill calls one after the other; `bills` are other usages for some of them."""
     cache, turns, newest = PlainCache(), [], {}
     counts: dict[str, int] = {}

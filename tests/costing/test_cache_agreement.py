@@ -10,12 +10,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import anthropic
-from cached_calls import MINIMUM_TOKENS, MODEL, OTHER_MODEL, Call, ledger_of, made_block, size_of
+from cached_calls import MINIMUM_TOKENS, MODEL, OTHER_MODEL, CachedCall, ledger_of, made_block, size_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tokenprof
-from tokenprof.commands import demo
+from tokenprof.commands import demo_agent as demo
 from tokenprof.costing.cache_misses import cause_in_report, explain_misses
 from tokenprof.costing.cache_prediction import predict_cache
 from tokenprof.costing.ledger import Ledger, build_ledger
@@ -29,11 +29,11 @@ PAUSES_S = (0.5, 20, 299, 301, 3_599, 3_700, 9_000)
 
 
 @st.composite
-def runs(draw: st.DrawFn, *, forgetful: bool) -> list[Call]:
+def runs(draw: st.DrawFn, *, forgetful: bool) -> list[CachedCall]:
     """Calls of two contexts that grow, are edited, pause, change models and move their breakpoints."""
     system = made_block("instructions", draw(st.sampled_from([300, 1_023, 1_024, 4_000])), "system")
     prompts: dict[str, list[Block]] = {"c1": [system], "c2": [system]}
-    calls: list[Call] = []
+    calls: list[CachedCall] = []
     at_s = 0.0
     for step in range(draw(st.integers(2, 7))):
         context = draw(st.sampled_from(["c1", "c1", "c1", "c2"]))
@@ -51,7 +51,7 @@ def runs(draw: st.DrawFn, *, forgetful: bool) -> list[Call]:
         at_s += draw(st.sampled_from(PAUSES_S))
         model = draw(st.sampled_from([MODEL] * 4 + [OTHER_MODEL]))
         forgets = forgetful and draw(st.integers(0, 2)) == 0
-        calls.append(Call(prompt, marks, at_s, context, model, forgets))
+        calls.append(CachedCall(prompt, marks, at_s, context, model, forgets))
         prompts[context] = prompt
     return calls
 
@@ -88,7 +88,7 @@ def hold_against_each_other(ledger: Ledger) -> None:
 
 
 def lost_usd(price: Price, tokens_of: dict[str, int], missed: int) -> Decimal:
-    """What tokens behind the read ones cost more than a read; the longest-lived class comes first."""
+    """What tokens after the read ones cost more than a read; the longest-lived class comes first."""
     lost = Decimal(0)
     for name in ("cache_write_1h", "cache_write_5m", "uncached_input"):
         tokens = min(missed, tokens_of[name])
@@ -100,7 +100,7 @@ def lost_usd(price: Price, tokens_of: dict[str, int], missed: int) -> Decimal:
 
 @settings(deadline=None, max_examples=60)
 @given(runs(forgetful=False))
-def test_what_the_rules_bill_they_also_predict_and_explain(calls: list[Call]) -> None:
+def test_what_the_rules_bill_they_also_predict_and_explain(calls: list[CachedCall]) -> None:
     ledger = ledger_of(calls)
     hold_against_each_other(ledger)
     for call, turn, miss, prediction in zip(
@@ -121,7 +121,7 @@ def test_what_the_rules_bill_they_also_predict_and_explain(calls: list[Call]) ->
 @settings(deadline=None, max_examples=60)
 @given(runs(forgetful=True))
 def test_what_the_provider_forgot_is_of_unknown_cause_and_the_prediction_says_as_much(
-    calls: list[Call],
+    calls: list[CachedCall],
 ) -> None:
     hold_against_each_other(ledger_of(calls))
 

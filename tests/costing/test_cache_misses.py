@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from cached_calls import OTHER_MODEL, Call, ledger_of, made_block
+from cached_calls import OTHER_MODEL, CachedCall, ledger_of, made_block
 
 from tokenprof.costing.cache_misses import CacheMiss, explain_misses
 from tokenprof.costing.cache_prediction import predict_cache
@@ -26,12 +26,12 @@ def chat(blocks: int) -> list[Block]:
     return [SYSTEM, *(made_block(f"text {number}", 100) for number in range(blocks))]
 
 
-def call(prompt: list[Block], at_s: float, ttl: str = "5m", **more: object) -> Call:
+def call(prompt: list[Block], at_s: float, ttl: str = "5m", **more: object) -> CachedCall:
     """A call with one breakpoint, on its last block."""
-    return Call(prompt, [(len(prompt) - 1, ttl)], at_s, **more)
+    return CachedCall(prompt, [(len(prompt) - 1, ttl)], at_s, **more)
 
 
-def last_miss(*calls: Call) -> CacheMiss | None:
+def last_miss(*calls: CachedCall) -> CacheMiss | None:
     ledger = ledger_of(calls)
     predictions = predict_cache(ledger)
     assert all(prediction is not None and prediction.agrees for prediction in predictions)
@@ -65,7 +65,7 @@ def test_a_read_keeps_an_entry_alive() -> None:
     assert last_miss(call(chat(5), 0), call(chat(5), 299), call(chat(6), 598)) is None
 
 
-def test_the_twentieth_block_behind_an_entry_is_too_far() -> None:
+def test_the_twentieth_block_after_an_entry_is_too_far() -> None:
     assert last_miss(call(chat(1), 0), call(chat(20), 1.5)) is None
     miss = last_miss(call(chat(1), 0), call(chat(21), 1.5))
     assert miss is not None
@@ -139,11 +139,11 @@ def test_tools_in_another_order_are_told_from_changed_ones() -> None:
     assert (miss.cause, miss.tokens, miss.evidence) == ("reordered", 3_300, "diff")
 
 
-def test_an_edit_behind_the_system_prompt_loses_what_stood_behind_it() -> None:
+def test_an_edit_after_the_system_prompt_loses_what_followed_it() -> None:
     first, second = chat(6), chat(6)
     second[3] = made_block("another text", 100)
     marks = [(0, "1h"), (6, "5m")]
-    ledger = ledger_of([Call(first, marks, 0), Call(second, marks, 10)])
+    ledger = ledger_of([CachedCall(first, marks, 0), CachedCall(second, marks, 10)])
     miss, prediction = explain_misses(ledger)[1], predict_cache(ledger)[1]
     assert miss is not None
     assert prediction is not None
@@ -159,7 +159,7 @@ def test_of_two_causes_the_one_that_lost_more_is_named() -> None:
         first, second = chat(10), chat(10)
         if edited_at is not None:
             second[edited_at] = made_block("another text", 100)
-        ledger = ledger_of([Call(first, marks, 0), Call(second, marks, 400)])
+        ledger = ledger_of([CachedCall(first, marks, 0), CachedCall(second, marks, 400)])
         miss, prediction = explain_misses(ledger)[1], predict_cache(ledger)[1]
         assert miss is not None
         assert prediction is not None
@@ -188,7 +188,7 @@ def test_a_bill_that_reads_more_than_the_rules_missed_only_the_rest() -> None:
     ("marks", "edited", "found"),
     [
         ([(3, "5m")], 3, ("changed", "added")),
-        # What stood behind the breakpoint was not cached, so its change lost nothing.
+        # What followed the breakpoint was not cached, so its change lost nothing.
         ([(3, "5m")], 4, ("unknown", None)),
         ([(3, "5m")], None, ("unknown", None)),
         ([], None, ("changed", "cache_control")),
@@ -201,7 +201,9 @@ def test_where_no_rules_are_known_the_prompts_are_compared(
     if edited is not None:
         prompt[edited] = made_block("another text", 100)
     nothing_read = Usage(uncached_input_tokens=2_600, output_tokens=1)
-    ledger = ledger_of([Call(chat(6), [(3, "5m")], 0), Call(prompt, marks, 10)], bills={1: nothing_read})
+    ledger = ledger_of(
+        [CachedCall(chat(6), [(3, "5m")], 0), CachedCall(prompt, marks, 10)], bills={1: nothing_read}
+    )
     turns = tuple(replace(turn, provider="a gateway") for turn in ledger.run.turns)
     elsewhere = build_ledger(Run(turns), default_book())
     miss = explain_misses(elsewhere)[1]
@@ -229,7 +231,7 @@ def test_a_changed_parameter_is_named_where_the_rules_say_that_it_ends_the_prefi
 
 
 def test_a_request_without_a_breakpoint_reads_nothing() -> None:
-    ledger = ledger_of([call(chat(4), 0), Call(chat(5), [], 10)])
+    ledger = ledger_of([call(chat(4), 0), CachedCall(chat(5), [], 10)])
     miss, prediction = explain_misses(ledger)[1], predict_cache(ledger)[1]
     assert miss is not None
     assert prediction is not None

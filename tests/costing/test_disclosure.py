@@ -13,7 +13,7 @@ import anthropic
 import pytest
 
 import tokenprof
-from tokenprof.commands import demo
+from tokenprof.commands import demo_agent as demo
 from tokenprof.commands.main import main
 from tokenprof.costing.disclosure import Disclosure, disclose
 from tokenprof.costing.ledger import Ledger, build_ledger

@@ -6,21 +6,21 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from cached_calls import OTHER_MODEL, START, Call, ledger_of, made_block
+from cached_calls import OTHER_MODEL, START, CachedCall, ledger_of, made_block
 
-from tokenprof.costing.prompt_changes import Openings, changed_setting, first_change
+from tokenprof.costing.prompt_changes import Openings, changed_parameters, first_change
 from tokenprof.facts.types import Block, Turn
 
 HEAD = [made_block(f"tool {number}", 100, "tool") for number in range(4)]
 
 
-def test_blocks_that_are_the_same_in_their_place_are_no_change() -> None:
+def test_blocks_that_are_the_same_in_their_place_are_not_a_change() -> None:
     assert first_change(HEAD, HEAD, 4) is None
     assert first_change([*HEAD, made_block("new")], HEAD, 4) is None
     assert first_change([], [], 0) is None
 
 
-def test_a_change_behind_the_compared_blocks_does_not_count() -> None:
+def test_a_change_after_the_compared_blocks_does_not_count() -> None:
     edited = [*HEAD[:3], made_block("other", 100, "tool")]
     assert first_change(edited, HEAD, 3) is None
     change = first_change(edited, HEAD, 4)
@@ -52,21 +52,19 @@ def test_the_fields_that_differ_are_named() -> None:
     assert unfielded.field == "text"
 
 
-def test_the_first_setting_that_differs_is_named() -> None:
+def test_the_parameters_that_differ_are_named() -> None:
     turn = turns_at([0.0])[0]
     before = replace(turn, settings={"speed": "fast", "tool_choice": "auto"})
-    assert (
-        changed_setting(replace(before, settings={"speed": "fast", "tool_choice": "any"}), before)
-        == "tool_choice"
-    )
-    assert changed_setting(replace(before, settings={"speed": "fast"}), before) == "tool_choice"
-    assert changed_setting(before, before) is None
+    after = replace(turn, settings={"speed": "fast", "tool_choice": "any", "model": "x"})
+    assert changed_parameters(after, before) == ["model", "tool_choice"]
+    assert changed_parameters(replace(before, settings={"speed": "fast"}), before) == ["tool_choice"]
+    assert changed_parameters(before, before) == []
 
 
 def turns_at(starts_s: list[float]) -> list[Turn]:
     """Calls of contexts of their own, with 2,000 cached tokens each and a response a second later."""
     system = made_block("instructions", 2_000, "system")
-    calls = [Call([system], [(0, "5m")], at_s, f"c{at}") for at, at_s in enumerate(starts_s)]
+    calls = [CachedCall([system], [(0, "5m")], at_s, f"c{at}") for at, at_s in enumerate(starts_s)]
     return list(ledger_of(calls).run.turns)
 
 

@@ -19,6 +19,8 @@ from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.loop import run_loop, workload
 
+pytestmark = pytest.mark.slow
+
 
 def test_counted_blocks_are_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "run.jsonl"

@@ -8,7 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tokenprof.reading.files import read
+
+pytestmark = pytest.mark.slow
 
 PRELUDE = """
 import json, sys, time

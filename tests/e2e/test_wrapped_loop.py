@@ -18,17 +18,20 @@ import anthropic
 import jsonschema
 import orjson
 import pytest
-from recordings import BOOK, HIDDEN, bill_by_hand, connect, drive, ledger_of, prompt_tokens, record
+from recordings import HIDDEN, bill_by_hand, connect, drive, ledger_of, prompt_tokens, record
 
 import tokenprof
+from tokenprof.analysis.analysis import Analysis
 from tokenprof.costing.cache_prediction import predict_cache
 from tokenprof.reading.files import read
 from tokenprof.record.session import active_recorder
-from tokenprof.report.build import report_of, schema_path
 from tokenprof.report.check import check
+from tokenprof.report.report_json import json_report, schema_path
 from tokenprof.testing import LoopbackProvider, Reply
 from tokenprof.testing.billing import toktok_count
 from tokenprof.testing.loop import MODES, TURNS, Workload, workload
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +75,11 @@ def test_a_bill_that_the_cache_rules_do_not_give_is_found(loop: tuple[LoopbackPr
         cache_write_5m_tokens=late.usage.input_tokens,
         uncached_input_tokens=0,
     )
-    report = report_of(replace(run, turns=(*run.turns[:-1], replace(late, usage=forgotten))), book=BOOK)
+    report = json_report(Analysis(replace(run, turns=(*run.turns[:-1], replace(late, usage=forgotten)))))
     assert [turn["cache_prediction"]["agrees"] for turn in report["turns"][-2:]] == [True, False]
     found = next(each for each in report["findings"] if each["code"] == "cache-read-less")
     assert found["turns"] == [len(run.turns) - 1]
-    assert f"{late.usage.cache_read_tokens:,} tokens" in found["detail"]
+    assert f"read {late.usage.cache_read_tokens:,} fewer tokens" in found["detail"]
 
 
 def test_the_total_is_the_bill_worked_out_by_hand(loop: tuple[LoopbackProvider, Path]) -> None:
@@ -90,7 +93,7 @@ def test_the_total_is_the_bill_worked_out_by_hand(loop: tuple[LoopbackProvider, 
 
 def test_the_report_holds_the_contract(loop: tuple[LoopbackProvider, Path]) -> None:
     _, path = loop
-    report = json.loads(orjson.dumps(report_of(read([path]), book=BOOK)))
+    report = json.loads(orjson.dumps(json_report(Analysis(read([path])))))
     check(report)
     jsonschema.validate(report, json.loads(schema_path().read_text()))
     kinds = {block["kind"] for block in report["blocks"]}
@@ -170,7 +173,7 @@ def replace_server(server: LoopbackProvider, log: list[Any]) -> LoopbackProvider
     return LoopbackProvider(server.script, log=log)
 
 
-def test_calls_that_all_fail_are_warned_of_and_are_no_turns(tmp_path: Path) -> None:
+def test_calls_that_all_fail_give_a_warning_and_are_not_turns(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     with LoopbackProvider([Reply.error(500)] * 3) as server, tokenprof.profile(path):
         client = connect(server)
@@ -191,7 +194,7 @@ def test_a_response_without_usage_is_unmeasured(tmp_path: Path) -> None:
         client.messages.create(
             model="claude-opus-4-8", max_tokens=5, messages=[{"role": "user", "content": "x"}]
         )
-    report = report_of(read([path]), book=BOOK)
+    report = json_report(Analysis(read([path])))
     assert report["totals"]["unmeasured_turns"] == 1
     assert report["turns"][0]["usage"] is None
     assert report["turns"][0]["billed_usd"] is None

@@ -10,6 +10,8 @@ import pytest
 
 from tokenprof.reading.files import read
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
 

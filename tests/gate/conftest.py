@@ -10,7 +10,8 @@ import pytest
 
 import tokenprof
 import tokenprof.testing
-from tokenprof.gate.runs import samples_of_file
+from tokenprof.analysis.assumptions import Assumptions
+from tokenprof.gate.runs import sample_of_file
 
 # A session inside the session forgets what it imported, and numpy cannot be imported twice: one run of
 # everything loads it all beforehand.
@@ -23,7 +24,7 @@ with tempfile.TemporaryDirectory() as _folder:
         _client.messages.create(
             model="claude-opus-4-8", max_tokens=1, messages=[{"role": "user", "content": "a"}]
         )
-    samples_of_file(Path(_folder) / "run.jsonl", hardware=True)
+    sample_of_file(Path(_folder) / "run.jsonl", Assumptions(), hardware=True)
 
 
 AGENT = """

@@ -48,7 +48,7 @@ def test_what_was_recorded_is_played_back_without_the_provider(tmp_path: Path, s
     assert "sk-secret" not in path.read_text("utf-8")
 
 
-def test_a_stream_that_is_no_text_is_played_back_to_the_byte_and_costs_what_it_cost(tmp_path: Path) -> None:
+def test_a_binary_stream_is_played_back_to_the_byte_and_costs_what_it_cost(tmp_path: Path) -> None:
     path = tmp_path / "tape.jsonl"
 
     def converse(url: str, run: Path) -> list[Any]:

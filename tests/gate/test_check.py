@@ -14,6 +14,7 @@ import pytest
 from anthropic.types import MessageParam
 
 import tokenprof
+from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.commands.main import main
 from tokenprof.facts.errors import InputError
 from tokenprof.gate.baseline import read_baseline, scenario_of, write_baseline
@@ -22,7 +23,7 @@ from tokenprof.gate.budget import LEAST, breaches, number
 from tokenprof.gate.compare import Settings, compare
 from tokenprof.gate.formats import FORMATS, STICKY_TAG
 from tokenprof.gate.outcome import judge
-from tokenprof.gate.runs import samples_of_file
+from tokenprof.gate.runs import sample_of_file
 from tokenprof.gate.sample import MEASURES, BlockGroup, RunSample
 from tokenprof.testing import LoopbackProvider, Reply
 
@@ -164,10 +165,10 @@ def test_a_price_that_rose_is_told_apart_and_fails_only_when_asked() -> None:
     verdict = compare(before, now, settings)
     assert verdict.status == "ok"
     assert any("List prices moved" in note and "+100.0%" in note for note in verdict.notes)
-    assert compare(before, now, replace(settings, prices=True)).status == "regression"
+    assert compare(before, now, replace(settings, fail_on_price_rise=True)).status == "regression"
 
 
-def test_noise_is_no_regression_and_a_text_that_grew_is_whatever_the_noise() -> None:
+def test_noise_is_not_a_regression_but_a_text_that_grew_is() -> None:
     rng = random.Random(4)
     before = scenario_of([noisy(rng) for _ in range(10)])
     assert compare(before, [noisy(rng) for _ in range(10)]).status != "regression"
@@ -191,7 +192,7 @@ def test_a_text_that_grew_under_replayed_bills_is_costed_by_its_size() -> None:
     assert "judged by its size" not in billed.causes[0].text
 
 
-def test_one_run_is_held_against_the_spread_of_many() -> None:
+def test_one_run_is_compared_with_the_spread_of_many() -> None:
     rng = random.Random(5)
     before = scenario_of([noisy(rng) for _ in range(10)])
     assert compare(before, [noisy(rng)]).status != "regression"
@@ -242,7 +243,7 @@ def test_carry_is_what_blocks_cost_after_the_turn_they_came_in(tmp_path: Path) -
         again: MessageParam = {"role": "user", "content": "go on"}
         for messages in ([first], [first, answer, again]):
             client.messages.create(model="claude-opus-4-8", max_tokens=9, messages=messages)
-    taken = samples_of_file(path)
+    taken = sample_of_file(path, Assumptions())
     # The first message (101 tokens at $5 a million) came in turn 0 and was carried in turn 1; "go on" is 2.
     assert taken.blocks["user"].billed_tokens == 2 * 101 + 2
     assert taken.measures["carry_usd"] == Decimal("0.000505")
@@ -275,7 +276,7 @@ def test_student_s_t_is_that_of_the_tables() -> None:
         assert student_cdf(t, degrees) == pytest.approx(chance, abs=1e-4)
 
 
-def test_a_difference_of_the_same_runs_is_none_and_of_constants_is_certain() -> None:
+def test_equal_runs_do_not_differ_and_a_difference_of_constants_is_certain() -> None:
     rng = random.Random(1)
     side = [(rng.lognormvariate(5, 0.2), 1.0) for _ in range(10)]
     same = difference(side, side)

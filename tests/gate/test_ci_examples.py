@@ -21,6 +21,8 @@ from tokenprof.commands.main import main
 from tokenprof.gate.formats import STICKY_TAG
 from tokenprof.testing import LoopbackProvider, Reply
 
+pytestmark = pytest.mark.slow
+
 CI = Path(__file__).parents[2] / "examples" / "ci"
 BASH = shutil.which("bash") or "bash"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anthropic
 import pytest
 
-from tokenprof.commands import demo
+from tokenprof.commands import demo_agent as demo
 from tokenprof.testing import LoopbackProvider, Overheads
 
 

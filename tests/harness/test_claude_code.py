@@ -118,7 +118,7 @@ def test_a_branch_leaves_the_history_where_its_parent_stands(tmp_path):
     assert prompts[1][2].digest != prompts[2][2].digest
 
 
-def test_errors_and_synthetic_rows_are_no_turns(tmp_path):
+def test_errors_and_synthetic_rows_are_not_turns(tmp_path):
     log = Log()
     log.user("go")
     log.row("system", subtype="api_error", retryAttempt=1)

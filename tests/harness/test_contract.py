@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tokenprof.facts.adapters import ADAPTERS, load_adapter
 from tokenprof.live.profile import SDK_ADAPTERS, WATCHED
 from tokenprof.reading.formats import transcript_readers
 from tokenprof.record.wires import WIRES, interpreter_of, wire_of
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "harness_adapters"
-ADAPTERS = "tokenprof.harness_adapters"
 MODULES = {
     ".".join(path.relative_to(FOLDER).with_suffix("").parts): ast.parse(path.read_text())
     for path in FOLDER.rglob("*.py")
@@ -48,7 +47,7 @@ def names_of(tree: ast.Module) -> set[str]:
 
 
 def test_every_module_is_reached_by_its_kind_or_by_another() -> None:
-    by_name = {module.removeprefix(f"{ADAPTERS}.") for module in SDK_ADAPTERS.values()}
+    by_name = set(SDK_ADAPTERS.values())
     by_name |= {f"wires.{wire.adapter}" for wire in WIRES} | set(HOOKS)
     by_name |= {reader.__name__.removeprefix(f"{ADAPTERS}.") for reader in transcript_readers()}  # type: ignore[attr-defined]
     imported = {other for name, tree in MODULES.items() for other in imported_by(tree) if other != name}
@@ -85,7 +84,7 @@ def test_every_hook_has_an_example_a_line_in_the_documents_and_says_how_it_is_us
 
 @pytest.mark.parametrize("package", sorted(SDK_ADAPTERS))
 def test_every_client_library_can_be_wrapped_and_those_that_are_watched_be_left_again(package: str) -> None:
-    adapter: Any = importlib.import_module(SDK_ADAPTERS[package])
+    adapter: Any = load_adapter(SDK_ADAPTERS[package])
     assert list(inspect.signature(adapter.wrap).parameters) == ["client"]
     if package in WATCHED:
         undo = adapter.wrap_new_clients()

@@ -27,6 +27,8 @@ from tokenprof.reading.files import read
 from tokenprof.record.recorder import Recorder
 from tokenprof.testing import LoopbackProvider, OpenAILoopback, Reply
 
+pytestmark = pytest.mark.slow
+
 TEXT = Reply.text("So it is written, a little at a time, until it has all been said. " * 3)
 FAULTS: dict[str, list[Reply]] = {
     "429": [Reply.error(429)] * 2,

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from tokenprof.analysis.analysis import Analysis
 from tokenprof.facts.errors import InputError
 from tokenprof.reading.files import read
-from tokenprof.report.build import report_of
+from tokenprof.report.report_json import json_report
 
 LOGS = Path(__file__).parent.parent / "data" / "logs"
 
@@ -129,7 +130,7 @@ def test_a_trajectory_without_responses_is_an_error(tmp_path: Path) -> None:
 
 def test_a_stream_s_rest_is_a_turn_and_the_sum_is_no_lower_bound() -> None:
     path = LOGS / "stream_json" / "stream.jsonl"
-    report = report_of(read([path]))
+    report = json_report(Analysis(read([path])))
     rest = report["turns"][-1]
     assert [turn["output_rest_in"] for turn in report["turns"]] == [rest["id"]] * 3 + [None]
     assert report["totals"]["incomplete_output_turns"] == 0
@@ -144,7 +145,7 @@ def test_a_stream_that_was_cut_has_no_result_and_its_output_is_a_lower_bound(tmp
     run = read([cut])
     assert len(run.turns) == 3
     assert any("has no result" in warning for warning in run.warnings)
-    assert report_of(run)["totals"]["incomplete_output_turns"] == 3
+    assert json_report(Analysis(run))["totals"]["incomplete_output_turns"] == 3
 
 
 def test_a_result_that_counts_less_than_its_responses_is_told(tmp_path: Path) -> None:
@@ -174,7 +175,7 @@ def test_an_export_request_without_a_length_is_read_alike(tmp_path: Path) -> Non
         (size,) = struct.unpack_from(">I", data, at)
         messages.append(data[at + 4 : at + 4 + size])
         at += 4 + size
-    # Protobuf messages of one type, put one behind the other, are one message.
+    # Protobuf messages of one type, one after the other, are one message.
     single = tmp_path / "request.pb"
     single.write_bytes(b"".join(messages))
     assert [turn.usage for turn in read([single]).turns] == [
@@ -195,11 +196,11 @@ def test_protobuf_without_its_package_and_a_cut_file_are_errors_that_tell_the_wa
         read([path])
 
 
-def test_json_of_no_known_kind_is_unknown_and_left_out_of_a_folder_in_silence(tmp_path: Path) -> None:
+def test_unknown_json_is_an_error_by_itself_and_left_out_of_a_folder_in_silence(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{\n "name": "something"\n}\n')
     (tmp_path / "node_modules").mkdir()
     (tmp_path / "node_modules" / "notes.jsonl").write_text('{"a": 1}\n')
-    with pytest.raises(InputError, match=r"package\.json:1: of no format that tokenprof knows"):
+    with pytest.raises(InputError, match=r"package\.json:1: tokenprof does not know this format"):
         read([tmp_path / "package.json"])
     copy = tmp_path / "result.json"
     copy.write_bytes((LOGS / "stream_json" / "result.json").read_bytes())

@@ -4,9 +4,10 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
+from tokenprof.analysis.analysis import Analysis
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
-from tokenprof.report.build import report_of
+from tokenprof.report.report_json import json_report
 
 BOOK = default_book()
 LOGS = Path(__file__).parent.parent / "data" / "logs" / "otlp_spans"
@@ -48,7 +49,7 @@ def chat(id_, input_, output, parent="", response=None, **more):
 def report(tmp_path, *lines):
     path = tmp_path / "spans.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return report_of(read([path]), book=BOOK)
+    return json_report(Analysis(read([path])))
 
 
 def test_an_agent_s_span_is_not_added_to_the_calls_below_it(tmp_path):

@@ -36,7 +36,7 @@ def message_of_stream(data: bytes) -> bytes:
 
 
 class Platform:
-    """A loopback provider behind the paths of a cloud."""
+    """A loopback provider with the paths of a cloud."""
 
     def __init__(self) -> None:
         self.provider = LoopbackProvider([Reply.text(f"answer {n}") for n in range(20)])

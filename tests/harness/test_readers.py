@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from changes import changed
 
+from tokenprof.analysis.analysis import Analysis
 from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.errors import InputError
 from tokenprof.pricing.book import default_book
@@ -19,7 +20,7 @@ from tokenprof.pricing.normalise import usage_from_anthropic, usage_from_gemini,
 from tokenprof.pricing.usage import Usage
 from tokenprof.reading.files import read
 from tokenprof.reading.formats import reader_of, suffixes, transcript_readers
-from tokenprof.report.build import report_of
+from tokenprof.report.report_json import json_report
 
 DATA = Path(__file__).parent.parent / "data"
 LOGS = DATA / "logs"
@@ -85,7 +86,7 @@ def test_a_log_is_recognised_by_its_reader_and_makes_a_whole_report(path: Path) 
     reader: Any = reader_of(path)
     assert reader.__name__.rpartition(".")[2] == path.parent.name
     assert path.name.endswith(tuple(suffixes()))
-    report = report_of(read([path]))
+    report = json_report(Analysis(read([path])))
     assert [source["format"] for source in report["sources"]] == [reader.FORMAT]
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from tokenprof.harness_adapters.wires.anthropic_messages import prompt_of
 from tokenprof.record.block_facts import Shaper
-from tokenprof.report.waste import untouched_skills
 
 BODY = "---\nname: invoices\ndescription: how to pay\n---\nRun scripts/pay.py, then send_email the receipt.\n"
 TOOLS = [{"name": name, "input_schema": {}} for name in ("read_skill", "send_email", "bash", "search")]
@@ -52,21 +51,3 @@ def test_any_other_call_does_not() -> None:
 def test_a_skill_that_names_nothing_cannot_be_judged() -> None:
     plain = "---\nname: invoices\ndescription: how to pay\n---\nBe polite and brief.\n"
     assert blocks_after("search", {}, plain)["skill"].uses == ()
-
-
-def report_with(uses: list[str] | None, named: tuple[str, ...] = ("invoices",)) -> dict[str, Any]:
-    common = {"context": "c", "billed_usd": "0.5", "state": "exact", "digest": None}
-    skill = {**common, "id": "s", "kind": "skill", "name": "invoices", "born_turn": 1, "uses": list(named)}
-    call = {**common, "id": "t", "kind": "tool_call", "name": "bash", "born_turn": 2}
-    if uses is not None:
-        call["uses"] = uses
-    turns = [{"index": i, "context": "c", "agent": None, "entries": [{"block": "s"}]} for i in range(3)]
-    return {"blocks": [skill, call], "turns": turns, "totals": {"billed_usd": "2"}}
-
-
-def test_only_a_skill_that_nothing_touched_is_found() -> None:
-    (found,) = untouched_skills(report_with([]))
-    assert (found["code"], found["blocks"], found["saves_usd"]) == ("skills-untouched", ["s"], "0.5")
-    assert not list(untouched_skills(report_with(["invoices"])))
-    assert not list(untouched_skills(report_with(None)))
-    assert not list(untouched_skills(report_with([], named=())))

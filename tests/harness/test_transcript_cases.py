@@ -2,13 +2,13 @@
 
 from claude_code_rows import Log, call, result, text, usage
 
-from tokenprof.pricing.book import default_book
+from tokenprof.analysis.analysis import Analysis
 from tokenprof.reading.files import read
-from tokenprof.report.build import report_of
+from tokenprof.report.report_json import json_report
 
 
 def totals(path):
-    report = report_of(read([path]), book=default_book())
+    report = json_report(Analysis(read([path])))
     return report["totals"], report["warnings"]
 
 

@@ -1,4 +1,4 @@
-"""What the user may say of the fleet: the share of its hours that are sold, and the price of an hour."""
+"""What the user may say about the fleet: the share of its hours that are sold, and the price of an hour."""
 
 import pytest
 

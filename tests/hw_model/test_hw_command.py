@@ -1,11 +1,10 @@
 """`tokenprof hw`: every verb, in text and JSON, and bad input."""
 
-import argparse
 import json
 
 import pytest
 
-from tokenprof.commands.hw import add_commands
+from tokenprof.commands.main import main
 
 HEADER = (
     "model_path,system,backend,backend_version,precision,isl,osl,concurrency,batch_size,tp_size,moe_tp_size,"
@@ -18,10 +17,7 @@ BAD = "acme/riddle,h200_sxm,vllm,0.18.0,fp4,1024,1024,32,32,4,4,1,,90,7.0\n"
 @pytest.fixture
 def hw(capsys):
     def run(*arguments):
-        parser = argparse.ArgumentParser()
-        add_commands(parser.add_subparsers())
-        options = parser.parse_args(["hw", *map(str, arguments)])
-        code = options.run(options)
+        code = main(["hw", *map(str, arguments)])
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 
@@ -85,10 +81,13 @@ def test_calibrate_moves_constants_towards_a_server_and_validate_takes_them(hw, 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("validate", "missing.csv"), "missing.csv: No such file or directory"),
+        (("validate", "missing.csv"), "missing.csv: no such file or directory; check the name"),
         (("estimate", "riddle@8xh200"), "no shape is known"),
         (("estimate", "kimi-k2.5@2xh100"), "take 16 of them"),
-        (("estimate", "deepseek-v3@8xh200", "--utilisation", "1.5"), "a utilisation of 1.5"),
+        (
+            ("estimate", "deepseek-v3@8xh200", "--utilisation", "1.5"),
+            "--utilisation: '1.5' is not a share above 0 and at most 1",
+        ),
         (("show", "h201"), "no chip 'h201'"),
     ],
 )

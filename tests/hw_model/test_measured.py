@@ -12,6 +12,7 @@ from tokenprof.hw_model.constants import NAMES, constant_rows, fitted
 from tokenprof.hw_model.cost import TurnWork, scenario_for
 from tokenprof.hw_model.deployment import parse_deployment
 from tokenprof.hw_model.measured.calibration import fit, predict, priors
+from tokenprof.hw_model.measured.error_figures import error_figures
 from tokenprof.hw_model.measured.measurements import (
     MeasurementError,
     parse_rows,
@@ -20,7 +21,7 @@ from tokenprof.hw_model.measured.measurements import (
 )
 from tokenprof.hw_model.measured.server_metrics import measurement_from_metrics
 from tokenprof.hw_model.measured.traces import TraceError, read_trace
-from tokenprof.hw_model.measured.validation import error_figures, validate
+from tokenprof.hw_model.measured.validation import validate
 
 CALIBRATION = Path(__file__).parents[2] / "benchmarks" / "data" / "e2e_silicon_calibration.csv"
 

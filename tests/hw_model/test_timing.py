@@ -117,7 +117,7 @@ def scenario(**usd_per_feature: float) -> ServingScenario:
 
 def test_a_prompt_position_costs_its_own_work_and_the_new_tokens_before_it():
     priced = scenario(PREFILL_TOKENS=2.0, PREFILL_PAIRS=0.5)
-    # Positions 10 to 13 behind a prefix of 4 are new tokens 6 to 9: 4 * 2, and (10² - 6²) / 2 = 32 pairs.
+    # Positions 10 to 13 after a prefix of 4 are new tokens 6 to 9: 4 * 2, and (10² - 6²) / 2 = 32 pairs.
     assert priced.prefill_weights(10, 14, cached_tokens=4) == 8 + 16
     # The first four new tokens make 4² / 2 = 8 pairs.
     assert priced.prefill_weights(4, 8, cached_tokens=4) == 8 + 4

@@ -1,7 +1,7 @@
-"""One run of Claude Code, told of by the proxy, its session files and its output: the same dollars by each.
+"""One run of Claude Code, seen by the proxy, its session files and its output: all give the same dollars.
 
-The session shows every block that the wire does but one, which it has not logged; a block so named stands
-in for it. The output shows no system prompt, tools and first message; a block so named stands for them.
+The session shows every block of the wire except one that it has not logged, for which there is a placeholder.
+The output shows no system prompt, tools and first message; a placeholder stands for them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from with_claude_code import RECORDING, answer, main, recordings
 
 from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.types import Run
-from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import HEADER_NAME
+from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import HEADER_NAME
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider
@@ -51,7 +51,7 @@ def check(path: Path, provider: LoopbackProvider, runs: list[Run]) -> None:
             Counter((block.kind, block.name) for block in prompt) for prompt in (seen[turn.id], logged)
         )
         if turn.hidden_prefix:
-            # Before 2.1.330 the session has no tools and no system prompt, and what is left over is so named.
+            # Before 2.1.330 the session has no tools and no system prompt, and a placeholder holds the rest.
             assert {kind for kind, _ in sent - told} <= HIDDEN, f"only on the wire: {sent - told}"
             assert not told - sent, f"only in the session: {told - sent}"
             continue

@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT / "examples" / "frameworks"), str(ROOT / "tests" / "har
 
 
 def main(example: str) -> None:
-    """Run one example. Raises AssertionError where the recording is not what the provider did."""
+    """Run one example. Raises AssertionError if the recording is not what the provider did."""
     import agreement
     import inbox
     import openai_agreement
@@ -42,7 +42,7 @@ def main(example: str) -> None:
         if hasattr(module, "check"):
             module.check(path, provider, runs)
     assert said == inbox.ANSWER, f"the agents said {said!r}"
-    assert len(runs) == getattr(module, "SOURCES", 1), f"the calls are told of in {len(runs)} places"
+    assert len(runs) == getattr(module, "SOURCES", 1), f"there are {len(runs)} records of the calls"
     expected = sorted(map(str, getattr(module, "AGENTS", inbox.AGENTS)))
     for run in runs:
         agents = sorted(module.agents_of(run) if hasattr(module, "agents_of") else map(agent_of, run.turns))

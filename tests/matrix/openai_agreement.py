@@ -64,7 +64,7 @@ def recorded(path: Path, provider: OpenAILoopback, *, transcript: bool = False) 
 
 
 def tools_within(call: WireCall, block: Counted) -> int:
-    """Return how many tools stand in an entry of the request's tools: none, but for a namespace."""
+    """Return how many tools stand in an entry of the request's tools: none, except in a namespace."""
     if block.kind != "tool":
         return 0
     given = call.body.get("input")

@@ -30,7 +30,7 @@ SDKS = ("anthropic", "openai")
 class Client:
     """A client: the distribution whose release is shown, what is installed, the examples that drive it.
 
-    `npm` is the package of a client that is none of Python's; its release is the one that is shown.
+    `npm` is the package of a client that is not written in Python; its release is the one shown.
     """
 
     name: str
@@ -118,7 +118,7 @@ def version_of(client: Client, python: Path) -> str:
 
 
 def run(client: Client) -> tuple[bool, str]:
-    """Return whether a client's record is its bill, and what there is to say of it."""
+    """Return whether a client's record is its bill, and what there is to say about it."""
     try:
         python = python_of(client)
         version = version_of(client, python)
@@ -133,7 +133,7 @@ def run(client: Client) -> tuple[bool, str]:
 
 
 def drive(python: Path, example: str) -> str:
-    """Return what a run of one example tells of itself. Raises CalledProcessError with the disagreement."""
+    """Return what a run of one example reports. Raises CalledProcessError with the disagreement."""
     command = [python, ROOT / "tests" / "matrix" / "drive.py", example]
     programs = python.parent.parent / "node_modules" / ".bin"
     environment = os.environ | ENVIRONMENT | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}

@@ -1,4 +1,4 @@
-"""Strands over the model it takes where none is named: Claude on Bedrock, by boto3."""
+"""Strands with its default model: Claude on Bedrock, by boto3."""
 
 from __future__ import annotations
 

@@ -17,6 +17,8 @@ from receiver import Received, Receiver, spans_of
 
 from tokenprof.testing import LoopbackProvider, Reply
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import sys
 import anthropic, httpx

@@ -229,7 +229,7 @@ def test_a_batch_is_half_price_before_and_after_the_catalogue_knew_it(moment):
     )
 
 
-def test_a_batch_may_be_told_by_the_service_tier():
+def test_a_service_tier_may_mean_a_batch():
     assert priced("anthropic", "claude-opus-4-8", "2026-11-02", service_tier="batch").rates == (
         priced("anthropic", "claude-opus-4-8", "2026-11-02", batch=True).rates
     )
@@ -285,9 +285,9 @@ def test_amounts_do_not_depend_on_the_host_process_decimal_context():
 
 def test_the_book_says_what_it_is():
     described = BOOK.describe()
-    assert described["book"] == "genai-prices"
-    assert described["as_of"] == "2026-11-22"
-    assert "overlay_anthropic.toml" in described["overlays"]
+    assert described.book == "genai-prices"
+    assert described.as_of == "2026-11-22"
+    assert "overlay_anthropic.toml" in described.overlays
 
 
 OVERLAY = """

@@ -130,7 +130,7 @@ def test_prefix_below_the_models_minimum_is_neither_written_nor_read_without_an_
         short = conversation.lookup(blocks(10), [(9, "5m")], at_s, MODEL)
         conversation.commit(short, at_s)
         assert short.split == CacheSplit(0, 0, 0, 1000)
-        # Nothing was to be had the first time; the second time, what was sent before.
+        # Nothing could be read the first time; the second time, what was sent before.
         assert short.unread == UnreadPrefix("below_minimum", 1000 * at_s)
     longer = conversation.lookup(blocks(11), [(10, "5m")], 2, MODEL)
     assert (longer.split, longer.unread) == (

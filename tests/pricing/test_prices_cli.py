@@ -1,13 +1,12 @@
-"""`tokenprof prices`, the invariants behind `check`, and the comparison behind `diff`."""
+"""`tokenprof prices`, with the invariants of `check` and the comparison of `diff`."""
 
-import argparse
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
-from tokenprof.commands.prices import add_commands
+from tokenprof.commands.main import main
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.crosscheck import PriceMapError, disagreements, load_map
 from tokenprof.pricing.invariants import check_book
@@ -17,12 +16,8 @@ BOOK = default_book()
 
 @pytest.fixture
 def prices(capsys):
-    parser = argparse.ArgumentParser()
-    add_commands(parser.add_subparsers())
-
     def run(*words: str) -> tuple[int, str, str]:
-        args = parser.parse_args(["prices", *words])
-        code = args.run(args)
+        code = main(["prices", *words])
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 
@@ -57,7 +52,7 @@ def test_show_prints_the_rates_of_what_was_served(prices):
         (["bedrock/us.anthropic.claude-opus-4-8-v1:0"], "aws/regional.anthropic.claude-opus-4-8-v1:0"),
     ],
 )
-def test_show_finds_the_seller_where_none_is_named(prices, words, row):
+def test_show_finds_the_seller_if_it_is_not_named(prices, words, row):
     code, out, _ = prices("show", *words, "--at", "2026-11-02")
     assert (code, out.split()[0]) == (0, row)
 
@@ -78,7 +73,7 @@ def test_show_of_an_unknown_tier_is_bad_input(prices):
 def test_show_with_a_wrong_overlay_is_bad_input(prices, tmp_path):
     code, _, err = prices("show", "claude-opus-4-8", "--prices", str(tmp_path / "none.toml"))
     assert code == 2
-    assert "none.toml cannot be read" in err
+    assert "none.toml: the file cannot be read (no such file or directory)" in err
 
 
 def test_diff_between_two_days_lists_what_changed(prices):
@@ -143,7 +138,7 @@ def test_diff_prints_the_disagreements_with_a_map(prices, other_map):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("{", "is not valid JSON"), ("[]", "is not an object with rows")]
+    ("text", "message"), [("{", "is not valid JSON"), ("[]", "is not a JSON object of rows")]
 )
 def test_a_map_that_cannot_be_read_is_an_error_naming_it(tmp_path, text, message):
     path = tmp_path / "broken.json"

@@ -8,7 +8,7 @@ import pytest
 
 from tokenprof.pricing.book import Price, default_book
 from tokenprof.pricing.reconcile.provider_exports import ReportError, ReportLine, load_report, usd_of_cents
-from tokenprof.pricing.reconcile.residuals import Charge, charges_of, reconcile, report_lines, summary
+from tokenprof.pricing.reconcile.residuals import Charge, charges_of, reconcile, summary
 from tokenprof.pricing.usage import Usage
 
 DAY = date(2026, 11, 2)
@@ -240,13 +240,13 @@ def test_an_unpriced_record_is_not_compared_in_dollars(export):
     assert {residual.usd for residual in residuals} == {None}
 
 
-def test_the_report_sums_up_and_names_what_does_not_match(export):
+def test_the_summary_adds_up_what_does_not_match(export):
     half = Usage(uncached_input_tokens=400, cache_read_tokens=10_000)
-    lines = report_lines(reconcile(charges(usage=half), export(ANTHROPIC_USAGE, ANTHROPIC_COST), row_of))
-    text = "\n".join(lines)
-    assert "tokens_differ      1 lines       +0.003000 USD" in text
-    assert "uncached_input: record 400 tokens and 0.002000 USD, export 1000 tokens and 0.005 USD" in text
-    assert "cache_read:" not in text
+    residuals = reconcile(charges(usage=half), export(ANTHROPIC_USAGE, ANTHROPIC_COST), row_of)
+    assert summary(residuals)["tokens_differ"] == (1, Decimal("0.003"))
+    (differing,) = [residual for residual in residuals if residual.kind == "tokens_differ"]
+    assert (differing.cls, differing.our_tokens, differing.their_tokens) == ("uncached_input", 400, 1000)
+    assert (differing.our_usd, differing.their_usd) == (Decimal("0.002"), Decimal("0.005"))
 
 
 def test_pages_may_come_as_a_list(export):

@@ -27,7 +27,7 @@ from tokenprof.pricing.usage import CLASSES, INPUT_CLASSES, Usage, UsageError
 
 @pytest.mark.parametrize("value", [-1, True, 1.0, "1", None])
 @pytest.mark.parametrize("name", ["cache_read_tokens", "output_tokens"])
-def test_a_count_that_is_no_count_is_an_error_naming_its_key(name, value):
+def test_an_impossible_count_is_an_error_naming_its_key(name, value):
     with pytest.raises(UsageError, match=f"'{name}'.*{value!r}"):
         Usage(**{name: value})
 

@@ -18,6 +18,8 @@ from tokenprof.reading.files import read
 from tokenprof.record.wires import WIRES
 from tokenprof.testing import LoopbackProvider, Reply
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -58,7 +60,8 @@ def test_it_records_until_it_is_stopped(number: signal.Signals, tmp_path: Path) 
         command.send_signal(number)
         _, told = command.communicate(timeout=20)
         assert command.returncode == 0
-    assert "read it with: tokenprof report run.jsonl" in told
+    assert "1 turn billed $" in told
+    assert "read it again with: tokenprof report run.jsonl" in told
     assert [turn.id for turn in read([tmp_path / "run.jsonl"]).turns] == [answer.id]
 
 
@@ -89,7 +92,9 @@ def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         told = _refusal(tmp_path, "--port", str(port))
     assert told.startswith(f"tokenprof: port {port} of 127.0.0.1 cannot be listened at (")
-    assert _refusal(tmp_path, "--upstream", "ftp://x").startswith("tokenprof: 'ftp://x' is no http or https")
+    assert _refusal(tmp_path, "--upstream", "ftp://x").startswith(
+        "tokenprof: 'ftp://x' is not an http or https"
+    )
 
 
 def _refusal(folder: Path, *options: str) -> str:

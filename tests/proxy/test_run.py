@@ -19,6 +19,8 @@ from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.loop import workload
 
+pytestmark = pytest.mark.slow
+
 AGENT = """
 import sys
 import anthropic

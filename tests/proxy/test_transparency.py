@@ -151,7 +151,7 @@ def test_a_connection_kept_alive_is_one_connection_to_the_provider(recorder: Rec
     assert (len(server.requests), server.connections) == (3, 1)
 
 
-def test_a_connection_that_the_provider_closed_is_made_anew(recorder: Recorder) -> None:
+def test_a_connection_that_the_provider_closed_is_made_again(recorder: Recorder) -> None:
     with (
         CannedServer(ANSWERS["message"]) as server,
         proxy_to(server, recorder) as proxy,
@@ -192,7 +192,7 @@ def post(connection: HTTPConnection) -> HTTPResponse:
 
 
 def without_framing(seen: Seen) -> Seen:
-    """What a client is told, but for how the message is framed on this connection."""
+    """What a client receives, except how the message is framed on this connection."""
     headers = tuple((name, value) for name, value in seen.headers if name.lower() not in FRAMING)
     return Seen(seen.status, seen.reason, headers, seen.body, seen.ended)
 

@@ -11,7 +11,7 @@ import anthropic
 import pytest
 
 import tokenprof
-from tokenprof.facts.errors import InputError
+from tokenprof.facts.errors import InputError, TokenprofError
 from tokenprof.proxy.observe import Observer
 from tokenprof.proxy.server import RecordingProxy
 from tokenprof.proxy.upstream import upstream_at
@@ -52,7 +52,7 @@ def test_a_file_of_another_format_is_told_what_is_known(tmp_path, content):
     path = tmp_path / "other.jsonl"
     path.write_text(content)
     message = error_of(path)
-    assert message.startswith(f"{path}:1: of no format that tokenprof knows.")
+    assert message.startswith(f"{path}:1: tokenprof does not know this format.")
     assert "Claude Code session" in message
 
 
@@ -69,11 +69,11 @@ def test_a_malformed_line_before_the_format_is_known_is_an_error_too(tmp_path):
     assert error_of(path).startswith(f"{path}:2: this line is not JSON")
 
 
-def test_a_line_that_is_no_object_is_an_error(tmp_path):
+def test_a_line_that_is_not_an_object_is_an_error(tmp_path):
     lines = SESSION.read_text().splitlines(keepends=True)
     path = tmp_path / "s.jsonl"
     path.write_text("".join([*lines[:50], "42\n", *lines[50:]]))
-    assert error_of(path).startswith(f"{path}:51: this line holds no JSON object")
+    assert error_of(path).startswith(f"{path}:51: this line is not a JSON object")
 
 
 def test_a_last_line_cut_short_is_a_warning(tmp_path):
@@ -99,7 +99,7 @@ def test_a_folder_is_read_whole_and_subagents_only_with_their_session(tmp_path):
     run = read([folder])
     assert [Path(source.file).name for source in run.sources] == [EXCERPT.name, SESSION.name]
     assert len(run.turns) == 14
-    assert run.warnings == (f"{folder}: of no known format and left out: notes.jsonl.",)
+    assert run.warnings == (f"{folder}: these files have an unknown format and were left out: notes.jsonl.",)
 
 
 def test_a_folder_without_any_recording_is_an_error(tmp_path):
@@ -175,7 +175,7 @@ def test_a_damaged_recording_of_ours_is_an_error_with_its_line(tmp_path):
     span = {"attributes": [{"key": "tokenprof.record", "value": {"stringValue": "turn"}}]}
     scope = {"scope": {"name": "tokenprof"}, "spans": [span]}
     path.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [scope]}]}) + "\n")
-    assert error_of(path).startswith(f"{path}:1: this is no line that tokenprof wrote")
+    assert error_of(path).startswith(f"{path}:1: tokenprof did not write this line")
 
 
 def test_a_recording_and_a_transcript_of_one_run_are_counted_once(tmp_path):
@@ -214,7 +214,7 @@ def test_a_recording_and_a_transcript_of_one_run_are_counted_once(tmp_path):
 def test_recordings_of_two_runs_with_a_test_providers_ids_are_two_runs(tmp_path):
     paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
     with LoopbackProvider([Reply.text("one")] * 2) as provider:
-        # A provider whose ids start anew in every run.
+        # A provider whose ids start again in every run.
         provider.bill = lambda body, reply, bill=provider.bill: ("msg_1", *bill(body, reply)[1:])
         for path in paths:
             with tokenprof.profile(path), anthropic.Anthropic(api_key="x", base_url=provider.url) as client:
@@ -239,3 +239,53 @@ def test_a_call_that_was_recorded_in_its_process_and_by_the_proxy_is_counted_onc
     assert [turn.id for turn in read([live]).turns] == [turn.id for turn in read([proxied]).turns]
     for paths in ([live, proxied], [proxied, live]):
         assert len(read(paths).turns) == 2
+
+
+def test_one_path_is_read_whether_it_is_text_a_path_or_a_list():
+    turns = read([SESSION]).turns
+    assert len(turns) == 4
+    assert read(str(SESSION)).turns == read(SESSION).turns == read((str(SESSION),)).turns == turns
+
+
+@pytest.mark.parametrize("path", ["x", ["x"], Path("x")])
+def test_a_path_that_does_not_exist_is_named_in_whichever_way_it_is_given(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert str(caught.value) == "x cannot be read: No such file or directory. Check the name."
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        ([], "There is nothing to read: the list of paths is empty. Name a file or a folder."),
+        ("", "There is nothing to read: a path is the empty text. Name a file or a folder."),
+        ("a\0b", r"'a\x00b' holds a zero byte, so it is not the name of a file."),
+    ],
+)
+def test_what_names_no_file_is_an_error_in_one_sentence(paths, message):
+    with pytest.raises(InputError) as caught:
+        read(paths)
+    assert str(caught.value) == message
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "run.jsonl"
+    path.write_text("{}\n")
+    opened = Path.open
+
+    def refused(self, *args, **kwargs):
+        # Permissions do not stop an administrator, as whom tests may run.
+        if self == path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert error_of(path) == (
+        f"{path} cannot be read: Permission denied. Check that it is a file that you may read."
+    )
+
+
+def test_the_error_of_a_user_is_caught_by_one_name():
+    with pytest.raises(TokenprofError):
+        read("x")

@@ -184,6 +184,21 @@ def test_the_text_ends_with_what_is_left_to_look_into(recorded, tmp_path, capsys
     assert capsys.readouterr().out.splitlines()[-1].endswith("0 are explained, 0 are not.")
 
 
+def test_the_text_names_each_line_that_differs_with_both_sides(recorded, tmp_path, capsys):
+    path, model, days = recorded
+    more = {day: dict(counts) for day, counts in days.items()}
+    day, counts = next(iter(more.items()))
+    counts["output_tokens"] += 1000
+    export = tmp_path / "usage.json"
+    export.write_text(json.dumps(usage_export(model, more)))
+    assert main(["reconcile", str(path), "--report", str(export)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in lines if line.startswith(day)]
+    assert f"  anthropic/{model}  output  " in line
+    assert f"  {counts['output_tokens']:,} tokens  " in line
+    assert line.endswith("the export has 1000 more than the record")
+
+
 @pytest.mark.parametrize(
     ("text", "message"), [("{", "is not valid JSON"), (None, "cannot be read"), ("{}", "not a usage or cost")]
 )

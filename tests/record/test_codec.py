@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tokenprof.facts.types import Block, Breakpoint, Child, Features
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
-from tokenprof.record import codec
+from tokenprof.record import block_codec
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.otlp import decode_attributes, encode_attributes
 
@@ -30,7 +30,7 @@ def made_block(name: str) -> Block:
 
 
 def test_a_block_comes_back_whole_and_its_features_are_written_once() -> None:
-    encoder, decoder = codec.BlockEncoder(), codec.BlockDecoder()
+    encoder, decoder = block_codec.BlockEncoder(), block_codec.BlockDecoder()
     first = encoder.encode([made_block("search")])
     again = encoder.encode([made_block("search")])
     assert "features" in first
@@ -51,20 +51,20 @@ def test_a_block_of_any_content_comes_back_whole(
     block = Shaper(b"key").block(
         "thinking", "thinking", content, text=text, children=children, fields=["type"]
     )
-    assert codec.BlockDecoder().decode(codec.BlockEncoder().encode([block])) == (block,)
+    assert block_codec.BlockDecoder().decode(block_codec.BlockEncoder().encode([block])) == (block,)
 
 
 def test_a_keyframe_repeats_the_features() -> None:
-    encoder = codec.BlockEncoder()
+    encoder = block_codec.BlockEncoder()
     encoder.encode([made_block("search")])
     whole = encoder.encode([made_block("search")], whole=True)
-    assert codec.BlockDecoder().decode(whole) == (made_block("search"),)
+    assert block_codec.BlockDecoder().decode(whole) == (made_block("search"),)
 
 
 def test_a_block_whose_line_was_lost_has_no_measures() -> None:
-    encoder = codec.BlockEncoder()
+    encoder = block_codec.BlockEncoder()
     encoder.encode([made_block("search")])
-    (block,) = codec.BlockDecoder().decode(encoder.encode([made_block("search")]))
+    (block,) = block_codec.BlockDecoder().decode(encoder.encode([made_block("search")]))
     assert (block.name, block.features.version, block.features.tokens) == ("search", 0, {})
 
 
@@ -82,15 +82,15 @@ def test_a_block_whose_line_was_lost_has_no_measures() -> None:
     )
 )
 def test_usage_comes_back_whole(usage: Usage) -> None:
-    assert codec.decode_usage(codec.encode_usage(usage)) == usage
+    assert block_codec.decode_usage(block_codec.encode_usage(usage)) == usage
 
 
 def test_selectors_and_breakpoints_come_back_whole() -> None:
     served = Selectors(service_tier="batch", inference_geo="us", batch=True)
-    assert codec.decode_selectors(codec.encode_selectors(served)) == served
+    assert block_codec.decode_selectors(block_codec.encode_selectors(served)) == served
     points = (Breakpoint(3, "1h"), Breakpoint(9, "5m"))
-    assert codec.decode_breakpoints(codec.encode_breakpoints(points) or "") == points
-    assert codec.encode_breakpoints(()) is None
+    assert block_codec.decode_breakpoints(block_codec.encode_breakpoints(points) or "") == points
+    assert block_codec.encode_breakpoints(()) is None
 
 
 def test_attributes_are_encoded_as_the_otlp_json_mapping_says() -> None:
@@ -106,6 +106,6 @@ def test_attributes_are_encoded_as_the_otlp_json_mapping_says() -> None:
 
 
 @pytest.mark.parametrize("text", ["[{}]", '[{"digest": "x"}]'])
-def test_what_is_no_block_is_an_error(text: str) -> None:
+def test_what_is_not_a_block_is_an_error(text: str) -> None:
     with pytest.raises(KeyError):
-        codec.BlockDecoder().decode(text)
+        block_codec.BlockDecoder().decode(text)

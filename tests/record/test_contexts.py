@@ -28,7 +28,7 @@ def prompt(*texts: str) -> list[Block]:
     return [TOOL, SYSTEM, *(block(t, "assistant" if t.startswith("a") else "user") for t in texts)]
 
 
-def test_a_growing_history_is_one_context_and_is_told_as_a_delta() -> None:
+def test_a_growing_history_is_one_context_and_is_recorded_as_a_delta() -> None:
     tracker = ContextTracker()
     first = tracker.place("call1", prompt("u1"), None)
     second = tracker.place("call2", prompt("u1", "a1", "u2"), None)

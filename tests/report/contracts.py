@@ -204,7 +204,7 @@ def _priced(
 
 
 def _money(parts: Sequence[Mapping[str, Any]], *, whole: bool = False) -> dict[str, Any]:
-    """Sums of what is known; `whole` ones are null where anything is not."""
+    """Sums of what is known; `whole` ones are null if anything is unknown."""
     amounts = [Decimal(part["billed_usd"]) for part in parts if part["billed_usd"] is not None]
     estimates = [part["hardware_usd"] for part in parts if part["hardware_usd"] is not None]
     billed = sum(amounts, Decimal(0)) if amounts else None
@@ -234,8 +234,7 @@ DEPLOYMENT: dict[str, Any] = {
     "model": "stand-in for claude-opus-4-8: 400 sampled architectures, 20–110 B active",
     "chip": "GB200 NVL72",
     "chips": 72,
-    "utilisation": 0.4,
-    "usd_per_gpu_hour": {"low": "2.21", "mid": "2.75", "high": "3.30"},
+    "precision": "sampled",
     "assumptions": [
         {"name": "active parameters", "value": "20–110 B", "source": "published open models of the tier"},
         {"name": "HBM fraction", "value": "0.80", "source": "measured: kernels on B200"},

@@ -1,13 +1,14 @@
-"""The golden reports. To write them anew after a wanted change of layout, and then read the diff:
+"""The golden reports.
 
-python tests/report/goldens.py
+After a change of layout that is meant, write them again and read the diff: python tests/report/goldens.py
 """
 
 from pathlib import Path
 
+import contract_findings
 import contracts
 
-from tokenprof.report.findings import find
+from tokenprof.report.document import Report
 from tokenprof.report.terminal.text import to_text
 
 FOLDER = Path(__file__).with_name("golden")
@@ -15,13 +16,18 @@ NARROW, WIDE = 80, 120
 CASES = [(name, NARROW) for name in contracts.ALL] + [("email_agent", WIDE), ("long_run", WIDE)]
 
 
+def with_findings(name: str) -> Report:
+    """Return one of the reports of `contracts`, with what there is to find in it."""
+    return contract_findings.with_findings(contracts.ALL[name]())
+
+
 def rendered(name: str, width: int) -> str:
-    report = contracts.ALL[name]()
-    report["findings"] = find(report)
-    return to_text(report, width)
+    """Return a report as it is printed today."""
+    return to_text(with_findings(name), width)
 
 
 def path(name: str, width: int) -> Path:
+    """Return where a report is kept as it should be printed."""
     return FOLDER / f"{name}_{width}.txt"
 
 

@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tokenprof.analysis.analysis import Analysis
+from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.costing.compute import cost_to_compute
 from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.types import Run, Turn
 from tokenprof.hw_model.rates import Feature
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import Usage
-from tokenprof.report.build import report_of
+from tokenprof.report.report_json import json_report
 
 START = datetime(2026, 9, 1, tzinfo=UTC)
 BOOK = default_book()
@@ -40,7 +42,7 @@ def report(turns: int = 2, deployment: str | None = None, step: int = 8000, last
         for i in range(turns)
     ]
     made = [turn(i, (lasts_s + 6) * i, lasts_s, usage) for i, usage in enumerate(usages)]
-    return report_of(Run(tuple(made)), book=BOOK, deployment=deployment)
+    return json_report(Analysis(Run(tuple(made)), Assumptions(deployment=deployment)))
 
 
 def test_kv_6_byte_seconds_in_use_and_in_gaps_follow_from_the_run_s_clock() -> None:

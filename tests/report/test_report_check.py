@@ -92,7 +92,7 @@ def test_a_turn_whose_entries_all_have_a_price_has_one():
     assert said == "Turn 0 is unpriced (billed_usd is null), but each of its entries has a price."
 
 
-def test_a_sum_may_be_null_where_something_under_it_is_unpriced_but_not_wrong():
+def test_a_sum_may_be_null_if_part_of_it_is_unpriced_but_not_wrong():
     report = contracts.unknowns()
     for row in report["classes"]:
         row["billed_usd"] = None

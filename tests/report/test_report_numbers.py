@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenprof.report.terminal import numbers
+from tokenprof.hw_model.estimate import Estimate
+from tokenprof.report import numbers
 
 
-def interval(low: str, mid: str, high: str) -> dict[str, str]:
-    return {"low": low, "mid": mid, "high": high}
+def money(amount):
+    return None if amount is None else Decimal(amount)
 
 
 @pytest.mark.parametrize(
@@ -30,27 +31,27 @@ def interval(low: str, mid: str, high: str) -> dict[str, str]:
     ],
 )
 def test_dollars_alone(amount, written):
-    assert numbers.usd(amount) == written
+    assert numbers.usd(money(amount)) == written
 
 
 def test_a_column_aligns_on_the_decimals_that_its_values_need():
-    column = ["0.34951", "0.02834", "0.00032"]
+    column = [money("0.34951"), money("0.02834"), money("0.00032")]
     decimals = numbers.decimals_for(column)
     assert [numbers.usd(amount, decimals) for amount in column] == ["$0.3495", "$0.0283", "$0.0003"]
 
 
 def test_a_column_of_whole_dollars_needs_cents_only():
-    assert numbers.decimals_for(["120", "75.5", None]) == 2
+    assert numbers.decimals_for([money("120"), money("75.5"), None]) == 2
 
 
 def test_what_the_decimals_cannot_show_is_not_shown_as_nothing():
-    assert numbers.usd("0.00004", 2) == "<$0.01"
-    assert numbers.usd("0.00004", 4, sign="") == "<0.0001"
+    assert numbers.usd(money("0.00004"), 2) == "<$0.01"
+    assert numbers.usd(money("0.00004"), 4, sign="") == "<0.0001"
 
 
 @given(st.decimals(min_value="1e-9", max_value="1e6", places=9), st.integers(2, 6))
 def test_an_amount_above_nothing_never_reads_as_zero(amount, decimals):
-    written = numbers.usd(format(amount, "f"), decimals).strip("<$").replace(",", "")
+    written = numbers.usd(amount, decimals).strip("<$").replace(",", "")
     assert Decimal(written) > 0
 
 
@@ -70,15 +71,15 @@ def test_an_amount_above_nothing_never_reads_as_zero(amount, decimals):
     ],
 )
 def test_ratios_in_two_digits(value, written):
-    assert numbers.ratio(value) == written
+    assert numbers.ratio(money(value)) == written
 
 
 def test_ranges_name_both_ends_and_points_one():
-    assert numbers.usd_interval(interval("0.0031", "0.0066", "0.0120")) == "$0.0031–0.0120 ($0.0066)"
-    assert numbers.usd_interval(interval("0.0066", "0.0066", "0.0066")) == "$0.0066"
+    assert numbers.usd_interval(Estimate(0.0031, 0.0066, 0.012)) == "$0.0031–0.0120 ($0.0066)"
+    assert numbers.usd_interval(Estimate(0.0066, 0.0066, 0.0066)) == "$0.0066"
     assert numbers.usd_interval(None) == "—"
-    assert numbers.ratio_range(interval("3.4", "6.2", "13.4")) == "3.4–13×"
-    assert numbers.ratio_range(interval("6.2", "6.2", "6.2")) == ""
+    assert numbers.ratio_range(Estimate(3.4, 6.2, 13.4)) == "3.4–13×"
+    assert numbers.ratio_range(Estimate(6.2, 6.2, 6.2)) == ""
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_ranges_name_both_ends_and_points_one():
         (None, None, None, "estimated", ""),
     ],
 )
-def test_what_stands_behind_a_size(size, low, high, state, written):
+def test_what_follows_a_size(size, low, high, state, written):
     assert numbers.bounds(size, low, high, state) == written
 
 
@@ -100,12 +101,12 @@ def test_what_stands_behind_a_size(size, low, high, state, written):
     [("1", "6", "17%"), ("1", "300", "<1%"), ("299", "300", ">99%"), ("0", "3", "0%"), ("3", "3", "100%")],
 )
 def test_shares(part, whole, written):
-    assert numbers.percent(numbers.fraction(part, whole)) == written
+    assert numbers.percent(numbers.fraction(money(part), money(whole))) == written
 
 
 def test_a_share_of_nothing_or_of_the_unknown_is_unknown():
-    assert numbers.percent(numbers.fraction("1", "0")) == "—"
-    assert numbers.percent(numbers.fraction(None, "1")) == "—"
+    assert numbers.percent(numbers.fraction(1, 0)) == "—"
+    assert numbers.percent(numbers.fraction(None, 1)) == "—"
 
 
 def test_bars_are_drawn_in_eighths_and_never_vanish():
@@ -130,7 +131,39 @@ def test_durations(seconds, written):
 
 
 def test_sums_are_exact_and_leave_out_the_unknown():
-    assert numbers.sum_usd(["0.1", "0.2", None, "0.0000000000000000000000000000001"]) == (
-        "0.3000000000000000000000000000001"
-    )
+    amounts = ["0.1", "0.2", None, "0.0000000000000000000000000000001"]
+    assert numbers.sum_usd(map(money, amounts)) == Decimal("0.3000000000000000000000000000001")
     assert numbers.sum_usd([None, None]) is None
+
+
+def test_a_float_is_shown_as_a_saved_report_holds_it():
+    # To 17 digits the ends differ, to the ten of a saved report they do not: one figure, not a range.
+    noisy = Estimate(0.1 + 0.2, 0.3, 0.3)
+    assert numbers.is_point(noisy)
+    assert numbers.usd_interval(noisy) == "$0.30"
+    assert numbers.mid_ratio(Estimate(1.0, 12.7467, 20.0)) == "13×"
+    assert numbers.mid_ratio(None) == "—"
+    # 0.12496 is saved as 0.1250, and reads 13 % whether it was saved or not.
+    assert numbers.percent(numbers.share_of(0.12496)) == "13%"
+
+
+def test_middles_of_estimates_are_compared():
+    assert numbers.mid_fraction(Estimate(1.0, 2.0, 9.0), Estimate(4.0, 8.0, 10.0)) == Decimal("0.25")
+    assert numbers.mid_fraction(Estimate(1.0, 2.0, 9.0), None) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (99_910_000_000.0, "99.9 billion"),
+        (2.016e12, "2.02 trillion"),
+        (73_410.0, "73,400"),
+        (33_230, "33,200"),
+        (0.5254, "0.525"),
+        (64, "64"),
+        (67.39, "67.4"),
+        (0, "0"),
+    ],
+)
+def test_a_figure_has_three_digits(value, expected):
+    assert numbers.quantity(value) == expected

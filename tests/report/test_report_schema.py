@@ -8,10 +8,10 @@ from pathlib import Path
 
 import contracts
 import pytest
+from contract_findings import findings_json
 from jsonschema import Draft202012Validator
 
 from tokenprof.report.check import USAGE_KEYS
-from tokenprof.report.findings import find
 
 SCHEMA = json.loads(resources.files("tokenprof.report").joinpath("schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
@@ -28,7 +28,7 @@ def test_the_schema_is_one():
 @pytest.mark.parametrize("name", contracts.ALL)
 def test_reports_with_their_findings_are_valid(name):
     report = contracts.ALL[name]()
-    report["findings"] = find(report)
+    report["findings"] = findings_json(report)
     assert errors(report) == []
 
 
@@ -41,7 +41,7 @@ def test_usage_has_exactly_the_ten_classes_of_the_check():
 @pytest.mark.parametrize("place", ["report", "totals", "turn", "block", "finding", "deployment", "child"])
 def test_fields_may_be_added_where_the_contract_grows(place):
     report = contracts.email_agent()
-    report["findings"] = find(report)
+    report["findings"] = findings_json(report)
     index = next(block for block in report["blocks"] if block["children"])
     holders = {
         "report": report,
@@ -111,7 +111,7 @@ BREACHES = {
     "a measured turn without context": with_value("turns", 0, "context_tokens", None),
     "a fee row without count": without("classes", -1, "count"),
     "a fee row with tokens": with_value("classes", -1, "tokens", 2),
-    "a warning that is no sentence": with_value("warnings", [{"text": "x"}]),
+    "a warning that is not a sentence": with_value("warnings", [{"text": "x"}]),
     "a deployment without assumptions": without("deployment", "assumptions"),
 }
 

@@ -16,13 +16,13 @@ PROMPT_ORDER = (
     "cache_write",
     "uncached_input",
 )
-"""A prompt's classes from its beginning to its end; longer-lived entries must precede shorter-lived ones
+"""The classes of a prompt from its beginning to its end. Entries that live longer come first
 (docs/attribution.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A block's tokens at its place in one prompt."""
+    """The tokens of a block at its place in one prompt."""
 
     block: str
     tokens: int
@@ -30,10 +30,10 @@ class Piece:
 
 
 def classify(pieces: Sequence[Piece], usage: Usage) -> Iterator[tuple[Piece, str, int, int]]:
-    """Yield (piece, class, tokens, start) in prompt order; a piece across a boundary comes once per class.
+    """Yield (piece, class, tokens, start) in prompt order, once per class that the piece spans.
 
-    `start` is the position of the part's first token in the prompt. The pieces must hold exactly the
-    usage's input tokens.
+    `start` is the position of the first of these tokens in the prompt. The pieces must add up to exactly
+    the input tokens of the usage.
     """
     bounds = iter([(cls, tokens) for cls in PROMPT_ORDER if (tokens := usage.tokens_of(cls))])
     cls, left = next(bounds, ("uncached_input", 0))

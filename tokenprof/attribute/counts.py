@@ -1,7 +1,7 @@
-"""Counts that a provider gave of prompts cut off behind a block: exact places in any prompt that so begins.
+"""Token counts from a provider, of prompts cut off after a block. They fix that place in every such prompt.
 
-They come from `tokenprof count`, the one command that asks a provider (Anthropic's `count_tokens`), and are
-kept by a digest of the blocks, so that a file of counts serves every run in which those blocks stand.
+`tokenprof count`, the only command that asks a provider, gets them from Anthropic's `count_tokens`. They are
+kept under a digest of the blocks, so a file of counts serves every run whose prompts begin with those blocks.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from tokenprof.facts.types import Block, block_key
 SCHEMA = "tokenprof.counts/1"
 
 Counts = Mapping[str, int]
-"""Tokens of a prompt up to and including a block, by `prefix_digests` of its blocks and the model."""
+"""Tokens of a prompt up to and including a block, keyed by `prefix_digests` of its blocks and model."""
 
 
 def prefix_digests(model: str, blocks: Iterable[Block]) -> Iterator[str]:
-    """Yield, for each block of a prompt, the digest of the prompt up to there, without deferred tools."""
+    """Yield, for each block of a prompt, the digest of the prompt up to it, without deferred tools."""
     state = blake2b(model.encode(), digest_size=16)
     for block in blocks:
         if not block.deferred:
@@ -31,7 +31,7 @@ def prefix_digests(model: str, blocks: Iterable[Block]) -> Iterator[str]:
 
 
 def counted_places(model: str, prompt: Sequence[Block], counts: Counts) -> list[tuple[int, int]]:
-    """Return (index of a block, tokens up to and including it) of a prompt for what has been counted."""
+    """Return (index of a block, tokens up to and including it) for the counted blocks of a prompt."""
     if not counts:
         return []
     return [
@@ -42,7 +42,7 @@ def counted_places(model: str, prompt: Sequence[Block], counts: Counts) -> list[
 
 
 def read_counts(path: Path) -> dict[str, int]:
-    """Return the counts of a file. Raises InputError for a file that is none."""
+    """Return the counts in a file. Raises InputError if the file is missing or does not hold counts."""
     try:
         data = orjson.loads(path.read_bytes())
     except OSError as error:

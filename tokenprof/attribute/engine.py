@@ -1,9 +1,9 @@
 """Attribution of a run: which block each billed token of each turn belongs to.
 
-A turn's prompt is laid out in the order in which it is billed; its cache classes are consecutive
-intervals of that order. Sizes of blocks come from the bill where it pins them and from an estimate
-inside the smallest group that it pins (`sizes`). The invariant, per turn and class: the tokens of
-the shares are the tokens of the usage.
+A turn's prompt is laid out in billing order, and its cache classes are consecutive intervals of that
+order. If the bill pins the size of a block, that size is used; otherwise the block gets an estimated part of
+the smallest group that the bill does pin (`sizes`). For every turn and class, the tokens of the shares add
+up to the tokens of the usage.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ Prompts = Sequence[Sequence[Block]]
 
 
 def attribute(run: Run, counts: Counts | None = None) -> Attribution:
-    """Attribute every billed token of a run, each model apart (its tokenizer is its own).
+    """Attribute every billed token of a run. Models are solved separately, as each has its own tokenizer.
 
-    `counts` are a provider's own counts of beginnings of these prompts, where somebody has asked for them.
+    `counts` are the provider's own counts of how these prompts begin, if `tokenprof count` has been run.
     """
     prompts = run.prompts()
     by_model: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -48,7 +48,7 @@ def attribute(run: Run, counts: Counts | None = None) -> Attribution:
         hints = _take_in_the_bill(tree, run.turns, paths)
         for i, path in paths.items() if counts else ():
             for block, tokens in counted_places(run.turns[i].model, prompts[i], counts or {}):
-                # A count of a prompt that ends in a message holds the provider's closing tokens too.
+                # The count of a prompt that ends in a message includes the provider's closing tokens.
                 closing = path.end_tokens if prompts[i][block].section == "messages" else 0
                 pin_count(tree, path, block, tokens - closing)
         sizes = solve_sizes(tree, provider, model, hints)
@@ -78,7 +78,7 @@ def _lay_out_all(
 
 
 def _take_in_the_bill(tree: Tree, turns: Sequence[Turn], paths: Mapping[int, Path]) -> list[OutputHint]:
-    """Pin what the bills pin, in time order, and return what outputs say of the messages they became."""
+    """Set the pins of all bills, in time order. Return what outputs say about the messages they became."""
     usual_end = find_end_tokens(turns, paths)
     hints: list[OutputHint] = []
     newest: dict[str, Turn] = {}
@@ -92,7 +92,7 @@ def _take_in_the_bill(tree: Tree, turns: Sequence[Turn], paths: Mapping[int, Pat
 
 @dataclass(slots=True)
 class _Rows:
-    """The prompts of a run as rows of listed blocks, each turn's built on that of the turn it extends."""
+    """The prompts of a run as rows of listed blocks. Each row extends that of an earlier turn."""
 
     listing: Listing
     notes: list[str] = field(default_factory=list)
@@ -101,7 +101,7 @@ class _Rows:
     def shares_of(
         self, turn: Turn, prompt: Sequence[Block], tree: Tree, path: Path, sizes: Mapping[int, Size]
     ) -> TurnShares:
-        """Return the shares of a turn, and list its blocks; an unmeasured turn has blocks and no shares."""
+        """List the blocks of a turn and return its shares; an unmeasured turn has blocks but no shares."""
         row = self._row_of(turn, tree, path, sizes)
         length = len(path.nodes)
         self.listing.show_deferred(
@@ -115,7 +115,7 @@ class _Rows:
         return TurnShares(row, length, extra, turn.usage, output, breakpoints)
 
     def _row_of(self, turn: Turn, tree: Tree, path: Path, sizes: Mapping[int, Size]) -> PieceRow:
-        """Return the row whose first blocks are the turn's nodes; a node that holds nothing has no block."""
+        """Return the row whose first blocks are the nodes of the turn. An empty node has no block."""
         listed_by = (turn.context, turn.model)
         shown_by, base_row, base_length = self._rows.get(
             -1 if path.base is None else path.base, (listed_by, PieceRow(), 0)
@@ -137,7 +137,7 @@ class _Rows:
     def _fit_to_bill(
         self, turn: Turn, usage: Usage, row: PieceRow, tree: Tree, path: Path
     ) -> tuple[PieceRow, tuple[Piece, ...]]:
-        """Return pieces that hold exactly the billed input: what is over or short is named, not spread."""
+        """Return pieces that add up to the billed input; a surplus or deficit is named, not spread."""
         extra: list[Piece] = []
         length = len(path.nodes)
         content_tokens = usage.input_tokens - path.end_tokens
@@ -166,7 +166,7 @@ class _Rows:
 
 
 def _shrunk(pieces: Sequence[Piece], blocks: Sequence[Block], total: int) -> list[Piece]:
-    """Take a deficit from thinking first (which providers drop from the history), then from all alike."""
+    """Take a deficit from thinking first, since providers drop it, then from all blocks alike."""
     tokens = [piece.tokens for piece in pieces]
     deficit = sum(tokens) - total
     for index, block in enumerate(blocks):

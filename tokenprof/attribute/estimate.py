@@ -1,10 +1,10 @@
-"""How many tokens a block probably has, from what was measured of its text.
+"""How many tokens a block probably has, judging by what was measured of its text.
 
-A linear model over a few features: the local token count, more of it per kind of content, the
-densities that local vocabularies misjudge, and a fixed cost per message, tool call, tool result and
-schema. Its coefficients start from priors and are fitted on the run: each segment's exact total is
-an observation of the sum of its blocks (generalised least squares with a Gaussian prior, i.e.
-Bayesian linear regression; Bishop, Pattern Recognition and Machine Learning, 2006, eq. 3.49-3.51).
+A linear model over a few features: the local token count, the same count again for some kinds of content,
+the densities that local vocabularies misjudge, and a fixed cost per message, tool call, tool result and
+schema. The coefficients start from priors and are fitted on the run, where each segment's exact total is
+an observation of the sum of its blocks (Bayesian linear regression; Bishop, Pattern Recognition and Machine
+Learning, 2006, eq. 3.49-3.51).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tokenprof.facts.types import Block
 Vector = npt.NDArray[np.float64]
 
 BYTES_PER_TOKEN = 4.0
-"""What stands for a count where no vocabulary is at hand; a stated last resort."""
+"""The last resort if no local vocabulary is available."""
 
 PIXELS_PER_TOKEN = 750.0
 """Anthropic's rule for images: width × height / 750 (platform.claude.com, vision)."""
@@ -31,7 +31,7 @@ OUTLIER_Z = 1.0
 
 
 def local_tokens(block: Block) -> float:
-    """Return the local token count of a block's text, or what stands for it."""
+    """Return the local token count of a block's text, or an estimate from its pixels or bytes."""
     tokens = block.features.tokens
     if tokens:
         return float(tokens.get("o200k_base", next(iter(tokens.values()))))
@@ -73,7 +73,7 @@ def features_of(block: Block) -> Vector:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A sum of blocks whose size is known: their summed features, the size, its own variance."""
+    """A group of blocks whose total size is known: their summed features, the total and its variance."""
 
     features: Vector
     tokens: float
@@ -82,7 +82,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Estimator:
-    """The fitted model: coefficients, their covariance, and the scale of what it leaves unexplained."""
+    """The fitted model: coefficients, their covariance, and the scale of the unexplained noise."""
 
     prior: TokenizerPrior
     coefficients: Vector
@@ -94,21 +94,21 @@ class Estimator:
         return max(float(self.coefficients @ features), 0.0)
 
     def variance(self, expected: float, block: Block) -> float:
-        """Return the variance of a block's size about its expectation, for given coefficients [tokens²]."""
+        """Return the variance of a block's size around its expectation, for given coefficients [tokens²]."""
         return block_variance(self.prior, expected, block) * self.noise_scale
 
 
 def block_variance(prior: TokenizerPrior, expected: float, block: Block) -> float:
-    """Return the prior variance of one block's size about the model [tokens²]."""
+    """Return the prior variance of one block's size around the model [tokens²]."""
     relative = prior.relative_sd if block.features.tokens else prior.relative_sd_uncounted
     return (relative * expected) ** 2 / (1 + expected / prior.averaging_tokens) + prior.absolute_sd**2
 
 
 def fit(model: str, provider: str, observations: Sequence[Observation]) -> Estimator:
-    """Return the estimator for a model, fitted on a run's own observations.
+    """Return the estimator for a model, fitted on the observations of one run.
 
-    Outliers (content that the source does not show) are given less weight, and the noise scale is
-    learnt from the residuals, both shrunk towards the prior.
+    Outliers (content that the source does not show) get less weight, and the noise scale is learnt from
+    the residuals; both are shrunk towards the prior.
     """
     prior = prior_for(provider, model)
     mean = np.array([prior.mean[name] for name in COEFFICIENTS])
@@ -133,5 +133,5 @@ def fit(model: str, provider: str, observations: Sequence[Observation]) -> Estim
 
 
 def unfitted(provider: str, model: str) -> Estimator:
-    """Return the estimator of a model before anything of a run is seen."""
+    """Return the estimator for a model before it has seen any of the run."""
     return fit(model, provider, [])

@@ -1,4 +1,4 @@
-"""The report's list of blocks, kept while the turns are walked: who is new, who is still there, who went."""
+"""The report's list of blocks, kept up to date turn by turn: which are new, which stay, which are gone."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tokenprof.attribute.paths import Path
 from tokenprof.facts.types import Block, BlockKind, block_key
 
 REWORDED_KINDS = frozenset({"tool", "system", "skills_index", "memory"})
-"""Kinds whose blocks keep their name when their text is edited, so that one can replace another."""
+"""Kinds whose blocks keep their name when their text is edited, so that one block can replace another."""
 
 
 @dataclass(slots=True)
 class _Listed:
-    """A `Placed` in the making."""
+    """A `Placed` that is still being filled in."""
 
     id: str
     block: Block
@@ -41,7 +41,7 @@ class _Listed:
 
 
 def _common(before: Path, path: Path) -> int:
-    """Return how many leading nodes two prompts have in common."""
+    """Return how many leading nodes two prompts share."""
     if path.base == before.turn:
         return path.shared
     pairs = zip(before.nodes, path.nodes, strict=False)
@@ -57,7 +57,7 @@ def _by_text(gone: Iterable[_Listed]) -> dict[str, deque[_Listed]]:
 
 @dataclass(slots=True)
 class Listing:
-    """Blocks by their id in the report; a text that stands in two contexts is listed in each."""
+    """Blocks by their id in the report. A text that appears in two contexts is listed in both."""
 
     _blocks: dict[str, _Listed] = field(default_factory=dict)
     _known: dict[tuple[str, str], dict[int, _Listed]] = field(default_factory=lambda: defaultdict(dict))
@@ -65,7 +65,7 @@ class Listing:
     _deferred: dict[str, dict[str, _Listed]] = field(default_factory=lambda: defaultdict(dict))
 
     def blocks(self) -> dict[str, Placed]:
-        """Return all blocks, by id, in the order in which they appeared."""
+        """Return all blocks by id, in order of first appearance."""
         for key, path in self._present.items():
             for node in path.nodes:
                 if node in self._known[key]:
@@ -81,15 +81,15 @@ class Listing:
         *,
         compacted: bool,
     ) -> list[str]:
-        """Note the blocks of a prompt; returns the ids of those behind the first `kept` nodes of its path.
+        """Record the blocks of a prompt and return the ids of those after the first `kept` nodes of its path.
 
-        `key` is the context and the model. `shown` has those blocks with node and size, None for a place
-        that holds nothing.
+        `key` is the context and the model. `shown` holds (node, block, size) for each of those blocks, or
+        None for an empty place.
         """
         context, model = key
         here = self._known[key]
         before = self._present.get(key)
-        # Only what differs from the prompt shown before is looked at, however long both are.
+        # Only what differs from the previous prompt is looked at, however long both are.
         same = _common(before, path) if before else 0
         arrived = [(at, item) for at, item in enumerate(shown, kept) if item is not None]
         sent = {item[0] for _, item in arrived} | set(path.nodes[same:kept])
@@ -100,7 +100,7 @@ class Listing:
         ]
         moved = _by_text(gone)
         for _, (node, block, size) in arrived:
-            # A change further up gives the same blocks other places in the tree.
+            # After a change further up, the same blocks have other places in the tree.
             alike = moved.get(block_key(block)) if node not in here else None
             if alike:
                 here[node] = alike.popleft()
@@ -134,7 +134,7 @@ class Listing:
         return ids
 
     def show_deferred(self, context: str, turn: int, blocks: Sequence[Block]) -> None:
-        """Note tools whose schemas are not in the prompt until they are referenced."""
+        """Record tools whose schemas are not in the prompt until they are referenced."""
         known = self._deferred[context]
         for block in blocks:
             if block.name in known:
@@ -144,7 +144,7 @@ class Listing:
                 known[block.name] = self._add(block_id, block, context, Size(0, 0, 0, True), turn)
 
     def extra(self, context: str, turn: int, kind: BlockKind, name: str, tokens: int, *, exact: bool) -> str:
-        """Note tokens that stand on no block of the wire: one block per context, kind and name."""
+        """Record tokens that belong to no block on the wire, as one block per context, kind and name."""
         block_id = f"{context}/{kind}:{name}"
         known = self._blocks.get(block_id)
         if known is None:
@@ -157,7 +157,7 @@ class Listing:
         return block_id
 
     def output(self, context: str, turn: int, place: str, block: Block, size: Size) -> str:
-        """Note a block that a turn put out."""
+        """Record a block that a turn wrote, and return its id."""
         return self._add(f"{context}/{turn}.{place}", block, context, size, turn).id
 
     def _add(
@@ -172,7 +172,7 @@ class Listing:
         return block_id if block_id not in self._blocks else f"{context}/{model}/{node}"
 
     def _forget_deferred(self, context: str, block: Block) -> None:
-        """A referenced tool is listed where it stands, not a second time as deferred."""
+        """Drop a tool from the deferred ones once it is referenced, so that it is not listed twice."""
         placeholder = self._deferred[context].pop(block.name, None) if block.kind == "tool" else None
         if placeholder is not None:
             del self._blocks[placeholder.id]

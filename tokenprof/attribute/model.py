@@ -1,4 +1,4 @@
-"""What attribution finds: blocks where they stood, and each turn's tokens on them."""
+"""What attribution finds: the blocks, where they were, and the tokens that each turn was billed for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tokenprof.facts.types import Block, BlockKind, Features, Section
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The size of one occurrence of a block, in tokens, and bounds on it; equal to it when exact."""
+    """The size of one occurrence of a block in tokens, with bounds that equal it if it is exact."""
 
     tokens: int
     low: int
@@ -20,9 +20,9 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A block as the report lists it: where it stood, when it came and went, how large it is.
+    """A block as the report lists it: where it was, when it came and went, and how large it is.
 
-    `evicted_by` says why it left its context (`compaction`, `changed`); `replaces` is the id of the
+    `evicted_by` says why it left its context (`compaction`, `changed`). `replaces` is the id of the
     earlier wording of the same tool or instruction.
     """
 
@@ -38,9 +38,10 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Tokens of one turn, of one cache class, on one block.
+    """The tokens of one turn and one price class that fall on one block.
 
-    `start` is the position of the first of them in the prompt (0 for output); `count` is of uses, for fees.
+    `start` is the position of the first of them in the prompt (0 for output). `count` is the number of uses
+    that a fee was charged for.
     """
 
     block: str
@@ -53,9 +54,9 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """Blocks by id, and per turn the shares in prompt order, then output.
+    """Blocks by id, and the shares of each turn: the prompt in order, then the output.
 
-    `notes` say where the bill and the blocks that were sent disagree.
+    `notes` list where the bill disagrees with the blocks that were sent.
     """
 
     blocks: Mapping[str, Placed]
@@ -64,7 +65,7 @@ class Attribution:
 
 
 def nameless(kind: BlockKind, name: str, *, section: Section = "messages", role: str = "provider") -> Block:
-    """Return a block for tokens that stand on no block of the wire, or whose content is not known."""
+    """Return a block for tokens that belong to no block on the wire, or whose content is unknown."""
     return Block(
         kind=kind,
         name=name,

@@ -1,4 +1,4 @@
-"""Output tokens on the blocks of the response: reasoning on thinking, the rest on what was written."""
+"""Output tokens on the blocks of the response: reasoning on thinking, the rest on the other blocks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tokenprof.pricing.usage import Usage
 
 
 def output_shares(turn: Turn, usage: Usage, index: int, listing: Listing) -> list[Share]:
-    """Return the output shares of a turn, fees last, and list their blocks.
+    """List the output blocks of a turn and return their shares, fees last.
 
-    A class's total is exact; its split over several blocks is estimated. Without a count of its own,
-    thinking shares what was billed as output. Reasoning of which nothing is shown gets a block so named.
+    The total of a class is exact; its split over several blocks is estimated. If reasoning has no count of
+    its own, thinking blocks share the output count. Reasoning that is not shown gets a block of that name.
     """
     blocks = list(turn.output)
     reasoning = [b for b in blocks if b.role == "reasoning"] if usage.reasoning_tokens else []

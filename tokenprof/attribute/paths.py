@@ -1,4 +1,4 @@
-"""Prompts laid out in the tree, and the pins and hints that their bills give."""
+"""Prompts as paths in the tree, with the pins and hints that their bills give."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tokenprof.facts.types import Block, Turn, block_key
 OUTPUT_HINT_RELATIVE_SD = 0.02
 OUTPUT_HINT_SD_TOKENS = 6.0
 MAX_END_TOKENS = 64
-"""More fresh tokens than this behind the last breakpoint are content, not a provider's closing tokens."""
+"""More fresh tokens than this after the last breakpoint are content, not the provider's closing tokens."""
 
 MAX_UNMARKED_END_TOKENS = 8
-"""The same where breakpoints are not known; Claude Code's calls show 1 to 3."""
+"""The same if breakpoints are unknown; calls of Claude Code show 1 to 3."""
 
 LEADING_ROLES = ("hidden", "overhead")
 
@@ -30,11 +30,10 @@ UNSEEN_NAME = "sent with a message, not in the source"
 class Path:
     """One turn's prompt as nodes of the tree.
 
-    The first `shared` nodes are those of turn `base`. `places` gives the node index (in `nodes`) of each
-    block of the prompt, None for those in `absent`: deferred tools, and what the provider has dropped.
-    `marks` are nodes on which this turn's breakpoints and those of the turns it extends stand.
-    `end_tokens` follow the last block and belong to the provider; `end_is_seen` says that this turn's own
-    bill shows them.
+    The first `shared` nodes are also the first of turn `base`. `places` gives, per block of the prompt, its
+    index in `nodes`, or None for those in `absent`: deferred tools, and blocks that the provider dropped.
+    `marks` are the nodes with breakpoints of this turn and of the turns it extends. `end_tokens` follow the
+    last block and belong to the provider; `end_is_seen` says that this turn's own bill shows them.
     """
 
     turn: int
@@ -48,7 +47,7 @@ class Path:
     end_is_seen: bool = False
 
     def reach(self, after: int) -> int:
-        """Return how many nodes lie up to and including block `after` of the prompt."""
+        """Return how many nodes the prompt has up to and including block `after`."""
         at = min(after, len(self.places) - 1)
         while at >= 0 and self.places[at] is None:
             at -= 1
@@ -58,7 +57,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class OutputHint:
-    """Nodes that one call wrote, and the output tokens it was billed for them (with a variance)."""
+    """Nodes that one call wrote, the output tokens that it was billed for them, and their variance."""
 
     nodes: tuple[int, ...]
     tokens: float
@@ -73,12 +72,12 @@ def lay_out(
     base: Path | None,
     dropped: frozenset[int] = frozenset(),
 ) -> Path:
-    """Lay a prompt out in the tree, behind what stands before it unseen.
+    """Return the path of a prompt in the tree, after a node for any text that precedes it unseen.
 
-    Deferred tools take no place until they are referenced, nor do the blocks that the provider has
-    `dropped` (their indices). A transcript may not show all that was sent with a message, so each of its
-    prompts ends in a place for what is missing, which later prompts keep; it stays empty unless the bill
-    says otherwise.
+    Deferred tools have no place until they are referenced, and neither have the blocks with indices in
+    `dropped`, which the provider left out. A transcript may not show all that was sent with a message, so
+    each of its prompts ends in a place for what is missing. Later prompts keep that place, and it stays
+    empty unless the bill shows otherwise.
     """
     kept = 0 if base is None else min(turn.kept, len(base.places))
     before = frozenset() if base is None else frozenset(i for i in base.absent if i < kept)
@@ -135,9 +134,9 @@ def _lead(turn: Turn, blocks: Sequence[Block]) -> list[PathStep]:
 
 
 def find_end_tokens(turns: Sequence[Turn], paths: Mapping[int, Path]) -> int:
-    """Note, per turn, the closing tokens that follow the last block, where a breakpoint on it shows them.
+    """Record the closing tokens after the last block of each turn that has a breakpoint on that block.
 
-    Returns what is usual, for the turns that do not show them.
+    Returns their usual number, for the turns whose bill does not show it.
     """
     found = []
     for index, path in paths.items():
@@ -151,7 +150,7 @@ def find_end_tokens(turns: Sequence[Turn], paths: Mapping[int, Path]) -> int:
             last = max(b.after for b in turn.breakpoints)
             seen = path.reach(last) == len(path.nodes) and fresh <= MAX_END_TOKENS
         else:
-            # Harnesses whose transcripts do not show breakpoints put one on the last block.
+            # Harnesses whose transcripts do not show breakpoints set one on the last block.
             seen = turn.hidden_prefix and fresh <= MAX_UNMARKED_END_TOKENS
         if seen:
             path.end_tokens, path.end_is_seen = fresh, True
@@ -160,7 +159,7 @@ def find_end_tokens(turns: Sequence[Turn], paths: Mapping[int, Path]) -> int:
 
 
 def pin(tree: Tree, turn: Turn, path: Path, usual_end: int) -> None:
-    """Pin what the bill of a turn says: the whole prompt, and the ends of its cached parts."""
+    """Pin what the bill of a turn shows: the whole prompt, and the ends of its cached parts."""
     usage = turn.usage
     if usage is None or not path.nodes:
         return
@@ -180,7 +179,7 @@ def pin(tree: Tree, turn: Turn, path: Path, usual_end: int) -> None:
 
 
 def pin_count(tree: Tree, path: Path, after: int, tokens: int) -> None:
-    """Pin a count of the prompt up to block `after`, unless the bill says otherwise of what is around it."""
+    """Pin a count of the prompt up to block `after`, unless it contradicts the bill."""
     reach = path.reach(after)
     below = next((pin for n in path.nodes[reach:] if (pin := tree.nodes[n].pin) is not None), None)
     if reach and (below is None or tokens <= below):
@@ -188,7 +187,7 @@ def pin_count(tree: Tree, path: Path, after: int, tokens: int) -> None:
 
 
 def _pin_read(tree: Tree, path: Path, read_tokens: int) -> None:
-    """Pin the end of what was read, where only one place of unknown size can have been written before."""
+    """Pin the end of what was read, if only one place of unknown size can have been written before."""
     unknown = []
     for node in reversed(path.marks):
         pin = tree.nodes[node].pin
@@ -208,7 +207,7 @@ def _pin_at(tree: Tree, path: Path, reach: int, tokens: int) -> None:
 
 
 def output_hints(tree: Tree, previous: Turn | None, path: Path) -> list[OutputHint]:
-    """Tie a prompt's newest assistant message to the output that the context's previous call was billed."""
+    """Tie a prompt's newest assistant message to the output billed for the previous call of its context."""
     if previous is None or previous.usage is None or previous.output_incomplete:
         return []
     message = _first_new_answer(tree, path, len(previous.output))
@@ -229,9 +228,9 @@ def output_hints(tree: Tree, previous: Turn | None, path: Path) -> list[OutputHi
 
 
 def _first_new_answer(tree: Tree, path: Path, written: int) -> list[int]:
-    """Return the nodes of the first new assistant message, or of as many as hold `written` blocks.
+    """Return the nodes of the first new assistant message, or of as many messages as hold `written` blocks.
 
-    Where each item is a message of its own (OpenAI's Responses), an answer is several.
+    If each item is a message of its own (OpenAI's Responses), one answer consists of several.
     """
     message: list[int] = []
     for node in path.nodes[path.shared :]:

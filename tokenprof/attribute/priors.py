@@ -1,9 +1,9 @@
-"""What is believed of tokenizers before a run is seen.
+"""What is assumed about tokenizers before a run is seen.
 
 Coefficients multiply the features of `estimate.features_of`. The Claude rows were fitted on the two
 public Claude Code sessions named in `benchmarks/data/README.md` (Opus 4.6, February 2026) by
-`benchmarks/attribution.py --fit`; newer Claude tokenizers are reported to give 1.0-1.47 times as
-many tokens for the same text (sources in docs/attribution.md), hence the wide spread of `tokens`.
+`benchmarks/attribution.py --fit`. Newer Claude tokenizers are reported to give 1.0-1.47 times as
+many tokens for the same text (sources in docs/attribution.md), so the spread of `tokens` is wide.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ COEFFICIENTS = (
 
 @dataclass(frozen=True, slots=True)
 class TokenizerPrior:
-    """Mean and standard deviation per coefficient, and how far a block strays from the model.
+    """Mean and standard deviation of each coefficient, and how far a block strays from the model.
 
-    `relative_sd` holds for short texts and falls with length beyond `averaging_tokens`;
-    `tools_preamble_tokens` is the hidden text a provider puts before the tools (mean, sd).
+    `relative_sd` applies to short texts and falls with length beyond `averaging_tokens`.
+    `tools_preamble_tokens` is the hidden text that a provider puts before the tools (mean, sd).
     """
 
     name: str
@@ -128,7 +128,7 @@ _OLDER_CLAUDE = (
 
 
 def prior_for(provider: str, model: str) -> TokenizerPrior:
-    """Return the prior for a model; an unknown one gets a wide one."""
+    """Return the prior for a model; the prior for an unknown model is wide."""
     at = model.find("claude")
     if provider == "anthropic" or at >= 0:
         # Clouds put a region and the maker before the name.

@@ -1,7 +1,7 @@
-"""A turn's shares, held as its place on a prompt that many turns have in common.
+"""The shares of a turn, stored as how far its prompt reaches along a row of blocks that many turns share.
 
-A context grows by a few blocks a turn and is billed whole each time. What is kept per turn is therefore
-how far along a common row of blocks its prompt reaches; the shares are drawn up when they are asked for.
+A context grows by a few blocks per turn and is billed whole each time, so a list of shares per turn would
+grow with the square of the run. The shares are computed when they are iterated over.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from tokenprof.pricing.usage import Usage
 
 @dataclass(slots=True)
 class PieceRow:
-    """Blocks in the order of a prompt, with the tokens up to and including each."""
+    """The blocks of a prompt in order, with the tokens up to and including each."""
 
     pieces: list[Piece] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
 
     def add(self, piece: Piece) -> None:
-        """Put a block behind the others."""
+        """Append a block."""
         self.pieces.append(piece)
         self.ends.append((self.ends[-1] if self.ends else 0) + piece.tokens)
 
     def upto(self, length: int) -> PieceRow:
-        """Return the row to extend behind its first `length` blocks: itself, where it ends there."""
+        """Return a row that ends after the first `length` blocks, to be extended: this one if it does."""
         return self if length == len(self.pieces) else PieceRow(self.pieces[:length], self.ends[:length])
 
 
 @dataclass(frozen=True, slots=True)
 class TurnShares(Sequence[Share]):
-    """The shares of one turn, in prompt order, then output: the first `length` blocks of `row`, then `extra`.
+    """The shares of one turn: the first `length` blocks of `row`, then `extra`, then the output.
 
-    `breakpoints` are cache breakpoints as (number of blocks of the row up to there, time to live).
-    Iterating costs the length of the prompt; holding it costs what the turn added.
+    `breakpoints` are cache breakpoints as (number of blocks before it, time to live). Iterating takes time in
+    proportion to the prompt; memory only grows with what the turn added.
     """
 
     row: PieceRow = field(default_factory=PieceRow)

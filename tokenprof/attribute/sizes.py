@@ -1,4 +1,4 @@
-"""From the tree and its pins to a size, a state and bounds for every node."""
+"""From the tree and its pins to a size with bounds for every node, exact or estimated."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from tokenprof.attribute.solve import SegmentRow, Unknowns, Vector, clusters, co
 from tokenprof.attribute.tree import Segment, Tree
 
 BOUND_Z = 1.96
-"""Bounds are meant to hold nineteen times in twenty, so that nine in ten holds with room."""
+"""Bounds are meant to hold 95 times in 100, so that the promised 90 are met with room to spare."""
 
 HIDDEN_SD_TOKENS = 1e6
 SAME_TEXT_VARIANCE = 0.3
 SAME_NAME_VARIANCE_SHARE = 0.2
 REWORDED_KINDS = frozenset({"tool", "system", "skills_index"})
 UNSEEN_Z = 3.0
-"""So many standard deviations more than the blocks of a transcript explain is content that it lacks."""
+"""An excess of this many standard deviations over a transcript's blocks is content that it lacks."""
 
 EMPTY_VARIANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class _Belief:
-    """What is believed of a size; `features` where it comes from the estimator, whose errors are shared."""
+    """What is believed about a size; `features` are set if it comes from the estimator."""
 
     mean: float
     variance: float
@@ -46,7 +46,7 @@ class _Belief:
 
 @dataclass(slots=True)
 class _Knowledge:
-    """What is known of sizes while a tree is solved: of nodes, of texts, of names (size and local count)."""
+    """What is known about sizes while a tree is solved, by node, by text, and by name (size, local count)."""
 
     nodes: dict[int, _Belief] = field(default_factory=dict)
     texts: dict[str, _Belief] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class _Knowledge:
         self.names[block.kind, block.name] = (belief.mean, local_tokens(block))
 
     def sharpen(self, tree: Tree, node: int, prior: _Belief) -> _Belief:
-        """Sharpen a prior by what the run has shown of the same text, or of an earlier wording of it."""
+        """Sharpen a prior by what the run has shown for the same text, or for an earlier wording of it."""
         if tree.nodes[node].role != "sent":
             return prior
         same = self.texts.get(tree.nodes[node].key)
@@ -79,8 +79,8 @@ class _Knowledge:
 def solve_sizes(tree: Tree, provider: str, model: str, hints: Sequence[OutputHint]) -> dict[int, Size]:
     """Return the size of every node of a tree.
 
-    Segments that share no node are solved apart, in the order in which the run made them known, so
-    that what one has taught of a text serves the next in which the text appears.
+    Segments that share no node are solved separately, in the order in which the run revealed them, so
+    that what one teaches about a text helps with the next one that contains it.
     """
     segments = tree.segments()
     exact = _exact_nodes(tree, segments)
@@ -112,7 +112,7 @@ def _row(nodes: Sequence[int], total: float, variance: float, exact: Mapping[int
 
 
 def _exact_nodes(tree: Tree, segments: Sequence[Segment]) -> dict[int, int]:
-    """Return nodes whose size follows from the totals alone: the only unknown one of a segment."""
+    """Return the nodes whose size follows from the totals alone: the only unknown one in a segment."""
     exact: dict[int, int] = {}
     waiting = list(segments)
     progress = True
@@ -134,10 +134,10 @@ def _exact_nodes(tree: Tree, segments: Sequence[Segment]) -> dict[int, int]:
 def _fitted(
     tree: Tree, provider: str, model: str, segments: Sequence[Segment], hints: Sequence[OutputHint]
 ) -> Estimator:
-    """Fit the estimator on what the bill shows of sums of blocks.
+    """Fit the estimator on the totals that the bill gives for groups of blocks.
 
-    What a call put out is one observation of the message it became, less the message's framing; the rest
-    of that segment, with the framing, is another. Segments that hold what nobody has seen are none.
+    The output of a call is one observation of the message that it became, less the framing of that message.
+    The rest of its segment, with the framing, is another. Segments with unseen content are left out.
     """
     start = unfitted(provider, model)
     hinted = {node: index for index, hint in enumerate(hints) for node in hint.nodes}
@@ -158,7 +158,7 @@ def _fitted(
 
 
 def _framing(tree: Tree, hint: OutputHint) -> Vector:
-    """Return the features of what a message's framing adds to the output it repeats."""
+    """Return the features that the framing of a message adds to the output it repeats."""
     frame = np.zeros(len(COEFFICIENTS))
     if any(tree.block(node).opens_message for node in hint.nodes):
         frame[COEFFICIENTS.index("per_message")] = 1.0
@@ -178,7 +178,7 @@ def _observe(
 
 
 def _priors(tree: Tree, estimator: Estimator) -> dict[int, _Belief]:
-    """Return what is believed of each node before the totals are taken in."""
+    """Return what is believed about each node before the totals are known."""
     beliefs = {}
     for index in range(1, len(tree.nodes)):
         role, block = tree.nodes[index].role, tree.block(index)
@@ -197,7 +197,7 @@ def _priors(tree: Tree, estimator: Estimator) -> dict[int, _Belief]:
 
 
 def _variance(estimator: Estimator, belief: _Belief) -> float:
-    """Return the whole variance of a belief: its own, and what the coefficients' uncertainty adds."""
+    """Return the full variance of a belief: its own, plus that of the uncertain coefficients."""
     if belief.features is None:
         return belief.variance
     return belief.variance + float(belief.features @ estimator.covariance @ belief.features)
@@ -210,7 +210,7 @@ def _fill_what_is_unseen(
     hints: Sequence[OutputHint],
     priors: dict[int, _Belief],
 ) -> None:
-    """Where a segment of a transcript holds far more than its blocks explain, let the empty place take it."""
+    """Give an excess to the empty place of a segment that holds far more than its blocks explain."""
     told = {node: hint for hint in hints for node in hint.nodes}
     for segment in segments:
         unseen = [n for n in segment.nodes if tree.nodes[n].role == "unseen"]
@@ -251,14 +251,14 @@ def _solve_cluster(
 
 
 def _floor(tree: Tree, node: int) -> int:
-    """Return the least a node can hold: something, if there is any text."""
+    """Return the least that a node can hold: 1 token if it has any text, else 0."""
     return 1 if tree.block(node).features.bytes else 0
 
 
 def _rounded(
     tree: Tree, segments: Sequence[Segment], exact: Mapping[int, int], known: Mapping[int, _Belief]
 ) -> dict[int, Size]:
-    """Round sizes so that every segment's integers sum to its exact total, and put bounds on them."""
+    """Round sizes so that they sum to the exact total of each segment, and add bounds."""
     whole: dict[int, int] = dict(exact)
     most: dict[int, int] = {}
     for segment in segments:

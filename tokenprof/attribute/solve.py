@@ -1,9 +1,9 @@
 """Sizes of blocks, given exact totals of segments: a Gaussian conditioned on the bill.
 
-Each block's size has a prior from the estimator; each segment's total is known exactly, and an
-assistant message's blocks together nearly equal the output tokens of the call that wrote them.
-Conditioning a Gaussian on linear observations (Bishop 2006, eq. 2.113-2.117) spreads what is left
-over by how uncertain each block is, which is never one factor over the whole prompt.
+The size of each block has a prior from the estimator. The total of each segment is known exactly, and the
+blocks of an assistant message together come close to the output tokens of the call that wrote them.
+Conditioning a Gaussian on linear observations (Bishop 2006, eq. 2.113-2.117) spreads the difference
+by how uncertain each block is, instead of scaling the whole prompt by one factor.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Vector = npt.NDArray[np.float64]
 CLIP_ROUNDS = 6
 SETTLED_VARIANCE = 1e-6
 ROUNDING = 1e-9
-"""Relative variance that keeps the equations solvable where rows repeat or contradict each other."""
+"""Relative variance that keeps the equations solvable if rows repeat or contradict each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentRow:
-    """One linear observation: the unknowns it sums, their total, and its variance (0 where exact)."""
+    """One linear observation: the unknowns that it sums, their total, and its variance (0 if exact)."""
 
     unknowns: tuple[int, ...]
     total: float
@@ -33,11 +33,10 @@ class SegmentRow:
 
 @dataclass(frozen=True, slots=True)
 class Unknowns:
-    """Sizes that are not known yet: means, variances of their own, features with shared coefficients.
+    """Unknown sizes: their means, their own variances, and features with shared coefficients.
 
-    Two blocks of one kind err together where a coefficient is wrong, so their errors are correlated:
-    the covariance of sizes is `features @ shared @ featuresᵀ + diag(variance)`. `floor` is the least
-    that each can be.
+    If a coefficient is wrong, all blocks of a kind err together, so errors are correlated: the covariance
+    of sizes is `features @ shared @ featuresᵀ + diag(variance)`. `floor` is the least that each can be.
     """
 
     mean: Vector
@@ -48,7 +47,7 @@ class Unknowns:
 
 
 def condition(unknowns: Unknowns, rows: Sequence[SegmentRow]) -> tuple[Vector, Vector]:
-    """Return posterior means and variances of sizes under `rows`, none below its floor."""
+    """Return posterior means and variances of sizes given `rows`; no mean is below its floor."""
     mean, own, features = unknowns.mean.copy(), unknowns.variance.copy(), unknowns.features.copy()
     design = np.zeros((len(rows), len(mean)))
     for index, row in enumerate(rows):
@@ -73,7 +72,7 @@ def condition(unknowns: Unknowns, rows: Sequence[SegmentRow]) -> tuple[Vector, V
 
 
 def clusters(rows: Iterable[tuple[int, ...]]) -> list[list[int]]:
-    """Group row indices so that rows which share an unknown are together, in order of first row."""
+    """Group the indices of rows that share an unknown; groups are in the order of their first row."""
     leader: dict[int, int] = {}
     group: list[int] = []
 
@@ -98,10 +97,10 @@ def clusters(rows: Iterable[tuple[int, ...]]) -> list[list[int]]:
 
 
 def largest_remainder(weights: Sequence[float], total: int, floor: Sequence[int] | None = None) -> list[int]:
-    """Return integers that sum to `total`, each as near its weight as that allows.
+    """Return integers that sum to `total`, each as near its weight as possible.
 
-    Weights are wanted sizes; where they do not sum to `total` they are scaled. No part falls below
-    its floor (1 for what must be something, 0 for what may be nothing) unless the total is too small.
+    Weights are wanted sizes; they are scaled if they do not sum to `total`. No part is less than its floor
+    (0 if None), unless the total is too small for that.
     """
     if not weights:
         return []

@@ -1,7 +1,7 @@
-"""Whether a provider still bills the thinking of earlier turns that a client sends along.
+"""Whether a provider bills the thinking of earlier turns that a client sends again.
 
-Some models drop thinking blocks that stand before the user's last message (those of the running tool
-loop stay); newer ones keep all. The request looks the same, so the bill decides.
+Some models drop thinking blocks from before the user's last message and keep those of the current tool
+loop; newer models keep all of them. The request looks the same, so the bill decides.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ Prompts = Sequence[Sequence[Block]]
 
 
 def earlier_thinking(prompt: Sequence[Block]) -> frozenset[int]:
-    """Return the indices of thinking blocks before the user's last message that answers no tool call."""
+    """Return the indices of the thinking blocks before the user's last message (tool results are not one)."""
     last = _last_user_message(prompt)
     return frozenset(i for i, block in enumerate(prompt[:last]) if block.kind == "thinking")
 
 
 def _last_user_message(prompt: Sequence[Block], kept: int = 0, in_kept: int = 0) -> int:
-    """Return where the user's last message begins; `in_kept` is where it does in the first `kept` blocks."""
+    """Return where the user's last message begins; `in_kept` is the answer for the first `kept` blocks."""
     for index in range(len(prompt) - 1, kept - 1, -1):
         if _opens_user_message(prompt[index]):
             return index
@@ -29,15 +29,15 @@ def _last_user_message(prompt: Sequence[Block], kept: int = 0, in_kept: int = 0)
 
 
 def _opens_user_message(block: Block) -> bool:
-    """Whether a message of the user's own begins here, and not one that answers a tool call."""
+    """Whether a block begins a message by the user, rather than one with tool results."""
     is_user = block.role == "user" and block.section == "messages"
     return is_user and block.opens_message and block.link is None
 
 
 def drops_earlier_thinking(turns: Sequence[Turn], prompts: Prompts, indices: Sequence[int]) -> bool:
-    """Whether the growth of the billed prompts is better explained with earlier thinking left out.
+    """Whether leaving out earlier thinking explains the growth of the billed prompts better.
 
-    Judged over all calls of a model at which thinking would newly be dropped.
+    Judged over all calls of a model at which more thinking would be dropped than before.
     """
     keeping = dropping = 0.0
     newest: dict[str, int] = {}

@@ -1,8 +1,8 @@
-"""Prompts as paths in a tree, and what the bill says of places on them.
+"""Prompts as paths in a tree, and the places on them that the bill pins.
 
-Two prompts that begin with the same blocks share the nodes of that beginning. A *pin* is a node up
-to which the number of billed tokens is known exactly: the end of a billed prompt, or a place where a
-cached part ends. Between two pins on a path lies a *segment*, whose total is therefore exact.
+Two prompts that begin with the same blocks share the nodes for those blocks. A *pin* is the exact number of
+billed tokens up to a node: the end of a billed prompt, or of a cached part. The nodes between two pins
+on a path are a *segment*, whose total is therefore exact.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from tokenprof.facts.types import Block
 ROOT = 0
 
 Role = Literal["sent", "overhead", "hidden", "unseen"]
-"""What a node holds: a block that was sent; the provider's own tokens; content that the source never
-shows (before the first block); content that it may not show (between the messages of a transcript)."""
+"""What a node holds: a block that was sent; tokens that the provider adds; content before the first block
+that the source never shows; content between messages that a transcript may not show."""
 
 
 @dataclass(frozen=True, slots=True)
 class PathStep:
-    """A block on its way into the tree: equal keys below equal parents are one node."""
+    """A block to put into the tree; the same key below the same parent is the same node."""
 
     key: str
     block: Block
@@ -31,7 +31,7 @@ class PathStep:
 
 @dataclass(slots=True)
 class Node:
-    """A block at a place in a history. `pin` is the number of billed tokens up to and including it."""
+    """A block at its place in a history. `pin` is the billed tokens up to and including it, if known."""
 
     block: Block | None
     key: str
@@ -44,7 +44,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Nodes between two pins on one path, and the exact number of tokens they hold together."""
+    """Nodes between two pins on one path, and the exact number of tokens that they hold together."""
 
     nodes: tuple[int, ...]
     tokens: int
@@ -53,13 +53,13 @@ class Segment:
 
 @dataclass(slots=True)
 class Tree:
-    """The prompts of one model's turns (another model's tokenizer would give the same text another size)."""
+    """The prompts of one model. With another tokenizer, the same text has another size."""
 
     nodes: list[Node] = field(default_factory=lambda: [Node(None, "", -1, 0, 0, "overhead", 0)])
     _children: dict[tuple[int, str], int] = field(default_factory=dict)
 
     def walk(self, steps: Sequence[PathStep], turn: int, after: int = ROOT) -> list[int]:
-        """Return the nodes of steps that follow node `after`, made where they are new by `turn`."""
+        """Return the nodes for steps that follow node `after`; `turn` is recorded on new ones."""
         path: list[int] = []
         at = after
         for step in steps:
@@ -74,7 +74,7 @@ class Tree:
         return path
 
     def pin(self, node: int, tokens: int) -> bool:
-        """Note that the prompt up to `node` holds `tokens`. False if that contradicts what is known."""
+        """Pin the prompt up to `node` at `tokens`. Returns False if that contradicts what is known."""
         known = self.nodes[node].pin
         if known is not None:
             return known == tokens
@@ -88,18 +88,18 @@ class Tree:
         """Return the block at a node. Raises ValueError for the root, which has none."""
         block = self.nodes[node].block
         if block is None:
-            raise ValueError("The root of a tree of prompts is no block.")
+            raise ValueError("The root of a tree of prompts is not a block.")
         return block
 
     def pinned_above(self, node: int) -> int:
-        """Return the nearest pinned ancestor of a node (the root is pinned at 0)."""
+        """Return the nearest pinned ancestor of a node. The root is pinned at 0."""
         at = self.nodes[node].parent
         while self.nodes[at].pin is None:
             at = self.nodes[at].parent
         return at
 
     def segments(self) -> list[Segment]:
-        """Return the segments that the pins make, by the turn in which each became known."""
+        """Return the segments between pins, in the order of the turns that first sent them."""
         found = []
         for index, node in enumerate(self.nodes):
             if node.pin is None or index == ROOT:

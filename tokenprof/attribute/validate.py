@@ -1,8 +1,8 @@
 """How well the estimator predicts what a step adds to a context, fitted without that step.
 
-The bill tells the truth of each step: between two consecutive calls of one context the prompt grows by
-exactly the tokens of what was appended. Leaving one step out at a time and predicting it from the
-others is the error that a split inside a group of that kind has to expect.
+The bill gives the truth for each step: between two consecutive calls of one context, the prompt grows by
+exactly the tokens that were appended. Predicting each step from all others shows the error to expect when
+a group of that kind is split.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from tokenprof.facts.types import Block, Run, Turn
 
 @dataclass(frozen=True, slots=True)
 class ContextStep:
-    """What one call's prompt has over that of the call before: its blocks, and the billed growth."""
+    """What a call's prompt adds to that of the call before: the blocks, and the billed growth."""
 
     turn: int
     blocks: tuple[Block, ...]
     grown_tokens: int
     output_tokens: int | None
-    """Billed output of the call before, which the first of the blocks repeat; None where not counted."""
+    """Billed output of the call before, which the first blocks repeat; None if it was not counted."""
 
 
 def steps_of(run: Run, context: str) -> list[ContextStep]:
-    """Return the steps of a context: consecutive measured calls, growth > 0, at least one tool result."""
+    """Return the steps of a context between measured calls that add at least one tool result."""
     prompts = run.prompts()
     steps = []
     before: tuple[Turn, Sequence[Block]] | None = None
@@ -60,7 +60,7 @@ def _step(
 
 
 def leave_one_out(run: Run, context: str) -> list[tuple[ContextStep, float]]:
-    """Return, per step of a context, what an estimator fitted on all other steps predicts of its growth."""
+    """Return each step of a context with its growth as predicted by an estimator fitted on all others."""
     steps = steps_of(run, context)
     if not steps:
         return []

@@ -1,48 +1,72 @@
-"""Where a waiting session's KV is kept cheapest, gap by gap, beside what the bill charged (row ttl-1)."""
+"""Where the KV cache of a waiting context is cheapest to keep, gap by gap, beside what the bill charged.
+
+Row ttl-1 in docs/chain.md.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from tokenprof.chain.owner_cost import exact
+from tokenprof.chain.owner_cost import as_interval
 from tokenprof.costing.compute import turn_works
 from tokenprof.costing.ledger import Ledger
+from tokenprof.hw_model.assumed import DEFAULT_UTILISATION
 from tokenprof.hw_model.deployment import Deployment, parse_deployment
 from tokenprof.hw_model.economics import Operation, unit_cost
 from tokenprof.hw_model.kv_tiers import WaitingSession, gap_costs, tiers_of, ttl_cost
+from tokenprof.pricing.cache.cache_rules import TTL_S
 from tokenprof.pricing.chain.interval import Interval
 
 STAND_IN: Final = "kimi-k2.5@8xh200"
-"""What a closed model's KV is taken to be: an open model of the size, since theirs is not published."""
+"""The deployment whose KV stands in for a closed model's, which is not published."""
 
-TTLS_S: Final = {"5m": 300.0, "1h": 3600.0}
+TTLS: Final = ("5m", "1h")
+"""The times to live that a prompt cache is sold with."""
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
-    """The time between two turns of a context, and what it costs to keep the KV across it.
+class KvGap:
+    """The time between two turns of a context [s], and what it costs to keep the KV cache across it [USD].
 
-    `place` is the cheapest of hbm, host, ssd and drop; `ttl_usd` what keeping it for a time to live and then
-    computing it again costs. `billed_usd` is what the next turn was billed for its prompt's cached and
-    written tokens; None where that is not known.
+    `turn` is the turn before the gap. `cheapest` is the cheapest of `hbm`, `host`, `ssd` and `drop` (drop the
+    KV, then prefill again), `usd` its cost. `kept_usd` is the cost of keeping the KV for a time to live and
+    prefilling again after it. `billed_cache_usd` is what the next turn was billed for cache reads and writes;
+    None if that is not known.
     """
 
     turn: int
     gap_s: float
     context_tokens: int
-    place: str
+    cheapest: str
     usd: Interval
-    ttl_usd: dict[str, Interval]
-    billed_usd: Decimal | None
+    kept_usd: Mapping[str, Interval]
+    billed_cache_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class KvWaiting:
+    """The gaps of a run, and the deployment that their KV cache is taken to be on."""
+
+    deployment: str
+    gaps: tuple[KvGap, ...]
 
 
 def waiting_session(
-    deployment: Deployment, context_tokens: float, utilisation: float = 0.5
+    deployment: Deployment,
+    context_tokens: float,
+    utilisation: float = DEFAULT_UTILISATION,
+    usd_per_gpu_hour: float | None = None,
 ) -> WaitingSession:
-    """Return a context that waits on a deployment: its KV, and what holding or computing it again costs."""
-    cost = unit_cost(deployment, Operation(context_tokens, utilisation=utilisation))
+    """Return a context that waits on a deployment: its KV, and what holding it or prefilling it again costs.
+
+    `utilisation` is the share of the fleet's hours that are sold, `usd_per_gpu_hour` the USD per
+    accelerator-hour (default: the owner's cost).
+    """
+    operation = Operation(context_tokens, utilisation=utilisation, usd_per_accelerator_hour=usd_per_gpu_hour)
+    cost = unit_cost(deployment, operation)
     recompute_usd = context_tokens * (cost.fresh_input_usd_per_m - cost.cached_input_usd_per_m) / 1e6
     return WaitingSession(
         kv_bytes=deployment.kv_bytes(context_tokens),
@@ -53,39 +77,48 @@ def waiting_session(
     )
 
 
-def gaps_of(ledger: Ledger, deployment: str = STAND_IN) -> tuple[Gap, ...]:
-    """Return every recorded gap of a run, on a deployment.
+def kv_waiting(
+    ledger: Ledger,
+    deployment: str | None = None,
+    utilisation: float | None = None,
+    usd_per_gpu_hour: float | None = None,
+) -> KvWaiting:
+    """Return every recorded gap of a run, its KV cache on a deployment (default: `STAND_IN`).
 
-    Raises `hw_model.deployment.DeploymentError` for a deployment that cannot be.
+    `utilisation` is the share of the fleet's hours that are sold (default: 0.5), `usd_per_gpu_hour` the USD
+    per accelerator-hour (default: the owner's cost). Raises `hw_model.deployment.DeploymentError` for a
+    deployment that is not possible.
     """
-    served = parse_deployment(deployment)
+    named, share = deployment or STAND_IN, utilisation or DEFAULT_UTILISATION
+    served = parse_deployment(named)
     tiers = tiers_of(served.chip)
     following = _next_in_context(ledger)
     found = []
     for index, work in enumerate(turn_works(ledger.run)):
         if work is None or work.gap_s is None:
             continue
-        context = work.cached_tokens + work.new_tokens + work.output_tokens
-        waiting = waiting_session(served, float(max(context, 1)))
+        context_tokens = work.cached_tokens + work.new_tokens + work.output_tokens
+        waiting = waiting_session(served, float(max(context_tokens, 1)), share, usd_per_gpu_hour)
         best = gap_costs(waiting, work.gap_s, tiers)[0]
         found.append(
-            Gap(
+            KvGap(
                 turn=index,
                 gap_s=work.gap_s,
-                context_tokens=context,
-                place=best.policy,
-                usd=_known(best.usd),
-                ttl_usd={
-                    name: _known(ttl_cost(waiting, work.gap_s, ttl_s, tiers).usd)
-                    for name, ttl_s in TTLS_S.items()
+                context_tokens=context_tokens,
+                cheapest=best.policy,
+                usd=_one_figure(best.usd),
+                kept_usd={
+                    ttl: _one_figure(ttl_cost(waiting, work.gap_s, float(TTL_S[ttl]), tiers).usd)
+                    for ttl in TTLS
                 },
-                billed_usd=_cache_billed(ledger, following[index]),
+                billed_cache_usd=_billed_cache_usd(ledger, following[index]),
             )
         )
-    return tuple(found)
+    return KvWaiting(named, tuple(found))
 
 
 def _next_in_context(ledger: Ledger) -> dict[int, int]:
+    """Return the next turn of the same context, for each turn that has one."""
     newest: dict[str, int] = {}
     following: dict[int, int] = {}
     for index, turn in enumerate(ledger.run.turns):
@@ -95,13 +128,13 @@ def _next_in_context(ledger: Ledger) -> dict[int, int]:
     return following
 
 
-def _cache_billed(ledger: Ledger, turn: int) -> Decimal | None:
-    """Return what a turn was billed for cache reads and writes."""
+def _billed_cache_usd(ledger: Ledger, turn: int) -> Decimal | None:
+    """Return what a turn was billed for cache reads and writes [USD]; None if part of it has no price."""
     amounts = [entry.billed_usd for entry in ledger.entries[turn] if entry.cls.startswith("cache_")]
     if any(amount is None for amount in amounts):
         return None
     return sum((amount for amount in amounts if amount is not None), Decimal(0))
 
 
-def _known(usd: float) -> Interval:
-    return exact(usd, usd, usd)
+def _one_figure(usd: float) -> Interval:
+    return as_interval(usd, usd, usd).rounded()

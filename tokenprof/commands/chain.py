@@ -3,20 +3,49 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
+from tokenprof.commands.console.exit_codes import OK
+from tokenprof.commands.console.failures import naming
+from tokenprof.commands.console.output import (
+    add_output,
+    drawn,
+    format_of,
+    json_text,
+    put,
+    require_writable,
+    say,
+)
+from tokenprof.commands.console.values import choice, file_path, one_of, require_known, usd, whole_number
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.near_names import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tokenprof.pricing.book import PriceBook
+    from tokenprof.analysis.assumptions import Assumptions
+    from tokenprof.chain.chain_detail import ChainDetail
+    from tokenprof.chain.choices import Choices
+    from tokenprof.chain.section import ChainSection
+    from tokenprof.costing.ledger import Ledger
     from tokenprof.pricing.chain.figures import ChainData
 
-OK = 0
+PATHS: Final = ("direct", "aggregator", "plan")
+ADD_ROW: Final = "Add a row to a chain file (--chain)."
+
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "path": "direct",
+    "aggregator": "openrouter",
+    "plan": "claude-max",
+    "sessions": 20,
+    "credits": Decimal(100),
+    "compute": "coreweave",
+    "contract": "reserved",
+}
+"""What the options about the market are if nobody gives them."""
 
 
 def add_commands(commands: Any) -> None:
@@ -27,193 +56,213 @@ def add_commands(commands: Any) -> None:
         description="Push a run's billed dollars down the chain: application, lab margin, training, "
         "GPU-hour margin, chips, building, power.",
     )
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE|FOLDER")
+    parser.add_argument("files", nargs="*", type=file_path, metavar="FILE|FOLDER")
     parser.add_argument(
         "--examples",
         action="store_true",
         help="instead: the published claims about bills and the chain, each beside our own figure",
     )
-    parser.add_argument("--format", choices=("text", "json", "svg"), default="text", help="default: text")
-    parser.add_argument("-o", "--output", type=Path, help="write to a file instead of standard output")
-    _add_hardware(parser)
+    add_output(parser, ("text", "json", "svg"))
+    add_assumption_options(parser)
+    parser.add_argument(
+        "--chip", metavar="NAME", help="cost the work on this generation of hardware, e.g. h100 or gb200"
+    )
     _add_market(parser)
     parser.set_defaults(run=run_chain)
 
 
-def _add_hardware(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("hardware")
-    group.add_argument("--deployment", help="cost the work on this deployment, e.g. deepseek-v3@8xh200")
-    group.add_argument(
-        "--utilisation",
-        type=float,
-        help="share of the fleet's hours that are sold (default: as drawn, or 0.5)",
-    )
-    group.add_argument("--chip", help="only this generation of hardware, e.g. h100 or gb200")
-
-
 def _add_market(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the chain above the chip")
-    group.add_argument("--path", choices=("direct", "aggregator", "plan"), default="direct")
-    group.add_argument("--aggregator", default="openrouter", help="default: openrouter")
-    group.add_argument("--plan", default="claude-max", help="default: claude-max")
+    group.add_argument(
+        "--path",
+        type=one_of(PATHS),
+        metavar=choice(PATHS),
+        help=f"how the tokens are bought (default: {DEFAULTS['path']})",
+    )
+    group.add_argument(
+        "--aggregator", metavar="NAME", help=f"who resells the tokens (default: {DEFAULTS['aggregator']})"
+    )
+    group.add_argument("--plan", metavar="NAME", help=f"subscription (default: {DEFAULTS['plan']})")
     group.add_argument(
         "--sessions",
-        type=int,
-        default=20,
+        type=whole_number(1),
         metavar="N",
-        help="such runs a month that share a plan (default: 20)",
+        help=f"number of such runs a month that share a plan (default: {DEFAULTS['sessions']})",
     )
     group.add_argument(
-        "--credits", type=_dollars, default=Decimal(100), metavar="USD",
-        help="credit bought at a time at the aggregator, which has a least fee (default: 100)",
-    )  # fmt: skip
-    group.add_argument("--supplier", help="who serves the model (default: the run's provider)")
-    group.add_argument("--compute", default="coreweave", help="whose GPU-hours it rents, if it rents")
-    group.add_argument("--contract", default="reserved", help="reserved, three years, on demand, …")
-    group.add_argument(
-        "--tool-price", type=_tool_price, action="append", default=[], metavar="TOOL=USD",
-        help="what one call of a tool costs (repeatable)",
-    )  # fmt: skip
-    group.add_argument("--chain", type=Path, metavar="FILE", help="your own chain file in place of ours")
-    group.add_argument(
-        "--prices", type=Path, action="append", default=[], metavar="FILE", help="a TOML overlay (repeatable)"
+        "--credits",
+        type=usd,
+        metavar="USD",
+        help="credit bought at a time from the aggregator, which has a least fee "
+        f"(default: {DEFAULTS['credits']})",
     )
+    group.add_argument(
+        "--supplier", metavar="NAME", help="who serves the model (default: the run's provider)"
+    )
+    group.add_argument(
+        "--compute",
+        metavar="NAME",
+        help=f"whose GPU-hours the supplier rents, if it rents (default: {DEFAULTS['compute']})",
+    )
+    group.add_argument(
+        "--contract",
+        metavar="TERMS",
+        help=f"terms of the rental, e.g. three years or on demand (default: {DEFAULTS['contract']})",
+    )
+    group.add_argument(
+        "--tool-price",
+        type=_tool_price,
+        action="append",
+        default=[],
+        metavar="TOOL=USD",
+        help="price of one call of a tool (repeatable)",
+    )
+    group.add_argument("--chain", type=file_path, metavar="FILE", help="your own chain file in place of ours")
 
 
 def run_chain(options: argparse.Namespace) -> int:
     """Read, price, model, follow the dollars and print them; or print the examples."""
-    from tokenprof.pricing.book import default_book
-    from tokenprof.pricing.chain.figures import ChainDataError, load_chain_data
-    from tokenprof.pricing.overlay_toml import OverlayError
+    from tokenprof.pricing.chain.figures import load_chain_data
 
-    try:
-        data, book = load_chain_data(options.chain), default_book(options.prices)
-        if options.examples:
-            return _examples(options, book, data)
-        found = _chain(options, book, data)
-    except (ChainDataError, OverlayError) as error:
-        raise InputError(str(error)) from error
-    return _write(options, found)
-
-
-def _chain(options: argparse.Namespace, book: PriceBook, data: ChainData) -> dict[str, Any]:
-    from tokenprof.chain.chain import Choices, NothingToPushDownError, chain_of, tool_fees
-    from tokenprof.chain.kv_between_turns import STAND_IN
-    from tokenprof.chain.owner_cost import at_utilisation, on_chip
-    from tokenprof.costing.compute import cost_to_compute
-    from tokenprof.costing.ledger import build_ledger
-    from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError
-    from tokenprof.hw_model.cost import DeploymentError
-    from tokenprof.reading.files import read
-    from tokenprof.report.chain_json import chain_json, gaps_json, shape_json, sweeps_json
-    from tokenprof.report.money import usd
-
-    if not options.files:
+    form = format_of(options)
+    if options.examples:
+        _require_examples_only(options, form)
+    elif not options.files:
         raise InputError("Give a recording to follow the dollars of, or --examples.")
-    if options.sessions < 1:
-        raise InputError(f"{options.sessions} runs a month share no plan; give at least 1 with --sessions.")
-    if options.utilisation is not None and not 0 < options.utilisation <= 1:
-        raise InputError(f"A utilisation of {options.utilisation} is none; give a share above 0 and up to 1.")
-    ledger = build_ledger(read(options.files), book)
-    choices = Choices(
-        path=options.path,
-        aggregator=options.aggregator,
-        plan=options.plan,
-        sessions_per_month=options.sessions,
-        credits_usd=options.credits,
-        supplier=options.supplier,
-        compute=options.compute,
-        contract=options.contract,
-    )
-    try:
-        hardware = cost_to_compute(ledger, deployment=options.deployment)
-        if options.utilisation is not None:
-            hardware = at_utilisation(ledger.run, hardware, options.utilisation, options.deployment)
-        sweeps = sweeps_json(ledger, hardware, options.utilisation, options.deployment)
-        if options.chip:
-            moved = on_chip(ledger.run, hardware, options.chip, options.utilisation)
-            if moved is None:
-                known = ", ".join(row["chip"] for row in sweeps["generations"])
-                raise InputError(f"This run cannot have been served on {options.chip}; it can on {known}.")
-            hardware = moved
-        chain = chain_of(ledger, hardware, data, choices)
-        waiting = gaps_json(ledger, options.deployment or STAND_IN)
-    except (
-        DeploymentError, UnknownChipError, UnknownModelError, NothingToPushDownError,
-    ) as error:  # fmt: skip
-        raise InputError(str(error.args[0] if error.args else error)) from error
-    fees = tool_fees(ledger, dict(options.tool_price))
-    return {
-        **chain_json(chain, data),
-        "cost_shaped": shape_json(ledger, hardware),
-        **sweeps,
-        "waiting": waiting,
-        "tool_payments": [
-            {"tool": tool, "calls": calls, "usd": usd(paid)} for tool, (calls, paid) in fees.items()
-        ],
-    }
-
-
-def _examples(options: argparse.Namespace, book: PriceBook, data: ChainData) -> int:
-    from dataclasses import asdict
-
-    from tokenprof.chain.worked_examples import all_examples
-
-    rows = all_examples(book, data)
-    if options.format == "json":
-        return _write(options, {"examples": [asdict(row) for row in rows]})
-    if options.format == "svg":
-        raise InputError("The examples are a table: use --format text or json.")
-    from tokenprof.report.terminal.chain_text import examples_text
-
-    return _put(options.output, examples_text([asdict(row) for row in rows]).encode())
-
-
-def _write(options: argparse.Namespace, found: Mapping[str, Any]) -> int:
-    if options.format == "json":
-        import orjson
-
-        return _put(
-            options.output, orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    if options.chip and options.deployment:
+        raise InputError(
+            "--deployment names its chips, so --chip has no effect beside it; give one of the two."
         )
-    if options.format == "svg":
-        from tokenprof.report.terminal.chain_svg import chain_svg
-
-        return _put(options.output, chain_svg(found).encode())
-    from rich.console import Console
-
-    from tokenprof.report.terminal.chain_text import chain_text, render_chain
-
-    if options.output is None:
-        render_chain(found, Console())
-        return OK
-    return _put(options.output, chain_text(found).encode())
-
-
-def _put(output: Path | None, data: bytes) -> int:
-    if output is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return OK
-    try:
-        output.write_bytes(data)
-    except OSError as error:
-        raise InputError(f"{output} cannot be written: {error.strerror}.") from error
+    assumptions = assumptions_of(options)
+    with naming(options.chain or Path(), "a chain file"):
+        data = load_chain_data(options.chain)
+    require_writable(options.output, [*options.files, options.chain, *assumptions.prices])
+    if options.examples:
+        put(options.output, _examples(assumptions, data, form))
+    else:
+        section, detail = _chain(options, assumptions, data)
+        _put_chain(options.output, section, detail, form)
     return OK
 
 
-def _dollars(text: str) -> Decimal:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation as error:
-        raise argparse.ArgumentTypeError(f"'{text}' is not an amount such as 12.50") from error
-    if not amount.is_finite() or amount < 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is not an amount of money that can be paid")
-    return amount
+def _require_examples_only(options: argparse.Namespace, form: str) -> None:
+    """Raise InputError for options that belong to a run."""
+    run_only = [*DEFAULTS, "supplier", "tool_price", "chip", "deployment", "usd_per_gpu_hour", "utilisation"]
+    given = [f"--{name.replace('_', '-')}" for name in run_only if getattr(options, name) not in (None, [])]
+    given += [str(file) for file in options.files]
+    if given:
+        raise InputError(f"--examples follows no run, so {' and '.join(given)} has no effect; leave it out.")
+    if form == "svg":
+        raise InputError("The examples are a table: use --format text or json.")
+
+
+def _choices(options: argparse.Namespace, data: ChainData) -> Choices:
+    """Return what the user said about the market. Raises InputError for a name that the chain file lacks."""
+    from tokenprof.chain.choices import Choices
+
+    said = {name: default if getattr(options, name) is None else getattr(options, name)
+            for name, default in DEFAULTS.items()}  # fmt: skip
+    require_known("aggregator", said["aggregator"], data.aggregators, ADD_ROW)
+    require_known("plan", said["plan"], data.plans, ADD_ROW)
+    require_known("supplier", said["compute"], data.suppliers, ADD_ROW)
+    require_known("contract", said["contract"], {terms for _, terms in data.rentals}, ADD_ROW)
+    if options.supplier is not None:
+        require_known("supplier", options.supplier, data.suppliers, ADD_ROW)
+    return Choices(
+        path=said["path"],
+        aggregator=said["aggregator"],
+        plan=said["plan"],
+        sessions_per_month=said["sessions"],
+        credits_usd=said["credits"],
+        supplier=options.supplier,
+        compute=said["compute"],
+        contract=said["contract"],
+    )
+
+
+def _chain(
+    options: argparse.Namespace, assumptions: Assumptions, data: ChainData
+) -> tuple[ChainSection, ChainDetail]:
+    from tokenprof.analysis.analysis import Analysis
+    from tokenprof.chain.chain import chain_of
+    from tokenprof.chain.chain_detail import chain_detail
+    from tokenprof.chain.cost_shaped_price import cost_shaped
+    from tokenprof.chain.hardware_sweeps import on_chip
+    from tokenprof.chain.section import section_of
+    from tokenprof.reading.files import read
+
+    choices = _choices(options, data)
+    analysis = Analysis(read(options.files), assumptions)
+    ledger, hardware = analysis.ledger, analysis.hardware
+    prices = dict(options.tool_price)
+    detail = chain_detail(
+        ledger,
+        hardware,
+        prices,
+        deployment=assumptions.deployment,
+        utilisation=assumptions.utilisation,
+        usd_per_gpu_hour=assumptions.usd_per_gpu_hour,
+    )
+    _warn_of_uncalled(ledger, set(prices) - {paid.tool for paid in detail.tool_payments})
+    if options.chip:
+        moved = on_chip(
+            ledger.run, hardware, options.chip, assumptions.utilisation, assumptions.usd_per_gpu_hour
+        )
+        if moved is None:
+            known = ", ".join(step.chip for step in detail.sweeps.generations)
+            raise InputError(f"This run cannot have been served on {options.chip}; it can on {known}.")
+        hardware = moved
+    chain = chain_of(ledger, hardware, data, choices)
+    if options.contract and not chain.rental.name.endswith(f", {options.contract}"):
+        raise InputError(
+            f"Nobody is known to rent these chips out {options.contract!r}; the nearest terms are "
+            f"{chain.rental.name!r}. {ADD_ROW}"
+        )
+    return section_of(chain, cost_shaped(ledger, hardware), data), detail
+
+
+def _warn_of_uncalled(ledger: Ledger, tools: set[str]) -> None:
+    called = {block.name for turn in ledger.run.turns for block in turn.output if block.link is not None}
+    for tool in sorted(tools):
+        say(f"--tool-price {tool}: this run calls no such tool.{did_you_mean(tool, called)}")
+
+
+def _examples(assumptions: Assumptions, data: ChainData, form: str) -> str | bytes:
+    from tokenprof.analysis.assumptions import price_book
+    from tokenprof.chain.worked_examples import all_examples
+
+    rows = all_examples(price_book(assumptions), data)
+    if form == "json":
+        from tokenprof.report.chain_detail_json import examples_json
+
+        return json_text(examples_json(rows))
+    from tokenprof.report.terminal.chain_text import examples_text
+
+    return examples_text(rows)
+
+
+def _put_chain(output: Path | None, section: ChainSection, detail: ChainDetail, form: str) -> None:
+    if form == "json":
+        from tokenprof.report.chain_detail_json import detail_json
+        from tokenprof.report.chain_json import chain_json
+
+        put(output, json_text(chain_json(section) | detail_json(detail)))
+    elif form == "svg":
+        from tokenprof.report.terminal.chain_svg import chain_svg
+
+        put(output, chain_svg(section))
+    elif output is None:
+        from tokenprof.report.terminal.chain_text import render_chain
+
+        put(None, drawn(lambda console: render_chain(section, console, detail)))
+    else:
+        from tokenprof.report.terminal.chain_text import chain_text
+
+        put(output, chain_text(section, detail))
 
 
 def _tool_price(text: str) -> tuple[str, Decimal]:
     tool, equals, amount = text.partition("=")
     if not (tool and equals):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a price such as search=0.005")
-    return tool, _dollars(amount)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a price such as search=0.005")
+    return tool, usd(amount)

@@ -3,61 +3,95 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-OK, REGRESSION = 0, 1
+from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
+from tokenprof.commands.console.exit_codes import FOUND, OK
+from tokenprof.commands.console.failures import naming
+from tokenprof.commands.console.output import add_output, format_of, put, require_writable, say
+from tokenprof.commands.console.values import file_path
+from tokenprof.facts.errors import InputError
+
+COMPUTE_MEASURE: Final = "hardware_usd"
+"""The one measure that needs a compute estimate, which takes longer."""
 
 
 def add_commands(commands: Any) -> None:
-    """Add `check` to a parser's subcommands. Exit code: 0 ok or inconclusive, 1 regression, 2 bad input."""
+    """Add `check` to a parser's subcommands."""
     parser = commands.add_parser(
         "check",
         help="fail a build when a run costs too much, with the reason",
-        description="Check recorded runs against budgets and a baseline. Exit code 0: ok, or not enough runs "
-        "to tell; 1: a regression or a budget crossed; 2: bad input.",
+        description="Check recorded runs against budgets and a baseline. Exit code 0: ok, or too few runs to "
+        "tell; 1: a regression, or a budget crossed; 2: bad input.",
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="RUN", help="recordings or transcripts")
-    parser.add_argument("--baseline", type=Path, help="the committed baseline file")
-    parser.add_argument("--update", action="store_true", help="write what these runs cost to the baseline")
-    parser.add_argument("--scenario", help="treat all files as runs of this scenario (default: one each)")
+    parser.add_argument("files", nargs="+", type=file_path, metavar="RUN", help="recordings or transcripts")
+    parser.add_argument("--baseline", type=file_path, metavar="FILE", help="the committed baseline file")
     parser.add_argument(
-        "--budget", action="append", default=[], metavar="MEASURE=LIMIT", help="e.g. usd=0.50 (repeatable)"
+        "--update", action="store_true", help="write what these runs cost to the baseline, and check nothing"
     )
-    parser.add_argument("--tolerance", default="5%", help="growth that does not matter (default: 5%%)")
-    parser.add_argument("--measures", default=None, help="measures held against the baseline, by commas")
-    parser.add_argument("--prices", action="store_true", help="a rise of list prices fails too")
-    parser.add_argument("--format", choices=("text", "json", "junit", "sarif", "markdown"), default="text")
-    parser.add_argument("-o", "--output", type=Path, help="write to a file instead of standard output")
+    parser.add_argument(
+        "--scenario",
+        metavar="NAME",
+        help="treat all files as runs of this scenario (default: one scenario for each file, named after it)",
+    )
+    parser.add_argument(
+        "--budget",
+        action="append",
+        default=[],
+        metavar="MEASURE=LIMIT",
+        help="limit for each run, e.g. usd=0.50 (repeatable)",
+    )
+    parser.add_argument(
+        "--tolerance", metavar="PERCENT", help="growth over the baseline that does not matter (default: 5%%)"
+    )
+    parser.add_argument(
+        "--measures",
+        metavar="NAME,…",
+        help="measures compared with the baseline (default: turns,input_tokens,output_tokens)",
+    )
+    parser.add_argument(
+        "--fail-on-price-rise", action="store_true", help="fail if list prices rose since the baseline, too"
+    )
+    add_output(parser, ("text", "json", "junit", "sarif", "markdown"))
+    add_assumption_options(parser)
     parser.set_defaults(run=run_check)
 
 
 def run_check(options: argparse.Namespace) -> int:
-    """Read the runs, judge each scenario, print."""
-    from tokenprof.facts.errors import InputError
+    """Read the runs, judge each scenario, print the verdicts."""
     from tokenprof.gate.baseline import read_baseline, scenario_of, write_baseline
     from tokenprof.gate.budget import parse_budget
     from tokenprof.gate.formats import FORMATS
     from tokenprof.gate.outcome import judge
-    from tokenprof.gate.runs import samples_of_file
+    from tokenprof.gate.runs import sample_of_file
     from tokenprof.gate.settings import parse_items, settings_from
 
-    if options.update and not options.baseline:
-        raise InputError("--update writes a baseline; say which: --baseline FILE.")
-    if options.output and options.output in (options.baseline, *options.files):
-        raise InputError(f"-o {options.output} would overwrite what is read; name another file.")
+    form = format_of(options)
     budget = parse_budget(parse_items(options.budget))
-    settings = settings_from(options.tolerance, options.measures, prices=options.prices)
+    settings = settings_from(
+        options.tolerance, options.measures, fail_on_price_rise=options.fail_on_price_rise
+    )
+    _require_an_effect(options, costs_compute=COMPUTE_MEASURE in budget)
+    assumptions = assumptions_of(options)
+    require_writable(options.output, [*options.files, options.baseline, *assumptions.prices])
     samples: dict[str, list[Any]] = {}
     for file in options.files:
         name = options.scenario or file.stem
-        samples.setdefault(name, []).append(samples_of_file(file, hardware="hardware_usd" in budget))
-    known = read_baseline(options.baseline) if options.baseline else {}
+        sample = sample_of_file(file, assumptions, hardware=COMPUTE_MEASURE in budget)
+        samples.setdefault(name, []).append(sample)
+    known = {}
+    if options.baseline:
+        if not options.update and not options.baseline.exists():
+            raise InputError(
+                f"There is no baseline {options.baseline}; check the name, or write it with --update."
+            )
+        with naming(options.baseline, "a baseline that --update wrote"):
+            known = read_baseline(options.baseline)
     if options.update:
         written = {**known, **{name: scenario_of(own) for name, own in samples.items()}}
         write_baseline(options.baseline, written)
-        print(f"{len(samples)} written to {options.baseline}.", file=sys.stderr)  # noqa: T201
+        scenarios = "1 scenario" if len(samples) == 1 else f"{len(samples)} scenarios"
+        say(f"{scenarios} written to {options.baseline}.")
         return OK
     outcomes = [
         judge(
@@ -71,10 +105,43 @@ def run_check(options: argparse.Namespace) -> int:
         for name, own in samples.items()
     ]
     for name in samples.keys() - known.keys() if options.baseline else ():
-        print(f"tokenprof: {options.baseline} has no scenario {name!r}; --update adds it.", file=sys.stderr)  # noqa: T201
-    text = FORMATS[options.format](outcomes, str(options.baseline or ""))
-    if options.output:
-        options.output.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
-    return REGRESSION if any(outcome.failed for outcome in outcomes) else OK
+        say(f"{options.baseline} has no scenario {name!r}; --update adds it.")
+    put(options.output, FORMATS[form](outcomes, str(options.baseline or "")))
+    return FOUND if any(outcome.failed for outcome in outcomes) else OK
+
+
+def _require_an_effect(options: argparse.Namespace, *, costs_compute: bool) -> None:
+    """Raise InputError if an option would change nothing."""
+    compared = _given(
+        ("--tolerance", options.tolerance),
+        ("--measures", options.measures),
+        ("--fail-on-price-rise", options.fail_on_price_rise),
+    )
+    if options.update and not options.baseline:
+        raise InputError("--update writes a baseline; say which: --baseline FILE.")
+    if options.update:
+        judged = compared + _given(
+            ("--budget", options.budget), ("--format", options.format), ("-o", options.output)
+        )
+        if judged:
+            raise InputError(
+                f"--update checks nothing, so {' and '.join(judged)} has no effect; leave it out."
+            )
+    if compared and not options.baseline:
+        raise InputError(f"{' and '.join(compared)} needs a baseline to compare with: --baseline FILE.")
+    if not options.baseline and not options.budget:
+        raise InputError("There is nothing to check against; give --baseline FILE or --budget MEASURE=LIMIT.")
+    hardware = _given(
+        ("--deployment", options.deployment),
+        ("--usd-per-gpu-hour", options.usd_per_gpu_hour),
+        ("--utilisation", options.utilisation),
+    )
+    if hardware and not costs_compute:
+        raise InputError(
+            f"{' and '.join(hardware)} changes the compute estimate only, which no budget is set for; "
+            f"add --budget {COMPUTE_MEASURE}=LIMIT or leave it out."
+        )
+
+
+def _given(*options: tuple[str, object]) -> list[str]:
+    return [flag for flag, value in options if value not in (None, False, [])]

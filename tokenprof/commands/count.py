@@ -1,13 +1,17 @@
-"""`tokenprof count RUN`: exact sizes of blocks, asked of the provider. No other command uses the network."""
+"""`tokenprof count RUN`: exact sizes of blocks, from the provider. No other command uses the network."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-COUNTER = "tokenprof.harness_adapters.clients.anthropic_count"
+from tokenprof.commands.console.exit_codes import OK
+from tokenprof.commands.console.output import emit, require_writable
+from tokenprof.commands.console.values import file_path
+from tokenprof.facts.errors import InputError
+
+COUNTER: Final = "tokenprof.harness_adapters.clients.anthropic_count"
 
 
 def add_commands(commands: Any) -> None:
@@ -19,29 +23,43 @@ def add_commands(commands: Any) -> None:
         "and address that the anthropic SDK finds in the environment. "
         "Then: tokenprof report RUN --counts COUNTS",
     )
-    parser.add_argument("file", type=Path, metavar="RUN.jsonl", help="recorded with content=True")
-    parser.add_argument("-o", "--output", type=Path, help="counts to write or to add to (RUN.counts.json)")
+    parser.add_argument("file", type=file_path, metavar="RUN.jsonl", help="recorded with content=True")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=file_path,
+        metavar="FILE",
+        help="counts to write, or to add to (default: RUN.counts.json)",
+    )
     parser.add_argument("--dry-run", action="store_true", help="say how many calls it would take")
     parser.set_defaults(run=run_count)
 
 
 def run_count(options: argparse.Namespace) -> int:
-    """Count what has not been counted, and write the counts."""
+    """Count what has not been counted, and write the counts, including those before a failure."""
     import anthropic
 
     from tokenprof.attribute.counts import read_counts, write_counts
 
+    options.file.open("rb").close()
     output = options.output or options.file.with_suffix(".counts.json")
+    require_writable(output, [options.file])
     counts = read_counts(output) if output.exists() else {}
     client = anthropic.Anthropic(api_key="not used") if options.dry_run else anthropic.Anthropic()
-    with client:
-        asked, refused = importlib.import_module(COUNTER).count_recording(
-            options.file, client, counts, dry_run=options.dry_run
-        )
+    if not (client.api_key or client.auth_token or getattr(client, "credentials", None)):
+        raise InputError("Counting needs a key of Anthropic's API; set ANTHROPIC_API_KEY, or use --dry-run.")
+    known = len(counts)
+    count_recording = importlib.import_module(COUNTER).count_recording
+    try:
+        with client:
+            asked, refused = count_recording(options.file, client, counts, dry_run=options.dry_run)
+    finally:
+        if not options.dry_run and len(counts) > known:
+            write_counts(output, counts)
     if options.dry_run:
-        print(f"{asked} calls of count_tokens would be made; nothing was sent.")  # noqa: T201
-        return 0
+        emit(f"{asked} calls of count_tokens would be made; nothing was sent.\n")
+        return OK
     write_counts(output, counts)
     beyond = f", {refused} of them refused" if refused else ""
-    print(f"{asked} calls{beyond}; {len(counts)} counts in {output}")  # noqa: T201
-    return 0
+    emit(f"{asked} calls{beyond}; {len(counts)} counts in {output}\n")
+    return OK

@@ -1,10 +1,15 @@
-"""`tokenprof disclosure RUN…`: what loading on demand cost, compared with having everything up front."""
+"""`tokenprof disclosure RUN…`: what loading on demand cost, beside having everything up front."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tokenprof.commands.console.assumption_options import add_price_options, assumptions_of
+from tokenprof.commands.console.exit_codes import OK
+from tokenprof.commands.console.output import add_output, format_of, json_text, put, require_writable
+from tokenprof.commands.console.tables import table
+from tokenprof.commands.console.values import file_path
 
 if TYPE_CHECKING:
     from tokenprof.costing.disclosure import Disclosure
@@ -15,65 +20,59 @@ def add_commands(commands: Any) -> None:
     parser = commands.add_parser(
         "disclosure",
         help="what loading skills and tools on demand cost",
-        description="Compare a run with itself, with its skills up front and with its tools on demand.",
+        description="Set a run beside the same run with its skills and tools up front, and the reverse.",
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE|FOLDER")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    parser.add_argument("files", nargs="+", type=file_path, metavar="FILE|FOLDER")
+    add_output(parser, ("text", "json"))
+    add_price_options(parser)
     parser.set_defaults(run=run_disclosure)
 
 
 def run_disclosure(options: argparse.Namespace) -> int:
     """Read, attribute, price, and print the variants."""
-    import orjson
+    form = format_of(options)
+    assumptions = assumptions_of(options)
+    require_writable(options.output, [*options.files, *assumptions.prices])
 
-    from tokenprof.costing.disclosure import disclose
-    from tokenprof.costing.ledger import build_ledger
-    from tokenprof.pricing.book import default_book
+    from tokenprof.analysis.analysis import Analysis
     from tokenprof.reading.files import read
     from tokenprof.report.disclosure_json import disclosure_json
 
-    found = disclose(build_ledger(read(options.files), default_book()))
-    if options.format == "json":
-        print(orjson.dumps(disclosure_json(found), option=orjson.OPT_INDENT_2).decode())  # noqa: T201
-    elif found is None:
-        print("Nothing to compare: no turn with a price carries a skill, a skills index or a tool.")  # noqa: T201
-    else:
-        _show(found)
-    return 0
+    found = Analysis(read(options.files), assumptions).disclosure
+    put(options.output, json_text(disclosure_json(found)) if form == "json" else _text(found))
+    return OK
 
 
-def _show(found: Disclosure) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _text(found: Disclosure | None) -> str:
+    if found is None:
+        return "Nothing to compare: no turn with a price carries a skill, a skills index or a tool.\n"
+    import shutil
+    from textwrap import fill
 
+    from tokenprof.report import numbers
     from tokenprof.report.disclosure_wording import assumptions_of, break_even_of
-    from tokenprof.report.money import usd
-    from tokenprof.report.terminal import numbers
 
-    console = Console(highlight=False)
-    table = Table(box=None, pad_edge=False)
-    for name in ("", "turns", "tokens in", "out", "billed"):
-        table.add_column(name, justify="left" if not name else "right")
-    rows = {
+    variants = {
         "as recorded": found.recorded,
         "what it loaded, up front": found.loaded_up_front,
         f"all {found.items} skills up front": found.all_up_front,
         "each tool when first called": found.on_demand,
     }
-    for name, variant in rows.items():
-        if variant is not None:
-            about = "" if variant is found.recorded else "~"
-            table.add_row(
-                name,
-                str(variant.turns),
-                f"{variant.input_tokens:,}",
-                f"{variant.output_tokens:,}",
-                about + numbers.usd(usd(variant.billed_usd)),
-            )
-    console.print(table)
-    loads = numbers.count(found.loads, "load")
-    console.print(f"\n{loads} took {numbers.count(found.load_turns, 'turn')} that did nothing else.")
+    rows = [
+        (
+            name,
+            variant.turns,
+            variant.input_tokens,
+            variant.output_tokens,
+            ("" if variant is found.recorded else "~") + numbers.usd(variant.billed_usd),
+        )
+        for name, variant in variants.items()
+        if variant is not None
+    ]
+    loads, turns = numbers.count(found.loads, "load"), numbers.count(found.load_turns, "turn")
+    lines = [f"{loads} took {turns} that did nothing else."]
     if (break_even := break_even_of(found)) is not None:
-        console.print(break_even)
-    for note in assumptions_of(found):
-        console.print(f"· {note}", style="dim")
+        lines.append(break_even)
+    width = shutil.get_terminal_size().columns
+    lines += [fill(f"· {note}", width, subsequent_indent="  ") for note in assumptions_of(found)]
+    return table(("", "turns", "tokens in", "out", "billed"), rows) + "\n" + "".join(f"{x}\n" for x in lines)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tokenprof.facts.errors import InputError
+from tokenprof.commands.console.assumption_options import add_price_options, assumptions_of
+from tokenprof.commands.console.exit_codes import FOUND, OK
+from tokenprof.commands.console.failures import naming
+from tokenprof.commands.console.output import add_output, format_of, json_text, put, require_writable
+from tokenprof.commands.console.tables import table
+from tokenprof.commands.console.values import file_path
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from tokenprof.facts.types import Run
     from tokenprof.pricing.book import PriceBook
+    from tokenprof.pricing.reconcile.provider_exports import ReportLine
     from tokenprof.pricing.reconcile.residuals import Charge, Residual
-
-ALL_EXPLAINED, UNEXPLAINED = 0, 1
 
 
 def add_commands(commands: Any) -> None:
@@ -24,68 +29,65 @@ def add_commands(commands: Any) -> None:
         "reconcile",
         help="a recording beside the provider's own export",
         description="Set a recording beside the provider's usage and cost exports, by day, model and class. "
-        "Exit 0 if every difference is explained, 1 if one is not, 2 for input that cannot be read.",
+        "Exit code 0: every difference is explained; 1: one is not; 2: bad input.",
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE|FOLDER", help="recordings")
+    parser.add_argument("files", nargs="+", type=file_path, metavar="FILE|FOLDER", help="recordings")
     parser.add_argument(
         "--report",
-        type=Path,
+        type=file_path,
         action="append",
         required=True,
         metavar="EXPORT.json",
-        help="a usage or cost export of Anthropic's Admin API or of OpenAI (repeatable: usage and costs)",
+        help="usage or cost export of Anthropic's Admin API or of OpenAI (repeatable: usage and costs)",
     )
     parser.add_argument(
         "--shared",
         action="store_true",
-        help="others use the organisation too: what the export has beyond the record is expected",
+        help="others use the organisation too: expect the export to hold more than the recording",
     )
-    parser.add_argument(
-        "--prices", type=Path, action="append", default=[], metavar="FILE", help="a TOML overlay (repeatable)"
-    )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    add_output(parser, ("text", "json"))
+    add_price_options(parser)
     parser.set_defaults(run=run_reconcile)
 
 
 def run_reconcile(options: argparse.Namespace) -> int:
-    """Read both sides, print how they stand, and say by the exit code whether anything is unexplained."""
-    from tokenprof.pricing.book import default_book
-    from tokenprof.pricing.overlay_toml import OverlayError
-    from tokenprof.pricing.reconcile.provider_exports import ReportError
+    """Read both sides, print how they compare; the exit code says whether a difference is unexplained."""
+    from tokenprof.analysis.assumptions import price_book
     from tokenprof.reading.files import read
 
-    try:
-        book = default_book(options.prices)
-        residuals = reconcile_run(read(options.files), options.report, book)
-    except (OverlayError, ReportError) as error:
-        raise InputError(str(error)) from error
+    form = format_of(options)
+    assumptions = assumptions_of(options)
+    require_writable(options.output, [*options.files, *options.report, *assumptions.prices])
+    residuals = reconcile_run(read(options.files), options.report, price_book(assumptions))
     open_ones = unexplained(residuals, shared=options.shared)
-    if options.format == "json":
-        import orjson
-
-        found = reconciliation_json(residuals, open_ones)
-        sys.stdout.buffer.write(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    else:
-        _say(residuals, open_ones)
-    return UNEXPLAINED if open_ones else ALL_EXPLAINED
+    put(
+        options.output,
+        json_text(reconciliation_json(residuals, open_ones))
+        if form == "json"
+        else _text(residuals, open_ones),
+    )
+    return FOUND if open_ones else OK
 
 
 def reconcile_run(run: Run, reports: Sequence[Path], book: PriceBook) -> tuple[Residual, ...]:
-    """Return every day, model and class that the run or the exports have, and how the two stand.
+    """Return every day, model and class that the run or the exports have, and how the two compare.
 
-    Raises `ReportError` for an export that cannot be read.
+    Raises `ReportError` or `InputError` for an export that cannot be read.
     """
     from tokenprof.pricing.reconcile.provider_exports import load_report
     from tokenprof.pricing.reconcile.residuals import reconcile
 
-    lines = [line for path in reports for line in load_report(path)]
+    lines: list[ReportLine] = []
+    for path in reports:
+        with naming(path, "a usage or cost export"):
+            lines += load_report(path)
     return reconcile(
         charges_of_run(run, book), lines, lambda provider, model: book.resolve(provider, model)[1] or model
     )
 
 
 def charges_of_run(run: Run, book: PriceBook) -> Iterator[Charge]:
-    """Yield what each measured turn of a run was billed, class by class; a turn without a price has none."""
+    """Yield what each measured turn of a run was billed, by class; a turn without a price has no bill."""
     from tokenprof.pricing.book import UnknownTierError, Unpriced
     from tokenprof.pricing.reconcile.residuals import charges_of
 
@@ -105,7 +107,7 @@ def unexplained(residuals: Sequence[Residual], *, shared: bool = False) -> tuple
 
 
 def reconciliation_json(residuals: Sequence[Residual], open_ones: Sequence[Residual]) -> dict[str, Any]:
-    """Return a reconciliation as JSON: money in decimal strings, null where a side states none."""
+    """Return a reconciliation as JSON: money as decimal strings, null for what a side does not state."""
     from tokenprof.pricing.reconcile.residuals import summary
     from tokenprof.report.money import usd
 
@@ -136,13 +138,37 @@ def reconciliation_json(residuals: Sequence[Residual], open_ones: Sequence[Resid
     }
 
 
-def _say(residuals: Sequence[Residual], open_ones: Sequence[Residual]) -> None:
-    from tokenprof.pricing.reconcile.residuals import report_lines
+def _text(residuals: Sequence[Residual], open_ones: Sequence[Residual]) -> str:
+    """Return the sums by kind of difference, every line that does not match, and what is left."""
+    from tokenprof.pricing.reconcile.residuals import summary
 
-    for line in report_lines(residuals):
-        sys.stdout.write(f"{line}\n")
+    kinds = [
+        (kind.replace("_", " "), count, f"{amount:+.6f}")
+        for kind, (count, amount) in sorted(summary(residuals).items())
+    ]
+    text = table(("kind", "lines", "USD charged beyond the record"), kinds)
+    differing = [
+        (
+            item.day.isoformat(),
+            f"{item.provider}/{item.model}",
+            item.cls,
+            _side(item.our_tokens, item.our_usd),
+            _side(item.their_tokens, item.their_usd),
+            item.explanation,
+        )
+        for item in residuals
+        if item.kind != "matched"
+    ]
+    if differing:
+        heads = ("day", "model", "class", "recorded", "in the export", "explanation")
+        text += "\n" + table(heads, differing, left=range(len(heads)))
     matched = sum(item.kind == "matched" for item in residuals)
-    sys.stdout.write(
-        f"{len(residuals)} lines of day, model and class: {matched} match, "
+    return text + (
+        f"\n{len(residuals)} lines of day, model and class: {matched} match, "
         f"{len(residuals) - matched - len(open_ones)} are explained, {len(open_ones)} are not.\n"
     )
+
+
+def _side(tokens: int | None, usd: Decimal | None) -> str:
+    parts = (None if tokens is None else f"{tokens:,} tokens", None if usd is None else f"{usd} USD")
+    return " and ".join(part for part in parts if part) or "nothing"

@@ -12,9 +12,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from tokenprof.attribute.classes import PROMPT_ORDER
+from tokenprof.costing.cache_losses import (
+    BREAKPOINT_FIELD,
+    CacheLoss,
+    CacheMissCause,
+    CacheMissEvidence,
+    idle_words,
+    largest_loss,
+    lost_against_rules,
+    lost_by_rules,
+    unread_loss,
+    why_rules_read_no_more,
+)
 from tokenprof.costing.cache_replay import (
     RulesOutcome,
     cached_tokens,
@@ -22,7 +34,7 @@ from tokenprof.costing.cache_replay import (
     replay_cache_rules,
     response_began_s,
 )
-from tokenprof.costing.prompt_changes import Openings, changed_setting, first_change
+from tokenprof.costing.prompt_changes import Openings, changed_parameters, first_change
 from tokenprof.facts.types import Block, Turn, block_key
 from tokenprof.pricing.cache.cache_rules import TTL_S, first_section_lost
 from tokenprof.pricing.cache.unread_prefix import MissCause
@@ -30,22 +42,6 @@ from tokenprof.pricing.usage import INPUT_CLASSES, Usage
 
 if TYPE_CHECKING:
     from tokenprof.costing.ledger import Ledger
-
-CacheMissCause = Literal[
-    "changed",
-    "ttl_expired",
-    "below_minimum",
-    "lookback",
-    "reordered",
-    "model_changed",
-    "first_use",
-    "unknown",
-]
-
-CacheMissEvidence = Literal["diff", "provider", "clock"]
-
-BREAKPOINT_FIELD = "cache_control"
-"""The field that changed where a request set no breakpoint behind what the call before it had cached."""
 
 PROVIDER_CAUSES: dict[str, CacheMissCause] = {
     "model_changed": "model_changed",
@@ -57,8 +53,6 @@ PROVIDER_CAUSES: dict[str, CacheMissCause] = {
     "context_compacted": "changed",
 }
 """Causes that providers name, in our terms. A changed setting changes no block, so it is not among them."""
-
-_CLOCK_CAUSES = ("ttl_expired", "not_visible")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +84,6 @@ class CacheOutcome:
     rules: RulesOutcome | None
     cause: MissCause | CacheMissCause | None
     miss: CacheMiss | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Loss:
-    """Tokens that one cause kept from being read."""
-
-    cause: MissCause | CacheMissCause
-    tokens: int
-    evidence: CacheMissEvidence = "diff"
-    block: str | None = None
-    field: str | None = None
 
 
 def explain_misses(ledger: Ledger, outcomes: Sequence[CacheOutcome] | None = None) -> list[CacheMiss | None]:
@@ -155,17 +138,18 @@ class _Explainer:
         else:
             change = self._lost_to_a_change(index, before, usage, rules)
             fell_short = cached_tokens(self._turns[before]) > usage.cache_read_tokens
-        told = _lost_by_rules(rules, usage)
-        largest = _largest(change, told, _lost_against_rules(rules, usage, certain=fell_short))
-        if largest is None and fell_short and (rules is None or rules.split is None):
-            largest = self._lost_to_the_clock(index, before, rules, usage)
+        by_rules = lost_by_rules(rules, usage)
+        largest = largest_loss(change, by_rules, lost_against_rules(rules, usage, certain=fell_short))
         if largest is None and before is None:
             largest = self._first_use(index, usage)
-        return CacheOutcome(rules, _cause_of(rules, change, told), self._miss(index, usage, largest, change))
+        elif largest is None and before is not None and fell_short and (rules is None or rules.split is None):
+            largest = self._lost_to_the_clock(index, before, rules, usage)
+        cause = why_rules_read_no_more(rules, change, by_rules)
+        return CacheOutcome(rules, cause, self._miss(index, usage, largest, change))
 
     def _lost_to_a_change(
         self, index: int, before: int, usage: Usage, rules: RulesOutcome | None
-    ) -> _Loss | None:
+    ) -> CacheLoss | None:
         """Return what the context's previous call had cached and this one could not read, being another."""
         turn, earlier = self._turns[index], self._turns[before]
         read = max(usage.cache_read_tokens, rules.split.read_tokens if rules and rules.split else 0)
@@ -173,18 +157,21 @@ class _Explainer:
         if tokens <= 0:
             return None
         if turn.model != earlier.model:
-            return _Loss("model_changed", tokens)
+            return CacheLoss("model_changed", tokens)
         ours, theirs = self._prompts[index], self._prompts[before]
         change = first_change(ours, theirs, self._cached_blocks(before, len(theirs)))
         if change is not None:
-            return _Loss(change.cause, tokens, "diff", self._id_of(index, change.block), change.field)
-        setting = changed_setting(turn, earlier)
-        # A parameter that the rules know of counts by what they say; others are all that is left to blame.
-        if setting is not None and (rules is None or rules.split is None or _invalidates(turn, earlier)):
-            return _Loss("changed", tokens, "diff", None, _invalidates(turn, earlier) or setting)
-        return None
+            return CacheLoss(change.cause, tokens, "diff", self._id_of(index, change.block), change.field)
+        parameters = changed_parameters(turn, earlier)
+        ending = [name for name in parameters if first_section_lost("anthropic", name)]
+        if rules is None or rules.split is None:
+            # Nothing says which parameters end a prefix here, so any of them may have.
+            ending = ending or parameters
+        return CacheLoss("changed", tokens, "diff", None, ending[0]) if ending else None
 
-    def _lost_to_an_alike_opening(self, index: int, usage: Usage, rules: RulesOutcome | None) -> _Loss | None:
+    def _lost_to_an_alike_opening(
+        self, index: int, usage: Usage, rules: RulesOutcome | None
+    ) -> CacheLoss | None:
         """Return what the first call of another context had cached of this one's prompt and was not read."""
         prompt = self._prompts[index]
         other = self._openings.most_alike(self._turns[index], prompt)
@@ -202,46 +189,45 @@ class _Explainer:
         change = first_change(prompt, theirs, self._cached_blocks(other, len(theirs)))
         if change is not None:
             block = self._id_of(index, change.block)
-            return _Loss(change.cause, tokens, "diff", block, change.field) if block and tokens else None
+            return CacheLoss(change.cause, tokens, "diff", block, change.field) if block and tokens else None
         if rules is not None:
-            return None if rules.split else _rules_loss(rules, tokens)
+            return None if rules.split else unread_loss(rules, tokens)
         idle = self._idle(index, other)
-        return _Loss("ttl_expired", tokens, "clock", None, idle) if idle and tokens else None
+        return CacheLoss("ttl_expired", tokens, "clock", None, idle) if idle and tokens else None
 
     def _lost_to_the_clock(
-        self, index: int, before: int | None, rules: RulesOutcome | None, usage: Usage
-    ) -> _Loss | None:
-        """Return why a call did not read what the one before it had cached, where contents do not say."""
-        if before is None:
-            return None
+        self, index: int, before: int, rules: RulesOutcome | None, usage: Usage
+    ) -> CacheLoss:
+        """Return why a call did not read what the one before it had cached, if contents do not say."""
         tokens = cached_tokens(self._turns[before]) - usage.cache_read_tokens
         if rules is not None:
-            told = _rules_loss(rules, tokens)
-            return told or _Loss("unknown", tokens)
+            return unread_loss(rules, tokens) or CacheLoss("unknown", tokens)
         idle = self._idle(index, before)
         if idle is not None:
-            return _Loss("ttl_expired", tokens, "clock", None, idle)
+            return CacheLoss("ttl_expired", tokens, "clock", None, idle)
         turn = self._turns[index]
         if self._turns[before].breakpoints and not turn.breakpoints and not cached_tokens(turn):
-            return _Loss("changed", tokens, "diff", None, BREAKPOINT_FIELD)
-        return _Loss("unknown", tokens)
+            return CacheLoss("changed", tokens, "diff", None, BREAKPOINT_FIELD)
+        return CacheLoss("unknown", tokens)
 
-    def _first_use(self, index: int, usage: Usage) -> _Loss | None:
+    def _first_use(self, index: int, usage: Usage) -> CacheLoss | None:
         written = cached_tokens(self._turns[index]) - usage.cache_read_tokens
         if not written or usage.cache_read_tokens:
             return None
         shares = self._ledger.attribution.shares[index]
         first = next((share.block for share in shares if share.cls in INPUT_CLASSES), None)
-        return _Loss("first_use", written, "diff", first)
+        return CacheLoss("first_use", written, "diff", first)
 
-    def _miss(self, index: int, usage: Usage, loss: _Loss | None, change: _Loss | None) -> CacheMiss | None:
+    def _miss(
+        self, index: int, usage: Usage, loss: CacheLoss | None, change: CacheLoss | None
+    ) -> CacheMiss | None:
         """Return a loss as the miss of a turn; the provider's own word on the cause outranks ours."""
         turn = self._turns[index]
         said = PROVIDER_CAUSES.get(turn.cache_miss_reason or "")
         if said is not None and (turn.cache_missed_tokens or (loss and loss.cause != "first_use")):
             tokens = turn.cache_missed_tokens or (loss.tokens if loss else 0)
             block, field = (change.block, change.field) if change else (None, None)
-            loss = _Loss(said, tokens, "provider", block, field)
+            loss = CacheLoss(said, tokens, "provider", block, field)
         if loss is None:
             return None
         tokens = min(loss.tokens, usage.input_tokens - usage.cache_read_tokens)
@@ -251,7 +237,7 @@ class _Explainer:
         return CacheMiss(cause_in_report(loss.cause), loss.block, loss.field, tokens, usd, loss.evidence)
 
     def _lost_usd(self, index: int, usage: Usage, missed: int) -> Decimal | None:
-        """Return what the first `missed` tokens behind the read ones cost beyond the price of a read."""
+        """Return what the first `missed` tokens after the read ones cost beyond the price of a read."""
         from tokenprof.pricing.book import Price
 
         price = self._ledger.prices[index]
@@ -298,66 +284,7 @@ class _Explainer:
         earlier = self._turns[before]
         ttl_s = _longest_ttl_s(earlier)
         idle_s = self._turns[index].started_at.timestamp() - response_began_s(earlier)
-        return None if ttl_s is None or idle_s < ttl_s else _idle_words(idle_s, ttl_s)
-
-
-def _cause_of(
-    rules: RulesOutcome | None, change: _Loss | None, told: _Loss | None
-) -> MissCause | CacheMissCause | None:
-    """Return why the rules read no more; a comparison of prompts says more than `changed` or `first_use`."""
-    if rules is None:
-        return None
-    if change is not None and _largest(change, told) is change:
-        return change.cause
-    if rules.unread is None:
-        return None
-    return "first_use" if rules.unread.cause == "changed" else rules.unread.cause
-
-
-def _largest(*losses: _Loss | None) -> _Loss | None:
-    """Return the loss of the most tokens, of equals the first."""
-    return max((loss for loss in losses if loss is not None), key=lambda loss: loss.tokens, default=None)
-
-
-def _lost_by_rules(rules: RulesOutcome | None, usage: Usage) -> _Loss | None:
-    """Return what the rules themselves keep from being read; a bill that read more than they say has less."""
-    if rules is None or rules.split is None or rules.unread is None:
-        return None
-    beyond = max(usage.cache_read_tokens - rules.split.read_tokens, 0)
-    return _rules_loss(rules, rules.unread.tokens - beyond)
-
-
-def _rules_loss(rules: RulesOutcome, tokens: int) -> _Loss | None:
-    unread = rules.unread
-    if unread is None or unread.cause in ("changed", "first_use") or min(tokens, unread.tokens) <= 0:
-        return None
-    field = _idle_words(unread.idle_s, unread.ttl_s) if unread.cause == "ttl_expired" else None
-    if unread.cause == "unmarked":
-        field = BREAKPOINT_FIELD
-    return _Loss(unread.cause, tokens, "clock" if unread.cause in _CLOCK_CAUSES else "diff", None, field)
-
-
-def _lost_against_rules(rules: RulesOutcome | None, usage: Usage, *, certain: bool) -> _Loss | None:
-    """Return what a bill lacks that the rules say was there to read, for no reason that can be seen.
-
-    Sizes may be estimates, but a read ends where a block does: less than half of the last block is no
-    difference, unless the bills alone show that a part was lost (`certain`).
-    """
-    if rules is None or rules.split is None:
-        return None
-    tokens = rules.split.read_tokens - usage.cache_read_tokens
-    return _Loss("unknown", tokens) if tokens > (0 if certain else rules.last_read_block_tokens / 2) else None
-
-
-def _invalidates(turn: Turn, earlier: Turn) -> str | None:
-    """Return the first changed parameter that the rules say ends a cached prefix."""
-    names = sorted({*turn.settings, *earlier.settings})
-    changed = (name for name in names if turn.settings.get(name) != earlier.settings.get(name))
-    return next((name for name in changed if first_section_lost("anthropic", name)), None)
-
-
-def _idle_words(idle_s: float, ttl_s: float) -> str:
-    return f"idle {idle_s:.0f} s, TTL {ttl_s:.0f} s"
+        return None if ttl_s is None or idle_s < ttl_s else idle_words(idle_s, ttl_s)
 
 
 def _longest_ttl_s(turn: Turn) -> int | None:

@@ -1,4 +1,4 @@
-"""What the published cache rules say of each recorded call, to be compared with what was billed.
+"""What the published cache rules say about each recorded call, to be compared with what was billed.
 
 A bill outranks its prediction: where the two differ, the cache did something that its rules do not say (an
 entry dropped early, a route to another machine, a prefix kept from before the run).
@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tokenprof.costing.cache_misses import CacheMissCause, CacheOutcome, follow_cache
+from tokenprof.costing.cache_losses import CacheMissCause
+from tokenprof.costing.cache_misses import CacheOutcome, follow_cache
 from tokenprof.pricing.cache.unread_prefix import MissCause
 from tokenprof.pricing.usage import Usage
 

@@ -45,7 +45,7 @@ _Commit = Callable[[float], None]
 class RulesOutcome:
     """What the rules say of one call.
 
-    `split` is how they divide the prompt; None where they give no more than the cause of a miss, because the
+    `split` is how they divide the prompt; None if they give no more than the cause of a miss, because the
     provider's cache is best effort or its rules are known only in part. `unread` is what else of the prompt
     the cache had held, with the reason why it was not read. `last_read_block_tokens` is the size of the last
     block that the rules read: the least by which a read can fall short.
@@ -73,9 +73,9 @@ def cached_tokens(turn: Turn) -> int:
 
 
 def replay_cache_rules(ledger: Ledger) -> list[RulesOutcome | None]:
-    """Return, per turn of a ledger, what the cache rules say of it.
+    """Return, per turn of a ledger, what the cache rules say about it.
 
-    None where they say nothing: for a turn without usage, for a prompt that the source does not show whole,
+    None if they say nothing: for a turn without usage, for a prompt that the source does not show whole,
     without known breakpoints, for a provider whose rules are not known, or for a request that breaks them.
     """
     turns = ledger.run.turns

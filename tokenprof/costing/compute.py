@@ -1,9 +1,9 @@
 """What each turn, class and block of a ledger cost to compute, with the joint uncertainty kept.
 
 Costs are linear in a small feature vector of the work (`hw_model.cost`), so the work of any set of
-entries is summed first and priced once per sampled deployment: a total's interval is that of the sum,
-not a sum of intervals. An entry is a fraction of one part of one call, so its interval is that
-fraction of the part's.
+entries is summed first and priced once per sampled deployment: the interval of a total is that of the sum,
+not a sum of intervals. An entry is a fraction of one part of one call, so its interval is the same
+fraction of the interval of that part.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PARTS: tuple[Part, ...] = ("read", "prefill", "decode", "hold")
 
 @dataclass(slots=True)
 class Work:
-    """Work summed per model; `missing` where part of it could not be modelled."""
+    """Work summed per model; `missing` says that part of it could not be modelled."""
 
     by_model: dict[Model, Vector] = field(default_factory=dict)
     missing: bool = False
@@ -62,8 +62,8 @@ def sum_work(works: Iterable[Work]) -> Work:
 class Hardware:
     """The modelled work of a ledger, by turn, class and block, and the deployments it ran on.
 
-    `works` is what each turn asked of the hardware, `part_usd` what each of its `PARTS` costs; both lack
-    turns that are unmeasured or whose model nobody has described.
+    `works` is what each turn asked of the hardware, `part_usd` what each of its `PARTS` costs. Neither has
+    turns that are unmeasured or whose model is not described.
     """
 
     scenarios: Mapping[Model, ServingScenario]
@@ -87,11 +87,11 @@ class Hardware:
             yield entry, Estimate(of_part.low * fraction, of_part.mid * fraction, of_part.high * fraction)
 
     def usd(self, work: Work, basis: str = FULL_COST) -> Estimate | None:
-        """Return the cost of some work [USD]; None where a model is unknown or nothing was measured."""
+        """Return the cost of some work [USD]; None if a model is unknown or nothing was measured."""
         return self.many([work], basis)[0]
 
     def many(self, works: Sequence[Work], basis: str = FULL_COST) -> list[Estimate | None]:
-        """Return the costs of many pieces of work, those on one model priced in one pass per model."""
+        """Return the costs of many pieces of work, priced in one pass per model."""
         found: list[Estimate | None] = [None] * len(works)
         waiting: dict[Model, list[int]] = defaultdict(list)
         for index, work in enumerate(works):
@@ -155,7 +155,7 @@ def cost_to_compute(
 def _parts(
     run: Run, works: Sequence[TurnWork | None], scenarios: Mapping[Model, ServingScenario]
 ) -> dict[int, npt.NDArray[np.float64]]:
-    """Return the features of each turn's parts, one row a part."""
+    """Return the features of each turn's parts, one row per part."""
     found = {}
     for index, (turn, work) in enumerate(zip(run.turns, works, strict=True)):
         scenario = scenarios.get((turn.provider, turn.model))
@@ -183,7 +183,8 @@ def _part_usd(
 def _fraction(scenario: ServingScenario, work: TurnWork, entry: LedgerEntry) -> tuple[int, float]:
     """Return which part of a call an entry belongs to (an index of `PARTS`), and what fraction of it.
 
-    By tokens; in prefill also by place, since attention to what stands before grows along the prompt.
+    The fraction is by tokens; in prefill it also depends on the place, since attention to what comes before
+    grows along the prompt.
     """
     if entry.cls == "cache_read":
         return 0, entry.tokens / work.cached_tokens

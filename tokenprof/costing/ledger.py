@@ -65,14 +65,14 @@ class BilledSum:
         """The part of the sum that is known; None if no entry has a price."""
         return self.known_usd if self.has_price or self.is_complete else None
 
-    def add(self, entry: LedgerEntry) -> None:
-        """Add an entry."""
-        self.tokens += entry.tokens
-        self.count += entry.count
-        if entry.billed_usd is None:
+    def add(self, tokens: int, billed_usd: Decimal | None, count: int = 0) -> None:
+        """Add an entry: its tokens, its bill (None if it has no price), its uses if it is a fee."""
+        self.tokens += tokens
+        self.count += count
+        if billed_usd is None:
             self.is_complete = False
         else:
-            self.known_usd += entry.billed_usd
+            self.known_usd += billed_usd
             self.has_price = True
 
 
@@ -183,7 +183,7 @@ def build_ledger(run: Run, book: PriceBook, counts: Mapping[str, int] | None = N
         carried: set[str] = set()
         for entry in _entries_of(attribution, index, prices[index]):
             for billed in (of_turn, classes[entry.cls], blocks[entry.block]):
-                billed.add(entry)
+                billed.add(entry.tokens, entry.billed_usd, entry.count)
             carried.add(entry.block)
         for block in carried:
             blocks[block].turns += 1

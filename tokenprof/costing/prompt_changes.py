@@ -20,7 +20,7 @@ class PromptChange:
     """The first difference between two prompts.
 
     `at` counts the blocks that they have in common, `block` is the first of the new prompt that differs
-    (None where the new one just ends), `field` what of it differs (`description`, `input_schema`, …).
+    (None if the new one just ends), `field` what of it differs (`description`, `input_schema`, …).
     """
 
     cause: Literal["changed", "reordered"]
@@ -32,7 +32,7 @@ class PromptChange:
 def first_change(ours: Sequence[Block], theirs: Sequence[Block], compared: int) -> PromptChange | None:
     """Return the first of the first `compared` blocks of `theirs` that `ours` does not repeat in its place.
 
-    Deferred tools take no place in a prompt. None where all `compared` blocks are the same.
+    Deferred tools take no place in a prompt. None if all `compared` blocks are the same.
     """
     pairs = zip_longest(_in_place(ours), _in_place(theirs))
     for at, (mine, other) in enumerate(pairs):
@@ -47,10 +47,10 @@ def first_change(ours: Sequence[Block], theirs: Sequence[Block], compared: int) 
     return None
 
 
-def changed_setting(turn: Turn, earlier: Turn) -> str | None:
-    """Return the name of the first request parameter that differs between two calls."""
+def changed_parameters(turn: Turn, earlier: Turn) -> list[str]:
+    """Return the names of the request parameters that differ between two calls, in alphabetical order."""
     names = sorted({*turn.settings, *earlier.settings})
-    return next((name for name in names if turn.settings.get(name) != earlier.settings.get(name)), None)
+    return [name for name in names if turn.settings.get(name) != earlier.settings.get(name)]
 
 
 def _in_place(prompt: Sequence[Block]) -> Iterator[Block]:

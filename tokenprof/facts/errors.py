@@ -1,20 +1,31 @@
-"""What goes wrong in a way that the user can mend."""
+"""Errors that a user can cause and can fix, each one sentence long."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 
-class InputError(Exception):
-    """Input that cannot be read, told in one sentence that names the file, the line and the way out.
+class TokenprofError(Exception):
+    """Anything a user can cause: a wrong file, option, name or value.
 
-    The command line prints it and exits with 2. The text is kept to one line whatever it quotes.
+    The command line prints the message and exits with 2. A message names the thing, the place and the way
+    out, and is kept on one line whatever it quotes.
     """
 
     def __init__(self, message: str):
         super().__init__(" ".join(message.split()))
 
+
+class InputError(TokenprofError):
+    """An input that cannot be read. The message names the file, the line if there is one, and the way out."""
+
     @classmethod
     def at(cls, path: Path, line: int, message: str) -> InputError:
-        """Return the error of a line (counted from 1) of a file."""
+        """Return the error for a line (counted from 1) of a file."""
         return cls(f"{path}:{line}: {message}")
+
+    @classmethod
+    def unreadable(cls, path: Path, error: OSError) -> InputError:
+        """Return the error for a file that the operating system does not let us read."""
+        advice = "the name" if isinstance(error, FileNotFoundError) else "that it is a file that you may read"
+        return cls(f"{path} cannot be read: {error.strerror or error}. Check {advice}.")

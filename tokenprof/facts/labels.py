@@ -1,4 +1,4 @@
-"""Names that a user gives to texts which the wire cannot name: a policy, a retrieved page, a style guide."""
+"""Names for texts that have none on the wire: a policy, a retrieved page, a style guide."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST_LABELS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A name for a text, and what kind of block it is (None: what the wire says it is)."""
+    """A name for a text, and its kind of block (None: the kind on the wire)."""
 
     name: str
     kind: BlockKind | None
@@ -21,13 +21,13 @@ _labels: dict[str, Label] = {}
 
 
 def label(text: str, name: str, *, kind: BlockKind | None = None) -> str:
-    """Name a text before it is sent; returns the text, so that it can be named where it is used.
+    """Name a text before it is sent. Returns the text, so that the call can stand where the text is used.
 
-    A block that holds just this text goes by `name` in recordings and reports (and is of `kind`, if
-    given). A block that holds it among other things lists it as a part (`children`). The text is kept in
-    memory only, and the oldest names are forgotten beyond a thousand.
+    A block that consists of this text has `name` in recordings and reports, and is of `kind` if that is
+    given. A block that contains it among other text lists it as one of its `children`. The text is kept in
+    memory only, and beyond a thousand names the oldest are forgotten.
 
-    Raises ValueError for an empty text, which would be found everywhere.
+    Raises ValueError for an empty text, which every block would contain.
     """
     wanted = text.strip()
     if not wanted:
@@ -40,12 +40,12 @@ def label(text: str, name: str, *, kind: BlockKind | None = None) -> str:
 
 
 def label_of(text: str | None) -> Label | None:
-    """Return the label of a text that is labelled as a whole."""
+    """Return the label of a whole text, or None."""
     return _labels.get(text.strip()) if text and _labels else None
 
 
 def labelled_parts(text: str | None) -> list[tuple[str, str]]:
-    """Return (name, text) of the labelled texts that stand inside a longer one, in its order."""
+    """Return (name, text) for the labelled texts inside a longer one, in the order in which they occur."""
     if not text or not _labels:
         return []
     found = [

@@ -1,4 +1,4 @@
-"""Sequences that grow out of one another and hold what they have in common once."""
+"""Sequences that extend each other and store what they have in common only once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,22 @@ from typing import Generic, TypeVar, overload
 T = TypeVar("T")
 
 
+def shared_length(ours: Sequence[object], theirs: Sequence[object]) -> int:
+    """Return how many leading items two sequences have in common."""
+    at = 0
+    for our, their in zip(ours, theirs, strict=False):
+        if our is not their and our != their:
+            break
+        at += 1
+    return at
+
+
 class Trail(Sequence[T], Generic[T]):
     """The first `length` items of a list that longer trails may share.
 
-    A run's prompts extend one another by a few blocks and are billed whole: as trails, a thousand of them
-    take the room of the last one. `then` costs what it adds, unless two trails go on from one place.
+    The prompts of a run extend each other by a few blocks and are billed whole. As trails, a thousand of them
+    need the memory of the last one. `then` costs what it adds, unless two trails continue from the same
+    place.
     """
 
     __slots__ = ("_items", "_length")
@@ -23,7 +34,7 @@ class Trail(Sequence[T], Generic[T]):
         self._length = len(self._items)
 
     def then(self, kept: int, more: Iterable[T]) -> Trail[T]:
-        """Return the first `kept` items, followed by `more`."""
+        """Return a trail of the first `kept` items, followed by `more`."""
         kept = min(kept, self._length)
         grown: Trail[T] = Trail.__new__(Trail)
         # Only the longest of the trails that share a list may add to it.

@@ -1,16 +1,16 @@
 """The facts that flow through the profiler: blocks, turns, runs.
 
-A `Run` is what happened, with no money in it: prices, hardware and attribution are applied to it
-later, so an old run can be read again with a better model. Harness adapters and readers make these
-values, everything else consumes them.
+A `Run` is what happened, with no money in it: prices, hardware and attribution are applied to it later, so an
+old run can be read again with a better model. Harness adapters and readers make these values; everything else
+only reads them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from tokenprof.facts.shared_prefix import Trail
 from tokenprof.pricing.selectors import Selectors
@@ -36,21 +36,21 @@ BlockKind = Literal[
     "provider_overhead",
     "unattributed",
 ]
-"""What a block of the context is; the last two hold tokens that no block on the wire accounts for."""
+"""The kinds of blocks. The last two hold tokens that no block on the wire accounts for."""
 
 Section = Literal["tools", "system", "messages"]
-"""Where a block stands in the order in which Anthropic caches a prompt: tools, then system, then messages."""
+"""The part of the prompt that holds a block, in the order in which Anthropic caches them."""
 
 TurnStatus = Literal["ok", "partial", "error"]
-"""`partial`: cut before its final usage; `error`: ended in an error event, but billed."""
+"""`partial`: cut off before its final usage. `error`: ended in an error event, but was billed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What is measured of a block's text before the text is let go.
+    """Measures of a block's text, taken before the text is discarded.
 
-    Everything a token estimate needs later. `tokens` maps the name of a bundled vocabulary to the
-    count of the text in it. Images and documents have `bytes` and no `tokens`.
+    They are everything that a token estimate needs later. `tokens` maps the name of a bundled vocabulary to
+    the count of the text in it. Images and documents have `bytes` and no `tokens`.
     """
 
     version: int
@@ -80,12 +80,12 @@ class Child:
 class Block:
     """One content block, tool definition or item as it stood on the wire.
 
-    `digest` is keyed per project: equal texts match, nobody can test a guess. `opens_message` marks
-    the first block of a message, which carries that message's framing tokens. `link` pairs a tool
-    call with its result. `deferred` marks a tool whose schema is not in the prompt until referenced.
-    `fields` holds a digest per field, so that a change can be named (`description`, `input_schema`).
-    `uses` names the skills whose files or tools a tool call touches; on a skill it holds that skill's own
-    name if its body names any. None where nobody looked.
+    `digest` is keyed per project: equal texts match, and nobody can test a guess. `opens_message` marks the
+    first block of a message, which carries that message's framing tokens. `link` pairs a tool call with its
+    result. `deferred` marks a tool whose schema is not in the prompt until referenced. `fields` holds a
+    digest per field, so that a change can be named (`description`, `input_schema`). `uses` names the skills
+    whose files or tools a tool call touches; on a skill it holds that skill's own name if its body names any.
+    None means that nobody looked.
     """
 
     kind: BlockKind
@@ -103,64 +103,102 @@ class Block:
 
 
 def block_key(block: Block) -> str:
-    """Return what makes two occurrences the same in a prefix: text, role, and where a message begins."""
+    """Return what two occurrences must share to be the same in a prefix: text, role, and message start."""
     return f"{block.digest}{'+' if block.opens_message else '-'}{block.role}"
 
 
 @dataclass(frozen=True, slots=True)
 class Breakpoint:
-    """A cache breakpoint: what stands up to and including block `after` of the prompt may be written."""
+    """A cache breakpoint: the prompt may be cached up to and including block `after`."""
 
     after: int
     ttl: Literal["5m", "1h", "30m", "12h"]
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One billed model call.
+@dataclass(frozen=True, kw_only=True)
+class AnswerFacts:
+    """What the bytes of an answered call show; shared by `Turn` and by the `Call` that an adapter reads.
 
-    The prompt is held as a delta, as it was recorded: the first `kept` blocks of turn `base` (an
-    index into `Run.turns`), then `added`. `base` is None where `kept` is 0. `context` names the
-    message history that the call extends; `parent` the context that spawned it. `usage` is None
-    where the provider reported none (*unmeasured*). `settings` holds digests of request parameters
-    that are part of the cache key. `hidden_prefix` says that the true prompt began with content that
-    the source does not show (a transcript without system prompt and tools). `output_rest_in` is the id of
-    the turn that counts what this one's incomplete output lacks, where the source knows only their sum.
-    `provider` is known by the wire's shape and path, not by host name. Times are UTC.
+    `usage` is None if the provider reported none (*unmeasured*). `settings` holds digests of the request
+    parameters that are part of the cache key. `output_incomplete` marks an output whose count is not final.
+    `cache_miss_reason` and `cache_missed_tokens` are what the provider says about a missed cache.
     """
 
-    id: str
-    context: str
-    provider: str
+    # Without slots of its own, so that a slotted class can extend this part and `CallerFacts` together.
+    __slots__ = ()
+
     requested_model: str
     model: str
-    started_at: datetime
-    duration_s: float | None
     status: TurnStatus
     usage: Usage | None
-    added: tuple[Block, ...]
     output: tuple[Block, ...] = ()
-    base: int | None = None
-    kept: int = 0
-    agent: str | None = None
-    parent: str | None = None
-    attempts: int = 1
-    ttft_s: float | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    selectors: Selectors = field(default_factory=Selectors)
     breakpoints: tuple[Breakpoint, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
-    hidden_prefix: bool = False
+    selectors: Selectors = field(default_factory=Selectors)
     output_incomplete: bool = False
-    output_rest_in: str | None = None
-    compacted: bool = False
     cache_miss_reason: str | None = None
     cache_missed_tokens: int | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class CallerFacts:
+    """What is known about a call beyond its bytes: who made it, when, in how many tries.
+
+    Shared by `Turn` and `LoggedCall`.
+
+    `provider` is who sold the call, recognised by the shape and path of the request, not by the host name.
+    `started_at` is UTC. `attempts` counts the tries, the answered one included. `hidden_prefix` says that the
+    true prompt began with content that the source does not show (a transcript without system prompt and
+    tools). `output_rest_in` is the id of the turn that counts what this one's incomplete output lacks, if the
+    source knows only their sum.
+    """
+
+    __slots__ = ()
+
+    provider: str
+    started_at: datetime
+    duration_s: float | None = None
+    ttft_s: float | None = None
+    agent: str | None = None
+    attempts: int = 1
+    tags: Mapping[str, str] = field(default_factory=dict)
+    hidden_prefix: bool = False
+    output_rest_in: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn(AnswerFacts, CallerFacts):
+    """One billed model call.
+
+    The prompt is held as a delta, as it was recorded: the first `kept` blocks of turn `base` (an index into
+    `Run.turns`), then `added`. `base` is None if `kept` is 0. `context` names the message history that the
+    call extends; `parent` the context that spawned it. `compacted` says that the prompt continues a history
+    in shortened form. A new field of a call is a line in `AnswerFacts` or `CallerFacts` and a row in
+    `tokenprof.record.turn_codec`.
+    """
+
+    id: str
+    context: str
+    added: tuple[Block, ...]
+    base: int | None = None
+    kept: int = 0
+    parent: str | None = None
+    compacted: bool = False
+
+
+def facts_of(
+    part: type[AnswerFacts] | type[CallerFacts], source: AnswerFacts | CallerFacts
+) -> dict[str, Any]:
+    """Return the fields of `part` as `source` holds them, by name, to make another object with that part.
+
+    For a call that becomes a turn: `Turn(**facts_of(AnswerFacts, call), id=…)`.
+    """
+    return {field_.name: getattr(source, field_.name) for field_ in fields(part)}
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that was read, and the format it was found to be in."""
+    """A file that was read, and its format."""
 
     file: str
     format: str
@@ -169,7 +207,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The billed turns of one or several recordings, in time order, and what the readers had to say."""
+    """The billed turns of one or several recordings, in time order, with the readers' warnings."""
 
     turns: tuple[Turn, ...]
     sources: tuple[Source, ...] = ()

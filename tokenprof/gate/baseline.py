@@ -1,7 +1,7 @@
-"""Baselines: what scenarios cost when somebody last said that it was right: a file to review and commit.
+"""Baselines: what scenarios cost when somebody last approved it, in a file to review and commit.
 
-One line a fact, everything sorted, so that a diff shows what moved. It is written only when asked for
-(`--tokenprof-update`, `tokenprof check --update`), never by a run that fails.
+The file is sorted and has one fact per line, so that a diff shows what moved. It is written only on request
+(`--tokenprof-update`, `tokenprof check --update`), and never by a run that fails.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KEPT_MEASURES = ("turns", "input_tokens", "output_tokens", "usd", "cache_misses"
 
 @dataclass(frozen=True, slots=True)
 class BaselineScenario:
-    """The samples of one test or run, and the rates (model → class → USD per token) of that time."""
+    """The samples of one test or run, and the rates (model → class → USD per token) at that time."""
 
     samples: tuple[RunSample, ...]
     rates: Mapping[str, Mapping[str, Decimal]]
@@ -33,7 +33,7 @@ Baseline = Mapping[str, BaselineScenario]
 
 
 def scenario_of(samples: Sequence[RunSample]) -> BaselineScenario:
-    """Return samples as a scenario, priced by the rates of the first that knows them."""
+    """Return samples as a scenario, with the rates of the first sample that knows them."""
     rates: dict[str, dict[str, Decimal]] = {}
     for sample in samples:
         for model, own in sample.rates.items():
@@ -42,7 +42,7 @@ def scenario_of(samples: Sequence[RunSample]) -> BaselineScenario:
 
 
 def read_baseline(path: Path) -> dict[str, BaselineScenario]:
-    """Return the scenarios of a file; none where there is no file. Raises InputError for another file."""
+    """Return the scenarios in a file, {} if there is no file. Raises InputError if it is not a baseline."""
     if not path.exists():
         return {}
     try:

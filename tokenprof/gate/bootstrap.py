@@ -1,8 +1,8 @@
 """Whether two sets of runs differ: a two-sample bootstrap of the ratio of means, whole runs resampled.
 
-Agents take another number of turns every time, so one run says little. Resampling whole runs keeps what
-belongs together in them together (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 16). The
-spread of the log ratio found so is judged by Student's t, which small numbers of runs need.
+Agents take a different number of turns every time, so one run says little. Whole runs are resampled because
+the turns of one run depend on each other (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
+ch. 16). The resulting spread of the log ratio is judged by Student's t, because there are few runs.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Vector = npt.NDArray[np.float64]
 
 RESAMPLES: Final = 2000
 LEAST_RUNS: Final = 3
-"""With fewer runs on a side their spread cannot be judged."""
+"""With fewer runs on either side, their spread cannot be judged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """How much the mean of a figure moved: `change` as a fraction (0.05 is 5 % more), and how sure that is.
 
-    `p` is the chance of at least such a growth if nothing had changed; `standard_error` is of the log ratio.
+    `p` is the chance of at least this growth if nothing has changed; `standard_error` is of the log ratio.
     """
 
     change: float
@@ -45,10 +45,10 @@ class Difference:
 def difference(
     before: Sequence[tuple[float, float]], now: Sequence[tuple[float, float]], seed: int = 0
 ) -> Difference | None:
-    """Compare two sets of runs, each run a (sum, weight) pair whose figure is Σ sums / Σ weights.
+    """Compare two sets of runs. Each run is a (sum, weight) pair, and the figure is Σ sums / Σ weights.
 
-    A run-level figure has weight 1; a mean over blocks has their number. None where a side has too few runs
-    or a figure of nothing.
+    The weight is 1 for a figure of the run, and the number of blocks for a mean over blocks. Returns None if
+    either side has too few runs or a figure of 0.
     """
     if min(len(before), len(now)) < LEAST_RUNS:
         return None
@@ -69,7 +69,7 @@ def difference(
 
 
 def outlier(before: Sequence[tuple[float, float]], now: Sequence[tuple[float, float]]) -> Difference | None:
-    """Compare a run or two with many: how far outside their spread it lies. None where those are too few."""
+    """Compare one or two runs with many: how far outside their spread they lie. None if those are too few."""
     if len(before) < LEAST_RUNS or not now:
         return None
     earlier, later = (np.asarray(side, dtype=float) for side in (before, now))
@@ -96,7 +96,7 @@ def _resampled_logs(side: Vector, rng: np.random.Generator) -> Vector:
 
 
 def _degrees(spreads: Sequence[float], sizes: Sequence[int]) -> float:
-    """Return Welch and Satterthwaite's degrees of freedom for two unequal spreads."""
+    """Return the Welch-Satterthwaite degrees of freedom for two unequal spreads."""
     if not sum(spreads):
         return float(sum(sizes) - 2)
     below = sum(spread**2 / (size - 1) for spread, size in zip(spreads, sizes, strict=True))
@@ -111,7 +111,7 @@ def student_cdf(t: float, degrees: float) -> float:
 
 
 def student_quantile(probability: float, degrees: float) -> float:
-    """Return the value that Student's t stays below with a probability (by bisection)."""
+    """Return the value that Student's t stays below with a given probability, by bisection."""
     low, high = -1e3, 1e3
     for _ in range(80):
         middle = (low + high) / 2

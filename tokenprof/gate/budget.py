@@ -1,4 +1,4 @@
-"""Budgets: limits that one run may not cross, whatever it cost before."""
+"""Budgets: limits that a run must stay within, regardless of what it cost before."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.near_names import did_you_mean
 from tokenprof.gate.sample import MEASURES, RunSample
 
 LEAST = frozenset({"cache_read_share"})
-"""Measures whose budget is the least they may be; all others are the most."""
+"""Measures whose budget is a minimum; all other budgets are maximums."""
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A measure outside its budget; `actual` is None where it is not known, which no budget allows."""
+    """A measure outside its budget. An unknown measure (`actual` is None) counts as a breach."""
 
     measure: str
     limit: Decimal
@@ -23,7 +24,7 @@ class Breach:
 
     @property
     def text(self) -> str:
-        """The breach in a sentence."""
+        """The breach as a sentence."""
         if self.actual is None:
             return (
                 f"{self.measure} is not known (a turn is unpriced or unmeasured), so its budget cannot hold"
@@ -35,23 +36,26 @@ class Breach:
 
 
 def parse_budget(items: Mapping[str, object]) -> dict[str, Decimal]:
-    """Return limits by measure. Raises InputError for a measure or a limit that cannot be."""
+    """Return limits by measure. Raises InputError for an unknown measure or an impossible limit."""
     limits = {}
     for name, value in items.items():
         if name not in MEASURES:
-            raise InputError(f"There is no measure {name!r} to budget; there are: {', '.join(MEASURES)}.")
+            raise InputError(
+                f"There is no measure {name!r} to budget.{did_you_mean(name, MEASURES)} "
+                f"There are {', '.join(MEASURES)}."
+            )
         try:
             limit = Decimal(str(value))
         except InvalidOperation:
             raise InputError(f"The budget {name}={value!r} is not a number.") from None
         if not limit.is_finite() or limit < 0:
-            raise InputError(f"The budget {name}={value} is not a number from 0 on.")
+            raise InputError(f"The budget {name}={value} is not a number from 0 up.")
         limits[name] = limit
     return limits
 
 
 def breaches(sample: RunSample, budget: Mapping[str, Decimal]) -> list[Breach]:
-    """Return the measures of a run that are outside their budgets; at the limit is inside."""
+    """Return the measures of a run that are outside their budgets. Exactly at the limit is within it."""
     found = []
     for name, limit in budget.items():
         actual = sample.measures.get(name)
@@ -61,7 +65,7 @@ def breaches(sample: RunSample, budget: Mapping[str, Decimal]) -> list[Breach]:
 
 
 def number(measure: str, value: Decimal | float) -> str:
-    """Return a measure's value as people write it: dollars, a share, or a count."""
+    """Return the value of a measure in its usual form: dollars, a share, or a count."""
     if measure.endswith("usd"):
         amount = float(value)
         if 0 < abs(amount) < 0.001:

@@ -1,9 +1,9 @@
-"""A scenario's runs against its baseline: what grew beyond chance and beyond what matters, and which block.
+"""The runs of a scenario compared with its baseline: what grew beyond chance and tolerance, and why.
 
-Three kinds of evidence, kept apart. Texts that developers write (system prompt, schemas) have the same size
-in every run, so any growth of them is certain, whatever the noise elsewhere. Everything else is judged by
-resampling whole runs where there are enough of them, and by the tolerance alone where there are one or two,
-as there are when a cassette is replayed.
+There are three kinds of evidence. Texts that developers write (system prompt, schemas) have the same size
+in every run, so their growth is certain despite any noise elsewhere. Everything else is judged by
+resampling whole runs if there are enough of them. If there are only one or two, as when a cassette is
+replayed, it is judged by the tolerance alone.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ CAUSES_NAMED: Final = 3
 class Settings:
     """What counts as a regression.
 
-    A growth must be larger than `tolerance` (a fraction: the practical floor) and, among several runs, less
-    likely by chance than `alpha` over all figures compared (the statistical floor). `detect` is the growth
-    that one wants to be sure to find; with less `power` for it, no regression means *insufficient data*.
+    Growth must exceed `tolerance` (a fraction: the practical floor) and, if there are several runs, must be
+    less likely by chance than `alpha` over all compared figures (the statistical floor). `detect` is the
+    growth that you want to be sure to find; if the chance of finding it is below `power`, the result is
+    *insufficient data* rather than no regression.
     """
 
     tolerance: float = 0.05
@@ -38,7 +39,7 @@ class Settings:
     alpha: float = 0.01
     detect: float = 1.0
     power: float = 0.8
-    prices: bool = False
+    fail_on_price_rise: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,12 @@ class Change:
 
     @property
     def change(self) -> float:
-        """The growth as a fraction; infinite from nothing."""
+        """The growth as a fraction; infinite if the baseline is 0."""
         return self.now / self.before - 1 if self.before else float("inf")
 
     @property
     def text(self) -> str:
-        """The change in a sentence."""
+        """The change as a sentence."""
         if self.kind == "measure":
             values = f"{number(self.subject, self.before)} → {number(self.subject, self.now)}"
         elif self.kind == "price":
@@ -72,7 +73,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A block group that costs more than it did: per run, over its whole life."""
+    """A block group that costs more than in the baseline: per run, over its whole life."""
 
     subject: str
     text: str
@@ -82,7 +83,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a scenario. `power` is the chance of finding a growth of `Settings.detect`."""
+    """The verdict on a scenario. `power` is the chance of finding a growth of `Settings.detect`."""
 
     status: Status
     regressions: tuple[Change, ...] = ()
@@ -109,7 +110,7 @@ def compare(
         elif result is not None and result.p < alpha:
             found.append(Change(subject, kind, then, later, result.p))
     prices = list(_prices(scenario, now))
-    if rules.prices:
+    if rules.fail_on_price_rise:
         found += [change for change in prices if change.change > rules.tolerance]
     found.sort(key=_gravity)
     powers = [
@@ -135,7 +136,7 @@ def _gravity(change: Change) -> tuple[int, float]:
 
 
 def _content(before: Sequence[RunSample], now: Sequence[RunSample], rules: Settings) -> Iterator[Change]:
-    """Yield texts of the developer's that grew, and new ones: no chance is involved."""
+    """Yield the developer's texts that are new or have grown. Chance plays no part in these."""
     for key, group in _union(now).items():
         if group.kind not in FIXED_KINDS:
             continue
@@ -157,7 +158,7 @@ def _union(samples: Sequence[RunSample]) -> dict[str, BlockGroup]:
 
 
 def _size(samples: Sequence[RunSample], key: str) -> float | None:
-    """Return the usual local size of a group's text, all its blocks together for fixed kinds."""
+    """Return the usual local size of a group's text: of all its blocks together for fixed kinds."""
     sizes = [sample.blocks[key].local_tokens for sample in samples if key in sample.blocks]
     return float(median(sizes)) if sizes else None
 
@@ -166,7 +167,7 @@ _Test = tuple[str, Literal["measure", "size"], float, float, Difference | None]
 
 
 def _tests(scenario: BaselineScenario, now: Sequence[RunSample], rules: Settings) -> Iterator[_Test]:
-    """Yield every figure that is judged with its means and, among enough runs, how far it moved."""
+    """Yield every figure to judge with its means and, if there are enough runs, how far it moved."""
     before = scenario.samples
     for measure in rules.measures:
         read = _reader(measure, scenario)
@@ -192,7 +193,7 @@ def _tests(scenario: BaselineScenario, now: Sequence[RunSample], rules: Settings
 
 
 def _reader(measure: str, scenario: BaselineScenario) -> Callable[[RunSample], float | None]:
-    """Return what reads a measure of a sample; dollars are at the baseline's prices on both sides."""
+    """Return a function that reads a measure from a sample, with dollars at the baseline's prices."""
 
     def read(sample: RunSample) -> float | None:
         value = sample.usd_at(scenario.rates) if measure == "usd" else sample.measures.get(measure)
@@ -209,7 +210,7 @@ def _judge(sides: Sequence[Sequence[tuple[float, float]]]) -> Difference | None:
 
 
 def _prices(scenario: BaselineScenario, now: Sequence[RunSample]) -> Iterator[Change]:
-    """Yield what today's prices add to the new runs over the baseline's prices, if they do."""
+    """Yield what the new runs cost more at today's prices than at the baseline's, if anything."""
     pairs = [(s.usd_at(scenario.rates), s.usd_at(s.rates)) for s in now]
     known = [(float(old), float(new)) for old, new in pairs if old is not None and new is not None]
     if not known:
@@ -244,9 +245,9 @@ def _causes(
 def _growth_not_billed(
     before: Sequence[RunSample], now: Sequence[RunSample], key: str
 ) -> tuple[float, float | None] | None:
-    """Return what a longer text would have been billed more, where the bills of the new runs do not show it.
+    """Return what a longer text would add to the bill, if the bills of the new runs do not show it.
 
-    Replayed replies carry the usage of the prompt that was recorded, whatever is sent to them now.
+    Replayed replies carry the usage of the recorded prompt, not that of the prompt sent in this run.
     """
     group, sizes = _union(now).get(key), (_size(before, key), _size(now, key))
     turns = [fmean([float(s.measures.get("turns") or 0) for s in side] or [0.0]) for side in (before, now)]
@@ -305,10 +306,10 @@ def _growth(
 def _notes(
     before: Sequence[RunSample], now: Sequence[RunSample], prices: Sequence[Change], rules: Settings
 ) -> Iterator[str]:
-    """Yield what is worth saying and no regression: prices, what shrank, what went."""
+    """Yield notes that are not regressions: prices, what shrank, what is gone."""
     for change in prices:
         moved = f"{'+' if change.change >= 0 else '−'}{abs(change.change):.1%}"
-        gated = "" if rules.prices else " Not gated; the comparison is at the baseline's prices."
+        gated = "" if rules.fail_on_price_rise else " Not gated; the comparison is at the baseline's prices."
         yield (
             f"List prices moved: ${change.before:,.4f} at the baseline's, ${change.now:,.4f} at today's "
             f"({moved}) a run.{gated}"
@@ -324,12 +325,12 @@ def _notes(
 
 
 def usd_text(value: Decimal | None) -> str:
-    """Return dollars, or a word where they are not known."""
+    """Return dollars, or a word if they are not known."""
     return "unpriced" if value is None else number("usd", value)
 
 
 def means(samples: Sequence[RunSample], measures: Sequence[str]) -> Mapping[str, float | None]:
-    """Return the mean of each measure over samples; None where one does not know it."""
+    """Return the mean of each measure over samples; None if any sample does not know it."""
     found: dict[str, float | None] = {}
     for measure in measures:
         values = [sample.measures.get(measure) for sample in samples]

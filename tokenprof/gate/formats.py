@@ -7,17 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from xml.etree import ElementTree
 
-from tokenprof import __version__
+from tokenprof.facts.version import __version__
+from tokenprof.gate import DEFAULT_BASELINE
 from tokenprof.gate.outcome import Outcome, explain, table
 
 STICKY_TAG: Final = "<!-- tokenprof: cost gate -->"
-"""A hidden mark by which a bot finds its earlier comment and edits it."""
-
-BASELINE_FILE: Final = "tokenprof-baseline.json"
+"""A hidden mark by which a bot finds its earlier comment, to edit it."""
 
 
 def to_text(outcomes: Sequence[Outcome], baseline: str) -> str:
-    """Return a line a scenario and, for those that failed, why."""
+    """Return a line per scenario and, for those that failed, the reasons."""
     lines: list[str] = []
     for outcome in outcomes:
         mark = "FAIL" if outcome.failed else "ok  "
@@ -74,7 +73,7 @@ def _scenario(outcome: Outcome) -> dict[str, Any]:
 
 
 def to_junit(outcomes: Sequence[Outcome], baseline: str) -> str:
-    """Return a JUnit suite, one case a scenario."""
+    """Return a JUnit suite with one case per scenario."""
     failures = sum(outcome.failed for outcome in outcomes)
     suite = ElementTree.Element(
         "testsuite", name="tokenprof", tests=str(len(outcomes)), failures=str(failures), errors="0"
@@ -90,13 +89,13 @@ def to_junit(outcomes: Sequence[Outcome], baseline: str) -> str:
 
 
 def to_sarif(outcomes: Sequence[Outcome], baseline: str) -> str:
-    """Return SARIF 2.1.0: a result a failed scenario, at the baseline's line of it."""
+    """Return SARIF 2.1.0 with one result per failed scenario, at its line in the baseline."""
     results = [
         {
             "ruleId": outcome.status.replace(" ", "-"),
             "level": "error",
             "message": {"text": "\n".join(explain(outcome))},
-            "locations": [{"physicalLocation": {"artifactLocation": {"uri": baseline or BASELINE_FILE}}}],
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": baseline or DEFAULT_BASELINE}}}],
             "partialFingerprints": {"scenario": outcome.name},
         }
         for outcome in outcomes
@@ -121,7 +120,7 @@ def to_sarif(outcomes: Sequence[Outcome], baseline: str) -> str:
 
 
 def to_markdown(outcomes: Sequence[Outcome], baseline: str) -> str:
-    """Return a pull-request comment: a sentence, a table, causes, the rest folded away."""
+    """Return a pull-request comment: a sentence, a table and the causes, with the rest folded away."""
     failed = [outcome for outcome in outcomes if outcome.failed]
     if failed:
         headline = f"**Cost gate: {len(failed)} of {len(outcomes)} failed.** {_escaped(failed[0].headline)}"

@@ -1,4 +1,4 @@
-"""What the gate says of one scenario: its budget's breaches, its verdict against the baseline, in words."""
+"""What the gate says about a scenario: breaches of its budget, and its verdict against the baseline."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tokenprof.gate.compare import Settings, Verdict, compare, means
 from tokenprof.gate.sample import RunSample
 
 SHOWN_MEASURES = ("usd", "input_tokens", "output_tokens", "turns", "cache_misses", "cache_read_share")
-DEAREST_SHOWN = 3
+BLOCKS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A scenario's runs against its limits; `verdict` is None where it has no baseline to hold it against."""
+    """The runs of a scenario compared with its limits; `verdict` is None if it has no baseline."""
 
     name: str
     samples: tuple[RunSample, ...]
@@ -28,7 +28,7 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """Whether this is to fail the build."""
+        """Whether the build should fail."""
         return bool(self.breaches) or (self.verdict is not None and self.verdict.status == "regression")
 
     @property
@@ -44,7 +44,7 @@ class Outcome:
 
     @property
     def headline(self) -> str:
-        """The outcome in one sentence."""
+        """The outcome as one sentence."""
         if self.verdict is not None and self.verdict.status == "regression":
             first = self.verdict.regressions[0].text
             more = len(self.verdict.regressions) - 1 + len(self.breaches)
@@ -66,7 +66,7 @@ def judge(
     settings: Settings | None = None,
     wants_baseline: bool = True,
 ) -> Outcome:
-    """Return the outcome of a scenario. A budget must hold for every run."""
+    """Return the outcome of a scenario. Every run must stay within the budget."""
     over: dict[str, Breach] = {}
     for sample in samples:
         for breach in breaches(sample, budget or {}):
@@ -84,12 +84,12 @@ def _worse(one: Breach, other: Breach) -> bool:
 
 
 def explain(outcome: Outcome) -> Iterator[str]:
-    """Yield the lines that tell somebody who has nothing else open what happened and what to do."""
+    """Yield lines that say what happened and what to do, without need of anything else."""
     yield outcome.headline
     for breach in outcome.breaches:
         yield f"  over budget: {breach.text}"
     if outcome.breaches:
-        yield from _dearest(outcome.samples[-1])
+        yield from _most_expensive(outcome.samples[-1])
     verdict = outcome.verdict
     if verdict is not None:
         for change in verdict.regressions:
@@ -112,20 +112,20 @@ def explain(outcome: Outcome) -> Iterator[str]:
         yield "  There is no baseline for it yet: write one with --tokenprof-update."
 
 
-def _dearest(sample: RunSample) -> Iterator[str]:
+def _most_expensive(sample: RunSample) -> Iterator[str]:
     """Yield a line with the blocks that were billed the most over their lives."""
     groups = sorted(sample.blocks.values(), key=lambda g: (g.billed_usd or 0, g.billed_tokens), reverse=True)
     shown = [
         f"{group.key} {group.billed_tokens:,} billed tokens"
         + ("" if group.billed_usd is None else f" ({number('usd', group.billed_usd)})")
-        for group in groups[:DEAREST_SHOWN]
+        for group in groups[:BLOCKS_SHOWN]
     ]
     if shown:
-        yield f"  dearest over their lives: {', '.join(shown)}"
+        yield f"  most expensive over the run: {', '.join(shown)}"
 
 
 def table(outcome: Outcome) -> Iterator[tuple[str, str, str, str]]:
-    """Yield (measure, baseline, now, change) rows, each a mean per run."""
+    """Yield rows of (measure, baseline, now, change), each a mean per run."""
     before = means(outcome.before.samples if outcome.before else (), SHOWN_MEASURES)
     now = means(outcome.samples, SHOWN_MEASURES)
     for measure in SHOWN_MEASURES:

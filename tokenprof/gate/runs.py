@@ -1,26 +1,28 @@
-"""Recorded files into samples. Heavy modules load when called, so that the plugin stays light."""
+"""Recorded files as samples. Heavy modules load when called, so that the plugin stays light."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tokenprof.gate.sample import RunSample
 
+if TYPE_CHECKING:
+    from tokenprof.analysis.assumptions import Assumptions
 
-def samples_of_file(path: Path, *, hardware: bool = False) -> RunSample:
+
+def sample_of_file(path: Path, assumptions: Assumptions, *, hardware: bool = False) -> RunSample:
     """Return the sample of a recording or transcript; `hardware` also costs its compute (slower).
 
-    Raises InputError for a file that cannot be read, or that holds no turn.
+    Raises InputError for a file that cannot be read or holds no turn, and for prices or a deployment that
+    cannot be used.
     """
-    from tokenprof.costing.compute import cost_to_compute
-    from tokenprof.costing.ledger import build_ledger
+    from tokenprof.analysis.analysis import Analysis
     from tokenprof.facts.errors import InputError
     from tokenprof.gate.sample import sample_of
-    from tokenprof.pricing.book import default_book
     from tokenprof.reading.files import read
 
     run = read([path])
     if not run.turns:
         raise InputError(f"{path} holds no billed turn, so there is nothing to check.")
-    ledger = build_ledger(run, default_book())
-    return sample_of(ledger, cost_to_compute(ledger) if hardware else None)
+    return sample_of(Analysis(run, assumptions), hardware=hardware)

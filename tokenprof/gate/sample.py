@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from tokenprof.costing.compute import Hardware
+    from tokenprof.analysis.analysis import Analysis
     from tokenprof.costing.ledger import Ledger
 
 MEASURES: Final = (
@@ -36,7 +36,7 @@ class BlockGroup:
     """All blocks of one kind and name in a run.
 
     `count` blocks of `local_tokens` in all by the local vocabulary, which no provider changes;
-    `billed_tokens` and `billed_usd` over their lives (None where a price is not known).
+    `billed_tokens` and `billed_usd` over the run (None if a price is not known).
     """
 
     kind: str
@@ -48,18 +48,18 @@ class BlockGroup:
 
     @property
     def key(self) -> str:
-        """How the group is called in baselines and messages."""
+        """The name of the group in baselines and messages."""
         return f"{self.kind} {self.name}" if self.name != self.kind else self.kind
 
     @property
     def mean_tokens(self) -> float:
-        """The local size of one of its blocks."""
+        """The mean local size of its blocks."""
         return self.local_tokens / self.count if self.count else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class RunSample:
-    """One run as the gate compares it. A measure is None where it is not known, never 0."""
+    """One run as the gate compares it. An unknown measure is None, never 0."""
 
     measures: Mapping[str, Decimal | None]
     usage: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class RunSample:
     blocks: Mapping[str, BlockGroup] = field(default_factory=dict)
 
     def usd_at(self, rates: Mapping[str, Mapping[str, Decimal]]) -> Decimal | None:
-        """Return what this run costs at other rates (by model and class, USD a token); None if one lacks."""
+        """Return the cost of this run at other rates (model → class → USD per token); None without one."""
         total = Decimal(0)
         for model, counts in self.usage.items():
             for cls, tokens in counts.items():
@@ -78,8 +78,9 @@ class RunSample:
         return total
 
 
-def sample_of(ledger: Ledger, hardware: Hardware | None = None) -> RunSample:
-    """Return the sample of a priced run; without `hardware` its hardware cost is not known."""
+def sample_of(analysis: Analysis, *, hardware: bool = False) -> RunSample:
+    """Return the sample of a run; without `hardware` its compute is not costed and so not known."""
+    ledger = analysis.ledger
     turns = ledger.run.turns
     usages = [turn.usage for turn in turns if turn.usage is not None]
     unmeasured = len(usages) < len(turns)
@@ -87,14 +88,16 @@ def sample_of(ledger: Ledger, hardware: Hardware | None = None) -> RunSample:
     output = sum(usage.all_output_tokens for usage in usages)
     read = sum(usage.cache_read_tokens for usage in usages)
     billed = [usd for usd in ledger.billed_usd if usd is not None]
-    estimate = hardware.usd(hardware.total) if hardware else None
+    estimate = analysis.hardware.usd(analysis.hardware.total) if hardware else None
     measures = {
         "turns": Decimal(len(turns)),
         "input_tokens": None if unmeasured else Decimal(prompt),
         "output_tokens": None if unmeasured else Decimal(output),
         "usd": sum(billed, Decimal(0)) if len(billed) == len(turns) else None,
         "carry_usd": _carry_usd(ledger),
-        "cache_misses": _cache_misses(ledger),
+        "cache_misses": Decimal(
+            sum(miss is not None and miss.cause != "first_use" for miss in analysis.misses)
+        ),
         "cache_read_share": Decimal(read) / Decimal(prompt) if prompt and not unmeasured else None,
         "hardware_usd": None if estimate is None else Decimal(repr(estimate.mid)),
     }
@@ -110,12 +113,6 @@ def _carry_usd(ledger: Ledger) -> Decimal | None:
                     return None
                 total += entry.billed_usd
     return total
-
-
-def _cache_misses(ledger: Ledger) -> Decimal:
-    from tokenprof.costing.cache_misses import explain_misses
-
-    return Decimal(sum(miss is not None and miss.cause != "first_use" for miss in explain_misses(ledger)))
 
 
 def _usage(ledger: Ledger) -> dict[str, dict[str, int]]:
@@ -141,15 +138,8 @@ def _rates(ledger: Ledger) -> dict[str, dict[str, Decimal]]:
 
 
 def _groups(ledger: Ledger) -> dict[str, BlockGroup]:
-    tokens: dict[str, int] = defaultdict(int)
-    billed: dict[str, Decimal | None] = defaultdict(lambda: Decimal(0))
-    for entries in ledger.entries:
-        for entry in entries:
-            tokens[entry.block] += entry.tokens
-            known = billed[entry.block]
-            billed[entry.block] = (
-                None if known is None or entry.billed_usd is None else known + entry.billed_usd
-            )
+    from tokenprof.costing.ledger import BilledSum
+
     groups: dict[str, BlockGroup] = {}
     seen: dict[str, set[str]] = defaultdict(set)
     for placed in ledger.attribution.blocks.values():
@@ -157,7 +147,8 @@ def _groups(ledger: Ledger) -> dict[str, BlockGroup]:
         if block.kind in _PROMPT_KINDS_LEFT_OUT:
             continue
         local = block.features.tokens.get("o200k_base") or round(block.features.bytes / 4)
-        one = BlockGroup(block.kind, block.name, 1, local, tokens[placed.id], billed[placed.id])
+        billed = ledger.blocks.get(placed.id, BilledSum())
+        one = BlockGroup(block.kind, block.name, 1, local, billed.tokens, billed.billed_usd)
         # The same text in two contexts (a subagent's tools) is one thing that somebody wrote.
         again = block.kind in FIXED_KINDS and block.digest in seen[one.key]
         seen[one.key].add(block.digest)

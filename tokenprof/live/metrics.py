@@ -1,8 +1,8 @@
-"""Metrics of each finished turn, for whatever meter provider the program has set up (opt-in).
+"""Metrics of each finished turn, for the meter provider that the program has set up (opt-in).
 
-Tokens go by the names of the OpenTelemetry GenAI conventions: the counters of today, and the histogram
-`gen_ai.client.token.usage` that most dashboards still read. Money and compute are ours: the conventions have
-no name for them. An estimate is three series, told apart by `tokenprof.bound`.
+Tokens have the names of the OpenTelemetry GenAI conventions: the current counters, and the histogram
+`gen_ai.client.token.usage` that most dashboards still read. The conventions have no names for money and
+compute, so those are our own. An estimate is three series that differ in `tokenprof.bound`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tokenprof.facts.types import Block, Run, Turn
-from tokenprof.pricing.book import default_book
 from tokenprof.record import names
 
 if TYPE_CHECKING:
+    from tokenprof.analysis.assumptions import Assumptions
     from tokenprof.costing.ledger import Ledger
     from tokenprof.hw_model.cost import Estimate
 
@@ -30,7 +30,7 @@ COUNTERS = {
     "gen_ai.client.inference.usage.cache_read.input_tokens": "cache_read_tokens",
     "gen_ai.client.inference.usage.reasoning.output_tokens": "reasoning_tokens",
 }
-"""Names of the conventions' counters, and what of `Usage` each one counts."""
+"""The counters of the conventions, and the count of `Usage` that each one adds up."""
 
 CACHE_WRITES = "gen_ai.client.inference.usage.cache_write.input_tokens"
 TOKEN_USAGE = "gen_ai.client.token.usage"
@@ -40,21 +40,21 @@ RATIO = "tokenprof.billed_to_compute"
 UNBILLED = "tokenprof.turns.without_bill"
 
 TOKEN_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304)
-"""Bucket boundaries of token histograms, as the conventions advise."""
+"""Bucket boundaries of token histograms, as the conventions recommend."""
 
 RATIO_BUCKETS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 
 
 class TurnMetrics:
-    """Puts each finished turn into the instruments of the global meter provider.
+    """Records each finished turn on the instruments of the global meter provider.
 
-    Called on the recorder's thread; attribution and the hardware model run there, never on the host's.
+    It is called on the recorder's thread, so attribution and the hardware model never run on the host's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, assumptions: Assumptions) -> None:
         from opentelemetry.metrics import get_meter
 
-        from tokenprof import __version__
+        from tokenprof.facts.version import __version__
 
         meter = get_meter(names.SCOPE, __version__)
         self._counters = {
@@ -76,20 +76,18 @@ class TurnMetrics:
         self._unbilled = meter.create_counter(
             UNBILLED, unit="{turn}", description="turns without usage or without a price"
         )
-        self._book = default_book()
+        self._assumptions = assumptions
 
     def __call__(self, turn: Turn, prompt: Sequence[Block]) -> None:
         """Take in a finished turn."""
-        from tokenprof.costing.compute import cost_to_compute
-        from tokenprof.costing.ledger import build_ledger
+        from tokenprof.analysis.analysis import Analysis
 
         attributes = _attributes(turn)
         self._count(turn, attributes)
         alone = replace(turn, base=None, kept=0, added=tuple(prompt))
-        ledger = build_ledger(Run((alone,)), self._book)
-        billed = self._bill(ledger, attributes)
-        hardware = cost_to_compute(ledger)
-        compute = hardware.usd(hardware.total)
+        analysis = Analysis(Run((alone,)), self._assumptions)
+        billed = self._bill(analysis.ledger, attributes)
+        compute = analysis.hardware.usd(analysis.hardware.total)
         if compute is not None:
             self._estimate(billed, compute, attributes)
 
@@ -109,9 +107,9 @@ class TurnMetrics:
         if billed is None:
             self._unbilled.add(1, attributes)
             return None
-        for entry in ledger.entries[0]:
-            if entry.billed_usd:
-                self._billed.add(float(entry.billed_usd), {**attributes, CLASS: entry.cls})
+        for cls, of_class in ledger.classes.items():
+            if of_class.known_usd:
+                self._billed.add(float(of_class.known_usd), {**attributes, CLASS: cls})
         return billed
 
     def _estimate(self, billed: Decimal | None, compute: Estimate, attributes: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What a run has cost so far, for budgets that act while the agent still runs."""
+"""What a run has cost so far, for budgets that act while the agent is still running."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tokenprof.analysis.assumptions import Assumptions, price_book
 from tokenprof.facts.types import Block, Turn
-from tokenprof.pricing.book import Price, UnknownTierError, UnpricedError, default_book
+from tokenprof.pricing.book import Price, UnknownTierError, UnpricedError
 
 
 @dataclass(frozen=True, slots=True)
 class TurnCost:
     """A finished turn and the run's cost up to it.
 
-    `turn_usd` is None where the turn is unpriced or unmeasured; `total_usd` is then the sum of the
-    others, and `complete` False.
+    `turn_usd` is None if the turn is unpriced or unmeasured; `total_usd` is then the sum of the others,
+    and `complete` False.
     """
 
     turn: Turn
@@ -25,16 +26,16 @@ class TurnCost:
 
 
 class RunningCost:
-    """Prices each turn as it ends and tells a callback. Loads the price book when made, not at a turn."""
+    """Prices each turn as it ends and calls back. Loads the price book when made, not at a turn."""
 
-    def __init__(self, callback: Callable[[TurnCost], None]):
+    def __init__(self, callback: Callable[[TurnCost], None], assumptions: Assumptions):
         self._callback = callback
-        self._book = default_book()
+        self._book = price_book(assumptions)
         self._total_usd = Decimal(0)
         self._complete = True
 
     def __call__(self, turn: Turn, prompt: Sequence[Block]) -> None:
-        """Take in a finished turn."""
+        """Price a finished turn and call back."""
         turn_usd = self._price(turn)
         self._complete = self._complete and turn_usd is not None
         self._total_usd += turn_usd or Decimal(0)

@@ -1,4 +1,4 @@
-"""Harnesses that take the address of the proxy not from the environment but as an argument."""
+"""Harnesses that take the address of the proxy as an argument instead of from the environment."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ KEYS = ("OPENAI_API_KEY", "CODEX_API_KEY")
 def told_the_address(
     command: Sequence[str], environment: Mapping[str, str], addresses: Mapping[str, str]
 ) -> list[str]:
-    """Return a command with the argument that points it at the proxy; as it is where it needs none.
+    """Return a command with the argument that points it at the proxy, or unchanged if it needs none.
 
-    Codex reads only its own settings. Logged in to a plan, without a key, it talks to another service
-    than the API, which it must be left to.
+    Codex reads only its own settings. If it is logged in to a plan and has no key, it talks to a service
+    other than the API, and must be left alone.
     """
     program, *arguments = command
     if Path(program).stem == "codex" and any(environment.get(key) for key in KEYS):

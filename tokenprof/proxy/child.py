@@ -18,8 +18,8 @@ LOOPBACK = "127.0.0.1"
 def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a command to its end and return its exit code, as a shell would: 128 + n for a signal n.
 
-    Signals sent to us go on to it; ours is not to end before it does. Raises InputError where the
-    command cannot be started.
+    Signals are passed on to it, and this process ends only after it. Raises InputError if the command cannot
+    be started.
     """
     early: list[int] = []
     child: subprocess.Popen[bytes] | None = None
@@ -27,7 +27,7 @@ def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
     def forward(number: int, frame: FrameType | None) -> None:
         if child is None:
             early.append(number)
-        # A terminal sends its Ctrl-C and Ctrl-\\ to the child as well; twice would be one too many.
+        # A terminal sends its Ctrl-C and Ctrl-\\ to the child as well; passing them on would double them.
         elif not (number in _FROM_TERMINAL and _in_foreground()):
             child.send_signal(number)
 

@@ -1,4 +1,4 @@
-"""What passes through the proxy, handed to the recorder when an exchange has ended."""
+"""The exchanges that pass through the proxy, handed to the recorder when they end."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
-from tokenprof.proxy.coding import decoded
 from tokenprof.record.attempt import Attempt
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.content_coding import decoded
 from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.recorder import Recorder
 from tokenprof.record.retries import Retries
@@ -19,7 +19,7 @@ from tokenprof.record.wires import interpreter_of, wire_of
 log = logging.getLogger("tokenprof")
 
 AGENT_HEADER = "x-claude-code-agent-id"
-"""Claude Code sends it with the calls of its subagents; their session files have the same id."""
+"""Claude Code sends this with the calls of its subagents. Their session files have the same id."""
 
 
 class Observer:
@@ -30,7 +30,7 @@ class Observer:
         self._retries = Retries()
 
     def begin(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Attempt | None:
-        """Return the attempt to note; None for what is no model call, or of a kind that no adapter reads.
+        """Return the attempt to record; None for a request that no adapter reads as a model call.
 
         Never raises.
         """

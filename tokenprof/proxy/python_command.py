@@ -17,13 +17,13 @@ _PYTHON = re.compile(r"python[\d.]*(\.exe)?")
 _SCRIPT_OF = re.compile(
     rb"""\A#!\s*(?:\S*/env\s+(?:-S\s+)?|/bin/sh\n'''exec'\s+)?["']?([^\s"']*python[\d.]*)"""
 )
-"""A script's interpreter: in its first line, by `env`, or as installers write it where the path is long."""
+"""A script's interpreter: in its first line, through `env`, or as installers write it for a long path."""
 
 _PROBE_TIMEOUT_S = 20.0
 
 
 def python_of(command: Sequence[str], environment: Mapping[str, str]) -> str | None:
-    """Return the interpreter that a command is run by; None where it is not Python."""
+    """Return the interpreter that runs a command; None if it is not Python."""
     program = shutil.which(command[0], path=environment.get("PATH"))
     if program is None:
         return None

@@ -33,7 +33,7 @@ HOP_BY_HOP = frozenset(
 
 
 def request_body(stream: BufferedIOBase, headers: Message) -> bytes | None:
-    """Read a request's body; None where it has none. Raises ConnectionError for one that is cut."""
+    """Read the body of a request; None if it has none. Raises ConnectionError if it is cut short."""
     if "chunked" in headers.get("transfer-encoding", "").lower():
         return _chunked_body(stream)
     length = headers.get("content-length")
@@ -61,10 +61,10 @@ def _chunked_body(stream: BufferedIOBase) -> bytes:
 def relay_response(
     response: HTTPResponse, client: BufferedIOBase, client_version: str, attempt: Attempt | None
 ) -> None:
-    """Write a response to the client, each piece of the body at once as it arrives.
+    """Write a response to the client, passing on each piece of the body as soon as it arrives.
 
-    Raises IncompleteRead where the upstream ends before the message does, and OSError where either side
-    breaks; the client has then got what there was.
+    Raises IncompleteRead if the upstream ends before the message does, and OSError if either connection
+    breaks. The client then has everything that had arrived.
     """
     chunked = response.chunked and client_version != "HTTP/1.0"
     client.write(_head(response, chunked=chunked))
@@ -96,7 +96,7 @@ def _head(response: HTTPResponse, *, chunked: bool) -> bytes:
 class Hangup:
     """Calls `then` if the client hangs up while its request is being answered.
 
-    Without it a provider would go on generating, and billing, for a client that waits no longer.
+    Without this, the provider would go on generating, and billing, for a client that no longer waits.
     """
 
     def __init__(self, client: socket.socket, then: Callable[[], None]):
@@ -126,14 +126,14 @@ class Hangup:
         if self._answered in readable:
             return
         with contextlib.suppress(OSError):
-            # Bytes of a next request are none of our business here; only an end of the stream is.
+            # Only the end of the stream matters here, not the bytes of a next request.
             if self._client.recv(1, socket.MSG_PEEK):
                 return
         self._then()
 
 
 def shut(connection: HTTPConnection) -> None:
-    """End an upstream connection that another thread may be reading from; that read ends, too."""
+    """End an upstream connection, along with any read of it in another thread."""
     reading = connection.sock
     if reading is not None:
         with contextlib.suppress(OSError):

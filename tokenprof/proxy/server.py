@@ -1,8 +1,8 @@
-"""The reverse proxy: requests go on to the provider, and what it answers comes back as it comes.
+"""The reverse proxy: it passes requests on to the provider, and answers back as they arrive.
 
 A thread serves each client connection and keeps one upstream connection for it, so a client that keeps
-its connection alive pays for one TLS handshake, as it would without us. Where the upstream fails without
-an answer (unreachable, cut in the middle), the client's connection is closed at the same point: that is
+its connection alive pays for one TLS handshake, as it would without the proxy. If the upstream fails without
+an answer (unreachable, cut in the middle), the client's connection is closed at the same point. That is
 what it would have seen itself, and its own retries take over. The proxy never answers in the provider's name.
 """
 
@@ -24,14 +24,14 @@ from tokenprof.record.attempt import Attempt
 from tokenprof.record.wires import wire_of
 
 Routes = Mapping[str, Upstream]
-"""Prefix of the path that clients are given → where requests below it go, without the prefix."""
+"""The upstream for each path prefix that clients are given; it is called without the prefix."""
 
 
 class RecordingProxy:
-    """A proxy on 127.0.0.1, running while it is entered; `port` 0 takes a free one.
+    """A proxy on 127.0.0.1 that runs inside a `with` block; `port` 0 takes a free port.
 
-    `notice` is called with one sentence when an upstream cannot be reached. Raises OSError where the
-    port is taken.
+    `notice` is called with one sentence if an upstream cannot be reached. Raises OSError if the port is
+    taken.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class RecordingProxy:
         self._routes = routes
 
     def url(self, prefix: str = "") -> str:
-        """Return the base address to give to clients of a route: with the path that its API starts at."""
+        """Return the base address to give to clients of a route, with the path at which its API starts."""
         return f"http://127.0.0.1:{self._server.server_address[1]}{prefix}{self._routes[prefix].path}"
 
     def __enter__(self) -> RecordingProxy:
@@ -78,7 +78,7 @@ class _ProxyServer(ThreadingHTTPServer):
     notice: Callable[[str], None]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is no error; what else goes wrong is told in one line."""
+        """Ignore a client that goes away, and report any other error in one line."""
         error = sys.exception()
         if not isinstance(error, ConnectionError):
             self.notice(f"a connection ended with {type(error).__name__}: {error}")
@@ -94,22 +94,22 @@ class _Connection(BaseHTTPRequestHandler):
     _at: Upstream | None = None
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent: the terminal is the child's."""
+        """Stay silent, since the terminal belongs to the child."""
 
     def finish(self) -> None:
-        """Close the upstream connection with the client's."""
+        """Close the upstream connection along with the client's."""
         self._disconnect()
         with contextlib.suppress(OSError):
             super().finish()
 
     def _pass_on(self) -> None:
-        """Take one request to its upstream and the response back."""
+        """Pass one request on to its upstream, and the response back."""
         target, upstream = self._route()
         if upstream is None:
             self.send_error(404, "tokenprof proxy has no upstream for this path")
             return
         if "websocket" in self.headers.get("upgrade", "").lower() and wire_of("POST", target):
-            # Clients that prefer a WebSocket take this as the sign to make the same call over HTTP at once.
+            # Clients that prefer a WebSocket react to this by making the same call over HTTP.
             self.send_error(426, "tokenprof proxy passes on model calls over HTTP only")
             return
         body = request_body(self.rfile, self.headers)
@@ -144,7 +144,7 @@ class _Connection(BaseHTTPRequestHandler):
             self._disconnect()
 
     def _route(self) -> tuple[str, Upstream | None]:
-        # `self.path` has been tidied by the base class; the request line is what the client sent.
+        # The base class has normalised `self.path`; the request line is what the client sent.
         target = self.requestline.split()[1]
         for prefix, upstream in self.server.routes.items():
             if not prefix or target == prefix or target.startswith((prefix + "/", prefix + "?")):

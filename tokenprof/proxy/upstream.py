@@ -18,7 +18,7 @@ CONNECT_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """An origin that requests go on to, and the path that its API starts at (without a closing slash)."""
+    """An origin that requests are passed on to, and the path at which its API starts (no trailing slash)."""
 
     scheme: str
     host: str
@@ -27,7 +27,7 @@ class Upstream:
 
     @property
     def authority(self) -> str:
-        """What belongs into the Host header: the port only where it is not the scheme's own."""
+        """The value of the Host header: with the port unless it is the default of the scheme."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -36,14 +36,16 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def upstream_at(url: str) -> Upstream:
-    """Return the upstream that a base address names. Raises InputError for what is no http(s) address."""
+    """Return the upstream that a base address names. Raises InputError if it is not an http(s) address."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise InputError(f"{url!r} is no address ({error}); write it like https://api.example.com.") from None
+        raise InputError(
+            f"{url!r} is not an address ({error}); write it like https://api.example.com."
+        ) from None
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise InputError(f"{url!r} is no http or https address; write it like https://api.example.com.")
+        raise InputError(f"{url!r} is not an http or https address; write it like https://api.example.com.")
     return Upstream(
         parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme], parts.path.rstrip("/")
     )
@@ -52,8 +54,8 @@ def upstream_at(url: str) -> Upstream:
 def connect(upstream: Upstream) -> HTTPConnection:
     """Open a connection, through the HTTP proxy that the environment names for this host, if any.
 
-    Raises OSError where the upstream cannot be reached, and its subclass `ssl.SSLError` where it cannot
-    show a certificate that this machine trusts (`SSL_CERT_FILE` adds one).
+    Raises OSError if the upstream cannot be reached, and its subclass `ssl.SSLError` if it has no certificate
+    that this machine trusts (`SSL_CERT_FILE` adds one).
     """
     via = _environment_proxy(upstream)
     first = via or upstream
@@ -66,13 +68,13 @@ def connect(upstream: Upstream) -> HTTPConnection:
     if via is not None:
         connection.set_tunnel(upstream.host, upstream.port, headers=_proxy_credentials(upstream))
     connection.connect()
-    # How long an answer may take is for the client to say: it hangs up, and so do we.
+    # The client decides how long an answer may take: when it hangs up, so do we.
     connection.sock.settimeout(None)
     return connection
 
 
 def is_stale(connection: HTTPConnection) -> bool:
-    """Whether the upstream has closed, or said something unasked on, a connection that was kept open."""
+    """Whether the upstream has closed an idle connection, or sent something unasked."""
     if connection.sock is None:
         return True
     return bool(select.select([connection.sock], [], [], 0)[0])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 
+from tokenprof.facts.adapters import load_adapter
 from tokenprof.live.profile import SDK_ADAPTERS, WATCHED, record_as_environment_says
 
 log = logging.getLogger("tokenprof")
@@ -19,6 +19,6 @@ def wrap(package: str) -> None:
         return
     try:
         record_as_environment_says()
-        importlib.import_module(SDK_ADAPTERS[package]).wrap_new_clients()
+        load_adapter(SDK_ADAPTERS[package]).wrap_new_clients()
     except Exception:
         log.warning("tokenprof could not wrap the clients of %s", package, exc_info=True)

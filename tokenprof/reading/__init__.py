@@ -1,1 +1,1 @@
-"""Files of any known format into one `Run`."""
+"""Reads files of any known format into one `Run`."""

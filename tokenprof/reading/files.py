@@ -1,34 +1,35 @@
-"""Recordings and transcripts of any known format into one `Run`."""
+"""Files and folders of any known format, read into one `Run`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tokenprof.facts.errors import InputError
-from tokenprof.facts.types import Run, Turn
-from tokenprof.reading import recordings as own
+from tokenprof.facts.types import Run
 from tokenprof.reading.formats import TranscriptReader, UnknownFormatError, known_formats, reader_of, suffixes
+from tokenprof.reading.merge import merge
 
 LISTED_FILES = 5
 NOT_LOGS = frozenset({"node_modules", ".git", ".venv", "site-packages"})
-"""Folders that hold thousands of other JSON files, and no logs."""
-TOLD_WITHIN_S = 60.0
-"""A transcript tells of a response so soon after it was recorded, beyond the time that it took."""
+"""Folders with thousands of other JSON files, but no logs."""
+
+AnyPath = str | os.PathLike[str]
 
 
-def read(paths: Sequence[Path]) -> Run:
+def read(paths: AnyPath | Sequence[AnyPath]) -> Run:
     """Return the turns of files and folders together, in time order, each billed response once.
 
-    Of a folder, every file below it is read whose name ends as a known format's and that is of that format.
-    A `*.jsonl` file of no known format is named in a warning. Raises InputError for what is missing, empty,
-    malformed or of no known format.
+    `paths` is one path or several. In a folder, every file of a known format is read, at any depth; a warning
+    names the `*.jsonl` files of unknown formats.
+
+    Raises InputError for a path that does not exist or cannot be read, for no path at all, and for a file
+    that is empty, malformed or of an unknown format.
     """
     warnings: list[str] = []
     chosen: dict[Path, tuple[Path, TranscriptReader]] = {}
-    for path in paths:
+    for path in _as_paths(paths):
         found = _files_below(path, warnings) if path.is_dir() else [(path, reader_of(path))]
         for file, reader in found:
             chosen.setdefault(file.resolve(), (file, reader))
@@ -37,116 +38,33 @@ def read(paths: Sequence[Path]) -> Run:
     return merge(runs, warnings)
 
 
+def _as_paths(paths: AnyPath | Sequence[AnyPath]) -> list[Path]:
+    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    if not given:
+        raise InputError("There is nothing to read: the list of paths is empty. Name a file or a folder.")
+    if not all(os.fspath(path) for path in given):
+        raise InputError("There is nothing to read: a path is the empty text. Name a file or a folder.")
+    for path in given:
+        if "\0" in os.fspath(path):
+            raise InputError(f"{os.fspath(path)!r} holds a zero byte, so it is not the name of a file.")
+    return [Path(path) for path in given]
+
+
 def _run_of(file: Path, reader: TranscriptReader) -> Run:
     try:
         return reader.read(file)
+    except OSError as error:
+        raise InputError.unreadable(file, error) from None
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise InputError(
             f"{file}: this begins as {reader.FORMAT}, but then holds something else "
-            f"({type(error).__name__}: {error}). Was it edited or cut? If not, please report this, with the "
+            f"({type(error).__name__}: {error}). Was it edited or cut? If not, please report this with the "
             "version of the tool that wrote it."
         ) from error
 
 
-def merge(runs: Sequence[Run], warnings: Iterable[str] = ()) -> Run:
-    """Return several runs as one. A response that a second file repeats is counted once.
-
-    Transcripts of resumed and forked sessions hold earlier responses again, under their provider's ids; a
-    recording and a transcript of one run tell of the same ones.
-    """
-    turns: list[Turn] = []
-    notes = list(warnings)
-    known: dict[object, list[_Counted]] = {}
-    for run in sorted(runs, key=_shows_less):
-        recorded = _is_recording(run)
-        repeated = {
-            index
-            for index, turn in enumerate(run.turns)
-            if any(_is_same(turn, recorded, other) for other in known.get(_identity(turn), ()))
-        }
-        repeated |= _rests_of(run, repeated)
-        for turn in run.turns:
-            known.setdefault(_identity(turn), []).append(_Counted(turn, recorded))
-        turns += _without(run, repeated, offset=len(turns))
-        if repeated:
-            notes.append(
-                f"{run.sources[0].file}: {len(repeated)} of its responses are in another file too; "
-                "each is counted once."
-            )
-    notes += [warning for run in runs for warning in run.warnings]
-    return Run(
-        own.in_time_order(turns), tuple(source for run in runs for source in run.sources), tuple(notes)
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    """A response that is counted already, and whether a recording of ours told of it."""
-
-    turn: Turn
-    recorded: bool
-
-
-def _shows_less(run: Run) -> tuple[bool, bool]:
-    """Order runs by how much they show of a call: recordings, then what tells each response's output."""
-    return not _is_recording(run), any(turn.output_rest_in for turn in run.turns)
-
-
-def _is_recording(run: Run) -> bool:
-    return any(source.format == own.FORMAT for source in run.sources)
-
-
-def _identity(turn: Turn) -> object:
-    """Return what is alike wherever a response is told of; not every source has its final output."""
-    usage = turn.usage
-    counts = None if usage is None else (usage.input_tokens, usage.cache_read_tokens)
-    return turn.provider, turn.id, counts
-
-
-def _is_same(turn: Turn, recorded: bool, other: _Counted) -> bool:
-    """Whether two responses of one identity are the same.
-
-    A recording of ours may hold a test provider's ids, which start anew in every run; the time tells
-    those apart. Of a call that was seen twice, in its process and by the proxy, the times overlap. A
-    transcript's time is when a line was written, and may change in a copy.
-    """
-    apart = abs(turn.started_at - other.turn.started_at)
-    if recorded and other.recorded:
-        first = min(turn, other.turn, key=lambda seen: seen.started_at)
-        return apart <= timedelta(seconds=first.duration_s or 0.0)
-    if not recorded and not other.recorded:
-        return True
-    longest_s = max(turn.duration_s or 0.0, other.turn.duration_s or 0.0)
-    return apart <= timedelta(seconds=longest_s + TOLD_WITHIN_S)
-
-
-def _rests_of(run: Run, repeated: set[int]) -> set[int]:
-    """Return the turns that only count what repeated ones lack."""
-    needed = {turn.output_rest_in for index, turn in enumerate(run.turns) if index not in repeated}
-    ended = {run.turns[index].output_rest_in for index in repeated} - needed - {None}
-    return {index for index, turn in enumerate(run.turns) if turn.id in ended}
-
-
-def _without(run: Run, repeated: set[int], offset: int) -> list[Turn]:
-    """Return a run's turns less some, with bases as indices of a list in which the first is at `offset`."""
-    place: dict[int, int] = {}
-    for index in range(len(run.turns)):
-        if index not in repeated:
-            place[index] = offset + len(place)
-    prompts = run.prompts() if repeated else []
-    kept = []
-    for index in place:
-        turn = run.turns[index]
-        if turn.base is not None and turn.base in place:
-            turn = replace(turn, base=place[turn.base])
-        elif turn.base is not None:
-            turn = replace(turn, base=None, kept=0, added=tuple(prompts[index]))
-        kept.append(turn)
-    return kept
-
-
 def _files_below(folder: Path, warnings: list[str]) -> list[tuple[Path, TranscriptReader]]:
-    """Return the files below a folder that are of a known format; other `*.jsonl` files are warned of."""
+    """Return the files of known formats below a folder; a warning names the other `*.jsonl` files."""
     found, others = [], []
     endings = tuple(suffixes())
     for path in sorted(folder.rglob("*")):
@@ -165,10 +83,13 @@ def _files_below(folder: Path, warnings: list[str]) -> list[tuple[Path, Transcri
     if others:
         named = ", ".join(str(path.relative_to(folder)) for path in others[:LISTED_FILES])
         more = f" and {len(others) - LISTED_FILES} more" if len(others) > LISTED_FILES else ""
-        warnings.append(f"{folder}: of no known format and left out: {named}{more}.")
+        warnings.append(f"{folder}: these files have an unknown format and were left out: {named}{more}.")
     return found
 
 
 def _companions(reader: TranscriptReader, path: Path) -> Sequence[Path]:
     of: Callable[[Path], Sequence[Path]] | None = getattr(reader, "companions", None)
-    return of(path) if of else ()
+    try:
+        return of(path) if of else ()
+    except OSError as error:
+        raise InputError.unreadable(Path(error.filename or path), error) from None

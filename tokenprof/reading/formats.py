@@ -1,16 +1,16 @@
-"""Which format a file is of, told by how it begins.
+"""Which format a file has, recognised by its beginning.
 
-Our own recordings are read by `tokenprof.reading.recordings`; every other format by the module below
-`harness_adapters/transcripts/` that has `FORMAT`, `recognises(first_lines)` and `read(path)`. Optionally
-such a module has `recognises_bytes(head)`, for a format that is not JSON, `SUFFIXES`, the endings that its
-files have in a folder, if not `.jsonl`, and `companions(path)`: further files that are read with `path` and
-are therefore no recordings of their own.
+Our own recordings are read by `tokenprof.reading.recordings`, every other format by a module below
+`harness_adapters/transcripts/` that has `FORMAT`, `recognises(first_lines)` and `read(path)`. Such a module
+may also have `recognises_bytes(head)`, for a format that is not JSON; `SUFFIXES`, the endings of its files in
+a folder, if not `.jsonl`; and `companions(path)`, the further files that are read together with `path` and
+not by themselves.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import importlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,13 +19,14 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from tokenprof.facts.adapters import ADAPTERS, load_adapter
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
 from tokenprof.reading import recordings as own
 from tokenprof.reading.json_documents import read_json_document
 from tokenprof.reading.json_lines import read_json_lines
 
-TRANSCRIPTS = "tokenprof.harness_adapters.transcripts"
+TRANSCRIPTS = "transcripts"
 FIRST_LINES = 40
 FIRST_BYTES = 4096
 
@@ -33,14 +34,14 @@ _HAS_FORMAT = re.compile(rb"^FORMAT\b", re.M)
 
 
 class TranscriptReader(Protocol):
-    """What a module of `harness_adapters/transcripts/` offers to be found as the reader of a format."""
+    """What a module of `harness_adapters/transcripts/` must have to be the reader of a format."""
 
     FORMAT: str
 
     def recognises(self, first_lines: Sequence[Mapping[str, Any]]) -> bool:
         """Whether a file that begins with these lines is of this format.
 
-        Of a file that is one JSON value, these are the value, or the first objects of the list that it is.
+        If the file is one JSON value, these are that value, or the first objects of the list.
         """
 
     def read(self, path: Path) -> Run:
@@ -48,11 +49,11 @@ class TranscriptReader(Protocol):
 
 
 class UnknownFormatError(InputError):
-    """The file exists and can be read, but nothing reads its format."""
+    """The file exists and can be read, but its format is unknown."""
 
 
 class _OwnReader:
-    """Our own recordings, read without a look at any adapter."""
+    """Our own recordings, read without loading any adapter."""
 
     FORMAT = own.FORMAT
 
@@ -74,15 +75,15 @@ class _OwnReader:
             raise InputError.at(
                 path,
                 at,
-                f"this is no line that tokenprof wrote ({type(error).__name__}: {error}); delete it.",
+                f"tokenprof did not write this line ({type(error).__name__}: {error}); delete it.",
             ) from error
         return replace(run, warnings=(*warnings, *run.warnings))
 
 
 def reader_of(path: Path) -> TranscriptReader:
-    """Return the one reader that recognises a file by how it begins.
+    """Return the reader that recognises a file by its beginning.
 
-    Raises UnknownFormatError where none does, InputError where several do or the file cannot be read.
+    Raises UnknownFormatError if no reader does, and InputError if several do or the file cannot be read.
     """
     readers = _readers_of_bytes(path)
     first_lines: list[dict[str, Any]] = []
@@ -94,17 +95,17 @@ def reader_of(path: Path) -> TranscriptReader:
         readers = [reader for reader in transcript_readers() if reader.recognises(first_lines)]
     if len(readers) > 1:
         names = " and as ".join(reader.FORMAT for reader in readers)
-        raise InputError(f"{path}:1: this can be read as {names}; split what was put together in it.")
+        raise InputError(f"{path}:1: this can be read as {names}. Put each format into a file of its own.")
     if not readers:
         raise UnknownFormatError(
-            f"{path}:1: of no format that tokenprof knows. It reads {known_formats()}; "
-            "was the right file named?"
+            f"{path}:1: tokenprof does not know this format. It reads {known_formats()}. "
+            "Is this the right file?"
         )
     return readers[0]
 
 
 def suffixes() -> frozenset[str]:
-    """Return the endings of the files that are looked at in a folder."""
+    """Return the endings of the files that are read in a folder."""
     return frozenset(
         suffix for reader in transcript_readers() for suffix in getattr(reader, "SUFFIXES", (".jsonl",))
     )
@@ -117,9 +118,12 @@ def known_formats() -> str:
 
 @functools.cache
 def transcript_readers() -> tuple[TranscriptReader, ...]:
-    """Import the adapters that read transcripts, known by their source; the others may need an SDK."""
-    modules = sorted(_modules_with_format(resources.files(TRANSCRIPTS), TRANSCRIPTS))
-    return tuple(cast(TranscriptReader, importlib.import_module(module)) for module in modules)
+    """Load the adapters that read transcripts, found by their source code; others may need an SDK.
+
+    Raises AdapterError if one cannot be loaded.
+    """
+    names = sorted(_modules_with_format(resources.files(f"{ADAPTERS}.{TRANSCRIPTS}"), TRANSCRIPTS))
+    return tuple(cast(TranscriptReader, load_adapter(name)) for name in names)
 
 
 def _modules_with_format(folder: Traversable, package: str) -> Iterator[str]:
@@ -134,8 +138,8 @@ def _readers_of_bytes(path: Path) -> list[TranscriptReader]:
     try:
         with path.open("rb") as file:
             head = file.read(FIRST_BYTES)
-    except OSError:
-        return []
+    except OSError as error:
+        raise InputError.unreadable(path, error) from None
     if head.lstrip()[:1] in (b"{", b"["):
         return []
     by_bytes = [reader for reader in transcript_readers() if hasattr(reader, "recognises_bytes")]
@@ -143,24 +147,21 @@ def _readers_of_bytes(path: Path) -> list[TranscriptReader]:
 
 
 def _first_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the leading lines of a file that are JSON objects, as many as its format is told by."""
+    """Return the first lines of a file that are JSON objects, enough to recognise its format."""
     lines: list[dict[str, Any]] = []
-    try:
+    # If the format is known, its reader names the faulty line.
+    with contextlib.suppress(InputError):
         for _, line in read_json_lines(path, []):
             lines.append(line)
             if len(lines) == FIRST_LINES:
                 break
-    except InputError:
-        # Where the file begins as something known, its reader names the line and its fault.
-        if not path.exists():
-            raise
     if not lines and not path.stat().st_size:
         raise UnknownFormatError(f"{path}:1: the file is empty; was the recording started and ended?")
     return lines or _first_objects(path)
 
 
 def _first_objects(path: Path) -> list[dict[str, Any]]:
-    """Return the object that a whole file is, or the first ones of a list; none where it is neither."""
+    """Return the object that a whole file holds, or the first ones of a list; nothing for other files."""
     try:
         value = read_json_document(path)
     except InputError:

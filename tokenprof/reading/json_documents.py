@@ -15,7 +15,7 @@ def read_json_document(path: Path) -> Any:
     try:
         return orjson.loads(path.read_bytes())
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}. Check the name.") from None
+        raise InputError.unreadable(path, error) from None
     except orjson.JSONDecodeError as error:
         line = path.read_bytes()[: error.pos].count(b"\n") + 1
         raise InputError.at(path, line, f"this is not JSON ({error.msg}); was the file cut short?") from None

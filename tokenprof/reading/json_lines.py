@@ -12,11 +12,11 @@ from tokenprof.facts.errors import InputError
 
 
 def read_json_lines(path: Path, warnings: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield each line's number, from 1, and its object; blank lines are passed over.
+    """Yield the number of each line, counted from 1, and its object; blank lines are skipped.
 
-    A last line that is cut short (malformed, and without its newline) is what a killed process leaves:
-    it is left out, with an entry in `warnings`. Raises InputError for a file that cannot be opened and
-    for any other line that is not a JSON object.
+    A killed process may leave a last line that is malformed and has no newline. It is left out, with an entry
+    in `warnings`. Raises InputError for a file that cannot be opened and for any other line that is not a
+    JSON object.
     """
     try:
         with path.open("rb") as file:
@@ -30,12 +30,10 @@ def read_json_lines(path: Path, warnings: list[str]) -> Iterator[tuple[int, dict
                         warnings.append(f"{path}:{number}: the last line is cut short and was left out.")
                         return
                     raise InputError.at(
-                        path, number, f"this line is not JSON ({error}); repair or delete it and read again."
+                        path, number, f"this line is not JSON ({error}); repair or delete it."
                     ) from None
                 if not isinstance(value, dict):
-                    raise InputError.at(
-                        path, number, "this line holds no JSON object; repair or delete it and read again."
-                    )
+                    raise InputError.at(path, number, "this line is not a JSON object; repair or delete it.")
                 yield number, value
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}. Check the name.") from None
+        raise InputError.unreadable(path, error) from None

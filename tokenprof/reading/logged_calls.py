@@ -1,45 +1,35 @@
-"""Calls that a log tells of, as turns: each response once, placed in the histories that they extend."""
+"""From the calls in a log to turns: each response once, placed in the history that it extends."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from tokenprof.facts.types import Turn
+from tokenprof.facts.types import AnswerFacts, CallerFacts, Turn, facts_of
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.contexts import ContextTracker, Placement
 from tokenprof.record.exchange import Call
 from tokenprof.record.stored_context import HeldHistories
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedCall:
-    """A call in our terms, with when it was made and by whom.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedCall(CallerFacts):
+    """A call from a log, with when it was made and by whom.
 
     Calls of different `group`s (samples of an evaluation, traces of an export) never extend each other.
     `is_one_history` says that the calls of a group are one history, though their prompts do not show it.
-    `hidden_prefix` and `output_rest_in` are as in `Turn`. `started_at` is UTC.
     """
 
     call: Call
-    provider: str
-    started_at: datetime
-    duration_s: float | None = None
     group: str = ""
-    agent: str | None = None
-    attempts: int = 1
-    hidden_prefix: bool = False
-    output_rest_in: str | None = None
     is_one_history: bool = False
-    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def turns_of(calls: Iterable[LoggedCall], shaper: Shaper, name: str) -> list[Turn]:
-    """Return the turns of logged calls, given in time order; `name` begins the names of their contexts.
+    """Return the turns of logged calls, given in time order; names of contexts begin with `name`.
 
-    A response that is logged twice is one turn, the one that has usage. Calls without a response id are
-    left out: nothing was billed.
+    A response that is logged twice is one turn, the one with usage. Calls without a response id are left out,
+    because they were not billed.
     """
     groups: dict[str, tuple[ContextTracker, HeldHistories]] = {}
     turns: list[Turn] = []
@@ -59,32 +49,15 @@ def turns_of(calls: Iterable[LoggedCall], shaper: Shaper, name: str) -> list[Tur
         index_of[identity] = len(turns)
         turns.append(
             Turn(
+                **facts_of(AnswerFacts, call),
+                **facts_of(CallerFacts, logged),
                 id=identity,
                 context=f"{prefix}.{place.context}",
-                provider=logged.provider,
-                requested_model=call.requested_model,
-                model=call.model,
-                started_at=logged.started_at,
-                duration_s=logged.duration_s,
-                status=call.status,
-                usage=call.usage,
                 added=call.prompt[kept:],
-                output=call.output,
                 base=base,
                 kept=kept,
-                agent=logged.agent,
                 parent=f"{prefix}.{place.parent}" if place.parent else None,
-                attempts=logged.attempts,
-                tags=logged.tags,
-                selectors=call.selectors,
-                breakpoints=call.breakpoints,
-                settings=call.settings,
-                hidden_prefix=logged.hidden_prefix,
-                output_incomplete=call.output_incomplete,
-                output_rest_in=logged.output_rest_in,
                 compacted=place.compacted,
-                cache_miss_reason=call.cache_miss_reason,
-                cache_missed_tokens=call.cache_missed_tokens,
             )
         )
     return turns

@@ -1,19 +1,17 @@
-"""run.jsonl back into a `Run`."""
+"""Reads run.jsonl back into a `Run`."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from tokenprof.facts.types import Run, Source, Turn
-from tokenprof.record import codec, names
+from tokenprof.record import names
 from tokenprof.record.otlp import decode_attributes, spans_of
+from tokenprof.record.turn_codec import TurnDecoder, tags_of
 
 FORMAT = "tokenprof"
 
@@ -30,10 +28,10 @@ def _is_ours(span: Mapping[str, Any]) -> bool:
 
 
 def read_lines(lines: Iterable[Mapping[str, Any]], path: Path) -> Run:
-    """Return the run that parsed lines hold. Turns are put in the order of their start.
+    """Return the run in parsed lines, its turns in the order of their start.
 
-    A prompt whose base line is missing (a lost line) is warned of and holds only what its own line
-    holds, until the next keyframe.
+    If the line that a prompt is a delta to is missing, there is a warning, and the prompt holds only the
+    blocks of its own line, until the next keyframe.
     """
     reading = _Reading(path)
     for line in lines:
@@ -46,7 +44,7 @@ def read_lines(lines: Iterable[Mapping[str, Any]], path: Path) -> Run:
 class _Reading:
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._decoders: dict[str, codec.BlockDecoder] = {}
+        self._decoders: dict[str, TurnDecoder] = {}
         self._turns: list[Turn] = []
         self._index_of_span: dict[str, int] = {}
         self._answered: set[str] = set()
@@ -66,52 +64,24 @@ class _Reading:
     def _add_turn(
         self, run_id: str, resource: Mapping[str, Any], span: Mapping[str, Any], attributes: Mapping[str, Any]
     ) -> None:
-        decoder = self._decoders.setdefault(run_id, codec.BlockDecoder())
+        decoder = self._decoders.setdefault(run_id, TurnDecoder(run_id[:6]))
         base_span = attributes.get(names.BASE_SPAN)
         base = self._index_of_span.get(str(base_span)) if base_span else None
-        kept = int(attributes.get(names.KEPT, 0))
-        hidden = False
         if base_span and base is None:
-            hidden, kept = True, 0
             self._warnings.append(
                 f"{self._path}: the line that turn {attributes.get(names.RESPONSE_ID)} continues is missing; "
                 "what it repeats of the earlier prompt is left unattributed."
             )
-        started_ns = int(span["startTimeUnixNano"])
-        ended_ns = int(span.get("endTimeUnixNano") or 0)
-        flags = attributes.get(names.FLAGS) or ()
-        miss = orjson.loads(attributes[names.CACHE_MISS]) if names.CACHE_MISS in attributes else {}
-        self._index_of_span[str(span["spanId"])] = len(self._turns)
+        span_id = str(span["spanId"])
+        self._index_of_span[span_id] = len(self._turns)
         self._turns.append(
-            Turn(
-                id=str(attributes.get(names.RESPONSE_ID) or span["spanId"]),
-                context=f"{run_id[:6]}.{attributes.get(names.CONTEXT, 'c1')}",
-                provider=str(attributes.get(names.PROVIDER, "")),
-                requested_model=str(attributes.get(names.REQUEST_MODEL, "")),
-                model=str(attributes.get(names.RESPONSE_MODEL) or attributes.get(names.REQUEST_MODEL, "")),
-                started_at=datetime.fromtimestamp(started_ns / 1e9, UTC),
-                duration_s=(ended_ns - started_ns) / 1e9 if ended_ns else None,
-                status=attributes.get(names.STATUS, "ok"),
-                usage=codec.decode_usage(attributes[names.USAGE]) if names.USAGE in attributes else None,
-                added=decoder.decode(attributes.get(names.ADDED, "[]")),
-                output=decoder.decode(attributes.get(names.OUTPUT, "[]")),
+            decoder.turn(
+                attributes,
+                span_id=span_id,
+                started_ns=int(span["startTimeUnixNano"]),
+                ended_ns=int(span.get("endTimeUnixNano") or 0),
                 base=base,
-                kept=kept,
-                agent=attributes.get(names.AGENT),
-                parent=f"{run_id[:6]}.{attributes[names.PARENT_CONTEXT]}"
-                if attributes.get(names.PARENT_CONTEXT)
-                else None,
-                attempts=int(attributes.get(names.ATTEMPTS, 1)),
-                ttft_s=attributes.get(names.TTFT_S),
-                tags=_tags(resource) | _tags(attributes),
-                selectors=codec.decode_selectors(attributes.get(names.SELECTORS, "{}")),
-                breakpoints=codec.decode_breakpoints(attributes.get(names.BREAKPOINTS) or "[]"),
-                settings=orjson.loads(attributes.get(names.SETTINGS, "{}")),
-                hidden_prefix=hidden,
-                output_incomplete="output_incomplete" in flags,
-                compacted="compacted" in flags,
-                cache_miss_reason=miss.get("reason"),
-                cache_missed_tokens=miss.get("tokens"),
+                tags=tags_of(resource),
             )
         )
 
@@ -135,11 +105,3 @@ def in_time_order(turns: list[Turn]) -> tuple[Turn, ...]:
         turn if (base := turn.base) is None else replace(turn, base=place[base])
         for turn in (turns[i] for i in order)
     )
-
-
-def _tags(attributes: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        key.removeprefix(names.TAG_PREFIX): str(value)
-        for key, value in attributes.items()
-        if key.startswith(names.TAG_PREFIX)
-    }

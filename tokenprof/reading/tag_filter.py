@@ -1,4 +1,4 @@
-"""Runs cut down to the turns a reader asked for."""
+"""Selects the turns of a run by their tags."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.near_names import did_you_mean
 from tokenprof.facts.types import Run, Turn
 
 
 def with_tags(run: Run, wanted: Sequence[str]) -> Run:
     """Return the turns that carry all of the given `KEY=VALUE` tags (or, for a bare `KEY`, that tag at all).
 
-    Raises InputError where no turn does.
+    Raises InputError if no turn does.
     """
     if not wanted:
         return run
@@ -25,7 +26,8 @@ def with_tags(run: Run, wanted: Sequence[str]) -> Run:
     if not kept:
         seen = sorted({f"{key}={value}" for turn in run.turns for key, value in turn.tags.items()})
         raise InputError(
-            f"No turn carries {' and '.join(wanted)}; the tags here are: {', '.join(seen) or 'none'}."
+            f"No turn carries {' and '.join(repr(tag) for tag in wanted)}."
+            f"{did_you_mean(wanted[0], seen)} The tags here are: {', '.join(seen) or 'none'}."
         )
     return subset(run, kept)
 
@@ -35,7 +37,7 @@ def _matches(turn: Turn, key: str, value: str, with_value: bool) -> bool:
 
 
 def subset(run: Run, kept: Sequence[int]) -> Run:
-    """Return a run of some of its turns; prompts that continue a turn left out are written whole."""
+    """Return a run with some of its turns. Prompts that continue a turn left out are written whole."""
     prompts = run.prompts()
     place = {old: new for new, old in enumerate(kept)}
     turns = []

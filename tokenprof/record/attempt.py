@@ -1,4 +1,4 @@
-"""One attempt at a model call: what its answer shows as the bytes pass, handed to the recorder once."""
+"""One attempt at a model call, observed while its answer is read and handed to the recorder once."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Attempt:
     """One attempt at a call while its response is being read; handed to the recorder exactly once.
 
-    Without a recorder, only the span of the call is finished. `ended` is told of the finished exchange. A
-    recording may end, and cut what is still open, while another thread reads the body.
+    Without a recorder, only the span of the call is finished. `ended` is called with the finished exchange.
+    A recording may end, and cut what is still open, while another thread reads the body.
     """
 
     def __init__(
@@ -35,9 +35,10 @@ class Attempt:
         self._ticket: int | None = None
 
     def answered(self, status_code: int, headers: Mapping[str, str], *, is_decoded: bool = False) -> None:
-        """Note how the provider answers; `is_decoded`: the bytes come without their content coding.
+        """Note the beginning of the provider's answer.
 
-        `headers` know their names in lower case.
+        The names in `headers` are in lower case. `is_decoded` says that the bytes come without their content
+        coding.
         """
         self.exchange.status_code = status_code
         self.exchange.headers = {
@@ -47,7 +48,7 @@ class Attempt:
         }
 
     def watch(self) -> None:
-        """Have the attempt ended with the recording, should the rest of the body stay unread."""
+        """End the attempt with the recording if the rest of the body is never read."""
         if self._recorder is not None:
             self._ticket = self._recorder.watch(self.end)
 
@@ -58,16 +59,16 @@ class Attempt:
         self._chunks.append(chunk)
 
     def whole(self, body: bytes) -> None:
-        """Note a body that was read already."""
+        """Note a body that has been read already."""
         self._chunks.append(body)
         self.end(complete=True)
 
     def broken(self, error: BaseException) -> None:
-        """Note that the body ended in an exception; a reader that stops early is none."""
+        """Note that the body ended in an exception. A reader that stops early has not failed."""
         self.end(failure=None if isinstance(error, GeneratorExit) else type(error).__name__)
 
     def end(self, *, complete: bool = False, failure: str | None = None) -> None:
-        """Hand over what was seen: to its end, cut (without a `failure`), or failed."""
+        """Hand over what was seen: complete, cut (neither complete nor failed), or ended by a `failure`."""
         with self._lock:
             if self._handed_over:
                 return
@@ -81,9 +82,9 @@ class Attempt:
         if self._ended is not None:
             self._ended(exchange)
         if self._recorder is None:
-            from tokenprof.record.spans_only import recorder
+            from tokenprof.record.recorder import spans_recorder
 
-            recorder().submit(exchange)
+            spans_recorder().submit(exchange)
             return
         if self._ticket is not None:
             self._recorder.unwatch(self._ticket)

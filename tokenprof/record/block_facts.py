@@ -1,4 +1,4 @@
-"""From the content of a block to what is kept of it: digest, features, fields."""
+"""What is kept of a block's content: its digest, its features, digests of its fields."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def measure(text: str, tokens: Mapping[str, int]) -> Features:
 
 
 class Shaper:
-    """Makes blocks of wire content; each distinct content is digested and counted once.
+    """Makes blocks from wire content; each distinct content is digested and counted once.
 
-    One per recording or per file read. Holds digests and measures, never the texts.
+    There is one per recording, or per file that is read. It holds digests and measures, never the texts.
     """
 
     def __init__(
@@ -103,9 +103,9 @@ class Shaper:
     ) -> Block:
         """Return the block of `content`, a wire value from which cache markers have been taken off.
 
-        `text` is what the model reads of it (None: the whole content is opaque, as an image is).
-        `fields` names the keys of `content` to digest apart; `children` are (name, text) pairs. What the
-        user has labelled goes by that label.
+        `text` is what the model reads of it, or None if the content is opaque, like an image. `fields` names
+        the keys of `content` that get a digest of their own; `children` are (name, text) pairs. A text that
+        the user has labelled gets that label as its name.
         """
         identity, features = self._features(content, text)
         label = label_of(text)
@@ -148,7 +148,7 @@ class Shaper:
 
 
 def pixels_of(content: object) -> int:
-    """Return width × height of a base64 image block (PNG, GIF or JPEG), 0 where it cannot be told."""
+    """Return width × height of a base64 image block (PNG, GIF or JPEG), 0 if it is unknown."""
     source = content.get("source") if isinstance(content, Mapping) else None
     data = source.get("data") if isinstance(source, Mapping) else None
     if not isinstance(data, str):
@@ -178,5 +178,5 @@ def _pixels(head: bytes) -> int:
 
 
 def json_text(value: Any) -> str:
-    """Return a wire value as the compact JSON text that a token count of it starts from."""
+    """Return a wire value as compact JSON text, to count its tokens."""
     return canonical(value).decode("utf-8", "replace")

@@ -1,14 +1,15 @@
-"""Which message history a call extends, and from which earlier call its prompt is best told apart."""
+"""Which message history a call extends, and which earlier call its prompt is a delta to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tokenprof.facts.shared_prefix import shared_length
 from tokenprof.facts.types import Block, block_key
 
 KEYFRAME_EVERY = 64
-"""A prompt is written whole after so many deltas, so that one lost line costs little."""
+"""After this many deltas a prompt is written whole, so that one lost line costs little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +38,17 @@ class _OpenContext:
 class ContextTracker:
     """Follows the message histories of a recording; contexts form a tree.
 
-    A call extends the context with whose newest prompt it shares the longest run of leading blocks,
-    if that run reaches into the messages. If it leaves that history where the model had already
-    answered and takes up nothing of what followed, it is a branch: a context of its own. A prompt that
-    shares no beginning but holds a summary, or answers that the model gave in an older history, continues
-    that one in another form.
+    A call extends the context with whose newest prompt it shares the longest run of leading blocks, if that
+    run reaches into the messages. If it leaves that history at a point that the model had already answered,
+    and repeats nothing of what followed, it is a branch with a context of its own. A prompt with another
+    beginning that holds a summary, or answers from an older history, continues that history in another form.
     """
 
     def __init__(self) -> None:
         self._contexts: list[_OpenContext] = []
 
     def place(self, call: str, blocks: Sequence[Block], agent: str | None) -> Placement:
-        """Find the context of a prompt and note the prompt as that context's newest."""
+        """Find the context of a prompt, and make the prompt that context's newest."""
         keys = [block_key(block) for block in blocks]
         messages_from = next((i for i, b in enumerate(blocks) if b.section == "messages"), len(blocks))
         nearest, shared = self._nearest(keys, agent)
@@ -81,7 +81,7 @@ class ContextTracker:
         """Return the context whose newest prompt shares the most leading blocks; a tie goes to the agent."""
         best, best_rank = None, (0, False)
         for context in reversed(self._contexts):
-            rank = (_shared_prefix(keys, context.keys), context.agent == agent)
+            rank = (shared_length(keys, context.keys), context.agent == agent)
             if rank > best_rank and rank[0]:
                 best, best_rank = context, rank
         return best, best_rank[0]
@@ -101,15 +101,8 @@ class ContextTracker:
         return context if summarised or overlap else None
 
 
-def _shared_prefix(ours: list[str], theirs: list[str]) -> int:
-    for index, (our, their) in enumerate(zip(ours, theirs, strict=False)):
-        if our != their:
-            return index
-    return min(len(ours), len(theirs))
-
-
 def _is_summed_up(ours: list[str], theirs: list[str], shared: int, blocks: Sequence[Block]) -> bool:
-    """Whether a prompt has dropped answers of a history for a summary that the history did not have."""
+    """Whether a prompt replaces answers of a history by a summary that the history did not have."""
     dropped_answers = any(key.endswith("assistant") for key in set(theirs[shared:]).difference(ours[shared:]))
     known = set(theirs)
     return dropped_answers and any(
@@ -119,6 +112,6 @@ def _is_summed_up(ours: list[str], theirs: list[str], shared: int, blocks: Seque
 
 
 def _is_branch(ours: list[str], theirs: list[str], shared: int) -> bool:
-    """Whether a prompt leaves a history for good: answers were dropped and nothing after them kept."""
+    """Whether a prompt leaves a history for good: it drops answers and keeps nothing after them."""
     dropped = theirs[shared:]
     return any(key.endswith("assistant") for key in dropped) and not set(dropped).intersection(ours[shared:])

@@ -1,8 +1,8 @@
-"""Local token counts in the vocabularies that come with the product; never a network call.
+"""Local token counts in the bundled vocabularies, without any network call.
 
-`toktok` has its vocabularies compiled in. `tiktoken` gives the same ids but fetches its rank files,
-so it is asked only when they are already on disk. Without either, a block keeps its bytes and the
-estimate falls back to them.
+`toktok` has its vocabularies compiled in. `tiktoken` gives the same ids but fetches its rank files, so it is
+used only if they are already on disk. Without either, a block keeps its bytes and the estimate falls back to
+them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 VOCABULARIES = ("o200k_base", "cl100k_base")
-"""The vocabularies every text is counted in, the first one being what estimates start from."""
+"""The vocabularies in which every text is counted. Estimates start from the first."""
 
 
 def load_vocabularies() -> None:
@@ -23,7 +23,7 @@ def load_vocabularies() -> None:
 
 
 def count_tokens(texts: Sequence[str]) -> list[Mapping[str, int]]:
-    """Return, per text, its tokens in each vocabulary that is at hand (an empty mapping for none)."""
+    """Return the tokens of each text in every vocabulary that is available (an empty mapping if none is)."""
     if not texts:
         return []
     counts: dict[str, list[int]] = {}
@@ -36,13 +36,13 @@ def count_tokens(texts: Sequence[str]) -> list[Mapping[str, int]]:
                 counts[name] = counted
     else:
         for name in VOCABULARIES:
-            # One thread: this shares the host's machine.
+            # One thread: the host needs the machine too.
             counts[name] = toktok.batch_count(texts, name, threads=1)
     return [{name: column[i] for name, column in counts.items()} for i in range(len(texts))]
 
 
 def _count_with_tiktoken(name: str, texts: Sequence[str]) -> list[int] | None:
-    """Count with tiktoken if its ranks are on disk; None when asking it would go to the network."""
+    """Count with tiktoken if its ranks are on disk; None if it would use the network."""
     if not _ranks_on_disk(name):
         return None
     import tiktoken

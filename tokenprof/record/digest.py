@@ -1,4 +1,4 @@
-"""Keyed digests of texts: equal within a project, useless to anyone who would test a guess.
+"""Keyed digests of texts: equal texts match within a project, and nobody can test a guess.
 
 The key of a project is derived from a secret that is made once per user and never leaves the
 machine. A team that wants its recordings to match across machines sets `TOKENPROF_KEY`.
@@ -24,7 +24,7 @@ def digest(data: bytes, key: bytes) -> str:
 def project_key() -> bytes:
     """Return this project's key (32 bytes): the user's secret bound to the project's root folder.
 
-    `TOKENPROF_KEY` replaces both. Where no secret can be stored the key lives as long as the process:
+    `TOKENPROF_KEY` replaces both. If no secret can be stored, the key lasts as long as the process:
     recordings are sound, but do not match those of other processes.
     """
     given = os.environ.get("TOKENPROF_KEY")

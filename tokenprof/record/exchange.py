@@ -1,8 +1,8 @@
 """What passes between an adapter and the recorder.
 
-On the caller's thread an adapter fills an `Exchange` with references and bytes it already has.
-Everything that takes time (parsing, digesting, counting) happens in `interpret`, which the
-recorder calls on its own thread and which answers with a `Call` in our terms.
+On the caller's thread an adapter fills an `Exchange` with references and bytes it already has. Everything
+that takes time (parsing, digesting, counting) happens in `interpret`, which the recorder calls on its own
+thread and which returns a `Call`.
 """
 
 from __future__ import annotations
@@ -11,26 +11,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tokenprof.facts.types import Block, Breakpoint, TurnStatus
-from tokenprof.pricing.selectors import Selectors
-from tokenprof.pricing.usage import Usage
+from tokenprof.facts.types import AnswerFacts, Block
 from tokenprof.record.block_facts import Shaper
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 HEADERS_READ = ("content-encoding", "content-type", "request-id", "x-amzn-requestid")
-"""The headers of a response that are looked at; none is recorded."""
+"""The headers of a response that are read; they are not recorded."""
 
 
 @dataclass(slots=True)
 class Exchange:
     """One attempt at a model call, as it went over the wire.
 
-    Times are nanoseconds since the epoch. `body` is the response body as received, still in the
-    content coding that `headers` names; `complete` says that it was read to its end. `call` is the
-    same for all attempts at one call. `failure` names the exception that ended the attempt. `target` is the
-    path of the request, without its query: some providers name the model there. `tags` are the call's own.
+    Times are nanoseconds since the epoch. `body` is the response body as received, in the content coding that
+    `headers` names; `complete` says that it was read to its end. `call` is the same for all attempts at one
+    call. `failure` names the exception that ended the attempt. `target` is the path of the request, without
+    its query: some providers name the model there. `tags` are the call's own.
     """
 
     interpret: Callable[[Exchange, Shaper], Call | None]
@@ -55,32 +53,30 @@ class Exchange:
     parent_span_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """An exchange in our terms. `response_id` is None where the attempt produced no response to bill.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(AnswerFacts):
+    """What an adapter read in an exchange. `response_id` is None if the attempt produced no response to bill.
 
-    `continues` is the id of the response whose prompt and output the provider itself puts in front
-    of this prompt (a server-side thread), behind the first `head` blocks, which are sent anew each time.
-    `thread` is a name under which the provider holds all that was said (a conversation). `replaces` says that
-    the answer stands for all that was said before it (a compaction).
+    `prompt` holds all blocks of the request in the order of the cache; `output_as_prompt` the answer as the
+    blocks that it becomes when it is sent back. `continues` is the id of the response whose prompt and output
+    the provider itself puts in front of this prompt (a server-side thread), after the first `head` blocks,
+    which are sent again each time. `thread` is a name under which the provider keeps all that was said (a
+    conversation). `replaces` says that the answer replaces everything said before it (a compaction).
+    `content` is the request and the response as they went over the wire, kept only if content is recorded.
     """
 
     response_id: str | None
-    requested_model: str
-    model: str
-    status: TurnStatus
-    usage: Usage | None
     prompt: tuple[Block, ...]
-    breakpoints: tuple[Breakpoint, ...] = ()
-    output: tuple[Block, ...] = ()
     output_as_prompt: tuple[Block, ...] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
-    selectors: Selectors = field(default_factory=Selectors)
-    output_incomplete: bool = False
     continues: str | None = None
     head: int = 0
     thread: str | None = None
     replaces: bool = False
-    cache_miss_reason: str | None = None
-    cache_missed_tokens: int | None = None
     content: Mapping[str, Any] | None = None
+
+
+def unanswered_call(requested_model: str) -> Call:
+    """Return the call of an attempt that failed: nothing to bill, and only the model that was asked for."""
+    return Call(
+        response_id=None, requested_model=requested_model, model="", status="error", usage=None, prompt=()
+    )

@@ -1,4 +1,4 @@
-"""Every attribute name that we write or read, in one place.
+"""The names of all attributes that are written or read.
 
 The `gen_ai.*` names are those of the OpenTelemetry GenAI conventions (open-telemetry/
 semantic-conventions-genai, `docs/gen-ai/client-inference.md`); they are still in development there,
@@ -16,7 +16,7 @@ RESPONSE_MODEL = "gen_ai.response.model"
 RESPONSE_ID = "gen_ai.response.id"
 AGENT = "gen_ai.agent.name"
 INPUT_TOKENS = "gen_ai.usage.input_tokens"
-"""Inclusive of cached tokens, as the convention demands."""
+"""Includes cached tokens, as the convention demands."""
 OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 CACHE_READ_TOKENS = "gen_ai.usage.cache_read.input_tokens"
 CACHE_WRITE_TOKENS = "gen_ai.usage.cache_write.input_tokens"
@@ -24,7 +24,7 @@ REASONING_TOKENS = "gen_ai.usage.reasoning.output_tokens"
 ERROR_TYPE = "error.type"
 
 RECORD = "tokenprof.record"
-"""What a span is: `turn` or `attempt` (a failed attempt, which is no turn)."""
+"""What a span is: `turn`, or `attempt` for a failed attempt, which is not a turn."""
 FORMAT = "tokenprof.format"
 RUN_ID = "tokenprof.run.id"
 VERSION = "tokenprof.version"
@@ -46,6 +46,8 @@ KEPT = "tokenprof.prompt.kept"
 ADDED = "tokenprof.prompt.added"
 """JSON list of the blocks after the kept ones."""
 OUTPUT = "tokenprof.output"
+OUTPUT_REST_IN = "tokenprof.output.rest_in"
+"""Id of the turn that counts what an incomplete output lacks."""
 BREAKPOINTS = "tokenprof.breakpoints"
 SETTINGS = "tokenprof.settings"
 FLAGS = "tokenprof.flags"

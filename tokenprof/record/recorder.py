@@ -1,12 +1,13 @@
 """The recorder: takes exchanges off the caller's thread and writes them as turns.
 
-Nothing it does can reach the host: exchanges are put on a queue, one daemon thread interprets,
-places and writes them, and what goes wrong there becomes a line in the log of the `tokenprof`
-logger and a count in `problems`.
+It cannot disturb the host: exchanges are put on a queue, and one daemon thread interprets, places and writes
+them. Whatever goes wrong there is logged to the `tokenprof` logger and counted in `problems`.
 """
 
 from __future__ import annotations
 
+import atexit
+import functools
 import logging
 import os
 import queue
@@ -14,21 +15,22 @@ import secrets
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 
-from tokenprof import __version__
-from tokenprof.facts.types import Block, Turn
-from tokenprof.record import codec, names
+from tokenprof.facts.times import seconds_between, utc_from_ns
+from tokenprof.facts.types import AnswerFacts, Block, Turn, facts_of
+from tokenprof.facts.version import __version__
+from tokenprof.record import names
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.contexts import ContextTracker, Placement
 from tokenprof.record.counting import load_vocabularies
 from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.otlp import Attribute
-from tokenprof.record.span import end_span, usage_attributes
+from tokenprof.record.span import end_span
 from tokenprof.record.stored_context import HeldHistories
+from tokenprof.record.turn_codec import TurnEncoder
 from tokenprof.record.writer import RunWriter
 
 log = logging.getLogger("tokenprof")
@@ -44,7 +46,7 @@ _recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
 class Recorder:
     """Records exchanges as OTLP lines of a file (or, without a path, only as spans).
 
-    Raises what `RunWriter` raises where the file cannot be recorded to.
+    Raises what `RunWriter` raises if it cannot record to the file.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class Recorder:
         request_usage: bool = False,
     ) -> None:
         self.path = path
-        self.tags = dict(tags or {})
+        self.tags = {key: str(value) for key, value in (tags or {}).items()}
         self.content = content
         self.cache_diagnostics = cache_diagnostics
         self.request_usage = request_usage
@@ -67,7 +69,7 @@ class Recorder:
         self._listener = listener
         self._writer = RunWriter(path, self._resource(), __version__) if path else None
         self._shaper = Shaper() if path else None
-        self._encoder = codec.BlockEncoder()
+        self._encoder = TurnEncoder(self.tags)
         self._contexts = ContextTracker()
         self._index_of_call: dict[str, int] = {}
         self._held = HeldHistories(self._shaper) if self._shaper else None
@@ -100,7 +102,7 @@ class Recorder:
         return next((self._answers[call] for call in calls if call in self._answers), None)
 
     def close(self) -> None:
-        """Write what is pending (open streams as cut) and stop. Safe to call twice."""
+        """Write everything pending, open streams as cut, and stop. It is safe to call twice."""
         if self._closed:
             return
         self._closed = True
@@ -136,7 +138,7 @@ class Recorder:
         if call is None or call.response_id is None:
             self._write_attempt(exchange, call)
         elif call.response_id not in self._recorded:
-            # Layers that see the same bytes (an SDK, the HTTP library below it) are one call.
+            # An SDK and the HTTP library below it may both report a call.
             self._recorded.add(call.response_id)
             self._write_turn(exchange, call)
 
@@ -158,14 +160,17 @@ class Recorder:
         if self._held is not None:
             call = self._held.completed(call)
         place = self._contexts.place(exchange.span_id, call.prompt, exchange.agent)
+        tags = {**self.tags, **exchange.tags}
+        turn = turn_of(exchange, call, place, self._index_of_call.get(place.base or ""), tags)
         self._write_span(
             f"chat {call.requested_model}",
             exchange,
-            self._attributes(exchange, call, place),
+            {
+                **self._encoder.attributes(turn, None if turn.base is None else place.base),
+                **self._attributes_of_exchange(exchange, call),
+            },
             failed=call.status == "error",
         )
-        tags = {**self.tags, **exchange.tags}
-        turn = turn_of(exchange, call, place, self._index_of_call.get(place.base or ""), tags)
         self._index_of_call[exchange.span_id] = len(self._index_of_call)
         if self._held is not None:
             self._held.remember(call)
@@ -174,47 +179,16 @@ class Recorder:
         if self._listener:
             self._listener(turn, call.prompt)
 
-    def _attributes(self, exchange: Exchange, call: Call, place: Placement) -> dict[str, Attribute | None]:
-        usage = call.usage
-        added = call.prompt[place.kept :]
-        keyframe = place.base is None
+    def _attributes_of_exchange(self, exchange: Exchange, call: Call) -> dict[str, Attribute | None]:
+        """Return the attributes of the exchange that are not part of its turn."""
         attributes: dict[str, Attribute | None] = {
             names.RECORD: "turn",
             names.FORMAT: names.RUN_FORMAT,
             names.OPERATION: "chat",
-            names.PROVIDER: exchange.provider,
-            names.REQUEST_MODEL: call.requested_model,
-            names.RESPONSE_MODEL: call.model,
-            names.RESPONSE_ID: call.response_id,
-            names.AGENT: exchange.agent,
-            names.CONTEXT: place.context,
-            names.PARENT_CONTEXT: place.parent,
-            names.STATUS: call.status,
-            names.ATTEMPTS: exchange.retries_taken + 1,
             names.CALL: exchange.call,
             names.HTTP_STATUS: exchange.status_code,
-            names.TTFT_S: _seconds(exchange.started_ns, exchange.first_byte_ns),
-            names.SELECTORS: codec.encode_selectors(call.selectors),
-            names.BASE_SPAN: place.base,
-            names.KEPT: place.kept,
-            names.ADDED: self._encoder.encode(added, whole=keyframe),
-            names.OUTPUT: self._encoder.encode(call.output),
-            names.BREAKPOINTS: codec.encode_breakpoints(call.breakpoints),
-            names.SETTINGS: orjson.dumps(dict(call.settings)).decode(),
-            names.FLAGS: [
-                *(["output_incomplete"] if call.output_incomplete else []),
-                *(["compacted"] if place.compacted else []),
-            ]
-            or None,
             names.ERROR_TYPE: exchange.failure,
-            **{names.TAG_PREFIX + key: value for key, value in exchange.tags.items()},
         }
-        if usage is not None:
-            attributes |= usage_attributes(usage) | {names.USAGE: codec.encode_usage(usage)}
-        if call.cache_miss_reason:
-            attributes[names.CACHE_MISS] = orjson.dumps(
-                {"reason": call.cache_miss_reason, "tokens": call.cache_missed_tokens}
-            ).decode()
         if self.content and call.content:
             attributes[names.CONTENT_REQUEST] = orjson.dumps(call.content.get("request")).decode()
             attributes[names.CONTENT_RESPONSE] = orjson.dumps(call.content.get("response")).decode()
@@ -241,45 +215,43 @@ class Recorder:
             "service.name": os.environ.get("OTEL_SERVICE_NAME", "tokenprof"),
             names.RUN_ID: self.run_id,
             names.VERSION: __version__,
-            **{names.TAG_PREFIX + key: str(value) for key, value in self.tags.items()},
+            **{names.TAG_PREFIX + key: value for key, value in self.tags.items()},
         }
 
 
 def turn_of(
     exchange: Exchange, call: Call, place: Placement, base: int | None, tags: Mapping[str, str]
 ) -> Turn:
-    """Return the turn that an exchange was, as a reader of the recording will see it."""
+    """Return the turn of an exchange, as a reader of the recording will see it."""
+    kept = place.kept if base is not None else 0
     return Turn(
+        **facts_of(AnswerFacts, call),
         id=call.response_id or exchange.span_id,
         context=place.context,
-        provider=exchange.provider,
-        requested_model=call.requested_model,
-        model=call.model,
-        started_at=datetime.fromtimestamp(exchange.started_ns / 1e9, UTC),
-        duration_s=_seconds(exchange.started_ns, exchange.ended_ns),
-        status=call.status,
-        usage=call.usage,
-        added=call.prompt[place.kept if base is not None else 0 :],
-        output=call.output,
-        base=base,
-        kept=place.kept if base is not None else 0,
-        agent=exchange.agent,
         parent=place.parent,
-        attempts=exchange.retries_taken + 1,
-        ttft_s=_seconds(exchange.started_ns, exchange.first_byte_ns),
-        tags=tags,
-        selectors=call.selectors,
-        breakpoints=call.breakpoints,
-        settings=call.settings,
-        output_incomplete=call.output_incomplete,
         compacted=place.compacted,
-        cache_miss_reason=call.cache_miss_reason,
-        cache_missed_tokens=call.cache_missed_tokens,
+        added=call.prompt[kept:],
+        base=base,
+        kept=kept,
+        provider=exchange.provider,
+        started_at=utc_from_ns(exchange.started_ns),
+        duration_s=seconds_between(exchange.started_ns, exchange.ended_ns),
+        ttft_s=seconds_between(exchange.started_ns, exchange.first_byte_ns),
+        agent=exchange.agent,
+        attempts=exchange.retries_taken + 1,
+        tags=tags,
     )
 
 
-def _seconds(start_ns: int, end_ns: int | None) -> float | None:
-    return (end_ns - start_ns) / 1e9 if end_ns else None
+@functools.cache
+def spans_recorder() -> Recorder:
+    """Return the process's recorder for calls without a profile: it finishes their spans and writes nothing.
+
+    It is started on first use and drained when the process ends.
+    """
+    made = Recorder(None)
+    atexit.register(made.close)
+    return made
 
 
 def _no_counts(texts: Sequence[str]) -> list[Mapping[str, int]]:
@@ -293,3 +265,11 @@ def _restart_after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_restart_after_fork)
+
+
+@functools.cache
+def recorder_of_spans() -> Recorder:
+    """Return the recorder for calls without a profile, which only finishes their spans; drained at exit."""
+    made = Recorder(None)
+    atexit.register(made.close)
+    return made

@@ -1,4 +1,4 @@
-"""A repeated request, known as the next attempt at the same call."""
+"""Recognises a repeated request as the next attempt at the same call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CALL_HEADERS = ("idempotency-key", "amz-sdk-invocation-id")
 """Headers that all attempts at one call share."""
 
 REMEMBERED_FAILURES = 256
-"""So many failed requests are remembered, to know their repetitions as attempts at the same call."""
+"""How many failed requests are remembered, to recognise their repetitions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class _Failed:
 class Retries:
     """Knows a repeated request as the next attempt at the same call.
 
-    The SDKs name the call and number their attempts in headers, but a harness with a retry loop of its own
-    does not; it sends the same bytes again.
+    SDKs name the call and number their attempts in headers. A harness with a retry loop of its own does not,
+    but it sends the same bytes again.
     """
 
     def __init__(self) -> None:
@@ -35,9 +35,9 @@ class Retries:
         self._lock = threading.Lock()
 
     def attempt(self, request: bytes, headers: Mapping[str, str]) -> tuple[str, int]:
-        """Return the call that a request is an attempt at, and how many attempts it has had before.
+        """Return the id of the call that a request belongs to, and how many attempts there have been before.
 
-        `headers` know their names in lower case.
+        The names in `headers` are in lower case.
         """
         with self._lock:
             before = self._failed.get(_digest(request)) if self._failed else None
@@ -48,7 +48,7 @@ class Retries:
         return call or before.call, max(told, before.attempts)
 
     def ended(self, exchange: Exchange) -> None:
-        """Remember a failed attempt; forget those before one that was answered."""
+        """Remember a failed attempt. Once an attempt is answered, forget the failed ones before it."""
         answered = exchange.status_code is not None and 200 <= exchange.status_code < 300
         with self._lock:
             if answered and exchange.failure is None:

@@ -1,7 +1,7 @@
-"""What is in force where a call is made: the recorder, the agent's name, the tags.
+"""What applies where a call is made: the recorder, the name of the agent, the tags.
 
-The recorders that are open in this process are kept here, so that an adapter finds the one to hand a call to
-without knowing who opened it.
+The open recorders of this process are kept here, so that an adapter can hand a call to the right one without
+knowing who opened it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ def open_recorders() -> tuple[Recorder, ...]:
 
 
 def enter(recorder: Recorder, *, behind_others: bool = False) -> Token[Recorder | None] | None:
-    """Make a recorder the one that calls made here go to; returns what `leave` needs to undo that.
+    """Send the calls made here to a recorder. Returns what `leave` needs to undo that.
 
-    `behind_others`: only calls that no other recorder takes go to it (a recording of the whole process).
+    With `behind_others` it only gets the calls that no other recorder takes (a recording of the whole
+    process).
     """
     with _lock:
         if behind_others:
@@ -42,33 +43,33 @@ def enter(recorder: Recorder, *, behind_others: bool = False) -> Token[Recorder 
 
 
 def leave(recorder: Recorder, token: Token[Recorder | None] | None) -> None:
-    """Let calls go to the recorder that was in force before `enter`."""
+    """Send calls to the recorder that applied before `enter` again."""
     with _lock:
         if recorder in _everywhere:
             _everywhere.remove(recorder)
     if token is not None:
-        # A generator-based fixture may leave in another context than it entered in.
+        # A generator-based fixture may exit in a different context from the one it entered in.
         with contextlib.suppress(ValueError):
             _here.reset(token)
 
 
 @contextlib.contextmanager
 def agent(name: str) -> Iterator[None]:
-    """Name the agent whose calls are made inside the block (a subagent's turns are told apart by it)."""
+    """Name the agent that makes the calls inside the block, so that reports can tell agents apart."""
     token = _agent.set(name)
     try:
         yield
     finally:
-        # A generator-based fixture or framework may leave in another context than it entered in.
+        # A generator-based fixture or framework may exit in a different context from the one it entered in.
         with contextlib.suppress(ValueError):
             _agent.reset(token)
 
 
 @contextlib.contextmanager
 def tag(**tags: object) -> Iterator[None]:
-    """Put tags on the calls made inside the block, beside those of the run: a step, a tenant, a feature.
+    """Tag the calls made inside the block, in addition to the tags of the run: a step, a tenant, a feature.
 
-    A tag of an inner block prevails over an outer one's, and both over the run's.
+    A tag of an inner block takes precedence over that of an outer one, and both over that of the run.
     """
     token = _tags.set({**current_tags(), **{key: str(value) for key, value in tags.items()}})
     try:
@@ -80,19 +81,19 @@ def tag(**tags: object) -> Iterator[None]:
 
 
 def current_tags() -> Mapping[str, str]:
-    """Return the tags that `tag` has put on the calls made here."""
+    """Return the tags of the calls made here."""
     return _tags.get() or {}
 
 
 def current_agent() -> str | None:
-    """Return the name that `agent` has given to the calls made here."""
+    """Return the name of the agent that makes the calls here."""
     return _agent.get()
 
 
 def active_recorder() -> Recorder | None:
     """Return the recorder of the innermost profile here, else of the newest one open in this process.
 
-    The second covers threads, which do not inherit the context they were started in.
+    The latter covers threads, which do not inherit the context in which they were started.
     """
     here = _here.get()
     if here is not None and here in _everywhere:

@@ -1,8 +1,8 @@
 """Our OpenTelemetry span of a call, under the user's own tracer provider.
 
-Where the SDK already traces the call itself, its span is marked and ours is left out: a backend
-that sums usage over spans must see each call once. Nothing the report needs depends on these spans;
-a provider may sample them away or cut their attributes.
+If the SDK traces the call itself, its span is marked and ours is left out, because a backend that sums usage
+over spans must see each call once. The report does not depend on these spans: a tracer provider may drop them
+or cut their attributes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def start_span(exchange: Exchange, model: str) -> None:
 
 
 def _start(exchange: Exchange, model: str) -> None:
-    # Without the API module nobody has set up a provider, and importing it would cost the host.
+    # If the API module is not loaded, nobody has set up a provider, and importing it would slow the host.
     if "opentelemetry.trace" not in sys.modules:
         return
     from opentelemetry import trace

@@ -1,4 +1,4 @@
-"""What a provider itself puts before a prompt: threads, conversations, responses continued by id."""
+"""History that a provider itself puts before a prompt: threads, conversations, responses continued by id."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
 
 HELD_NAME = "earlier turns, held by the provider"
-"""Names the context of a response that was made before the recording began."""
+"""The name of the block for everything said before the recording began."""
 
 REMEMBERED_PROMPTS = 256
-"""So many prompts are held for calls that continue a response of the provider's by id."""
+"""How many prompts are kept for calls that continue a response by its id."""
 
 
 class HeldHistories:
-    """Remembers what was said up to each response, and puts it before the prompts that go on from there."""
+    """Remembers what was said up to each response, and puts it before prompts that continue there."""
 
     def __init__(self, shaper: Shaper) -> None:
         self._shaper = shaper
         self._known: dict[str, tuple[Block, ...]] = {}
 
     def completed(self, call: Call) -> Call:
-        """Return a call with its whole prompt: behind its head, what the provider holds."""
+        """Return a call with its whole prompt: the history that the provider holds goes after the head."""
         history = self._history_of(call)
         if not history:
             return call
@@ -36,7 +36,7 @@ class HeldHistories:
         return replace(call, prompt=prompt, breakpoints=moved)
 
     def remember(self, call: Call) -> None:
-        """Note what was said up to and with a completed call's answer."""
+        """Remember everything said up to and including the answer of a completed call."""
         said = call.output_as_prompt if call.replaces else call.prompt[call.head :] + call.output_as_prompt
         for name in (call.response_id, call.thread):
             if name:
@@ -45,7 +45,7 @@ class HeldHistories:
                     del self._known[next(iter(self._known))]
 
     def _history_of(self, call: Call) -> tuple[Block, ...]:
-        """Return what the provider holds and puts before a call; one block where nobody recorded it."""
+        """Return what the provider holds and puts before a call; a single block if that was not recorded."""
         if call.continues is None:
             return ()
         known = self._known.get(call.continues)

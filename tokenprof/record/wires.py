@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tokenprof.facts.adapters import load_adapter
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange
-
-ADAPTERS = "tokenprof.harness_adapters.wires"
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A provider's API as it is recognised by a request's path.
+    """A provider's API, recognised by the path of a request.
 
-    `provider` is the name that prices and reports know the seller by. `adapter` is the module of
-    `harness_adapters/wires/` whose `interpret` reads an exchange; `path` matches the end of the paths that
-    its POST requests go to. `variable` is where clients look for the base address, `default_url` where they
-    go without it; both are empty if there is no such variable, or no one address (Vertex has one a region).
+    `provider` is the seller's name in prices and reports. `adapter` is the module of
+    `harness_adapters/wires/` whose `interpret` reads an exchange; `path` matches the end of the paths of its
+    POST requests. `variable` is the environment variable in which clients look for the base address, and
+    `default_url` the address that they use without it; both are empty if there is no such variable, or no
+    single address (Vertex has one per region).
     """
 
     provider: str
@@ -69,11 +68,11 @@ WIRES = (
     ),
     Wire("aws.bedrock", "bedrock_converse", re.compile(r"/model/.+/(converse|converse-stream)$")),
 )
-"""The first that matches is taken."""
+"""The first match counts."""
 
 
 def wire_of(method: str, target: str) -> Wire | None:
-    """Return the wire that a request is a model call of; None for counts, lists of models and the like."""
+    """Return the API of a request that is a model call; None for counts, lists of models and the like."""
     if method != "POST":
         return None
     path = target.partition("?")[0].rstrip("/")
@@ -81,7 +80,6 @@ def wire_of(method: str, target: str) -> Wire | None:
 
 
 def interpreter_of(wire: Wire) -> Callable[[Exchange, Shaper], Call | None]:
-    """Return the function that reads a wire's exchanges."""
-    adapter = importlib.import_module(f"{ADAPTERS}.{wire.adapter}")
-    interpret: Callable[[Exchange, Shaper], Call | None] = adapter.interpret
+    """Return the function that reads a wire's exchanges. Raises AdapterError if it cannot be loaded."""
+    interpret: Callable[[Exchange, Shaper], Call | None] = load_adapter(f"wires.{wire.adapter}").interpret
     return interpret

@@ -21,8 +21,8 @@ from tokenprof.record.otlp import (
 class RunWriter:
     """Appends spans to a run.jsonl; a line reaches the operating system before `write` returns.
 
-    An existing recording is continued, with a run id of its own. Raises FileExistsError where the
-    file holds something else, and OSError where it cannot be opened.
+    An existing recording is continued, with a run id of its own. Raises FileExistsError if the file holds
+    something else, and OSError if it cannot be opened.
     """
 
     def __init__(self, path: Path, resource: Mapping[str, Attribute | None], version: str):
@@ -67,7 +67,7 @@ class RunWriter:
             data = data[os.write(self._descriptor, data) :]
 
     def close(self) -> None:
-        """Close the file; what was written stays."""
+        """Close the file."""
         os.close(self._descriptor)
 
 
@@ -81,5 +81,5 @@ def _refuse_foreign_file(path: Path) -> None:
             f"{path} exists and is not a tokenprof recording; give another name to record to."
         )
     if data and not data.endswith(b"\n"):
-        # The half line of a killed process would make the file unreadable once another follows it.
+        # A half line left by a killed process would make the file unreadable once another line follows it.
         os.truncate(path, data.rfind(b"\n") + 1)

@@ -1,137 +1,240 @@
-"""The chain as JSON: the section of every report, and what `tokenprof chain --format json` prints.
+"""The chain section of a report as JSON, written from `ChainSection` and read back into it.
 
-Money is a decimal string; a range is `{low, mid, high}`, equal where the figure is known. Billed and paid
-dollars are never ranges.
+Money is a decimal string; a range is `{low, mid, high}`, with equal ends if the figure is known. Billed and
+paid dollars are never ranges.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from datetime import date
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeVar, get_args
 
-from tokenprof.chain.chain import Chain, Choices, NothingToPushDownError, chain_of
-from tokenprof.chain.cost_shaped_price import cost_shaped
-from tokenprof.chain.kv_between_turns import STAND_IN, gaps_of
-from tokenprof.chain.owner_cost import at_utilisation, generations, on_chip
-from tokenprof.costing.compute import Hardware
-from tokenprof.costing.ledger import Ledger
-from tokenprof.pricing.chain.figures import ChainData, Figure, PublishedMargin, load_chain_data
+from tokenprof.chain.choices import SalesPath
+from tokenprof.chain.cost_shaped_price import ShapedTurn
+from tokenprof.chain.section import (
+    ChainSection,
+    NamedSource,
+    SectionLayer,
+    SectionPaths,
+    SectionPlan,
+    SectionSpread,
+    SectionStep,
+    ShapedBill,
+    StepPart,
+)
+from tokenprof.facts.errors import InputError
+from tokenprof.pricing.chain.figures import Figure, PublishedMargin
 from tokenprof.pricing.chain.interval import Interval
-from tokenprof.pricing.chain.layers import WaterfallStep
-from tokenprof.report.money import interval_json, price_to_cost, usd
+from tokenprof.pricing.chain.layers import WaterfallStepName
+from tokenprof.report.money import usd
 
 Json = dict[str, Any]
+JsonObject = Mapping[str, Any]
+Found = TypeVar("Found")
 
 SCHEMA: Final = "tokenprof.chain/1"
-UTILISATIONS: Final = (0.1, 0.2, 0.3, 0.5, 0.8, 1.0)
-PLACES: Final = 12
 
 
-def chain_section(
-    ledger: Ledger,
-    hardware: Hardware,
-    data: ChainData | None = None,
-    choices: Choices | None = None,
-) -> Json | None:
-    """Return where a run's billed dollars go, and its cost-shaped price; None where none can be followed."""
-    figures = data or load_chain_data()
-    try:
-        chain = chain_of(ledger, hardware, figures, choices)
-    except NothingToPushDownError:
-        return None
-    return chain_json(chain, figures) | {"cost_shaped": shape_json(ledger, hardware)}
-
-
-def chain_json(chain: Chain, data: ChainData) -> Json:
-    """Return a chain as JSON."""
-    shares = chain.fall.shares()
-    return {
+def chain_json(section: ChainSection) -> Json:
+    """Return a chain section as JSON (docs/report.md)."""
+    paths, spread = section.paths, section.spread
+    found: Json = {
         "schema": SCHEMA,
-        "path": chain.choices.path,
-        "turns": chain.turns,
-        "turns_left_out": chain.left_out,
-        "billed_usd": usd(chain.billed_usd),
-        "paid_usd": usd(chain.paid_usd),
-        "compute_usd": range_json(chain.compute_usd),
-        "suppliers": dict(chain.suppliers),
-        "waterfall": [
-            _step(step, shares[step.name], chain.parts.get(step.name, {})) for step in chain.fall.steps
-        ],
-        "layers": [
-            {
-                "layer": layer.sale.layer,
-                "supplier": layer.sale.supplier,
-                "sells": layer.sells,
-                "kind": layer.sale.kind,
-                "cost_usd": range_json(layer.markup.cost),
-                "price_usd": range_json(layer.markup.price),
-                "price_to_cost": range_json(layer.markup.factor, 4),
-                "gross_margin": range_json(layer.markup.margin, 4),
-            }
-            for layer in chain.layers
-        ],
-        "inference_margin": range_json(chain.inference_margin, 4),
-        "all_in_margin": range_json(chain.all_in_margin, 4),
-        "published_margins": [_figure(figure) for figure in data.margins.values()],
+        "path": section.path,
+        "turns": section.turns,
+        "turns_left_out": section.turns_left_out,
+        "billed_usd": usd(section.billed_usd),
+        "paid_usd": usd(section.paid_usd),
+        "compute_usd": range_json(section.compute_usd),
+        "suppliers": dict(section.suppliers),
+        "waterfall": [_step_json(step) for step in section.waterfall],
+        "layers": [_layer_json(layer) for layer in section.layers],
+        "inference_margin": range_json(section.inference_margin),
+        "all_in_margin": range_json(section.all_in_margin),
+        "published_margins": [_margin_json(margin) for margin in section.published_margins],
         "spread": {
-            "anchor": chain.choices.anchor,
-            "anchor_usd": usd(chain.spread.anchor_usd),
-            "spread_usd": usd(chain.spread.spread_usd),
-            "efficiency_loss": range_json(chain.spread.efficiency_loss),
-            "training_amortisation": range_json(chain.spread.training_amortisation),
-            "brand_premium": range_json(chain.spread.brand_premium),
-            "residual": range_json(chain.spread.residual),
+            "anchor": spread.anchor,
+            "anchor_usd": usd(spread.anchor_usd),
+            "spread_usd": usd(spread.spread_usd),
+            "efficiency_loss": range_json(spread.efficiency_loss_usd),
+            "training_amortisation": range_json(spread.training_amortisation_usd),
+            "brand_premium": range_json(spread.brand_premium_usd),
+            "residual": range_json(spread.residual_usd),
         },
         "paths": {
-            "direct_usd": usd(chain.prices.direct_usd),
-            "aggregator": chain.choices.aggregator,
-            "aggregator_usd": usd(chain.prices.aggregator_usd),
-            "plan": chain.choices.plan,
-            "sessions_per_month": chain.choices.sessions_per_month,
-            "plan_usd": usd(chain.prices.plan_usd),
+            "direct_usd": usd(paths.direct_usd),
+            "aggregator": paths.aggregator,
+            "aggregator_usd": usd(paths.aggregator_usd),
+            "plan": paths.plan,
+            "sessions_per_month": paths.sessions_per_month,
+            "plan_usd": usd(paths.plan_usd),
         },
-        "plans": [
-            {
-                "plan": item.plan.name,
-                "usd_per_month": usd(item.plan.usd_per_month),
-                "credit_usd_per_month": usd(item.plan.credit_usd_per_month),
-                "usd_per_session": usd(item.usd_per_session),
-                "break_even_sessions": item.break_even_sessions,
-                "sessions_at_compute_cost": range_json(item.sessions_at_compute_cost, 1),
-                "price_to_compute": range_json(item.price_to_compute, 2),
-                "source": item.plan.source,
-            }
-            for item in chain.plans
+        "plans": [_plan_json(plan) for plan in section.plans],
+        "assumptions": [
+            _figure_json(row)
+            if isinstance(row, Figure)
+            else {"name": row.name, "value": None, "source": row.source}
+            for row in section.assumptions
         ],
-        "assumptions": assumptions(chain, data),
     }
+    if section.cost_shaped is not None:
+        found["cost_shaped"] = _shaped_json(section.cost_shaped)
+    return found
 
 
-def _step(step: WaterfallStep, share: Interval, parts: Mapping[str, Interval]) -> Json:
+def read_chain(chain: JsonObject) -> ChainSection:
+    """Return the chain section of a report's JSON; what an older report lacks is empty or None.
+
+    Raises `InputError` if it is not a chain section.
+    """
+    if chain.get("schema", SCHEMA) != SCHEMA:
+        raise InputError(
+            f"The chain section of this report has the form {chain['schema']!r}, but this version reads "
+            f"{SCHEMA!r}. Make the report again from the recording."
+        )
+    return read_json(_read_section, chain, "chain section of this report")
+
+
+def read_json(read: Callable[[JsonObject], Found], found: JsonObject, what: str) -> Found:
+    """Return what a reader makes of some JSON.
+
+    Raises `InputError` naming `what` was read, and the key that is missing or the value that is wrong.
+    """
+    try:
+        return read(found)
+    except KeyError as error:
+        raise InputError(f"The {what} has no {error}. Make it again from the recording.") from error
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise InputError(f"The {what} is not valid: {error}. Make it again from the recording.") from error
+
+
+def _read_section(chain: JsonObject) -> ChainSection:
+    spread, paths, shaped = chain["spread"], chain["paths"], chain.get("cost_shaped")
+    return ChainSection(
+        path=_read_path(chain["path"]),
+        turns=chain["turns"],
+        turns_left_out=chain["turns_left_out"],
+        billed_usd=Decimal(chain["billed_usd"]),
+        paid_usd=Decimal(chain["paid_usd"]),
+        compute_usd=read_range(chain["compute_usd"]),
+        suppliers=dict(chain.get("suppliers", {})),
+        waterfall=tuple(_read_step(step) for step in chain["waterfall"]),
+        layers=tuple(_read_layer(layer) for layer in chain.get("layers", ())),
+        inference_margin=read_range(chain["inference_margin"]),
+        all_in_margin=read_range(chain["all_in_margin"]),
+        published_margins=tuple(_read_margin(row) for row in chain.get("published_margins", ())),
+        spread=SectionSpread(
+            anchor=spread["anchor"],
+            anchor_usd=Decimal(spread["anchor_usd"]),
+            spread_usd=Decimal(spread["spread_usd"]),
+            efficiency_loss_usd=read_range(spread["efficiency_loss"]),
+            training_amortisation_usd=read_range(spread["training_amortisation"]),
+            brand_premium_usd=read_range(spread["brand_premium"]),
+            residual_usd=read_range(spread["residual"]),
+        ),
+        paths=SectionPaths(
+            direct_usd=Decimal(paths["direct_usd"]),
+            aggregator=paths["aggregator"],
+            aggregator_usd=Decimal(paths["aggregator_usd"]),
+            plan=paths["plan"],
+            sessions_per_month=paths["sessions_per_month"],
+            plan_usd=None if paths["plan_usd"] is None else Decimal(paths["plan_usd"]),
+        ),
+        plans=tuple(_read_plan(plan) for plan in chain.get("plans", ())),
+        assumptions=tuple(
+            NamedSource(row["name"], row["source"]) if row["value"] is None else _read_figure(row)
+            for row in chain.get("assumptions", ())
+        ),
+        cost_shaped=None if shaped is None else _read_shaped(shaped),
+    )
+
+
+def _read_path(path: str) -> SalesPath:
+    for known in get_args(SalesPath):
+        if path == known:
+            return known  # type: ignore[no-any-return]
+    raise ValueError(f"its path is {path!r}, which is not one of {', '.join(get_args(SalesPath))}")
+
+
+def _step_json(step: SectionStep) -> Json:
     return {
-        "name": step.name,
+        "name": step.name.value,
         "usd": range_json(step.usd),
-        "share": range_json(share, 6),
+        "share": range_json(step.share),
         "internal_usd": None if step.internal_usd is None else range_json(step.internal_usd),
         "source": step.source,
-        "parts": [{"name": name, "usd": range_json(part)} for name, part in parts.items()],
+        "parts": [{"name": part.name, "usd": range_json(part.usd)} for part in step.parts],
     }
 
 
-def assumptions(chain: Chain, data: ChainData) -> list[Json]:
-    """Return what a chain rests on beyond prices and hardware, as report rows."""
-    training = data.share("training_per_inference")
-    rows = [_figure(chain.rental) | {"name": f"USD per GPU-hour rented: {chain.rental.name}"}]
-    rows.append(_figure(training) | {"name": "training per dollar of inference"})
-    rows.append(_figure(data.share("brand_premium")) | {"name": "brand premium, share of the price"})
-    sold = chain.chip_price
-    if sold is not None:
-        rows.append({"name": f"who gets what of a chip: {sold.chip}", "value": None, "source": sold.source})
-    return rows
+def _read_step(step: JsonObject) -> SectionStep:
+    internal = step.get("internal_usd")
+    return SectionStep(
+        name=WaterfallStepName(step["name"]),
+        usd=read_range(step["usd"]),
+        share=read_range(step["share"]),
+        internal_usd=None if internal is None else read_range(internal),
+        source=step["source"],
+        parts=tuple(StepPart(part["name"], read_range(part["usd"])) for part in step.get("parts", ())),
+    )
 
 
-def _figure(figure: Figure | PublishedMargin) -> Json:
+def _layer_json(layer: SectionLayer) -> Json:
+    return {
+        "layer": layer.layer,
+        "supplier": layer.supplier,
+        "sells": layer.sells,
+        "kind": layer.kind,
+        "cost_usd": range_json(layer.cost_usd),
+        "price_usd": range_json(layer.price_usd),
+        "price_to_cost": range_json(layer.price_to_cost),
+        "gross_margin": range_json(layer.gross_margin),
+    }
+
+
+def _read_layer(layer: JsonObject) -> SectionLayer:
+    kind: Literal["market", "internal"] = "internal" if layer["kind"] == "internal" else "market"
+    return SectionLayer(
+        layer=layer["layer"],
+        supplier=layer["supplier"],
+        sells=layer["sells"],
+        kind=kind,
+        cost_usd=read_range(layer["cost_usd"]),
+        price_usd=read_range(layer["price_usd"]),
+        price_to_cost=read_range(layer["price_to_cost"]),
+        gross_margin=read_range(layer["gross_margin"]),
+    )
+
+
+def _plan_json(plan: SectionPlan) -> Json:
+    return {
+        "plan": plan.plan,
+        "usd_per_month": usd(plan.usd_per_month),
+        "credit_usd_per_month": usd(plan.credit_usd_per_month),
+        "usd_per_session": usd(plan.usd_per_session),
+        "break_even_sessions": plan.break_even_sessions,
+        "sessions_at_compute_cost": range_json(plan.sessions_at_compute_cost),
+        "price_to_compute": range_json(plan.price_to_compute),
+        "source": plan.source,
+    }
+
+
+def _read_plan(plan: JsonObject) -> SectionPlan:
+    return SectionPlan(
+        plan=plan["plan"],
+        usd_per_month=Decimal(plan["usd_per_month"]),
+        credit_usd_per_month=Decimal(plan["credit_usd_per_month"]),
+        usd_per_session=Decimal(plan["usd_per_session"]),
+        break_even_sessions=plan["break_even_sessions"],
+        sessions_at_compute_cost=read_range(plan["sessions_at_compute_cost"]),
+        price_to_compute=read_range(plan["price_to_compute"]),
+        source=plan["source"],
+    )
+
+
+def _figure_json(figure: Figure) -> Json:
     return {
         "name": figure.name,
         "value": usd(figure.value.mid),
@@ -143,76 +246,73 @@ def _figure(figure: Figure | PublishedMargin) -> Json:
     }
 
 
-def shape_json(ledger: Ledger, hardware: Hardware) -> Json:
-    """Return the cost-shaped bill, turn by turn beside the real one."""
-    turns = cost_shaped(ledger, hardware)
-    whole = sum((turn.billed_usd for turn in turns), Decimal(0))
+def _read_figure(row: JsonObject) -> Figure:
+    value = Interval(Decimal(row["low"]), Decimal(row["value"]), Decimal(row["high"]))
+    return Figure(row["name"], value, row["source"], date.fromisoformat(row["checked"]), row["assumed"])
+
+
+def _margin_json(margin: PublishedMargin) -> Json:
     return {
-        "total_usd": usd(whole),
-        "basis": "each turn's share of the run's compute, in each sampled world, scaled to the same total: a "
-        "prompt is prefilled once while it stays cached, an output token costs by the context behind it",
+        "name": margin.name,
+        "value": usd(margin.value.mid),
+        "low": usd(margin.value.low),
+        "high": usd(margin.value.high),
+        "source": margin.source,
+        "checked": None if margin.checked is None else margin.checked.isoformat(),
+        "assumed": margin.assumed,
+        "kind": margin.kind,
+        "when": margin.when,
+    }
+
+
+def _read_margin(row: JsonObject) -> PublishedMargin:
+    checked = row.get("checked")
+    return PublishedMargin(
+        name=row["name"],
+        kind=row.get("kind", "gross"),
+        when=row.get("when"),
+        value=Interval(Decimal(row["low"]), Decimal(row["value"]), Decimal(row["high"])),
+        source=row["source"],
+        checked=None if checked is None else date.fromisoformat(checked),
+        assumed=row["assumed"],
+    )
+
+
+def _shaped_json(shaped: ShapedBill) -> Json:
+    return {
+        "total_usd": usd(shaped.total_usd),
+        "basis": shaped.basis,
         "turns": [
             {
                 "index": turn.index,
                 "billed_usd": usd(turn.billed_usd),
                 "shaped_usd": range_json(turn.shaped_usd),
             }
-            for turn in turns
+            for turn in shaped.turns
         ],
     }
 
 
-def sweeps_json(
-    ledger: Ledger, hardware: Hardware, utilisation: float | None = None, deployment: str | None = None
-) -> Json:
-    """Return the same run at other utilisations (overbuild) and on other generations (trajectory).
-
-    The billed amount stays; what changes is what the run costs to compute. `utilisation` and `deployment` are
-    those that `hardware` was made with.
-    """
-    billed = sum((usd for usd in ledger.billed_usd if usd is not None), Decimal(0))
-    used = [(share, at_utilisation(ledger.run, hardware, share, deployment)) for share in UTILISATIONS]
-    chips = [(chip, on_chip(ledger.run, hardware, chip, utilisation)) for chip in generations(hardware)]
-    return {
-        "utilisation": [{"utilisation": share, **_costed(one, billed)} for share, one in used],
-        "generations": [{"chip": chip, **_costed(one, billed)} for chip, one in chips if one is not None],
-    }
+def _read_shaped(shaped: JsonObject) -> ShapedBill:
+    return ShapedBill(
+        total_usd=Decimal(shaped["total_usd"]),
+        basis=shaped["basis"],
+        turns=tuple(
+            ShapedTurn(turn["index"], Decimal(turn["billed_usd"]), read_range(turn["shaped_usd"]))
+            for turn in shaped["turns"]
+        ),
+    )
 
 
-def _costed(hardware: Hardware, billed: Decimal) -> Json:
-    cost = hardware.usd(hardware.total)
-    chips: Sequence[int] = [scenario.description.chips for scenario in hardware.scenarios.values()]
-    return {
-        "chips": chips[0] if len(chips) == 1 else None,
-        "hardware_usd": interval_json(cost),
-        "price_to_cost": price_to_cost(billed, cost),
-    }
-
-
-def gaps_json(ledger: Ledger, deployment: str = STAND_IN) -> Json:
-    """Return where each recorded gap's KV would have waited cheapest, and what the bill charged after it."""
-    return {
-        "deployment": deployment,
-        "gaps": [
-            {
-                "turn": gap.turn,
-                "gap_s": gap.gap_s,
-                "context_tokens": gap.context_tokens,
-                "cheapest": gap.place,
-                "usd": range_json(gap.usd),
-                "kept_usd": {ttl: range_json(kept) for ttl, kept in gap.ttl_usd.items()},
-                "billed_cache_usd": usd(gap.billed_usd),
-            }
-            for gap in gaps_of(ledger, deployment)
-        ],
-    }
-
-
-def range_json(interval: Interval, places: int = PLACES) -> Json:
+def range_json(interval: Interval) -> Json:
     """Return an interval as decimal strings, without trailing zeros."""
-    return {name: _plain(getattr(interval, name), places) for name in ("low", "mid", "high")}
+    return {name: _plain(getattr(interval, name)) for name in ("low", "mid", "high")}
 
 
-def _plain(figure: Decimal, places: int) -> str:
-    rounded = round(figure, places) if figure.as_tuple().exponent < -places else figure  # type: ignore[operator]
-    return format(rounded.normalize(), "f") if rounded else "0"
+def read_range(ends: JsonObject) -> Interval:
+    """Return the interval of `{low, mid, high}`. Raises `KeyError` or `ArithmeticError` for anything else."""
+    return Interval(Decimal(ends["low"]), Decimal(ends["mid"]), Decimal(ends["high"]))
+
+
+def _plain(figure: Decimal) -> str:
+    return format(figure.normalize(), "f") if figure else "0"

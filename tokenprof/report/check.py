@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from typing import Any, Final
 
-from tokenprof.report.terminal.numbers import EXACT_DIGITS, sum_usd
+from tokenprof.report.numbers import EXACT_DIGITS, sum_usd
 
 USAGE_KEYS: Final = (
     "uncached_input",
@@ -93,7 +93,7 @@ def _check_turn(turn: Json) -> None:
         )
         return
     _require(unpriced == 0, f"{name} is billed ${billed}, but {unpriced} of its entries have no price.")
-    total = sum_usd(amounts) or "0"
+    total = _total_usd(amounts)
     _require(
         Decimal(total) == Decimal(billed), f"{name}: entries add up to ${total}, but it is billed ${billed}."
     )
@@ -178,9 +178,15 @@ def _check_classes(classes: Sequence[Json], turns: Sequence[Json]) -> None:
         _check_ratio_is_whole(name, row, [entry["billed_usd"] for entry in own])
 
 
+def _total_usd(amounts: Sequence[str | None]) -> str:
+    """Return the exact sum of the amounts that are known, as the report writes money."""
+    total = sum_usd(None if amount is None else Decimal(amount) for amount in amounts)
+    return format((total or Decimal(0)).normalize(), "f")
+
+
 def _same_usd(name: str, said: str | None, amounts: Sequence[str | None]) -> None:
     """Assert that an amount is the exact sum of what is known under it; null only where some is not."""
-    total = sum_usd(amounts) or "0"
+    total = _total_usd(amounts)
     if said is None:
         unknown = not amounts or None in amounts
         _require(unknown, f"{name}: billed_usd is null, but all under it is priced, ${total} in sum.")

@@ -6,7 +6,7 @@ from tokenprof.costing.disclosure import Disclosure
 
 
 def assumptions_of(disclosure: Disclosure) -> tuple[str, ...]:
-    """Return the assumptions behind a disclosure's variants, one sentence each."""
+    """Return the assumptions of a disclosure's variants, one sentence each."""
     notes = ["The model gives the same answers, and prompts are cached as the run's own turns were."]
     unloaded, loaded = disclosure.unloaded_skills, disclosure.loaded_skills
     if unloaded and loaded:

@@ -1,11 +1,11 @@
-"""Money and hardware dollars as the report writes them: decimal strings, never floats, None where unknown."""
+"""Money and hardware dollars as the report writes them: decimal strings, never floats, None if unknown."""
 
 from __future__ import annotations
 
 import math
 from decimal import Decimal
 
-from tokenprof.hw_model.cost import Estimate
+from tokenprof.hw_model.estimate import Estimate
 
 EstimateJson = dict[str, str]
 
@@ -17,11 +17,11 @@ def usd(value: Decimal | None) -> str | None:
     return None if value is None else format(value, "f")
 
 
-def interval_json(interval: Estimate | None) -> EstimateJson | None:
-    """Return a hardware estimate as decimal strings; None where it is unknown."""
-    if interval is None:
+def estimate_json(estimate: Estimate | None) -> EstimateJson | None:
+    """Return a hardware estimate as decimal strings; None if it is unknown."""
+    if estimate is None:
         return None
-    return {"low": _decimal(interval.low), "mid": _decimal(interval.mid), "high": _decimal(interval.high)}
+    return {"low": _decimal(estimate.low), "mid": _decimal(estimate.mid), "high": _decimal(estimate.high)}
 
 
 def _decimal(value: float) -> str:
@@ -30,14 +30,3 @@ def _decimal(value: float) -> str:
         return "0"
     digits = f"{value:.{max(SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(abs(value))), 0)}f}"
     return digits.rstrip("0").rstrip(".") if "." in digits else digits
-
-
-def price_to_cost(billed: Decimal | None, interval: Estimate | None) -> EstimateJson | None:
-    """Return billed over hardware; its low uses the hardware's high. None where either is not known."""
-    if billed is None or interval is None or interval.low <= 0:
-        return None
-    return {
-        "low": _decimal(float(billed) / interval.high),
-        "mid": _decimal(float(billed) / interval.mid),
-        "high": _decimal(float(billed) / interval.low),
-    }

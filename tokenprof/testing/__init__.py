@@ -1,9 +1,10 @@
-"""A provider on this machine, for agents' tests and demos: no key, no network.
+"""Model providers on this machine, for tests and demos of agents. They need no key and no network.
 
-with LoopbackProvider([Reply.text("hello")]) as provider:
-    client = anthropic.Anthropic(api_key="unused", base_url=provider.url)
+    with LoopbackProvider([Reply.text("hello")]) as provider:
+        client = anthropic.Anthropic(api_key="unused", base_url=provider.url)
 
-It answers Bedrock's Converse, too. `OpenAILoopback` is the same for OpenAI's APIs.
+It also answers Bedrock's Converse. `OpenAILoopback` does the same for OpenAI's APIs, and `Cassette` replays
+the recorded replies of any provider.
 """
 
 from tokenprof.testing.billing import Overheads

@@ -1,7 +1,7 @@
 """How the loopback provider counts a request: every block's tokens, in cache order, by its own tokenizer.
 
-Independent of the profiler's reading of a request: this is the truth that the profiler is tested
-against, so it shares no code with it beyond the cache rules of `pricing`.
+This is the truth that the profiler is tested against, so it shares no code with the profiler's reading of a
+request except the cache rules of `pricing`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Section = Literal["tools", "system", "messages"]
 
 @dataclass(frozen=True, slots=True)
 class Overheads:
-    """Tokens that stand on no text: a provider adds them without showing them."""
+    """Tokens that a provider adds without showing them: per request, or per part of one."""
 
     tools_preamble: int = 0
     per_message: int = 0
@@ -31,7 +31,7 @@ class Overheads:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A block of the prompt with its true size; `path` is where it stood in the request."""
+    """A block of the prompt with its true size; `path` is its place in the request."""
 
     path: str
     tokens: int
@@ -53,7 +53,7 @@ def toktok_count(encoding: str = "o200k_base") -> Tokenizer:
 
 @dataclass(slots=True)
 class Counter:
-    """Counts requests. `drop_thinking` leaves out thinking before the user's last own message."""
+    """Counts requests. `drop_thinking` leaves out thinking from before the user's last message."""
 
     tokenizer: Tokenizer
     overheads: Overheads
@@ -145,7 +145,7 @@ def _referenced(messages: Sequence[Mapping[str, Any]]) -> set[str]:
 
 
 def _last_own_message(messages: Sequence[Mapping[str, Any]]) -> int:
-    """Return the index of the user's last message that is more than answers to tool calls."""
+    """Return the index of the user's last message that has more than tool results."""
     own = [
         i
         for i, message in enumerate(messages)

@@ -1,12 +1,12 @@
-"""Replies of a provider on tape: recorded once over real HTTP, played back in CI without a key or a network.
+"""A provider's replies on tape: recorded once over real HTTP, played back in CI without a key or a network.
 
     with Cassette("tests/cassettes/inbox.jsonl", upstream="https://api.anthropic.com") as tape:
         client = anthropic.Anthropic(base_url=tape.url)
         run_my_agent(client)
 
-The agent's own code runs for real and talks to a server on 127.0.0.1; only the model is replayed. It knows no
-provider's format: whatever speaks HTTP can be taped. What is on the tape is what the test said and heard, so
-it holds content; headers that carry keys are never on it.
+The agent's own code runs for real and talks to a server on 127.0.0.1; only the model is replayed. The tape
+does not depend on a provider's format: any API over HTTP can be recorded. It holds the content of requests
+and replies, but never the headers that carry keys.
 """
 
 from __future__ import annotations
@@ -43,14 +43,15 @@ _SHOWN_CHARACTERS = 60
 
 
 class CassetteMismatchError(AssertionError):
-    """The code under test asked for something else than what is on the tape."""
+    """The code under test sent a request that is not on the tape."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taped:
-    """One request and its reply. `request` is the JSON body, or the text of a body that is none.
+    """One request and its reply. `request` is the body as JSON, or as text if it is not JSON.
 
-    The reply's `body` is text, so that a tape can be reviewed; in base64 where it is none (AWS's streams).
+    The `body` of the reply is text, so that a tape can be reviewed, or base64 if it is binary (AWS's
+    streams).
     """
 
     method: str
@@ -63,17 +64,19 @@ class Taped:
 
     @property
     def data(self) -> bytes:
-        """The reply's body as it was received."""
+        """The body of the reply as it was received."""
         return b64decode(self.body) if self.is_base64 else self.body.encode()
 
 
 class Cassette:
-    """Plays a tape, or records one where there is none and recording is allowed.
+    """Plays the tape at `path`, or records one if it is missing and recording is allowed.
 
-    `record` is true, false, or None for what the environment variable `TOKENPROF_RECORD` says. A `strict`
-    tape answers only requests that are on it word for word; a lenient one answers with the next reply to
-    the same path. Raises InputError for a tape that is missing or damaged, and `CassetteMismatchError` on
-    leaving if a strict tape was asked for something that is not on it.
+    `upstream` is the base address of the real provider. `record` allows recording; if it is None, the
+    environment variable `TOKENPROF_RECORD` decides. A `strict` tape answers only requests that it holds word
+    for word; a lenient one answers with the next reply to the same path.
+
+    Raises InputError if the tape is missing or damaged, and `CassetteMismatchError` on exit if a strict tape
+    got a request that it does not hold.
     """
 
     def __init__(
@@ -106,7 +109,7 @@ class Cassette:
 
     @property
     def unplayed(self) -> int:
-        """How many replies of the tape nobody has asked for."""
+        """The number of replies on the tape that have not been played."""
         return len(self._tape) - len(self._played) if self.mode == "replay" else 0
 
     def __enter__(self) -> Cassette:
@@ -120,7 +123,7 @@ class Cassette:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop it; keep what was recorded, unless the code under test failed."""
+        """Stop the server, and keep what was recorded unless the code under test failed."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -129,17 +132,17 @@ class Cassette:
             _write(self.path, self._tape)
         if self.mismatches and self.strict:
             __tracebackhide__ = True
-            # What a client makes of the refusal says less than this; any other error is shown with it.
+            # This says more than the error that the client raised; any other error is shown with it.
             ours = error is not None and "record it again" in str(error)
             raise CassetteMismatchError("\n".join(self.mismatches)) from (None if ours else error)
 
     def note(self, taped: Taped) -> None:
-        """Put an exchange on the tape."""
+        """Add an exchange to the tape."""
         with self._lock:
             self._tape.append(taped)
 
     def reply_to(self, method: str, path: str, request: Any) -> Taped | str:
-        """Return the reply on the tape, or why there is none."""
+        """Return the reply on the tape, or a sentence that says why there is none."""
         with self._lock:
             here = [
                 i
@@ -195,7 +198,7 @@ def differences(recorded: Any, now: Any, at: str = "") -> Iterator[str]:
 
 
 def _from_where_they_differ(at: str, recorded: str, now: str) -> tuple[str, str, str]:
-    """Return the place and two texts, cut to begin a little before they part if they are long."""
+    """Return the place and two texts; long ones are cut to start a little before they differ."""
     if max(len(recorded), len(now)) <= _SHOWN_CHARACTERS:
         return at, recorded, now
     pairs = enumerate(zip(recorded, now, strict=False))
@@ -220,7 +223,7 @@ def _read(path: Path) -> Iterator[Taped]:
         try:
             yield Taped(**orjson.loads(line))
         except (orjson.JSONDecodeError, TypeError):
-            raise InputError(f"{path}:{number} is no line of a cassette. Record it again.") from None
+            raise InputError(f"{path}:{number} is not a line of a cassette. Record it again.") from None
 
 
 def _write(path: Path, tape: list[Taped]) -> None:
@@ -273,7 +276,7 @@ class _CassetteHandler(BaseHTTPRequestHandler):
         kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
         connection = kind(address.netloc, timeout=600)
         headers = {k: v for k, v in self.headers.items() if k.lower() not in NOT_FORWARDED}
-        # Uncoded, so that the tape can be read and reviewed.
+        # Without content coding, so that the tape can be read and reviewed.
         headers["accept-encoding"] = "identity"
         try:
             connection.request(self.command, address.path + self.path, body=data, headers=headers)

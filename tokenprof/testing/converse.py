@@ -1,6 +1,6 @@
-"""Bedrock's Converse, as a loopback provider speaks it: its requests as Messages, its answers from them.
+"""Bedrock's Converse for the loopback provider: requests into Messages requests, and answers back.
 
-Written apart from the adapter that reads Converse, so that each can be held against the other.
+It shares no code with the adapter that reads Converse, so that each can be tested with the other.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ PIECE_CHARS = 24
 
 
 def messages_body(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the Messages request that a Converse request to `path` stands for, `stream` included.
+    """Return the Messages request that equals a Converse request to `path`, including `stream`.
 
-    Knows texts, tools, their calls and results, thoughts and cache points.
+    Texts, tools, their calls and results, thinking and cache points are supported.
     """
     found = PATH.search(unquote(path))
     if found is None:
-        raise ValueError(f"{path} is no path of Converse")
+        raise ValueError(f"{path} is not a path of Converse")
     model = _CLAUDE.search(found["model"])
     tools = body.get("toolConfig", {}).get("tools", ())
     return {
@@ -81,7 +81,7 @@ def answer(message: Mapping[str, Any]) -> bytes:
 
 
 def frames(message: Mapping[str, Any]) -> Iterator[bytes]:
-    """Yield a message as ConverseStream sends it, an event a frame."""
+    """Yield a message as ConverseStream sends it, one event per frame."""
     yield framed("messageStart", {"role": "assistant"})
     for index, block in enumerate(message["content"]):
         at = {"contentBlockIndex": index}

@@ -1,4 +1,4 @@
-"""The shapes in which a loopback provider can be asked for the same message: Messages, Bedrock's Converse."""
+"""The forms in which a loopback provider can be asked for a message: Messages, Bedrock's Converse."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Message = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a message goes over the wire: whole, as the frames of a stream, and what failures look like.
+    """How a message is sent: whole, as the frames of a stream, or as a failure.
 
     `error` takes an HTTP status and a sentence; `id_headers` name a response in its headers.
     """

@@ -1,7 +1,7 @@
 """A tool loop of twenty turns to record and check: tools, skill loads, cache breakpoints, varied results.
 
-The agent is an ordinary one, written once and driven through every way of calling the client; the
-model's side is a script, so what is sent depends on nothing but the seed.
+The agent is an ordinary one that can use every way of calling the client. The model is a script, so the
+requests depend only on the seed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tokenprof.testing.replies import Reply
 MODEL = "claude-opus-4-8"
 TURNS = 20
 MODES = ("create", "create_stream", "stream", "raw", "streaming_response", "beta", "beta_stream")
-"""The ways of making the same call."""
+"""The ways to make the same call."""
 
 _HOUR = {"type": "ephemeral", "ttl": "1h"}
 _FIVE_MINUTES = {"type": "ephemeral"}
@@ -29,7 +29,7 @@ _SKILL_TURNS = (3, 9)
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What one loop sends and is answered: the request's fixed parts, the script, the tools' results."""
+    """What one loop sends and receives: the fixed parts of the request, the script, the tools' results."""
 
     tools: list[dict[str, Any]]
     system: list[dict[str, Any]]
@@ -39,8 +39,10 @@ class Workload:
 
 
 def workload(seed: int = 0, *, turns: int = TURNS, tools: int = 10) -> Workload:
-    """Return a loop: two system blocks (1 h behind the prompt, 5 m behind a 100-line skills index), two skill
-    loads, results of code, JSON and prose, now and then two calls at once."""
+    """Return a loop with two skill loads, results of code, JSON and prose, and some turns with two calls.
+
+    Its system blocks are the prompt, cached for 1 h, and a 100-line skills index, cached for 5 m.
+    """
     rng = random.Random(seed)
     names = ["search_mail", "read_mail", "list_files", "read_file", "run_query", "send_mail", "calendar"]
     names = [*(names + [f"tool_{i}" for i in range(tools)])[: tools - 1], "read_skill"]
@@ -90,9 +92,9 @@ def _tool(rng: random.Random, name: str) -> dict[str, Any]:
 
 
 def run_loop(client: Any, work: Workload, *, mode: str = "create") -> list[Any]:
-    """Run the loop with a synchronous client; returns the final messages, one per turn.
+    """Run the loop with a synchronous client and return the final messages, one per turn.
 
-    A stream that breaks off is taken up by asking again.
+    If a stream breaks off, the request is sent again.
     """
     messages = _opening(work)
     answers: list[Any] = []
@@ -123,7 +125,7 @@ async def run_loop_async(client: Any, work: Workload, *, mode: str = "create") -
 
 
 class BrokenStreamError(Exception):
-    """A response ended before its message did."""
+    """A response ended before its message was complete."""
 
 
 def _opening(work: Workload) -> list[dict[str, Any]]:
@@ -131,7 +133,7 @@ def _opening(work: Workload) -> list[dict[str, Any]]:
 
 
 def _request(work: Workload, messages: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the call's arguments, with a breakpoint on the last block of the last message."""
+    """Return the arguments of the call, with a breakpoint on the last block of the last message."""
     sent = copy.deepcopy(messages)
     sent[-1]["content"][-1]["cache_control"] = _FIVE_MINUTES
     return {
@@ -144,7 +146,7 @@ def _request(work: Workload, messages: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _continue(work: Workload, messages: list[dict[str, Any]], answer: Any, turn: int) -> bool:
-    """Append the answer and its tools' results; False when the model is done."""
+    """Append the answer and the results of its tool calls. Returns False when the model is done."""
     if answer.stop_reason != "tool_use":
         return False
     content = [block.model_dump(mode="json", exclude_none=True) for block in answer.content]
@@ -207,7 +209,7 @@ async def _maybe(value: Any) -> Any:
 
 
 def _unless_broken(stream: Any) -> Any:
-    """Yield a stream's events; a connection that breaks is the agent's own error."""
+    """Yield the events of a stream; a broken connection becomes the agent's own error."""
     import httpx2
 
     try:
@@ -227,7 +229,7 @@ async def _unless_broken_async(stream: Any) -> Any:
 
 
 def _read_events(events: list[Any], request: dict[str, Any]) -> Any:
-    """Put a message together from raw events, as an agent does that streams by hand."""
+    """Assemble a message from raw events, as an agent does that handles streams itself."""
     from anthropic.types import Message
 
     message: dict[str, Any] = {}

@@ -18,23 +18,23 @@ CALL_OUTPUTS = ("function_call_output", "custom_tool_call_output")
 HEAD_ROLES = ("system", "developer")
 MARKER = "prompt_cache_breakpoint"
 INHERITED = "the request's"
-"""The time to live of a breakpoint that names none."""
+"""The time to live of a breakpoint that does not name one."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenAICounter:
-    """Counts what is sent and what is written. Thinking is counted apart, as reasoning."""
+    """Counts what is sent and what is written. Thinking is counted separately, as reasoning."""
 
     count: Tokenizer
 
     def output(self, content: Iterable[Wire]) -> tuple[int, int]:
-        """Return the tokens of a reply's parts, all of them and those that are reasoning."""
+        """Return the tokens of a reply: of all parts, and of those that are reasoning."""
         parts = list(content)
         reasoning = sum(self.count(part["thinking"]) for part in parts if "thinking" in part)
         return reasoning + sum(self.count(_written(part)) for part in parts), reasoning
 
     def head(self, body: Wire) -> Iterator[Counted]:
-        """Yield what stands before the messages: tools, output schema, instructions."""
+        """Yield what comes before the messages: tools, output schema, instructions."""
         given = body.get("input")
         late = (
             [item for item in given if _type(item) == "additional_tools"] if isinstance(given, list) else []
@@ -49,7 +49,7 @@ class OpenAICounter:
             yield self._block("instructions", "instructions", body["instructions"], "system")
 
     def items(self, items: Iterable[Wire], path: str) -> Iterator[Counted]:
-        """Yield the blocks of a Responses input, or of an answer that is held."""
+        """Yield the blocks of a Responses input, or of a stored answer."""
         for index, item in enumerate(items):
             at, kind = f"{path}[{index}]", _type(item)
             if kind == "message":
@@ -117,7 +117,7 @@ def _json(value: Any) -> str:
 
 
 def _written(part: Wire) -> str:
-    """Return what a part of a reply is billed for as output, beside the reasoning."""
+    """Return what a part of a reply is billed as output, apart from reasoning."""
     if part["type"] == "tool_use":
         return f"{part['name']}{arguments_of(part)}"
     return str(part.get("text", ""))

@@ -1,11 +1,11 @@
 """OpenAI's two APIs on the loopback interface: Chat Completions and Responses, with a known truth.
 
-with OpenAILoopback([Reply.text("hello")]) as provider:
-    client = openai.OpenAI(api_key="unused", base_url=provider.url)
+    with OpenAILoopback([Reply.text("hello")]) as provider:
+        client = openai.OpenAI(api_key="unused", base_url=provider.url)
 
-Like the Anthropic provider beside it, it shares no code with the profiler's reading of a request, beyond the
-cache rules of `pricing`. Models before GPT-5.6 read any earlier prefix, in steps of 128 tokens from 1,024 on;
-later ones read and write at breakpoints: explicit ones, and one at the end of the newest message.
+Like `LoopbackProvider`, it shares no code with the profiler's reading of a request except the cache rules of
+`pricing`. Models before GPT-5.6 read any earlier prefix of at least 1,024 tokens, in steps of 128. Later
+models read and write at breakpoints: explicit ones, and one at the end of the newest message.
 """
 
 from __future__ import annotations
@@ -49,10 +49,11 @@ class OpenAILoopback:
     """An HTTP server on 127.0.0.1 that answers Chat Completions and Responses from a script.
 
     `script` is a list of replies, one per attempt, or a function of (request body, attempt number).
-    `tokenizer` says how it counts (None: o200k), `clock` what time it is for the cache, in seconds.
-    `log` holds a `WireCall` per attempt, its usage in the terms of the API that was called. Thinking is
-    billed as reasoning: Responses show it as an item of its own, Chat Completions do not show it. A tool
-    call whose input is a text is, in Responses, a call of a custom tool.
+    `tokenizer` counts the tokens (None: o200k), and `clock` gives the time for the cache in seconds. `log`
+    collects a `WireCall` per attempt, with the usage in the form of the API that was called.
+
+    Thinking is billed as reasoning: Responses show it as an item of its own, and Chat Completions do not
+    show it. In Responses, a tool call whose input is text is a call of a custom tool.
     """
 
     script: Script
@@ -110,7 +111,7 @@ class OpenAILoopback:
     def answer(self, body: Wire, reply: Reply, *, chat: bool) -> tuple[dict[str, Any], list[Counted]]:
         """Return the whole answer to a request, with its usage, and the blocks that it was billed for.
 
-        Raises LookupError where the request continues a response that is not held.
+        Raises LookupError if the request continues an unknown response.
         """
         with self._lock:
             items = list(self._items(body, chat=chat))
@@ -128,7 +129,7 @@ class OpenAILoopback:
             return response, prompt
 
     def _split(self, body: Wire, prompt: Sequence[Counted], model: str, scope: str) -> AutomaticSplit:
-        """Return how the prompt divides, by the rules of the model's generation."""
+        """Return how the cache splits the prompt, by the rules of the model's generation."""
         blocks = [CacheBlock(block.digest, block.tokens, block.kind) for block in prompt]
         if not openai_has_breakpoints(model):
             return self._prefixes.call(blocks, self.clock(), model, scope)
@@ -186,7 +187,7 @@ class _OpenAIServer(ThreadingHTTPServer):
     provider: OpenAILoopback
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in the middle of a response is no error here."""
+        """Ignore a client that goes away in the middle of a response."""
 
 
 class _OpenAIHandler(BaseHTTPRequestHandler):

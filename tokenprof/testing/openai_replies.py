@@ -13,7 +13,7 @@ from tokenprof.testing.replies import PIECE_CHARS, Reply
 Wire = Mapping[str, Any]
 
 CREATED_AT = 1
-"""When every answer says that it was made, in seconds: the same answer twice is the same bytes."""
+"""The time of every answer, in seconds, so that the same answer is always the same bytes."""
 ERROR_TYPES = {401: "authentication_error", 429: "rate_limit_error"}
 CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 
@@ -93,7 +93,7 @@ def _item(part: Wire, serial: str) -> dict[str, Any]:
 
 
 def chat_chunks(completion: Wire, *, with_usage: bool) -> Iterator[dict[str, Any]]:
-    """Yield a completion as the chunks of a stream; the usage comes last, to those who asked for it."""
+    """Yield a completion as the chunks of a stream; the usage comes last, if it was asked for."""
     kept = {key: completion[key] for key in ("id", "created", "model", "service_tier")}
     common = kept | {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
     (choice,) = completion["choices"]
@@ -129,7 +129,7 @@ def response_events(response: Wire) -> Iterator[dict[str, Any]]:
 
 
 def _filled(item: Wire) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return an item as it opens, and the events that fill it."""
+    """Return an item as it starts, and the events that fill it."""
     if item["type"] in CALLS:
         key = CALLS[item["type"]]
         name = f"{item['type']}_{key}"
@@ -183,6 +183,6 @@ def _parts(message: Wire) -> list[dict[str, Any]]:
 
 
 def openai_error(status: int, message: str) -> dict[str, Any]:
-    """Return an error in the provider's shape."""
+    """Return an error in the provider's form."""
     kind = ERROR_TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
     return {"error": {"message": message, "type": kind, "param": None, "code": None}}

@@ -1,6 +1,6 @@
 """A Messages API on the loopback interface, with prompt caching by the published rules and a known truth.
 
-It also answers as Bedrock does, to Converse and ConverseStream.
+It also answers Bedrock's Converse and ConverseStream.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ Script = Callable[[Mapping[str, Any], int], Reply] | Sequence[Reply]
 
 @dataclass(frozen=True, slots=True)
 class WireCall:
-    """What the provider did for one attempt: the truth that a recording of it is held against.
+    """What the provider did for one attempt: the truth with which a recording can be compared.
 
-    `usage` is what it billed (None for a failure); `blocks` the true sizes in cache order, without
-    the closing tokens; `status` is `ok`, `cut`, `error` or the HTTP status of a failure.
+    `usage` is what it billed (None for a failure). `blocks` holds the true sizes in cache order, without the
+    closing tokens. `status` is `ok`, `cut`, `error` or the HTTP status of a failure.
     """
 
     body: Mapping[str, Any]
@@ -46,9 +46,9 @@ class LoopbackProvider:
     """An HTTP server on 127.0.0.1 that answers the Messages API from a script.
 
     `script` is a list of replies, one per attempt, or a function of (request body, attempt number).
-    `tokenizer` and `overheads` say how it counts, `minimum_tokens` from where it caches (None: as the
-    dated table says), `clock` what time it is for the cache, `tokens_per_s` how fast it writes
-    (None: at once). `log` holds a `WireCall` per attempt.
+    `tokenizer` and `overheads` determine how it counts. `minimum_tokens` is the shortest prefix that it
+    caches (None: that of the dated table), `clock` gives the time for the cache in seconds, and
+    `tokens_per_s` is how fast it writes (None: everything at once). `log` collects a `WireCall` per attempt.
     """
 
     script: Script
@@ -112,7 +112,7 @@ class LoopbackProvider:
         return self.script[number]
 
     def bill(self, body: Mapping[str, Any], reply: Reply) -> tuple[str, dict[str, Any], list[Counted]]:
-        """Count a request and its answer, and take it through the cache. Raises ValueError for a refusal."""
+        """Count a request and its answer, and apply the cache. Raises ValueError to refuse the request."""
         with self._lock:
             counted = self._counter.count(body)
             marks = [(i, block.marker) for i, block in enumerate(counted) if block.marker]
@@ -127,7 +127,7 @@ class LoopbackProvider:
         return response_id, self._usage(found.split, reply), counted
 
     def count_tokens(self, body: Mapping[str, Any]) -> int:
-        """Return what `count_tokens` answers: the whole prompt, cached or not."""
+        """Return the answer of `count_tokens`: the whole prompt, cached or not."""
         return sum(block.tokens for block in self._counter.count(body)) + self.overheads.prompt_end
 
     def _usage(self, split: CacheSplit, reply: Reply) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class _MessagesServer(ThreadingHTTPServer):
     provider: LoopbackProvider
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in the middle of a response is no error here."""
+        """Ignore a client that goes away in the middle of a response."""
 
 
 class _MessagesHandler(BaseHTTPRequestHandler):
@@ -166,7 +166,7 @@ class _MessagesHandler(BaseHTTPRequestHandler):
         """Stay silent."""
 
     def do_POST(self) -> None:
-        """Answer a Messages call, a count, or the same of Bedrock."""
+        """Answer a Messages call or a token count, or the same for Bedrock."""
         body = orjson.loads(self.rfile.read(int(self.headers["content-length"])))
         path = self.path.partition("?")[0]
         provider = self.server.provider

@@ -11,16 +11,16 @@ import orjson
 
 _CALL_IDS = itertools.count(1)
 PIECE_CHARS = 24
-"""A streamed text comes in pieces of this many characters."""
+"""Streamed text is sent in pieces of this many characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer of the model, or one failure on the way to it.
+    """One answer of the model, or one failure.
 
-    `status` other than 200 is an error response (the SDK retries 429, 500 and 529). `cut_after_events`
-    ends a stream after so many events by closing the connection; `error_after_events` ends it with an
-    error event. `without_usage` leaves the usage out. `delay_s` is waited before the response begins.
+    A `status` other than 200 is an error response (the SDK retries 429, 500 and 529). `cut_after_events`
+    closes the connection after that many events of a stream, and `error_after_events` ends the stream with an
+    error event. `without_usage` leaves the usage out. The response begins after `delay_s` seconds.
     """
 
     content: Sequence[Mapping[str, Any]] = ()
@@ -39,7 +39,7 @@ class Reply:
 
     @classmethod
     def calls(cls, *calls: tuple[str, Mapping[str, Any]], text: str = "", thinking: str = "") -> Reply:
-        """Answer with tool calls, given as (tool, arguments), behind thinking and a text if there are any."""
+        """Answer with tool calls, given as (tool, arguments), after thinking and a text if they are given."""
         content: list[Mapping[str, Any]] = []
         if thinking:
             content.append({"type": "thinking", "thinking": thinking, "signature": "c2lnbmVk"})
@@ -56,7 +56,7 @@ class Reply:
         return cls(status=status)
 
     def cut(self, after_events: int) -> Reply:
-        """Return the same answer, its stream cut after so many events."""
+        """Return the same answer with its stream cut after a number of events."""
         return replace(self, cut_after_events=after_events)
 
 
@@ -71,7 +71,7 @@ ERROR_TYPES = {
 
 
 def error_body(status: int, message: str) -> bytes:
-    """Return an error response in the provider's shape."""
+    """Return an error response in the provider's form."""
     error = {"type": ERROR_TYPES.get(status, "api_error"), "message": message}
     return orjson.dumps({"type": "error", "error": error})
 
@@ -95,7 +95,7 @@ def message_body(
 def events(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield a message as the events of a stream.
 
-    The first carries the input's usage and a placeholder of the output's; the final count comes last.
+    The first event has the usage of the input and a placeholder for the output; the final count comes last.
     """
     usage = message.get("usage")
     start = {**message, "content": [], "stop_reason": None}
@@ -121,7 +121,7 @@ def events(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _opened(block: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return a block as it opens, and the deltas that fill it."""
+    """Return a block as it starts, and the deltas that fill it."""
     if block["type"] == "text":
         pieces = _pieces(block["text"])
         return {**block, "text": ""}, [{"type": "text_delta", "text": piece} for piece in pieces]

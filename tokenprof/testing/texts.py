@@ -1,4 +1,4 @@
-"""Made-up texts of several kinds, the same for the same seed: prose, code, JSON."""
+"""Generated prose, code and JSON; the same seed gives the same text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAMES = ("total", "count", "path", "entry", "window", "cursor", "label", "offse
 
 
 def prose(rng: random.Random, sentences: int) -> str:
-    """Return so many plain sentences."""
+    """Return a number of plain sentences."""
     return " ".join(
         f"{rng.choice(_SUBJECTS)} {rng.choice(_VERBS)} {rng.choice(_OBJECTS)} {rng.choice(_ENDINGS)}."
         for _ in range(sentences)
@@ -22,7 +22,7 @@ def prose(rng: random.Random, sentences: int) -> str:
 
 
 def code(rng: random.Random, functions: int) -> str:
-    """Return so many small Python functions."""
+    """Return a number of small Python functions."""
     parts = []
     for number in range(functions):
         first, second = rng.sample(_NAMES, 2)
@@ -37,7 +37,7 @@ def code(rng: random.Random, functions: int) -> str:
 
 
 def records(rng: random.Random, rows: int) -> str:
-    """Return so many rows as JSON."""
+    """Return a number of rows as JSON."""
     return orjson.dumps(
         [
             {
@@ -53,7 +53,7 @@ def records(rng: random.Random, rows: int) -> str:
 
 
 def one_liners(rng: random.Random, count: int) -> str:
-    """Return a skills index: so many lines of `- name: what it is for`."""
+    """Return a skills index with a number of lines `- name: what it is for`."""
     lines = [
         f"- {rng.choice(_NAMES)}-{rng.choice(_NAMES)}-{i}: use when {prose(rng, 1).lower()}"
         for i in range(count)

@@ -1,9 +1,9 @@
 """The request records of newer Claude Code logs: which tools, system prompt and messages were sent.
 
-An `api-request` names its tools and system prompt (`api-request-shape`) and its messages by hash: the
-first `keep` of another request's, then `tail`. A hash is that of an `api-request-blob`, or of a message
-that the log's rows hold: the SHA-256 of its compact JSON with sorted keys, without cache markers.
-Undocumented by its makers; observed in version 2.1.330, so everything here is allowed to be missing.
+An `api-request` names its tools and system prompt (`api-request-shape`) and its messages by hash: the first
+`keep` of another request's, then `tail`. A hash is that of an `api-request-blob`, or of a message that the
+log's rows hold: the SHA-256 of its compact JSON with sorted keys, without cache markers. The format is
+undocumented and was observed in version 2.1.330, so anything may be missing.
 """
 
 from __future__ import annotations
@@ -16,24 +16,25 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import Breakpoint
-from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import (
+from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import (
     Head,
     LoggedPiece,
     LoggedPrompt,
     PieceMaker,
-    items_of,
 )
 from tokenprof.harness_adapters.wires.anthropic_messages import settings_of
 from tokenprof.record.block_facts import Shaper
-
-Wire = Mapping[str, Any]
+from tokenprof.record.wire_values import Wire, content_items, mapping
 
 RECORD_TYPES = frozenset({"api-request", "api-request-shape", "api-request-blob"})
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One `api-request` record. `messages` are hashes of all its messages, None if its base is unknown."""
+    """One `api-request` record.
+
+    `messages` are the hashes of all its messages; None if its base is unknown.
+    """
 
     id: str
     timestamp: str
@@ -53,7 +54,7 @@ def message_hash(role: str, items: Sequence[Wire]) -> str:
 
 
 class Requests:
-    """The request records of a session, and the pieces that their hashes stand for."""
+    """The request records of a session, and the pieces that belong to their hashes."""
 
     def __init__(self, maker: PieceMaker, shaper: Shaper):
         self._maker = maker
@@ -77,7 +78,7 @@ class Requests:
             self._add_request(line)
 
     def _add_request(self, line: Wire) -> None:
-        params = _mapping(line.get("params"))
+        params = mapping(line.get("params"))
         tail = tuple(str(h) for h in line.get("tail") or ())
         kept: tuple[str, ...] | None = ()
         if line.get("base") is not None:
@@ -102,22 +103,22 @@ class Requests:
         """Return the request of an answer's `requestRef`."""
         return self._requests.get(id_) if isinstance(id_, str) else None
 
-    def tools(self, request: Request | None) -> list[dict[str, Any]]:
+    def tools(self, request: Request | None) -> list[Wire]:
         """Return the tool definitions that a request carried, as on the wire."""
         shape = self._shapes.get(request.shape) if request else None
-        return items_of(shape.get("tools")) if shape else []
+        return content_items(shape.get("tools")) if shape else []
 
     def note_message(self, hash_: str, piece: LoggedPiece) -> None:
-        """Note that the log's rows hold the message of a hash."""
+        """Note the message that the log's rows hold for a hash."""
         self._pieces.setdefault(hash_, piece)
 
     def messages(
         self, request: Request, expected_tail: Sequence[LoggedPiece]
     ) -> tuple[LoggedPiece, ...] | None:
-        """Return a request's messages; None where they cannot all be found.
+        """Return a request's messages; None if some cannot be found.
 
-        `expected_tail` is what the rows say was added. Where it has as many messages as the tail, it
-        stands in for hashes that match nothing, as those of a redacted log do.
+        `expected_tail` is what the rows say was added. If it has as many messages as the tail, it is used for
+        hashes without a match, as in a redacted log.
         """
         if request.messages is None:
             return None
@@ -134,12 +135,12 @@ class Requests:
         if hash_ not in self._pieces and hash_ in self._blobs:
             message = self._blobs.pop(hash_)
             self._pieces[hash_] = self._maker.piece(
-                str(message.get("role")), items_of(message.get("content")), self.tools(request)
+                str(message.get("role")), content_items(message.get("content")), self.tools(request)
             )
         return self._pieces.get(hash_)
 
     def head(self, request: Request, pieces: Sequence[LoggedPiece]) -> Head | None:
-        """Return a request's tools and system prompt; None where the log has lost its shape."""
+        """Return a request's tools and system prompt; None if its shape is missing from the log."""
         shape = self._shapes.get(request.shape)
         if shape is None:
             return None
@@ -147,7 +148,7 @@ class Requests:
         return self._maker.head(request.shape, shape, markers, pieces)
 
     def breakpoints(self, request: Request, prompt: LoggedPrompt) -> tuple[Breakpoint, ...]:
-        """Return a request's cache breakpoints as places in its prompt."""
+        """Return a request's cache breakpoints as indices of its prompt."""
         starts = []
         at = len(prompt.head.blocks) if prompt.head else 0
         for piece in prompt.pieces:
@@ -162,7 +163,7 @@ class Requests:
 
 
 def _place(path: Sequence[Any], pieces: Sequence[LoggedPiece], starts: Sequence[int], end: int) -> int | None:
-    """Return the index of the block that a marker in the messages stands on."""
+    """Return the index of the block that has a marker in the messages."""
     if path[0] == "cache_control":
         return end - 1 if end else None
     if path[0] != "messages" or len(path) < 2 or not path[1] < len(pieces):
@@ -173,7 +174,7 @@ def _place(path: Sequence[Any], pieces: Sequence[LoggedPiece], starts: Sequence[
 
 
 def _is_marker(value: object) -> bool:
-    marker = _mapping(value)
+    marker = mapping(value)
     path = marker.get("path")
     return (
         isinstance(marker.get("value"), Mapping)
@@ -181,7 +182,3 @@ def _is_marker(value: object) -> bool:
         and bool(path)
         and all(isinstance(step, int) for step in path[1:4:2])
     )
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -1,14 +1,13 @@
-"""One response of a Claude Code log: put together from its rows, and made a turn."""
+"""One response of a Claude Code log, put together from its rows and turned into a turn."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 from tokenprof.facts.types import Block, Breakpoint, Features, Turn
-from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import (
+from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import (
     LoggedPiece,
     LoggedPrompt,
     PieceMaker,
@@ -19,13 +18,12 @@ from tokenprof.harness_adapters.wires.anthropic_messages import cache_miss_of, o
 from tokenprof.pricing.normalise import usage_from_anthropic
 from tokenprof.pricing.usage import Usage
 from tokenprof.record.block_facts import Shaper
-
-Wire = Mapping[str, Any]
+from tokenprof.record.wire_values import Wire
 
 PROVIDER = "anthropic"
 
 LEAST_SHARE_OF_LOCAL_COUNT = 0.8
-"""Claude's own count of a text is about as large as o200k's or larger; less than this share is no count."""
+"""Claude's own count of a text is about that of o200k or larger; a smaller share is a placeholder."""
 
 LEAST_FRAMING_TOKENS_PER_CALL = 20
 """A tool call takes 40 tokens and more besides its arguments; half of that is safely too few."""
@@ -39,7 +37,7 @@ EMPTY = LoggedPiece("assistant", (), ())
 class Response:
     """A billed response, as far as its rows have been read.
 
-    Its content is held in `items` until it is asked for as `piece` or `output`.
+    Its content is kept in `items` until `settle` turns it into `piece` and `output`.
     """
 
     index: int
@@ -61,13 +59,13 @@ class Response:
     has_stopped: bool = False
     diagnostics: object = None
     calls: list[str] = field(default_factory=list)
-    items: list[dict[str, Any]] = field(default_factory=list)
+    items: list[Wire] = field(default_factory=list)
     piece: LoggedPiece = EMPTY
     output: tuple[Block, ...] = ()
     _seen: set[object] = field(default_factory=set)
 
-    def add_row(self, line: Wire, items: Sequence[dict[str, Any]], at: datetime | None) -> None:
-        """Take up a row: content that is new, and its usage if that is at least as full as the last."""
+    def add_row(self, line: Wire, items: Sequence[Wire], at: datetime | None) -> None:
+        """Add a row: its new content, and its usage if that counts at least as much output as the last."""
         message = line["message"]
         self.model = str(message.get("model") or self.model)
         self.requested_model = str(line.get("requestedModel") or self.requested_model)
@@ -90,7 +88,7 @@ class Response:
                 self.calls.append(item["id"])
 
     def settle(self, maker: PieceMaker, shaper: Shaper) -> None:
-        """Make blocks of the content that came since the last time, and let go of it."""
+        """Make blocks from the content added since the last time, and discard it."""
         if not self.items:
             return
         new = joined(
@@ -102,7 +100,7 @@ class Response:
         self.items = []
 
     def turn(self, context: str, parent: str | None, agent: str | None) -> Turn:
-        """Return the turn. Raises UsageError where the usage contradicts itself."""
+        """Return the turn. Raises UsageError if the usage contradicts itself."""
         usage = self._normalised_usage()
         request = self.request
         miss, missed_tokens = cache_miss_of(self.diagnostics)
@@ -139,10 +137,10 @@ class Response:
         return usage_from_anthropic(self.usage)
 
     def _output_is_a_placeholder(self, usage: Usage) -> bool:
-        """Whether the output count is the one that a stream begins with, because no later one was logged.
+        """Whether the output count is the placeholder with which a stream begins, for want of a later one.
 
-        A stop reason comes with the final count. Without one, the count must be able to hold what the
-        rows show to have been written.
+        A stop reason comes with the final count. Without one, the count must be large enough for what the
+        rows show was written.
         """
         if self.has_stopped:
             return False
@@ -160,14 +158,3 @@ def _local_tokens(features: Features) -> float:
     if features.tokens:
         return next(iter(features.tokens.values()))
     return features.bytes / BYTES_PER_TOKEN if features.chars else 0
-
-
-def time_of(value: object) -> datetime | None:
-    """Return a row's timestamp in UTC; None where it has none."""
-    if not isinstance(value, str):
-        return None
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

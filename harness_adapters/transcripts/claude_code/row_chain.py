@@ -1,25 +1,26 @@
-"""The rows of a Claude Code log as links of a chain, each naming the one before it (`parentUuid`)."""
+"""The rows of a Claude Code log as a chain: each names the one before it (`parentUuid`)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import LoggedPiece
+from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import LoggedPiece
+from tokenprof.record.wire_values import Wire
 
 
 @dataclass(slots=True)
 class Entry:
-    """A row that put something into the context without being a model's response.
+    """A row that added something to the context and is not a response of the model.
 
-    `items` are let go once `piece` is made of them.
+    `items` are discarded once `piece` is made from them.
     """
 
     order: int
     role: str
-    items: list[dict[str, Any]]
+    items: list[Wire]
     at: datetime | None
     is_summary: bool = False
     piece: LoggedPiece | None = None
@@ -36,7 +37,7 @@ ResponseT = TypeVar("ResponseT", bound=Answered)
 
 @dataclass(frozen=True, slots=True)
 class Above(Generic[ResponseT]):
-    """What stands above a row: the nearest response, the entries after it, the chain's end, failures."""
+    """What precedes a row: the nearest response, the entries after it, the chain's end, failed attempts."""
 
     response: ResponseT | None
     entries: Sequence[Entry]
@@ -56,30 +57,30 @@ class RowChain(Generic[ResponseT]):
         self._beside: dict[str, list[Entry]] = {}
 
     def link(self, uuid: str, parent: str | None) -> bool:
-        """Note a row and the row before it; False where the row is there already (a replay)."""
+        """Note a row and the row before it. Return False if the row is already known (a replay)."""
         if uuid in self._parents:
             return False
         self._parents[uuid] = parent
         return True
 
     def set_entry(self, uuid: str, entry: Entry, answers: Iterable[str] = ()) -> None:
-        """Put an entry at a linked row; `answers` are the ids of the calls whose results it brings."""
+        """Put an entry at a linked row; `answers` are the ids of the calls that it answers."""
         self._entries[uuid] = entry
         for call in answers:
             self._answers.setdefault(call, []).append(entry)
 
     def set_beside(self, uuid: str, entry: Entry, answers: Iterable[str] = ()) -> None:
-        """Put an entry that has no row of its own right behind a linked row."""
+        """Put an entry without a row of its own right after a linked row."""
         self._beside.setdefault(uuid, []).append(entry)
         for call in answers:
             self._answers.setdefault(call, []).append(entry)
 
     def set_response(self, uuid: str, response: ResponseT) -> None:
-        """Say that a linked row is part of a response."""
+        """Note that a linked row is part of a response."""
         self._responses[uuid] = response
 
     def set_failure(self, uuid: str) -> None:
-        """Say that a linked row tells of a failed attempt."""
+        """Note that a linked row reports a failed attempt."""
         self._failures.add(uuid)
 
     def above(self, uuid: str) -> Above[ResponseT]:
@@ -104,9 +105,9 @@ class RowChain(Generic[ResponseT]):
         return Above(None, entries[::-1], top, failed)
 
     def _with_parallel_answers(self, response: ResponseT, on_chain: Iterable[Entry]) -> list[Entry]:
-        """Return the entries after a response in file order, with answers to its calls off the chain.
+        """Return the entries after a response in file order, including answers to its calls off the chain.
 
-        Results of parallel calls hang off different rows of the response; the chain passes only one.
+        The results of parallel calls name different rows of the response, and the chain passes only one.
         """
         found = {entry.order: entry for entry in on_chain}
         for call in response.calls:

@@ -1,8 +1,8 @@
 """Claude Code's own session logs (`~/.claude/projects/<project>/<session>.jsonl`).
 
-Two ages of the format are read: rows alone, in which system prompt and tools are unseen, and (observed
-in 2.1.330) rows with records of each request. Subagents are in files of their own and read with their
-session. Rows: `claude_code_session`; requests: `claude_code_requests`.
+Two generations of the format are read: rows alone, without system prompt and tools, and (observed in 2.1.330)
+rows with a record of each request. Subagents have files of their own, which are read with their session. Rows
+are handled by `session_turns`, request records by `request_records`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ def companions(path: Path) -> list[Path]:
 
 @functools.lru_cache(maxsize=16)
 def _agents_in(folder: Path, changed_ns: int) -> dict[str, list[Path]]:
-    """Return the subagent files that lie in a folder, by their session. `changed_ns` ages the cache."""
+    """Return the subagent files that lie in a folder, by their session.
+
+    A changed `changed_ns` bypasses the cache.
+    """
     agents: dict[str, list[Path]] = {}
     for path in sorted(folder.glob("agent-*.jsonl")):
         with path.open("rb") as file:
@@ -73,7 +76,7 @@ def _agents_in(folder: Path, changed_ns: int) -> dict[str, list[Path]]:
 def read(path: Path) -> Run:
     """Return the turns of a session and its subagents, in time order.
 
-    One turn per response, however many rows and files repeat it. Raises InputError for a malformed line.
+    A response is one turn, however many rows and files repeat it. Raises InputError for a malformed line.
     """
     files = [path, *companions(path)]
     run = _read(path, files, with_reminders=True)
@@ -97,7 +100,7 @@ def _read(path: Path, files: Sequence[Path], *, with_reminders: bool) -> Run:
 
 
 def _name(path: Path) -> str:
-    """Return a session's name as contexts bear it: the first part of its id."""
+    """Return a session's name for its contexts: the first part of its id."""
     return (
         path.stem.split("-")[0]
         if len(path.stem) == len("00000000-0000-0000-0000-000000000000")
@@ -106,7 +109,7 @@ def _name(path: Path) -> str:
 
 
 def _agent_types(files: Sequence[Path]) -> dict[str, str]:
-    """Return what kind each subagent is, where a `.meta.json` beside its file tells."""
+    """Return the type of each subagent that has a `.meta.json` beside its file."""
     types: dict[str, str] = {}
     for file in files:
         try:

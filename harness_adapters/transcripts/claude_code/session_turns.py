@@ -1,8 +1,8 @@
-"""The files of one Claude Code session into turns.
+"""Turns the files of one Claude Code session into turns.
 
-A response is spread over several rows with one `message.id`. Its prompt is the prompt of the nearest
-response above it on the chain of rows, then that response, then the rows in between; where the log has
-the request itself (`claude_code_requests`), the prompt is exactly that.
+A response is spread over several rows with one `message.id`. Its prompt is the prompt of the nearest response
+above it on the chain of rows, then that response, then the rows in between; if the log has the request itself
+(`request_records`), the prompt is exactly that.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
-from typing import Any
 
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Turn
-from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import (
+from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import (
     LoggedPiece,
     LoggedPrompt,
     PieceMaker,
-    items_of,
     joined,
     shared_blocks,
 )
@@ -29,12 +28,12 @@ from tokenprof.harness_adapters.transcripts.claude_code.request_records import (
     Requests,
     message_hash,
 )
-from tokenprof.harness_adapters.transcripts.claude_code.responses import Response, time_of
+from tokenprof.harness_adapters.transcripts.claude_code.responses import Response
 from tokenprof.harness_adapters.transcripts.claude_code.row_chain import Above, Entry, RowChain
 from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders import TaskReminders
-from tokenprof.harness_adapters.wires.wire_values import Wire, text_of
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.wire_values import Wire, content_items, mapping, text_of
 
 ROW_TYPES = frozenset({"user", "assistant", "attachment", "system", "progress"})
 SYNTHETIC_MODEL = "<synthetic>"
@@ -42,7 +41,7 @@ COMPACTION_AGENT = "acompact"
 
 
 class ClaudeCodeSession:
-    """A session under reading: give it the lines of its files, the main file first, then take the turns."""
+    """A session while it is read: add the lines of its files, the main file first, then ask for the turns."""
 
     def __init__(
         self,
@@ -70,16 +69,16 @@ class ClaudeCodeSession:
         self._last_time: datetime | None = None
 
     def note_unlogged(self, line: Wire) -> None:
-        """Take up a row that was in the main conversation but is logged only where that was forked.
+        """Add a row of the main conversation that is logged only in a fork of it.
 
-        Older versions log what hooks injected in the compaction's own file alone, naming the row of the
-        main file that it followed. To be called before the main file is read.
+        Older versions log what hooks injected only in the compaction's own file, with the row of the main
+        file that it followed. Call this before the main file is read.
         """
         if line.get("type") == "user" and line.get("isMeta") and isinstance(line.get("parentUuid"), str):
             self._unlogged.setdefault(line["parentUuid"], []).append(line)
 
     def add(self, line: Wire, where: str) -> None:
-        """Take up one line. `where` is its file and number. Raises InputError for a row without any time."""
+        """Add one line. `where` is its file and number. Raises InputError if a row has no time at all."""
         kind = text_of(line.get("type"))
         if kind in RECORD_TYPES:
             self._requests.add(line)
@@ -91,7 +90,7 @@ class ClaudeCodeSession:
         if not self._chain.link(uuid, parent if isinstance(parent, str) else None):
             return
         self._last_row = uuid
-        self._last_time = time_of(line.get("timestamp")) or self._last_time
+        self._last_time = utc_time(line.get("timestamp")) or self._last_time
         message = line.get("message")
         if kind == "system":
             self._add_event(line, uuid)
@@ -103,7 +102,7 @@ class ClaudeCodeSession:
             self._add_assistant(line, message, uuid, where)
         for unlogged in self._unlogged.pop(uuid, ()):
             self._rows += 1
-            items = items_of(_mapping(unlogged.get("message")).get("content"))
+            items = content_items(mapping(unlogged.get("message")).get("content"))
             self._chain.set_beside(uuid, self._entry(unlogged, "user", items), _calls_answered(message))
 
     def _add_event(self, line: Wire, uuid: str) -> None:
@@ -116,14 +115,14 @@ class ClaudeCodeSession:
     def _add_attachment(self, line: Wire, uuid: str) -> None:
         self._reminders.stop()
         rendered = [part for part in line.get("rendered") or () if isinstance(part, Mapping)]
-        items = [item for part in rendered for item in items_of(part.get("content"))]
+        items = [item for part in rendered for item in content_items(part.get("content"))]
         if items:
             self._chain.set_entry(uuid, self._entry(line, str(line.get("renderedRole") or "user"), items))
 
     def _add_user(self, line: Wire, message: Wire, uuid: str) -> None:
         if line.get("isVisibleInTranscriptOnly") and not line.get("isCompactSummary"):
             return
-        entry = self._entry(line, "user", items_of(message.get("content")))
+        entry = self._entry(line, "user", content_items(message.get("content")))
         calls = _calls_answered(message)
         self._note_agent(line.get("toolUseResult"), calls)
         if isinstance(line.get("sourceToolUseID"), str):
@@ -139,16 +138,16 @@ class ClaudeCodeSession:
         if type_:
             self._agent_types.setdefault(agent, type_)
 
-    def _entry(self, line: Wire, role: str, items: list[dict[str, Any]]) -> Entry:
+    def _entry(self, line: Wire, role: str, items: list[Wire]) -> Entry:
         return Entry(
-            self._rows, role, items, time_of(line.get("timestamp")), bool(line.get("isCompactSummary"))
+            self._rows, role, items, utc_time(line.get("timestamp")), bool(line.get("isCompactSummary"))
         )
 
     def _add_assistant(self, line: Wire, message: Wire, uuid: str, where: str) -> None:
         if line.get("isApiErrorMessage"):
             self._failed_calls += 1
             return
-        items = [_as_sent(item) for item in items_of(message.get("content"))]
+        items = [_as_sent(item) for item in content_items(message.get("content"))]
         if message.get("model") == SYNTHETIC_MODEL:
             self._chain.set_entry(uuid, self._entry(line, "assistant", items))
             return
@@ -160,7 +159,7 @@ class ClaudeCodeSession:
             # A side conversation repeats the history that it was forked from.
             return
         self._maker.note_calls(items)
-        response.add_row(line, items, time_of(line.get("timestamp")))
+        response.add_row(line, items, utc_time(line.get("timestamp")))
         if not response.thread:
             self._reminders.note_row(items)
 
@@ -199,7 +198,7 @@ class ClaudeCodeSession:
         return replace(above, entries=(*above.entries, Entry(self._rows, "user", [], None, piece=piece)))
 
     def _asked_at(self, above: Above[Response], request: Request | None, where: str) -> datetime:
-        known = time_of(request.timestamp) if request else None
+        known = utc_time(request.timestamp) if request else None
         asked = known or max((e.at for e in above.entries if e.at), default=None) or self._last_time
         if asked is None:
             raise InputError(f"{where}: a response without a timestamp; without one it cannot be priced.")
@@ -214,7 +213,7 @@ class ClaudeCodeSession:
         return LoggedPrompt(self._requests.head(request, pieces), pieces)
 
     def _added_messages(self, above: Above[Response], tools: Sequence[Wire]) -> list[LoggedPiece]:
-        """Return, as wire messages, what stands between the nearest prompt above and the one asked for."""
+        """Return the messages between the nearest earlier prompt and the one asked for."""
         messages: list[LoggedPiece] = []
         if above.response is not None:
             items = above.response.items
@@ -235,7 +234,7 @@ class ClaudeCodeSession:
         return messages
 
     def _note(self, role: str, items: Sequence[Wire], piece: LoggedPiece) -> None:
-        """Let request records find a message of the rows. Without such records no hash is ever asked for."""
+        """Let request records find a message of the rows by its hash, if the log has such records."""
         if items and self._requests:
             self._requests.note_message(message_hash(role, items), piece)
 
@@ -250,7 +249,7 @@ class ClaudeCodeSession:
         return entry.piece
 
     def turns(self, warnings: list[str]) -> list[Turn]:
-        """Return the turns in the order in which their first rows came, and say what is amiss."""
+        """Return the turns in the order of their first rows, and add what is wrong to `warnings`."""
         turns = []
         for response in self._responses.values():
             response.settle(self._maker, self._shaper)
@@ -274,34 +273,31 @@ class ClaudeCodeSession:
         if self._failed_calls:
             warnings.append(
                 f"{self._name}: {self._failed_calls} call{'s' if self._failed_calls > 1 else ''} ended in an "
-                "API error and in no bill; not counted as turns."
+                "API error and were not billed; they are not counted as turns."
             )
         threads = {response.thread for response in self._responses.values()}
         missing = sorted(self._agents_named - threads)
         if missing:
             warnings.append(
-                f"{self._name}: no log of subagent {', '.join(missing)} was found; its calls are not counted."
+                f"{self._name}: no log of subagent {', '.join(missing)} was found, so its calls are "
+                "not counted."
             )
         compaction_calls = sum(map(_is_compaction, self._responses.values()))
         if self._compactions > compaction_calls:
             warnings.append(
                 f"{self._name}: {self._compactions - compaction_calls} of {self._compactions} compactions "
-                "left no record of their own call; its cost is not counted."
+                "left no record of their own call, so its cost is not counted."
             )
 
 
 def _calls_answered(message: object) -> list[str]:
-    """Return the ids of the calls whose results a message brings."""
-    items = items_of(_mapping(message).get("content"))
+    """Return the ids of the calls that a message answers."""
+    items = content_items(mapping(message).get("content"))
     return [item["tool_use_id"] for item in items if isinstance(item.get("tool_use_id"), str)]
 
 
-def _mapping(value: object) -> Wire:
-    return value if isinstance(value, Mapping) else {}
-
-
 def _thread_of(line: Wire, above: Above[Response]) -> str:
-    """Return the conversation a row belongs to: empty for the main one, else its subagent's id."""
+    """Return the conversation of a row: empty for the main one, else the subagent's id."""
     agent = line.get("agentId")
     if isinstance(agent, str):
         return agent
@@ -312,14 +308,14 @@ def _thread_of(line: Wire, above: Above[Response]) -> str:
     return f"sidechain-{above.top[:8]}"
 
 
-def _as_sent(item: dict[str, Any]) -> dict[str, Any]:
-    """Return a block of an answer without what Claude Code adds to it in the log.
+def _as_sent(item: Wire) -> Wire:
+    """Return a block of an answer without what Claude Code added to it in the log.
 
     It puts the text of a plan file into the call that asks to leave plan mode. The model did not write
     it there, and the growth of the next call's bill shows that it is not sent back.
     """
     arguments = item.get("input")
-    if item.get("name") != "ExitPlanMode" or not isinstance(arguments, dict):
+    if item.get("name") != "ExitPlanMode" or not isinstance(arguments, Mapping):
         return item
     if not {"allowedPrompts", "planFilePath"} & arguments.keys():
         return item

@@ -1,8 +1,8 @@
-"""What Claude Code and the claude-agent-sdk say of a run: `--output-format stream-json` and `json`.
+"""The output of Claude Code and the claude-agent-sdk: `--output-format stream-json` and `json`.
 
-A response's input is told with the response; its output is a placeholder there, and counted only in the
-result, by model. So is what the stream does not show (titles, summaries). What the responses leave of the
-result is a turn of its own, one a model: the sum is the bill. Observed in 2.1.330.
+A response reports its input, but its output is a placeholder; only the result counts output, by model. Only
+the result counts what the stream does not show, too (titles, summaries). The difference between the result
+and the responses is one turn per model, so that the sum is the bill. Observed in 2.1.330.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 
 import orjson
 
+from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.wires.anthropic_exchange import call_of_message
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
-from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of, utc_time
 from tokenprof.pricing.normalise_logs import rest_of, usage_from_claude_code_models
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.reading.json_documents import json_objects
@@ -27,12 +27,13 @@ from tokenprof.reading.logged_calls import LoggedCall, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
+from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 FORMAT = "Claude Code output"
 SUFFIXES = (".jsonl", ".json")
 
 PROVIDER = "anthropic"
-REST_NAME = "calls that the stream does not tell apart"
+REST_NAME = "calls counted only in the result"
 START_NAME = "system prompt, tools and first message, not in the stream"
 
 
@@ -51,19 +52,23 @@ def _is_result(line: Wire) -> bool:
 
 
 def read(path: Path) -> Run:
-    """Return a turn per response, and one a model for the rest. Raises InputError for what is no JSON."""
+    """Return a turn per response, and one per model for the rest.
+
+    Raises InputError if the file is not JSON.
+    """
     warnings: list[str] = []
     shaper = Shaper()
     lines = json_objects(path)
     written = _written(path)
     if any(line.get("type") == "assistant" and not line.get("timestamp") for line in lines):
         warnings.append(
-            f"{path}: its responses have no times; they are priced for {written:%Y-%m-%d}, its own."
+            f"{path}: its responses have no times, so they are priced for {written:%Y-%m-%d}, the date of "
+            "the file."
         )
     calls = _responses(lines, shaper, written, warnings)
     results = {text_of(line.get("session_id")): line for line in lines if _is_result(line)}
     if not results:
-        warnings.append(f"{path}: the run has no result, so the output of its responses is not known.")
+        warnings.append(f"{path}: the run has no result, so the output of its responses is unknown.")
     last = max((call.started_at for call in calls), default=None)
     for session, result in results.items():
         at = last or utc_time(result.get("timestamp")) or written
@@ -76,7 +81,7 @@ def read(path: Path) -> Run:
 def _responses(
     lines: Sequence[Wire], shaper: Shaper, written: datetime, warnings: list[str]
 ) -> list[LoggedCall]:
-    """Return the calls of the responses that the stream shows, subagents' in groups of their own."""
+    """Return the calls of the responses in the stream, with a group for each subagent."""
     histories: dict[str, list[Wire]] = {}
     found: dict[str, tuple[Wire, list[Wire], Wire]] = {}
     for line in lines:
@@ -95,7 +100,7 @@ def _responses(
         if line.get("type") in ("user", "assistant") and message:
             history.append({"role": message.get("role"), "content": message.get("content")})
     return [
-        # Without times of their own, responses keep the order of the stream.
+        # Responses without times keep the order of the stream.
         _call(line, before, message, shaper, written + timedelta(microseconds=number), warnings)
         for number, (line, before, message) in enumerate(found.values())
     ]
@@ -120,7 +125,7 @@ def _call(
     start = shaper.block("unattributed", START_NAME, {"start": group}, opens_message=True)
     is_short = message.get("stop_reason") is None
     return LoggedCall(
-        replace(call, prompt=(start, *call.prompt), output_incomplete=is_short),
+        call=replace(call, prompt=(start, *call.prompt), output_incomplete=is_short),
         provider=PROVIDER,
         started_at=utc_time(line.get("timestamp")) or otherwise,
         group=group[-8:],
@@ -129,7 +134,7 @@ def _call(
 
 
 def _with_rest(call: LoggedCall, rest: Sequence[LoggedCall], settled: Collection[str]) -> LoggedCall:
-    """Return a call whose output is incomplete with the turn that counts what it lacks, if anything does."""
+    """Return a call; if its output is incomplete, with the turn that counts the rest."""
     if not call.call.output_incomplete or call.call.model not in settled:
         return call
     ids = [other.call.response_id for other in rest if other.call.model == call.call.model]
@@ -147,7 +152,7 @@ def _rest(
     where: str,
     warnings: list[str],
 ) -> tuple[list[LoggedCall], set[str]]:
-    """Return what a result counts and no response does, a call a model; and the models that it settles."""
+    """Return a call per model for what only the result counts, and the models that the result covers."""
     rest: list[LoggedCall] = []
     settled: set[str] = set()
     try:
@@ -175,11 +180,18 @@ def _rest(
             usage=left,
             prompt=(block,) if left.input_tokens else (),
         )
-        rest.append(LoggedCall(call, PROVIDER, at + timedelta(microseconds=number), group=f"rest-{model}"))
+        rest.append(
+            LoggedCall(
+                call=call,
+                provider=PROVIDER,
+                started_at=at + timedelta(microseconds=number),
+                group=f"rest-{model}",
+            )
+        )
     return rest, settled
 
 
 def _written(path: Path) -> datetime:
-    """Return when a file was last written: a result by itself has no time."""
+    """Return when a file was last written, because a result alone has no time."""
     at: Any = utc_time(path.stat().st_mtime)
     return at  # type: ignore[no-any-return]

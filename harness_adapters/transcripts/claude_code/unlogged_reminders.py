@@ -1,8 +1,8 @@
 """The reminder to keep a task list, which Claude Code sends but, in older versions, does not log.
 
-Observed in the bills of version 2.1.39: every tenth assistant row (rows of thinking aside) without a use
-of the task tools and without such a reminder, the next message grows by about a hundred tokens more than
-what the log shows. Versions that log attachments log the reminder too.
+Observed in the bills of version 2.1.39: after every tenth assistant row (not counting rows of thinking)
+without a use of the task tools and without such a reminder, the next message grows by about a hundred tokens
+more than the log shows. Versions that log attachments log the reminder too.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from statistics import median
 from typing import Any
 
 from tokenprof.facts.types import Block, Features, Turn
-from tokenprof.harness_adapters.transcripts.claude_code.prompt_rows import LoggedPiece
+from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import LoggedPiece
 
 ROWS_BETWEEN = 10
 TASK_TOOLS = frozenset({"TodoWrite", "TaskCreate", "TaskUpdate"})
 
 REMINDER_BYTES = 360
-"""What makes the estimate about a hundred tokens; the run's bills correct it."""
+"""Bytes that make the estimate about a hundred tokens; the run's bills correct it."""
 
 LEAST_EXCESS_TOKENS = 50
 LONGEST_STEP_TOKENS = 2000
@@ -38,14 +38,14 @@ REMINDER = Block(
 
 @dataclass(slots=True)
 class TaskReminders:
-    """Counts the rows of a main conversation and says when the next message brings a reminder."""
+    """Counts the rows of a main conversation and decides when the next message has a reminder."""
 
     expected: bool = True
     _rows_since_reminder: int = 0
     _rows_since_task: int = 0
 
     def note_row(self, items: Sequence[Mapping[str, Any]]) -> None:
-        """Take up an assistant row of the main conversation."""
+        """Count an assistant row of the main conversation."""
         if any(item.get("type") != "thinking" for item in items):
             self._rows_since_reminder += 1
             self._rows_since_task += 1
@@ -53,15 +53,15 @@ class TaskReminders:
             self._rows_since_task = 0
 
     def restart(self) -> None:
-        """Take up a compaction: what stood before it is not counted any more."""
+        """Start counting again after a compaction."""
         self._rows_since_reminder = self._rows_since_task = 0
 
     def stop(self) -> None:
-        """Take up that this log shows what it injects."""
+        """Stop, because this log shows what is injected."""
         self.expected = False
 
     def due(self) -> LoggedPiece | None:
-        """Return the reminder that goes out with the message being asked for, if one does."""
+        """Return the reminder in the next message, if there is one."""
         if not self.expected or min(self._rows_since_reminder, self._rows_since_task) < ROWS_BETWEEN:
             return None
         self._rows_since_reminder = 0
@@ -69,10 +69,10 @@ class TaskReminders:
 
 
 def bills_confirm(turns: Sequence[Turn]) -> bool:
-    """Whether calls that are taken to bring a reminder grew by more, beyond what is logged, than others.
+    """Whether calls that should have a reminder grew by more, beyond what is logged, than others.
 
-    Medians of (growth − what the call before put out − what else was added) over short steps; a log
-    without enough of both kinds confirms nothing.
+    It compares medians of (growth − output of the call before − what else was added) over short steps. A log
+    without both kinds confirms nothing.
     """
     excess: dict[bool, list[float]] = {True: [], False: []}
     for turn in turns:

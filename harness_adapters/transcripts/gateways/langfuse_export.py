@@ -1,7 +1,7 @@
-"""Langfuse exports: observations as its API and its exports give them (v5), as a list, pages or lines.
+"""Langfuse exports: observations from its API or its exports (v5), as a list, pages or lines.
 
-Of the observations only generations were billed; one that stands above another generation repeats it. Fields
-may be JSON in a text. The provider is not named, so it is told by the model.
+Only generations were billed, and a generation above another one repeats it. Fields may be JSON in a text.
+Exports do not name the provider, so the model decides.
 """
 
 from __future__ import annotations
@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import orjson
-
+from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.transcripts.sellers import seller_by_name
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
-from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of, utc_time
 from tokenprof.pricing.normalise_logs import usage_from_langfuse
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.reading.json_documents import json_objects
@@ -24,13 +21,14 @@ from tokenprof.reading.logged_calls import LoggedCall, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
+from tokenprof.record.wire_values import Wire, mapping, opened, sequence, text_of
 
 FORMAT = "Langfuse export"
 SUFFIXES = (".json", ".jsonl")
 
 
 def recognises(first_lines: Sequence[Wire]) -> bool:
-    """Whether a file that begins with these objects holds observations of Langfuse's."""
+    """Whether a file that begins with these objects holds Langfuse observations."""
     return any(
         "traceId" in observation and "type" in observation and "startTime" in observation
         for observation in _observations(first_lines[:1])
@@ -38,7 +36,7 @@ def recognises(first_lines: Sequence[Wire]) -> bool:
 
 
 def read(path: Path) -> Run:
-    """Return a turn per generation. Raises InputError for a file that is no JSON."""
+    """Return a turn per generation. Raises InputError if the file is not JSON."""
     warnings: list[str] = []
     shaper = Shaper()
     found = [item for item in _observations(json_objects(path)) if item.get("type") == "GENERATION"]
@@ -54,7 +52,7 @@ def read(path: Path) -> Run:
 
 
 def _observations(objects: Sequence[Wire]) -> Iterator[Wire]:
-    """Yield observations: objects themselves, those of a page (`data`), or of a trace (`observations`)."""
+    """Yield observations: the objects, those in a page (`data`), or those in a trace (`observations`)."""
     for value in objects:
         inner = value.get("data") if isinstance(value.get("data"), list) else value.get("observations")
         if isinstance(inner, list):
@@ -74,7 +72,7 @@ def _logged(observation: Wire, shaper: Shaper, path: Path, warnings: list[str]) 
     model = text_of(observation.get("model")) or text_of(observation.get("providedModelName"))
     call = _call(observation, model, shaper, where, warnings)
     return LoggedCall(
-        call,
+        call=call,
         provider=seller_by_name("", model),
         started_at=started,
         duration_s=(ended - started).total_seconds() if ended else None,
@@ -84,30 +82,21 @@ def _logged(observation: Wire, shaper: Shaper, path: Path, warnings: list[str]) 
 
 
 def _call(observation: Wire, model: str, shaper: Shaper, where: str, warnings: list[str]) -> Call:
-    given, said = _opened(observation.get("input")), _opened(observation.get("output"))
+    given, said = opened(observation.get("input")), opened(observation.get("output"))
     wrapped = mapping(given)
     messages = given if isinstance(given, list) else wrapped.get("messages", given)
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
-    parameters = mapping(_opened(observation.get("modelParameters")))
+    parameters = mapping(opened(observation.get("modelParameters")))
     tools = wrapped.get("tools") or parameters.get("tools") or []
     answer = said[-1] if isinstance(said, list) and said else said
     message = answer if isinstance(answer, Mapping) else {"content": text_of(answer)}
-    request = {"model": model, "messages": messages, "tools": _opened(tools)}
+    request = {"model": model, "messages": messages, "tools": opened(tools)}
     response = {"id": observation.get("id"), "model": model, "choices": [{"message": message}]}
     usage: Usage | None = None
     try:
-        usage = usage_from_langfuse(mapping(_opened(observation.get("usageDetails"))))
+        usage = usage_from_langfuse(mapping(opened(observation.get("usageDetails"))))
     except UsageError as error:
         warnings.append(f"{where}: {error} The call is counted as unmeasured.")
     call = call_of_completion(request, response, "ok", shaper, otherwise=text_of(observation.get("id")))
     return replace(call, usage=usage)
-
-
-def _opened(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return value
-    return value

@@ -1,42 +1,40 @@
 """LiteLLM's logs: the standard logging payload that its callbacks write, and rows of the proxy's spend logs.
 
-One object per line, or a list (observed in 1.106). A failed call has no response and was not billed; neither
-was an answer out of LiteLLM's own cache.
+They hold one object per line, or a list (observed in 1.106). A failed call has no response and was not
+billed; nor was an answer from LiteLLM's own cache.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import orjson
-
+from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
-from tokenprof.harness_adapters.transcripts.gateways.litellm_values import call_of_litellm, seller_of
-from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of, utc_time
+from tokenprof.harness_adapters.transcripts.litellm_values import call_of_litellm, seller_of
 from tokenprof.pricing.usage import UsageError
 from tokenprof.reading.json_documents import json_objects
 from tokenprof.reading.logged_calls import LoggedCall, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.wire_values import Wire, mapping, opened, sequence, text_of
 
 FORMAT = "LiteLLM log"
 SUFFIXES = (".jsonl", ".json")
 
 CHAT_CALLS = frozenset({"completion", "acompletion", "text_completion", "atext_completion", ""})
-"""The kinds of call that are logged in the shape of a chat completion; others have a shape of their own."""
+"""The kinds of calls that are logged in the shape of a chat completion; others have their own shapes."""
 
 
 def recognises(first_lines: Sequence[Wire]) -> bool:
-    """Whether a file that begins with these objects is a log of LiteLLM's."""
+    """Whether a file that begins with these objects is a LiteLLM log."""
     return any(
         "call_type" in line and (line.keys() & {"litellm_call_id", "spend"}) for line in first_lines[:1]
     )
 
 
 def read(path: Path) -> Run:
-    """Return a turn per billed call. Raises InputError for a file that is no JSON."""
+    """Return a turn per billed call. Raises InputError if the file is not JSON."""
     warnings: list[str] = []
     shaper = Shaper()
     calls = []
@@ -72,13 +70,13 @@ def _logged(row: Wire, shaper: Shaper, where: str, warnings: list[str]) -> Logge
         return None
     agent = mapping(row.get("metadata")).get("agent_name") or mapping(row.get("metadata")).get("agent_id")
     return LoggedCall(
-        call,
+        call=call,
         provider=provider,
         started_at=started,
         duration_s=(ended - started).total_seconds() if ended else None,
         group=text_of(row.get("session_id")),
         agent=text_of(agent) or None,
-        # Content may be switched off, or cut out of the log.
+        # Content may be switched off, or removed from the log.
         hidden_prefix=not call.prompt,
     )
 
@@ -88,21 +86,21 @@ def _identity(row: Wire) -> str:
 
 
 def _messages(row: Wire) -> list[Wire]:
-    messages = _opened(row.get("messages"))
+    messages = opened(row.get("messages"))
     if not messages:
-        messages = _opened(mapping(_opened(row.get("proxy_server_request"))).get("messages"))
+        messages = opened(mapping(opened(row.get("proxy_server_request"))).get("messages"))
     return sequence(messages)
 
 
 def _parameters(row: Wire) -> Wire:
-    kept = mapping(row.get("model_parameters")) or mapping(_opened(row.get("proxy_server_request")))
+    kept = mapping(row.get("model_parameters")) or mapping(opened(row.get("proxy_server_request")))
     return {key: value for key, value in kept.items() if key in ("tools", "tool_choice", "response_format")}
 
 
 def _response_of(row: Wire) -> Wire:
     """Return the answer with its usage, wherever this kind of row keeps it."""
-    response = mapping(_opened(row.get("response")))
-    metadata = mapping(_opened(row.get("metadata")))
+    response = mapping(opened(row.get("response")))
+    metadata = mapping(opened(row.get("metadata")))
     usage = response.get("usage")
     if not isinstance(usage, Mapping) or "prompt_tokens" not in usage:
         usage = metadata.get("usage_object")
@@ -113,13 +111,3 @@ def _response_of(row: Wire) -> Wire:
 
 
 COUNTS = ("prompt_tokens", "completion_tokens")
-
-
-def _opened(value: Any) -> Any:
-    """Return a column of the spend logs, which may be JSON in a text."""
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return None
-    return value

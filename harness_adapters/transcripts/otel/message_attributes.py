@@ -1,7 +1,7 @@
-"""Messages as OpenTelemetry's GenAI conventions carry them in span attributes, as blocks of the context.
+"""Messages in span attributes, by OpenTelemetry's GenAI conventions or OpenInference, as blocks.
 
 `gen_ai.input.messages`, `gen_ai.system_instructions`, `gen_ai.tool.definitions` and `gen_ai.output.messages`
-are JSON in a text, and are there only where an emitter was told to capture content. OpenInference keeps the
+are JSON in a text, and are present only if the emitter was set to capture content. OpenInference keeps the
 raw request and answer.
 """
 
@@ -10,52 +10,46 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
-from tokenprof.harness_adapters.wires.wire_shapes import call_of
-from tokenprof.harness_adapters.wires.wire_values import Wire, mapping, sequence, text_of
+from tokenprof.harness_adapters.wires.raw_calls import call_of
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.block_facts import Shaper, json_text
 from tokenprof.record.exchange import Call
+from tokenprof.record.wire_values import Wire, mapping, opened, sequence, text_of
 
 CONTEXT_NAME = "context, not in the spans"
 
 
 def call_of_content(attributes: Wire, model: str, shaper: Shaper, identity: str) -> Call:
-    """Return a call, without usage, whose prompt is what a span's attributes hold of it.
+    """Return a call without usage, with the prompt in a span's attributes.
 
-    Where they hold no messages, the prompt is one block that stands for all of it.
+    If they have no messages, the prompt is one block for all of it.
     """
     raw = _raw_call(attributes, shaper, identity)
     if raw is not None:
         return raw
-    sent = sequence(_opened(attributes, "gen_ai.input.messages"))
+    sent = sequence(opened(attributes.get("gen_ai.input.messages")))
     messages = [chat for message in sent for chat in _chat_messages(message)]
-    system = sequence(_opened(attributes, "gen_ai.system_instructions"))
+    system = sequence(opened(attributes.get("gen_ai.system_instructions")))
     if system:
         text = [{"type": "text", "text": text_of(part.get("content"))} for part in system]
         messages.insert(0, {"role": "system", "content": text})
-    said = sequence(_opened(attributes, "gen_ai.output.messages"))
+    said = sequence(opened(attributes.get("gen_ai.output.messages")))
     answers = [chat for message in said for chat in _chat_messages(message)]
     if not messages:
         block = shaper.block("unattributed", CONTEXT_NAME, identity, opens_message=True)
-        return Call(identity, model, model, "ok", None, (block,))
-    tools = sequence(_opened(attributes, "gen_ai.tool.definitions"))
+        return Call(
+            response_id=identity,
+            requested_model=model,
+            model=model,
+            status="ok",
+            usage=None,
+            prompt=(block,),
+        )
+    tools = sequence(opened(attributes.get("gen_ai.tool.definitions")))
     request = {"model": model, "messages": messages, "tools": [_tool(tool) for tool in tools]}
     response = {"id": identity, "model": model, "choices": [{"message": answers[0]}] if answers else []}
     return call_of_completion(request, response, "ok", shaper, otherwise=identity)
-
-
-def _opened(attributes: Wire, name: str) -> Any:
-    value = attributes.get(name)
-    if not isinstance(value, str):
-        return value
-    try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError:
-        # Emitters cut long attributes.
-        return None
 
 
 def _tool(tool: Wire) -> Wire:
@@ -64,14 +58,14 @@ def _tool(tool: Wire) -> Wire:
 
 
 def response_id(attributes: Wire) -> str | None:
-    """Return the id of the answer that OpenInference kept whole; None where it did not."""
+    """Return the id of the answer, if OpenInference kept it whole; else None."""
     raw = _raw(attributes)
     return text_of(raw[1].get("id")) or None if raw else None
 
 
 def _raw(attributes: Wire) -> tuple[Wire, Wire] | None:
     """Return the request and the answer as OpenInference keeps them (`input.value`, `output.value`)."""
-    request, answer = (mapping(_opened(attributes, f"{name}.value")) for name in ("input", "output"))
+    request, answer = (mapping(opened(attributes.get(f"{name}.value"))) for name in ("input", "output"))
     return (request, answer) if request and answer else None
 
 
@@ -80,12 +74,12 @@ def _raw_call(attributes: Wire, shaper: Shaper, identity: str) -> Call | None:
     try:
         return call_of(*raw, shaper, otherwise=identity) if raw else None
     except UsageError:
-        # The span's own counts are what is read of it.
+        # The span's own counts are used instead.
         return None
 
 
 def _chat_messages(message: Wire) -> Iterator[dict[str, Any]]:
-    """Yield a message of the conventions as chat messages: each tool's answer is one of its own."""
+    """Yield a message of the conventions as chat messages, with one for each tool's answer."""
     parts = sequence(message.get("parts"))
     answers = [part for part in parts if part.get("type") == "tool_call_response"]
     for part in answers:

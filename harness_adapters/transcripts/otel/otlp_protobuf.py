@@ -1,7 +1,7 @@
 """OTLP protobuf files: the Collector's file exporter with `format: proto`, or one export request as sent.
 
-The exporter puts the length (4 bytes, big-endian) before each message. The content is that of OTLP JSON, and
-read as such. Needs the `opentelemetry-proto` package, which every OTLP exporter brings along.
+The exporter puts the length (4 bytes, big-endian) before each message. The content is that of OTLP JSON and
+is read the same way. Needs the `opentelemetry-proto` package, which every OTLP exporter installs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MARKS = (b"service.name", b"telemetry.sdk", b"gen_ai.", b"llm.")
 
 
 def recognises(first_lines: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether lines of JSON are of this format: never."""
+    """Return False: JSON is never this format."""
     return False
 
 
@@ -35,7 +35,10 @@ def recognises_bytes(head: bytes) -> bool:
 
 
 def read(path: Path) -> Run:
-    """Return a turn per billed response. Raises InputError for a damaged file, or without the package."""
+    """Return a turn per billed response.
+
+    Raises InputError if the file is damaged or the package is missing.
+    """
     return run_of(_requests(path), path, FORMAT, [])
 
 

@@ -1,22 +1,21 @@
-"""OTLP files of other instrumentations: what their spans say was billed, each response once.
+"""OTLP files of other instrumentations: the billed calls in their spans, each response once.
 
 The Anthropic SDK's own spans, the OpenTelemetry GenAI conventions (openai-v2, pydantic-ai, Traceloop's newer
-versions), OpenInference, and Claude Code's telemetry, whose events tell more than its spans. Where the
-content of messages was captured it is laid out as blocks; else a turn's context is one block of known size.
-An agent's span repeats the sum of the calls below it and is left out.
+versions), OpenInference, and Claude Code's telemetry, whose events say more than its spans. If the content of
+messages was captured, it is laid out as blocks; otherwise a turn's context is one block of known size. An
+agent's span repeats the sum of the calls below it and is left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
+from tokenprof.facts.times import utc_from_ns
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.transcripts.otel.message_attributes import call_of_content, response_id
 from tokenprof.harness_adapters.transcripts.sellers import seller_by_name
-from tokenprof.harness_adapters.wires.wire_values import Wire, mapping
 from tokenprof.pricing.normalise_telemetry import (
     usage_from_claude_code_telemetry,
     usage_from_openinference,
@@ -30,6 +29,7 @@ from tokenprof.reading.recordings import in_time_order
 from tokenprof.record import names
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.otlp import decode_attributes, log_records_of, spans_of
+from tokenprof.record.wire_values import Wire, int_of, mapping
 
 FORMAT = "OTLP spans of another instrumentation"
 SUFFIXES = (".jsonl", ".json")
@@ -42,7 +42,7 @@ CLAUDE_CODE_EVENT = "claude_code.api_request"
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A span or an event that tells of a call; `parent` is empty where there is none."""
+    """A span or an event that reports a call; `parent` is empty if there is none."""
 
     id: str
     parent: str
@@ -77,13 +77,13 @@ def run_of(lines: Iterable[tuple[int, Wire]], path: Path, format_: str, warnings
     shaper = Shaper()
     calls = _merged(_logged(seen, shaper, warnings) for seen in (*events, *_calls(spans)))
     if not calls:
-        warnings.append(f"{path}: no span with token counts; metrics alone tell of no single call.")
+        warnings.append(f"{path}: no span has token counts; metrics alone do not show single calls.")
     turns = turns_of(sorted(calls, key=lambda call: call.started_at), shaper, path.stem[:19])
     return Run(in_time_order(turns), (Source(str(path), format_, 1),), tuple(warnings))
 
 
 def _merged(calls: Iterable[LoggedCall | None]) -> list[LoggedCall]:
-    """Return each response once, of several layers' reports of it the best: content, agent, split writes."""
+    """Return each response once, with the best that several layers report: content, agent, split writes."""
     reports: dict[str | None, list[LoggedCall]] = {}
     for call in calls:
         if call is not None:
@@ -111,8 +111,8 @@ def _spans(line: Wire, where: str) -> Iterator[_Seen]:
             operation=str(attributes.get("gen_ai.operation.name") or ""),
             attributes=attributes,
             usage_of=usage_of,
-            started_ns=_ns(span.get("startTimeUnixNano")),
-            ended_ns=_ns(span.get("endTimeUnixNano")),
+            started_ns=(int_of(span.get("startTimeUnixNano")) or 0),
+            ended_ns=(int_of(span.get("endTimeUnixNano")) or 0),
             trace=str(span.get("traceId") or "trace"),
             where=where,
         )
@@ -124,7 +124,7 @@ def _events(line: Wire, where: str) -> Iterator[_Seen]:
         body = mapping(record.get("body"))
         if body.get("stringValue") != CLAUDE_CODE_EVENT:
             continue
-        ended_ns = _ns(record.get("timeUnixNano"))
+        ended_ns = int_of(record.get("timeUnixNano")) or 0
         identity = str(attributes.get("request_id") or f"event {attributes.get('event.sequence')}")
         yield _Seen(
             id=identity,
@@ -132,20 +132,15 @@ def _events(line: Wire, where: str) -> Iterator[_Seen]:
             operation="chat",
             attributes={**attributes, "gen_ai.response.id": identity, "gen_ai.provider.name": "anthropic"},
             usage_of=usage_from_claude_code_telemetry,
-            started_ns=ended_ns - _ns(attributes.get("duration_ms")) * 1_000_000,
+            started_ns=ended_ns - (int_of(attributes.get("duration_ms")) or 0) * 1_000_000,
             ended_ns=ended_ns,
             trace="events",
             where=where,
         )
 
 
-def _ns(value: object) -> int:
-    """Return a time or a duration, which OTLP JSON writes as text; 0 for what is none."""
-    return int(value) if isinstance(value, int | str) and str(value).isdecimal() else 0
-
-
 def _calls(spans: Sequence[_Seen]) -> list[_Seen]:
-    """Return the spans of calls: not agents', nor those that stand above others and are no calls by name."""
+    """Return the spans of calls: not those of agents, nor those above other spans unless named as calls."""
     own = {span.id for span in spans}
     above = {span.parent for span in spans} & own
     above |= {span.id for span in spans if span.operation in AGENT_OPERATIONS}
@@ -153,7 +148,7 @@ def _calls(spans: Sequence[_Seen]) -> list[_Seen]:
 
 
 def _usage_reader(span: Wire, attributes: Wire) -> Callable[[Wire], Usage] | None:
-    """Return what reads a span's counts; None for a span that has none."""
+    """Return the function that reads a span's counts; None for a span without counts."""
     if span.get("name") == CLAUDE_CODE_CALL:
         return usage_from_claude_code_telemetry
     if any(key.startswith("llm.token_count.") for key in attributes):
@@ -181,11 +176,11 @@ def _logged(seen: _Seen, shaper: Shaper, warnings: list[str]) -> LoggedCall | No
     call = call_of_content(attributes, requested or model, shaper, identity)
     captured = any(block.kind != "unattributed" for block in call.prompt)
     return LoggedCall(
-        replace(call, model=model, usage=_finer(call.usage, usage), selectors=_selectors(attributes)),
+        call=replace(call, model=model, usage=_finer(call.usage, usage), selectors=_selectors(attributes)),
         provider=seller_by_name(said or "", model),
-        started_at=datetime.fromtimestamp(seen.started_ns / 1e9, UTC),
+        started_at=utc_from_ns(seen.started_ns),
         duration_s=max(seen.ended_ns - seen.started_ns, 0) / 1e9,
-        # Each call may be a trace of its own; where content is there, it tells histories apart.
+        # Each call may be a trace of its own; captured content shows which history it extends.
         group=(
             _first(attributes, "gen_ai.conversation.id", "session.id") or ("" if captured else seen.trace)
         )[:8],
@@ -195,7 +190,7 @@ def _logged(seen: _Seen, shaper: Shaper, warnings: list[str]) -> LoggedCall | No
 
 
 def _finer(raw: Usage | None, told: Usage | None) -> Usage | None:
-    """Return a raw answer's usage where it says the same as the span and splits its cache writes."""
+    """Return a raw answer's usage, which splits cache writes, if it agrees with that of the span."""
     same = raw is not None and told is not None and raw.input_tokens == told.input_tokens
     return raw if same else told
 

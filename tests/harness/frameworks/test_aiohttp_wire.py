@@ -18,6 +18,8 @@ from tokenprof.harness_adapters.clients import aiohttp_client as aiohttp_wire
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Reply
 
+pytestmark = pytest.mark.slow
+
 Way = Callable[[aiohttp.ClientResponse], AsyncIterator[bytes]]
 LONG = Reply.text("hello " * 400)
 
@@ -128,7 +130,7 @@ async def test_a_reader_that_gives_up_waiting_may_ask_again(run_path: Path) -> N
     assert (turn.id, turn.status) == ("msg_1", "ok")
 
 
-async def test_failures_reach_the_host_as_they_are_and_are_no_turns(run_path: Path) -> None:
+async def test_failures_reach_the_host_as_they_are_and_are_not_turns(run_path: Path) -> None:
     with LoopbackProvider([Reply.error(529), Reply.error(500)]) as provider:
         with tokenprof.profile(run_path):
             async with aiohttp.ClientSession() as session, session.post(**asked(provider)) as response:
@@ -157,7 +159,7 @@ async def test_a_call_is_recorded_once_however_often_it_was_wrapped(run_path: Pa
     assert turn.agent == "caller"
 
 
-async def test_other_requests_are_none_of_its_business(run_path: Path) -> None:
+async def test_other_requests_are_left_alone(run_path: Path) -> None:
     with LoopbackProvider([]) as provider, tokenprof.profile(run_path):
         async with aiohttp.ClientSession() as session:
             counted = await session.post(

@@ -21,6 +21,8 @@ from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Reply
 
+pytestmark = pytest.mark.slow
+
 MODEL = "global.anthropic.claude-opus-4-8-v1:0"
 POINT = {"cachePoint": {"type": "default", "ttl": "1h"}}
 TOOL = {"name": "look_up", "description": "Look a word up.", "inputSchema": {"json": {"type": "object"}}}
@@ -143,7 +145,7 @@ def test_an_attempt_that_was_throttled_is_an_attempt_at_the_same_call(run_path: 
     assert [turn.attempts for turn in recorded(run_path, provider).turns] == [2, 1, 1]
 
 
-def test_a_refused_call_is_no_turn(run_path: Path) -> None:
+def test_a_refused_call_is_not_a_turn(run_path: Path) -> None:
     with (
         LoopbackProvider([Reply.error(400)]) as provider,
         tokenprof.profile(run_path),

@@ -18,6 +18,8 @@ from tokenprof.harness_adapters.clients.patched_methods import is_marked
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Reply
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def installed() -> Iterator[Callable[[], None]]:
@@ -70,7 +72,7 @@ def test_a_stream_left_early_is_a_partial_turn(run_path: Path) -> None:
     assert (turn.status, turn.output_incomplete) == ("partial", True)
 
 
-def test_failures_reach_the_host_as_they_are_and_are_no_turns(run_path: Path) -> None:
+def test_failures_reach_the_host_as_they_are_and_are_not_turns(run_path: Path) -> None:
     with LoopbackProvider([Reply.error(529)]) as provider:
         with tokenprof.profile(run_path):
             assert httpx.post(**asked(provider)).status_code == 529
@@ -92,7 +94,7 @@ def test_a_call_is_recorded_once_however_often_it_was_wrapped(run_path: Path) ->
     assert len(recorded(run_path, provider).turns) == 2
 
 
-def test_a_client_wrapped_inside_a_profile_stays_wrapped_behind_it(
+def test_a_client_wrapped_inside_a_profile_stays_wrapped_after_it(
     installed: Callable[[], None], run_path: Path
 ) -> None:
     with LoopbackProvider([Reply.text("one")]) as provider:
@@ -106,7 +108,7 @@ def test_a_client_wrapped_inside_a_profile_stays_wrapped_behind_it(
     assert len(recorded(run_path, provider).turns) == 1
 
 
-def test_other_requests_are_none_of_its_business(run_path: Path) -> None:
+def test_other_requests_are_left_alone(run_path: Path) -> None:
     with LoopbackProvider([]) as provider, tokenprof.profile(run_path):
         body = asked(provider)["json"]
         assert httpx.post(f"{provider.url}/v1/messages/count_tokens", json=body).json()["input_tokens"] > 0

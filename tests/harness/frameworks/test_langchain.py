@@ -23,6 +23,8 @@ from tokenprof.harness_adapters.hooks import langchain as langchain_hook
 from tokenprof.record.session import current_agent
 from tokenprof.testing import LoopbackProvider, Reply
 
+pytestmark = pytest.mark.slow
+
 TWO_AGENTS = ["triage", "triage", "researcher", "researcher", "triage"]
 
 
@@ -104,10 +106,10 @@ def test_names_stop_when_the_hook_is_undone(run_path: Path) -> None:
     assert [turn.agent for turn in recorded(run_path, provider).turns] == ["named", None]
 
 
-def test_a_callback_of_ones_own_names_that_run_only(run_path: Path) -> None:
+def test_a_callback_of_your_own_names_that_run_only(run_path: Path) -> None:
     with LoopbackProvider([Reply.text("done")] * 2) as provider, tokenprof.profile(run_path):
         agent = create_agent(chat_model(provider), [], name="named")
-        agent.invoke({"messages": [("user", "one")]}, {"callbacks": [langchain_hook.AgentNames()]})
+        agent.invoke({"messages": [("user", "one")]}, {"callbacks": [langchain_hook.LangChainAgentNames()]})
         agent.invoke({"messages": [("user", "two")]})
     assert [turn.agent for turn in recorded(run_path, provider).turns] == ["named", None]
 

@@ -10,6 +10,8 @@ from tokenprof.harness_adapters.hooks import named_scopes
 from tokenprof.harness_adapters.hooks.named_scopes import NamedScopes, once
 from tokenprof.record.session import current_agent
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_name_holds_from_start_to_end_and_gives_way_to_the_one_before() -> None:
     scopes = NamedScopes()

@@ -19,10 +19,12 @@ from tokenprof.harness_adapters.hooks import openai_agents as openai_agents_hook
 from tokenprof.record.session import current_agent
 from tokenprof.testing import LoopbackProvider, Reply
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _quiet() -> None:
-    """Nothing is sent to OpenAI; the hook is registered anew in every test."""
+    """Nothing is sent to OpenAI; the hook is registered again in every test."""
     set_trace_processors([])
     openai_agents_hook._registered.clear()
 

@@ -19,6 +19,8 @@ from tokenprof.harness_adapters.hooks.pydantic_ai import PydanticAIAgentNames
 from tokenprof.record.session import current_agent
 from tokenprof.testing import LoopbackProvider, Reply
 
+pytestmark = pytest.mark.slow
+
 
 def chat_model(provider: LoopbackProvider) -> AnthropicModel:
     return AnthropicModel(inbox.MODEL, provider=AnthropicProvider(api_key="none", base_url=provider.url))

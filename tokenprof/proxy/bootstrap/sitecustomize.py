@@ -1,7 +1,7 @@
 """Runs before a Python program that `tokenprof run` has started; lets tokenprof see its model calls.
 
-The program's own `sitecustomize`, which this one hides, runs after it. Whatever goes wrong with tokenprof,
-the program starts; what goes wrong in its own `sitecustomize` is told as Python would tell it.
+The program's own `sitecustomize`, which this one hides, runs after it. The program starts even
+if tokenprof fails; errors in its own `sitecustomize` are reported as Python reports them.
 """
 
 import contextlib

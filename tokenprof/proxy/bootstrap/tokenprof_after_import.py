@@ -1,7 +1,7 @@
-"""Waits in a program that `tokenprof run` has started until it imports an SDK, and has it wrapped then.
+"""Waits in a program that `tokenprof run` has started until it imports an SDK, and then has it wrapped.
 
-Stands alone in this folder: tokenprof itself is not imported before. A program that calls no model starts
-as fast as ever, and pytest finds plugins that it can still rewrite.
+It does not import tokenprof before that, so a program that calls no model starts as fast as without it, and
+pytest can still rewrite the plugins that it finds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 PACKAGES = ("anthropic", "httpx", "httpx2", "aiohttp", "botocore")
-"""Those whose clients adapters see."""
+"""The packages whose clients adapters can see."""
 
 
 def begin() -> None:
@@ -26,7 +26,7 @@ def begin() -> None:
 
 
 def _wrap(package: str) -> None:
-    # The import that led here goes on, whatever happens to us.
+    # The import that led here must not fail because of us.
     with contextlib.suppress(Exception):
         importlib.import_module("tokenprof.proxy.wrap_in_child").wrap(package)
 
@@ -42,7 +42,7 @@ class AfterImport(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return the spec that the other finders give, with our call behind the module's own code."""
+        """Return the spec that the other finders give, with our call after the module's own code."""
         if fullname not in self._waiting or getattr(self._searching, "now", False):
             return None
         self._searching.now = True

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.report.terminal import numbers
+from tokenprof.analysis.rows.row_types import BlockRow, GroupRow, RunRows
+from tokenprof.report import numbers
+from tokenprof.report.labels_in_words import kind_label, printable
 from tokenprof.report.terminal.grid import Aside, Column, TableRow, paragraph, table
 from tokenprof.report.terminal.wording import (
+    ABOUT,
+    AT_LEAST,
     BAD,
     MID,
     MONEY,
     SOFT,
     WARN,
-    Json,
-    at_least,
-    kind_label,
-    lower_bounds,
-    printable,
     together,
-    weight,
-    with_bound,
+    weight_of_block,
 )
 
 _NARROW: Final = 100
@@ -60,122 +59,138 @@ _GROUP_COLUMNS: Final = (
 )
 
 
-def block_table(report: Json, console: Console, limit: int) -> list[Text]:
-    """Return the blocks by what they were billed over the run, dearest first."""
-    bounds = lower_bounds(report, "block")
-    billed = [with_bound(block, bounds, block["id"]) for block in report["blocks"] if block["billed_tokens"]]
-    if not billed:
+@dataclass(frozen=True, slots=True)
+class _GroupBill:
+    """A group's known bill and its parts: schema or index, calls, results or body. None is nothing billed."""
+
+    group: GroupRow
+    known_usd: Decimal | None
+    described_usd: Decimal | None
+    called_usd: Decimal | None
+    returned_usd: Decimal | None
+    is_exact: bool
+    is_lower_bound: bool
+
+
+def block_table(rows: RunRows, console: Console, limit: int) -> list[Text]:
+    """Return the blocks by what they were billed over the run, the most expensive first."""
+    ranked = sorted(
+        (block for block in rows.blocks if block.billed_tokens), key=weight_of_block, reverse=True
+    )
+    if not ranked:
         return []
-    ranked = sorted(billed, key=weight, reverse=True)
     shown, rest = ranked[:limit], ranked[limit:]
-    sent = Counter(name for turn in report["turns"] for name in {each["block"] for each in turn["entries"]})
-    decimals = numbers.decimals_for(block["billed_usd"] for block in shown)
-    compute_decimals = numbers.estimate_decimals(block["hardware_usd"] for block in shown)
-    whole = report["totals"]["billed_usd"]
-    longest = numbers.fraction(shown[0]["billed_usd"], whole)
+    decimals = numbers.decimals_for(block.known_usd for block in shown)
+    compute_decimals = numbers.estimate_decimals(block.hardware_usd for block in shown)
+    whole_usd = rows.totals.billed_usd
+    longest = numbers.fraction(shown[0].known_usd, whole_usd) if shown else None
     bar_cells = 6 if console.width < _NARROW else 10
 
-    def row(block: Json) -> TableRow:
-        share = numbers.fraction(block["billed_usd"], whole)
-        size, state, estimate = block["tokens"], block["state"], block["hardware_usd"]
-        about = numbers.bounds(size, block["tokens_low"], block["tokens_high"], state)
+    def row(block: BlockRow) -> TableRow:
+        share = numbers.fraction(block.known_usd, whole_usd)
+        about = numbers.bounds(block.tokens, block.tokens_low, block.tokens_high, block.state)
+        is_exact = block.state == "exact"
         return TableRow(
             [
-                Text(kind_label(block["kind"]), SOFT),
-                printable(block["name"]),
-                numbers.tokens(size),
-                Text(about, SOFT if state == "exact" else WARN),
-                f"{sent[block['id']]}×",
-                Text(_span(block["born_turn"], block["last_turn"]), SOFT),
-                numbers.tokens(block["billed_tokens"]),
-                _billed(block, state == "exact", block["id"] in bounds, decimals),
+                Text(kind_label(block.kind), SOFT),
+                printable(block.name),
+                numbers.tokens(block.tokens),
+                Text(about, SOFT if is_exact else WARN),
+                f"{block.turns_carried}×",
+                Text(_span(block.born_turn, block.last_turn), SOFT),
+                numbers.tokens(block.billed_tokens),
+                _billed(block.known_usd, is_exact, block.is_lower_bound, decimals),
                 numbers.percent(share),
                 Text(numbers.bar(share, longest, bar_cells), MID),
-                numbers.mid_usd(estimate, compute_decimals),
-                Text(numbers.usd_range(estimate, compute_decimals), SOFT),
+                numbers.mid_usd(block.hardware_usd, compute_decimals),
+                Text(numbers.usd_range(block.hardware_usd, compute_decimals), SOFT),
             ]
         )
 
     body: list[TableRow | Aside] = [row(block) for block in shown]
     if rest:
-        body.append(Aside(f"… {numbers.count(len(rest), 'more block')}, {together(rest, whole)}"))
+        left_out = together((block.known_usd for block in rest), whole_usd)
+        body.append(Aside(f"… {numbers.count(len(rest), 'more block')}, {left_out}"))
     lines = table("Blocks, by what they cost over the run", _BLOCK_COLUMNS, body, console)
     return lines + paragraph(Text(_LEGEND, SOFT), console, indent=2)
 
 
-def group_table(report: Json, console: Console) -> list[Text]:
-    """Return what each tool cost as schema, calls and results, each skill as index and body.
+def group_table(rows: RunRows, console: Console) -> list[Text]:
+    """Return what each tool cost as schema, calls and results, and each skill as index and body.
 
     MCP servers come last: they hold tools that are shown above them, and are not added to them.
     """
-    bounds = lower_bounds(report, "block")
-    by_id = {block["id"]: with_bound(block, bounds, block["id"]) for block in report["blocks"]}
-    billed = [_with_sum(group, by_id) for group in report.get("groups", []) if group["billed_tokens"]]
-    tools = sorted(
-        (group for group in billed if group["kind"] in ("tool", "skill")), key=weight, reverse=True
-    )
-    servers = sorted((group for group in billed if group["kind"] == "mcp_server"), key=weight, reverse=True)
+    by_id = rows.block_by_id()
+    bills = [_bill(group, by_id) for group in rows.groups if group.billed_tokens]
+    bills.sort(key=_weight_of_group, reverse=True)
+    tools = [bill for bill in bills if bill.group.kind in ("tool", "skill")]
+    servers = [bill for bill in bills if bill.group.kind == "mcp_server"]
     if not tools and not servers:
         return []
     shown = [*tools[:_MOST_GROUPS], *servers[:_MOST_GROUPS]]
-    parts = [_parts(group, by_id) for group in shown]
-    whole = report["totals"]["billed_usd"]
-    shares = [numbers.fraction(group["billed_usd"], whole) for group in shown]
+    whole_usd = rows.totals.billed_usd
+    shares = [numbers.fraction(bill.known_usd, whole_usd) for bill in shown]
     longest = max((share for share in shares if share is not None), default=None)
-    amounts = [group["billed_usd"] for group in shown]
-    decimals = numbers.decimals_for([*amounts, *(part for row in parts for part in row)])
-    rows: list[TableRow | Aside] = []
-    for group, share, (described, called, returned) in zip(shown, shares, parts, strict=True):
-        exact = all(by_id[name]["state"] == "exact" for name in group["blocks"] if name in by_id)
+    parts = [part for bill in shown for part in (bill.described_usd, bill.called_usd, bill.returned_usd)]
+    decimals = numbers.decimals_for([*(bill.known_usd for bill in shown), *parts])
+    drawn: list[TableRow | Aside] = []
+    for bill, share in zip(shown, shares, strict=True):
         cells: list[str | Text] = [
-            Text(_GROUP_LABELS[group["kind"]], SOFT),
-            printable(group["name"]),
-            *(_part(amount, decimals) for amount in (described, called, returned)),
-            _billed(group, exact, not bounds.keys().isdisjoint(group["blocks"]), decimals),
+            Text(_GROUP_LABELS[bill.group.kind], SOFT),
+            printable(bill.group.name),
+            _part(bill.described_usd, decimals),
+            _part(bill.called_usd, decimals),
+            _part(bill.returned_usd, decimals),
+            _billed(bill.known_usd, bill.is_exact, bill.is_lower_bound, decimals),
             numbers.percent(share),
             Text(numbers.bar(share, longest, 6), MID),
         ]
-        rows.append(TableRow(cells))
+        drawn.append(TableRow(cells))
     rest = tools[_MOST_GROUPS:]
     if rest:
-        left_out = f"… {numbers.count(len(rest), 'more tool or skill', 'more tools and skills')}, "
-        rows.insert(_MOST_GROUPS, Aside(left_out + together(rest, whole)))
-    return table("Tools and skills", _GROUP_COLUMNS, rows, console)
+        left_out = together((bill.known_usd for bill in rest), whole_usd)
+        counted = numbers.count(len(rest), "more tool or skill", "more tools and skills")
+        drawn.insert(_MOST_GROUPS, Aside(f"… {counted}, {left_out}"))
+    return table("Tools and skills", _GROUP_COLUMNS, drawn, console)
 
 
-def _with_sum(group: Json, by_id: Mapping[str, Json]) -> Json:
-    """Return a group with what is known of its bill, if its bill as a whole is not."""
-    if group["billed_usd"] is not None:
-        return group
-    members = (by_id[name]["billed_usd"] for name in group["blocks"] if name in by_id)
-    return {**group, "billed_usd": numbers.sum_usd(members)}
+def _bill(group: GroupRow, by_id: Mapping[str, BlockRow]) -> _GroupBill:
+    """Return a group's bill in parts. What is neither call nor result is its schema or its index."""
+    members = [by_id[name] for name in group.blocks if name in by_id]
+    amounts: dict[str, list[Decimal | None]] = defaultdict(list)
+    for block in members:
+        amounts[block.kind].append(block.known_usd)
+    called = numbers.sum_usd(amounts["tool_call"] + amounts["output"] + amounts["server_state"])
+    returned = numbers.sum_usd(amounts["tool_result"] + amounts["skill"])
+    known = group.billed_usd
+    if known is None:
+        known = numbers.sum_usd(block.known_usd for block in members)
+    rest = None if known is None else known - (called or 0) - (returned or 0)
+    return _GroupBill(
+        group=group,
+        known_usd=known,
+        described_usd=rest if rest is not None and rest > 0 else None,
+        called_usd=called,
+        returned_usd=returned,
+        is_exact=all(block.state == "exact" for block in members),
+        is_lower_bound=any(block.billed_usd is None and block.billed_tokens for block in members),
+    )
 
 
-def _billed(part: Json, exact: bool, lower_bound: bool, decimals: int) -> Text:
-    """Return money with its state: `~` where its split is estimated, `≥` where a turn of it has no price."""
-    if part["billed_usd"] is None:
+def _weight_of_group(bill: _GroupBill) -> tuple[Decimal, int]:
+    return bill.known_usd or Decimal(0), bill.group.billed_tokens
+
+
+def _billed(known_usd: Decimal | None, is_exact: bool, is_lower_bound: bool, decimals: int) -> Text:
+    """Return money with its state: `~` if its split is estimated, `≥` if a turn of it has no price."""
+    if known_usd is None:
         return Text("unpriced", BAD)
-    state = at_least(part, lower_bound) + ("" if exact else "~")
-    return Text(state + numbers.usd(part["billed_usd"], decimals))
+    state = (AT_LEAST if is_lower_bound else "") + ("" if is_exact else ABOUT)
+    return Text(state + numbers.usd(known_usd, decimals))
 
 
-def _parts(group: Json, by_id: Mapping[str, Json]) -> tuple[str | None, str | None, str | None]:
-    """Return a group's bill as (schema or index, calls, results or body); the index is what is left over."""
-    amounts: dict[str, list[str | None]] = defaultdict(list)
-    for name in group["blocks"]:
-        block = by_id.get(name)
-        if block is not None:
-            amounts[block["kind"]].append(block["billed_usd"])
-    calls = numbers.sum_usd(amounts["tool_call"] + amounts["output"] + amounts["server_state"])
-    results = numbers.sum_usd(amounts["tool_result"] + amounts["skill"])
-    if group["billed_usd"] is None:
-        return None, calls, results
-    rest = Decimal(group["billed_usd"]) - Decimal(calls or 0) - Decimal(results or 0)
-    return (format(rest, "f") if rest > 0 else None), calls, results
-
-
-def _part(amount: str | None, decimals: int) -> Text:
-    return Text("·", SOFT) if amount is None else Text(numbers.usd(amount, decimals))
+def _part(amount_usd: Decimal | None, decimals: int) -> Text:
+    return Text("·", SOFT) if amount_usd is None else Text(numbers.usd(amount_usd, decimals))
 
 
 def _span(born: int | None, last: int | None) -> str:

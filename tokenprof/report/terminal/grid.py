@@ -1,7 +1,7 @@
 """Tables as lines of text that fit a terminal: columns that give way, and notes under rows.
 
-rich's own tables cannot hang a note under a row, drop a column where there is no room, or let a
-heading stand over two columns; profiles need all three.
+rich's own tables cannot hang a note under a row, drop a column if there is no room, or let a heading
+stand over two columns. A profile needs all three.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.report.terminal.numbers import UNKNOWN
+from tokenprof.report.numbers import UNKNOWN
 
 INDENT: Final = "  "
 _GAP: Final = 2
@@ -24,11 +24,12 @@ _NARROWEST_FLEX: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its heading and how it gives way where the terminal is narrow.
+    """A column: its heading and how it gives way on a narrow terminal.
 
-    A column without a heading continues the one before it: that heading may stand over both. `drop`
-    0 always stays; of the others the highest go first, all of one rank together. `flex` columns are
-    shortened in the middle: to `comfort` cells before anything is dropped, further only at the last.
+    A column without a heading continues the one before it: that heading may stand over both. Columns with
+    `drop` 0 always stay; of the others, the highest rank goes first and all of one rank go together. `flex`
+    columns are shortened in the middle: to `comfort` cells before a column is dropped, to fewer only when
+    none is left to drop.
     """
 
     heading: str
@@ -51,7 +52,7 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """A line between rows that is no row: what was left out, a rule before a sum."""
+    """A line between rows: what was left out, or a rule before a sum."""
 
     text: str
 
@@ -65,8 +66,8 @@ def table(
 ) -> list[Text]:
     """Lay a table out in the console's width, its title in the heading line, as lines of text.
 
-    The title stands over the columns without a heading at the left, so it costs no line of its own
-    where there is room for it. A column in which nothing is known is left out.
+    The title stands over the columns without a heading at the left, so it takes no line of its own if there
+    is room for it. A column in which nothing is known is left out.
     """
     cells = {id(row): [_as_text(cell) for cell in row.cells] for row in rows if isinstance(row, TableRow)}
     columns_of_cells = list(zip(*cells.values(), strict=True))
@@ -94,7 +95,7 @@ def table(
 
 
 def paragraph(text: Text, console: Console, *, lead: Text | None = None, indent: int = 0) -> list[Text]:
-    """Wrap a text to the console's width, `indent` cells in; it hangs under the end of its `lead`."""
+    """Wrap a text to the console's width, `indent` cells in; later lines hang under the end of `lead`."""
     lead = lead or Text()
     width = min(console.width, _WIDEST_PARAGRAPH) - indent - lead.cell_len
     lines: list[Text] = []
@@ -125,8 +126,8 @@ def _fit(
 ) -> dict[int, int]:
     """Return the width of each column that stays.
 
-    Flexible columns give way first, but only as far as they stay readable; then columns are dropped
-    by rank; only when none is left to drop are the flexible ones cut to the bone.
+    Flexible columns give way first, but only as far as they stay readable. Then columns are dropped by rank.
+    When none is left to drop, the flexible ones are cut to the minimum.
     """
     kept = list(kept)
     while True:
@@ -145,7 +146,7 @@ def _fit(
 
 
 def _with_headings(columns: Sequence[Column], natural: Sequence[int], kept: Sequence[int]) -> dict[int, int]:
-    """Return natural widths, widened where a heading is longer than all that it stands over."""
+    """Return natural widths, widened if a heading is longer than all that it stands over."""
     widths = {i: natural[i] for i in kept}
     for i in kept:
         room = widths[i] + sum(widths[j] + columns[j].gap for j in _continued(columns, i, kept))

@@ -1,0 +1,155 @@
+"""Prompts of a Claude Code session as lists of messages; a message that two prompts share is one object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tokenprof.facts.shared_prefix import shared_length
+from tokenprof.facts.types import Block, Breakpoint
+from tokenprof.harness_adapters.wires.anthropic_content import tool_name
+from tokenprof.harness_adapters.wires.anthropic_messages import prompt_of
+from tokenprof.harness_adapters.wires.skills_touched import Skills
+from tokenprof.record.block_facts import Shaper
+from tokenprof.record.wire_values import Wire, content_items
+
+LONGEST_ARGUMENT_KEPT = 1000
+"""Longer arguments of a call are not kept: they are contents, not names of skills."""
+
+HEADER = "x-anthropic-billing-header: cc_version=2.1.330.000; cc_entrypoint=cli;"
+"""Takes the place of the first block of the system prompt, which is sent but not logged (2.1.330)."""
+HEADER_NAME = "billing header, not in the log"
+
+_MARKER = {"type": "ephemeral"}
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedPiece:
+    """A wire message as blocks; `ends` holds, per content item, the index of the block that ends it."""
+
+    role: str
+    blocks: tuple[Block, ...]
+    ends: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Tools and system prompt as blocks, with the breakpoints set on them."""
+
+    blocks: tuple[Block, ...]
+    breakpoints: tuple[Breakpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedPrompt:
+    """A request's context. Without a `head` the log does not show tools and system prompt."""
+
+    head: Head | None
+    pieces: tuple[LoggedPiece, ...]
+
+    def rows(self) -> list[tuple[Block, ...]]:
+        """Return the blocks in the order of the prompt, head and pieces apart."""
+        return [self.head.blocks if self.head else (), *(piece.blocks for piece in self.pieces)]
+
+    def blocks(self) -> tuple[Block, ...]:
+        """Return all blocks, in the order of the prompt."""
+        return tuple(block for row in self.rows() for block in row)
+
+
+def shared_blocks(ours: LoggedPrompt, theirs: LoggedPrompt) -> int:
+    """Return how many leading blocks two prompts share."""
+    ours_rows, their_rows = ours.rows(), theirs.rows()
+    # Rows that two prompts share are mostly one object, which is fast to compare.
+    rows = shared_length(ours_rows, their_rows)
+    shared = sum(map(len, ours_rows[:rows]))
+    if rows < min(len(ours_rows), len(their_rows)):
+        shared += shared_length(ours_rows[rows], their_rows[rows])
+    return shared
+
+
+def joined(first: LoggedPiece, second: LoggedPiece) -> LoggedPiece:
+    """Return two pieces as one message."""
+    if not first.blocks or not second.blocks:
+        return first if first.blocks else second
+    at = len(first.blocks)
+    opening, *others = second.blocks
+    blocks = (*first.blocks, replace(opening, opens_message=False), *others)
+    return LoggedPiece(first.role, blocks, first.ends + tuple(at + end for end in second.ends))
+
+
+class PieceMaker:
+    """Makes pieces from messages that arrive one at a time, and connects results with earlier calls."""
+
+    def __init__(self, shaper: Shaper):
+        self.shaper = shaper
+        self._calls: dict[str, Wire] = {}
+        self._skills = Skills()
+        self._heads: dict[tuple[object, ...], Head] = {}
+
+    def note_calls(self, items: Iterable[Wire]) -> None:
+        """Remember the tool calls of an assistant message."""
+        for item in items:
+            if item.get("type") == "tool_use" and isinstance(item.get("id"), str):
+                arguments = item.get("input")
+                short = {
+                    key: value
+                    for key, value in (arguments.items() if isinstance(arguments, Mapping) else ())
+                    if isinstance(value, str) and len(value) <= LONGEST_ARGUMENT_KEPT
+                }
+                self._calls[item["id"]] = {**item, "input": short}
+
+    def argument_of_call(self, call: str, name: str) -> str | None:
+        """Return a short argument of a noted call."""
+        value = self._calls.get(call, {}).get("input", {}).get(name)
+        return value if isinstance(value, str) else None
+
+    def piece(self, role: str, items: Sequence[Wire], tools: Sequence[Wire] = ()) -> LoggedPiece:
+        """Return a message as a piece. Deferred tools that it references are taken from `tools`."""
+        answered = (self._calls.get(str(item.get("tool_use_id"))) for item in items)
+        calls = [call for call in answered if call is not None]
+        # With a marker on every item, the breakpoints show where each item ends.
+        message = {"role": role, "content": [{**item, "cache_control": _MARKER} for item in items]}
+        body = {
+            "tools": [tool for tool in tools if tool.get("defer_loading")],
+            "messages": [{"role": "assistant", "content": calls}, message],
+        }
+        prompt = prompt_of(body, self.shaper, self._skills, [tool_name(tool) for tool in tools])
+        start = sum(block.section == "tools" for block in prompt.blocks) + len(calls)
+        ends = tuple(breakpoint_.after - start for breakpoint_ in prompt.breakpoints)
+        return LoggedPiece(role, prompt.blocks[start:], ends)
+
+    def head(
+        self, shape_hash: str, shape: Wire, markers: Sequence[Wire], pieces: Sequence[LoggedPiece]
+    ) -> Head:
+        """Return tools and system prompt of a request shape, with `cacheControl` markers set on them.
+
+        A deferred tool that `pieces` reference stands there and not here.
+        """
+        loaded = sorted({b.name for p in pieces for b in p.blocks if b.kind == "tool"})
+        key = (shape_hash, *loaded, *(str(marker) for marker in markers))
+        if key not in self._heads:
+            self._heads[key] = self._make_head(shape, markers, loaded)
+        return self._heads[key]
+
+    def _make_head(self, shape: Wire, markers: Sequence[Wire], loaded: Sequence[str]) -> Head:
+        body: dict[str, Any] = {name: content_items(shape.get(name)) for name in ("tools", "system")}
+        for marker in markers:
+            section, index = marker["path"][:2]
+            if section in body and index < len(body[section]):
+                body[section][index] = {**body[section][index], "cache_control": marker["value"]}
+        is_short = bool(body["system"]) and not _is_header(body["system"][0])
+        if is_short:
+            body["system"] = [{"type": "text", "text": HEADER}, *body["system"]]
+        references = [{"type": "tool_reference", "tool_name": name} for name in loaded]
+        body["messages"] = [{"role": "user", "content": [{"type": "tool_result", "content": references}]}]
+        prompt = prompt_of(body, self.shaper)
+        blocks = tuple(block for block in prompt.blocks if block.section != "messages")
+        if is_short:
+            first = next(at for at, block in enumerate(blocks) if block.section == "system")
+            blocks = (*blocks[:first], replace(blocks[first], name=HEADER_NAME), *blocks[first + 1 :])
+        return Head(blocks, prompt.breakpoints)
+
+
+def _is_header(block: Wire) -> bool:
+    return str(block.get("text")).startswith(HEADER.partition(":")[0])

@@ -1,0 +1,75 @@
+"""Parts of Messages content: taking off cache markers, and the text that the model reads of a part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tokenprof.facts.types import BlockKind
+from tokenprof.record.block_facts import json_text
+from tokenprof.record.wire_values import Wire, content_items, text_of
+
+
+def split_marker(block: Wire) -> tuple[Wire, Wire]:
+    """Return a block without `cache_control` on it or on its parts, and an object with the outermost one."""
+    marker = block.get("cache_control")
+    if "cache_control" in block:
+        block = {key: value for key, value in block.items() if key != "cache_control"}
+    content = block.get("content")
+    if isinstance(content, list) and any(isinstance(p, Mapping) and "cache_control" in p for p in content):
+        inner = [split_marker(part) if isinstance(part, Mapping) else (part, {}) for part in content]
+        block = {**block, "content": [part for part, _ in inner]}
+        found = (mark.get("cache_control") for _, mark in reversed(inner))
+        marker = marker or next(filter(None, found), None)
+    return block, {"cache_control": marker}
+
+
+def tool_name(tool: Wire) -> str:
+    """Return the name of a tool definition: its own, its MCP server's, or its type."""
+    server = tool.get("mcp_server_name")
+    if server:
+        return f"mcp__{server}"
+    return text_of(tool.get("name")) or text_of(tool.get("type")) or "tool"
+
+
+def describe_written(block: Wire) -> tuple[BlockKind, str, str | None]:
+    """Return the kind, the name and the text of a block of an assistant message."""
+    type_ = text_of(block.get("type"))
+    if type_ == "text":
+        return "assistant", "text", text_of(block.get("text"))
+    if type_ == "thinking":
+        # An omitted or summarised thinking text is not what is billed; its bytes are all that is known.
+        return "thinking", "thinking", text_of(block.get("thinking"))
+    if type_ == "redacted_thinking":
+        return "thinking", "thinking", None
+    if type_.endswith("tool_use"):
+        return "tool_call", text_of(block.get("name")) or type_, json_text(block.get("input") or {})
+    if type_.endswith("tool_result"):
+        return "tool_result", type_, text_of_result(block.get("content"))
+    if type_ == "compaction":
+        return "summary", "compaction", text_of(block.get("content"))
+    if type_ == "mcp_tool_listing":
+        return "tool", text_of(block.get("server_name")) or type_, json_text(block)
+    return "assistant", type_ or "assistant", json_text(block)
+
+
+def text_of_result(content: object) -> str | None:
+    """Return what the model reads of a tool result; None if it is only an image."""
+    if isinstance(content, str):
+        return content
+    parts = [block for block in content_items(content) if block.get("type") != "tool_reference"]
+    texts = [text_of(part.get("text")) if part.get("type") == "text" else "" for part in parts]
+    opaque = [part for part in parts if part.get("type") in ("image", "document")]
+    if opaque and not any(texts):
+        return None
+    others = [json_text(part) for part in parts if part.get("type") not in ("text", "image", "document")]
+    return "\n".join(filter(None, [*texts, *others]))
+
+
+def text_of_document(block: Wire) -> str | None:
+    """Return the text of a document or a search result; None if only its bytes are known."""
+    source = block.get("source")
+    if isinstance(source, Mapping) and source.get("type") == "text":
+        return text_of(source.get("data"))
+    if isinstance(source, Mapping) and source.get("type") == "content":
+        return text_of_result(source.get("content"))
+    return json_text(block) if block.get("type") == "search_result" else None

@@ -1,0 +1,168 @@
+"""A request as blocks in cache order: what the layouts of all wires have in common.
+
+The prompt is laid out as tools, output schema, instructions, messages: a change in one of them ends the
+cached prefix there. The module of each API finds the parts. What a part *is* (a skill, an index, a reminder,
+a summary) and which calls touch a skill are decided here, with `progressive_disclosure` and `skills_touched`,
+so that every rule holds for every API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from tokenprof.facts.types import Block, BlockKind, Breakpoint, Section
+from tokenprof.harness_adapters.wires.progressive_disclosure import (
+    kind_of_text,
+    skill_of_call,
+    skill_of_result,
+)
+from tokenprof.harness_adapters.wires.skills_touched import Skills
+from tokenprof.record.block_facts import Shaper
+from tokenprof.record.wire_values import Wire, content_items, mapping, sequence, text_of
+
+Ttl = Literal["30m", "12h"]
+
+MARKERS = ("prompt_cache_breakpoint", "cache_control")
+"""Keys that mark a cache breakpoint: OpenAI's, and Anthropic's, which gateways accept in OpenAI's shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled:
+    """A tool call: the tool, and the skill that it loads, if any."""
+
+    tool: str
+    skill: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LaidOutPrompt:
+    """A request as blocks in cache order.
+
+    The first `head` of them come before the history that the provider holds.
+    """
+
+    blocks: tuple[Block, ...]
+    breakpoints: tuple[Breakpoint, ...]
+    head: int = 0
+
+
+@dataclass(slots=True)
+class PromptLayout:
+    """Collects the blocks of a request in cache order, and its cache breakpoints.
+
+    `ttl` is the time to live of an OpenAI request, which its breakpoints inherit. `skills` and `tools` are
+    those in the context so far, `calls` the tool calls by their ids. `loaded` names the deferred tools whose
+    schema stands in the messages. `is_whole` says that all earlier messages are in the request, so that a
+    call is known not to touch any skill.
+    """
+
+    shaper: Shaper
+    ttl: Ttl = "30m"
+    is_whole: bool = True
+    skills: Skills = field(default_factory=Skills)
+    tools: set[str] = field(default_factory=set)
+    calls: dict[str, ToolCalled] = field(default_factory=dict)
+    deferred: dict[str, Wire] = field(default_factory=dict)
+    loaded: set[str] = field(default_factory=set)
+    blocks: list[Block] = field(default_factory=list)
+    breakpoints: list[Breakpoint] = field(default_factory=list)
+    _instructions: int = 0
+
+    def add(
+        self, kind: BlockKind, name: str, identity: object, *, arguments: str | None = None, **shape: Any
+    ) -> None:
+        """Add a block; `identity` is what makes two of them the same, `arguments` are a tool call's."""
+        block = self.shaper.block(kind, name, identity, **shape)
+        text = text_of(shape.get("text"))
+        if block.kind == "tool":
+            self.tools.add(name)
+        elif block.kind == "skill" and text:
+            # A skill that the user has labelled is named by the label, but its folder is not.
+            block = replace(block, uses=self.skills.add(block.name, text, self.tools, folder=name))
+        elif block.kind == "tool_call":
+            touched = self.skills.touched_by(name, text if arguments is None else arguments)
+            block = replace(block, uses=touched if touched or self.is_whole else None)
+        self.blocks.append(block)
+
+    def add_text(
+        self,
+        text: str,
+        identity: object,
+        *,
+        role: str,
+        section: Section,
+        name_of_instructions: str | None = None,
+        **shape: Any,
+    ) -> None:
+        """Add a text as a block of its kind. Plain instructions without a name are numbered."""
+        kind, name, children = kind_of_text(text, role, section)
+        if section == "system":
+            if kind == "system":
+                name = name_of_instructions or f"system[{self._instructions}]"
+            self._instructions += 1
+        shape = {"role": role, "section": section, "text": text, "children": children, **shape}
+        self.add(kind, name, identity, **shape)
+
+    def note_call(self, link: str, tool: str, arguments: object) -> None:
+        """Remember a tool call for the result that will answer it."""
+        if link:
+            self.calls[link] = ToolCalled(tool, skill_of_call(tool, arguments))
+
+    def describe_result(
+        self, link: str, text: str | None, otherwise: str, *, is_error: bool = False
+    ) -> tuple[BlockKind, str]:
+        """Return kind and name of a tool's result: the tool's name, or the skill that the call has loaded.
+
+        `text` is what the model reads of it; `otherwise` names a result whose call is not in the prompt.
+        """
+        called = self.calls.get(link)
+        skill = skill_of_result(text, called.skill if called else None, is_error=is_error)
+        if skill:
+            return "skill", skill
+        return "tool_result", called.tool if called else otherwise
+
+    def mark(self, part: Wire) -> None:
+        """Note the cache breakpoint of the part whose block was added last, if it has one."""
+        openai, anthropic = (part.get(marker) for marker in MARKERS)
+        if not self.blocks:
+            return
+        last = len(self.blocks) - 1
+        if isinstance(openai, Mapping):
+            self.breakpoints.append(
+                Breakpoint(last, "12h" if (openai.get("ttl") or self.ttl) == "12h" else "30m")
+            )
+        elif isinstance(anthropic, Mapping):
+            self.breakpoints.append(Breakpoint(last, "1h" if anthropic.get("ttl") == "1h" else "5m"))
+
+    def prompt(self, head: int = 0) -> LaidOutPrompt:
+        """Return what was collected."""
+        return LaidOutPrompt(tuple(self.blocks), tuple(self.breakpoints), head)
+
+
+def without_markers(part: Wire) -> Wire:
+    """Return a part without its marker: a moved marker changes no block."""
+    return {key: value for key, value in part.items() if key not in MARKERS}
+
+
+def references_in(content: object) -> list[str]:
+    """Return the deferred tools that a tool's result brings into the context by reference."""
+    inner = mapping(content).get("tool_references") if isinstance(content, Mapping) else content
+    return [
+        text_of(part.get("tool_name")) or text_of(part.get("name"))
+        for part in sequence(inner)
+        if part.get("type") == "tool_reference"
+    ]
+
+
+def referenced_tools(messages: Iterable[Wire]) -> set[str]:
+    """Return the deferred tools that any message brings in: by a result's reference, or by an addition."""
+    names: set[str] = set()
+    for message in messages:
+        names.update(references_in(message.get("content")))
+        for item in content_items(message.get("content")):
+            names.update(references_in(item.get("content")))
+            if item.get("type") == "tool_addition" and item.get("tool_name"):
+                names.add(text_of(item["tool_name"]))
+    return names

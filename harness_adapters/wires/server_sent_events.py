@@ -1,0 +1,51 @@
+"""Server-sent events: the JSON payloads of a streamed answer, whichever provider sends it.
+
+Source: WHATWG HTML, "Server-sent events", 9.2.6 (interpreting an event stream).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from tokenprof.record.wire_values import Wire
+
+DONE: Wire = {"type": "[DONE]"}
+"""The event for the line that ends an OpenAI stream."""
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+
+
+def events_of(data: bytes) -> Iterator[Wire]:
+    """Yield the payload of each event that is a JSON object, and `DONE` for the closing line.
+
+    A last event that was cut off is left out, and so are comments and events without data.
+    """
+    lines: list[bytes] = []
+    for line in _LINE_END.split(data.removeprefix(b"\xef\xbb\xbf")):
+        if line.startswith(b"data:"):
+            lines.append(line[5:].removeprefix(b" "))
+        elif line == b"data":
+            lines.append(b"")
+        elif not line and lines:
+            event = _event(b"\n".join(lines))
+            lines = []
+            if event is not None:
+                yield event
+    # Some servers leave out the blank line after the last event.
+    event = _event(b"\n".join(lines)) if lines else None
+    if event is not None:
+        yield event
+
+
+def _event(payload: bytes) -> Wire | None:
+    if payload.strip() == b"[DONE]":
+        return DONE
+    try:
+        event: Any = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return None
+    return event if isinstance(event, dict) else None

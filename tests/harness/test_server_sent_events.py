@@ -1,0 +1,52 @@
+"""One reader of server-sent events for every provider's stream."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenprof.harness_adapters.wires.anthropic_exchange import message_of_events
+from tokenprof.harness_adapters.wires.server_sent_events import DONE, events_of
+
+A, B = b'data: {"a": 1}', b'data: {"b": 2}'
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        A + b"\n\n" + B + b"\n\n",
+        A + b"\r\n\r\n" + B + b"\r\n\r\n",
+        A + b"\r\r" + B + b"\r\r",
+        b"\xef\xbb\xbf" + A + b"\n\n" + B + b"\n\n",
+        b": keep-alive\n\nevent: x\nid: 7\n" + A + b"\n\nretry: 5\n\n" + B + b"\n\n",
+        b'data:{"a":\ndata: 1}\n\n' + B + b"\n\n",
+        A + b"\n\n" + B,
+        A + b"\n\n" + B + b'\n\ndata: {"c": ',
+        A + b"\n\ndata: not json\n\ndata: 5\n\n" + B + b"\n\n",
+    ],
+)
+def test_events_are_read_whatever_ends_their_lines_and_stands_between_them(stream: bytes) -> None:
+    assert list(events_of(stream)) == [{"a": 1}, {"b": 2}]
+
+
+def test_the_closing_line_of_a_stream_is_told_from_an_event() -> None:
+    assert list(events_of(A + b"\n\ndata: [DONE]\n\n")) == [{"a": 1}, DONE]
+
+
+@given(st.integers(0, 60))
+def test_a_stream_cut_anywhere_gives_whole_events_only(at: int) -> None:
+    stream = A + b"\n\n" + B + b"\n\ndata: [DONE]\n\n"
+    whole = [{"a": 1}, {"b": 2}, DONE]
+    found = list(events_of(stream[:at]))
+    assert found == whole[: len(found)]
+
+
+def test_a_gateway_that_closes_a_stream_of_messages_as_openai_does_changes_nothing() -> None:
+    """Some gateways end every stream with OpenAI's closing line, those of the Messages API as well."""
+    start = b'data: {"type": "message_start", "message": {"id": "m1", "usage": {"input_tokens": 1}}}\n\n'
+    ended = b'"delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}'
+    stop = b'data: {"type": "message_delta", ' + ended + b"}"
+    message, status = message_of_events(events_of(start + stop + b"\n\ndata: [DONE]\n\n"))
+    assert message is not None
+    assert (message["id"], status, message["usage"]["output_tokens"]) == ("m1", "ok", 2)

@@ -1,0 +1,67 @@
+"""One class, one name; and a file's name says what is inside."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PRODUCT = ("tokenprof", "harness_adapters", "pricing", "hw_model")
+ELSEWHERE = ("benchmarks", "tests")
+EMPTY_NAMES = (
+    {"told", "held", "inside", "shape", "trail", "words", "waste", "loads"}  # too short to say what they hold
+    | {"misc", "utils", "util", "helpers", "helper", "common", "stuff", "tools", "base"}
+)
+
+
+def python_files(root: Path, folders: Iterable[str]) -> list[Path]:
+    """Return the files in some folders; the links from `tokenprof/` to other folders are not followed."""
+    found = [path.relative_to(root) for folder in folders for path in (root / folder).rglob("*.py")]
+    return sorted(path for path in found if path.parts[0] != "tokenprof" or path.parts[1] not in PRODUCT)
+
+
+def class_names(root: Path, files: Iterable[Path]) -> dict[str, list[str]]:
+    """Return, per name, the files that define a class of that name outside functions."""
+    found = defaultdict(list)
+    for file in files:
+        waiting: list[ast.stmt] = list(ast.parse((root / file).read_text("utf-8")).body)
+        while waiting:
+            match waiting.pop():
+                case ast.ClassDef(name=name, body=body):
+                    found[name].append(file.as_posix())
+                    waiting.extend(body)
+                case ast.If(body=body, orelse=other) | ast.Try(body=body, orelse=other):
+                    waiting.extend([*body, *other])
+    return found
+
+
+def doubled(names: dict[str, list[str]]) -> list[str]:
+    return [f"{name}: {', '.join(files)}" for name, files in sorted(names.items()) if len(files) > 1]
+
+
+def test_class_names_are_unique() -> None:
+    helpers = [file for file in python_files(ROOT, ELSEWHERE) if not file.name.startswith("test_")]
+    assert doubled(class_names(ROOT, [*python_files(ROOT, PRODUCT), *helpers])) == []
+
+
+def empty_names(files: Iterable[Path]) -> list[str]:
+    return [file.as_posix() for file in files if file.stem.removeprefix("test_") in EMPTY_NAMES]
+
+
+def test_file_names_say_what_is_inside() -> None:
+    assert empty_names(python_files(ROOT, (*PRODUCT, *ELSEWHERE, "examples", "docs"))) == []
+
+
+def test_a_doubled_class_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "pricing").mkdir()
+    (tmp_path / "pricing" / "book.py").write_text("class Row: ...\n", encoding="utf-8")
+    (tmp_path / "pricing" / "rates.py").write_text("if True:\n    class Row: ...\n", encoding="utf-8")
+    files = python_files(tmp_path, PRODUCT)
+    assert doubled(class_names(tmp_path, files)) == ["Row: pricing/book.py, pricing/rates.py"]
+
+
+def test_an_empty_file_name_is_reported() -> None:
+    files = [Path("pricing/utils.py"), Path("pricing/book.py"), Path("tests/pricing/test_waste.py")]
+    assert empty_names(files) == ["pricing/utils.py", "tests/pricing/test_waste.py"]

@@ -1,0 +1,216 @@
+"""`Analysis`: a run and assumptions in, everything derived out, each part computed once when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tokenprof.analysis.assumptions import Assumptions, price_book
+from tokenprof.facts.types import Run
+
+if TYPE_CHECKING:
+    from tokenprof.analysis.findings.finding import Finding
+    from tokenprof.analysis.rows.row_types import (
+        BlockRow,
+        ClassRow,
+        ComputeSummary,
+        EntryRow,
+        GroupRow,
+        RunRows,
+        Totals,
+        TurnRow,
+    )
+    from tokenprof.chain.section import ChainSection
+    from tokenprof.costing.cache_misses import CacheMiss
+    from tokenprof.costing.cache_prediction import CachePrediction
+    from tokenprof.costing.compute import Hardware
+    from tokenprof.costing.disclosure import Disclosure
+    from tokenprof.costing.ledger import Ledger
+    from tokenprof.hw_model.description import DeploymentDescription
+    from tokenprof.pricing.book import PriceBook
+    from tokenprof.pricing.price_source import PriceSource
+
+
+class Analysis:
+    """What can be said about a run: its bill, its compute, its cache, its chain, its findings.
+
+    Parameters: `run`, what happened; `assumptions`, whose prices and which hardware; `counts`, the
+    provider's own counts of blocks (see `tokenprof count`). Nothing is computed before it is asked for, and
+    nothing twice.
+
+    `turns`, `blocks`, `classes` and `groups` are tuples of frozen rows (`tokenprof.analysis.rows`); `entries`
+    iterates over the pairs of turn and block, which are never held. The tables are also data frames:
+    `to_frame("turns")`. `print(analysis)` shows the report; `save("report.json")` writes it.
+
+    Properties raise `InputError` for prices or a deployment that cannot be used.
+    """
+
+    def __init__(
+        self, run: Run, assumptions: Assumptions | None = None, counts: Mapping[str, int] | None = None
+    ) -> None:
+        self.run = run
+        self.assumptions = assumptions or Assumptions()
+        self._counts = counts
+
+    @cached_property
+    def book(self) -> PriceBook:
+        """The prices that turns are billed at: list prices, with the user's own laid over them."""
+        return price_book(self.assumptions)
+
+    @cached_property
+    def prices(self) -> PriceSource:
+        """Where the prices come from: the book's name, version and date, and the user's files over it."""
+        return self.book.describe()
+
+    @cached_property
+    def deployments(self) -> tuple[DeploymentDescription, ...]:
+        """The deployments that the run's models were costed on, the most expensive model's first."""
+        from tokenprof.analysis.rows.run_rows import deployments
+
+        return deployments(self.ledger, self.hardware)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Every billed token and dollar on a block."""
+        from tokenprof.costing.ledger import build_ledger
+
+        return build_ledger(self.run, self.book, self._counts)
+
+    @cached_property
+    def hardware(self) -> Hardware:
+        """What each turn, class and block cost to compute."""
+        from tokenprof.costing.compute import cost_to_compute
+
+        given = self.assumptions
+        return cost_to_compute(
+            self.ledger,
+            deployment=given.deployment,
+            utilisation=given.utilisation,
+            usd_per_gpu_hour=given.usd_per_gpu_hour,
+        )
+
+    @cached_property
+    def misses(self) -> tuple[CacheMiss | None, ...]:
+        """The cache miss of each turn."""
+        from tokenprof.costing.cache_misses import explain_misses
+
+        return tuple(explain_misses(self.ledger))
+
+    @cached_property
+    def predictions(self) -> tuple[CachePrediction | None, ...]:
+        """What the published cache rules say about each turn."""
+        from tokenprof.costing.cache_prediction import predict_cache
+
+        return tuple(predict_cache(self.ledger))
+
+    @cached_property
+    def disclosure(self) -> Disclosure | None:
+        """What loading skills and tools on demand cost, beside having them in every prompt."""
+        from tokenprof.costing.disclosure import disclose
+
+        return disclose(self.ledger)
+
+    @cached_property
+    def chain(self) -> ChainSection | None:
+        """Where the billed dollars go, down to chips; None if no turn is both priced and modelled."""
+        from tokenprof.chain.section import chain_section
+
+        return chain_section(self.ledger, self.hardware)
+
+    @cached_property
+    def totals(self) -> Totals:
+        """The run as a whole."""
+        from tokenprof.analysis.rows.run_rows import totals
+
+        return totals(self.ledger, self.hardware)
+
+    @cached_property
+    def classes(self) -> tuple[ClassRow, ...]:
+        """The price classes that the run used, in the contract's order."""
+        from tokenprof.analysis.rows.run_rows import class_rows
+
+        return class_rows(self.ledger, self.hardware)
+
+    @cached_property
+    def turns(self) -> tuple[TurnRow, ...]:
+        """The billed responses in time order."""
+        from tokenprof.analysis.rows.run_rows import turn_rows
+
+        return turn_rows(self.ledger, self.hardware, self.misses, self.predictions)
+
+    @cached_property
+    def blocks(self) -> tuple[BlockRow, ...]:
+        """The blocks of the context, in the order in which they came in."""
+        from tokenprof.analysis.rows.block_rows import block_rows
+
+        return block_rows(self.ledger, self.hardware)
+
+    @cached_property
+    def groups(self) -> tuple[GroupRow, ...]:
+        """What each tool, skill, MCP server and agent cost in all."""
+        from tokenprof.analysis.rows.group_rows import group_rows
+
+        return group_rows(self.ledger, self.hardware)
+
+    @cached_property
+    def compute(self) -> ComputeSummary | None:
+        """Ratios, drivers and the implied margin of the most expensive model; None if none is modelled."""
+        from tokenprof.analysis.rows.compute_summary import compute_summary
+
+        return compute_summary(self.ledger, self.hardware)
+
+    @cached_property
+    def rows(self) -> RunRows:
+        """All rows together, as findings and renderers take them."""
+        from tokenprof.analysis.rows.row_types import RunRows
+
+        return RunRows(self.totals, self.classes, self.turns, self.blocks, self.groups, self.compute)
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What stands out, the most severe first."""
+        from tokenprof.analysis.findings.find import find
+
+        return find(self.rows, self.disclosure)
+
+    @property
+    def entries(self) -> Iterator[EntryRow]:
+        """The pairs of turn and block, drawn up a turn at a time."""
+        return (entry for turn in self.turns for entry in turn.entries)
+
+    def to_frame(self, table: str, library: str | None = None) -> Any:
+        """Return a table as a data frame of pandas, polars or pyarrow, whichever is installed.
+
+        `table` is "turns", "blocks", "classes", "groups", "entries" or "findings". Money becomes a float
+        column in USD, an estimate three (`…_low`, `…_mid`, `…_high`). `library` picks one by name.
+
+        Raises `ValueError` for an unknown table or library, `ImportError` if no library is installed.
+        """
+        from tokenprof.analysis.frames import frame_of
+
+        return frame_of(self, table, library)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the report to a file in the format that its suffix names (`.json`, `.txt`, `.svg`).
+
+        Raises `InputError` for another suffix or a file that cannot be written.
+        """
+        from tokenprof.analysis.renderers import render_to_file
+
+        return render_to_file(self, Path(path))
+
+    def __str__(self) -> str:
+        from tokenprof.analysis.renderers import render_as
+
+        return render_as(self, "text").decode()
+
+    def _repr_html_(self) -> str:
+        from tokenprof.analysis.renderers import render_as
+
+        return render_as(self, "svg").decode()
+
+    def __repr__(self) -> str:
+        sources = ", ".join(source.file for source in self.run.sources) or "memory"
+        return f"<Analysis of {len(self.run.turns)} turns from {sources}>"

@@ -1,0 +1,233 @@
+"""What a report assumes about prices and hardware, and where each setting comes from.
+
+Each setting is looked up on its own: an argument (a flag or a Python argument) wins over the environment, the
+environment over `[tool.tokenprof]` in the nearest pyproject.toml, and what nobody sets keeps its default.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tokenprof.facts.errors import InputError
+from tokenprof.facts.near_names import did_you_mean
+
+if TYPE_CHECKING:
+    from tokenprof.pricing.book import PriceBook
+
+PYPROJECT: Final = "pyproject.toml"
+
+PRICES: Final = "prices"
+DEPLOYMENT: Final = "deployment"
+USD_PER_GPU_HOUR: Final = "usd-per-gpu-hour"
+UTILISATION: Final = "utilisation"
+
+SETTINGS: Final = (PRICES, DEPLOYMENT, USD_PER_GPU_HOUR, UTILISATION)
+"""The settings by the names that they have in pyproject.toml and, after two dashes, on the command line."""
+
+PriceFiles = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """The prices and hardware that a run is costed with.
+
+    `prices` are the user's price files, later ones winning. `deployment` is a text such as
+    `deepseek-v3@8xh200`. `usd_per_gpu_hour` is USD per accelerator-hour. `utilisation` is the share of the
+    fleet's hours that are sold, above 0 and at most 1. None keeps the default of the hardware model.
+    """
+
+    prices: tuple[Path, ...] = ()
+    deployment: str | None = None
+    usd_per_gpu_hour: float | None = None
+    utilisation: float | None = None
+
+
+def resolve_assumptions(
+    *,
+    prices: PriceFiles | None = None,
+    deployment: str | None = None,
+    usd_per_gpu_hour: float | None = None,
+    utilisation: float | None = None,
+    environ: Mapping[str, str] = os.environ,
+    folder: Path | None = None,
+) -> Assumptions:
+    """Return the settings in force: from the arguments, the environment and pyproject.toml, in this order.
+
+    Arguments that are None are looked up in `environ` (`TOKENPROF_PRICES`, separated as in PATH,
+    `TOKENPROF_DEPLOYMENT`, `TOKENPROF_USD_PER_GPU_HOUR`, `TOKENPROF_UTILISATION`; an empty variable counts as
+    unset), then in `[tool.tokenprof]` of the nearest pyproject.toml from `folder` (default: the current
+    folder) up. An empty sequence of `prices` is a setting: no price files.
+
+    Raises InputError for a pyproject.toml that cannot be read, an unknown key, a price file that cannot be
+    read, a number outside its range, and a deployment that does not exist. The message names the setting,
+    where it came from and the way out.
+    """
+    given = {
+        PRICES: prices,
+        DEPLOYMENT: deployment,
+        USD_PER_GPU_HOUR: usd_per_gpu_hour,
+        UTILISATION: utilisation,
+    }
+    found = {name: _Setting(name, value, "") for name, value in given.items() if value is not None}
+    for setting in (*_from_environment(environ), *_from_pyproject(folder or Path.cwd())):
+        found.setdefault(setting.name, setting)
+    return Assumptions(
+        prices=found[PRICES].paths() if PRICES in found else (),
+        deployment=found[DEPLOYMENT].deployment() if DEPLOYMENT in found else None,
+        usd_per_gpu_hour=found[USD_PER_GPU_HOUR].usd() if USD_PER_GPU_HOUR in found else None,
+        utilisation=found[UTILISATION].share() if UTILISATION in found else None,
+    )
+
+
+def price_book(assumptions: Assumptions) -> PriceBook:
+    """Return the book of list prices with the user's price files on top.
+
+    It is built once for the same files and built again when one of them has changed. Raises InputError for a
+    file that cannot be used, naming the table and what is wrong with it.
+    """
+    from tokenprof.pricing.overlay_toml import OverlayError
+
+    try:
+        return _book(assumptions.prices, tuple(_version(path) for path in assumptions.prices))
+    except OverlayError as error:
+        raise InputError(str(error)) from error
+    except RecursionError as error:
+        files = ", ".join(str(path) for path in assumptions.prices)
+        raise InputError(f"{files}: tables are nested too deeply for a price file; correct it.") from error
+
+
+@functools.lru_cache(maxsize=8)
+def _book(paths: tuple[Path, ...], versions: tuple[tuple[int, int] | None, ...]) -> PriceBook:
+    """Return the book of some files; `versions` is part of the key only."""
+    from tokenprof.pricing.book import default_book
+
+    return default_book(paths)
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    """Return what changes with a file's content; None for a file that is missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """A value as somebody gave it; `origin` says where, and is empty for an argument."""
+
+    name: str
+    value: Any
+    origin: str
+    folder: Path = Path()
+
+    def fail(self, shown: object, problem: str) -> InputError:
+        return InputError(f"{self.name} {shown}{f' ({self.origin})' if self.origin else ''}: {problem}")
+
+    def paths(self) -> tuple[Path, ...]:
+        """Return the price files; relative ones are relative to `folder`."""
+        items = [self.value] if isinstance(self.value, str | os.PathLike) else self.value
+        if not isinstance(items, list | tuple) or not all(
+            isinstance(item, str | os.PathLike) for item in items
+        ):
+            raise self.fail(repr(self.value), 'give a list of files, such as ["prices.toml"].')
+        paths = tuple(self.folder / Path(item).expanduser() for item in items)
+        for path in paths:
+            self._require_text(path)
+        return paths
+
+    def _require_text(self, path: Path) -> None:
+        try:
+            path.read_text("utf-8")
+        except UnicodeDecodeError:
+            raise self.fail(path, "the file is not UTF-8 text; save it as UTF-8.") from None
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise self.fail(path, f"the file cannot be read ({reason}); correct the name.") from None
+
+    def deployment(self) -> str:
+        """Return the deployment, once it is known to exist."""
+        from tokenprof.hw_model.deployment import parse_deployment
+
+        text = self.value
+        if not isinstance(text, str) or not text.strip():
+            raise self.fail(repr(text), "give a text such as deepseek-v3@8xh200.")
+        try:
+            parse_deployment(text)
+        except (ValueError, LookupError) as error:
+            problem = str(error.args[0]) if error.args else str(error)
+            problem = problem.removeprefix(f"{text!r}: ").rstrip(".")
+            raise self.fail(
+                repr(text), f"{problem}. `tokenprof hw show` lists the models and chips."
+            ) from None
+        return text
+
+    def usd(self) -> float:
+        """Return dollars per hour, above 0."""
+        return self._number(
+            lambda value: value > 0, "give dollars per accelerator-hour above 0, such as 2.5."
+        )
+
+    def share(self) -> float:
+        """Return a share, above 0 and at most 1."""
+        return self._number(lambda value: 0 < value <= 1, "give a share above 0 and at most 1, such as 0.5.")
+
+    def _number(self, allowed: Callable[[float], bool], way_out: str) -> float:
+        try:
+            number = math.nan if isinstance(self.value, bool) else float(self.value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not (math.isfinite(number) and allowed(number)):
+            raise self.fail(self.value, way_out)
+        return number
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[_Setting]:
+    for name in SETTINGS:
+        variable = f"TOKENPROF_{name.upper().replace('-', '_')}"
+        text = environ.get(variable, "").strip()
+        if not text:
+            continue
+        value = [part for part in text.split(os.pathsep) if part] if name == PRICES else text
+        yield _Setting(name, value, f"from {variable}")
+
+
+def _from_pyproject(folder: Path) -> Iterator[_Setting]:
+    """Yield the settings of the nearest pyproject.toml, in `folder` or above it."""
+    path = next(
+        (path for at in (folder, *folder.resolve().parents) if (path := at / PYPROJECT).is_file()), None
+    )
+    if path is None:
+        return
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({(error.strerror or str(error)).lower()}), so the settings in it are "
+            "unknown; make it readable."
+        ) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        problem = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error).rstrip(".")
+        raise InputError(f"{path} is not valid TOML ({problem}); correct it.") from None
+    tool = data.get("tool", {})
+    table = tool.get("tokenprof", {}) if isinstance(tool, dict) else {}
+    origin = f"from [tool.tokenprof] in {path}"
+    if not isinstance(table, dict):
+        raise InputError(
+            f"{path}: tool.tokenprof is not a table; write [tool.tokenprof] and settings below it."
+        )
+    for name, value in table.items():
+        if name not in SETTINGS:
+            raise InputError(
+                f"{path}: [tool.tokenprof] has no setting {name!r}.{did_you_mean(name, SETTINGS)} "
+                f"There are {', '.join(SETTINGS)}."
+            )
+        yield _Setting(name, value, origin, path.parent)

@@ -1,0 +1,277 @@
+"""The figures of findings, one frozen dataclass per kind. The sentences are in `report.finding_wording`.
+
+`CODES` are the codes under which a kind is reported. The blocks and turns that a finding is about are in
+`Finding.blocks` and `Finding.turns`; a field `turns` here counts them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar, Final, Literal, get_args
+
+from tokenprof.costing.cache_losses import CacheMissCause
+from tokenprof.facts.types import BlockKind
+from tokenprof.hw_model.estimate import Estimate
+
+CacheDifference = Literal["read-less", "read-more", "written-otherwise"]
+"""How a bill differs from the published cache rules."""
+
+MISS_CAUSES: Final[tuple[CacheMissCause, ...]] = tuple(
+    cause for cause in get_args(CacheMissCause) if cause != "first_use"
+)
+"""The causes of cache misses that are reported. The first use of a prefix has nothing to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedBlock:
+    """A block by its kind and its name as recorded."""
+
+    kind: BlockKind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class BilledName:
+    """What everything of one name was billed together; None if no price is known."""
+
+    name: str
+    billed_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnpricedModel:
+    """A model without a price, or without a price for `classes` only (empty: for all of them)."""
+
+    provider: str
+    model: str | None
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NamedMargin:
+    """A published margin, a share of revenue: whose it is, and the range of its readings."""
+
+    name: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class UnmeasuredTurns:
+    """Turns without usage."""
+
+    CODES: ClassVar = ("unmeasured-turns",)
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnpricedTurns:
+    """Turns that have usage but no price for all of it, and the models that lack one."""
+
+    CODES: ClassVar = ("unpriced-turns",)
+    turns: int
+    models: tuple[UnpricedModel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IncompleteOutput:
+    """Turns whose output was not counted to its end."""
+
+    CODES: ClassVar = ("output-incomplete",)
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUnlikeRules:
+    """Turns, out of `turns_compared`, that were not billed as the published cache rules say.
+
+    `tokens` is how many more or fewer were read from the cache in all; 0 if only the writes differ.
+    """
+
+    CODES: ClassVar = ("cache-read-less", "cache-read-more", "cache-written-otherwise")
+    difference: CacheDifference
+    turns: int
+    turns_compared: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnplacedTokens:
+    """Billed tokens that no recorded block accounts for, out of all `billed_tokens`."""
+
+    CODES: ClassVar = ("unplaced-tokens",)
+    tokens: int
+    billed_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class CacheMisses:
+    """The cache misses of one cause.
+
+    `tokens` were billed again, starting at `first_blocks`. `extra_usd` is what that cost beyond reading them
+    from the cache: None if no price is known, a lower bound if only some prices are.
+    """
+
+    CODES: ClassVar = tuple(f"cache-miss-{cause.replace('_', '-')}" for cause in MISS_CAUSES)
+    cause: CacheMissCause
+    turns: int
+    tokens: int
+    first_blocks: tuple[NamedBlock, ...]
+    extra_usd: Decimal | None
+    is_lower_bound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LowCacheHitRate:
+    """Prompt tokens that an earlier turn had too, and how many of them were read from the cache."""
+
+    CODES: ClassVar = ("low-cache-hit-rate",)
+    resent_tokens: int
+    read_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsNeverCalled:
+    """Tools whose schemas were billed and that no turn of their agent called, the most expensive first."""
+
+    CODES: ClassVar = ("tools-never-called",)
+    tools: tuple[BilledName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SkillsIndexUnused:
+    """A skills index whose agent loaded no skill. `lines` are those of the longest if there are several."""
+
+    CODES: ClassVar = ("skills-index-unused",)
+    lines: int
+    billed_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class SkillsUntouched:
+    """Skills after which no call touched a file or tool that they name, the most expensive first."""
+
+    CODES: ClassVar = ("skills-untouched",)
+    skills: tuple[BilledName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateText:
+    """A text of `tokens` tokens that stood `copies` times in one prompt, in `turns` turns.
+
+    `extra_blocks` are the copies beside the first, `billed_usd` what those were billed; None if no price is
+    known.
+    """
+
+    CODES: ClassVar = ("duplicate-text",)
+    block: NamedBlock
+    tokens: int
+    copies: int
+    extra_blocks: int
+    turns: int
+    billed_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedBlock:
+    """A block that is a large part of the bill because `turns` turns were billed for it.
+
+    `first_usd` is its bill in the first of them, `again_usd` in all later ones; they add up to `billed_usd`.
+    """
+
+    CODES: ClassVar = ("carried-block",)
+    block: NamedBlock
+    billed_usd: Decimal
+    first_usd: Decimal
+    again_usd: Decimal
+    turns: int
+    is_estimated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CachedContextDominates:
+    """What reading the context from the cache was billed, beside the model's output and the whole bill."""
+
+    CODES: ClassVar = ("cached-context-dominates",)
+    cache_read_usd: Decimal
+    output_usd: Decimal | None
+    billed_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PriceFarFromCompute:
+    """The class whose bill is the furthest from its compute, at full cost."""
+
+    CODES: ClassVar = ("price-far-from-compute",)
+    cls: str
+    billed_usd: Decimal
+    hardware_usd: Estimate
+    price_to_cost: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class MarginBeyondPublished:
+    """A gross margin that lies outside the range that published ones suggest, all as shares of revenue.
+
+    `published` are margins of the same kind: revenue less the cost of serving.
+    """
+
+    CODES: ClassVar = ("margin-beyond-published",)
+    implied_gross_margin: Estimate
+    expected_low: float
+    expected_high: float
+    published: tuple[NamedMargin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SkillLoadedLate:
+    """A skill that was loaded after `turns_before` of the `turns` turns of its context."""
+
+    CODES: ClassVar = ("skill-loaded-late",)
+    skill: str
+    turns_before: int
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadsOnDemand:
+    """What loading on demand cost, beside having the same content in every prompt.
+
+    `all_up_front_usd` is the bill with all `indexed_skills` in every prompt; None if their size is not known
+    or all of them were loaded. Above `break_even_loads` loads that is cheaper than loading on demand; None if
+    it never is.
+    """
+
+    CODES: ClassVar = ("disclosure",)
+    loads: int
+    extra_turns: int
+    billed_usd: Decimal
+    turns: int
+    up_front_usd: Decimal
+    up_front_turns: int
+    indexed_skills: int
+    all_up_front_usd: Decimal | None
+    break_even_loads: float | None
+
+
+FindingFigures = (
+    UnmeasuredTurns
+    | UnpricedTurns
+    | IncompleteOutput
+    | CacheUnlikeRules
+    | UnplacedTokens
+    | CacheMisses
+    | LowCacheHitRate
+    | ToolsNeverCalled
+    | SkillsIndexUnused
+    | SkillsUntouched
+    | DuplicateText
+    | CarriedBlock
+    | CachedContextDominates
+    | PriceFarFromCompute
+    | MarginBeyondPublished
+    | SkillLoadedLate
+    | LoadsOnDemand
+)
+"""The figures of any finding; their type decides which sentence is written."""

@@ -1,0 +1,58 @@
+"""The blocks of a ledger, with what each was billed and cost to compute over the run."""
+
+from __future__ import annotations
+
+from tokenprof.analysis.rows.row_types import BlockRow, ChildRow
+from tokenprof.attribute.estimate import local_tokens
+from tokenprof.attribute.model import Placed
+from tokenprof.attribute.solve import largest_remainder
+from tokenprof.costing.compute import Hardware, Work
+from tokenprof.costing.ledger import BilledSum, Ledger
+
+
+def block_rows(ledger: Ledger, hardware: Hardware) -> tuple[BlockRow, ...]:
+    """Return the blocks in the order in which they came into their contexts."""
+    placed_blocks = ledger.attribution.blocks
+    costs = hardware.many([hardware.blocks.get(block_id, Work()) for block_id in placed_blocks])
+    rows = []
+    for placed, hardware_usd in zip(placed_blocks.values(), costs, strict=True):
+        billed = ledger.blocks.get(placed.id, BilledSum())
+        rows.append(
+            BlockRow(
+                id=placed.id,
+                kind=placed.block.kind,
+                name=placed.block.name,
+                digest=placed.block.digest or None,
+                context=placed.context,
+                section=placed.block.section,
+                born_turn=placed.born_turn,
+                last_turn=placed.last_turn,
+                evicted_by=placed.evicted_by,
+                tokens=placed.size.tokens,
+                tokens_low=placed.size.low,
+                tokens_high=placed.size.high,
+                state="exact" if placed.size.exact else "estimated",
+                billed_tokens=billed.tokens,
+                billed_usd=billed.billed_usd,
+                hardware_usd=hardware_usd,
+                replaces=placed.replaces,
+                children=_children(placed),
+                uses=placed.block.uses,
+                at_least_usd=None if billed.is_complete else billed.at_least_usd,
+                turns_carried=billed.turns,
+            )
+        )
+    return tuple(rows)
+
+
+def _children(placed: Placed) -> tuple[ChildRow, ...]:
+    """Return the finer parts of a block, its size shared out by local counts; never more than estimates."""
+    children = placed.block.children
+    if not children:
+        return ()
+    local = [float(next(iter(child.tokens.values()), 0)) for child in children]
+    of_block = max(local_tokens(placed.block), sum(local), 1.0)
+    parts = largest_remainder(local, round(placed.size.tokens * sum(local) / of_block))
+    return tuple(
+        ChildRow(child.name, child.digest, tokens) for child, tokens in zip(children, parts, strict=True)
+    )

@@ -1,0 +1,262 @@
+"""The rows of a report: what a run was billed and what it cost to compute, by turn, block, class and group.
+
+Everything that reads an analysis (renderers, the JSON report, frames, gates) reads these. Money is `Decimal`
+USD, hardware dollars are an `Estimate` in USD; None means unknown, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from tokenprof.costing.cache_misses import CacheMiss
+from tokenprof.costing.cache_prediction import CachePrediction
+from tokenprof.facts.types import BlockKind, Section, TurnStatus
+from tokenprof.hw_model.estimate import Estimate
+from tokenprof.pricing.chain.figures import PublishedMargin
+from tokenprof.pricing.usage import Usage
+
+SizeState = Literal["exact", "estimated"]
+"""Whether the bill pins a size, or shares out a total that it pins."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """One block's tokens of one class in one turn. `count` is the number of uses a fee is charged for."""
+
+    turn: int
+    block: str
+    cls: str
+    tokens: int
+    billed_usd: Decimal | None
+    hardware_usd: Estimate | None
+    state: SizeState
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRow:
+    """One billed response.
+
+    `context_tokens` is the whole prompt. `price_to_cost` is `billed_usd` over `hardware_usd`. The three
+    hardware costs stand side by side and are never added: at full cost, with idle KV priced at what it keeps
+    out, and at what one more call costs a fleet that runs anyway. `unpriced_classes` are the classes that
+    lack a price while others have one. `entries` are drawn up when iterated.
+    """
+
+    index: int
+    id: str | None
+    agent: str | None
+    context: str
+    parent: str | None
+    provider: str
+    model: str | None
+    requested_model: str | None
+    at: datetime | None
+    duration_s: float | None
+    ttft_s: float | None
+    status: TurnStatus
+    attempts: int
+    tags: Mapping[str, str]
+    usage: Usage | None
+    context_tokens: int | None
+    output_incomplete: bool
+    output_rest_in: str | None
+    billed_usd: Decimal | None
+    hardware_usd: Estimate | None
+    hardware_opportunity_usd: Estimate | None
+    hardware_marginal_usd: Estimate | None
+    price_to_cost: Estimate | None
+    cache_miss: CacheMiss | None
+    cache_prediction: CachePrediction | None
+    unpriced_classes: tuple[str, ...] = ()
+    entries: Sequence[EntryRow] = field(default=(), compare=False, repr=False)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the provider reported usage."""
+        return self.usage is not None
+
+    @property
+    def is_unpriced(self) -> bool:
+        """Whether usage is known and a price for all of it is not."""
+        return self.usage is not None and self.billed_usd is None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRow:
+    """A finer part of a block: a line of a skills index, a field of a schema. Its size is an estimate."""
+
+    name: str
+    digest: str | None = None
+    tokens: int | None = None
+    state: SizeState = "estimated"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRow:
+    """A block of the context and what it was billed over the run.
+
+    `tokens` is the size of one occurrence, `tokens_low` and `tokens_high` bound it. `billed_usd` is None if
+    one of its tokens has no price; `at_least_usd` is then the part that is known. `turns_carried` is the
+    number of turns that were billed for it. `uses` names the skills that a tool call touches.
+    """
+
+    id: str
+    kind: BlockKind
+    name: str
+    digest: str | None
+    context: str | None
+    section: Section | None
+    born_turn: int | None
+    last_turn: int | None
+    evicted_by: str | None
+    tokens: int | None
+    tokens_low: int | None
+    tokens_high: int | None
+    state: SizeState
+    billed_tokens: int | None
+    billed_usd: Decimal | None
+    hardware_usd: Estimate | None
+    replaces: str | None
+    children: tuple[ChildRow, ...] = ()
+    uses: tuple[str, ...] | None = None
+    at_least_usd: Decimal | None = None
+    turns_carried: int = 0
+
+    @property
+    def known_usd(self) -> Decimal | None:
+        """The bill as far as it is known: `billed_usd`, or else `at_least_usd`."""
+        return self.billed_usd if self.billed_usd is not None else self.at_least_usd
+
+    @property
+    def is_lower_bound(self) -> bool:
+        """Whether `known_usd` leaves tokens out."""
+        return self.billed_usd is None and self.at_least_usd is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """A price class over the run. `at_least_usd` is what is known if one of its tokens has no price."""
+
+    cls: str
+    tokens: int
+    billed_usd: Decimal | None
+    hardware_usd: Estimate | None
+    price_to_cost: Estimate | None
+    count: int = 0
+    at_least_usd: Decimal | None = None
+
+    @property
+    def known_usd(self) -> Decimal | None:
+        """The bill as far as it is known: `billed_usd`, or else `at_least_usd`."""
+        return self.billed_usd if self.billed_usd is not None else self.at_least_usd
+
+    @property
+    def is_lower_bound(self) -> bool:
+        """Whether `known_usd` leaves tokens out."""
+        return self.billed_usd is None and self.at_least_usd is not None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """What a tool, skill, MCP server or agent cost in all. Groups of different kinds overlap.
+
+    `load_turns` are the turns that did nothing but load what the group holds, `load_turns_usd` their bill,
+    which is not part of `billed_usd`.
+    """
+
+    kind: Literal["tool", "skill", "mcp_server", "agent"]
+    name: str
+    blocks: tuple[str, ...]
+    billed_tokens: int
+    billed_usd: Decimal | None
+    hardware_usd: Estimate | None
+    load_turns: tuple[int, ...] = ()
+    load_turns_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The run as a whole. `billed_usd` sums the turns that have a bill; the counts say how many have none."""
+
+    turns: int
+    usage: Usage | None
+    billed_usd: Decimal | None
+    unpriced_turns: int
+    unmeasured_turns: int
+    partial_turns: int
+    incomplete_output_turns: int
+    hardware_usd: Estimate | None
+    hardware_opportunity_usd: Estimate | None
+    hardware_marginal_usd: Estimate | None
+    price_to_cost: Estimate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """An assumption and the share of the estimate's variance that it explains."""
+
+    name: str
+    share_of_variance: float
+
+
+@dataclass(frozen=True, slots=True)
+class CostRatio:
+    """How many times more one thing costs than another: to compute, and as billed."""
+
+    name: str
+    compute: Estimate
+    billed: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class KvHeld:
+    """How long the KV of a run was held: token-seconds while it was in use and while it waited in gaps."""
+
+    active_token_seconds: float
+    idle_token_seconds: float
+    idle_share: float | None
+    gap_usd_per_s_at_longest_context: Estimate | None
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeSummary:
+    """What is known about the compute of the run's most expensive model beyond its dollars.
+
+    `implied_gross_margin` is the share of the bill left after compute. `within_published_range` is None for a
+    model of known shape.
+    """
+
+    model: str
+    implied_gross_margin: Estimate | None
+    published_gross_margins: tuple[PublishedMargin, ...]
+    within_published_range: bool | None
+    drivers: tuple[Driver, ...]
+    ratios: tuple[CostRatio, ...]
+    kv: KvHeld
+
+
+@dataclass(frozen=True, slots=True)
+class RunRows:
+    """All rows of a run: what findings look at and renderers draw."""
+
+    totals: Totals
+    classes: tuple[ClassRow, ...]
+    turns: tuple[TurnRow, ...]
+    blocks: tuple[BlockRow, ...]
+    groups: tuple[GroupRow, ...]
+    compute: ComputeSummary | None
+
+    def block_by_id(self) -> dict[str, BlockRow]:
+        """Return the blocks by their ids."""
+        return {block.id: block for block in self.blocks}
+
+    def entries(self) -> Iterator[tuple[TurnRow, EntryRow]]:
+        """Yield every turn × block pair, drawn up a turn at a time."""
+        for turn in self.turns:
+            for entry in turn.entries:
+                yield turn, entry

@@ -1,0 +1,80 @@
+"""What `tokenprof chain` shows beside the section of a report: sweeps, waiting KV, payments per tool call."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tokenprof.chain.hardware_sweeps import Sweeps, sweeps_of
+from tokenprof.chain.kv_between_turns import KvWaiting, kv_waiting
+from tokenprof.costing.compute import Hardware
+from tokenprof.costing.ledger import Ledger
+from tokenprof.pricing.chain.layers import tool_payments
+
+
+@dataclass(frozen=True, slots=True)
+class ToolPayment:
+    """The calls of one tool in a run, and what they cost at a price per call [USD]."""
+
+    tool: str
+    calls: int
+    usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ChainDetail:
+    """What `tokenprof chain` shows beside the section of a report.
+
+    `sweeps` is the run on other hardware, `waiting` its KV cache across gaps, `tool_payments` what its tool
+    calls cost at prices that the user gave.
+    """
+
+    sweeps: Sweeps
+    waiting: KvWaiting
+    tool_payments: tuple[ToolPayment, ...]
+
+
+def chain_detail(
+    ledger: Ledger,
+    hardware: Hardware,
+    usd_per_call: Mapping[str, Decimal],
+    *,
+    deployment: str | None = None,
+    utilisation: float | None = None,
+    usd_per_gpu_hour: float | None = None,
+) -> ChainDetail:
+    """Return sweeps, waiting KV and tool payments of a run.
+
+    `usd_per_call` is what one call of a tool costs [USD]. `hardware` was made with `deployment`,
+    `utilisation` (share of the fleet's hours that are sold) and `usd_per_gpu_hour` (USD per accelerator-hour
+    in place of the owner's cost). Raises `hw_model.deployment.DeploymentError` for a deployment that is not
+    possible.
+    """
+    return ChainDetail(
+        sweeps=sweeps_of(
+            ledger,
+            hardware,
+            deployment=deployment,
+            utilisation=utilisation,
+            usd_per_gpu_hour=usd_per_gpu_hour,
+        ),
+        waiting=kv_waiting(ledger, deployment, utilisation, usd_per_gpu_hour),
+        tool_payments=tool_payments_of(ledger, usd_per_call),
+    )
+
+
+def tool_payments_of(ledger: Ledger, usd_per_call: Mapping[str, Decimal]) -> tuple[ToolPayment, ...]:
+    """Return what per-call prices [USD] make of a run's tool calls (row l4-2 in docs/chain.md).
+
+    A tool without a price is left out.
+    """
+    calls: dict[str, int] = defaultdict(int)
+    for turn in ledger.run.turns:
+        for block in turn.output:
+            # Only a tool call carries a link: the id that pairs it with its result.
+            if block.link is not None:
+                calls[block.name] += 1
+    paid = tool_payments(calls, usd_per_call)
+    return tuple(ToolPayment(tool, calls[tool], usd) for tool, usd in paid.items())

@@ -1,0 +1,78 @@
+"""What each layer of a run's chain pays for its input and gets for its output, from GPU-hours up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tokenprof.chain.choices import Choices, seller_of
+from tokenprof.chain.waterfall import owner_cost_of, steps_by_name
+from tokenprof.pricing.chain.figures import ChainData
+from tokenprof.pricing.chain.interval import ONE, Interval, gross_margin
+from tokenprof.pricing.chain.layers import (
+    Markup,
+    Sale,
+    Waterfall,
+    WaterfallStepName,
+    markup,
+    route_of,
+    sales,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer's input cost against its output price, and whether that margin is a transaction at all."""
+
+    sale: Sale
+    sells: str
+    markup: Markup
+
+
+def layers_of(
+    fall: Waterfall,
+    rental_per_owner_cost: Interval,
+    suppliers: Mapping[str, str | None],
+    billed_usd: Decimal,
+    figures: ChainData,
+    choices: Choices,
+) -> tuple[Layer, ...]:
+    """Return each layer's input cost against its output price for a run, from GPU-hours up.
+
+    A layer that sells to its own company makes no transaction; its row is marked internal. A run on several
+    providers is shown as if the first known supplier served all of it; without a known supplier there are no
+    layers. Raises `ChainDataError` for a company that the chain file lacks.
+    """
+    served_by = next((name for name in suppliers.values() if name is not None), None)
+    if served_by is None:
+        return ()
+    serving = figures.supplier(served_by)
+    route = route_of(serving, figures.supplier(choices.compute), seller_of(serving, figures, choices))
+    sold = _markups(fall, rental_per_owner_cost, billed_usd, choices)
+    return tuple(Layer(sale, *sold[sale.layer]) for sale in sales(route) if sale.layer in sold)
+
+
+def _markups(
+    fall: Waterfall, rental_per_owner_cost: Interval, billed_usd: Decimal, choices: Choices
+) -> dict[str, tuple[str, Markup]]:
+    """Return what each layer sells, and at what markup."""
+    steps = steps_by_name(fall)
+    owner, training = owner_cost_of(fall), steps[WaterfallStepName.TRAINING].usd
+    margin = steps[WaterfallStepName.GPU_HOUR_MARGIN]
+    rent_at_market = owner + (margin.internal_usd or margin.usd)
+    hours = owner + margin.usd
+    billed, paid = Interval.exactly(billed_usd), Interval.exactly(fall.billed_usd)
+    # Rent and cost are of the same hours, so their ratio is known better than either.
+    over_cost = rental_per_owner_cost.at_least(ONE)
+    rent_margin = gross_margin(over_cost, Interval.exactly(ONE))
+    resold = ("tokens, resold", markup(billed, paid))
+    if choices.path == "plan":
+        # Whoever serves the model also sells the plan, so the tokens have a cost on the way and no price.
+        resold = ("a session of a plan", markup(hours + training, paid))
+    return {
+        "L2": ("GPU-hours", Markup(owner, rent_at_market, over_cost, rent_margin)),
+        "L3a": ("tokens", markup(hours + training, billed)),
+        "L3b": ("tokens", markup(hours, billed)),
+        "L4": resold,
+    }

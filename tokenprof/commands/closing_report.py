@@ -1,0 +1,112 @@
+"""What `run`, `proxy` and `demo` share: where they record, and the report when the recording has ended."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
+from tokenprof.commands.console.output import drawn, say, write_error
+from tokenprof.commands.console.values import file_path
+from tokenprof.facts.errors import InputError
+
+if TYPE_CHECKING:
+    from tokenprof.analysis.assumptions import Assumptions
+
+DEFAULT_RECORDING: Final = Path("run.jsonl")
+
+
+def add_recording_options(parser: argparse.ArgumentParser) -> None:
+    """Add where to record, and the options of the report that follows."""
+    parser.add_argument(
+        "--record",
+        type=file_path,
+        metavar="FILE",
+        help=f"recording to write or to continue (default: {DEFAULT_RECORDING}, or the next free name)",
+    )
+    parser.add_argument("--no-report", action="store_true", help="record only")
+    add_assumption_options(parser)
+
+
+def closing_assumptions(options: argparse.Namespace) -> Assumptions | None:
+    """Return the settings of the report that will follow; None with `--no-report`.
+
+    Raises InputError if a setting is wrong, before anything is recorded.
+    """
+    if not options.no_report:
+        return assumptions_of(options)
+    given = [
+        flag
+        for flag, value in (
+            ("--prices", options.prices),
+            ("--deployment", options.deployment),
+            ("--usd-per-gpu-hour", options.usd_per_gpu_hour),
+            ("--utilisation", options.utilisation),
+        )
+        if value is not None
+    ]
+    if given:
+        raise InputError(f"With --no-report nothing is costed; leave out {' and '.join(given)}.")
+    return None
+
+
+def free_name(path: Path = DEFAULT_RECORDING) -> Path:
+    """Return `path`, or if that exists the first of `name-2`, `name-3`, … that does not."""
+    further = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(2))
+    return next(name for name in itertools.chain([path], further) if not name.exists())
+
+
+def require_recordable(path: Path) -> None:
+    """Raise InputError if a recording cannot be written, before anything runs."""
+    from tokenprof.facts.version import __version__
+    from tokenprof.record.writer import RunWriter
+
+    try:
+        RunWriter(path, {}, __version__).close()
+    except FileExistsError as error:
+        raise InputError(str(error)) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"{path} cannot be recorded to ({reason}); name another file.") from None
+
+
+def remove_if_empty(path: Path) -> bool:
+    """Remove a recording that holds nothing; returns whether it did."""
+    if path.exists() and path.stat().st_size:
+        return False
+    path.unlink(missing_ok=True)
+    return True
+
+
+def report_recording(path: Path, assumptions: Assumptions | None, *, recorded: bool) -> None:
+    """Report a recording on standard error; without assumptions, print nothing.
+
+    Standard output is the command's own, and what goes wrong here does not change its exit code.
+    """
+    if assumptions is None:
+        return
+    if not recorded:
+        from tokenprof.record.wires import WIRES
+
+        variables = ", ".join(wire.variable for wire in WIRES if wire.variable)
+        say(
+            f"no model call was recorded. A client that reads none of {variables} "
+            "needs the address of `tokenprof proxy` in its own settings."
+        )
+        return
+    from tokenprof.analysis.analysis import Analysis
+    from tokenprof.commands.report import DEFAULT_BLOCKS
+    from tokenprof.reading.files import read
+    from tokenprof.report.document import report_of
+    from tokenprof.report.terminal.text import render
+
+    try:
+        report = report_of(Analysis(read([path]), assumptions))
+        write_error(
+            drawn(lambda console: render(report, console, turns=None, blocks=DEFAULT_BLOCKS), to_error=True)
+        )
+    except Exception as error:  # noqa: BLE001 - the command has ended well or badly; that is what counts
+        say(f"the run could not be reported ({type(error).__name__}: {error})")
+    say(f"recorded in {path}; read it again with: tokenprof report {path}")

@@ -1,0 +1,1 @@
+"""What every command shares: its parser, its options, its tables, its output, its errors and exit codes."""

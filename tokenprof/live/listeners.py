@@ -1,0 +1,68 @@
+"""Who hears about each finished turn: the host's callback, its meter provider."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tokenprof.analysis.assumptions import Assumptions
+    from tokenprof.facts.types import Block, Turn
+    from tokenprof.live.running_cost import TurnCost
+    from tokenprof.record.recorder import TurnListener
+
+log = logging.getLogger("tokenprof")
+
+METRICS_VARIABLE = "TOKENPROF_METRICS"
+
+
+def listener(
+    on_turn: Callable[[TurnCost], None] | None = None,
+    metrics: bool = False,
+    given: Mapping[str, Any] | None = None,
+) -> TurnListener | None:
+    """Return what to call after each finished turn; None if nobody wants to know.
+
+    Parameters: `on_turn`, the host's callback; `metrics`, whether the meter provider gets tokens, bill and
+    compute (the environment variable `TOKENPROF_METRICS` asks for that, too); `given`, the host's own
+    settings of `resolve_assumptions`.
+
+    Raises `InputError` for one of the `given` settings that cannot be used.
+    """
+    with_metrics = metrics or bool(os.environ.get(METRICS_VARIABLE))
+    if on_turn is None and not with_metrics:
+        return None
+    assumptions = _assumptions(given or {})
+    listeners: list[TurnListener] = []
+    if on_turn is not None:
+        from tokenprof.live.running_cost import RunningCost
+
+        listeners.append(RunningCost(on_turn, assumptions))
+    if with_metrics:
+        from tokenprof.live.metrics import TurnMetrics
+
+        listeners.append(TurnMetrics(assumptions))
+
+    def tell(turn: Turn, prompt: Sequence[Block]) -> None:
+        for each in listeners:
+            each(turn, prompt)
+
+    return tell
+
+
+def _assumptions(given: Mapping[str, Any]) -> Assumptions:
+    """Return the settings in force. What the host did not ask for itself can go wrong without stopping it."""
+    from tokenprof.analysis.assumptions import Assumptions, price_book, resolve_assumptions
+    from tokenprof.facts.errors import InputError
+
+    try:
+        found = resolve_assumptions(**given)
+        price_book(found)
+    except InputError as error:
+        if any(value is not None for value in given.values()):
+            raise
+        log.warning("tokenprof uses list prices only: %s", error)
+        return Assumptions()
+    return found

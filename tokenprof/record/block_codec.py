@@ -1,0 +1,130 @@
+"""Blocks, usage, selectors and breakpoints to and from text in the attributes of a span in run.jsonl.
+
+A block's features are written the first time its text appears in a file; later occurrences are
+known by their digest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from tokenprof.facts.types import Block, Breakpoint, Child, Features
+from tokenprof.pricing.selectors import Selectors
+from tokenprof.pricing.usage import Usage
+
+_FEATURE_FIELDS = tuple(field.name for field in dataclasses.fields(Features))
+_USAGE_FIELDS = tuple(field.name for field in dataclasses.fields(Usage))
+
+
+class BlockEncoder:
+    """Writes blocks as compact JSON; one per file, because it remembers which features are written."""
+
+    def __init__(self) -> None:
+        self._written: set[str] = set()
+
+    def encode(self, blocks: Iterable[Block], *, whole: bool = False) -> str:
+        """Return a JSON list of blocks. `whole` writes all features again (a keyframe)."""
+        return orjson.dumps([self._encode(block, whole) for block in blocks]).decode()
+
+    def _encode(self, block: Block, whole: bool) -> dict[str, Any]:
+        record: dict[str, Any] = {
+            "kind": block.kind,
+            "name": block.name,
+            "digest": block.digest,
+            "section": block.section,
+            "role": block.role,
+        }
+        if block.opens_message:
+            record["opens"] = True
+        if block.link:
+            record["link"] = block.link
+        if block.uses is not None:
+            record["uses"] = list(block.uses)
+        if block.deferred:
+            record["deferred"] = True
+        if whole or block.digest not in self._written:
+            self._written.add(block.digest)
+            record["features"] = {
+                name: value for name in _FEATURE_FIELDS if (value := getattr(block.features, name))
+            }
+            if block.fields:
+                record["fields"] = dict(block.fields)
+            if block.children:
+                record["children"] = [[c.name, c.digest, dict(c.tokens)] for c in block.children]
+        return record
+
+
+class BlockDecoder:
+    """Reads what `BlockEncoder` wrote; one per file, in the order of its lines."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Features, Mapping[str, str], tuple[Child, ...]]] = {}
+
+    def decode(self, text: str) -> tuple[Block, ...]:
+        """Return the blocks of a JSON list. Raises ValueError or KeyError if the text is not one."""
+        return tuple(self._decode(record) for record in orjson.loads(text))
+
+    def _decode(self, record: Mapping[str, Any]) -> Block:
+        identity = record["digest"]
+        if "features" in record:
+            self._known[identity] = (
+                # Zeros are not written, not even the zero bytes of an empty text.
+                Features(**{"version": 0, "bytes": 0, **record["features"]}),
+                record.get("fields", {}),
+                tuple(Child(name, digest, tokens) for name, digest, tokens in record.get("children", ())),
+            )
+        # The line with the features may be lost; the size is then known only from the bill.
+        features, fields, children = self._known.get(identity, (Features(version=0, bytes=0), {}, ()))
+        return Block(
+            kind=record["kind"],
+            name=record["name"],
+            digest=identity,
+            section=record["section"],
+            role=record["role"],
+            opens_message=record.get("opens", False),
+            features=features,
+            link=record.get("link"),
+            deferred=record.get("deferred", False),
+            fields=fields,
+            children=children,
+            uses=tuple(record["uses"]) if "uses" in record else None,
+        )
+
+
+def encode_usage(usage: Usage) -> str:
+    """Return the non-zero counts of a usage as JSON."""
+    counts = {name: value for name in _USAGE_FIELDS if (value := getattr(usage, name))}
+    return orjson.dumps(counts).decode()
+
+
+def decode_usage(text: str) -> Usage:
+    """Return the usage that `encode_usage` wrote."""
+    counts = orjson.loads(text)
+    fees = tuple((unit, count) for unit, count in counts.pop("fees", ()))
+    return Usage(**counts, fees=fees)
+
+
+def encode_selectors(selectors: Selectors) -> str:
+    """Return the selectors as JSON, without those that are unknown."""
+    served = dataclasses.asdict(selectors).items()
+    return orjson.dumps({name: value for name, value in served if value not in (None, False)}).decode()
+
+
+def decode_selectors(text: str) -> Selectors:
+    """Return the selectors that `encode_selectors` wrote."""
+    return Selectors(**orjson.loads(text))
+
+
+def encode_breakpoints(breakpoints: Iterable[Breakpoint]) -> str | None:
+    """Return breakpoints as a JSON list of [index, ttl] pairs; None for none."""
+    pairs = [[b.after, b.ttl] for b in breakpoints]
+    return orjson.dumps(pairs).decode() if pairs else None
+
+
+def decode_breakpoints(text: str) -> tuple[Breakpoint, ...]:
+    """Return the breakpoints that `encode_breakpoints` wrote."""
+    return tuple(Breakpoint(after, ttl) for after, ttl in orjson.loads(text))

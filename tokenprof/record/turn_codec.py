@@ -1,0 +1,193 @@
+"""Turns to and from the attributes of a span in run.jsonl.
+
+`ROWS` has a row per attribute with the fields of `Turn` that it holds, so a new field of a call is written
+and read by one more row. What a row cannot hold is handled in `TurnEncoder` and `TurnDecoder`: blocks, which
+are written as deltas, tags, and the times, which are those of the span.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from tokenprof.facts.times import seconds_between, utc_from_ns
+from tokenprof.facts.types import Turn
+from tokenprof.record import names
+from tokenprof.record.block_codec import (
+    BlockDecoder,
+    BlockEncoder,
+    decode_breakpoints,
+    decode_selectors,
+    decode_usage,
+    encode_breakpoints,
+    encode_selectors,
+    encode_usage,
+)
+from tokenprof.record.otlp import Attribute
+from tokenprof.record.span import usage_attributes
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeRow:
+    """An attribute and the fields of a turn that it holds.
+
+    `encode` takes the values of the fields and returns the attribute's value, or None if nothing needs to be
+    written. `decode` takes the attribute's value and returns those of the fields.
+    """
+
+    attribute: str
+    fields: tuple[str, ...]
+    encode: Callable[..., Attribute | None]
+    decode: Callable[[Any], tuple[Any, ...]]
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+def _row(
+    field: str,
+    attribute: str,
+    encode: Callable[[Any], Attribute | None] = _unchanged,
+    decode: Callable[[Any], Any] = _unchanged,
+) -> AttributeRow:
+    return AttributeRow(
+        attribute,
+        (field,),
+        lambda value: None if value is None else encode(value),
+        lambda value: (decode(value),),
+    )
+
+
+def _encode_settings(settings: Mapping[str, str]) -> str:
+    return orjson.dumps(dict(settings)).decode()
+
+
+def _encode_cache_miss(reason: str | None, tokens: int | None) -> str | None:
+    if reason is None and tokens is None:
+        return None
+    return orjson.dumps({"reason": reason, "tokens": tokens}).decode()
+
+
+def _decode_cache_miss(text: str) -> tuple[str | None, int | None]:
+    miss = orjson.loads(text)
+    return miss.get("reason"), miss.get("tokens")
+
+
+FLAGS = ("output_incomplete", "compacted", "hidden_prefix")
+"""Fields that are true or false; the attribute lists the true ones."""
+
+ROWS = (
+    _row("id", names.RESPONSE_ID),
+    _row("context", names.CONTEXT),
+    _row("parent", names.PARENT_CONTEXT),
+    _row("provider", names.PROVIDER),
+    _row("requested_model", names.REQUEST_MODEL),
+    _row("model", names.RESPONSE_MODEL),
+    _row("agent", names.AGENT),
+    _row("status", names.STATUS),
+    _row("attempts", names.ATTEMPTS, decode=int),
+    _row("ttft_s", names.TTFT_S),
+    _row("usage", names.USAGE, encode_usage, decode_usage),
+    _row("selectors", names.SELECTORS, encode_selectors, decode_selectors),
+    _row("breakpoints", names.BREAKPOINTS, encode_breakpoints, decode_breakpoints),
+    _row("settings", names.SETTINGS, _encode_settings, orjson.loads),
+    _row("output_rest_in", names.OUTPUT_REST_IN),
+    AttributeRow(
+        names.CACHE_MISS,
+        ("cache_miss_reason", "cache_missed_tokens"),
+        _encode_cache_miss,
+        _decode_cache_miss,
+    ),
+    AttributeRow(
+        names.FLAGS,
+        FLAGS,
+        lambda *are_set: [name for name, is_set in zip(FLAGS, are_set, strict=True) if is_set] or None,
+        lambda flags: tuple(name in flags for name in FLAGS),
+    ),
+)
+
+UNKNOWN = {"provider": "", "context": "c1", "requested_model": "", "status": "ok", "usage": None}
+"""Fields without a default, for a span that lacks their attribute."""
+
+
+class TurnEncoder:
+    """Writes the turns of one file, in order. `run_tags` are written once for the run, not for each turn."""
+
+    def __init__(self, run_tags: Mapping[str, str] | None = None) -> None:
+        self._run_tags = dict(run_tags or {})
+        self._blocks = BlockEncoder()
+
+    def attributes(self, turn: Turn, base_span: str | None) -> dict[str, Attribute | None]:
+        """Return a turn's attributes. `base_span` is the id of the span of its base."""
+        written: dict[str, Attribute | None] = {
+            row.attribute: row.encode(*(getattr(turn, name) for name in row.fields)) for row in ROWS
+        }
+        if turn.usage is not None:
+            written |= usage_attributes(turn.usage)
+        own_tags = {key: value for key, value in turn.tags.items() if self._run_tags.get(key) != value}
+        return written | {
+            names.BASE_SPAN: base_span,
+            names.KEPT: turn.kept,
+            names.ADDED: self._blocks.encode(turn.added, whole=base_span is None),
+            names.OUTPUT: self._blocks.encode(turn.output),
+            **{names.TAG_PREFIX + key: value for key, value in own_tags.items()},
+        }
+
+
+class TurnDecoder:
+    """Reads what `TurnEncoder` wrote; one per run of a file, in the order of its lines.
+
+    `run` goes in front of the names of contexts, so that those of several runs stay apart.
+    """
+
+    def __init__(self, run: str = "") -> None:
+        self._prefix = f"{run}." if run else ""
+        self._blocks = BlockDecoder()
+
+    def turn(
+        self,
+        attributes: Mapping[str, Any],
+        *,
+        span_id: str,
+        started_ns: int,
+        ended_ns: int,
+        base: int | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Turn:
+        """Return the turn of a span. Raises ValueError, TypeError or KeyError if the span does not hold one.
+
+        `base` is the index of the turn that the span names as its base. Without one, only the blocks in the
+        span itself are known. `tags` are those of the run.
+        """
+        found: dict[str, Any] = {**UNKNOWN, "id": span_id}
+        for row in ROWS:
+            if attributes.get(row.attribute) is not None:
+                found |= zip(row.fields, row.decode(attributes[row.attribute]), strict=True)
+        found["context"] = self._prefix + found["context"]
+        found["parent"] = self._prefix + found["parent"] if found.get("parent") else None
+        found["model"] = found.get("model") or found["requested_model"]
+        is_cut_off = base is None and bool(attributes.get(names.BASE_SPAN))
+        found["hidden_prefix"] = found.get("hidden_prefix", False) or is_cut_off
+        return Turn(
+            **found,
+            started_at=utc_from_ns(started_ns),
+            duration_s=seconds_between(started_ns, ended_ns),
+            added=self._blocks.decode(attributes.get(names.ADDED, "[]")),
+            output=self._blocks.decode(attributes.get(names.OUTPUT, "[]")),
+            base=base,
+            kept=0 if base is None else int(attributes.get(names.KEPT, 0)),
+            tags={**(tags or {}), **tags_of(attributes)},
+        )
+
+
+def tags_of(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags among the attributes of a span or a resource."""
+    return {
+        key.removeprefix(names.TAG_PREFIX): str(value)
+        for key, value in attributes.items()
+        if key.startswith(names.TAG_PREFIX)
+    }

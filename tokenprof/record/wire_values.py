@@ -1,0 +1,75 @@
+"""Values as they come off a wire or out of a log, read leniently.
+
+A request holds whatever the host has put there, and a log whatever its tool wrote, so nothing here raises an
+error for a value of the wrong kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+Wire = Mapping[str, Any]
+"""A JSON object as it was parsed."""
+
+
+def text_of(value: object) -> str:
+    """Return a value if it is text, else the empty text."""
+    return value if isinstance(value, str) else ""
+
+
+def int_of(value: object) -> int | None:
+    """Return an integer, which OTLP JSON writes as text; None for anything else, `true` included."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    is_integral_float = isinstance(value, float) and value.is_integer()
+    if not is_integral_float and not isinstance(value, str):
+        return None
+    try:
+        return int(value)  # type: ignore[call-overload, no-any-return]
+    except (ValueError, OverflowError):
+        return None
+
+
+def sequence(value: object) -> list[Wire]:
+    """Return the objects in a list; nothing for a value that is not a list."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
+
+
+def mapping(value: object) -> Wire:
+    """Return a value if it is an object, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def loads_or_text(text: str) -> object:
+    """Return the value of a JSON text; the text itself if it is not JSON."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+def opened(value: object) -> Any:
+    """Return a value that may be an object or a list as JSON text, parsed; any other value as it is."""
+    return loads_or_text(value) if isinstance(value, str) and value.lstrip()[:1] in ("{", "[") else value
+
+
+def joined_text(parts: Sequence[Wire]) -> str:
+    """Return the texts of content parts, one below the other."""
+    return "\n".join(filter(None, (text_of(part.get("text")) for part in parts)))
+
+
+def content_items(content: object) -> list[Wire]:
+    """Return a message's content as a list of items; plain text is one text item, unless it is empty."""
+    if isinstance(content, Mapping):
+        return [content]
+    items = [content] if isinstance(content, str) else content
+    return [
+        item if isinstance(item, Mapping) else {"type": "text", "text": item}
+        for item in (items if isinstance(items, list | tuple) else ())
+        if isinstance(item, Mapping) or (isinstance(item, str) and item)
+    ]

@@ -1,0 +1,109 @@
+"""What `tokenprof chain --format json` prints beside the chain section of a report, and its `--examples`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+from tokenprof.chain.chain_detail import ChainDetail, ToolPayment
+from tokenprof.chain.hardware_sweeps import GenerationStep, Sweeps, SweptCost, UtilisationStep
+from tokenprof.chain.kv_between_turns import KvGap, KvWaiting
+from tokenprof.chain.worked_examples import CLAIM_SOURCES
+from tokenprof.hw_model.estimate import Estimate
+from tokenprof.pricing.chain.published_claims import Example
+from tokenprof.report.chain_json import range_json, read_json, read_range
+from tokenprof.report.money import estimate_json, usd
+
+Json = dict[str, Any]
+JsonObject = Mapping[str, Any]
+
+
+def detail_json(detail: ChainDetail) -> Json:
+    """Return sweeps, waiting KV and tool payments as the keys that stand beside those of the section."""
+    return {
+        "utilisation": [
+            {"utilisation": step.utilisation, **_cost_json(step.cost)} for step in detail.sweeps.utilisation
+        ],
+        "generations": [{"chip": step.chip, **_cost_json(step.cost)} for step in detail.sweeps.generations],
+        "waiting": {
+            "deployment": detail.waiting.deployment,
+            "gaps": [_gap_json(gap) for gap in detail.waiting.gaps],
+        },
+        "tool_payments": [
+            {"tool": paid.tool, "calls": paid.calls, "usd": usd(paid.usd)} for paid in detail.tool_payments
+        ],
+    }
+
+
+def examples_json(rows: Sequence[Example]) -> Json:
+    """Return the published claims beside our own figures, each with the analyses that it comes from."""
+    return {"examples": [{**asdict(row), "sources": list(CLAIM_SOURCES[row.id])} for row in rows]}
+
+
+def read_detail(chain: JsonObject) -> ChainDetail:
+    """Return what the output of `tokenprof chain --format json` holds beside the section of a report.
+
+    Raises `InputError` if it does not hold that.
+    """
+    return read_json(_read_detail, chain, "output of tokenprof chain")
+
+
+def _read_detail(chain: JsonObject) -> ChainDetail:
+    waiting = chain["waiting"]
+    return ChainDetail(
+        sweeps=Sweeps(
+            tuple(UtilisationStep(step["utilisation"], _read_cost(step)) for step in chain["utilisation"]),
+            tuple(GenerationStep(step["chip"], _read_cost(step)) for step in chain["generations"]),
+        ),
+        waiting=KvWaiting(waiting["deployment"], tuple(_read_gap(gap) for gap in waiting["gaps"])),
+        tool_payments=tuple(
+            ToolPayment(paid["tool"], paid["calls"], Decimal(paid["usd"])) for paid in chain["tool_payments"]
+        ),
+    )
+
+
+def _cost_json(cost: SweptCost) -> Json:
+    return {
+        "chips": cost.chips,
+        "hardware_usd": estimate_json(cost.hardware_usd),
+        "price_to_cost": estimate_json(cost.price_to_cost),
+    }
+
+
+def _read_cost(step: JsonObject) -> SweptCost:
+    return SweptCost(
+        step["chips"], _read_estimate(step["hardware_usd"]), _read_estimate(step["price_to_cost"])
+    )
+
+
+def _read_estimate(ends: JsonObject | None) -> Estimate | None:
+    if ends is None:
+        return None
+    return Estimate(float(ends["low"]), float(ends["mid"]), float(ends["high"]))
+
+
+def _gap_json(gap: KvGap) -> Json:
+    return {
+        "turn": gap.turn,
+        "gap_s": gap.gap_s,
+        "context_tokens": gap.context_tokens,
+        "cheapest": gap.cheapest,
+        "usd": range_json(gap.usd),
+        "kept_usd": {ttl: range_json(kept) for ttl, kept in gap.kept_usd.items()},
+        "billed_cache_usd": usd(gap.billed_cache_usd),
+    }
+
+
+def _read_gap(gap: JsonObject) -> KvGap:
+    billed = gap["billed_cache_usd"]
+    return KvGap(
+        turn=gap["turn"],
+        gap_s=gap["gap_s"],
+        context_tokens=gap["context_tokens"],
+        cheapest=gap["cheapest"],
+        usd=read_range(gap["usd"]),
+        kept_usd={ttl: read_range(kept) for ttl, kept in gap["kept_usd"].items()},
+        billed_cache_usd=None if billed is None else Decimal(billed),
+    )

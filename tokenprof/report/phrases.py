@@ -1,0 +1,69 @@
+"""Phrases that findings and warnings share: lists, turns, how often, what was billed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Final
+
+from tokenprof.analysis.findings.finding_figures import NamedBlock
+from tokenprof.report import numbers
+from tokenprof.report.labels_in_words import kind_label, printable
+
+_NAMED: Final = 4
+
+_NAMED_BY_US: Final = ("provider_overhead", "unattributed")
+"""Kinds of blocks that hold no text of their own: their names are tokenprof's and say what they are."""
+
+
+def block_label(block: NamedBlock) -> str:
+    """Return a block's kind and name, or the name alone if it says what the block is.
+
+    `tool result Read`, `system prompt`, `tools preamble`; a name that holds a comma is put in quotes.
+    """
+    kind, name = kind_label(block.kind), printable(block.name)
+    label = f'"{name}"' if "," in name else name
+    return label if block.kind in _NAMED_BY_US or kind.lower() in name.lower() else f"{kind} {label}"
+
+
+def capitalised(text: str) -> str:
+    """Return a phrase as the start of a sentence, or of a quotation."""
+    start = 2 if text.startswith('"') else 1
+    return text[:start].upper() + text[start:]
+
+
+def listed(items: Iterable[str], separator: str = ", ") -> str:
+    """Return items in a row: all of a few, the first of many and how many more there are."""
+    every = list(items)
+    more = f" and {len(every) - _NAMED} more" if len(every) > _NAMED else ""
+    return separator.join(every[:_NAMED]) + more
+
+
+def turn_list(turns: Sequence[int]) -> str:
+    """Return `Turn 5`, `Turns 2, 5, 9`."""
+    return f"Turn{'' if len(turns) == 1 else 's'} {listed(map(str, turns))}"
+
+
+def times(number: int) -> str:
+    """Return `once`, `twice`, `3 times`."""
+    return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
+
+
+def form(number: int, singular: str, plural: str) -> str:
+    """Return the form of a word that goes with a number: `is` or `are`, `its` or `their`."""
+    return singular if number == 1 else plural
+
+
+def money(amount_usd: Decimal | None, is_estimated: bool, decimals: int | None = None) -> str:
+    """Return `$0.0412`, `about $0.0412` if it rests on an estimated size, `unpriced` if it is not known."""
+    if amount_usd is None:
+        return "unpriced"
+    amount = numbers.usd(amount_usd, decimals)
+    if amount.startswith("<"):
+        return amount.replace("<", "less than ")
+    return f"about {amount}" if is_estimated else amount
+
+
+def billed(amount_usd: Decimal | None, is_estimated: bool) -> str:
+    """Return `billed $0.0412`, or that the price is not known."""
+    return "billed at an unknown price" if amount_usd is None else f"billed {money(amount_usd, is_estimated)}"

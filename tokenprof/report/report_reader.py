@@ -1,0 +1,346 @@
+"""A saved report back into the typed one. Reports of every release are read, with the same totals.
+
+What an older report does not say about a block or a class is summed from its entries.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from tokenprof.analysis.rows.row_types import (
+    BlockRow,
+    ChildRow,
+    ClassRow,
+    ComputeSummary,
+    CostRatio,
+    Driver,
+    EntryRow,
+    GroupRow,
+    KvHeld,
+    RunRows,
+    Totals,
+    TurnRow,
+)
+from tokenprof.costing.cache_misses import CacheMiss
+from tokenprof.costing.cache_prediction import CachePrediction
+from tokenprof.costing.ledger import BilledSum
+from tokenprof.facts.errors import InputError
+from tokenprof.facts.types import Source
+from tokenprof.hw_model.estimate import Estimate
+from tokenprof.pricing.chain.figures import PublishedMargin
+from tokenprof.pricing.chain.interval import Interval
+from tokenprof.pricing.price_source import PriceSource
+from tokenprof.pricing.usage import CLASSES, Usage
+from tokenprof.report.chain_json import read_chain
+from tokenprof.report.deployment_json import read_deployments
+from tokenprof.report.disclosure_json import read_disclosure
+from tokenprof.report.document import Report
+from tokenprof.report.written_finding import WrittenFinding
+
+READABLE: Final = ("tokenprof.report/1", "tokenprof.report/2")
+
+Json = Mapping[str, Any]
+
+
+def load_report(path: str | Path) -> Report:
+    """Return the report that `tokenprof report -o FILE.json` or `Analysis.save` wrote.
+
+    Raises `InputError` for a file that cannot be read or is not such a report.
+    """
+    import orjson
+
+    file = Path(path)
+    try:
+        found = orjson.loads(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"{file}: the report cannot be read ({error.strerror}).") from error
+    except orjson.JSONDecodeError as error:
+        raise InputError(f"{file}: this is not JSON ({error}); name a file that `-o` wrote.") from error
+    if not isinstance(found, dict) or found.get("schema") not in READABLE:
+        raise InputError(
+            f"{file}: this is not a report of tokenprof. `tokenprof report {file}` reads recordings; "
+            "`load_report` reads what `tokenprof report RUN -o FILE.json` wrote."
+        )
+    try:
+        return read_report(found)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise InputError(
+            f"{file}: the report is damaged ({type(error).__name__}: {error}); write it again."
+        ) from error
+
+
+def read_report(found: Json) -> Report:
+    """Return a report from its JSON object."""
+    turns = tuple(_turn(row) for row in found["turns"])
+    rows = RunRows(
+        totals=_totals(found["totals"]),
+        classes=_classes(found["classes"], turns),
+        turns=turns,
+        blocks=_blocks(found["blocks"], turns),
+        groups=tuple(_group(row) for row in found.get("groups", ())),
+        compute=_compute(found.get("compute")),
+    )
+    prices = found["prices"]
+    chain, disclosure = found.get("chain"), found.get("disclosure")
+    return Report(
+        schema=found["schema"],
+        sources=tuple(Source(row["file"], row["format"], row["runs"]) for row in found["sources"]),
+        prices=PriceSource(
+            prices["book"], prices["version"], prices["as_of"], tuple(map(_overlay, prices["overlays"]))
+        ),
+        deployments=read_deployments(found["deployment"]),
+        rows=rows,
+        findings=tuple(_finding(row) for row in found["findings"]),
+        warnings=tuple(found["warnings"]),
+        chain=None if chain is None else read_chain(chain),
+        disclosure=None if disclosure is None else read_disclosure(disclosure),
+    )
+
+
+def _usd(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _estimate(found: Json | None) -> Estimate | None:
+    return None if found is None else Estimate(*(float(found[end]) for end in ("low", "mid", "high")))
+
+
+def _usage(found: Json | None) -> Usage | None:
+    if found is None:
+        return None
+    return Usage(**{f"{cls}_tokens": found[cls] for cls in CLASSES if cls != "fee"})
+
+
+def _overlay(item: Any) -> str:
+    return str(item.get("file", item) if isinstance(item, Mapping) else item)
+
+
+def _totals(row: Json) -> Totals:
+    return Totals(
+        turns=row["turns"],
+        usage=_usage(row["usage"]),
+        billed_usd=_usd(row["billed_usd"]),
+        unpriced_turns=row["unpriced_turns"],
+        unmeasured_turns=row["unmeasured_turns"],
+        partial_turns=row["partial_turns"],
+        incomplete_output_turns=row.get("incomplete_output_turns", 0),
+        hardware_usd=_estimate(row["hardware_usd"]),
+        hardware_opportunity_usd=_estimate(row["hardware_opportunity_usd"]),
+        hardware_marginal_usd=_estimate(row["hardware_marginal_usd"]),
+        price_to_cost=_estimate(row["price_to_cost"]),
+    )
+
+
+def _turn(row: Json) -> TurnRow:
+    entries = tuple(_entry(row["index"], entry) for entry in row.get("entries") or ())
+    unpriced = row.get("unpriced_classes")
+    return TurnRow(
+        index=row["index"],
+        id=row["id"],
+        agent=row["agent"],
+        context=row["context"],
+        parent=row["parent"],
+        provider=row["provider"],
+        model=row["model"],
+        requested_model=row["requested_model"],
+        at=None if row["at"] is None else datetime.fromisoformat(row["at"]),
+        duration_s=row["duration_s"],
+        ttft_s=row.get("ttft_s"),
+        status=row["status"],
+        attempts=row["attempts"],
+        tags=row["tags"],
+        usage=_usage(row["usage"]),
+        context_tokens=row["context_tokens"],
+        output_incomplete=row.get("output_incomplete", False),
+        output_rest_in=row.get("output_rest_in"),
+        billed_usd=_usd(row["billed_usd"]),
+        hardware_usd=_estimate(row["hardware_usd"]),
+        hardware_opportunity_usd=_estimate(row["hardware_opportunity_usd"]),
+        hardware_marginal_usd=_estimate(row["hardware_marginal_usd"]),
+        price_to_cost=_estimate(row.get("price_to_cost")),
+        cache_miss=_miss(row["cache_miss"]),
+        cache_prediction=_prediction(row.get("cache_prediction")),
+        unpriced_classes=_unpriced(entries) if unpriced is None else tuple(unpriced),
+        entries=entries,
+    )
+
+
+def _unpriced(entries: Sequence[EntryRow]) -> tuple[str, ...]:
+    with_tokens = [entry for entry in entries if entry.tokens]
+    if all(entry.billed_usd is None for entry in with_tokens):
+        return ()
+    return tuple(dict.fromkeys(entry.cls for entry in with_tokens if entry.billed_usd is None))
+
+
+def _entry(turn: int, row: Json) -> EntryRow:
+    return EntryRow(
+        turn=turn,
+        block=row["block"],
+        cls=row["class"],
+        tokens=row["tokens"],
+        billed_usd=_usd(row["billed_usd"]),
+        hardware_usd=_estimate(row["hardware_usd"]),
+        state=row["state"],
+        count=row.get("count", 0),
+    )
+
+
+def _miss(row: Json | None) -> CacheMiss | None:
+    if row is None:
+        return None
+    return CacheMiss(
+        row["cause"], row["block"], row["field"], row["tokens"], _usd(row["usd"]), row["evidence"]
+    )
+
+
+def _prediction(row: Json | None) -> CachePrediction | None:
+    if row is None:
+        return None
+    return CachePrediction(
+        cache_read_tokens=row["cache_read"],
+        cache_write_5m_tokens=row["cache_write_5m"],
+        cache_write_1h_tokens=row["cache_write_1h"],
+        uncached_input_tokens=row["uncached_input"],
+        miss=row["miss"],
+        agrees=row["agrees"],
+    )
+
+
+def _sums(turns: Sequence[TurnRow]) -> tuple[dict[str, BilledSum], dict[str, BilledSum]]:
+    """Return what the entries of all turns add up to, by class and by block."""
+    classes: dict[str, BilledSum] = defaultdict(BilledSum)
+    blocks: dict[str, BilledSum] = defaultdict(BilledSum)
+    for turn in turns:
+        for entry in turn.entries:
+            classes[entry.cls].add(entry.tokens, entry.billed_usd, entry.count)
+            blocks[entry.block].add(entry.tokens, entry.billed_usd, entry.count)
+        for block in {entry.block for entry in turn.entries}:
+            blocks[block].turns += 1
+    return classes, blocks
+
+
+def _classes(found: Sequence[Json], turns: Sequence[TurnRow]) -> tuple[ClassRow, ...]:
+    sums, _ = _sums(turns)
+    return tuple(
+        ClassRow(
+            cls=row["class"],
+            tokens=row["tokens"],
+            billed_usd=_usd(row["billed_usd"]),
+            hardware_usd=_estimate(row["hardware_usd"]),
+            price_to_cost=_estimate(row["price_to_cost"]),
+            count=row.get("count", 0),
+            at_least_usd=_at_least(row, sums.get(row["class"])),
+        )
+        for row in found
+    )
+
+
+def _at_least(row: Json, known: BilledSum | None) -> Decimal | None:
+    if "at_least_usd" in row:
+        return _usd(row["at_least_usd"])
+    return None if known is None or known.is_complete else known.at_least_usd
+
+
+def _blocks(found: Sequence[Json], turns: Sequence[TurnRow]) -> tuple[BlockRow, ...]:
+    _, sums = _sums(turns)
+    return tuple(
+        BlockRow(
+            id=row["id"],
+            kind=row["kind"],
+            name=row["name"],
+            digest=row["digest"],
+            context=row["context"],
+            section=row.get("section"),
+            born_turn=row["born_turn"],
+            last_turn=row["last_turn"],
+            evicted_by=row["evicted_by"],
+            tokens=row["tokens"],
+            tokens_low=row["tokens_low"],
+            tokens_high=row["tokens_high"],
+            state=row["state"],
+            billed_tokens=row["billed_tokens"],
+            billed_usd=_usd(row["billed_usd"]),
+            hardware_usd=_estimate(row["hardware_usd"]),
+            replaces=row["replaces"],
+            children=tuple(_child(child) for child in row["children"]),
+            uses=None if row.get("uses") is None else tuple(row["uses"]),
+            at_least_usd=_at_least(row, sums.get(row["id"])),
+            turns_carried=row.get("turns_carried", sums.get(row["id"], BilledSum()).turns),
+        )
+        for row in found
+    )
+
+
+def _child(row: Json) -> ChildRow:
+    return ChildRow(**{field.name: row[field.name] for field in fields(ChildRow) if field.name in row})
+
+
+def _group(row: Json) -> GroupRow:
+    return GroupRow(
+        kind=row["kind"],
+        name=row["name"],
+        blocks=tuple(row["blocks"]),
+        billed_tokens=row["billed_tokens"],
+        billed_usd=_usd(row["billed_usd"]),
+        hardware_usd=_estimate(row["hardware_usd"]),
+        load_turns=tuple(row.get("load_turns", ())),
+        load_turns_usd=_usd(row.get("load_turns_usd")),
+    )
+
+
+def _finding(row: Json) -> WrittenFinding:
+    return WrittenFinding(
+        code=row["code"],
+        severity=row["severity"],
+        title=row["title"],
+        blocks=tuple(row["blocks"]),
+        turns=tuple(row["turns"]),
+        saves_usd=_usd(row["saves_usd"]),
+        detail=row["detail"],
+        state=row.get("state"),
+        figures=row.get("figures"),
+    )
+
+
+def _compute(row: Json | None) -> ComputeSummary | None:
+    if row is None:
+        return None
+    kv = row["kv"]
+    return ComputeSummary(
+        model=row["model"],
+        implied_gross_margin=_estimate(row["implied_gross_margin"]),
+        published_gross_margins=tuple(_margin(each) for each in row["published_gross_margins"]),
+        within_published_range=row["within_published_range"],
+        drivers=tuple(Driver(each["name"], each["share_of_variance"]) for each in row["drivers"]),
+        ratios=tuple(_ratio(each) for each in row["ratios"]),
+        kv=KvHeld(
+            kv["active_token_seconds"],
+            kv["idle_token_seconds"],
+            kv["idle_share"],
+            _estimate(kv["gap_usd_per_s_at_longest_context"]),
+        ),
+    )
+
+
+def _margin(row: Json) -> PublishedMargin:
+    low, high = Decimal(str(row["low"])), Decimal(str(row["high"]))
+    return PublishedMargin(
+        name=row["name"],
+        kind=row.get("kind", "gross"),
+        when=row["when"],
+        value=Interval(low, (low + high) / 2, high),
+        source=row["source"],
+        checked=None,
+    )
+
+
+def _ratio(row: Json) -> CostRatio:
+    compute = _estimate(row["compute"])
+    assert compute is not None, "a ratio always states its range"
+    return CostRatio(row["name"], compute, _usd(row["billed"]))

@@ -1,0 +1,74 @@
+"""The first lines of the report: what was billed, what it cost to compute, how far apart the two are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+
+from rich.console import Console
+from rich.text import Text
+
+from tokenprof.analysis.rows.row_types import RunRows, Totals, TurnRow
+from tokenprof.report import numbers
+from tokenprof.report.labels_in_words import printable
+from tokenprof.report.terminal.grid import paragraph
+from tokenprof.report.terminal.wording import BAD, SOFT
+
+_MODELS_NAMED = 3
+
+
+def headline(rows: RunRows, console: Console) -> list[Text]:
+    """Return the answer in one sentence, then what was profiled in a line or two."""
+    if not rows.turns:
+        return [Text("No turn was recorded: nothing was billed.", "bold")]
+    about = [_models(rows.turns), _when(rows.turns)]
+    usage = rows.totals.usage
+    prompt = sum(turn.context_tokens for turn in rows.turns if turn.context_tokens is not None)
+    if usage is not None and prompt:
+        read = numbers.percent(numbers.fraction(usage.cache_read_tokens, prompt))
+        about.append(f"{prompt:,} tokens in, {read} of them read from cache")
+        about.append(f"{usage.all_output_tokens:,} out")
+    lines = paragraph(_answer(rows.totals), console)
+    return lines + paragraph(Text(" · ".join(part for part in about if part), SOFT), console)
+
+
+def _answer(totals: Totals) -> Text:
+    """Return `6 turns billed $0.35; compute est. $0.0125–0.0615 ($0.0274): billed 13× compute (5.7–28×)`."""
+    counts = ((totals.unpriced_turns, "unpriced"), (totals.unmeasured_turns, "unmeasured"))
+    unknown = [f"{number} {state}" for number, state in counts if number]
+    turns = numbers.count(totals.turns, "turn")
+    sentence = Text(style="bold")
+    if totals.billed_usd is None:
+        sentence.append(f"{turns}: ").append(", ".join(unknown), BAD)
+    else:
+        with_bill = totals.turns - totals.unpriced_turns - totals.unmeasured_turns
+        is_counted_short = totals.partial_turns or totals.incomplete_output_turns
+        sentence.append(f"{turns}: {with_bill}" if unknown else turns)
+        sentence.append(f" billed {'at least ' if is_counted_short else ''}")
+        sentence.append(numbers.usd(totals.billed_usd), "green")
+        if unknown:
+            sentence.append(", ").append(", ".join(unknown), BAD)
+    if totals.hardware_usd is None:
+        return sentence.append("; compute not estimated")
+    sentence.append("; compute est. ").append(numbers.usd_interval(totals.hardware_usd), "cyan")
+    if totals.price_to_cost is not None:
+        between = numbers.ratio_range(totals.price_to_cost)
+        sentence.append(f": billed {numbers.mid_ratio(totals.price_to_cost)} compute")
+        sentence.append(f" ({between})" if between else "")
+    return sentence
+
+
+def _models(turns: Sequence[TurnRow]) -> str:
+    names = list(dict.fromkeys(printable(turn.model) for turn in turns if turn.model))
+    more = f" and {len(names) - _MODELS_NAMED} more" if len(names) > _MODELS_NAMED else ""
+    return ", ".join(names[:_MODELS_NAMED]) + more
+
+
+def _when(turns: Sequence[TurnRow]) -> str:
+    """Return when the run began, and the time from its first turn's start to its last one's end."""
+    starts = [(turn.at.astimezone(UTC), turn.duration_s or 0.0) for turn in turns if turn.at is not None]
+    if not starts:
+        return ""
+    first = min(at for at, _ in starts)
+    span_s = max((at - first).total_seconds() + lasted_s for at, lasted_s in starts)
+    return f"{first:%Y-%m-%d %H:%M} UTC · {numbers.duration(span_s)}"
