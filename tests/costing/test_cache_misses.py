@@ -230,6 +230,25 @@ def test_a_changed_parameter_is_named_where_the_rules_say_that_it_ends_the_prefi
     assert (prediction.miss, prediction.agrees) == ("changed", True)
 
 
+def test_a_parameter_that_ends_no_prefix_is_not_blamed_for_an_expired_entry() -> None:
+    first = call(chat(4), 0, settings={"metadata": "x"})
+    miss = last_miss(first, call(chat(4), 400, settings={"metadata": "y"}))
+    assert miss is not None
+    assert (miss.cause, miss.tokens, miss.evidence) == ("ttl_expired", 2_400, "clock")
+
+
+@pytest.mark.parametrize(("also", "blamed"), [("tool_choice", "tool_choice"), ("seed", "metadata")])
+def test_where_no_rules_are_known_a_parameter_that_ends_prefixes_elsewhere_is_blamed_first(
+    also: str, blamed: str
+) -> None:
+    first = call(chat(4), 0, settings={"metadata": "x", also: "x"})
+    second = call(chat(4), 10, settings={"metadata": "y", also: "y"}, forgets=True)
+    turns = tuple(replace(turn, provider="a gateway") for turn in ledger_of([first, second]).run.turns)
+    miss = explain_misses(build_ledger(Run(turns), default_book()))[1]
+    assert miss is not None
+    assert (miss.cause, miss.field, miss.tokens) == ("changed", blamed, 2_400)
+
+
 def test_a_request_without_a_breakpoint_reads_nothing() -> None:
     ledger = ledger_of([call(chat(4), 0), CachedCall(chat(5), [], 10)])
     miss, prediction = explain_misses(ledger)[1], predict_cache(ledger)[1]

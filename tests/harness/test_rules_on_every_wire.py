@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conversations import WIRES, Conversation, Step, chat_body, converse_body, messages_body
+from wire_conversations import WIRES, Conversation, Step, chat_body, converse_body, messages_body
 
 import tokenprof
 from tokenprof.facts.labels import forget_labels
 from tokenprof.facts.types import Block, Breakpoint
+from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import PieceMaker
 from tokenprof.harness_adapters.wires.anthropic_messages import prompt_of
 from tokenprof.harness_adapters.wires.converse_shapes import as_messages_request
 from tokenprof.harness_adapters.wires.openai_chat import prompt_of_chat
@@ -255,3 +256,12 @@ def test_a_server_tools_result_is_a_skill_by_the_same_rules_as_a_clients() -> No
     content[1] = {**content[1], "content": failed}
     blocks = prompt_of({"messages": [{"role": "assistant", "content": content}]}, Shaper(b"k")).blocks
     assert (blocks[1].kind, blocks[1].name) == ("tool_result", "bash_code_execution")
+
+
+def test_a_message_of_a_log_knows_the_tools_of_its_request() -> None:
+    """A Claude Code log gives messages one at a time; which tools there are is in another record."""
+    body = {"type": "text", "text": "---\nname: mail\ndescription: sorts mail\n---\nCall send_mail.\n"}
+    tools = [{"name": "send_mail", "input_schema": {}}]
+    for known, uses in ((tools, ("mail",)), ([], ())):
+        piece = PieceMaker(Shaper(b"k")).piece("user", [body], known)
+        assert [(block.name, block.uses) for block in piece.blocks] == [("mail", uses)]

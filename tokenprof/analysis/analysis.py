@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         TurnRow,
     )
     from tokenprof.chain.section import ChainSection
-    from tokenprof.costing.cache_misses import CacheMiss
+    from tokenprof.costing.cache_misses import CacheMiss, CacheOutcome
     from tokenprof.costing.cache_prediction import CachePrediction
     from tokenprof.costing.compute import Hardware
     from tokenprof.costing.disclosure import Disclosure
@@ -92,18 +92,25 @@ class Analysis:
         )
 
     @cached_property
+    def cache_outcomes(self) -> tuple[CacheOutcome, ...]:
+        """What became of each turn's prompt at the cache: the cause and the size of a miss."""
+        from tokenprof.costing.cache_misses import follow_cache
+
+        return tuple(follow_cache(self.ledger))
+
+    @cached_property
     def misses(self) -> tuple[CacheMiss | None, ...]:
         """The cache miss of each turn."""
         from tokenprof.costing.cache_misses import explain_misses
 
-        return tuple(explain_misses(self.ledger))
+        return tuple(explain_misses(self.ledger, self.cache_outcomes))
 
     @cached_property
     def predictions(self) -> tuple[CachePrediction | None, ...]:
         """What the published cache rules say about each turn."""
         from tokenprof.costing.cache_prediction import predict_cache
 
-        return tuple(predict_cache(self.ledger))
+        return tuple(predict_cache(self.ledger, self.cache_outcomes))
 
     @cached_property
     def disclosure(self) -> Disclosure | None:

@@ -28,6 +28,9 @@ MEASURES: Final = (
 FIXED_KINDS: Final = frozenset({"system", "tool", "skills_index", "memory"})
 """Blocks whose text the developer writes: their size is the same in every run until somebody edits them."""
 
+NO_LOSS_CAUSES: Final = ("first_use", "below_minimum")
+"""Causes of cache misses that lost nothing: there was nothing to read, or the prompt is too short to cache."""
+
 _PROMPT_KINDS_LEFT_OUT: Final = frozenset({"provider_overhead", "unattributed"})
 
 
@@ -96,7 +99,7 @@ def sample_of(analysis: Analysis, *, hardware: bool = False) -> RunSample:
         "usd": sum(billed, Decimal(0)) if len(billed) == len(turns) else None,
         "carry_usd": _carry_usd(ledger),
         "cache_misses": Decimal(
-            sum(miss is not None and miss.cause != "first_use" for miss in analysis.misses)
+            sum(miss is not None and miss.cause not in NO_LOSS_CAUSES for miss in analysis.misses)
         ),
         "cache_read_share": Decimal(read) / Decimal(prompt) if prompt and not unmeasured else None,
         "hardware_usd": None if estimate is None else Decimal(repr(estimate.mid)),

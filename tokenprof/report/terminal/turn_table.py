@@ -179,7 +179,9 @@ def _miss(miss: CacheMiss, name_of: Mapping[str, str]) -> str:
     if miss.block is not None:
         parts.append(f"starting at {printable(name_of.get(miss.block, miss.block))}")
     if miss.field:
-        parts.append(f"its {printable(miss.field)}")
+        # An expiry says how long the entry lay idle; everything else names what changed.
+        is_part = miss.block is not None and miss.cause != "ttl_expired"
+        parts.append(f"its {printable(miss.field)}" if is_part else printable(miss.field))
     parts.append(f"{miss.tokens:,} tokens")
     parts.append("cost unknown" if miss.usd is None else f"+{numbers.usd(miss.usd)}")
     return f"cache miss, {cause}: {', '.join(parts)} (by {miss.evidence})"
