@@ -29,7 +29,7 @@ FIXED_KINDS: Final = frozenset({"system", "tool", "skills_index", "memory"})
 """Blocks whose text the developer writes: their size is the same in every run until somebody edits them."""
 
 NO_LOSS_CAUSES: Final = ("first_use", "below_minimum")
-"""Causes of cache misses that lost nothing: there was nothing to read, or the prompt is too short to cache."""
+"""Causes of cache misses that lost nothing: nothing was there to read, or the prompt is too short."""
 
 _PROMPT_KINDS_LEFT_OUT: Final = frozenset({"provider_overhead", "unattributed"})
 
