@@ -117,7 +117,7 @@ MISTAKES = {
     "reconcile run.jsonl --report object.json --prices no-rows.toml": "write each row as a table of its own",
     "demo -o out.jsonl --prices table.toml": "write each row as a table of its own, [[price]]",
     "run --prices missing.toml -- true": "prices missing.toml: the file cannot be read",
-    "check run.jsonl --budget usd=1 --prices typo.toml": "has a table 'prices'; known are",
+    "check run.jsonl --budget usd=1 --prices typo.toml": "has a table 'prices', which is not one of",
     "prices show x --prices key.toml": "there is no key 'modle'",
     "prices check --prices rates.toml": "'usd_per_mtok' must be a table",
     "prices check --prices aliases.toml": "[provider_alias] must be a table",

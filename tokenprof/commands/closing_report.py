@@ -97,16 +97,13 @@ def report_recording(path: Path, assumptions: Assumptions | None, *, recorded: b
         )
         return
     from tokenprof.analysis.analysis import Analysis
-    from tokenprof.commands.report import DEFAULT_BLOCKS
     from tokenprof.reading.files import read
     from tokenprof.report.document import report_of
     from tokenprof.report.terminal.text import render
 
     try:
         report = report_of(Analysis(read([path]), assumptions))
-        write_error(
-            drawn(lambda console: render(report, console, turns=None, blocks=DEFAULT_BLOCKS), to_error=True)
-        )
+        write_error(drawn(lambda console: render(report, console), to_error=True))
     except Exception as error:  # noqa: BLE001 - the command has ended well or badly; that is what counts
         say(f"the run could not be reported ({type(error).__name__}: {error})")
     say(f"recorded in {path}; read it again with: tokenprof report {path}")

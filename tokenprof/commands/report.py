@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tokenprof.analysis.renderers import format_names, format_suffixes, render_as
 from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
@@ -23,13 +23,11 @@ if TYPE_CHECKING:
     from tokenprof.analysis.analysis import Analysis
     from tokenprof.facts.types import Run
 
-DEFAULT_BLOCKS: Final = 15
-
 
 def add_commands(commands: Any) -> None:
     """Add `report` to a parser's subcommands."""
     parser = commands.add_parser(
-        "report", help="report a recording or a transcript", description="Report one run, or many together."
+        "report", help="report a recording or a transcript", description="Report one run, or many together: what it cost, what drove that, what to change."
     )
     parser.add_argument("files", nargs="+", type=file_path, metavar="FILE|FOLDER")
     add_output(parser, format_names(), format_suffixes())
@@ -47,13 +45,16 @@ def add_commands(commands: Any) -> None:
         "--turns",
         type=whole_number(1),
         metavar="N",
-        help="show about N turns: the first, the last and the most expensive (default: all)",
+        help="show about N turns: the first, the last and the most expensive (default: 8)",
     )
     parser.add_argument(
         "--blocks",
         type=whole_number(1),
         metavar="N",
-        help=f"show the N most expensive blocks (default: {DEFAULT_BLOCKS})",
+        help="show the N most expensive blocks (default: 8)",
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="show every turn, block, finding, assumption and warning"
     )
     add_assumption_options(parser)
     parser.set_defaults(run=run_report)
@@ -62,8 +63,10 @@ def add_commands(commands: Any) -> None:
 def run_report(options: argparse.Namespace) -> int:
     """Read, attribute, price, cost and print."""
     form = format_of(options)
-    if form == "json" and (options.turns or options.blocks):
-        raise InputError("--turns and --blocks shorten the text; JSON always holds all. Leave them out.")
+    if form == "json" and (options.turns or options.blocks or options.full):
+        raise InputError(
+            "--turns, --blocks and --full choose what the text shows; JSON always holds all. Leave them out."
+        )
     assumptions = assumptions_of(options)
     require_writable(options.output, [*options.files, options.counts, *assumptions.prices])
 
@@ -77,7 +80,8 @@ def run_report(options: argparse.Namespace) -> int:
         form,
         options.output,
         turns=options.turns,
-        blocks=options.blocks or DEFAULT_BLOCKS,
+        blocks=options.blocks,
+        is_full=options.full,
     )
     return OK
 
@@ -101,7 +105,8 @@ def show_report(
     output: Path | None = None,
     *,
     turns: int | None = None,
-    blocks: int = DEFAULT_BLOCKS,
+    blocks: int | None = None,
+    is_full: bool = False,
 ) -> None:
     """Print a report in a format, or write it to a file; `turns` None shows every turn."""
     if form == "text" and output is None:
@@ -109,6 +114,6 @@ def show_report(
         from tokenprof.report.terminal.text import render
 
         report = report_of(analysis)
-        put(None, drawn(lambda console: render(report, console, turns=turns, blocks=blocks)))
+        put(None, drawn(lambda console: render(report, console, turns=turns, blocks=blocks, is_full=is_full)))
     else:
-        put(output, render_as(analysis, form, turns=turns, blocks=blocks))
+        put(output, render_as(analysis, form, turns=turns, blocks=blocks, is_full=is_full))

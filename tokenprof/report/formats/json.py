@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 SUFFIX = ".json"
 
 
-def render(report: Report, *, turns: int | None = None, blocks: int | None = None) -> bytes:
+def render(
+    report: Report, *, turns: int | None = None, blocks: int | None = None, is_full: bool = False
+) -> bytes:
     """Return the report as indented JSON; it always holds every turn and block."""
     import orjson
 

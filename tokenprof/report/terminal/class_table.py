@@ -22,13 +22,13 @@ _COLUMNS: Final = (
     Column("", "left"),
     Column("tokens"),
     Column("billed", style=MONEY),
-    Column("share", gap=1, drop=4),
-    Column("compute est.", style=MID),
-    Column("", "left", gap=1, drop=2),
-    Column("share", gap=1, drop=4),
+    Column("share", gap=1, drop=5),
+    Column("compute est.", style=MID, drop=1),
+    Column("", "left", gap=1, drop=3),
+    Column("share", gap=1, drop=5),
     Column("billed ÷ compute"),
-    Column("", "left", gap=1, drop=1),
-    Column("1× at ┆", "left", drop=3),
+    Column("", "left", gap=1, drop=2),
+    Column("1× at ┆", "left", drop=4),
 )
 
 
