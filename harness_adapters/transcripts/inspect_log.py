@@ -38,6 +38,9 @@ SELLERS = {"google": "gcp.gemini", "bedrock": "aws.bedrock", "vertex": "gcp.vert
 
 ATTACHMENT = "attachment://"
 
+MOST_REPETITIONS = 4
+"""How often a prompt may hold each message of its sample, on average."""
+
 
 def recognises(first_lines: Sequence[Wire]) -> bool:
     """Whether a file that holds this object is an evaluation log."""
@@ -182,9 +185,18 @@ class _Sample:
 
 
 def _referred(pool: Sequence[Wire], references: object) -> list[Wire]:
-    """Return the items of a pool that (start, end) pairs refer to."""
+    """Return the items of a pool that (start, end) pairs refer to.
+
+    Raises ValueError for pairs that repeat the pool many times: a small file could ask for any amount.
+    """
     pairs = references if isinstance(references, list) else []
-    return [item for pair in pairs if _is_range(pair) for item in pool[pair[0] : pair[1]]]
+    found: list[Wire] = []
+    for pair in pairs:
+        if _is_range(pair):
+            found += pool[pair[0] : pair[1]]
+            if len(found) > MOST_REPETITIONS * len(pool):
+                raise ValueError("a prompt refers to more messages than its sample holds")
+    return found
 
 
 def _is_range(pair: object) -> bool:

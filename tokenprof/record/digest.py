@@ -7,12 +7,18 @@ machine. A team that wants its recordings to match across machines sets `TOKENPR
 from __future__ import annotations
 
 import functools
+import logging
 import os
-import secrets
 from hashlib import blake2b
 from pathlib import Path
 
+from tokenprof.record.user_secret import user_secret
+
 DIGEST_BYTES = 12
+SHORTEST_KEY = 16
+"""Characters below which a given key could be guessed."""
+
+log = logging.getLogger("tokenprof")
 
 
 def digest(data: bytes, key: bytes) -> str:
@@ -27,29 +33,22 @@ def project_key() -> bytes:
     `TOKENPROF_KEY` replaces both. If no secret can be stored, the key lasts as long as the process:
     recordings are sound, but do not match those of other processes.
     """
-    given = os.environ.get("TOKENPROF_KEY")
-    secret = given.encode() if given else _user_secret()
-    bound = b"" if given else str(_project_root()).encode()
+    given = os.environ.get("TOKENPROF_KEY", "").strip()
+    if given and len(given) < SHORTEST_KEY:
+        log.warning(
+            "TOKENPROF_KEY has %d characters, which can be guessed; use at least %d", len(given), SHORTEST_KEY
+        )
+    secret = given.encode("utf-8", "surrogateescape") if given else user_secret()
+    bound = b"" if given else os.fsencode(_project_root())
     return blake2b(bound, digest_size=32, key=blake2b(secret, digest_size=32).digest()).digest()
 
 
 def _project_root() -> Path:
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:
+        return Path()
     for folder in (here, *here.parents):
         if (folder / ".git").exists() or (folder / "pyproject.toml").exists():
             return folder
     return here
-
-
-def _user_secret() -> bytes:
-    state = os.environ.get("XDG_STATE_HOME")
-    path = (Path(state) if state else Path.home() / ".local" / "state") / "tokenprof" / "secret"
-    try:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(secrets.token_bytes(32))
-        return path.read_bytes()
-    except OSError:
-        return secrets.token_bytes(32)
