@@ -36,8 +36,13 @@ class Observer:
         """
         try:
             return self._begin(method, target, headers, body)
-        except Exception:
-            log.warning("tokenprof could not note a request to %s", target.partition("?")[0], exc_info=True)
+        except Exception as error:  # noqa: BLE001 - the request is passed on whatever happens here
+            # Without the text of the error and its trace: either may quote a key or a body.
+            log.warning(
+                "tokenprof could not note a request to %s (%s)",
+                target.partition("?")[0],
+                type(error).__name__,
+            )
             return None
 
     def _begin(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Attempt | None:
