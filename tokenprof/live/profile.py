@@ -82,7 +82,8 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
 
     Parameters: `tags` are kept with the run. `on_turn` is called on tokenprof's own thread after each
     finished turn with what it and the run have cost so far; what it raises is logged and goes no further.
-    `content=True` also records the text of requests and responses. `metrics=True` (or the environment
+    `content=True` also records the text of requests and responses, with keys, tokens and passwords in it
+    masked by rule (docs/security.md). `metrics=True` (or the environment
     variable `TOKENPROF_METRICS`) gives tokens, bill and estimated compute of each turn to the program's
     OpenTelemetry meter provider. `prices`, `deployment`, `usd_per_gpu_hour` and `utilisation` are what
     `on_turn` and metrics price and cost with; what is not given comes from the environment, then from

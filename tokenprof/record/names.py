@@ -56,3 +56,8 @@ CONTENT_REQUEST = "tokenprof.content.request"
 CONTENT_RESPONSE = "tokenprof.content.response"
 
 RUN_FORMAT = "tokenprof.run/1"
+
+CONTENT = "tokenprof.content"
+"""Says in the resource of a recording that its spans hold content; absent if they hold none."""
+
+CONTENT_MASKED = "requests and responses, with secrets masked"

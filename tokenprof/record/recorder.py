@@ -19,6 +19,7 @@ from pathlib import Path
 
 import orjson
 
+from tokenprof.facts.secret_masks import masked
 from tokenprof.facts.times import seconds_between, utc_from_ns
 from tokenprof.facts.types import AnswerFacts, Block, Turn, facts_of
 from tokenprof.facts.version import __version__
@@ -190,8 +191,8 @@ class Recorder:
             names.ERROR_TYPE: exchange.failure,
         }
         if self.content and call.content:
-            attributes[names.CONTENT_REQUEST] = orjson.dumps(call.content.get("request")).decode()
-            attributes[names.CONTENT_RESPONSE] = orjson.dumps(call.content.get("response")).decode()
+            attributes[names.CONTENT_REQUEST] = orjson.dumps(masked(call.content.get("request"))).decode()
+            attributes[names.CONTENT_RESPONSE] = orjson.dumps(masked(call.content.get("response"))).decode()
         return attributes
 
     def _write_span(
@@ -215,6 +216,7 @@ class Recorder:
             "service.name": os.environ.get("OTEL_SERVICE_NAME", "tokenprof"),
             names.RUN_ID: self.run_id,
             names.VERSION: __version__,
+            names.CONTENT: names.CONTENT_MASKED if self.content else None,
             **{names.TAG_PREFIX + key: value for key, value in self.tags.items()},
         }
 
