@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "analysis": "facts reading costing chain analysis.rows analysis.findings pricing hw_model",
     "report": "facts costing chain analysis analysis.rows analysis.findings pricing pricing.chain hw_model",
     "report.terminal": "facts costing chain analysis.rows report pricing pricing.chain hw_model",
-    "report.formats": "report report.terminal",
+    "report.formats": "facts report report.terminal",
     "live": "facts record costing analysis pricing hw_model",
     "gate": "facts reading costing analysis report live pricing",
     "proxy": "facts record live",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.inert_text import inert_json
 from tokenprof.gate.sample import BlockGroup, RunSample
 
 SCHEMA = "tokenprof.baseline/1"
@@ -60,7 +61,7 @@ def read_baseline(path: Path) -> dict[str, BaselineScenario]:
 def write_baseline(path: Path, baseline: Baseline) -> None:
     """Write scenarios, sorted by name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(_lines(baseline)) + "\n", encoding="utf-8")
+    path.write_bytes(inert_json("\n".join([*_lines(baseline), ""]).encode("utf-8", "backslashreplace")))
 
 
 def _lines(baseline: Baseline) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tokenprof.facts.inert_text import inert_line
 from tokenprof.gate.baseline import BaselineScenario
 from tokenprof.gate.budget import Breach, breaches, number
 from tokenprof.gate.compare import Settings, Verdict, compare, means
@@ -84,7 +85,14 @@ def _worse(one: Breach, other: Breach) -> bool:
 
 
 def explain(outcome: Outcome) -> Iterator[str]:
-    """Yield lines that say what happened and what to do, without need of anything else."""
+    """Yield lines that say what happened and what to do, without need of anything else.
+
+    Names of scenarios and blocks in them are inert: no line breaks, no control characters.
+    """
+    yield from map(inert_line, _lines(outcome))
+
+
+def _lines(outcome: Outcome) -> Iterator[str]:
     yield outcome.headline
     for breach in outcome.breaches:
         yield f"  over budget: {breach.text}"

@@ -31,11 +31,6 @@ KIND_LABELS: Final = {
 """Kinds whose label is not their own name with spaces for underscores."""
 
 
-def printable(text: str) -> str:
-    """Return a name on one line without control characters, which a terminal would obey."""
-    return "".join(char if char.isprintable() else "·" for char in " ".join(text.split()))
-
-
 def kind_label(kind: str) -> str:
     """Return a block's kind in words."""
     return KIND_LABELS.get(kind, kind.replace("_", " "))

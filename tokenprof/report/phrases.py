@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Final
 
 from tokenprof.analysis.findings.finding_figures import NamedBlock
+from tokenprof.facts.inert_text import printable
 from tokenprof.facts.types import BlockKind
 from tokenprof.report import numbers
-from tokenprof.report.labels_in_words import kind_label, printable
+from tokenprof.report.labels_in_words import kind_label
 
 _NAMED: Final = 4
 

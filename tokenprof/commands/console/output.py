@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from tokenprof.commands.console.values import choice, file_path, one_of
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.inert_text import inert, inert_json, terminal_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -133,7 +134,7 @@ def json_text(data: object) -> bytes:
     import orjson
 
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
-    return orjson.dumps(data, option=options)
+    return inert_json(orjson.dumps(data, option=options))
 
 
 def drawn(draw: Callable[[Console], None], *, to_error: bool = False, **console: Any) -> str:
@@ -160,7 +161,7 @@ def emit(data: str | bytes) -> None:
             stream.buffer.write(data)
             stream.buffer.flush()
         else:
-            stream.write(_in_encoding_of(stream, data))
+            stream.write(_in_encoding_of(stream, terminal_text(data)))
             stream.flush()
     except BrokenPipeError:
         _give_up(stream)
@@ -172,7 +173,7 @@ def emit(data: str | bytes) -> None:
 
 def say(sentence: str) -> None:
     """Write a sentence of our own to standard error, after the name of the command."""
-    write_error(f"tokenprof: {sentence}\n")
+    write_error(f"tokenprof: {inert(sentence)}\n")
 
 
 def write_error(text: str) -> None:
