@@ -50,7 +50,7 @@ MAY_IMPORT = {
     "proxy": "facts record live",
     "proxy.bootstrap": "",
     "testing": "facts pricing.cache",
-    "commands.console": "facts analysis",
+    "commands.console": "facts reading analysis",
     "commands.hw": "facts analysis commands.console hw_model hw_model.catalogue hw_model.measured",
     "commands.prices": "facts analysis commands.console pricing",
     "commands": "facts record reading attribute costing chain analysis report report.terminal live gate "

@@ -31,9 +31,8 @@ from tokenprof.analysis.findings.finding_figures import (
     UnpricedTurns,
 )
 from tokenprof.costing.cache_losses import CacheMissCause
-from tokenprof.facts.inert_text import printable
 from tokenprof.report import numbers
-from tokenprof.report.labels_in_words import CLASS_LABELS
+from tokenprof.report.labels_in_words import CLASS_LABELS, printable
 from tokenprof.report.phrases import (
     billed,
     block_label,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tokenprof.analysis.rows.row_types import TurnRow
+from tokenprof.facts.inert_text import printable as printable
 
 CLASS_LABELS: Final = {
     "uncached_input": "fresh input",

@@ -7,10 +7,9 @@ from decimal import Decimal
 from typing import Final
 
 from tokenprof.analysis.findings.finding_figures import NamedBlock
-from tokenprof.facts.inert_text import printable
 from tokenprof.facts.types import BlockKind
 from tokenprof.report import numbers
-from tokenprof.report.labels_in_words import kind_label
+from tokenprof.report.labels_in_words import kind_label, printable
 
 _NAMED: Final = 4
 

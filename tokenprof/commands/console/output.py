@@ -96,7 +96,7 @@ def format_of(options: argparse.Namespace) -> str:
 
 
 def require_writable(output: Path | None, inputs: Iterable[Path | None] = ()) -> None:
-    """Raise InputError if a file cannot be written, or would overwrite one of the inputs.
+    """Raise InputError if a file cannot be written, or would overwrite one of the inputs or another log.
 
     Called before the work, so that nobody waits for a report that has no place to go.
     """
@@ -105,12 +105,25 @@ def require_writable(output: Path | None, inputs: Iterable[Path | None] = ()) ->
     for path in inputs:
         if path is not None and _is_same_file(path, output):
             raise InputError(f"-o {output} would overwrite a file that is read; name another file.")
+    if output.is_file() and _is_log(output):
+        raise InputError(f"-o {output} would overwrite a recording or a log; name another file.")
     if output.is_dir():
         raise InputError(f"-o {output} is a folder; name a file in it.")
     if not output.parent.is_dir():
         raise InputError(f"-o {output}: there is no folder {output.parent}; create it first.")
     if not os.access(output if output.exists() else output.parent, os.W_OK):
         raise InputError(f"-o {output} cannot be written (permission denied); name another file.")
+
+
+def _is_log(path: Path) -> bool:
+    """Whether a file is one that a folder among the inputs is read for."""
+    from tokenprof.reading.formats import reader_of
+
+    try:
+        reader_of(path)
+    except InputError:
+        return False
+    return True
 
 
 def _is_same_file(path: Path, output: Path) -> bool:

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.analysis.rows.row_types import ComputeSummary
-from tokenprof.facts.inert_text import printable
 from tokenprof.facts.types import Source
 from tokenprof.hw_model.description import Assumption, DeploymentDescription
 from tokenprof.pricing.price_source import PriceSource
 from tokenprof.report import numbers
+from tokenprof.report.labels_in_words import printable
 from tokenprof.report.terminal.grid import paragraph
 from tokenprof.report.terminal.wording import SOFT
 

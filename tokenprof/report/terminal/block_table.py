@@ -12,9 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.analysis.rows.row_types import BlockRow, GroupRow, RunRows
-from tokenprof.facts.inert_text import printable
 from tokenprof.report import numbers
-from tokenprof.report.labels_in_words import kind_label
+from tokenprof.report.labels_in_words import kind_label, printable
 from tokenprof.report.terminal.grid import Aside, Column, TableRow, paragraph, table
 from tokenprof.report.terminal.wording import (
     ABOUT,

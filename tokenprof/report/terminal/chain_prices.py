@@ -9,8 +9,8 @@ from rich.text import Text
 
 from tokenprof.chain.chain_detail import ToolPayment
 from tokenprof.chain.section import ChainSection, ShapedBill
-from tokenprof.facts.inert_text import printable
 from tokenprof.report import numbers
+from tokenprof.report.labels_in_words import printable
 from tokenprof.report.terminal.chain_numbers import (
     between,
     counts,

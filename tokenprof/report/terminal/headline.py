@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.analysis.rows.row_types import RunRows, Totals, TurnRow
-from tokenprof.facts.inert_text import printable
 from tokenprof.report import numbers
+from tokenprof.report.labels_in_words import printable
 from tokenprof.report.terminal.grid import paragraph
 from tokenprof.report.terminal.wording import BAD, SOFT
 

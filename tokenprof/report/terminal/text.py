@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.facts.inert_text import printable
 from tokenprof.report import numbers
+from tokenprof.report.labels_in_words import printable
 from tokenprof.report.terminal.basis import basis
 from tokenprof.report.terminal.block_table import block_table, group_table
 from tokenprof.report.terminal.chain_text import chain_lines

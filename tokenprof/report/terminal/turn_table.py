@@ -13,9 +13,8 @@ from rich.text import Text
 
 from tokenprof.analysis.rows.row_types import RunRows, TurnRow
 from tokenprof.costing.cache_misses import CacheMiss
-from tokenprof.facts.inert_text import printable
 from tokenprof.report import numbers
-from tokenprof.report.labels_in_words import unknown_state, without_price
+from tokenprof.report.labels_in_words import printable, unknown_state, without_price
 from tokenprof.report.terminal.grid import Aside, Column, TableRow, paragraph, table
 from tokenprof.report.terminal.wording import (
     AT_LEAST,

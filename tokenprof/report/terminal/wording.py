@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Final
 
 from tokenprof.analysis.rows.row_types import BlockRow, TurnRow
-from tokenprof.facts.inert_text import printable
 from tokenprof.report import numbers
+from tokenprof.report.labels_in_words import printable
 
 MONEY: Final = "bold"
 MID: Final = "cyan"
