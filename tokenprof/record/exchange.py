@@ -27,8 +27,10 @@ class Exchange:
 
     Times are nanoseconds since the epoch. `body` is the response body as received, in the content coding that
     `headers` names; `complete` says that it was read to its end. `call` is the same for all attempts at one
-    call. `failure` names the exception that ended the attempt. `target` is the path of the request, without
-    its query: some providers name the model there. `tags` are the call's own.
+    call; it is empty if the request does not name it. `client` is the library that made the call. `failure`
+    names the exception that ended the attempt; `in_flight` says that the recording ended first. `target` is
+    the path of the request, without its query: some providers name the model there. `tags` are the call's
+    own.
     """
 
     interpret: Callable[[Exchange, Shaper], Call | None]
@@ -37,6 +39,7 @@ class Exchange:
     started_ns: int
     call: str
     target: str = ""
+    client: str = ""
     retries_taken: int = 0
     status_code: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -44,6 +47,7 @@ class Exchange:
     first_byte_ns: int | None = None
     ended_ns: int = 0
     complete: bool = False
+    in_flight: bool = False
     failure: str | None = None
     agent: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -80,3 +84,20 @@ def unanswered_call(requested_model: str) -> Call:
     return Call(
         response_id=None, requested_model=requested_model, model="", status="error", usage=None, prompt=()
     )
+
+
+CALL_HEADERS = ("idempotency-key", "amz-sdk-invocation-id")
+"""Headers that all attempts at one call share."""
+
+
+def attempt_of_headers(headers: Mapping[str, str]) -> tuple[str, int]:
+    """Return the id of the call that a request names, and how many attempts it says were made before.
+
+    SDKs say so in headers, whose names are in lower case here: `2`, or AWS's `attempt=3; max=5`.
+    """
+    call = next((headers[name] for name in CALL_HEADERS if headers.get(name)), "")
+    told = headers.get("x-stainless-retry-count", "")
+    number = headers.get("amz-sdk-request", "").partition("attempt=")[2].partition(";")[0]
+    if number.isdecimal():
+        return call, max(int(number) - 1, 0)
+    return call, int(told) if told.isdecimal() else 0
