@@ -59,7 +59,7 @@ def begin(
 
 
 def attempt_at(exchange: Exchange, model: str) -> Attempt | None:
-    """Return the attempt of an exchange that has begun here; None if nobody wants to know of it."""
+    """Return the attempt of an exchange that has begun here; None if nothing records it."""
     recorder = active_recorder()
     start_span(exchange, model)
     if recorder is None and session.is_unassigned():

@@ -79,6 +79,7 @@ FOUND_BY_NAME = {
     "tokenprof/reading/formats.py": "harness_adapters.transcripts",
     "tokenprof/analysis/renderers.py": "report report.formats",
     "tokenprof/analysis/frames.py": "",
+    "tokenprof/live/imports.py": "",
     "tokenprof/live/profile.py": "harness_adapters.clients",
     "tokenprof/proxy/wrap_in_child.py": "harness_adapters.clients",
     "tokenprof/proxy/bootstrap/tokenprof_after_import.py": "proxy",

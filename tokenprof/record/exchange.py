@@ -7,9 +7,10 @@ thread and which returns a `Call`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tokenprof.facts.types import AnswerFacts, Block
 from tokenprof.record.block_facts import Shaper
@@ -57,6 +58,17 @@ class Exchange:
     parent_span_id: str = ""
 
 
+class OpenCall(Protocol):
+    """A call whose answer is still being read."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """What is known of it so far."""
+
+    def cut(self) -> None:
+        """End it because the recording ends."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(AnswerFacts):
     """What an adapter read in an exchange. `response_id` is None if the attempt produced no response to bill.
@@ -86,6 +98,20 @@ def unanswered_call(requested_model: str) -> Call:
     )
 
 
+def unmeasured_call(exchange: Exchange, call: Call | None) -> Call:
+    """Return the call of an exchange whose answer the recording did not see: it may be billed."""
+    requested = call.requested_model if call else model_in(exchange.request)
+    return Call(
+        response_id=exchange.span_id,
+        requested_model=requested,
+        model=requested,
+        status="partial",
+        usage=None,
+        prompt=(),
+        output_incomplete=True,
+    )
+
+
 CALL_HEADERS = ("idempotency-key", "amz-sdk-invocation-id")
 """Headers that all attempts at one call share."""
 
@@ -101,3 +127,21 @@ def attempt_of_headers(headers: Mapping[str, str]) -> tuple[str, int]:
     if number.isdecimal():
         return call, max(int(number) - 1, 0)
     return call, int(told) if told.isdecimal() else 0
+
+
+_MODEL = re.compile(rb'"model(?:Id)?"\s{0,9}:\s{0,9}"([^"\\]{1,200})"')
+_LOOKED_AT_BYTES = 4096
+
+
+def model_in(request: bytes) -> str:
+    """Return the model that a request names near its beginning or its end, without parsing it; else ""."""
+    ends = request[:_LOOKED_AT_BYTES], request[-_LOOKED_AT_BYTES:]
+    found = next(filter(None, map(_MODEL.search, ends)), None)
+    return found.group(1).decode("utf-8", "replace") if found else ""
+
+
+def without_prompt(exchange: Exchange) -> bytes:
+    """Return a request without its prompt, from which the model and the API can still be known."""
+    model = model_in(exchange.request).encode()
+    messages = b"" if exchange.target.endswith("/responses") else b',"messages":[]'
+    return b'{"model":"' + model + b'"' + messages + b"}"

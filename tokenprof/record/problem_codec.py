@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final, get_args
 
 from tokenprof.facts.times import utc_from_ns
 from tokenprof.facts.types import Problem, ProblemReason
 from tokenprof.record import names
-from tokenprof.record.exchange import Exchange
+from tokenprof.record.exchange import Exchange, model_in
 from tokenprof.record.otlp import Attribute
 from tokenprof.record.wire_values import int_of, text_of
 
 REASONS: Final[tuple[ProblemReason, ...]] = get_args(ProblemReason)
-
-_MODEL = re.compile(rb'"model(?:Id)?"\s{0,9}:\s{0,9}"([^"\\]{1,200})"')
-_LOOKED_AT_BYTES = 4096
 
 
 def problem_attributes(
@@ -53,10 +49,3 @@ def problem_of(attributes: Mapping[str, Any], started_ns: int) -> Problem:
         model=text_of(attributes.get(names.REQUEST_MODEL)),
         error=text_of(attributes.get(names.ERROR_TYPE)),
     )
-
-
-def model_in(request: bytes) -> str:
-    """Return the model that a request names near its beginning or its end, without parsing it; else ""."""
-    ends = request[:_LOOKED_AT_BYTES], request[-_LOOKED_AT_BYTES:]
-    found = next(filter(None, map(_MODEL.search, ends)), None)
-    return found.group(1).decode("utf-8", "replace") if found else ""

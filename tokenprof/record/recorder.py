@@ -23,14 +23,13 @@ from pathlib import Path
 from tokenprof.facts.types import Block, ProblemReason, Turn
 from tokenprof.facts.version import __version__
 from tokenprof.record import names
-from tokenprof.record.attempt import Attempt
 from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.background.counting import is_counting
 from tokenprof.record.background.worker import Worker
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.exchange import Call, Exchange, OpenCall, without_prompt
 from tokenprof.record.otlp import Attribute, span_line
-from tokenprof.record.problem_codec import model_in, problem_attributes
+from tokenprof.record.problem_codec import problem_attributes
 from tokenprof.record.span import end_span
 from tokenprof.record.turn_log import RecordingSettings, TurnLog
 
@@ -98,11 +97,11 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - whatever happens to us, the host goes on
             self.note_loss(type(error).__name__, exchange)
 
-    def watch(self, attempt: Attempt) -> None:
+    def watch(self, attempt: OpenCall) -> None:
         """Note a call that has begun; it is cut if it is still open when the recording ends."""
         self._share_here().open[id(attempt)] = attempt
 
-    def unwatch(self, attempt: Attempt) -> None:
+    def unwatch(self, attempt: OpenCall) -> None:
         """Forget a call that has ended."""
         self._share.open.pop(id(attempt), None)
 
@@ -178,7 +177,7 @@ class _Share:
         self.run_id = secrets.token_hex(8)
         self.is_closed = False
         self.problems = 0
-        self.open: dict[int, Attempt] = {}
+        self.open: dict[int, OpenCall] = {}
         self.losses: deque[tuple[Exchange | None, ProblemReason, str]] = deque()
         self.log: TurnLog | None = None
         self._path = recorder.path
@@ -204,7 +203,7 @@ class _Share:
         """Queue an exchange."""
         size = len(exchange.request) + len(exchange.body)
         if self._queued_bytes + size > MOST_QUEUED_BYTES:
-            exchange.request = _without_prompt(exchange)
+            exchange.request = without_prompt(exchange)
             size = len(exchange.request) + len(exchange.body)
         self._queued_bytes += size
         self.worker.put(exchange)
@@ -320,13 +319,6 @@ def require_recording(path: Path) -> None:
         raise FileExistsError(
             f"{path} exists and is not a tokenprof recording; give another name to record to."
         )
-
-
-def _without_prompt(exchange: Exchange) -> bytes:
-    """Return a request without its prompt, from which the model and the API can still be known."""
-    model = model_in(exchange.request).replace('"', "").encode()
-    messages = b"" if exchange.target.endswith("/responses") else b',"messages":[]'
-    return b'{"model":"' + model + b'"' + messages + b"}"
 
 
 def _call(told: Callable[[], None]) -> None:

@@ -25,7 +25,7 @@ from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.background.counting import count_tokens
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.contexts import ContextTracker, Placement
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.exchange import Call, Exchange, unmeasured_call
 from tokenprof.record.otlp import Attribute, span_line
 from tokenprof.record.problem_codec import problem_attributes
 from tokenprof.record.stored_context import HeldHistories
@@ -103,7 +103,7 @@ class TurnLog:
             if not exchange.in_flight:
                 self._write_attempt(exchange, call)
                 return call, None, None
-            call = _unfinished(exchange, call)
+            call = unmeasured_call(exchange, call)
         if self._is_reported_twice(exchange, call):
             return call, None, None
         turn, whole = self._write_turn(exchange, call)
@@ -302,20 +302,6 @@ def _read(exchange: Exchange, shaper: Shaper) -> Call | None:
     if request == exchange.request and body == exchange.body and call is not None:
         return call
     return exchange.interpret(replace(exchange, request=request, body=body), shaper)
-
-
-def _unfinished(exchange: Exchange, call: Call | None) -> Call:
-    """Return the call of an exchange that the recording did not see the answer of: unmeasured."""
-    requested = call.requested_model if call else ""
-    return Call(
-        response_id=exchange.span_id,
-        requested_model=requested,
-        model=requested,
-        status="partial",
-        usage=None,
-        prompt=(),
-        output_incomplete=True,
-    )
 
 
 def _may_be_billed(exchange: Exchange) -> bool:
