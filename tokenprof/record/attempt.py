@@ -75,6 +75,12 @@ class Attempt:
             self._to_hand_over.pop()
         except IndexError:
             return
+        try:
+            self._hand_over(complete, failure)
+        except Exception as error:  # noqa: BLE001 - the host is told nothing, the recording is
+            self._note_loss(error)
+
+    def _hand_over(self, complete: bool, failure: str | None) -> None:
         exchange = self.exchange
         exchange.ended_ns = time.time_ns()
         exchange.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
@@ -95,6 +101,9 @@ class Attempt:
             self._to_hand_over.pop()
         except IndexError:
             return
+        self._note_loss(error)
+
+    def _note_loss(self, error: BaseException) -> None:
         if self._recorder is not None:
-            self._recorder.unwatch(self)
             self._recorder.note_loss(type(error).__name__, self.exchange)
+            self._recorder.unwatch(self)
