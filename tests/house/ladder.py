@@ -34,7 +34,8 @@ MAY_IMPORT = {
     "hw_model": "hw_model.catalogue",
     "hw_model.measured": "hw_model hw_model.catalogue",
     "facts": "pricing",
-    "record": "facts pricing",
+    "record.background": "",
+    "record": "facts record.background pricing",
     "reading": "facts record",
     "attribute": "facts pricing",
     "costing": "facts attribute pricing pricing.cache hw_model",
@@ -45,7 +46,7 @@ MAY_IMPORT = {
     "report": "facts costing chain analysis analysis.rows analysis.findings pricing pricing.chain hw_model",
     "report.terminal": "facts costing chain analysis.rows report pricing pricing.chain hw_model",
     "report.formats": "facts report report.terminal",
-    "live": "facts record costing analysis pricing hw_model",
+    "live": "facts record record.background costing analysis pricing hw_model",
     "gate": "facts reading costing analysis report live pricing",
     "proxy": "facts record live",
     "proxy.bootstrap": "",
@@ -53,11 +54,11 @@ MAY_IMPORT = {
     "commands.console": "facts reading analysis",
     "commands.hw": "facts analysis commands.console hw_model hw_model.catalogue hw_model.measured",
     "commands.prices": "facts analysis commands.console pricing",
-    "commands": "facts record reading attribute costing chain analysis report report.terminal live gate "
-    "proxy testing commands.console pricing pricing.chain pricing.reconcile",
+    "commands": "facts record record.background reading attribute costing chain analysis report "
+    "report.terminal live gate proxy testing commands.console pricing pricing.chain pricing.reconcile",
     "harness_adapters": "",
     "harness_adapters.wires": "facts record pricing",
-    "harness_adapters.clients": "facts record reading attribute harness_adapters.wires",
+    "harness_adapters.clients": "facts record record.background reading attribute harness_adapters.wires",
     "harness_adapters.transcripts": "facts record reading pricing harness_adapters.wires",
     "harness_adapters.transcripts.claude_code": "facts record reading pricing harness_adapters.wires",
     "harness_adapters.transcripts.gateways": "facts record reading pricing harness_adapters.wires "
@@ -78,6 +79,7 @@ FOUND_BY_NAME = {
     "tokenprof/reading/formats.py": "harness_adapters.transcripts",
     "tokenprof/analysis/renderers.py": "report report.formats",
     "tokenprof/analysis/frames.py": "",
+    "tokenprof/live/imports.py": "",
     "tokenprof/live/profile.py": "harness_adapters.clients",
     "tokenprof/proxy/wrap_in_child.py": "harness_adapters.clients",
     "tokenprof/proxy/bootstrap/tokenprof_after_import.py": "proxy",
@@ -90,6 +92,7 @@ FOUND_BY_NAME = {
     "hw_model/catalogue/lookup.py": "hw_model",
     "harness_adapters/clients/google_genai_sdk.py": "harness_adapters.clients",
     "harness_adapters/clients/httpx_calls.py": "harness_adapters.clients",
+    "harness_adapters/clients/started_processes.py": "live",
 }
 """The files that look modules up by name at run time, and the rooms that they find this way.
 

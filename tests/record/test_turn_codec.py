@@ -18,9 +18,10 @@ from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
 from tokenprof.reading.recordings import read_lines
 from tokenprof.record import names
+from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.otlp import span_line
 from tokenprof.record.turn_codec import FLAGS, TurnEncoder
-from tokenprof.record.writer import RunWriter
 
 RUN = {"run": "tag"}
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -71,21 +72,25 @@ def written_and_read(turns: list[Turn]) -> tuple[Turn, ...]:
     encoder = TurnEncoder(RUN)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.jsonl"
-        writer = RunWriter(path, {names.RUN_ID: "", **{names.TAG_PREFIX + k: v for k, v in RUN.items()}}, "0")
+        file = AppendedFile(path)
         for number, turn in enumerate(turns):
             us = (turn.started_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
             lasts_us = 0 if turn.duration_s is None else round(turn.duration_s * 10**6)
             base_span = None if turn.base is None else f"{turn.base:016x}"
-            writer.write(
-                name="chat",
-                trace_id="0" * 32,
-                span_id=f"{number:016x}",
-                parent_span_id="",
-                started_ns=us * 1000,
-                ended_ns=(us + lasts_us) * 1000 if turn.duration_s is not None else 0,
-                attributes={names.RECORD: "turn", **encoder.attributes(turn, base_span)},
+            file.append(
+                span_line(
+                    {names.RUN_ID: "", **{names.TAG_PREFIX + k: v for k, v in RUN.items()}},
+                    (names.SCOPE, "0"),
+                    name="chat",
+                    trace_id="0" * 32,
+                    span_id=f"{number:016x}",
+                    parent_span_id="",
+                    started_ns=us * 1000,
+                    ended_ns=(us + lasts_us) * 1000 if turn.duration_s is not None else 0,
+                    attributes={names.RECORD: "turn", **encoder.attributes(turn, base_span)},
+                )
             )
-        writer.close()
+        file.close()
         lines = [orjson.loads(line) for line in path.read_bytes().splitlines()]
         return read_lines(lines, path).turns
 

@@ -60,11 +60,12 @@ def free_name(path: Path = DEFAULT_RECORDING) -> Path:
 
 def require_recordable(path: Path) -> None:
     """Raise InputError if a recording cannot be written, before anything runs."""
-    from tokenprof.facts.version import __version__
-    from tokenprof.record.writer import RunWriter
+    from tokenprof.record.background.appended_file import AppendedFile
+    from tokenprof.record.recorder import require_recording
 
     try:
-        RunWriter(path, {}, __version__).close()
+        require_recording(path)
+        AppendedFile(path).close()
     except FileExistsError as error:
         raise InputError(str(error)) from None
     except OSError as error:

@@ -196,6 +196,35 @@ def facts_of(
     return {field_.name: getattr(source, field_.name) for field_ in fields(part)}
 
 
+ProblemReason = Literal[
+    "unreadable", "not_written", "unfinished", "unassigned", "file_lost", "unknown_bill", "interrupted"
+]
+"""Why calls are missing from a recording.
+
+`unreadable`: what went over the wire could not be read. `not_written`: the disk refused the line.
+`unfinished`: the recording ended first. `unassigned`: the call's thread belongs to none of several open
+recordings. `file_lost`: the turns were in a file that was deleted. `unknown_bill`: the caller gave up, and
+the provider may have billed what it did. `interrupted`: tokenprof failed while the call was made.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Calls that were made but that a recording does not hold, and what is known about them.
+
+    `calls` is how many there are. `client` is the library that made them, `error` the name of an exception;
+    both are empty if they are not known, as are `provider` and `model`.
+    """
+
+    reason: ProblemReason
+    at: datetime
+    calls: int = 1
+    client: str = ""
+    provider: str = ""
+    model: str = ""
+    error: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A file that was read, and its format."""
@@ -207,11 +236,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The billed turns of one or several recordings, in time order, with the readers' warnings."""
+    """The billed turns of one or several recordings, in time order, with the readers' warnings.
+
+    `problems` are the calls that are missing; with any, every total of the run is a lower bound.
+    """
 
     turns: tuple[Turn, ...]
     sources: tuple[Source, ...] = ()
     warnings: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     def prompts(self) -> list[Trail[Block]]:
         """Return each turn's whole prompt, put together from the deltas, in the order of `turns`."""

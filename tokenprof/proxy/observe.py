@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from tokenprof.record.attempt import Attempt
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.content_coding import decoded
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.exchange import Call, Exchange, attempt_of_headers
 from tokenprof.record.recorder import Recorder
-from tokenprof.record.retries import Retries
 from tokenprof.record.span import start_span
 from tokenprof.record.wires import interpreter_of, wire_of
 
@@ -27,7 +26,6 @@ class Observer:
 
     def __init__(self, recorder: Recorder):
         self._recorder = recorder
-        self._retries = Retries()
 
     def begin(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Attempt | None:
         """Return the attempt to record; None for a request that no adapter reads as a model call.
@@ -51,7 +49,7 @@ class Observer:
             return None
         interpret = interpreter_of(wire)
         request = decoded(body, headers.get("content-encoding", ""))
-        call, retries_taken = self._retries.attempt(request, headers)
+        call, retries_taken = attempt_of_headers(headers)
         exchange = Exchange(
             interpret=functools.partial(_read_decoded, interpret),
             provider=wire.provider,
@@ -60,12 +58,11 @@ class Observer:
             call=call,
             target=target.partition("?")[0],
             retries_taken=retries_taken,
+            client="proxy",
             agent=headers.get(AGENT_HEADER),
         )
         start_span(exchange, "")
-        attempt = Attempt(exchange, self._recorder, self._retries.ended)
-        attempt.watch()
-        return attempt
+        return Attempt(exchange, self._recorder)
 
 
 def _read_decoded(

@@ -40,7 +40,10 @@ def merge(runs: Sequence[Run], warnings: Iterable[str] = ()) -> Run:
             )
     notes += [warning for run in runs for warning in run.warnings]
     return Run(
-        own.in_time_order(turns), tuple(source for run in runs for source in run.sources), tuple(notes)
+        own.in_time_order(turns),
+        tuple(source for run in runs for source in run.sources),
+        tuple(notes),
+        tuple(problem for run in runs for problem in run.problems),
     )
 
 

@@ -6,6 +6,8 @@ error for a value of the wrong kind.
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -73,3 +75,40 @@ def content_items(content: object) -> list[Wire]:
         for item in (items if isinstance(items, list | tuple) else ())
         if isinstance(item, Mapping) or (isinstance(item, str) and item)
     ]
+
+
+def readable(data: bytes) -> bytes:
+    """Return JSON, or server-sent events of JSON, in a form that the fast parser takes.
+
+    Providers and hosts send what it refuses: lone surrogates, NaN, numbers too large for 64 bits. They become
+    the replacement character, null and text. What is not JSON at all is returned as it is.
+    """
+    if data.lstrip()[:1] in (b"{", b"["):
+        return _readable_json(data)
+    lines = data.split(b"\n")
+    return b"\n".join(
+        b"data: " + _readable_json(line[5:].strip()) if line.startswith(b"data:") else line for line in lines
+    )
+
+
+def _readable_json(data: bytes) -> bytes:
+    try:
+        orjson.loads(data)
+    except orjson.JSONDecodeError:
+        try:
+            return orjson.dumps(_plain(json.loads(data.decode("utf-8", "replace"))))
+        except (ValueError, TypeError):
+            pass
+    return data
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return str(value)
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value

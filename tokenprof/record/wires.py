@@ -70,12 +70,17 @@ WIRES = (
 )
 """The first match counts."""
 
+LONGEST_PATH = 1024
+"""No API has longer paths; the patterns above take time that grows with the square of the length."""
+
 
 def wire_of(method: str, target: str) -> Wire | None:
     """Return the API of a request that is a model call; None for counts, lists of models and the like."""
     if method != "POST":
         return None
     path = target.partition("?")[0].rstrip("/")
+    if len(path) > LONGEST_PATH:
+        return None
     return next((wire for wire in WIRES if wire.path.search(path)), None)
 
 

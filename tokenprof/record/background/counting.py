@@ -17,15 +17,26 @@ VOCABULARIES = ("o200k_base", "cl100k_base")
 """The vocabularies in which every text is counted. Estimates start from the first."""
 
 
-def load_vocabularies() -> None:
-    """Load the vocabularies now (0.4 s, holding the interpreter), so that no later call waits for them."""
-    count_tokens(["warm"])
+_counting: list[bool] = []
+
+
+def is_counting() -> bool:
+    """Whether tokens are being counted; the first time in a process that takes half a second or more."""
+    return bool(_counting)
 
 
 def count_tokens(texts: Sequence[str]) -> list[Mapping[str, int]]:
     """Return the tokens of each text in every vocabulary that is available (an empty mapping if none is)."""
     if not texts:
         return []
+    _counting.append(True)
+    try:
+        return _count(texts)
+    finally:
+        _counting.pop()
+
+
+def _count(texts: Sequence[str]) -> list[Mapping[str, int]]:
     counts: dict[str, list[int]] = {}
     try:
         import toktok  # type: ignore[import-untyped]
