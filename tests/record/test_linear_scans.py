@@ -138,7 +138,7 @@ def test_every_pattern_of_the_product_takes_linear_time() -> None:
         if name not in BOUNDED
         for piece in WORST
         for scan in uses_of(pattern)
-        if grows_too_fast(scan, piece, 16_384)
+        if grows_too_fast(scan, piece, 8_192)
     ]
     assert slow == []
 

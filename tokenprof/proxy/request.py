@@ -19,8 +19,8 @@ _PIECE_BYTES = 65_536
 _BLANK_LINES_BEFORE = 4
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/(\d\.\d)\r\n")
-_HEADER = re.compile(rb"(" + _TOKEN + rb"):[ \t]*([^\r\n\0]*)\r\n")
+_REQUEST_LINE = re.compile(rb"\A(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/(\d\.\d)\r\n")
+_HEADER = re.compile(rb"\A(" + _TOKEN + rb"):[ \t]*([^\r\n\0]*)\r\n")
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n\0]*)?\r\n")
 
