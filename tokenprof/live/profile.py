@@ -46,12 +46,11 @@ SDK_ADAPTERS = {
 }
 """The adapter for each client library, by the top-level package of the client's class."""
 
-WATCHED = (
-    *("anthropic", "httpx", "httpx2", "aiohttp", "botocore"),
-    *("threading", "concurrent.futures.thread", "multiprocessing.process"),
-)
-"""What a profile watches. `openai` and `google` send their requests through these libraries; threads and
-processes are told which recording they belong to."""
+CLIENTS = ("anthropic", "httpx", "httpx2", "aiohttp", "botocore")
+"""The client libraries that a profile watches. `openai` and `google` send their requests through them."""
+
+WATCHED = (*CLIENTS, "threading", "concurrent.futures.thread", "multiprocessing.process")
+"""What a profile watches: threads and processes have to know which recording they belong to."""
 
 RUN_VARIABLE = "TOKENPROF_RUN"
 
