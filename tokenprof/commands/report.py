@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 def add_commands(commands: Any) -> None:
     """Add `report` to a parser's subcommands."""
     parser = commands.add_parser(
-        "report", help="report a recording or a transcript", description="Report one run, or many together: what it cost, what drove that, what to change."
+        "report",
+        help="report a recording or a transcript",
+        description="Report one run, or many together: what it cost, what drove that, what to change.",
     )
     parser.add_argument("files", nargs="+", type=file_path, metavar="FILE|FOLDER")
     add_output(parser, format_names(), format_suffixes())

@@ -40,18 +40,18 @@ SDK_ADAPTERS = {
     "httpx2": "clients.httpx2_client",
     "aiohttp": "clients.aiohttp_client",
     "botocore": "clients.botocore_client",
+}
+"""The adapter for each client library, by the top-level package of the client's class."""
+
+WATCHED = ("anthropic", "httpx", "httpx2", "aiohttp", "botocore")
+"""The libraries that a profile watches. `openai` and `google` send their requests through them."""
+
+WORK_ELSEWHERE = {
     "threading": "clients.started_threads",
     "concurrent.futures.thread": "clients.thread_pools",
     "multiprocessing.process": "clients.started_processes",
 }
-"""The adapter for each client library, by the top-level package of the client's class."""
-
-WATCHED = (
-    *("anthropic", "httpx", "httpx2", "aiohttp", "botocore"),
-    *("threading", "concurrent.futures.thread", "multiprocessing.process"),
-)
-"""What a profile watches. `openai` and `google` send their requests through these libraries; threads and
-processes are told which recording they belong to."""
+"""The adapters that tell threads and processes which recording their calls belong to, by module."""
 
 RUN_VARIABLE = "TOKENPROF_RUN"
 
@@ -236,16 +236,20 @@ def watch_all() -> list[Callable[[], None]]:
 
     Nothing is imported for this: a program that uses one library should not pay for the others.
     """
-    return [watch_when_imported(package, functools.partial(_watch, package)) for package in WATCHED]
+    watched = {**{package: SDK_ADAPTERS[package] for package in WATCHED}, **WORK_ELSEWHERE}
+    return [
+        watch_when_imported(package, functools.partial(_watch, package, adapter))
+        for package, adapter in watched.items()
+    ]
 
 
-def _watch(package: str) -> Callable[[], None] | None:
+def _watch(package: str, adapter: str) -> Callable[[], None] | None:
     """Start to see the calls of a package's clients; return a function that stops it, None if there is none.
 
     If a new release or a broken installation makes that fail, its calls are not seen, but the host goes on.
     """
     try:
-        undo: Callable[[], None] = load_adapter(SDK_ADAPTERS[package]).wrap_new_clients()
+        undo: Callable[[], None] = load_adapter(adapter).wrap_new_clients()
     except ImportError:
         return None
     except Exception as error:

@@ -110,7 +110,9 @@ class Recorder:
     ) -> None:
         """Have a call that could not be recorded written as a problem. Never raises."""
         with contextlib.suppress(Exception):
-            share = self._share_here()
+            share = self._share
+            if share.process != os.getpid() or share.is_closed:
+                share = self._share_here()
             share.losses.append((exchange, reason, error))
             share.worker.put(None)
 
@@ -252,28 +254,29 @@ class _Share:
             exchange.provider if exchange else "a provider",
             exc_info=error,
         )
-        self.problems += 1
         if exchange is None:
             return
+        self.losses.append((exchange, "unreadable", type(error).__name__))
         if exchange.span is not None:
             self._tell(lambda: end_span(exchange, None))
         if self.log is not None:
-            self.log.write_problem(exchange, "unreadable", type(error).__name__)
+            self._write_losses(self.log)
 
     def _write_losses(self, turns: TurnLog) -> None:
         while self.losses:
-            exchange, reason, error = self.losses.popleft()
-            self.problems += 1
+            exchange, reason, error = self.losses[0]
             turns.write_problem(exchange, reason, error)
+            self.losses.popleft()
+            self.problems += 1
 
     def _at_end(self) -> None:
         if self.log is None:
             return
-        try:
-            self._write_losses(self.log)
-            self.log.count()
-        finally:
-            self.log.close()
+        for step in (self._write_losses, TurnLog.count, TurnLog.close):
+            try:
+                step(self.log)
+            except Exception:
+                log.warning("tokenprof could not end a recording in order", exc_info=True)
 
     def _tell(self, told: Callable[[], None]) -> None:
         if len(self.teller.pending()) < MOST_UNTOLD_TURNS:
