@@ -292,6 +292,11 @@ def record_as_parent_does(path: str, tags: Mapping[str, str]) -> None:
         atexit.register(recorder.close)
         processes = sys.modules.get("multiprocessing.util")
         if processes is not None:
-            processes.Finalize(None, recorder.close, exitpriority=100)
+            # What is registered now is forgotten before the process begins to work.
+            processes.register_after_fork(recorder, _close_at_end_of_process)
     except Exception:
         log.warning("tokenprof cannot record the calls of this process to %s", path, exc_info=True)
+
+
+def _close_at_end_of_process(recorder: Recorder) -> None:
+    sys.modules["multiprocessing.util"].Finalize(None, recorder.close, exitpriority=100)

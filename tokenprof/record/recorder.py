@@ -24,7 +24,7 @@ from tokenprof.facts.types import Block, ProblemReason, Turn
 from tokenprof.facts.version import __version__
 from tokenprof.record import names
 from tokenprof.record.background.appended_file import AppendedFile
-from tokenprof.record.background.counting import is_counting
+from tokenprof.record.background.counting import count_tokens, is_counting
 from tokenprof.record.background.worker import Worker
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange, OpenCall, without_prompt
@@ -196,6 +196,9 @@ class _Share:
         self.worker: Worker[Exchange | None] = Worker(
             "tokenprof-recorder", self._record, self._not_recorded, self._at_end
         )
+        # Counting has a thread of its own, because turns must not wait for a tokenizer that is being loaded.
+        self.counter: Worker[dict[str, str]] = Worker("tokenprof-counter", self._count, _not_counted)
+        self._counted: deque[dict[str, Mapping[str, int]]] = deque()
         self.teller: Worker[Callable[[], None]] = Worker("tokenprof-listener", _call, _not_told)
         if self._path is not None and parent_run is None:
             # The file is opened now, so that the host hears what is wrong with it.
@@ -230,6 +233,7 @@ class _Share:
         turns = self.log
         if turns is not None:
             self._write_losses(turns)
+            self._write_counts(turns)
         if exchange is not None:
             self._queued_bytes -= len(exchange.request) + len(exchange.body)
             call, turn, whole = self._read(exchange)
@@ -240,8 +244,7 @@ class _Share:
                 self._tell(lambda: listener(turn, prompt))
         if len(self.worker.pending()) <= 1:
             self._queued_bytes = 0
-            if turns is not None:
-                turns.count()
+            self._have_counted()
 
     def _read(self, exchange: Exchange) -> tuple[Call | None, Turn | None, Call | None]:
         if self.log is not None:
@@ -269,10 +272,29 @@ class _Share:
             self.losses.popleft()
             self.problems += 1
 
+    def _have_counted(self) -> None:
+        texts = self.log.take_uncounted() if self.log is not None else {}
+        if texts:
+            self.counter.put(texts)
+
+    def _count(self, texts: dict[str, str]) -> None:
+        self._counted.append(dict(zip(texts, count_tokens(list(texts.values())), strict=True)))
+        self.worker.put(None)
+
+    def _write_counts(self, turns: TurnLog) -> None:
+        while self._counted:
+            turns.write_counts(self._counted.popleft())
+
+    def _finish_counting(self, turns: TurnLog) -> None:
+        self._have_counted()
+        self.counter.finish()
+        self.counter.wait(LONGEST_LOADING_S)
+        self._write_counts(turns)
+
     def _at_end(self) -> None:
         if self.log is None:
             return
-        for step in (self._write_losses, TurnLog.count, TurnLog.close):
+        for step in (self._write_losses, self._finish_counting, TurnLog.close):
             try:
                 step(self.log)
             except Exception:
@@ -330,6 +352,10 @@ def _call(told: Callable[[], None]) -> None:
 
 def _not_told(told: Callable[[], None], error: BaseException) -> None:
     log.warning("tokenprof: a listener of finished turns failed", exc_info=error)
+
+
+def _not_counted(texts: dict[str, str], error: BaseException) -> None:
+    log.warning("tokenprof could not count the tokens of %d texts", len(texts), exc_info=error)
 
 
 def _no_counts(texts: Sequence[str]) -> list[Mapping[str, int]]:
