@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tokenprof.live.profile import CLIENTS
+from tokenprof.live.profile import WATCHED
 from tokenprof.proxy.python_command import python_of
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider
@@ -91,7 +91,7 @@ def test_pytest_runs_as_strictly_as_without_us(tmp_path: Path) -> None:
 def test_all_sdks_that_adapters_know_are_waited_for() -> None:
     from tokenprof.proxy.bootstrap.tokenprof_after_import import PACKAGES
 
-    assert set(CLIENTS) == set(PACKAGES)
+    assert set(WATCHED) == set(PACKAGES)
 
 
 def test_an_error_of_the_program_is_its_own(tmp_path: Path) -> None:

@@ -104,6 +104,9 @@ def sample_of(analysis: Analysis, *, hardware: bool = False) -> RunSample:
         "cache_read_share": Decimal(read) / Decimal(prompt) if prompt and not unmeasured else None,
         "hardware_usd": None if estimate is None else Decimal(repr(estimate.mid)),
     }
+    if ledger.run.problems:
+        # Calls are missing, so no total is known.
+        measures = dict.fromkeys(measures)
     return RunSample(measures, _usage(ledger), _rates(ledger), _groups(ledger))
 
 

@@ -40,17 +40,18 @@ SDK_ADAPTERS = {
     "httpx2": "clients.httpx2_client",
     "aiohttp": "clients.aiohttp_client",
     "botocore": "clients.botocore_client",
+}
+"""The adapter for each client library, by the top-level package of the client's class."""
+
+WATCHED = ("anthropic", "httpx", "httpx2", "aiohttp", "botocore")
+"""The libraries that a profile watches. `openai` and `google` send their requests through them."""
+
+WORK_ELSEWHERE = {
     "threading": "clients.started_threads",
     "concurrent.futures.thread": "clients.thread_pools",
     "multiprocessing.process": "clients.started_processes",
 }
-"""The adapter for each client library, by the top-level package of the client's class."""
-
-CLIENTS = ("anthropic", "httpx", "httpx2", "aiohttp", "botocore")
-"""The client libraries that a profile watches. `openai` and `google` send their requests through them."""
-
-WATCHED = (*CLIENTS, "threading", "concurrent.futures.thread", "multiprocessing.process")
-"""What a profile watches: threads and processes have to know which recording they belong to."""
+"""The adapters that tell threads and processes which recording their calls belong to, by module."""
 
 RUN_VARIABLE = "TOKENPROF_RUN"
 
@@ -236,16 +237,20 @@ def watch_all() -> list[Callable[[], None]]:
 
     Nothing is imported for this: a program that uses one library should not pay for the others.
     """
-    return [watch_when_imported(package, functools.partial(_watch, package)) for package in WATCHED]
+    watched = {**{package: SDK_ADAPTERS[package] for package in WATCHED}, **WORK_ELSEWHERE}
+    return [
+        watch_when_imported(package, functools.partial(_watch, package, adapter))
+        for package, adapter in watched.items()
+    ]
 
 
-def _watch(package: str) -> Callable[[], None] | None:
+def _watch(package: str, adapter: str) -> Callable[[], None] | None:
     """Start to see the calls of a package's clients; return a function that stops it, None if there is none.
 
     If a new release or a broken installation makes that fail, its calls are not seen, but the host goes on.
     """
     try:
-        undo: Callable[[], None] = load_adapter(SDK_ADAPTERS[package]).wrap_new_clients()
+        undo: Callable[[], None] = load_adapter(adapter).wrap_new_clients()
     except ImportError:
         return None
     except Exception as error:
@@ -288,6 +293,11 @@ def record_as_parent_does(path: str, tags: Mapping[str, str]) -> None:
         atexit.register(recorder.close)
         processes = sys.modules.get("multiprocessing.util")
         if processes is not None:
-            processes.Finalize(None, recorder.close, exitpriority=100)
+            # What is registered now is forgotten before the process begins to work.
+            processes.register_after_fork(recorder, _close_at_end_of_process)
     except Exception:
         log.warning("tokenprof cannot record the calls of this process to %s", path, exc_info=True)
+
+
+def _close_at_end_of_process(recorder: Recorder) -> None:
+    sys.modules["multiprocessing.util"].Finalize(None, recorder.close, exitpriority=100)

@@ -24,7 +24,7 @@ from tokenprof.facts.types import Block, ProblemReason, Turn
 from tokenprof.facts.version import __version__
 from tokenprof.record import names
 from tokenprof.record.background.appended_file import AppendedFile
-from tokenprof.record.background.counting import is_counting
+from tokenprof.record.background.counting import count_tokens, is_counting
 from tokenprof.record.background.worker import Worker
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange, OpenCall, without_prompt
@@ -110,7 +110,9 @@ class Recorder:
     ) -> None:
         """Have a call that could not be recorded written as a problem. Never raises."""
         with contextlib.suppress(Exception):
-            share = self._share_here()
+            share = self._share
+            if share.process != os.getpid() or share.is_closed:
+                share = self._share_here()
             share.losses.append((exchange, reason, error))
             share.worker.put(None)
 
@@ -195,6 +197,9 @@ class _Share:
         self.worker: Worker[Exchange | None] = Worker(
             "tokenprof-recorder", self._record, self._not_recorded, self._at_end
         )
+        # Counting has a thread of its own, because turns must not wait for a tokenizer that is being loaded.
+        self.counter: Worker[dict[str, str]] = Worker("tokenprof-counter", self._count, _not_counted)
+        self._counted: deque[dict[str, Mapping[str, int]]] = deque()
         self.teller: Worker[Callable[[], None]] = Worker("tokenprof-listener", _call, _not_told)
         if self._path is not None and parent_run is None:
             # The file is opened now, so that the host hears what is wrong with it.
@@ -229,6 +234,7 @@ class _Share:
         turns = self.log
         if turns is not None:
             self._write_losses(turns)
+            self._write_counts(turns)
         if exchange is not None:
             self._queued_bytes -= len(exchange.request) + len(exchange.body)
             call, turn, whole = self._read(exchange)
@@ -239,8 +245,7 @@ class _Share:
                 self._tell(lambda: listener(turn, prompt))
         if len(self.worker.pending()) <= 1:
             self._queued_bytes = 0
-            if turns is not None:
-                turns.count()
+            self._have_counted()
 
     def _read(self, exchange: Exchange) -> tuple[Call | None, Turn | None, Call | None]:
         if self.log is not None:
@@ -253,28 +258,48 @@ class _Share:
             exchange.provider if exchange else "a provider",
             exc_info=error,
         )
-        self.problems += 1
         if exchange is None:
             return
+        self.losses.append((exchange, "unreadable", type(error).__name__))
         if exchange.span is not None:
             self._tell(lambda: end_span(exchange, None))
         if self.log is not None:
-            self.log.write_problem(exchange, "unreadable", type(error).__name__)
+            self._write_losses(self.log)
 
     def _write_losses(self, turns: TurnLog) -> None:
         while self.losses:
-            exchange, reason, error = self.losses.popleft()
-            self.problems += 1
+            exchange, reason, error = self.losses[0]
             turns.write_problem(exchange, reason, error)
+            self.losses.popleft()
+            self.problems += 1
+
+    def _have_counted(self) -> None:
+        texts = self.log.take_uncounted() if self.log is not None else {}
+        if texts:
+            self.counter.put(texts)
+
+    def _count(self, texts: dict[str, str]) -> None:
+        self._counted.append(dict(zip(texts, count_tokens(list(texts.values())), strict=True)))
+        self.worker.put(None)
+
+    def _write_counts(self, turns: TurnLog) -> None:
+        while self._counted:
+            turns.write_counts(self._counted.popleft())
+
+    def _finish_counting(self, turns: TurnLog) -> None:
+        self._have_counted()
+        self.counter.finish()
+        self.counter.wait(LONGEST_LOADING_S)
+        self._write_counts(turns)
 
     def _at_end(self) -> None:
         if self.log is None:
             return
-        try:
-            self._write_losses(self.log)
-            self.log.count()
-        finally:
-            self.log.close()
+        for step in (self._write_losses, self._finish_counting, TurnLog.close):
+            try:
+                step(self.log)
+            except Exception:
+                log.warning("tokenprof could not end a recording in order", exc_info=True)
 
     def _tell(self, told: Callable[[], None]) -> None:
         if len(self.teller.pending()) < MOST_UNTOLD_TURNS:
@@ -328,6 +353,10 @@ def _call(told: Callable[[], None]) -> None:
 
 def _not_told(told: Callable[[], None], error: BaseException) -> None:
     log.warning("tokenprof: a listener of finished turns failed", exc_info=error)
+
+
+def _not_counted(texts: dict[str, str], error: BaseException) -> None:
+    log.warning("tokenprof could not count the tokens of %d texts", len(texts), exc_info=error)
 
 
 def _no_counts(texts: Sequence[str]) -> list[Mapping[str, int]]:

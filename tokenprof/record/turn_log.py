@@ -23,7 +23,6 @@ from tokenprof.facts.types import AnswerFacts, ProblemReason, Turn, facts_of
 from tokenprof.facts.version import __version__
 from tokenprof.record import names
 from tokenprof.record.background.appended_file import AppendedFile
-from tokenprof.record.background.counting import count_tokens
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.contexts import ContextTracker, Placement
 from tokenprof.record.exchange import Call, Exchange, unmeasured_call
@@ -116,10 +115,13 @@ class TurnLog:
         """Write that calls could not be recorded."""
         self._write_span("problem", exchange, problem_attributes(exchange, reason, error, calls), failed=True)
 
-    def count(self) -> None:
-        """Count the tokens of the texts that were written without."""
+    def take_uncounted(self) -> dict[str, str]:
+        """Return the texts that were written without their tokens, by digest, and forget them."""
         texts, self._uncounted = self._uncounted, {}
-        counted = dict(zip(texts, count_tokens(list(texts.values())), strict=True))
+        return texts
+
+    def write_counts(self, counted: Mapping[str, Mapping[str, int]]) -> None:
+        """Write the tokens of texts, by digest."""
         if any(counted.values()):
             self._shaper.learn(counted)
             attributes: dict[str, Attribute | None] = {

@@ -87,6 +87,7 @@ def _totals(row: Totals) -> Json:
         "unmeasured_turns": row.unmeasured_turns,
         "partial_turns": row.partial_turns,
         "incomplete_output_turns": row.incomplete_output_turns,
+        **({"missing_calls": row.missing_calls} if row.missing_calls else {}),
         **_hardware(row),
         "price_to_cost": estimate_json(row.price_to_cost),
     }

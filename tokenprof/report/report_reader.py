@@ -134,6 +134,7 @@ def _totals(row: Json) -> Totals:
         hardware_opportunity_usd=_estimate(row["hardware_opportunity_usd"]),
         hardware_marginal_usd=_estimate(row["hardware_marginal_usd"]),
         price_to_cost=_estimate(row["price_to_cost"]),
+        missing_calls=row.get("missing_calls", 0),
     )
 
 

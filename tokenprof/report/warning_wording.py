@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from tokenprof.facts.types import Problem, ProblemReason
 from tokenprof.pricing.book import Unpriced
 from tokenprof.report import numbers
 from tokenprof.report.phrases import form
@@ -17,12 +18,13 @@ MAX_NOTES: Final = 20
 """How many notes of the attribution are shown."""
 
 _MAX_TURNS: Final = 8
+_MAX_ORIGINS: Final = 3
 
 
 def warnings_of(analysis: Analysis) -> tuple[str, ...]:
     """Return the warnings of a run as sentences: of its sources, its prices, its usage, its attribution."""
     run, ledger = analysis.run, analysis.ledger
-    found = list(run.warnings)
+    found = [*missing_calls(run.problems), *run.warnings]
     unpriced: dict[str, list[int]] = defaultdict(list)
     for index, price in enumerate(ledger.prices):
         if isinstance(price, Unpriced):
@@ -53,6 +55,38 @@ def warnings_of(analysis: Analysis) -> tuple[str, ...]:
         more = numbers.count(len(notes) - MAX_NOTES, "more note", "more notes")
         found.append(f"… and {more} like these.")
     return tuple(found)
+
+
+_REASONS: Final[dict[ProblemReason, str]] = {
+    "unreadable": "what went over the wire could not be read",
+    "not_written": "the disk refused the line",
+    "unfinished": "the recording ended before they were written",
+    "unassigned": "their thread belongs to none of several open recordings",
+    "file_lost": "the file that held them was deleted while it was recorded to",
+    "unknown_bill": "they were given up without an answer, and the provider may have billed them",
+    "interrupted": "tokenprof failed while they were made",
+}
+
+
+def missing_calls(problems: Sequence[Problem]) -> list[str]:
+    """Return a sentence that says how many calls a run lacks and why; none if it lacks none."""
+    if not problems:
+        return []
+    calls: Counter[ProblemReason] = Counter()
+    origins: dict[ProblemReason, Counter[str]] = defaultdict(Counter)
+    for problem in problems:
+        calls[problem.reason] += problem.calls
+        made_by = ", ".join(filter(None, (problem.client, problem.model, problem.error)))
+        origins[problem.reason][made_by] += problem.calls
+    why = []
+    for reason, count in calls.most_common():
+        named = [origin for origin, _ in origins[reason].most_common(_MAX_ORIGINS) if origin]
+        why.append(f"{count:,}: {_REASONS[reason]}" + (f" ({'; '.join(named)})" if named else ""))
+    total = sum(calls.values())
+    return [
+        f"{numbers.count(total, 'call')} {form(total, 'is', 'are')} missing from the recording, so every "
+        f"total is a lower bound. {'. '.join(why)}."
+    ]
 
 
 def _named(turns: Sequence[int]) -> str:

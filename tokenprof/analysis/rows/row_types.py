@@ -181,7 +181,10 @@ class GroupRow:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The run as a whole. `billed_usd` sums the turns that have a bill; the counts say how many have none."""
+    """The run as a whole. `billed_usd` sums the turns that have a bill; the counts say how many have none.
+
+    `missing_calls` were made but could not be recorded: with any, every sum is a lower bound.
+    """
 
     turns: int
     usage: Usage | None
@@ -194,6 +197,7 @@ class Totals:
     hardware_opportunity_usd: Estimate | None
     hardware_marginal_usd: Estimate | None
     price_to_cost: Estimate | None
+    missing_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)

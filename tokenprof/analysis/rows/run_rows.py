@@ -59,6 +59,7 @@ def totals(ledger: Ledger, hardware: Hardware) -> Totals:
         hardware_opportunity_usd=hardware.usd(hardware.total, "opportunity"),
         hardware_marginal_usd=hardware.usd(hardware.total, "marginal"),
         price_to_cost=price_to_cost(comparable, hardware_usd),
+        missing_calls=sum(problem.calls for problem in ledger.run.problems),
     )
 
 

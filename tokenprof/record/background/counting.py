@@ -17,23 +17,28 @@ VOCABULARIES = ("o200k_base", "cl100k_base")
 """The vocabularies in which every text is counted. Estimates start from the first."""
 
 
-_counting: list[bool] = []
+_counting: list[int] = []
+"""The processes that are counting: in a forked child, also its parent, if that was."""
 
 
 def is_counting() -> bool:
     """Whether tokens are being counted; the first time in a process that takes half a second or more."""
-    return bool(_counting)
+    return os.getpid() in _counting
 
 
 def count_tokens(texts: Sequence[str]) -> list[Mapping[str, int]]:
     """Return the tokens of each text in every vocabulary that is available (an empty mapping if none is)."""
     if not texts:
         return []
-    _counting.append(True)
+    here = os.getpid()
+    if any(process != here for process in _counting):
+        # The process was forked inside the tokenizer, whose locks nobody will open here.
+        return [{} for _ in texts]
+    _counting.append(here)
     try:
         return _count(texts)
     finally:
-        _counting.pop()
+        _counting.remove(here)
 
 
 def _count(texts: Sequence[str]) -> list[Mapping[str, int]]:

@@ -79,8 +79,8 @@ class Worker(Generic[Item]):
             # No thread could be started, or none was needed.
             self._work_off(deadline=time.monotonic() + seconds)
             is_done = not self._items
-            if is_done and self._at_end is not None:
-                self._at_end()
+            if is_done:
+                self._end()
             return is_done
         return self._finished.acquire(timeout=seconds)
 
@@ -101,12 +101,16 @@ class Worker(Generic[Item]):
         while not self._is_closing or self._items:
             self._wake.get()
             self._work_off()
+        self._end()
+        self._has_ended = True
+        self._finished.release()
+
+    def _end(self) -> None:
         try:
             if self._at_end is not None:
                 self._at_end()
-        finally:
-            self._has_ended = True
-            self._finished.release()
+        except Exception:
+            log.warning("%s could not end in order", self._name, exc_info=True)
 
     def _work_off(self, deadline: float | None = None) -> None:
         while self._items and (deadline is None or time.monotonic() < deadline):

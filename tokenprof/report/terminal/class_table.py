@@ -49,7 +49,7 @@ def class_table(rows: RunRows, console: Console) -> list[Text]:
         estimate, ratios = source.hardware_usd, source.price_to_cost
         if isinstance(source, Totals):
             billed_usd = source.billed_usd
-            is_lower_bound = bool(source.unpriced_turns or source.unmeasured_turns)
+            is_lower_bound = bool(source.unpriced_turns or source.unmeasured_turns or source.missing_calls)
         else:
             billed_usd, is_lower_bound = source.known_usd, source.is_lower_bound
         billed = "unpriced" if billed_usd is None else numbers.usd(billed_usd, billed_decimals)
