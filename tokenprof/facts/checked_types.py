@@ -6,7 +6,6 @@ that holds it.
 
 from __future__ import annotations
 
-import functools
 import math
 import types
 import typing
@@ -45,10 +44,14 @@ def _dataclasses_in(value: object) -> list[tuple[str, object]]:
     return []
 
 
-@functools.cache
+_known: dict[type, tuple[tuple[str, _Check], ...]] = {}
+
+
 def _checks_of(kind: type) -> tuple[tuple[str, _Check], ...]:
-    hints = typing.get_type_hints(kind)
-    return tuple((field.name, _check_of(hints[field.name])) for field in fields(kind))
+    if kind not in _known:
+        hints = typing.get_type_hints(kind)
+        _known[kind] = tuple((field.name, _check_of(hints[field.name])) for field in fields(kind))
+    return _known[kind]
 
 
 def _is_sound(value: Any) -> bool:
