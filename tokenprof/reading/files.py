@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tokenprof.facts.checked_types import require_types
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
 from tokenprof.reading.formats import TranscriptReader, UnknownFormatError, known_formats, reader_of, suffixes
@@ -52,9 +53,13 @@ def _as_paths(paths: AnyPath | Sequence[AnyPath]) -> list[Path]:
 
 def _run_of(file: Path, reader: TranscriptReader) -> Run:
     try:
-        return reader.read(file)
+        run = reader.read(file)
+        require_types(run)
+        return run
     except OSError as error:
         raise InputError.unreadable(file, error) from None
+    except RecursionError:
+        raise InputError(f"{file}: this is nested more deeply than any log; was it edited?") from None
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise InputError(
             f"{file}: this begins as {reader.FORMAT}, but then holds something else "

@@ -90,9 +90,9 @@ def reader_of(path: Path) -> TranscriptReader:
     if not readers:
         first_lines = _first_lines(path)
         mine: TranscriptReader = _OwnReader()
-        if mine.recognises(first_lines):
+        if _recognises(mine, first_lines):
             return mine
-        readers = [reader for reader in transcript_readers() if reader.recognises(first_lines)]
+        readers = [reader for reader in transcript_readers() if _recognises(reader, first_lines)]
     if len(readers) > 1:
         names = " and as ".join(reader.FORMAT for reader in readers)
         raise InputError(f"{path}:1: this can be read as {names}. Put each format into a file of its own.")
@@ -102,6 +102,14 @@ def reader_of(path: Path) -> TranscriptReader:
             "Is this the right file?"
         )
     return readers[0]
+
+
+def _recognises(reader: TranscriptReader, first_lines: Sequence[Mapping[str, Any]]) -> bool:
+    try:
+        return reader.recognises(first_lines)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
+        # A field of another type than any file of this format has.
+        return False
 
 
 def suffixes() -> frozenset[str]:

@@ -30,6 +30,7 @@ from tokenprof.analysis.rows.row_types import (
 from tokenprof.costing.cache_misses import CacheMiss
 from tokenprof.costing.cache_prediction import CachePrediction
 from tokenprof.costing.ledger import BilledSum
+from tokenprof.facts.checked_types import require_types
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Source
 from tokenprof.hw_model.estimate import Estimate
@@ -68,8 +69,10 @@ def load_report(path: str | Path) -> Report:
             "`load_report` reads what `tokenprof report RUN -o FILE.json` wrote."
         )
     try:
-        return read_report(found)
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        report = read_report(found)
+        require_types(report)
+        return report
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise InputError(
             f"{file}: the report is damaged ({type(error).__name__}: {error}); write it again."
         ) from error
