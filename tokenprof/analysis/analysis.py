@@ -173,7 +173,9 @@ class Analysis:
         """All rows together, as findings and renderers take them."""
         from tokenprof.analysis.rows.row_types import RunRows
 
-        return RunRows(self.totals, self.classes, self.turns, self.blocks, self.groups, self.compute)
+        return RunRows(
+            self.totals, self.classes, self.turns, self.blocks, self.groups, self.compute, self.ledger
+        )
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:

@@ -111,14 +111,10 @@ def sample_of(analysis: Analysis, *, hardware: bool = False) -> RunSample:
 
 
 def _carry_usd(ledger: Ledger) -> Decimal | None:
-    total = Decimal(0)
-    for index, entries in enumerate(ledger.entries):
-        for entry in entries:
-            if ledger.attribution.blocks[entry.block].born_turn < index:
-                if entry.billed_usd is None:
-                    return None
-                total += entry.billed_usd
-    return total
+    """Return what blocks were billed after the turn that brought them; None if a price is missing."""
+    return ledger.first_bills.billed_after(
+        {placed.id: placed.born_turn for placed in ledger.attribution.blocks.values()}
+    )
 
 
 def _usage(ledger: Ledger) -> dict[str, dict[str, int]]:
@@ -144,7 +140,7 @@ def _rates(ledger: Ledger) -> dict[str, dict[str, Decimal]]:
 
 
 def _groups(ledger: Ledger) -> dict[str, BlockGroup]:
-    from tokenprof.costing.ledger import BilledSum
+    from tokenprof.costing.billed_sums import BilledSum
 
     groups: dict[str, BlockGroup] = {}
     seen: dict[str, set[str]] = defaultdict(set)

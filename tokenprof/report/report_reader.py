@@ -27,9 +27,9 @@ from tokenprof.analysis.rows.row_types import (
     Totals,
     TurnRow,
 )
+from tokenprof.costing.billed_sums import BilledSum
 from tokenprof.costing.cache_misses import CacheMiss
 from tokenprof.costing.cache_prediction import CachePrediction
-from tokenprof.costing.ledger import BilledSum
 from tokenprof.facts.checked_types import require_types
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Source

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tokenprof.costing.cache_misses import CacheMiss
 from tokenprof.costing.cache_prediction import CachePrediction
@@ -18,6 +18,9 @@ from tokenprof.facts.types import BlockKind, Section, TurnStatus
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.chain.figures import PublishedMargin
 from tokenprof.pricing.usage import Usage
+
+if TYPE_CHECKING:
+    from tokenprof.costing.ledger import Ledger
 
 SizeState = Literal["exact", "estimated"]
 """Whether the bill pins a size, or shares out a total that it pins."""
@@ -246,7 +249,10 @@ class ComputeSummary:
 
 @dataclass(frozen=True, slots=True)
 class RunRows:
-    """All rows of a run: what findings look at and renderers draw."""
+    """All rows of a run: what findings look at and renderers draw.
+
+    `ledger` is what the rows were made of; None for the rows of a saved report.
+    """
 
     totals: Totals
     classes: tuple[ClassRow, ...]
@@ -254,6 +260,7 @@ class RunRows:
     blocks: tuple[BlockRow, ...]
     groups: tuple[GroupRow, ...]
     compute: ComputeSummary | None
+    ledger: Ledger | None = field(default=None, compare=False, repr=False)
 
     def block_by_id(self) -> dict[str, BlockRow]:
         """Return the blocks by their ids."""

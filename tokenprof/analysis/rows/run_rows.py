@@ -9,8 +9,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, overload
 
 from tokenprof.analysis.rows.row_types import ClassRow, EntryRow, Totals, TurnRow
-from tokenprof.costing.compute import FULL_COST, Hardware, Work
-from tokenprof.costing.ledger import NOTHING, Ledger
+from tokenprof.attribute.classes import PROMPT_ORDER
+from tokenprof.attribute.shares import TurnShares
+from tokenprof.costing.billed_sums import NOTHING
+from tokenprof.costing.compute import FULL_COST, Hardware
+from tokenprof.costing.ledger import Ledger
+from tokenprof.costing.work import Work
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.usage import CLASSES, Usage
 
@@ -134,9 +138,13 @@ def _unpriced_classes(ledger: Ledger, index: int) -> tuple[str, ...]:
     """Return the classes of a turn that have no price; none if no class of it has one."""
     if ledger.run.turns[index].usage is None or ledger.billed_usd[index] is not None:
         return ()
-    entries = [entry for entry in ledger.entries[index] if entry.tokens]
-    unpriced = dict.fromkeys(entry.cls for entry in entries if entry.billed_usd is None)
-    return () if all(entry.billed_usd is None for entry in entries) else tuple(unpriced)
+    used = [each for each in ledger.classes_of(index) if each.tokens]
+    unpriced = [each.cls for each in used if each.billed_usd is None]
+    if len(unpriced) == len(used):
+        return ()
+    shares = ledger.attribution.shares[index]
+    written = [share.cls for share in shares.output] if isinstance(shares, TurnShares) else []
+    return tuple(sorted(unpriced, key=[*PROMPT_ORDER, *written].index))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +169,7 @@ class TurnEntries(Sequence[EntryRow]):
             )
 
     def __len__(self) -> int:
-        return len(self.ledger.entries[self.turn])
+        return len(self.ledger.attribution.shares[self.turn])
 
     @overload
     def __getitem__(self, index: int) -> EntryRow: ...
