@@ -43,9 +43,11 @@ MAY_IMPORT = {
     "analysis.rows": "facts attribute costing pricing pricing.chain hw_model",
     "analysis.findings": "facts costing analysis.rows pricing hw_model",
     "analysis": "facts reading costing chain analysis.rows analysis.findings pricing hw_model",
+    "difference": "facts attribute costing analysis pricing hw_model",
     "report": "facts costing chain analysis analysis.rows analysis.findings pricing pricing.chain hw_model",
     "report.terminal": "facts costing chain analysis.rows report pricing pricing.chain hw_model",
     "report.formats": "facts report report.terminal",
+    "report.next_steps": "facts costing analysis difference report report.terminal pricing hw_model",
     "live": "facts record record.background costing analysis pricing hw_model",
     "gate": "facts reading costing analysis report live pricing",
     "proxy": "facts record live",
@@ -54,8 +56,9 @@ MAY_IMPORT = {
     "commands.console": "facts reading analysis",
     "commands.hw": "facts analysis commands.console hw_model hw_model.catalogue hw_model.measured",
     "commands.prices": "facts analysis commands.console pricing",
-    "commands": "facts record record.background reading attribute costing chain analysis report "
-    "report.terminal live gate proxy testing commands.console pricing pricing.chain pricing.reconcile",
+    "commands": "facts record record.background reading attribute costing chain analysis difference report "
+    "report.terminal report.next_steps live gate proxy testing commands.console pricing pricing.chain "
+    "pricing.reconcile",
     "harness_adapters": "",
     "harness_adapters.wires": "facts record pricing",
     "harness_adapters.clients": "facts record record.background reading attribute harness_adapters.wires",
@@ -66,7 +69,7 @@ MAY_IMPORT = {
     "harness_adapters.transcripts.otel": "facts record reading pricing harness_adapters.wires "
     "harness_adapters.transcripts",
     "harness_adapters.hooks": "record harness_adapters.clients",
-    "tokenprof": "facts record analysis report live commands",
+    "tokenprof": "facts record analysis difference report live commands",
 }
 """Every room, from the bottom of the ladder to the top, and the rooms above its line that it may import.
 
@@ -88,7 +91,7 @@ FOUND_BY_NAME = {
     "tokenprof/commands/hw/__init__.py": "commands.hw",
     "tokenprof/commands/prices/__init__.py": "commands.prices",
     "tokenprof/commands/count.py": "harness_adapters.clients",
-    "tokenprof/__init__.py": "facts record live analysis report",
+    "tokenprof/__init__.py": "facts record live analysis difference report",
     "hw_model/catalogue/lookup.py": "hw_model",
     "harness_adapters/clients/google_genai_sdk.py": "harness_adapters.clients",
     "harness_adapters/clients/httpx_calls.py": "harness_adapters.clients",
