@@ -4,7 +4,7 @@
     python benchmarks/session_corpus.py FOLDER --turns 2000
 
 The words and the kinds of rows are those of the logs in `tests/data/logs/session_log`. The order of words,
-the ids and the times are drawn anew, so no two texts are alike. The same seed makes the same files.
+the ids and the times are drawn again, so no two texts are alike. The same seed makes the same files.
 """
 
 from __future__ import annotations

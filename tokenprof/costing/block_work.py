@@ -196,7 +196,7 @@ def _sums(first: Ints, after: Ints, values: Floats, places: int) -> Floats:
 
     Each interval is put on the few nodes of a binary tree that make it up, and nodes are handed down to the
     places below them. Values are only ever added: a running sum that takes off what ends would lose small
-    values behind large ones.
+    values after large ones.
     """
     found = np.zeros((places, values.shape[1]))
     used = np.flatnonzero(values.any(axis=0))
