@@ -24,14 +24,11 @@ REACHED_FROM_A_CALL = (
     *(f"record.attempt:Attempt.{name}" for name in ("_hand_over", "cut")),
     *(f"record.recorder:Recorder.{name}" for name in ("submit", "watch", "unwatch", "_share_here", "end")),
     *(
-        f"record.recorder:_Share.{name}"
-        for name in ("put", "_record", "_read", "_write_losses", "_tell", "_count")
+        f"record.process_share:ProcessShare.{name}"
+        for name in ("put", "_record", "_read", "_write_losses", "_count")
     ),
     *(f"record.background.worker:Worker.{name}" for name in ("put", "_start", "pending")),
-    *(
-        f"record.turn_log:TurnLog.{name}"
-        for name in ("record", "_write_turn", "_name_attempt", "write_counts")
-    ),
+    *(f"record.turn_log:TurnLog.{name}" for name in ("record", "_write_turn", "write_counts")),
     *(f"record.turn_log:{name}" for name in ("turn_of", "span_line")),
     *(f"record.background.appended_file:AppendedFile.{name}" for name in ("append", "_follow_the_path")),
     *(f"record.block_facts:{name}" for name in ("Shaper.block", "canonical", "digest", "measure")),

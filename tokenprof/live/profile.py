@@ -215,7 +215,7 @@ class _Opening:
 
 async def _until_ended(recorder: Recorder) -> None:
     """Let a recorder end while the event loop, of whichever kind, goes on."""
-    from tokenprof.record.recorder import CLOSE_WAIT_S
+    from tokenprof.record.process_share import CLOSE_WAIT_S
 
     recorder.end()
     try:
@@ -287,7 +287,7 @@ def record_as_parent_does(path: str, tags: Mapping[str, str]) -> None:
     try:
         from tokenprof.record.recorder import Recorder
 
-        recorder = Recorder(Path(path), tags=tags)
+        recorder = Recorder(Path(path), tags=tags, waits_for_counts=False)
         session.enter(recorder, behind_others=True)
         watch_all()
         atexit.register(recorder.close)

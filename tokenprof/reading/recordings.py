@@ -13,8 +13,7 @@ import orjson
 from tokenprof.facts.types import Block, Problem, Run, Source, Turn
 from tokenprof.record import names
 from tokenprof.record.otlp import decode_attributes, spans_of
-from tokenprof.record.problem_codec import problem_of
-from tokenprof.record.turn_codec import TurnDecoder, tags_of
+from tokenprof.record.turn_codec import TurnDecoder, problem_of, tags_of
 
 FORMAT = "tokenprof"
 

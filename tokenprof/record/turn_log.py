@@ -27,9 +27,8 @@ from tokenprof.record.block_facts import Shaper
 from tokenprof.record.contexts import ContextTracker, Placement
 from tokenprof.record.exchange import Call, Exchange, unmeasured_call
 from tokenprof.record.otlp import Attribute, span_line
-from tokenprof.record.problem_codec import problem_attributes
 from tokenprof.record.stored_context import HeldHistories
-from tokenprof.record.turn_codec import TurnEncoder
+from tokenprof.record.turn_codec import TurnEncoder, problem_attributes
 from tokenprof.record.wire_values import readable
 
 log = logging.getLogger("tokenprof")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -85,6 +86,15 @@ def wire_of(method: str, target: str) -> Wire | None:
 
 
 def interpreter_of(wire: Wire) -> Callable[[Exchange, Shaper], Call | None]:
-    """Return the function that reads a wire's exchanges. Raises AdapterError if it cannot be loaded."""
-    interpret: Callable[[Exchange, Shaper], Call | None] = load_adapter(f"wires.{wire.adapter}").interpret
-    return interpret
+    """Return the function that reads a wire's exchanges.
+
+    Its adapter is loaded when it is first called, on the recorder's thread: the host's must not wait for an
+    import that another thread is in, which in a forked child never ends. It then raises AdapterError if the
+    adapter cannot be loaded.
+    """
+    return functools.partial(_interpret, wire.adapter)
+
+
+def _interpret(adapter: str, exchange: Exchange, shaper: Shaper) -> Call | None:
+    call: Call | None = load_adapter(f"wires.{adapter}").interpret(exchange, shaper)
+    return call

@@ -26,6 +26,14 @@ def is_counting() -> bool:
     return os.getpid() in _counting
 
 
+_loaded: list[bool] = []
+
+
+def is_loaded() -> bool:
+    """Whether the vocabularies are loaded here; a forked child shares those of its parent."""
+    return bool(_loaded)
+
+
 def count_tokens(texts: Sequence[str]) -> list[Mapping[str, int]]:
     """Return the tokens of each text in every vocabulary that is available (an empty mapping if none is)."""
     if not texts:
@@ -36,7 +44,9 @@ def count_tokens(texts: Sequence[str]) -> list[Mapping[str, int]]:
         return [{} for _ in texts]
     _counting.append(here)
     try:
-        return _count(texts)
+        counted = _count(texts)
+        _loaded[:] = [True]
+        return counted
     finally:
         _counting.remove(here)
 
