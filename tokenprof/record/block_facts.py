@@ -158,6 +158,8 @@ class Shaper:
         return identity, features
 
     def _children(self, children: Sequence[tuple[str, str]]) -> tuple[Child, ...]:
+        if not children:
+            return ()
         digests = [self.digest(text) for _, text in children]
         counted = self._counted([(key, text) for key, (_, text) in zip(digests, children, strict=True)])
         return tuple(
