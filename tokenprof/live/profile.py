@@ -183,6 +183,8 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
             return
         try:
             await _until_ended(recorder)
+        except Exception:
+            log.warning("tokenprof could not end a recording in order", exc_info=True)
         finally:
             recorder.close(0.1 if recorder.is_ended() else 0.0)
 

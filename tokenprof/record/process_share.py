@@ -92,8 +92,16 @@ class ProcessShare:
         self._queued_bytes += size
         self.worker.put(exchange)
 
+    def finish(self) -> None:
+        """Take nothing more, and let the worker finish. Does nothing in a process that has no share yet."""
+        if self.process == os.getpid():
+            self.is_closed = True
+            self.worker.finish()
+
     def wait(self, until: float) -> None:
         """Wait until everything is written, and told, or the time is over."""
+        if self.process != os.getpid():
+            return
         is_done = self.worker.wait(max(until - time.monotonic(), 0.0))
         longest = time.monotonic() + LONGEST_LOADING_S
         # A worker process that lives for one call should not wait for vocabularies at its end.

@@ -113,8 +113,7 @@ class Recorder:
                 attempt.cut()
             except Exception as error:  # noqa: BLE001 - the others still have to be cut
                 self.note_loss(type(error).__name__, attempt.exchange)
-        share.is_closed = True
-        share.worker.finish()
+        share.finish()
 
     def close(self, wait_s: float = CLOSE_WAIT_S) -> None:
         """Write everything pending, open calls as cut, and stop. It is safe to call twice.
@@ -122,10 +121,16 @@ class Recorder:
         Waits up to `wait_s` seconds; what is not written by then is noted in the recording as missing,
         unless the recorder's thread still comes to write it.
         """
-        with contextlib.suppress(IndexError):
+        try:
             self._to_close.pop()
-            self.end()
-            self._share.wait(time.monotonic() + wait_s)
+        except IndexError:
+            return
+        until = time.monotonic() + wait_s
+        for step in (self.end, self._share.finish, lambda: self._share.wait(until)):
+            try:
+                step()
+            except Exception:
+                log.warning("tokenprof could not end a recording in order", exc_info=True)
 
     def is_ended(self) -> bool:
         """Whether nothing is left to do after `end`."""

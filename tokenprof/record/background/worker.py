@@ -69,9 +69,9 @@ class Worker(Generic[Item]):
     def finish(self) -> None:
         """Ask the worker to end when it has done everything."""
         self._is_closing = True
+        self._wake.put(None)
         if self._unstarted and self._items:
             self._start()
-        self._wake.put(None)
 
     def wait(self, seconds: float) -> bool:
         """Wait until the worker has ended after `finish`; returns whether it has. Nothing to do is an end."""
