@@ -70,6 +70,7 @@ class ProcessShare:
             names.RUN_ID: self.run_id,
             names.PARENT_RUN_ID: parent_run,
             names.VERSION: __version__,
+            names.CONTENT: names.CONTENT_MASKED if settings.content else None,
             **{names.TAG_PREFIX + key: value for key, value in settings.tags.items()},
         }
         self.worker: Worker[Exchange | None] = Worker(
