@@ -109,7 +109,7 @@ print(len(asked))
     run, calls = accounted(path)
     # A child that leaves by `sys.exit` inside the block closes its own share of the recording.
     assert calls == int(asked) + 8
-    # Three busy threads may leave the recorder behind when the block ends, which it says.
+    # With three busy threads, the recorder may not be done when the block ends, and says so.
     assert {problem.reason for problem in run.problems} <= {"unfinished"}
 
 
