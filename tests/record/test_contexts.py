@@ -90,25 +90,25 @@ def test_a_long_context_is_written_whole_now_and_then() -> None:
 
 def test_whole_prompts_stay_a_fraction_of_what_deltas_add_however_long_a_context_grows() -> None:
     tracker = ContextTracker()
-    texts = ["u0"]
+    blocks = prompt("u0")
     written = 0
-    turns = 2000
+    turns = 600
     for turn in range(turns):
-        texts.append(f"u{turn + 1}")
-        placed = tracker.place(f"call{turn}", prompt(*texts), None)
-        written += len(prompt(*texts)) - placed.kept
+        blocks.append(block(f"u{turn + 1}"))
+        placed = tracker.place(f"call{turn}", blocks, None)
+        written += len(blocks) - placed.kept
     # One block a turn is new; whole prompts at most add three more.
     assert turns < written < 4 * turns
 
 
 def test_contexts_are_let_go_and_names_are_not_used_again() -> None:
     tracker = ContextTracker()
-    for number in range(3 * MOST_CONTEXTS):
+    for number in range(2 * MOST_CONTEXTS):
         assert tracker.place(f"call{number}", prompt(f"v{number}"), None).context == f"c{number + 1}"
     assert len(tracker._contexts) == MOST_CONTEXTS
-    newest = tracker.place("again", prompt(f"v{3 * MOST_CONTEXTS - 1}", "a", "u"), None)
-    assert newest.context == f"c{3 * MOST_CONTEXTS}"
+    newest = tracker.place("again", prompt(f"v{2 * MOST_CONTEXTS - 1}", "a", "u"), None)
+    assert newest.context == f"c{2 * MOST_CONTEXTS}"
     forgotten = tracker.place("old", prompt("v0", "a", "u"), None)
-    assert forgotten.context == f"c{3 * MOST_CONTEXTS + 1}"
+    assert forgotten.context == f"c{2 * MOST_CONTEXTS + 1}"
     sub = tracker.place("sub", [block("sub system", "system", section="system"), block("task")], "researcher")
     assert sub.parent == "c1"
