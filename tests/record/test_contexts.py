@@ -108,7 +108,7 @@ def test_contexts_are_let_go_and_names_are_not_used_again() -> None:
     assert len(tracker._contexts) == MOST_CONTEXTS
     newest = tracker.place("again", prompt(f"v{2 * MOST_CONTEXTS - 1}", "a", "u"), None)
     assert newest.context == f"c{2 * MOST_CONTEXTS}"
-    forgotten = tracker.place("old", prompt("v0", "a", "u"), None)
+    forgotten = tracker.place("old", prompt("v0", "a of old", "u of old"), None)
     assert forgotten.context == f"c{2 * MOST_CONTEXTS + 1}"
     sub = tracker.place("sub", [block("sub system", "system", section="system"), block("task")], "researcher")
     assert sub.parent == "c1"
