@@ -41,6 +41,9 @@ TurnListener = Callable[[Turn, Sequence[Block]], None]
 CLOSE_WAIT_S = 1.8
 """How long the end of a block waits for the recorder; loading the vocabularies is waited for besides."""
 
+SELLER_VARIABLE = "TOKENPROF_SELLER"
+"""Names who sells the calls of a recording, if they do not show it."""
+
 LONGEST_LOADING_S = 20.0
 MOST_QUEUED_BYTES = 64 * 1024 * 1024
 """From here on prompts are let go before they are read. Their turns keep their usage: no turn is dropped."""
@@ -65,6 +68,7 @@ class Recorder:
         content: bool = False,
         cache_diagnostics: bool = False,
         request_usage: bool = False,
+        seller: str | None = None,
     ) -> None:
         self.path = path
         self.tags = {key: str(value) for key, value in (tags or {}).items()}
@@ -72,7 +76,11 @@ class Recorder:
         self.request_usage = request_usage
         self.outer: Recorder | None = None
         self._settings = RecordingSettings(
-            self.tags, content, cache_diagnostics, counts_at_once=listener is not None
+            self.tags,
+            content,
+            cache_diagnostics,
+            counts_at_once=listener is not None,
+            seller=seller or os.environ.get(SELLER_VARIABLE) or None,
         )
         self._listener = listener
         self._to_close = [True]
