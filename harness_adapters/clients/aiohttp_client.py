@@ -80,7 +80,8 @@ def _begin(session: aiohttp.ClientSession, args: tuple[Any, ...], kwargs: dict[s
         if wire_of(method, url) is None:
             return None
         headers = session._prepare_headers(kwargs.get("headers"))
-        return begin("aiohttp", method, session._build_url(url).path, headers, lambda: _body(kwargs))
+        built = session._build_url(url)
+        return begin("aiohttp", method, built.path, headers, lambda: _body(kwargs), built.host or "")
 
     return begun(begin_it, "aiohttp", method, url)
 

@@ -62,7 +62,8 @@ def _observed_send(send: Callable[[Any], Any], request: Any) -> Any:
 def _begin(request: Any) -> Attempt | None:
     """Begin an attempt if a request is a model call, else return None. Never raises."""
     try:
-        method, path = request.method, urlsplit(request.url).path
+        url = urlsplit(request.url)
+        method, path, host = request.method, url.path, url.hostname or ""
     except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
         return None
 
@@ -70,7 +71,7 @@ def _begin(request: Any) -> Attempt | None:
         if wire_of(method, path) is None:
             return None
         headers = {name.lower(): _text(value) for name, value in request.headers.items()}
-        return begin("botocore", method, path, headers, lambda: _bytes(request.body))
+        return begin("botocore", method, path, headers, lambda: _bytes(request.body), host)
 
     return begun(begin_it, "botocore", method, path)
 

@@ -31,12 +31,17 @@ _inside: ContextVar[bool] = ContextVar("tokenprof_inside_a_seen_call", default=F
 
 
 def begin(
-    client: str, method: str, path: str, headers: Mapping[str, str], body: Callable[[], bytes | None]
+    client: str,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: Callable[[], bytes | None],
+    host: str = "",
 ) -> Attempt | None:
     """Return the attempt that a request begins; None if it is not a model call, or is seen elsewhere.
 
-    `client` is the library. The names in `headers` are in lower case. `body` is called only for model calls;
-    it returns None if the bytes cannot be known.
+    `client` is the library, `host` the server. The names in `headers` are in lower case. `body` is
+    called only for model calls; it returns None if the bytes cannot be known.
     """
     wire = wire_of(method, path)
     if wire is None or _inside.get():
@@ -53,6 +58,7 @@ def begin(
         call=call,
         target=path,
         client=client,
+        host=host,
         retries_taken=retries_taken,
         agent=current_agent(),
         tags=current_tags(),

@@ -109,7 +109,9 @@ class Library:
         except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
             return None
         return begun(
-            lambda: begin(client, method, path, request.headers, lambda: _content_of(request)),
+            lambda: begin(
+                client, method, path, request.headers, lambda: _content_of(request), request.url.host
+            ),
             client,
             method,
             path,

@@ -21,11 +21,14 @@ from tokenprof.facts.errors import InputError
 from tokenprof.facts.shared_prefix import shared_length
 from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Block, Run, Source, Turn
+from tokenprof.harness_adapters.wires.implausible_usage import raw_json
 from tokenprof.harness_adapters.wires.openai_blocks import add_instructions, add_tools
 from tokenprof.harness_adapters.wires.openai_responses import add_item, output_of_responses
 from tokenprof.harness_adapters.wires.prompt_layout import PromptLayout
-from tokenprof.pricing.normalise_logs import usage_from_codex
+from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage, UsageError
+from tokenprof.pricing.usage_dialects import CODEX
+from tokenprof.pricing.usage_reader import read_usage
 from tokenprof.reading.json_lines import read_json_lines
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
@@ -38,6 +41,12 @@ LINE_TYPES = frozenset(
 )
 WRITTEN = frozenset({"reasoning", "function_call", "custom_tool_call", "local_shell_call", "web_search_call"})
 """Items that the model wrote, apart from its messages."""
+
+REPLAY_PAUSE = timedelta(seconds=0.2)
+"""A longer pause between two lines ends a replay; a model takes longer to answer."""
+
+TIERS = {"priority": "priority", "fast": "priority", "flex": "flex", "default": None, "auto": None}
+"""Codex's names of service tiers, and OpenAI's."""
 
 REPLAY_WITHIN = timedelta(seconds=1)
 """A fork writes everything that it replays at once, when it starts."""
@@ -56,9 +65,10 @@ def recognises(first_lines: Sequence[Wire]) -> bool:
 def read(path: Path) -> Run:
     """Return the turns of a session, one per billed call. Raises InputError for a malformed line."""
     warnings: list[str] = []
-    session = _Session(path.stem)
+    session = _Session(path.stem, warnings)
     for number, line in read_json_lines(path, warnings):
         session.add(line, f"{path}:{number}")
+    session.bill_the_rest(path)
     if session.unpriced_items:
         warnings.append(f"{path}: what follows the last token count belongs to a call that did not end.")
     return Run(in_time_order(session.turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
@@ -69,6 +79,7 @@ class _Session:
     """A rollout while it is read: the context so far, and what has been billed so far."""
 
     name: str
+    warnings: list[str]
     turns: list[Turn] = field(default_factory=list)
     _shaper: Shaper = field(default_factory=Shaper)
     _context: list[Block] = field(default_factory=list)
@@ -81,6 +92,9 @@ class _Session:
     _compacted: bool = False
     _asked_at: datetime | None = None
     _last_prompt: tuple[Block, ...] = ()
+    _records: list[tuple[str, Wire, datetime]] = field(default_factory=list)
+    _tier: str | None = None
+    _replays_until: datetime | None = None
 
     @property
     def unpriced_items(self) -> bool:
@@ -92,13 +106,20 @@ class _Session:
         payload = mapping(line.get("payload"))
         at = _time(line.get("timestamp"), where)
         type_ = line.get("type")
+        if self._replays_until is not None and at <= self._replays_until:
+            # A replay is written in one go; a pause ends it.
+            self._replays_until = max(self._replays_until, at + REPLAY_PAUSE)
         if type_ == "session_meta":
             self._begin(payload, at)
         elif type_ == "turn_context":
             self._model = text_of(payload.get("model")) or self._model
+            self._tier = TIERS.get(text_of(payload.get("service_tier")), self._tier)
+        elif type_ == "token_usage_record":
+            self._records.append((text_of(payload.get("response_id")), mapping(payload.get("usage")), at))
         elif type_ == "response_item":
             self._add_item(payload, at)
         elif type_ == "compacted":
+            self._bill_records(where, only=text_of(payload.get("compaction_response_id")))
             self._replace(sequence(payload.get("replacement_history")), text_of(payload.get("message")))
         elif type_ == "event_msg" and payload.get("type") == "token_count":
             self._count(mapping(payload.get("info")), at, where)
@@ -111,6 +132,7 @@ class _Session:
         self._layout = PromptLayout(self._shaper, blocks=self._context)
         if meta.get("forked_from_id"):
             self._forked_at = at
+            self._replays_until = at + REPLAY_WITHIN
         instructions = text_of(mapping(meta.get("base_instructions")).get("text"))
         if instructions:
             add_instructions(self._layout, instructions, "base instructions")
@@ -165,24 +187,76 @@ class _Session:
         written, self._written = self._written, []
         length = len(self._context) if self._prompt_length is None else self._prompt_length
         prompt, self._prompt_length = tuple(self._context[:length]), None
-        if self._forked_at is not None and at <= self._forked_at + REPLAY_WITHIN:
+        if self._replays_until is not None and at <= self._replays_until:
+            self._records.clear()
             return
-        try:
-            usage = usage_from_codex(last if isinstance(last, Mapping) else _difference(total, before))
-        except UsageError as error:
-            raise InputError(f"{where}: {error}") from None
-        self._add_turn(usage, prompt, written, total, at)
+        counted = last if isinstance(last, Mapping) else _difference(total, before)
+        if not any(counted.values()):
+            # A fork begins with its parent's total, which was not billed here.
+            return
+        response_id = self._record_of(counted)
+        self._bill_records(where)
+        if before is not None and isinstance(last, Mapping):
+            self._bill_what_only_the_total_counts(_difference(total, before), last, at, where)
+        self._add_turn(counted, prompt, written, total, at, where, response_id)
+
+    def _record_of(self, counted: Wire) -> str:
+        """Take the usage record of a call from those that wait, and return its response id, if it has one."""
+        for place, (response_id, usage, _) in enumerate(self._records):
+            if usage == counted:
+                del self._records[place]
+                return response_id
+        return ""
+
+    def bill_the_rest(self, path: Path) -> None:
+        """Bill what has a usage record, and no token count after it."""
+        self._bill_records(str(path))
+
+    def _bill_records(self, where: str, only: str = "") -> None:
+        """Add a turn for each usage record that no token count holds, as those of compactions."""
+        for response_id, usage, at in [r for r in self._records if not only or r[0] == only]:
+            self._records.remove((response_id, usage, at))
+            if any(usage.values()):
+                prompt = tuple(self._context) if only else ()
+                self._add_turn(usage, prompt, (), usage, at, where, response_id)
+
+    def _bill_what_only_the_total_counts(self, grown: Wire, last: Wire, at: datetime, where: str) -> None:
+        """Add a turn for calls whose token count is lost: the total grew by more than the last call."""
+        lost = {key: grown.get(key, 0) - (last.get(key) or 0) for key in grown}
+        if lost.get("input_tokens", 0) <= 0 or min(lost.values()) < 0:
+            return
+        note = (
+            "A token count is missing in the log. What the session's total counts beyond the calls in the "
+            "log is billed as one turn."
+        )
+        self._add_turn(lost, (), (), {**lost, "lost": 1}, at, where, "", notes=(note,))
 
     def _add_turn(
-        self, usage: Usage, prompt: tuple[Block, ...], written: Sequence[Wire], total: Wire, at: datetime
+        self,
+        counted: Wire,
+        prompt: tuple[Block, ...],
+        written: Sequence[Wire],
+        total: Wire,
+        at: datetime,
+        where: str,
+        response_id: str,
+        notes: tuple[str, ...] = (),
     ) -> None:
+        usage: Usage | None = None
+        try:
+            read = read_usage(counted, CODEX)
+            usage, notes = read.usage, (*notes, *read.notes)
+        except UsageError as error:
+            self.warnings.append(f"{where}: a call is counted as unmeasured. {error}")
+            notes = (*notes, "It is counted as unmeasured, because its counts contradict each other.")
+        output = output_of_responses(written, self._shaper)
         base = len(self.turns) - 1 if self.turns else None
         kept = shared_length(prompt, self._last_prompt) if base is not None else 0
         began = self._asked_at or at
         identity = orjson.dumps([self._model, dict(total), [text_of(item.get("id")) for item in written]])
         self.turns.append(
             Turn(
-                id=f"codex-{hashlib.sha256(identity).hexdigest()[:16]}",
+                id=response_id or f"codex-{hashlib.sha256(identity).hexdigest()[:16]}",
                 context=self.name,
                 provider="openai",
                 requested_model=self._model,
@@ -192,7 +266,10 @@ class _Session:
                 status="ok",
                 usage=usage,
                 added=prompt[kept:],
-                output=output_of_responses(written, self._shaper),
+                output=output,
+                selectors=Selectors(service_tier=self._tier),
+                notes=notes,
+                raw_usage=raw_json(dict(counted)) if notes else None,
                 base=base if kept else None,
                 kept=kept,
                 hidden_prefix=True,

@@ -19,10 +19,12 @@ from tokenprof.facts.errors import InputError
 from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.transcripts.zip_members import members_of
+from tokenprof.harness_adapters.wires.implausible_usage import raw_json
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
 from tokenprof.harness_adapters.wires.raw_calls import call_of
-from tokenprof.pricing.normalise_logs import usage_from_inspect
 from tokenprof.pricing.usage import UsageError
+from tokenprof.pricing.usage_dialects import INSPECT
+from tokenprof.pricing.usage_reader import read_usage
 from tokenprof.reading.json_documents import read_json_document
 from tokenprof.reading.logged_calls import LoggedCall, turns_of
 from tokenprof.reading.recordings import in_time_order
@@ -61,10 +63,51 @@ def read(path: Path) -> Run:
     shaper = Shaper()
     calls = [call for sample in _samples(path) for call in _Sample(sample, path, shaper, warnings).calls()]
     calls.sort(key=lambda call: call.started_at)
-    if not calls:
+    if not calls and path.suffix != ".eval":
+        calls = _calls_of_header(mapping(read_json_document(path)), path, shaper, warnings)
+    elif not calls:
         warnings.append(f"{path}: no sample with model events; was the log written without samples?")
     turns = turns_of(calls, shaper, path.stem[:19])
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
+
+
+def _calls_of_header(log: Wire, path: Path, shaper: Shaper, warnings: list[str]) -> list[LoggedCall]:
+    """Return a call per model for what the log's header counts, because no sample shows single calls."""
+    stats = mapping(log.get("stats"))
+    counted = mapping(stats.get("model_usage"))
+    where = f"{path}: no sample has model events; was the log written without samples?"
+    if not counted:
+        warnings.append(where)
+        return []
+    warnings.append(
+        f"{where} Its header (stats.model_usage) counts all calls of a model, which are one turn here."
+    )
+    started = _time(stats.get("started_at") or mapping(log.get("eval")).get("created"), str(path))
+    calls = []
+    for name, raw in counted.items():
+        provider, _, model = name.partition("/")
+        block = shaper.block("unattributed", HEADER_NAME, {"header": name}, opens_message=True)
+        bare = Call(
+            response_id=f"model_usage {name}",
+            requested_model=model or name,
+            model=model or name,
+            status="ok",
+            usage=None,
+            prompt=(block,),
+        )
+        try:
+            read = read_usage({key: n for key, n in mapping(raw).items() if n is not None}, INSPECT)
+            bare = replace(bare, usage=read.usage, notes=read.notes)
+        except UsageError as error:
+            warnings.append(f"{path}: {name} is counted as unmeasured. {error}")
+        seller = SELLERS.get(provider, provider)
+        calls.append(
+            LoggedCall(call=bare, provider=seller, started_at=started, group=name, hidden_prefix=True)
+        )
+    return calls
+
+
+HEADER_NAME = "calls counted only in the log's header"
 
 
 def _samples(path: Path) -> Iterator[Wire]:
@@ -120,8 +163,8 @@ class _Sample:
         try:
             call = self._raw_call(event) or self._normalised_call(event)
         except UsageError as error:
-            self._warnings.append(f"{where}: {error} The call is left out.")
-            return None
+            self._warnings.append(f"{where}: {error} The call is counted as unmeasured.")
+            call = self._unmeasured_call(event, error)
         if call is None:
             return None
         started, completed = _time(event.get("timestamp"), where), event.get("completed")
@@ -136,6 +179,14 @@ class _Sample:
             agent=agent,
             attempts=1 + (event.get("retries") or 0),
         )
+
+    def _unmeasured_call(self, event: Wire, error: UsageError) -> Call | None:
+        """Return a call whose counts cannot be right, without them."""
+        output = {**mapping(event.get("output")), "usage": {"input_tokens": 0, "output_tokens": 0}}
+        call = self._normalised_call({**event, "output": output})
+        raw = mapping(mapping(event.get("output")).get("usage"))
+        note = f"It is counted as unmeasured. {error}"
+        return None if call is None else replace(call, usage=None, notes=(note,), raw_usage=raw_json(raw))
 
     def _raw_call(self, event: Wire) -> Call | None:
         """Return the call as it went over the wire; None if that was not logged."""
@@ -171,7 +222,9 @@ class _Sample:
         answer = {"id": output.get("response_id"), "model": output.get("model"), "choices": choices}
         call = call_of_completion(request, answer, "ok", self._shaper, otherwise=text_of(event.get("uuid")))
         counts = {key: value for key, value in raw.items() if value is not None}
-        return replace(call, usage=usage_from_inspect(counts))
+        read = read_usage(counts, INSPECT)
+        raw_text = raw_json(counts) if read.notes else None
+        return replace(call, usage=read.usage, notes=read.notes, raw_usage=raw_text)
 
     def _opened(self, value: Any) -> Any:
         """Return a value with the sample's attachments put back in their places."""

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -37,6 +38,7 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     int: COUNT,
     bool: st.booleans(),
     float: st.integers(1, 10**6).map(lambda us: us / 10**6),
+    Decimal: st.decimals(0, 10**6, places=6),
     datetime: COUNT.map(lambda us: START + timedelta(microseconds=us)),
     Mapping[str, str]: st.dictionaries(TEXT, TEXT, max_size=2),
     Block: st.sampled_from([BLOCK, ANSWER]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         ComputeSummary,
         EntryRow,
         GroupRow,
+        Incompleteness,
         RunRows,
         Totals,
         TurnRow,
@@ -31,6 +33,14 @@ if TYPE_CHECKING:
     from tokenprof.hw_model.description import DeploymentDescription
     from tokenprof.pricing.book import PriceBook
     from tokenprof.pricing.price_source import PriceSource
+
+
+def sold_by(seller: str | None, run: Run) -> Run:
+    """Return a run whose calls are sold by `seller`, unless they show who sold them; None changes nothing."""
+    if seller is None:
+        return run
+    turns = (turn if turn.seller else replace(turn, seller=seller) for turn in run.turns)
+    return replace(run, turns=tuple(turns))
 
 
 class Analysis:
@@ -50,8 +60,8 @@ class Analysis:
     def __init__(
         self, run: Run, assumptions: Assumptions | None = None, counts: Mapping[str, int] | None = None
     ) -> None:
-        self.run = run
         self.assumptions = assumptions or Assumptions()
+        self.run = sold_by(self.assumptions.seller, run)
         self._counts = counts
 
     @cached_property
@@ -132,6 +142,18 @@ class Analysis:
         from tokenprof.analysis.rows.run_rows import totals
 
         return totals(self.ledger, self.hardware)
+
+    @cached_property
+    def incomplete(self) -> tuple[Incompleteness, ...]:
+        """Why the bill may be larger than shown, with how many turns each reason is about."""
+        from tokenprof.analysis.rows.run_rows import incompleteness
+
+        return incompleteness(self.ledger)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every call that the sources show is counted and priced, and nothing was warned of."""
+        return not self.incomplete
 
     @cached_property
     def classes(self) -> tuple[ClassRow, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 from tokenprof.facts.shared_prefix import Trail
@@ -121,7 +122,10 @@ class AnswerFacts:
 
     `usage` is None if the provider reported none (*unmeasured*). `settings` holds digests of the request
     parameters that are part of the cache key. `output_incomplete` marks an output whose count is not final.
-    `cache_miss_reason` and `cache_missed_tokens` are what the provider says about a missed cache.
+    `cache_miss_reason` and `cache_missed_tokens` are what the provider says about a missed cache. `notes`
+    are sentences about this answer's bill: why it has no usage, what its counts leave out, which keys of the
+    usage were not understood; `raw_usage` is then the usage object as it was, as JSON. `stated_usd` is what
+    the seller itself says that the call cost.
     """
 
     # Without slots of its own, so that a slotted class can extend this part and `CallerFacts` together.
@@ -138,6 +142,9 @@ class AnswerFacts:
     output_incomplete: bool = False
     cache_miss_reason: str | None = None
     cache_missed_tokens: int | None = None
+    notes: tuple[str, ...] = ()
+    raw_usage: str | None = None
+    stated_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,11 +153,12 @@ class CallerFacts:
 
     Shared by `Turn` and `LoggedCall`.
 
-    `provider` is who sold the call, recognised by the shape and path of the request, not by the host name.
-    `started_at` is UTC. `attempts` counts the tries, the answered one included. `hidden_prefix` says that the
-    true prompt began with content that the source does not show (a transcript without system prompt and
-    tools). `output_rest_in` is the id of the turn that counts what this one's incomplete output lacks, if the
-    source knows only their sum.
+    `provider` is the API's provider, recognised by the shape and path of the request, not by the host name.
+    `seller` is who sold the call, if that is somebody else: a gateway, a cloud, another maker with the same
+    API. Prices are the seller's. `started_at` is UTC. `attempts` counts the tries, the answered one included.
+    `hidden_prefix` says that the true prompt began with content that the source does not show (a transcript
+    without system prompt and tools). `output_rest_in` is the id of the turn that counts what this one's
+    incomplete output lacks, if the source knows only their sum.
     """
 
     __slots__ = ()
@@ -164,6 +172,7 @@ class CallerFacts:
     tags: Mapping[str, str] = field(default_factory=dict)
     hidden_prefix: bool = False
     output_rest_in: str | None = None
+    seller: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

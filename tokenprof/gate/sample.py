@@ -62,12 +62,16 @@ class BlockGroup:
 
 @dataclass(frozen=True, slots=True)
 class RunSample:
-    """One run as the gate compares it. An unknown measure is None, never 0."""
+    """One run as the gate compares it. An unknown measure is None, never 0.
+
+    `incomplete` counts why its bill may be larger than measured, by reason.
+    """
 
     measures: Mapping[str, Decimal | None]
     usage: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     rates: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
     blocks: Mapping[str, BlockGroup] = field(default_factory=dict)
+    incomplete: Mapping[str, int] = field(default_factory=dict)
 
     def usd_at(self, rates: Mapping[str, Mapping[str, Decimal]]) -> Decimal | None:
         """Return the cost of this run at other rates (model → class → USD per token); None without one."""
@@ -107,7 +111,8 @@ def sample_of(analysis: Analysis, *, hardware: bool = False) -> RunSample:
     if ledger.run.problems:
         # Calls are missing, so no total is known.
         measures = dict.fromkeys(measures)
-    return RunSample(measures, _usage(ledger), _rates(ledger), _groups(ledger))
+    incomplete = {str(found.reason): found.count for found in analysis.incomplete}
+    return RunSample(measures, _usage(ledger), _rates(ledger), _groups(ledger), incomplete)
 
 
 def _carry_usd(ledger: Ledger) -> Decimal | None:

@@ -100,7 +100,8 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
     variable `TOKENPROF_METRICS`) gives tokens, bill and estimated compute of each turn to the program's
     OpenTelemetry meter provider. `prices`, `deployment`, `usd_per_gpu_hour` and `utilisation` are what
     `on_turn` and metrics price and cost with; what is not given comes from the environment, then from
-    pyproject.toml.
+    pyproject.toml. `seller` is who sells the calls (`openrouter`, `azure`, a name of your own price file), if
+    that is not the API's own provider and its host does not show it; prices are the seller's.
 
     Two parameters add a field to requests: `cache_diagnostics=True` asks Anthropic why its cache was missed
     (clients made inside the block, or wrapped); `request_usage=True` asks OpenAI for the usage of chat
@@ -124,6 +125,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         deployment: str | None = None,
         usd_per_gpu_hour: float | None = None,
         utilisation: float | None = None,
+        seller: str | None = None,
     ) -> None:
         self.path = Path(path)
         self._metrics = metrics
@@ -132,6 +134,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         self._content = content
         self._cache_diagnostics = cache_diagnostics
         self._request_usage = request_usage
+        self._seller = seller
         self._settings = {
             "prices": prices,
             "deployment": deployment,
@@ -151,6 +154,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
             content=self._content,
             cache_diagnostics=self._cache_diagnostics,
             request_usage=self._request_usage,
+            seller=self._seller,
         )
         token = session.enter(recorder)
         self._openings.append(_Opening(recorder, token, watch_all(), threading.get_ident()))

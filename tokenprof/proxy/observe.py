@@ -27,13 +27,15 @@ class Observer:
     def __init__(self, recorder: Recorder):
         self._recorder = recorder
 
-    def begin(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Attempt | None:
+    def begin(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, host: str = ""
+    ) -> Attempt | None:
         """Return the attempt to record; None for a request that no adapter reads as a model call.
 
         Never raises.
         """
         try:
-            return self._begin(method, target, headers, body)
+            return self._begin(method, target, headers, body, host)
         except Exception as error:  # noqa: BLE001 - the request is passed on whatever happens here
             # Without the text of the error and its trace: either may quote a key or a body.
             log.warning(
@@ -43,7 +45,9 @@ class Observer:
             )
             return None
 
-    def _begin(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Attempt | None:
+    def _begin(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, host: str
+    ) -> Attempt | None:
         wire = wire_of(method, target)
         if wire is None:
             return None
@@ -59,6 +63,7 @@ class Observer:
             target=target.partition("?")[0],
             retries_taken=retries_taken,
             client="proxy",
+            host=host,
             agent=headers.get(AGENT_HEADER),
         )
         start_span(exchange, "")

@@ -152,7 +152,8 @@ class _Connection(StreamRequestHandler):
         if expected and request.is_http_1_1:
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = request_body(self.rfile, request)
-        attempt = self.server.observer.begin(request.method, target, request.by_lower_name(), body or b"")
+        headers = request.by_lower_name()
+        attempt = self.server.observer.begin(request.method, target, headers, body or b"", upstream.host)
         try:
             return self._exchange(request, upstream, target, body, attempt) and request.keeps_alive
         except (OSError, HTTPException) as error:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tokenprof.facts.types import AnswerFacts, Block
+from tokenprof.pricing.sellers import seller_of_answer, seller_of_host
 from tokenprof.record.block_facts import Shaper
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class Exchange:
 
     Times are nanoseconds since the epoch. `body` is the response body as received, in the content coding that
     `headers` names; `complete` says that it was read to its end. `call` is the same for all attempts at one
-    call; it is empty if the request does not name it. `client` is the library that made the call. `failure`
+    call; it is empty if the request does not name it. `client` is the library that made the call, `host` the
+    server, which may show who sells the call; it is not recorded. `failure`
     names the exception that ended the attempt; `in_flight` says that the recording ended first. `target` is
     the path of the request, without its query: some providers name the model there. `tags` are the call's
     own.
@@ -41,6 +43,7 @@ class Exchange:
     call: str
     target: str = ""
     client: str = ""
+    host: str = ""
     retries_taken: int = 0
     status_code: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -79,6 +82,7 @@ class Call(AnswerFacts):
     which are sent again each time. `thread` is a name under which the provider keeps all that was said (a
     conversation). `replaces` says that the answer replaces everything said before it (a compaction).
     `content` is the request and the response as they went over the wire, kept only if content is recorded.
+    `seller` is who sold the call, if the answer says so.
     """
 
     response_id: str | None
@@ -89,6 +93,7 @@ class Call(AnswerFacts):
     thread: str | None = None
     replaces: bool = False
     content: Mapping[str, Any] | None = None
+    seller: str | None = None
 
 
 def unanswered_call(requested_model: str) -> Call:
@@ -145,3 +150,16 @@ def without_prompt(exchange: Exchange) -> bytes:
     model = model_in(exchange.request).encode()
     messages = b"" if exchange.target.endswith("/responses") else b',"messages":[]'
     return b'{"model":"' + model + b'"' + messages + b"}"
+
+
+def was_answered(exchange: Exchange) -> bool:
+    """Whether a provider accepted a request and sent something back, which may be billed."""
+    code = exchange.status_code
+    return code is not None and 200 <= code < 300 and bool(exchange.body)
+
+
+def seller_of(exchange: Exchange, call: Call) -> str | None:
+    """Return who sold a call, as its host or its answer shows; None if that is the API's own provider."""
+    found = seller_of_host(exchange.host) or call.seller
+    found = found or seller_of_answer(call.response_id or "", call.model, exchange.provider)
+    return None if found == exchange.provider else found

@@ -26,6 +26,9 @@ from tokenprof.record.turn_log import RecordingSettings
 
 log = logging.getLogger("tokenprof")
 
+SELLER_VARIABLE = "TOKENPROF_SELLER"
+"""Names who sells the calls of a recording, if they do not show it."""
+
 _FIRST_BYTES = 65_536
 
 
@@ -46,6 +49,7 @@ class Recorder:
         cache_diagnostics: bool = False,
         request_usage: bool = False,
         waits_for_counts: bool = True,
+        seller: str | None = None,
     ) -> None:
         self.path = path
         self.tags = {key: str(value) for key, value in (tags or {}).items()}
@@ -54,7 +58,11 @@ class Recorder:
         self.outer: Recorder | None = None
         self.waits_for_counts = waits_for_counts
         self._settings = RecordingSettings(
-            self.tags, content, cache_diagnostics, counts_at_once=listener is not None
+            self.tags,
+            content,
+            cache_diagnostics,
+            counts_at_once=listener is not None,
+            seller=seller or os.environ.get(SELLER_VARIABLE) or None,
         )
         self._listener = listener
         self._to_close = [True]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final, get_args
 
 import orjson
@@ -98,6 +99,10 @@ ROWS = (
     _row("breakpoints", names.BREAKPOINTS, encode_breakpoints, decode_breakpoints),
     _row("settings", names.SETTINGS, _encode_settings, orjson.loads),
     _row("output_rest_in", names.OUTPUT_REST_IN),
+    _row("seller", names.SELLER),
+    _row("notes", names.NOTES, lambda notes: list(notes) or None, tuple),
+    _row("raw_usage", names.RAW_USAGE),
+    _row("stated_usd", names.STATED_USD, str, Decimal),
     AttributeRow(
         names.CACHE_MISS,
         ("cache_miss_reason", "cache_missed_tokens"),

@@ -25,7 +25,7 @@ from tokenprof.record import names
 from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.contexts import ContextTracker, Placement
-from tokenprof.record.exchange import Call, Exchange, unmeasured_call
+from tokenprof.record.exchange import Call, Exchange, seller_of, unmeasured_call
 from tokenprof.record.otlp import Attribute, span_line
 from tokenprof.record.stored_context import HeldHistories
 from tokenprof.record.turn_codec import TurnEncoder, problem_attributes
@@ -53,12 +53,13 @@ UNSENT = (
 
 @dataclass(frozen=True, slots=True)
 class RecordingSettings:
-    """What a recording holds; `tags` are those of the run."""
+    """What a recording holds; `tags` are those of the run, `seller` who sells its calls, if known."""
 
     tags: Mapping[str, str] = field(default_factory=dict)
     content: bool = False
     cache_diagnostics: bool = False
     counts_at_once: bool = False
+    seller: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class TurnLog:
         self._unwritten_bytes = self._dropped_lines = 0
         self._answers: dict[str, str] = {}
         self._replaced = 0
+        self._unmeasured: set[str] = set()
+        self._told: set[str] = set()
         self._begin_a_file()
 
     def _begin_a_file(self) -> None:
@@ -97,6 +100,8 @@ class TurnLog:
         """Write an exchange. Return the call as read, and the turn with its completed call if it is one."""
         self._name_attempt(exchange)
         call = _read(exchange, self._shaper)
+        if not exchange.request and not self._is_awaited(call):
+            return call, None, None
         self._remember_failure(exchange)
         if call is None or call.response_id is None:
             if not exchange.in_flight:
@@ -105,8 +110,25 @@ class TurnLog:
             call = unmeasured_call(exchange, call)
         if self._is_reported_twice(exchange, call):
             return call, None, None
+        self._tell(call)
+        if call.usage is None and call.response_id is not None:
+            self._unmeasured.add(call.response_id)
         turn, whole = self._write_turn(exchange, call)
         return call, turn, whole
+
+    def _is_awaited(self, call: Call | None) -> bool:
+        """Whether a fetched answer brings the counts of a call that was recorded here without them."""
+        if call is None or call.usage is None or call.response_id not in self._unmeasured:
+            return False
+        self._unmeasured.discard(call.response_id)
+        return True
+
+    def _tell(self, call: Call) -> None:
+        """Log each note about a bill once."""
+        for note in call.notes:
+            if note not in self._told:
+                self._told.add(note)
+                log.warning("%s: %s", call.model or call.requested_model, note)
 
     def write_problem(
         self, exchange: Exchange | None, reason: ProblemReason, error: str = "", calls: int = 1
@@ -201,6 +223,7 @@ class TurnLog:
         place = self._contexts.place(exchange.span_id, call.prompt, exchange.agent)
         tags = {**self._settings.tags, **exchange.tags}
         turn = turn_of(exchange, call, place, self._index_of_call.get(place.base or ""), tags)
+        turn = replace(turn, seller=self._settings.seller or seller_of(exchange, call))
         self._write_span(
             f"chat {call.requested_model}",
             exchange,

@@ -60,6 +60,28 @@ def loads_or_text(text: str) -> object:
         return text
 
 
+def loads_leniently(data: bytes) -> Any:
+    """Return the value of a JSON body as lenient servers read it; ValueError if it is not JSON at all.
+
+    JavaScript writes half of a character that it cut in two as a lone escape, and Python writes bare NaN.
+    Such halves become the replacement character, because they cannot be encoded.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _encodable(json.loads(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")))
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_encodable(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def opened(value: object) -> Any:
     """Return a value that may be an object or a list as JSON text, parsed; any other value as it is."""
     return loads_or_text(value) if isinstance(value, str) and value.lstrip()[:1] in ("{", "[") else value

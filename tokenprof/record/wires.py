@@ -76,12 +76,18 @@ LONGEST_PATH = 1024
 """No API has longer paths; the patterns above take time that grows with the square of the length."""
 
 
+FETCHED = re.compile(r"/v1/responses/resp[^/]*$")
+"""Where a response that ran in the background is fetched, with the counts that its call lacked."""
+
+
 def wire_of(method: str, target: str) -> Wire | None:
     """Return the API of a request that is a model call; None for counts, lists of models and the like."""
-    if method != "POST":
-        return None
     path = target.partition("?")[0].rstrip("/")
     if len(path) > LONGEST_PATH:
+        return None
+    if method == "GET" and FETCHED.search(path):
+        return next(wire for wire in WIRES if wire.provider == "openai")
+    if method != "POST":
         return None
     return next((wire for wire in WIRES if wire.path.search(path)), None)
 

@@ -90,6 +90,8 @@ def _totals(row: Totals) -> Json:
         **({"missing_calls": row.missing_calls} if row.missing_calls else {}),
         **_hardware(row),
         "price_to_cost": estimate_json(row.price_to_cost),
+        "incomplete": [{"reason": found.reason, "count": found.count} for found in row.incomplete],
+        **({} if row.stated_usd is None else {"stated_usd": usd(row.stated_usd)}),
     }
 
 
@@ -145,6 +147,9 @@ def _turn(row: TurnRow) -> Json:
         "cache_miss": None if row.cache_miss is None else _miss(row.cache_miss),
         "cache_prediction": None if row.cache_prediction is None else _prediction(row.cache_prediction),
         "unpriced_classes": list(row.unpriced_classes),
+        **({} if row.seller is None else {"seller": row.seller}),
+        **({} if row.stated_usd is None else {"stated_usd": usd(row.stated_usd)}),
+        **({} if not row.notes else {"notes": list(row.notes)}),
         "entries": [_entry(entry) for entry in row.entries],
     }
 

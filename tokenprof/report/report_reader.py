@@ -22,6 +22,7 @@ from tokenprof.analysis.rows.row_types import (
     Driver,
     EntryRow,
     GroupRow,
+    Incompleteness,
     KvHeld,
     RunRows,
     Totals,
@@ -115,9 +116,9 @@ def _estimate(found: Json | None) -> Estimate | None:
 
 
 def _usage(found: Json | None) -> Usage | None:
-    if found is None:
-        return None
-    return Usage(**{f"{cls}_tokens": found[cls] for cls in CLASSES if cls != "fee"})
+    return (
+        None if found is None else Usage(**{f"{cls}_tokens": found[cls] for cls in CLASSES if cls != "fee"})
+    )
 
 
 def _overlay(item: Any) -> str:
@@ -138,6 +139,8 @@ def _totals(row: Json) -> Totals:
         hardware_marginal_usd=_estimate(row["hardware_marginal_usd"]),
         price_to_cost=_estimate(row["price_to_cost"]),
         missing_calls=row.get("missing_calls", 0),
+        incomplete=tuple(Incompleteness(**found) for found in row.get("incomplete", ())),
+        stated_usd=_usd(row.get("stated_usd")),
     )
 
 
@@ -171,13 +174,16 @@ def _turn(row: Json) -> TurnRow:
         cache_miss=_miss(row["cache_miss"]),
         cache_prediction=_prediction(row.get("cache_prediction")),
         unpriced_classes=_unpriced(entries) if unpriced is None else tuple(unpriced),
+        seller=row.get("seller"),
+        stated_usd=_usd(row.get("stated_usd")),
+        notes=tuple(row.get("notes", ())),
         entries=entries,
     )
 
 
 def _unpriced(entries: Sequence[EntryRow]) -> tuple[str, ...]:
-    with_tokens = [entry for entry in entries if entry.tokens]
-    if all(entry.billed_usd is None for entry in with_tokens):
+    with_tokens = [entry for entry in entries if entry.tokens or entry.count]
+    if not any(entry.billed_usd is not None for entry in with_tokens):
         return ()
     return tuple(dict.fromkeys(entry.cls for entry in with_tokens if entry.billed_usd is None))
 

@@ -260,7 +260,13 @@ class ClaudeCodeSession:
                 response.usage = None
                 turns.append(self._turn(response))
         self._warn(warnings)
-        return turns
+        # Turns name their base by its place, so these come after all others.
+        advice = [
+            turn
+            for response, own in zip(list(self._responses.values()), list(turns), strict=False)
+            for turn in response.advice(own)
+        ]
+        return turns + advice
 
     def _turn(self, response: Response) -> Turn:
         thread = response.thread

@@ -47,7 +47,9 @@ class TurnRow:
     `context_tokens` is the whole prompt. `price_to_cost` is `billed_usd` over `hardware_usd`. The three
     hardware costs stand side by side and are never added: at full cost, with idle KV priced at what it keeps
     out, and at what one more call costs a fleet that runs anyway. `unpriced_classes` are the classes that
-    lack a price while others have one. `entries` are drawn up when iterated.
+    lack a price while others have one. `seller` is who sold the call if not `provider`, `stated_usd` what
+    the seller says it cost, `notes` what the counts leave out or why there are none. `entries` are drawn up
+    when iterated.
     """
 
     index: int
@@ -76,6 +78,9 @@ class TurnRow:
     cache_miss: CacheMiss | None
     cache_prediction: CachePrediction | None
     unpriced_classes: tuple[str, ...] = ()
+    seller: str | None = None
+    stated_usd: Decimal | None = None
+    notes: tuple[str, ...] = ()
     entries: Sequence[EntryRow] = field(default=(), compare=False, repr=False)
 
     @property
@@ -182,11 +187,26 @@ class GroupRow:
     load_turns_usd: Decimal | None = None
 
 
+IncompleteReason = Literal["unmeasured", "unpriced", "output_incomplete", "noted", "missing", "warned"]
+"""Why a bill may be larger than shown: turns without counts, without a price, with only the beginning of
+their output, with something that the counts leave out; calls that could not be recorded; and warnings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incompleteness:
+    """One reason why a bill is not known to be whole, and how many turns (or warnings) it is about."""
+
+    reason: IncompleteReason
+    count: int
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """The run as a whole. `billed_usd` sums the turns that have a bill; the counts say how many have none.
 
     `missing_calls` were made but could not be recorded: with any, every sum is a lower bound.
+    `incomplete` lists why the bill may be larger than shown; it is empty if nothing is missing.
+    `stated_usd` sums what sellers themselves say that calls cost; None if none does.
     """
 
     turns: int
@@ -201,6 +221,8 @@ class Totals:
     hardware_marginal_usd: Estimate | None
     price_to_cost: Estimate | None
     missing_calls: int = 0
+    incomplete: tuple[Incompleteness, ...] = ()
+    stated_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

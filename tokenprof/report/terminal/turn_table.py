@@ -118,7 +118,8 @@ def _notes(turn: TurnRow, name_of: Mapping[str, str]) -> list[Text]:
     elif turn.output_incomplete:
         notes.append(Text("the source lacks its final output count: the output is at least this", BAD))
     if not turn.is_measured:
-        notes.append(Text("the provider reported no usage", BAD))
+        reason = "its counts cannot be used" if turn.notes else "the provider reported no usage"
+        notes.append(Text(reason, BAD))
     elif turn.is_unpriced:
         notes.append(Text(f"no price known for {printable(without_price(turn))}", BAD))
     if turn.cache_miss is not None and turn.cache_miss.cause != "first_use":
