@@ -26,7 +26,7 @@ from tokenprof.pricing.usage import UsageError
 from tokenprof.pricing.usage_dialects import INSPECT
 from tokenprof.pricing.usage_reader import read_usage
 from tokenprof.reading.json_documents import read_json_document
-from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper, json_text
 from tokenprof.record.exchange import Call
@@ -60,7 +60,7 @@ def recognises_bytes(head: bytes) -> bool:
 def read(path: Path) -> Run:
     """Return a turn per billed answer. Raises InputError for a file that is damaged or has no samples."""
     warnings: list[str] = []
-    shaper = Shaper()
+    shaper = shaper_of_log()
     calls = [call for sample in _samples(path) for call in _Sample(sample, path, shaper, warnings).calls()]
     calls.sort(key=lambda call: call.started_at)
     if not calls and path.suffix != ".eval":
