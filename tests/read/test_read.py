@@ -98,9 +98,9 @@ def test_a_folder_is_read_whole_and_subagents_only_with_their_session(tmp_path):
     run = read([folder])
     assert [Path(source.file).name for source in run.sources] == [EXCERPT.name, SESSION.name]
     assert len(run.turns) == 14
-    assert run.warnings == (
+    assert run.warnings[0] == (
         f"{folder}: these files have an unknown format and were left out: notes.jsonl, "
-        "one/session_2.1.330.jsonl.bill.json.",
+        "one/session_2.1.330.jsonl.bill.json."
     )
 
 

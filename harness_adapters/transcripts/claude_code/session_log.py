@@ -16,6 +16,7 @@ import orjson
 
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.transcripts.claude_code.session_turns import ClaudeCodeSession
+from tokenprof.harness_adapters.transcripts.claude_code.unlogged_calls import read_but_never_written
 from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders import REMINDER, bills_confirm
 from tokenprof.reading.json_lines import line_or_warning, read_json_lines
 from tokenprof.reading.log_bytes import log_stem
@@ -97,8 +98,15 @@ def _read(path: Path, files: Sequence[Path], *, with_reminders: bool) -> Run:
             where = f"{file}:{number}"
             with line_or_warning(where, warnings):
                 session.add(line, where)
-    turns = session.turns(warnings)
-    return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
+    turns = in_time_order(session.turns(warnings))
+    calls, tokens = read_but_never_written(turns)
+    if calls:
+        warnings.append(
+            f"{path}: {calls} {'calls' if calls > 1 else 'call'} read {tokens:,} tokens from the cache that "
+            "no call in this log wrote. The calls that wrote them are not logged, so the bill is at least "
+            "what is shown."
+        )
+    return Run(turns, (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 
 def _name(path: Path) -> str:
