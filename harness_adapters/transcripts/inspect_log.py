@@ -38,7 +38,8 @@ SUFFIXES = (".json", ".eval")
 SELLERS = {"google": "gcp.gemini", "bedrock": "aws.bedrock", "vertex": "gcp.vertex_ai", "azureai": "azure"}
 """Names of providers in inspect logs that have another name in prices."""
 
-ATTACHMENT = "attachment://"
+ATTACHMENTS = ("attachment://", "tc://")
+"""How a value refers to the sample's attachments; the second is that of logs before 0.3.50."""
 
 MOST_REPETITIONS = 4
 """How often a prompt may hold each message of its sample, on average."""
@@ -129,7 +130,9 @@ class _Sample:
         self._path = path
         self._shaper = shaper
         self._warnings = warnings
-        self._attachments = mapping(sample.get("attachments"))
+        older = mapping(sample.get("transcript"))
+        self._events = sequence(sample.get("events")) or sequence(older.get("events"))
+        self._attachments = {**mapping(older.get("content")), **mapping(sample.get("attachments"))}
         pools = mapping(sample.get("events_data"))
         self._messages = sequence(pools.get("messages"))
         self._raw_messages = sequence(pools.get("calls"))
@@ -139,7 +142,7 @@ class _Sample:
         """Yield the billed calls, in the order of the log."""
         agents: dict[str, str] = {}
         from_cache = 0
-        for event in sequence(self._sample.get("events")):
+        for event in self._events:
             if event.get("event") == "span_begin":
                 above = agents.get(text_of(event.get("parent_id")))
                 named = text_of(event.get("name")) if event.get("type") == "agent" else above
@@ -228,8 +231,8 @@ class _Sample:
 
     def _opened(self, value: Any) -> Any:
         """Return a value with the sample's attachments put back in their places."""
-        if isinstance(value, str) and value.startswith(ATTACHMENT):
-            return self._attachments.get(value.removeprefix(ATTACHMENT), value)
+        if isinstance(value, str) and value.startswith(ATTACHMENTS):
+            return self._attachments.get(value.partition("://")[2], value)
         if isinstance(value, Mapping):
             return {key: self._opened(item) for key, item in value.items() if item is not None}
         if isinstance(value, list):

@@ -3,7 +3,10 @@
 import pytest
 from claude_code_rows import Log, call, result, text, usage
 
+from tokenprof.costing.cache_misses import explain_misses
+from tokenprof.costing.ledger import build_ledger
 from tokenprof.harness_adapters.transcripts.claude_code import session_log
+from tokenprof.pricing.book import default_book
 
 
 def attached(log, **attachment):
@@ -120,6 +123,25 @@ def test_a_schema_that_a_search_loaded_is_a_block_whether_it_is_logged_or_not(tm
     assert not tools["WebSearch"].features.tokens
     assert {block.section for block in tools.values()} == {"messages"}
     assert list(search(tmp_path)) == ["WebFetch", "WebSearch"]
+
+
+@pytest.mark.parametrize("queued", [True, False])
+def test_a_task_that_ended_names_the_cause_of_the_miss_that_follows(tmp_path, queued):
+    log = Log()
+    log.user("hello")
+    log.answer("msg_1", text("started"), usage=usage(3, 0, 9000), stop="end_turn")
+    said = "<task-notification>the build is done</task-notification>"
+    if queued:
+        attached(log, type="queued_command", prompt=said, commandMode="task-notification")
+    else:
+        log.user(said)
+    log.answer("msg_2", text("ok"), usage=usage(3, 4000, 5100), stop="end_turn")
+    run = session_log.read(log.write(tmp_path / "s1.jsonl"))
+    ledger = build_ledger(run, default_book())
+    miss = explain_misses(ledger)[1]
+    assert (miss.cause, miss.tokens) == ("changed", 5000)
+    named = ledger.attribution.blocks[miss.block].block
+    assert (named.kind, named.name) == ("reminder", "task notification")
 
 
 def conversation(*reads_and_writes):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from tokenprof.facts.types import Block, Features
 from tokenprof.harness_adapters.wires.prompt_layout import references_in
-from tokenprof.record.wire_values import Wire, content_items, mapping
+from tokenprof.record.wire_values import Wire, content_items, mapping, text_of
+
+_NOTIFICATION_OPENINGS = ("<task-notification", "<system-reminder>\n<task-notification")
 
 UNLOGGED_SCHEMA_BYTES = 2400
 """About the size of a tool's schema; used if the log does not hold the schema that a search loaded."""
@@ -33,6 +35,12 @@ def as_sent(item: Wire) -> Wire:
         return item
     sent = {key: value for key, value in arguments.items() if key not in ("plan", "planFilePath")}
     return {**item, "input": sent}
+
+
+def is_task_notification(items: Sequence[Wire]) -> bool:
+    """Whether the content of a message says that a task in the background has ended."""
+    text = text_of(items[0].get("text")) if len(items) == 1 else ""
+    return text.lstrip().startswith(_NOTIFICATION_OPENINGS)
 
 
 def loaded_without_schema(items: Iterable[Wire], known: Mapping[str, Wire]) -> list[Block]:

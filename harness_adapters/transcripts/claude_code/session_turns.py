@@ -14,7 +14,7 @@ from itertools import groupby
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.times import utc_time
-from tokenprof.facts.types import BlockKind, Turn
+from tokenprof.facts.types import TASK_NOTIFICATION, BlockKind, Turn
 from tokenprof.harness_adapters.transcripts.claude_code.attachments import loaded_schemas, sent_attachment
 from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import (
     LoggedPiece,
@@ -34,6 +34,7 @@ from tokenprof.harness_adapters.transcripts.claude_code.row_chain import Above, 
 from tokenprof.harness_adapters.transcripts.claude_code.row_contents import (
     as_sent,
     calls_answered,
+    is_task_notification,
     loaded_without_schema,
     unlogged_after_compaction,
 )
@@ -128,7 +129,8 @@ class ClaudeCodeSession:
         sent = sent_attachment(line, log_renders=self._log_renders)
         if sent is not None:
             entry = self._entry(line, sent.role, list(sent.items))
-            entry.kind, entry.name = sent.kind, sent.name
+            if entry.kind is None:
+                entry.kind, entry.name = sent.kind, sent.name
             self._chain.set_entry(uuid, entry)
 
     def _add_user(self, line: Wire, message: Wire, uuid: str) -> None:
@@ -151,9 +153,12 @@ class ClaudeCodeSession:
             self._agent_types.setdefault(agent, type_)
 
     def _entry(self, line: Wire, role: str, items: list[Wire]) -> Entry:
-        return Entry(
+        entry = Entry(
             self._rows, role, items, utc_time(line.get("timestamp")), bool(line.get("isCompactSummary"))
         )
+        if is_task_notification(items):
+            entry.kind, entry.name = "reminder", TASK_NOTIFICATION
+        return entry
 
     def _add_assistant(self, line: Wire, message: Wire, uuid: str, where: str) -> None:
         if line.get("isApiErrorMessage"):
