@@ -20,7 +20,7 @@ from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasure
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
 from tokenprof.pricing.billed_pieces import stated_usd
 from tokenprof.reading.json_documents import read_json_document
-from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper, json_text
 from tokenprof.record.exchange import Call
@@ -41,7 +41,7 @@ def read(path: Path) -> Run:
     agent = mapping(trajectory.get("agent"))
     written: Any = utc_time(path.stat().st_mtime)
     warnings: list[str] = []
-    shaper = Shaper()
+    shaper = shaper_of_log()
     calls: list[LoggedCall] = []
     history: list[Wire] = []
     undated = 0

@@ -18,7 +18,7 @@ from tokenprof.harness_adapters.wires.anthropic_exchange import call_of_message
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion, call_of_response
 from tokenprof.reading.json_documents import json_objects
-from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
@@ -41,11 +41,11 @@ def recognises(first_lines: Sequence[Wire]) -> bool:
 def read(path: Path) -> Run:
     """Return a turn per request that was answered. Raises InputError if the file is not JSON."""
     warnings: list[str] = []
-    shaper = Shaper()
+    shaper = shaper_of_log()
     written: Any = utc_time(path.stat().st_mtime)
     calls: list[LoggedCall] = []
     failed = undated = 0
-    for number, line in enumerate(json_objects(path), 1):
+    for number, line in enumerate(json_objects(path, warnings), 1):
         answer = _answer(line)
         if not answer:
             failed += 1

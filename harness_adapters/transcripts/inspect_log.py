@@ -13,8 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
@@ -26,7 +24,8 @@ from tokenprof.pricing.usage import UsageError
 from tokenprof.pricing.usage_dialects import INSPECT
 from tokenprof.pricing.usage_reader import read_usage
 from tokenprof.reading.json_documents import read_json_document
-from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.lenient_json import parse_json
+from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper, json_text
 from tokenprof.record.exchange import Call
@@ -38,7 +37,8 @@ SUFFIXES = (".json", ".eval")
 SELLERS = {"google": "gcp.gemini", "bedrock": "aws.bedrock", "vertex": "gcp.vertex_ai", "azureai": "azure"}
 """Names of providers in inspect logs that have another name in prices."""
 
-ATTACHMENT = "attachment://"
+ATTACHMENTS = ("attachment://", "tc://")
+"""How a value refers to the sample's attachments; the second is that of logs before 0.3.50."""
 
 MOST_REPETITIONS = 4
 """How often a prompt may hold each message of its sample, on average."""
@@ -60,13 +60,27 @@ def recognises_bytes(head: bytes) -> bool:
 def read(path: Path) -> Run:
     """Return a turn per billed answer. Raises InputError for a file that is damaged or has no samples."""
     warnings: list[str] = []
-    shaper = Shaper()
-    calls = [call for sample in _samples(path) for call in _Sample(sample, path, shaper, warnings).calls()]
+    shaper = shaper_of_log()
+    is_archive = path.suffix == ".eval"
+    log = {} if is_archive else mapping(read_json_document(path))
+    samples = _archived_samples(path) if is_archive else iter(sequence(log.get("samples")))
+    calls: list[LoggedCall] = []
+    is_older = False
+    for raw in samples:
+        sample = _Sample(raw, path, shaper, warnings)
+        calls += sample.calls()
+        is_older |= sample.is_older
     calls.sort(key=lambda call: call.started_at)
-    if not calls and path.suffix != ".eval":
-        calls = _calls_of_header(mapping(read_json_document(path)), path, shaper, warnings)
-    elif not calls:
-        warnings.append(f"{path}: no sample with model events; was the log written without samples?")
+    header = _archived_header(path) if is_archive else log
+    if not calls:
+        calls = _calls_of_header(header, path, shaper, warnings)
+    else:
+        _compare_with_header(header, calls, path, warnings)
+    if is_older:
+        warnings.append(
+            f"{path}: this is a log of an older version; its calls were read from the `transcript` of each "
+            "sample. The counts of its header are in stats.model_usage."
+        )
     turns = turns_of(calls, shaper, path.stem[:19])
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
@@ -107,18 +121,52 @@ def _calls_of_header(log: Wire, path: Path, shaper: Shaper, warnings: list[str])
     return calls
 
 
+COUNTED_IN_HEADER = (
+    "input_tokens",
+    "input_tokens_cache_read",
+    "input_tokens_cache_write",
+    "output_tokens",
+)
+
 HEADER_NAME = "calls counted only in the log's header"
 
 
-def _samples(path: Path) -> Iterator[Wire]:
-    if path.suffix == ".eval":
-        for name, data in members_of(path, "samples/"):
-            try:
-                yield mapping(orjson.loads(data))
-            except orjson.JSONDecodeError as error:
-                raise InputError(f"{path}: the sample {name} is not JSON ({error.msg}).") from None
-    else:
-        yield from sequence(mapping(read_json_document(path)).get("samples"))
+def _compare_with_header(log: Wire, calls: Sequence[LoggedCall], path: Path, warnings: list[str]) -> None:
+    """Warn if the log's header counts more tokens than its model events."""
+    counted = sum(
+        tokens
+        for usage in mapping(mapping(log.get("stats")).get("model_usage")).values()
+        for key in COUNTED_IN_HEADER
+        if isinstance(tokens := mapping(usage).get(key), int)
+    )
+    shown = sum(
+        usage.input_tokens + usage.all_output_tokens
+        for call in calls
+        if (usage := call.call.usage) is not None
+    )
+    if counted > shown:
+        warnings.append(
+            f"{path}: stats.model_usage in its header counts {counted - shown:,} tokens that no model event "
+            "shows; they are not in the report."
+        )
+
+
+def _archived_samples(path: Path) -> Iterator[Wire]:
+    for name, data in members_of(path, "samples/"):
+        try:
+            yield mapping(parse_json(data))
+        except ValueError as error:
+            raise InputError(f"{path}: the sample {name} is not JSON ({error}).") from None
+
+
+def _archived_header(path: Path) -> Wire:
+    """Return the header of an archive, which is written when the evaluation ends; empty if it is missing."""
+    for _, data in members_of(path, "header.json"):
+        try:
+            return mapping(parse_json(data))
+        except ValueError:
+            return {}
+    return {}
 
 
 class _Sample:
@@ -129,7 +177,10 @@ class _Sample:
         self._path = path
         self._shaper = shaper
         self._warnings = warnings
-        self._attachments = mapping(sample.get("attachments"))
+        older = mapping(sample.get("transcript"))
+        self.is_older = not sample.get("events") and bool(older.get("events"))
+        self._events = sequence(sample.get("events")) or sequence(older.get("events"))
+        self._attachments = {**mapping(older.get("content")), **mapping(sample.get("attachments"))}
         pools = mapping(sample.get("events_data"))
         self._messages = sequence(pools.get("messages"))
         self._raw_messages = sequence(pools.get("calls"))
@@ -139,7 +190,7 @@ class _Sample:
         """Yield the billed calls, in the order of the log."""
         agents: dict[str, str] = {}
         from_cache = 0
-        for event in sequence(self._sample.get("events")):
+        for event in self._events:
             if event.get("event") == "span_begin":
                 above = agents.get(text_of(event.get("parent_id")))
                 named = text_of(event.get("name")) if event.get("type") == "agent" else above
@@ -228,8 +279,8 @@ class _Sample:
 
     def _opened(self, value: Any) -> Any:
         """Return a value with the sample's attachments put back in their places."""
-        if isinstance(value, str) and value.startswith(ATTACHMENT):
-            return self._attachments.get(value.removeprefix(ATTACHMENT), value)
+        if isinstance(value, str) and value.startswith(ATTACHMENTS):
+            return self._attachments.get(value.partition("://")[2], value)
         if isinstance(value, Mapping):
             return {key: self._opened(item) for key, item in value.items() if item is not None}
         if isinstance(value, list):

@@ -17,7 +17,7 @@ from tokenprof.harness_adapters.transcripts.litellm_values import call_of_litell
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
 from tokenprof.harness_adapters.wires.raw_calls import call_of
 from tokenprof.reading.json_documents import read_json_document
-from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
@@ -40,7 +40,7 @@ def read(path: Path) -> Run:
     configured = mapping(mapping(mapping(trajectory.get("info")).get("config")).get("model"))
     asked = text_of(configured.get("model_name"))
     warnings: list[str] = []
-    shaper = Shaper()
+    shaper = shaper_of_log()
     calls: list[LoggedCall] = []
     history: list[Wire] = []
     for number, message in enumerate(sequence(trajectory.get("messages")), 1):

@@ -39,6 +39,9 @@ BlockKind = Literal[
 ]
 """The kinds of blocks. The last two hold tokens that no block on the wire accounts for."""
 
+TASK_NOTIFICATION = "task notification"
+"""The name of a block by which a harness says that a task in the background has ended."""
+
 Section = Literal["tools", "system", "messages"]
 """The part of the prompt that holds a block, in the order in which Anthropic caches them."""
 

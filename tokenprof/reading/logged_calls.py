@@ -9,6 +9,7 @@ from datetime import timedelta
 from tokenprof.facts.types import AnswerFacts, CallerFacts, Turn, block_key, facts_of
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.contexts import ContextTracker, Placement
+from tokenprof.record.digest import key_of_logs
 from tokenprof.record.exchange import Call
 from tokenprof.record.stored_context import HeldHistories
 
@@ -24,6 +25,11 @@ class LoggedCall(CallerFacts):
     call: Call
     group: str = ""
     is_one_history: bool = False
+
+
+def shaper_of_log() -> Shaper:
+    """Return a maker of blocks for another program's log, with the key for such logs."""
+    return Shaper(key_of_logs())
 
 
 def turns_of(calls: Iterable[LoggedCall], shaper: Shaper, name: str) -> list[Turn]:

@@ -3,8 +3,8 @@
 The key of a project is derived from a secret that is made once per user and never leaves the machine. It
 lies in `$XDG_STATE_HOME/tokenprof/secret` (default: `~/.local/state/tokenprof/secret`), readable by its owner
 only. A file that is empty, too short or unreadable is never used, because a key that anybody could guess
-would let them test guesses about recorded texts. A team that wants its recordings to match across machines
-sets `TOKENPROF_KEY`.
+would let them test guesses about recorded texts. Logs of other programs, which are digested when they are
+read, share one key per user. A team that wants its recordings to match across machines sets `TOKENPROF_KEY`.
 """
 
 from __future__ import annotations
@@ -36,19 +36,33 @@ def digest(data: bytes, key: bytes) -> str:
 
 @functools.cache
 def project_key() -> bytes:
-    """Return this project's key (32 bytes): the user's secret bound to the project's root folder.
+    """Return the key (32 bytes) for recordings: the user's secret bound to the project's root folder.
 
     `TOKENPROF_KEY` replaces both. If no secret can be stored, the key lasts as long as the process:
     recordings are sound, but do not match those of other processes.
     """
+    return _key(os.fsencode(_project_root()))
+
+
+@functools.cache
+def key_of_logs() -> bytes:
+    """Return the key (32 bytes) for logs of other programs: the user's secret alone, or `TOKENPROF_KEY`.
+
+    A log is digested when it is read, so its digests must not depend on the folder from which it is read, nor
+    on where a copy of it lies.
+    """
+    return _key(b"")
+
+
+def _key(bound: bytes) -> bytes:
     given = os.environ.get("TOKENPROF_KEY", "").strip()
     if given and len(given) < SHORTEST_KEY:
         log.warning(
             "TOKENPROF_KEY has %d characters, which can be guessed; use at least %d", len(given), SHORTEST_KEY
         )
     secret = given.encode("utf-8", "surrogateescape") if given else _user_secret()
-    bound = b"" if given else os.fsencode(_project_root())
-    return blake2b(bound, digest_size=32, key=blake2b(secret, digest_size=32).digest()).digest()
+    data = b"" if given else bound
+    return blake2b(data, digest_size=32, key=blake2b(secret, digest_size=32).digest()).digest()
 
 
 def _project_root() -> Path:
@@ -62,6 +76,7 @@ def _project_root() -> Path:
     return here
 
 
+@functools.cache
 def _user_secret() -> bytes:
     """Return the user's secret, made on first use. Never raises.
 

@@ -150,8 +150,14 @@ def _turn(row: TurnRow) -> Json:
         **({} if row.seller is None else {"seller": row.seller}),
         **({} if row.stated_usd is None else {"stated_usd": usd(row.stated_usd)}),
         **({} if not row.notes else {"notes": list(row.notes)}),
+        **_output_estimate(row),
         "entries": [_entry(entry) for entry in row.entries],
     }
+
+
+def _output_estimate(row: TurnRow) -> Json:
+    found = row.output_tokens_estimate
+    return {} if found is None else {"output_tokens_estimate": estimate_json(found)}
 
 
 def _entry(row: EntryRow) -> Json:

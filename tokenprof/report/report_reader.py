@@ -177,6 +177,7 @@ def _turn(row: Json) -> TurnRow:
         seller=row.get("seller"),
         stated_usd=_usd(row.get("stated_usd")),
         notes=tuple(row.get("notes", ())),
+        output_tokens_estimate=_estimate(row.get("output_tokens_estimate")),
         entries=entries,
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from tokenprof.costing.uncounted_output import uncounted_output
 from tokenprof.facts.types import Problem, ProblemReason
 from tokenprof.pricing.book import Price, Unpriced
 from tokenprof.report import numbers
@@ -60,6 +61,7 @@ def warnings_of(analysis: Analysis) -> tuple[str, ...]:
         found.append(
             f"{_named(incomplete)} {form(len(incomplete), 'has', 'have')} incomplete output: the source has "
             "no final count of output tokens, so the output billed is at least what is shown."
+            f"{_repeated(ledger)}"
         )
     notes = ledger.attribution.notes
     found += notes[:MAX_NOTES]
@@ -99,6 +101,21 @@ def missing_calls(problems: Sequence[Problem]) -> list[str]:
         f"{numbers.count(total, 'call')} {form(total, 'is', 'are')} missing from the recording, so every "
         f"total is a lower bound. {'. '.join(why)}."
     ]
+
+
+def _repeated(ledger: Ledger) -> str:
+    """Return a sentence on what later prompts show of outputs without a final count; empty if nothing."""
+    found = uncounted_output(ledger)
+    if found is None or not found.tokens.tokens:
+        return ""
+    size = found.tokens
+    mid, low, high = (numbers.usd(found.usd(n)) for n in (size.tokens, size.low, size.high))
+    cost = "" if found.rate_usd is None else f", {mid} ({low} to {high})"
+    return (
+        f" Later prompts repeat {numbers.count(found.turns, 'of these outputs', 'of these outputs')}; "
+        f"an estimate of what was not counted: {numbers.tokens(size.tokens)} tokens "
+        f"({numbers.tokens(size.low)} to {numbers.tokens(size.high)}){cost}."
+    )
 
 
 def _fees_without_a_price(ledger: Ledger) -> list[str]:

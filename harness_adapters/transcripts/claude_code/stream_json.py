@@ -23,7 +23,7 @@ from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasure
 from tokenprof.pricing.normalise_logs import plain_model, rest_of, usage_from_claude_code_models
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.reading.json_documents import json_objects
-from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
@@ -57,8 +57,8 @@ def read(path: Path) -> Run:
     Raises InputError if the file is not JSON.
     """
     warnings: list[str] = []
-    shaper = Shaper()
-    lines = json_objects(path)
+    shaper = shaper_of_log()
+    lines = json_objects(path, warnings)
     written = _written(path)
     if any(line.get("type") == "assistant" and not line.get("timestamp") for line in lines):
         warnings.append(

@@ -19,7 +19,7 @@ from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
 from tokenprof.pricing.normalise_logs import read_langfuse
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.reading.json_documents import json_objects
-from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
@@ -40,8 +40,8 @@ def recognises(first_lines: Sequence[Wire]) -> bool:
 def read(path: Path) -> Run:
     """Return a turn per generation. Raises InputError if the file is not JSON."""
     warnings: list[str] = []
-    shaper = Shaper()
-    seen = list(_observations(json_objects(path)))
+    shaper = shaper_of_log()
+    seen = list(_observations(json_objects(path, warnings)))
     parents = {text_of(item.get("id")): text_of(item.get("parentObservationId")) for item in seen}
     made = [_logged(item, shaper, path, warnings) for item in seen if item.get("type") == "GENERATION"]
     logged = [call for call in made if call is not None]

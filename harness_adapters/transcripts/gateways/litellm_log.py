@@ -14,7 +14,7 @@ from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.transcripts.litellm_values import call_of_litellm, seller_of
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
 from tokenprof.reading.json_documents import json_objects
-from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wire_values import Wire, mapping, opened, sequence, text_of
@@ -40,10 +40,10 @@ def recognises(first_lines: Sequence[Wire]) -> bool:
 def read(path: Path) -> Run:
     """Return a turn per billed call. Raises InputError if the file is not JSON."""
     warnings: list[str] = []
-    shaper = Shaper()
+    shaper = shaper_of_log()
     calls = []
     from_cache = 0
-    for number, row in enumerate(_rows(json_objects(path)), 1):
+    for number, row in enumerate(_rows(json_objects(path, warnings)), 1):
         if str(row.get("cache_hit")).lower() == "true":
             from_cache += 1
         elif text_of(row.get("status")) != "failure":

@@ -34,7 +34,7 @@ from tokenprof.pricing.sellers import seller_of_answer
 from tokenprof.pricing.usage import Usage
 from tokenprof.pricing.usage_reader import UsageReading
 from tokenprof.reading.json_lines import read_json_lines
-from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record import names
 from tokenprof.record.block_facts import Shaper
@@ -73,7 +73,7 @@ def run_of(lines: Iterable[tuple[int, Wire]], path: Path, format_: str, warnings
         parents |= {
             str(span.get("spanId")): str(span.get("parentSpanId") or "") for _, _, span in spans_of(line)
         }
-    shaper = Shaper()
+    shaper = shaper_of_log()
     found = [(seen, _logged(seen, shaper, warnings)) for seen in (*events, *spans)]
     reports = [(seen, call) for seen, call in found if call is not None]
     calls = [

@@ -49,7 +49,8 @@ class TurnRow:
     out, and at what one more call costs a fleet that runs anyway. `unpriced_classes` are the classes that
     lack a price while others have one. `seller` is who sold the call if not `provider`, `stated_usd` what
     the seller says it cost, `notes` what the counts leave out or why there are none. `entries` are drawn up
-    when iterated.
+    when iterated. `output_tokens_estimate` is the size of an output without a final count, as a later prompt
+    repeats it; it is not in `usage` and not in the bill.
     """
 
     index: int
@@ -81,6 +82,7 @@ class TurnRow:
     seller: str | None = None
     stated_usd: Decimal | None = None
     notes: tuple[str, ...] = ()
+    output_tokens_estimate: Estimate | None = None
     entries: Sequence[EntryRow] = field(default=(), compare=False, repr=False)
 
     @property

@@ -158,10 +158,16 @@ def turn_rows(
             seller=turn.seller,
             stated_usd=turn.stated_usd,
             notes=turn.notes,
+            output_tokens_estimate=_output_estimate(ledger, index),
             entries=TurnEntries(ledger, hardware, index),
         )
         for index, turn in enumerate(ledger.run.turns)
     )
+
+
+def _output_estimate(ledger: Ledger, index: int) -> Estimate | None:
+    size = ledger.attribution.output_estimates.get(index)
+    return None if size is None else Estimate(size.low, size.tokens, size.high)
 
 
 def _unpriced_classes(ledger: Ledger, index: int) -> tuple[str, ...]:

@@ -116,7 +116,7 @@ def _notes(turn: TurnRow, name_of: Mapping[str, str]) -> list[Text]:
     elif turn.output_rest_in:
         notes.append(Text("the rest of its output is counted in another turn", SOFT))
     elif turn.output_incomplete:
-        notes.append(Text("the source lacks its final output count: the output is at least this", BAD))
+        notes.append(Text(_short_output(turn), BAD))
     if not turn.is_measured:
         reason = "its counts cannot be used" if turn.notes else "the provider reported no usage"
         notes.append(Text(reason, BAD))
@@ -127,6 +127,15 @@ def _notes(turn: TurnRow, name_of: Mapping[str, str]) -> list[Text]:
     if turn.attempts > 1:
         notes.append(Text(f"{turn.attempts} attempts, the last one billed", SOFT))
     return notes
+
+
+def _short_output(turn: TurnRow) -> str:
+    said = "the source lacks its final output count: the output is at least this"
+    found = turn.output_tokens_estimate
+    if found is None:
+        return said
+    low, mid, high = (numbers.tokens(round(end)) for end in (found.low, found.mid, found.high))
+    return f"{said}, and by what the next prompt repeats about {mid} tokens ({low} to {high})"
 
 
 def _miss(miss: CacheMiss, name_of: Mapping[str, str]) -> str:
