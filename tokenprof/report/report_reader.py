@@ -74,9 +74,8 @@ def load_report(path: str | Path) -> Report:
         require_types(report)
         return report
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise InputError(
-            f"{file}: the report is damaged ({type(error).__name__}: {error}); write it again."
-        ) from error
+        damage = f"{type(error).__name__}: {error}"
+        raise InputError(f"{file}: the report is damaged ({damage}); write it again.") from error
 
 
 def read_report(found: Json) -> Report:
@@ -116,9 +115,8 @@ def _estimate(found: Json | None) -> Estimate | None:
 
 
 def _usage(found: Json | None) -> Usage | None:
-    return (
-        None if found is None else Usage(**{f"{cls}_tokens": found[cls] for cls in CLASSES if cls != "fee"})
-    )
+    tokens = [cls for cls in CLASSES if cls != "fee"]
+    return None if found is None else Usage(**{f"{cls}_tokens": found[cls] for cls in tokens})
 
 
 def _overlay(item: Any) -> str:
@@ -183,10 +181,9 @@ def _turn(row: Json) -> TurnRow:
 
 
 def _unpriced(entries: Sequence[EntryRow]) -> tuple[str, ...]:
-    with_tokens = [entry for entry in entries if entry.tokens or entry.count]
-    if not any(entry.billed_usd is not None for entry in with_tokens):
-        return ()
-    return tuple(dict.fromkeys(entry.cls for entry in with_tokens if entry.billed_usd is None))
+    used = [entry for entry in entries if entry.tokens or entry.count]
+    unpriced = [entry.cls for entry in used if entry.billed_usd is None]
+    return () if len(unpriced) == len(used) else tuple(dict.fromkeys(unpriced))
 
 
 def _entry(turn: int, row: Json) -> EntryRow:
