@@ -223,14 +223,17 @@ class Analysis:
 
         return frame_of(self, table, library)
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, *, with_entries: bool = False) -> Path:
         """Write the report to a file in the format that its suffix names (`.json`, `.txt`, `.svg`).
+
+        The JSON of a run of more than 500 turns leaves out the entries of its turns unless `with_entries`
+        is set: there are as many as turns times blocks.
 
         Raises `InputError` for another suffix or a file that cannot be written.
         """
         from tokenprof.analysis.renderers import render_to_file
 
-        return render_to_file(self, Path(path))
+        return render_to_file(self, Path(path), with_entries=with_entries)
 
     def __str__(self) -> str:
         from tokenprof.analysis.renderers import render_as

@@ -42,7 +42,7 @@ from tokenprof.pricing.usage import CLASSES, Usage
 from tokenprof.report.chain_json import read_chain
 from tokenprof.report.deployment_json import read_deployments
 from tokenprof.report.disclosure_json import read_disclosure
-from tokenprof.report.document import Report
+from tokenprof.report.document import EntriesOmitted, Report
 from tokenprof.report.written_finding import WrittenFinding
 
 READABLE: Final = ("tokenprof.report/1", "tokenprof.report/2")
@@ -100,6 +100,7 @@ def read_report(found: Json) -> Report:
         warnings=tuple(found["warnings"]),
         chain=None if chain is None else read_chain(chain),
         disclosure=None if disclosure is None else read_disclosure(disclosure),
+        entries_omitted=EntriesOmitted(**omitted) if (omitted := found.get("entries_omitted")) else None,
     )
 
 
