@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from tokenprof.hw_model.description import DeploymentDescription
     from tokenprof.pricing.book import PriceBook
     from tokenprof.pricing.price_source import PriceSource
+    from tokenprof.whatif.prediction import Prediction, WhatIf
+    from tokenprof.whatif.suggestions import Suggestion
 
 
 def sold_by(seller: str | None, run: Run) -> Run:
@@ -135,6 +137,31 @@ class Analysis:
         from tokenprof.chain.section import chain_section
 
         return chain_section(self.ledger, self.hardware)
+
+    @cached_property
+    def _what_ifs(self) -> WhatIf:
+        from tokenprof.whatif.prediction import WhatIf
+
+        return WhatIf(self.ledger, self.book, self.hardware)
+
+    def what_if(self, *levers: str) -> Prediction:
+        """Return what the run would have been billed, and cost to compute, with something changed.
+
+        `levers` are texts such as "ttl=1h", "cap=read_file:2000", "model=claude-sonnet-4-6" (docs/what-if.md
+        lists them); several are pulled together, in their order.
+
+        Raises `InputError` for a lever that does not exist, or one that leads to a call without a price.
+        """
+        from tokenprof.whatif.all_levers import parse_levers
+
+        return self._what_ifs.ask(parse_levers(levers))
+
+    @cached_property
+    def suggestions(self) -> tuple[Suggestion, ...]:
+        """What to change: the levers that save at least a hundredth of the bill, the best first."""
+        from tokenprof.whatif.suggestions import suggestions
+
+        return suggestions(self._what_ifs)
 
     @cached_property
     def totals(self) -> Totals:
