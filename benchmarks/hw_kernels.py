@@ -1,4 +1,4 @@
-"""Set each term of the time equations beside measured kernels: GEMM, attention, experts, all-reduce.
+"""Compare each term of the time equations with measured kernels: GEMM, attention, experts, all-reduce.
 
     python benchmarks/hw_kernels.py [--plots benchmarks/results]     (plots need matplotlib)
 

@@ -1,8 +1,8 @@
-"""Set the model's throughput beside published single measurements: DeepSeek's fleet, SGLang wide EP, MLPerf.
+"""Compare the model's throughput with published measurements: DeepSeek's fleet, SGLang wide EP, MLPerf.
 
     python benchmarks/hw_throughput.py [--out benchmarks/results/hw_throughput.json]
 
-None of these points was used in the fit. Every assumption that a publication leaves open is in `note`.
+None of these points was used in the fit. `note` holds what a publication leaves open and we assume.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python benchmarks/hw_validate.py [--out benchmarks/results/hw_validate.json]
 
 Constants are fitted without the group that is predicted: a cell (model x system x precision) or a whole
-model. Fits use clean rows; the rules for those are `why_unclean` in hw_model/measurements.py. Scores are
-given on clean rows and on all rows. DeepSeek R1 and V3 are one model, likewise the two Llama-3.1-8B paths.
+model. Fits use clean rows; `why_unclean` in hw_model/measured/measurements.py has the rules. Scores are given
+on clean rows and on all rows. DeepSeek R1 and V3 are one model, and so are the two Llama-3.1-8B paths.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The cache simulator beside the bills of recorded sessions: what it says was read and written, turn by turn.
+"""Compare the cache simulator with the bills of recorded sessions: what was read and written, turn by turn.
 
 `python benchmarks/pricing_sessions.py SESSION.jsonl…`
 
-A transcript shows neither the system prompt nor the markers, so segments of the prompt are sized by the
-bill: what a turn appended to the one it extends is one segment, what it shares with an earlier turn keeps
-its segments. Markers are taken to stand at the end of the hidden prompt and of the last segment. What is
-tested is then whether the rules say the same as the bill about which segments are read and which written.
+A transcript shows neither the system prompt nor the markers, so the bill gives the sizes of the prompt's
+segments: what a turn appends to the one it extends is one segment, and what it shares with an earlier turn
+keeps that turn's segments. Markers are assumed at the end of the hidden prompt and of the last segment. This
+tests whether the rules and the bill agree on which segments are read and which are written.
 """
 
 import sys

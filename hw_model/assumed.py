@@ -1,4 +1,4 @@
-"""What is assumed of a fleet that nobody has described; light to import, so that commands can show it."""
+"""What is assumed of a fleet unless somebody describes it; light to import, for the help of commands."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ USUAL_UTILISATION: Final = (0.3, 0.5, 0.8)
 DEFAULT_UTILISATION: Final = USUAL_UTILISATION[1]
 
 DEFAULT_TOKENS_PER_S: Final = 30.0
-"""Speed to each user where a run's own clock says nothing: a usual interactive speed [tokens/s]."""
+"""Speed to each user if the run's own clock says nothing: a usual interactive speed [tokens/s]."""

@@ -21,7 +21,7 @@ from tokenprof.hw_model.rates import BASES, CHUNK_TOKENS, Feature, Rates
 Part = Literal["read", "prefill", "decode", "hold"]
 
 PERCENTILES: Final = (10, 50, 90)
-"""The percentiles of the draws that `low`, `mid` and `high` stand for, everywhere."""
+"""The percentiles of the draws that `low`, `mid` and `high` are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,8 +171,8 @@ _LANGFUSE_KEYS = {
 def usage_from_langfuse(details: Wire) -> Usage:
     """Return the usage of a Langfuse observation's `usageDetails`, whose keys are meant to add up.
 
-    If an emitter left the cached part in `input`, the total is input + output. A split of the cache writes
-    stands beside their sum. Raises `UsageError` for a count under an unknown key, and for a total that is
+    If an emitter left the cached part in `input`, the total is input + output. Split cache writes are
+    also counted in their sum. Raises `UsageError` for a count under an unknown key, and for a total that is
     neither input + output nor the sum of all keys.
     """
     counts = {key: optional_count(details, key) for key in details if key != "total"}

@@ -78,7 +78,7 @@ def parse_overlay(text: str, name: str) -> Overlay:
         raise OverlayError(f"The price overlay {name} is not valid TOML: {error}.") from error
     if unknown := set(tables) - set(TABLES):
         raise OverlayError(
-            f"The price overlay {name} has a table '{min(unknown)}'; known are {', '.join(TABLES)}."
+            f"The price overlay {name} has a table '{min(unknown)}', which is not one of {', '.join(TABLES)}."
         )
     reader = _Reader(name, tables)
     return Overlay(

@@ -22,8 +22,8 @@ STATE_BYTES_PER_ELEMENT: Final = 4.0
 class KvFields(Protocol):
     """What the size of a sequence's KV depends on, summed over all layers.
 
-    `kv_bytes`, `kv_limited_bytes` and `index_bytes` are bytes per token of context: KV that every step reads
-    in full, KV of which a step reads at most `read_limit_tokens`, and index keys. `kv_window_bytes` are bytes
+    `kv_bytes`, `kv_limited_bytes` and `index_bytes` are bytes per token of context: KV that a step reads in
+    full, KV that it reads up to `read_limit_tokens`, and index keys. `kv_window_bytes` are bytes
     per token of the last `window_tokens`. `state_bytes` are bytes per sequence, whatever its length.
     """
 

@@ -101,7 +101,7 @@ def _bill(book: PriceBook) -> Iterator[Example]:
         "the task",
         "7.50",
         plain(50 * hit + output),
-        f"{on}; {plain(50 * hit / (50 * hit + output))} of it cached input",
+        f"{on}; a share of {plain(50 * hit / (50 * hit + output))} is cached input",
         differs(("7.50", 50 * hit + output)),
     )
     second = _bill_of(book, Usage(output_tokens=100))

@@ -23,9 +23,11 @@ SOURCES = [
 ]
 HARDWARE = (ROOT / "docs" / "hardware.md").read_text("utf-8")
 HEADINGS = set(re.findall(r"^#{2,3} (\d+(?:\.\d+)?)\.? ", HARDWARE, re.MULTILINE))
+CHAIN = (ROOT / "docs" / "chain.md").read_text("utf-8")
 EXAMPLES = {
     row_id
-    for ids in re.findall(r"^\| ([a-z]+-\d+(?:, [a-z]+-\d+)*) \|", HARDWARE, re.MULTILINE)
+    for page in (HARDWARE, CHAIN)
+    for ids in re.findall(r"^\| ([a-z]+\d?-\d+(?:, [a-z]+\d?-\d+)*) \|", page, re.MULTILINE)
     for row_id in ids.split(", ")
 }
 
@@ -37,8 +39,11 @@ CITATIONS = (
     re.compile(rf"[Ee]quations? ({EQUATION}(?:(?: to | and |, ){EQUATION})*)"),
 )
 SECTION = re.compile(r"section (\d+)\s+of\s+docs/hardware\.md|docs/hardware\.md, section (\d+)")
-# The ids of rows that need neither prices nor the chain, whose rows are in docs/chain.md.
-EXAMPLE = re.compile(r"\b((?:par|flop|kv|fit|quad|tier|dom)-\d+)\b")
+# Rows of published examples: those of the hardware model, then those of bills and of the chain.
+EXAMPLE = re.compile(
+    r"\b((?:par|flop|kv|fit|quad|dom"
+    r"|bill|hold|shape|ttl|margin|open|sub|l[1-4]|vert|dollar|util|traj)-\d+)\b"
+)
 
 
 def cited(text: str) -> set[str]:

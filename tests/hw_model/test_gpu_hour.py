@@ -29,7 +29,7 @@ def test_l1_the_published_megawatt():
     assert cost.chips_share == pytest.approx(0.8, abs=0.005)
 
 
-def test_l1_6_the_more_expensive_building_widens_the_floor():
+def test_l1_6_a_more_expensive_building_raises_the_floor():
     low, high = (
         site_cost(replace(ONE_MEGAWATT, building_usd=usd)).usd_per_accelerator_hour for usd in (20e6, 30e6)
     )

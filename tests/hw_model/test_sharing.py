@@ -88,7 +88,7 @@ def test_a_gap_beyond_the_ttl_pays_for_the_prompt_again():
     within, beyond = (ttl_cost(session(), gap_s, 300.0, tiers) for gap_s in (299.0, 301.0))
     assert beyond.usd > within.usd + 0.029
     assert beyond.wait_s == 5.0
-    # Every policy costs more than the best one for its gap.
+    # Within its time to live, the policy costs what the cheapest place does.
     assert within.usd == pytest.approx(min(w.usd for w in gap_costs(session(), 299.0, tiers)))
 
 
