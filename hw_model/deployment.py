@@ -18,8 +18,11 @@ from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
 from tokenprof.hw_model.plan import ServingPlan, model_numbers
+from tokenprof.hw_model.service.drafts import tokens_per_step
 
-ENGINES: Final = ("trtllm", "vllm", "sglang")
+ENGINES: Final = ("trtllm", "vllm", "sglang", "atom")
+
+FP4: Final = ("fp4", "mxfp4")
 
 
 class DeploymentError(ValueError):
@@ -47,6 +50,7 @@ class Deployment:
     engine: str = "trtllm"
     drafted_tokens: int = 0
     acceptance: float = 0.85
+    software_years: float = 0.0
 
     @property
     def accelerators(self) -> int:
@@ -78,17 +82,14 @@ class Deployment:
     def sent_copies(self) -> float:
         """Return how many copies of a token go to experts elsewhere, over the replica's slowest link (2.5).
 
-        Experts in one place share a copy. Spread evenly over n places, k experts reach n(1 - (1 - 1/n)^k) of
-        them, and one in n is home. Some models confine routing to fewer nodes.
+        A token is sent once to each of its k experts, and of n places one in n is home. A place is an
+        accelerator, or a scale-up domain if the replica crosses it.
         """
         if self.shape.experts is None or self.dp == 1:
             return 0.0
         ranks = self.tp * self.dp
         places = ranks / self.chip.scaleup_world if self.crosses_scaleup else float(ranks)
-        reached = places * (1.0 - (1.0 - 1.0 / places) ** self.shape.experts.top_k)
-        if self.crosses_scaleup and self.shape.experts.node_limit:
-            reached = min(reached, float(self.shape.experts.node_limit))
-        return reached * (1.0 - 1.0 / places)
+        return self.shape.experts.top_k * (1.0 - 1.0 / places)
 
     def plan(self) -> ServingPlan:
         """Return the deployment as the numbers that the equations take."""
@@ -111,8 +112,16 @@ class Deployment:
             crosses_scaleup=float(self.crosses_scaleup),
             sent_copies=self.sent_copies(),
             drafted_tokens=float(self.drafted_tokens),
-            tokens_per_step=tokens_per_step(self.drafted_tokens, self.acceptance),
+            tokens_per_step=float(tokens_per_step(self.drafted_tokens, self.acceptance)),
             **{engine: float(engine == self.engine) for engine in ENGINES},
+            software_years=self.software_years,
+            amd=float(chip.maker == "amd"),
+            cdna3=float(chip.maker == "amd" and "fp4" not in chip.flops_per_s),
+            tpu=float(chip.maker in ("google", "aws")),
+            fp4_dense=float(self.rest_dtype in FP4),
+            fp4_experts=float(self.experts_dtype in FP4 and self.shape.experts is not None and "fp4" in chip.flops_per_s),
+            int4_experts=float(self.experts_dtype == "int4"),
+            widened_experts=float(self.experts_dtype in FP4 and "fp4" not in chip.flops_per_s),
         )
 
     def weight_bytes_per_accelerator(self) -> float:
@@ -126,15 +135,6 @@ class Deployment:
     def kv_bytes(self, context_tokens: float) -> float:
         """Return what one sequence of this length holds, in the deployment's own KV dtype (2.1) [bytes]."""
         return self.shape.kv_bytes(context_tokens, self.kv_dtype)
-
-
-def tokens_per_step(drafted_tokens: int, acceptance: float) -> float:
-    """Return how many tokens a step yields with speculative decoding (2.7) [tokens].
-
-    `acceptance` is the chance that a drafted token is accepted after the one before it. The sum is
-    1 + a + a² + … up to the number of drafted tokens (Leviathan 2023, arXiv 2211.17192).
-    """
-    return sum(acceptance**position for position in range(drafted_tokens + 1))
 
 
 def fits(deployment: Deployment, *, context_tokens: float = 0.0) -> bool:

@@ -130,6 +130,7 @@ def _full_attention(config: Config, name: str, hidden: int) -> Attention:
             index_heads=int(config["index_n_heads"]) if indexed else 0,
             index_dim=int(config["index_head_dim"]) if indexed else 0,
             read_limit_tokens=int(config["index_topk"]) if indexed else None,
+            index_shared_layers=int(config.get("index_shared_layers") or 1),
         )
     return attention_kinds.grouped_query(
         hidden,

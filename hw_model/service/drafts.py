@@ -1,0 +1,34 @@
+"""Speculative decoding: how many tokens are drafted ahead, and how many a step yields (2.7)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tokenprof.hw_model.catalogue.arrays import Number
+
+LATER_ACCEPTANCE: Final = 0.92
+"""A later drafted token is accepted this much less often than the one before it: the mean of published
+curves of accepted length of GLM-5.2, Kimi-K2.5, Qwen3.5 and DeepSeek-V4-Pro (data/drafts.json)."""
+
+BUSY_GROUP: Final = 64.0
+"""From this many sequences in an attention group on, operators draft one token ahead, else three."""
+
+
+def usual_drafted_tokens(sequences_per_group: float) -> int:
+    """Return how many tokens operators draft ahead at a batch: three, or one if arithmetic is scarce."""
+    return 1 if sequences_per_group > BUSY_GROUP else 3
+
+
+def tokens_per_step(drafted_tokens: Number, acceptance: Number, *, later: float = LATER_ACCEPTANCE) -> Number:
+    """Return how many tokens a step yields with up to eight drafted ones (2.7) [tokens].
+
+    `acceptance` is the chance that the first drafted token is accepted; each later one is accepted, if the
+    one before it was, with `later` times the chance of the second: 1 + a + a * la + a * (la)^2 + ... (after
+    Leviathan 2023, arXiv 2211.17192, where later = 1).
+    """
+    total: Number = 1.0
+    chain: Number = acceptance
+    for position in range(1, 9):
+        total = total + (drafted_tokens >= position) * chain
+        chain = chain * acceptance * later
+    return total
