@@ -1,0 +1,143 @@
+"""The service of agents: sessions that prompt, answer, wait for a tool and prompt again (2.12).
+
+A session's KV is in use while it runs. While a tool runs it is parked: in what memory the running sessions
+leave free, then in host memory or a shared store. What finds no room is dropped, and the next prompt computes
+it again. Longer prompts keep more sessions running, which leaves less room: past the capacity hits fall off a
+cliff. All of it is one fixed point, found by repeating the equations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from tokenprof.hw_model.catalogue.arrays import Array, Number
+from tokenprof.hw_model.catalogue.kv_size import stored_bytes
+from tokenprof.hw_model.constants import Constants
+from tokenprof.hw_model.memory import capacity_batch
+from tokenprof.hw_model.rates import CHUNK_TOKENS
+from tokenprof.hw_model.service.pools import Pools
+from tokenprof.hw_model.timing import decode_step, prefill
+
+ROUNDS: Final = 40
+
+PROMPT_VARIATION: Final = 4.0
+"""Squared coefficient of variation of the work of an agent's prompts: a few long ones among many short ones
+(new tokens of replayed sessions: median 1,700, 90th percentile 6,800, 95th 14,700)."""
+
+BUSIEST: Final = 0.97
+"""Largest share of a replica's time that prompts may take before decoding stalls altogether."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLoad:
+    """What agents ask: how many sessions are live, and the mean turn.
+
+    `cached_tokens` are those that the last turn left in the cache, if it is still there; `new_tokens` come on
+    top of them. `gap_s` is the time of a tool, from the end of an answer to the next prompt [s].
+    """
+
+    sessions: Number
+    cached_tokens: Number
+    new_tokens: Number
+    output_tokens: Number
+    gap_s: Number
+
+    @property
+    def context_tokens(self) -> Number:
+        """Mean context while an answer is decoded [tokens]."""
+        return self.cached_tokens + self.new_tokens + self.output_tokens / 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ParkingSpace:
+    """Where KV waits outside accelerator memory: bytes and bytes per second of each prompt replica; 0 for none."""
+
+    capacity_bytes: Number = 0.0
+    bytes_per_s: Number = np.inf
+
+
+@dataclass(frozen=True, slots=True)
+class ServedAgents:
+    """What agents get: turns per second of the service, times [s], the hit rate, and sessions running."""
+
+    turns_per_s: Number
+    ttft_s: Number
+    tpot_s: Number
+    hit_rate: Number
+    running: Number
+    prompt_share: Number
+
+
+def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingSpace) -> ServedAgents:
+    """Return what a fixed number of live sessions get (2.12).
+
+        turns/s  = sessions / (TTFT + O * TPOT + gap)                                   (Little's law)
+        hit rate = min(1, room for parked KV / sessions parked),  parked = turns/s * gap
+        prompt   = hit * T(new | cached) + (1 - hit) * T(new + cached) + transfer from the parking space
+        TTFT     = front end + prompt + wait, a queue with unequal service times        (Pollaczek, Khinchine)
+        TPOT     = T_step(running) / tokens per step / (1 - share of time that prompts take)
+
+    A service that holds not even one session has a rate of 0.
+    """
+    plan, decode = pools.prompt, pools.decode
+    context = load.context_tokens
+    kv = stored_bytes(decode, context)
+    one = np.asarray(pools.disaggregated)
+    room = capacity_batch(decode, context) * pools.decode_replicas
+    prompt_room = np.where(one > 0, capacity_batch(plan, context) * pools.prompt_replicas, room)
+    outside = parking.capacity_bytes * pools.prompt_replicas / kv
+    moved_s = kv / parking.bytes_per_s
+    servers = pools.prompt_replicas
+    groups = plan.attention_dp
+    chunk = CHUNK_TOKENS * groups
+    again = load.cached_tokens + load.new_tokens
+    # A prompt alone on a data-parallel replica uses one group of it; prompts of others use the rest.
+    hit_s = prefill(plan, load.new_tokens * groups, load.cached_tokens, c, prompts=groups).total_s / groups
+    launches = again / chunk * prefill(plan, chunk, 0.0, c).overhead_s
+    miss_s = prefill(plan, again * groups, 0.0, c, prompts=groups).work_s / groups + launches
+    front = c.request_s + pools.disaggregated * c.handover_s + handover_s_of_hit(pools, load, c)
+    hit = np.ones(np.broadcast(np.asarray(load.sessions), context, room).shape)
+    running = np.minimum(load.sessions * 0.5, room) * hit
+    rate, queued, share = hit * 0.0, hit * 0.0, hit * 0.0
+    ttft, tpot = hit, hit
+    for _ in range(ROUNDS):
+        stays = np.minimum(prompt_room, np.maximum(prompt_room - running * (1.0 - one), 0.0))
+        parked = np.maximum(load.sessions - running, 1e-9)
+        free = stays + outside
+        hit = 0.7 * hit + 0.3 * np.clip(free / parked, 0.0, 1.0)
+        brought = np.clip((parked - stays) / parked, 0.0, 1.0) * (outside > 0)
+        service = hit * hit_s + (1.0 - hit) * miss_s
+        alone = service * groups + hit * brought * moved_s
+        share = 0.5 * share + 0.5 * np.minimum(rate * service / servers, BUSIEST)
+        step = decode_step(decode, np.maximum(running / pools.decode_replicas, 1.0), context, c).total_s
+        tpot = step / decode.tokens_per_step / (1.0 - (1.0 - one) * share)
+        answer = load.output_tokens * tpot
+        unequal = (1.0 + PROMPT_VARIATION) / 2.0
+        behind = service / servers * np.minimum(queued, load.sessions - 1.0) * (share + (1 - share) * unequal)
+        ahead = front + alone + np.maximum(behind, 0.0)
+        open_rate = load.sessions / (ahead + answer + load.gap_s)
+        # Sessions that run hold their KV from the prompt to the last token.
+        held = np.where(one > 0, answer, alone + answer)
+        rate = 0.5 * rate + 0.5 * np.minimum(
+            np.minimum(open_rate, room / held), BUSIEST * servers / service
+        )
+        ttft = np.maximum(load.sessions / np.maximum(rate, 1e-12) - answer - load.gap_s, ahead)
+        running = 0.5 * running + 0.5 * np.minimum(rate * held, room)
+        queued = 0.5 * queued + 0.5 * np.clip(rate * (alone + behind), 0.0, load.sessions)
+    rate = np.where(room < 1.0, 0.0, rate)
+    return ServedAgents(rate, ttft, tpot, hit, running, share)
+
+
+def handover_s_of_hit(pools: Pools, load: AgentLoad, c: Constants) -> Number:
+    """Return the time until the whole context has moved to the decode pool [s]; 0 with one pool."""
+    moved = stored_bytes(pools.prompt, load.cached_tokens + load.new_tokens)
+    return pools.disaggregated * moved / (pools.prompt.net_bytes_per_s * pools.prompt.attention_tp)
+
+
+def agent_tokens_per_s_per_accelerator(pools: Pools, load: AgentLoad, served: ServedAgents) -> Array:
+    """Return prompt and output tokens per second and accelerator, cached ones included [tokens/s]."""
+    tokens = load.cached_tokens + load.new_tokens + load.output_tokens
+    return np.asarray(served.turns_per_s * tokens / pools.accelerators)
