@@ -68,6 +68,8 @@ class Constants:
     # How much slower the same box was per year before the reference date (2.10).
     software_per_year: float
     amd_software_per_year: float
+    # How much longer a model takes on AMD's chips on the day of its release, less 1.
+    amd_new_model: float
     # What a step costs on the host, and each sequence in it.
     step_s: float
     trtllm_sequence_s: float

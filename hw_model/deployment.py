@@ -13,14 +13,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
 from tokenprof.hw_model import memory
 from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
+from tokenprof.hw_model.constants import fitted
 from tokenprof.hw_model.plan import ServingPlan, model_numbers
 from tokenprof.hw_model.service.drafts import tokens_per_step
 
 ENGINES: Final = ("trtllm", "vllm", "sglang", "atom")
+
+MATURING_DAYS: Final = 14.0
+"""Days in which an engine closes all but a third of a new model's gap on a chip that is not its first."""
 
 FP4: Final = ("fp4", "mxfp4")
 
@@ -34,8 +40,10 @@ class Deployment:
     """One replica of tp * dp * pp accelerators.
 
     Attention is cut over `tp` ranks and copied to `dp` groups, layers are cut into `pp` stages, and experts
-    are cut over `ep` ranks. `acceptance` is the chance that a drafted token is accepted after the one before
-    it (2.7).
+    are cut over `ep` ranks. `acceptance` is the chance that the first drafted token is accepted (None: as
+    fitted), `step_tokens` the tokens that a step yields if they are known (2.7). `software_years` is how much
+    older the software is than that of the constants [years], `model_days` how long the model had been out, None
+    for long ago.
     """
 
     shape: ModelShape
@@ -49,8 +57,10 @@ class Deployment:
     kv_dtype: str = "bf16"
     engine: str = "trtllm"
     drafted_tokens: int = 0
-    acceptance: float = 0.85
+    acceptance: float | None = None
+    step_tokens: float | None = None
     software_years: float = 0.0
+    model_days: float | None = None
 
     @property
     def accelerators(self) -> int:
@@ -65,7 +75,8 @@ class Deployment:
     @property
     def kv_shards(self) -> int:
         """Ranks over which the KV of one sequence is cut; further tensor-parallel ranks hold copies (2.1)."""
-        return min(self.tp, max(a.kv_shards for _, a in self.shape.attention))
+        growing = [a.kv_shards for _, a in self.shape.attention if a.elements or a.window_elements]
+        return min(self.tp, max(growing, default=self.tp))
 
     @property
     def precision(self) -> str:
@@ -91,11 +102,22 @@ class Deployment:
         places = ranks / self.chip.scaleup_world if self.crosses_scaleup else float(ranks)
         return self.shape.experts.top_k * (1.0 - 1.0 / places)
 
+    @property
+    def tokens_per_step(self) -> float:
+        """Tokens that a step yields: those stated, else by acceptance (2.7)."""
+        if self.step_tokens is not None:
+            return self.step_tokens
+        acceptance = fitted().draft_acceptance if self.acceptance is None else self.acceptance
+        return float(tokens_per_step(self.drafted_tokens, acceptance))
+
     def plan(self) -> ServingPlan:
         """Return the deployment as the numbers that the equations take."""
         chip = self.chip
+        numbers = model_numbers(self.shape, experts=self.experts_dtype, rest=self.rest_dtype, kv=self.kv_dtype)
+        # The states of linear attention are cut over all tensor-parallel ranks, KV only over `kv_shards`.
+        numbers["state_bytes"] *= self.kv_shards / self.tp
         return ServingPlan(
-            **model_numbers(self.shape, experts=self.experts_dtype, rest=self.rest_dtype, kv=self.kv_dtype),
+            **numbers,
             dense_flops_per_s=chip.flops_per_s_at(self.rest_dtype),
             expert_flops_per_s=chip.flops_per_s_at(self.experts_dtype),
             attention_flops_per_s=chip.flops_per_s_at("bf16"),
@@ -112,9 +134,10 @@ class Deployment:
             crosses_scaleup=float(self.crosses_scaleup),
             sent_copies=self.sent_copies(),
             drafted_tokens=float(self.drafted_tokens),
-            tokens_per_step=float(tokens_per_step(self.drafted_tokens, self.acceptance)),
+            tokens_per_step=self.tokens_per_step,
             **{engine: float(engine == self.engine) for engine in ENGINES},
             software_years=self.software_years,
+            immaturity=0.0 if self.model_days is None else float(np.exp(-self.model_days / MATURING_DAYS)),
             amd=float(chip.maker == "amd"),
             cdna3=float(chip.maker == "amd" and "fp4" not in chip.flops_per_s),
             tpu=float(chip.maker in ("google", "aws")),

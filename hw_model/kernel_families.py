@@ -52,6 +52,9 @@ def maker_layers(plan: ServingPlan, c: Constants) -> Number:
 
 
 def software_age(plan: ServingPlan, c: Constants) -> Number:
-    """Return how much longer everything took on software that many years older: (1 + rate)^years."""
+    """Return how much longer everything took on older software: (1 + rate)^years.
+
+    A model that is new to an engine on AMD's chips runs on unfinished kernels at first.
+    """
     rate = c.software_per_year + plan.amd * (c.amd_software_per_year - c.software_per_year)
-    return (1.0 + rate) ** plan.software_years
+    return (1.0 + rate) ** plan.software_years * (1.0 + plan.amd * plan.immaturity * c.amd_new_model)

@@ -20,7 +20,12 @@ class ConfigError(ValueError):
 
 
 def shape_from_config(
-    config: Config, *, name: str = "", weights: Mapping[str, str] | None = None, source: str = ""
+    config: Config,
+    *,
+    name: str = "",
+    weights: Mapping[str, str] | None = None,
+    source: str = "",
+    released: str | None = None,
 ) -> ModelShape:
     """Return the shape that a `config.json` describes; of a multimodal config, the text part.
 
@@ -47,6 +52,7 @@ def shape_from_config(
         rest_dtype=dtypes["rest"],
         kv_dtype=dtypes["kv"],
         source=source,
+        released=released,
     )
 
 

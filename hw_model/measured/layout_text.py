@@ -15,7 +15,7 @@ LARGEST_PROMPT_RANKS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One pool: ranks of a replica, and how many replicas."""
+    """One pool: ranks of a replica, and how many replicas; 0 if the text does not say."""
 
     tp: int
     dp: int
@@ -117,7 +117,11 @@ def _pool(text: str, decodes: bool) -> Cut | None:
     sized = re.match(r"(\d+) GPU, (TP|EP)=(\d+)", text)
     if sized:
         return _of_gpus(int(sized[1]), int(sized[3]), decodes)
-    return _one_replica(text.replace(",", " "), None)
+    cut = _one_replica(text.replace(",", " "), None)
+    if cut is not None and cut.ep == cut.tp >= USUAL_DECODE_RANKS:
+        # Experts over eight ranks or more come with data-parallel attention (vLLM's wide recipes).
+        return Cut(1, cut.tp, ep=cut.ep, replicas=0)
+    return None if cut is None else Cut(cut.tp, cut.dp, cut.pp, cut.ep, 0)
 
 
 def _of_gpus(gpus: int, ranks: int | None, decodes: bool) -> Cut:

@@ -12,10 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
+import numpy as np
+
 from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_chip, find_model
 from tokenprof.hw_model.catalogue.shapes import ModelShape
+from tokenprof.hw_model.constants import Constants
 from tokenprof.hw_model.deployment import Deployment
+from tokenprof.hw_model.fleet.layouts import cheapest_service
 from tokenprof.hw_model.measured.measurements import (
     INFERENCEX_MEAN_LENGTH,
     MeasurementError,
@@ -39,9 +43,15 @@ _SHORT_NAMES: Final = {"dsr1": "deepseek-r1"}
 
 @dataclass(frozen=True, slots=True)
 class ServicePoint:
-    """One measured service. `row` counts from 0; times are in seconds, None if they were not measured."""
+    """One measured service. `row` counts from 0; times are in seconds, None if they were not measured.
+
+    `acceptance_stated` says that the tokens of a step are known, `layout_known` that the row has a layout; `disagrees_with_itself` that clients, times and
+    throughput of the row contradict one another, so it is left out of fits.
+    """
 
     row: int
+    model: str
+    base: Deployment
     pools: Pools
     load: ClientLoad
     cell: str
@@ -49,7 +59,9 @@ class ServicePoint:
     tpot_s: float | None
     ttft_s: float | None
     tokens_per_s_per_gpu: float | None
-    agentic: bool = False
+    acceptance_stated: bool = False
+    layout_known: bool = True
+    disagrees_with_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +120,25 @@ def software_years(day: str) -> float:
     return max((SOFTWARE_OF - when).days / 365.25, 0.0)
 
 
-def regime_of(*, engine: str, precision: str, disaggregated: bool, drafts: bool, long_context: bool) -> str:
-    """Return the regime that an error belongs to: aggregated or not, drafts or not, and context."""
-    parts = ("disaggregated" if disaggregated else "aggregated", "drafts" if drafts else "no drafts")
-    return " ".join((*parts, *(("long context",) if long_context else ())))
+def days_since_release(released: str | None, day: str) -> float | None:
+    """Return how many days after its release (YYYY-MM-DD) a model was measured; None if either is unknown."""
+    parts = [int(part) for part in day.split("-") if part.isdigit()]
+    if released is None or len(parts) < 2:
+        return None
+    when = date(parts[0], parts[1], parts[2] if len(parts) > 2 else 15)
+    return max(float((when - date.fromisoformat(released)).days), 0.0)
+
+
+def regime_of(
+    base: Deployment, *, disaggregated: bool, drafts: bool, long_context: bool, agentic: bool = False
+) -> str:
+    """Return the regime that an error belongs to: agentic, else engine, precision, pools, drafts, context."""
+    if agentic:
+        return "agentic"
+    width = "fp4" if base.experts_dtype in ("fp4", "mxfp4", "int4") else base.experts_dtype
+    pools = "disaggregated" if disaggregated else "aggregated"
+    words = (base.engine, width, pools, "drafts" if drafts else "no drafts")
+    return " ".join((*words, *(("long context",) if long_context else ())))
 
 
 def cut(base: Deployment, gpus: int, tp: int, ep: int, dp_attention: bool) -> Deployment:
@@ -139,9 +166,9 @@ def _point(index: int, row: Row) -> ServicePoint:
     engine = engine_of(row["framework"])
     clients, isl, osl = wanted(row, "conc"), wanted(row, "isl"), wanted(row, "osl")
     disaggregated, drafts = _true(row, "disagg"), row["spec_method"].strip().lower() not in ("", "none")
-    experts, rest, kv = dtypes_of(shape, row["precision"].strip().lower(), engine, chip.name, own_run=False)
+    experts, rest, _ = dtypes_of(shape, row["precision"].strip().lower(), engine, chip.name, own_run=False)
     base = Deployment(
-        shape, chip, experts_dtype=experts, rest_dtype=rest, kv_dtype=kv, engine=engine,
+        shape, chip, experts_dtype=experts, rest_dtype=rest, kv_dtype="fp8", engine=engine,
         software_years=software_years(row.get("date") or ""),
     )  # fmt: skip
     decode_gpus, prompt_gpus = int(wanted(row, "num_decode_gpu")), int(number(row, "num_prefill_gpu") or 0)
@@ -178,17 +205,54 @@ def _point(index: int, row: Row) -> ServicePoint:
     scale = INFERENCEX_MEAN_LENGTH
     return ServicePoint(
         row=index,
+        model=shape.name,
+        base=base,
         pools=pools,
         load=ClientLoad(clients, scale * isl, scale * osl),
         cell=" ".join((row["hardware"], engine, row["precision"], "drafts" if drafts else "no drafts")),
         regime=regime_of(
-            engine=engine, precision=row["precision"], disaggregated=disaggregated, drafts=drafts,
-            long_context=isl > 16_000,
+            base, disaggregated=disaggregated, drafts=drafts, long_context=isl > 16_000
         ),
         tpot_s=number(row, "median_tpot_s"),
         ttft_s=number(row, "median_ttft_s"),
         tokens_per_s_per_gpu=number(row, "total_tokens_per_s_per_gpu"),
+        layout_known=not disaggregated or bool(number(row, "decode_num_workers")),
+        disagrees_with_itself=not 0.75 < _closure(row) < 1.4,
     )  # fmt: skip
+
+
+def _closure(row: Row) -> float:
+    """Return the throughput that clients and times imply by Little's law, over the one stated; 1 if unknown."""
+    names = ("conc", "isl", "osl", "median_ttft_s", "median_tpot_s", "total_tokens_per_s_per_gpu")
+    found = [number(row, name) for name in names]
+    if any(value is None for value in found):
+        return 1.0
+    clients, isl, osl, ttft, tpot, total = (float(value or 0.0) for value in found)
+    gpus = wanted(row, "num_decode_gpu")
+    gpus += (number(row, "num_prefill_gpu") or 0.0) if _true(row, "disagg") else 0.0
+    scale = INFERENCEX_MEAN_LENGTH
+    return clients * scale * (isl + osl) / (ttft + scale * osl * tpot) / gpus / total
+
+
+def split_pools(p: ServicePoint, c: Constants) -> ServicePoint:
+    """Return a point whose row does not say how its accelerators are split, on the split that serves most.
+
+    Prompt workers of four accelerators and decode workers of eight, or one wide decode worker, are tried.
+    """
+    if p.layout_known:
+        return p
+    gpus = int(float(np.asarray(p.pools.accelerators)))
+    base = replace(p.base, drafted_tokens=0)
+    found = []
+    for prompts in range(1, max(gpus // 4, 2)):
+        left = gpus - 4 * prompts
+        for each in {8, left}:
+            if left >= each and left % each == 0:
+                decode = cut(p.base, each, each, 8, each > 8)
+                prompt = cut(base, 4, 4, 4, False)
+                found.append(Pools(prompt.plan(), decode.plan(), float(prompts), left / each, 1.0))
+    chosen = cheapest_service(found, p.load, c, tokens_per_s=None)
+    return p if chosen is None else replace(p, pools=chosen.pools)
 
 
 def _true(row: Mapping[str, str], name: str) -> bool:

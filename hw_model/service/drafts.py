@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from tokenprof.hw_model.catalogue.arrays import Number
+from tokenprof.hw_model.catalogue.lookup import read_data
 
 LATER_ACCEPTANCE: Final = 0.92
 """A later drafted token is accepted this much less often than the one before it: the mean of published
@@ -32,3 +34,20 @@ def tokens_per_step(drafted_tokens: Number, acceptance: Number, *, later: float 
         total = total + (drafted_tokens >= position) * chain
         chain = chain * acceptance * later
     return total
+
+
+@cache
+def _published() -> dict[str, list[float]]:
+    rows = read_data("drafts.json")["tokens_per_step"]
+    return {row["model"]: row["at_1_to_8"] for row in rows}
+
+
+def accepted_tokens(model: str, drafted_tokens: int) -> float | None:
+    """Return the published tokens per step of a model's own drafts on code; None if none are published.
+
+    `model` is the catalogue's name. Drafts beyond the published curve yield no more than its end.
+    """
+    curve = _published().get(model)
+    if curve is None or drafted_tokens < 1:
+        return None
+    return curve[min(drafted_tokens, len(curve)) - 1]

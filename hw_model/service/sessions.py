@@ -8,7 +8,7 @@ cliff. All of it is one fixed point, found by repeating the equations.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -23,9 +23,19 @@ from tokenprof.hw_model.timing import decode_step, prefill
 
 ROUNDS: Final = 40
 
-PROMPT_VARIATION: Final = 4.0
-"""Squared coefficient of variation of the work of an agent's prompts: a few long ones among many short ones
-(new tokens of replayed sessions: median 1,700, 90th percentile 6,800, 95th 14,700)."""
+PROMPT_VARIATION: Final = 12.0
+"""Squared coefficient of variation of the work of an agent's prompts: that of a log-normal with the median
+(1,700) and the mean (6,200) of new tokens in replayed sessions."""
+
+CONTEXTS_PER_SESSION: Final = 1.44
+"""Contexts that a live session keeps: its own, and that of a subagent in 44 % of replayed sessions (AgentX)."""
+
+STATE_CHECKPOINT_TOKENS: Final = 32_768.0
+"""How often the state of linear attention is kept (vLLM, Kimi K3): a hit computes half of that again."""
+
+LEAST_RECENT: Final = 2.0
+"""The cache drops the context that has waited longest, which is often the next to return: between 1 (any
+context is dropped) and no hit at all past the capacity (contexts return in a fixed order)."""
 
 BUSIEST: Final = 0.97
 """Largest share of a replica's time that prompts may take before decoding stalls altogether."""
@@ -75,7 +85,7 @@ def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingS
     """Return what a fixed number of live sessions get (2.12).
 
         turns/s  = sessions / (TTFT + O * TPOT + gap)                                   (Little's law)
-        hit rate = min(1, room for parked KV / sessions parked),  parked = turns/s * gap
+        hit rate = min(1, room for parked KV / contexts parked)^2,  parked = contexts - running
         prompt   = hit * T(new | cached) + (1 - hit) * T(new + cached) + transfer from the parking space
         TTFT     = front end + prompt + wait, a queue with unequal service times        (Pollaczek, Khinchine)
         TPOT     = T_step(running) / tokens per step / (1 - share of time that prompts take)
@@ -95,7 +105,9 @@ def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingS
     chunk = CHUNK_TOKENS * groups
     again = load.cached_tokens + load.new_tokens
     # A prompt alone on a data-parallel replica uses one group of it; prompts of others use the rest.
-    hit_s = prefill(plan, load.new_tokens * groups, load.cached_tokens, c, prompts=groups).total_s / groups
+    lost = np.where(np.asarray(plan.linear_layers) > 0, STATE_CHECKPOINT_TOKENS / 2.0, 0.0)
+    computed = load.new_tokens + np.minimum(lost, load.cached_tokens)
+    hit_s = prefill(plan, computed * groups, load.cached_tokens, c, prompts=groups).total_s / groups
     launches = again / chunk * prefill(plan, chunk, 0.0, c).overhead_s
     miss_s = prefill(plan, again * groups, 0.0, c, prompts=groups).work_s / groups + launches
     front = c.request_s + pools.disaggregated * c.handover_s + handover_s_of_hit(pools, load, c)
@@ -105,9 +117,9 @@ def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingS
     ttft, tpot = hit, hit
     for _ in range(ROUNDS):
         stays = np.minimum(prompt_room, np.maximum(prompt_room - running * (1.0 - one), 0.0))
-        parked = np.maximum(load.sessions - running, 1e-9)
+        parked = np.maximum(CONTEXTS_PER_SESSION * load.sessions - running, 1e-9)
         free = stays + outside
-        hit = 0.7 * hit + 0.3 * np.clip(free / parked, 0.0, 1.0)
+        hit = 0.7 * hit + 0.3 * np.clip(free / parked, 0.0, 1.0) ** LEAST_RECENT
         brought = np.clip((parked - stays) / parked, 0.0, 1.0) * (outside > 0)
         service = hit * hit_s + (1.0 - hit) * miss_s
         alone = service * groups + hit * brought * moved_s
@@ -116,8 +128,9 @@ def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingS
         tpot = step / decode.tokens_per_step / (1.0 - (1.0 - one) * share)
         answer = load.output_tokens * tpot
         unequal = (1.0 + PROMPT_VARIATION) / 2.0
-        behind = service / servers * np.minimum(queued, load.sessions - 1.0) * (share + (1 - share) * unequal)
-        ahead = front + alone + np.maximum(behind, 0.0)
+        waiting = np.maximum(np.minimum(queued, load.sessions - 1.0) - share, 0.0)
+        behind = service / servers * (waiting + share * unequal)
+        ahead = front + alone + behind
         open_rate = load.sessions / (ahead + answer + load.gap_s)
         # Sessions that run hold their KV from the prompt to the last token.
         held = np.where(one > 0, answer, alone + answer)
@@ -141,3 +154,28 @@ def agent_tokens_per_s_per_accelerator(pools: Pools, load: AgentLoad, served: Se
     """Return prompt and output tokens per second and accelerator, cached ones included [tokens/s]."""
     tokens = load.cached_tokens + load.new_tokens + load.output_tokens
     return np.asarray(served.turns_per_s * tokens / pools.accelerators)
+
+
+SESSION_STEPS: Final = 2.0 ** np.arange(-1.0, 11.0, 0.5)
+"""Numbers of live sessions per decode replica that are tried."""
+
+SLOWER_THAN_BEST: Final = 1.25
+LONGEST_TTFT_S: Final = 10.0
+
+
+def agents_at_speed(
+    pools: Pools, load: AgentLoad, c: Constants, parking: ParkingSpace, tokens_per_s: float
+) -> AgentLoad:
+    """Return the load with the number of sessions that yields most turns while each gets `tokens_per_s`.
+
+    The first token comes within `LONGEST_TTFT_S`. A service that cannot give that speed runs at up to
+    `SLOWER_THAN_BEST` times its shortest time per token.
+    """
+    asked = replace(load, sessions=SESSION_STEPS * float(np.asarray(pools.decode_replicas)))
+    served = agent_service(pools, asked, c, parking)
+    tpot_s, ttft_s = np.asarray(served.tpot_s), np.asarray(served.ttft_s)
+    # A service too slow for what is asked runs at nearly its best speed.
+    slowest = np.maximum(1.0 / tokens_per_s, SLOWER_THAN_BEST * tpot_s.min())
+    enough = (tpot_s <= slowest) & (ttft_s <= np.maximum(LONGEST_TTFT_S, ttft_s.min()))
+    best = int(np.argmax(np.where(enough, np.asarray(served.turns_per_s), -1.0)))
+    return replace(load, sessions=float(np.asarray(asked.sessions)[best]))
