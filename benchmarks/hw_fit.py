@@ -12,7 +12,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-
 from calibration_sets import DECODE_TIMES, training_set
 
 from tokenprof.hw_model.constants import NAMES

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from calibration_sets import newest_services, published_points, training_set
+from calibration_sets import POINTS, newest_services, published_points, rows_of, training_set
 from hw_fit import TARGET, write
 
 from tokenprof.hw_model.constants import fitted
@@ -26,16 +26,15 @@ from tokenprof.hw_model.measured.service_fit import (
     fit_services,
     predict_services,
 )
-from tokenprof.hw_model.measured.service_rows import ServicePoint
+from tokenprof.hw_model.measured.service_rows import ServicePoint, split_pools
+from tokenprof.hw_model.measured.service_validation import validate_services
 
 ITERATIONS = 5
 SHRUNK_BY_ROWS = 15.0
 PERCENTILES = (4.0, 96.0)
 
 
-def held_out(
-    points: Sequence[ServicePoint], group_of: Callable[[ServicePoint], str]
-) -> ServicePrediction:
+def held_out(points: Sequence[ServicePoint], group_of: Callable[[ServicePoint], str]) -> ServicePrediction:
     """Return predictions of all points, each by constants fitted without its group."""
     measured, services = training_set()
     start = fitted()
@@ -63,16 +62,41 @@ def show(name: str, ratio: np.ndarray) -> dict[str, object]:
 
 
 def spreads(ratio: np.ndarray, regimes: Sequence[str]) -> dict[str, list[float]]:
-    """Return the percentiles of measured over predicted by regime, few rows drawn towards all of them."""
+    """Return the percentiles of measured over predicted by regime, few rows drawn towards all of them.
+
+    `sglang fp8 aggregated drafts` counts for itself and for `aggregated drafts`.
+    """
     logs = -np.log(ratio)
     overall = np.percentile(logs, PERCENTILES)
     names = np.array(regimes)
+    coarse = np.array([" ".join(name.split()[2:]) for name in regimes])
     found = {"all": overall}
-    for regime in sorted(set(regimes)):
-        own = logs[names == regime]
-        weight = own.size / (own.size + SHRUNK_BY_ROWS)
-        found[regime] = weight * np.percentile(own, PERCENTILES) + (1.0 - weight) * overall
+    for labels in (coarse, names):
+        for regime in sorted(set(labels.tolist())):
+            own = logs[labels == regime]
+            weight = own.size / (own.size + SHRUNK_BY_ROWS)
+            found[regime] = weight * np.percentile(own, PERCENTILES) + (1.0 - weight) * overall
     return {name: [round(float(np.exp(v)), 3) for v in pair] for name, pair in found.items()}
+
+
+def agentic_spread() -> tuple[list[float], np.ndarray]:
+    """Return percentiles of measured over predicted on agentic rows (no fit uses them), and the ratios."""
+    report = validate_services(rows_of(POINTS))
+    points = {p.service.row: p for p in published_points() if p.agentic is not None}
+    ratio = []
+    for point in report["points"]:
+        p = points.get(point["row"])
+        if p is None:
+            continue
+        seen = p.service.tokens_per_s_per_gpu
+        if seen is None and p.output_tokens_per_s_per_gpu:
+            load = p.agentic.load
+            tokens = load.cached_tokens + load.new_tokens + load.output_tokens
+            seen = p.output_tokens_per_s_per_gpu * tokens / load.output_tokens
+        if seen:
+            ratio.append(point["total_tokens_per_s_per_gpu"] / seen)
+    found = np.array(ratio)
+    return [round(float(np.exp(v)), 3) for v in np.percentile(-np.log(found), PERCENTILES)], found
 
 
 def main() -> None:
@@ -83,7 +107,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="also write the figures as JSON")
     arguments = parser.parse_args()
     figures: dict[str, object] = {}
-    services = list(newest_services())
+    services = [split_pools(p, fitted()) for p in newest_services()]
     ours = held_out(services, lambda p: p.cell)
     gained = np.array([p.tokens_per_s_per_gpu for p in services], dtype=float)
     tpot = np.array([p.tpot_s for p in services], dtype=float)
@@ -106,21 +130,30 @@ def main() -> None:
     models = np.array([p.model for p in others])
     for model in sorted(set(models.tolist())):
         show(f"    {model}", (theirs.tokens_per_s_per_gpu / other_gained)[models == model])
-    ratio = np.concatenate([(ours.tokens_per_s_per_gpu / gained)[sound], theirs.tokens_per_s_per_gpu / other_gained])
+    ratio = np.concatenate(
+        [(ours.tokens_per_s_per_gpu / gained)[sound], theirs.tokens_per_s_per_gpu / other_gained]
+    )
     regimes = [p.regime for p, good in zip(services, sound, strict=True) if good] + [p.regime for p in others]
     for regime in sorted(set(regimes)):
         show(f"  throughput, {regime}", ratio[np.array(regimes) == regime])
     times = np.concatenate([(ours.tpot_s / tpot)[sound]])
     for regime in sorted({p.regime for p in services}):
-        show(f"  TPOT, {regime}", times[np.array([p.regime for p, g in zip(services, sound, strict=True) if g]) == regime])
+        show(
+            f"  TPOT, {regime}",
+            times[np.array([p.regime for p, g in zip(services, sound, strict=True) if g]) == regime],
+        )
     found = spreads(ratio, regimes)
+    found["agentic"], agents = agentic_spread()
+    figures["agentic"] = show("agentic services, not fitted", agents)
+    print(f"{'':52s} within 3x {np.mean((agents < 3) & (agents > 1 / 3)):.0%}")
     measured, _ = training_set()
     decode = predict(measured, fitted()) / np.array([m.tpot_s for m in measured])
     figures["decode times, in sample"] = show("decode times, clean, in sample", decode)
     if arguments.write:
         document = json.loads(TARGET.read_text("utf-8"))
         document["service_spread"] = {
-            "about": "Measured over predicted throughput, 4th and 96th percentile, of cells and models left out of the fit.",
+            "about": "Measured over predicted throughput, 4th and 96th percentile, of cells and models "
+            "left out of the fit.",
             "by_regime": found,
         }
         write(document)

@@ -19,7 +19,7 @@ from tokenprof.hw_model.constants import fitted
 from tokenprof.hw_model.deployment import Deployment
 from tokenprof.hw_model.memory import capacity_batch
 from tokenprof.hw_model.rates import CHUNK_TOKENS
-from tokenprof.hw_model.serving import ClientLoad, output_tokens_per_s
+from tokenprof.hw_model.service.aggregated import ClientLoad, output_tokens_per_s
 from tokenprof.hw_model.timing import decode_step, prefill, prompt_pair_s
 
 C = fitted()

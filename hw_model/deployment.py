@@ -1,15 +1,8 @@
-"""A model on hardware: on how many accelerators, how cut, in which precision, served by which engine.
-
-As text: `MODEL[@[COUNTx]CHIP][:OPTION=VALUE,…]`, for instance `deepseek-v3@8xh200`,
-`kimi-k2.5@8xh200:dp=8,ep=8` or `llama-3.1-70b@4xh100:weights=fp8,engine=vllm`. The options are `weights`,
-`experts` and `kv` (dtypes), `tp`, `dp`, `ep` and `pp` (ranks), `engine`, and `mtp` (tokens that speculative
-decoding drafts ahead).
-"""
+"""A model on hardware: on how many accelerators, how cut, in which precision, served by which engine."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,7 +10,6 @@ import numpy as np
 
 from tokenprof.hw_model import memory
 from tokenprof.hw_model.catalogue.chips import Chip
-from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
 from tokenprof.hw_model.constants import fitted
 from tokenprof.hw_model.plan import ServingPlan, model_numbers
@@ -42,8 +34,8 @@ class Deployment:
     Attention is cut over `tp` ranks and copied to `dp` groups, layers are cut into `pp` stages, and experts
     are cut over `ep` ranks. `acceptance` is the chance that the first drafted token is accepted (None: as
     fitted), `step_tokens` the tokens that a step yields if they are known (2.7). `software_years` is how much
-    older the software is than that of the constants [years], `model_days` how long the model had been out, None
-    for long ago.
+    older the software is than that of the constants [years], `model_days` how long the model had been out
+    (None: long ago).
     """
 
     shape: ModelShape
@@ -108,12 +100,14 @@ class Deployment:
         if self.step_tokens is not None:
             return self.step_tokens
         acceptance = fitted().draft_acceptance if self.acceptance is None else self.acceptance
-        return float(tokens_per_step(self.drafted_tokens, acceptance))
+        return float(tokens_per_step(float(self.drafted_tokens), acceptance))
 
     def plan(self) -> ServingPlan:
         """Return the deployment as the numbers that the equations take."""
         chip = self.chip
-        numbers = model_numbers(self.shape, experts=self.experts_dtype, rest=self.rest_dtype, kv=self.kv_dtype)
+        numbers = model_numbers(
+            self.shape, experts=self.experts_dtype, rest=self.rest_dtype, kv=self.kv_dtype
+        )
         # The states of linear attention are cut over all tensor-parallel ranks, KV only over `kv_shards`.
         numbers["state_bytes"] *= self.kv_shards / self.tp
         return ServingPlan(
@@ -142,7 +136,9 @@ class Deployment:
             cdna3=float(chip.maker == "amd" and "fp4" not in chip.flops_per_s),
             tpu=float(chip.maker in ("google", "aws")),
             fp4_dense=float(self.rest_dtype in FP4),
-            fp4_experts=float(self.experts_dtype in FP4 and self.shape.experts is not None and "fp4" in chip.flops_per_s),
+            fp4_experts=float(
+                self.experts_dtype in FP4 and self.shape.experts is not None and "fp4" in chip.flops_per_s
+            ),
             int4_experts=float(self.experts_dtype == "int4"),
             widened_experts=float(self.experts_dtype in FP4 and "fp4" not in chip.flops_per_s),
         )
@@ -186,33 +182,30 @@ def smallest_that_fits(
         kv_dtype=shape.kv_dtype,
     )
     for doubling in range(13):
-        candidate = _cut(base, 2**doubling)
-        if fits(candidate, context_tokens=context_tokens):
-            return candidate
+        for candidate in usual_cuts(base, 2**doubling):
+            if fits(candidate, context_tokens=context_tokens):
+                return candidate
     raise DeploymentError(
         f"{shape.name} with {context_tokens:,.0f} tokens of context does not fit on 4,096 {chip.name}; "
         "shorten the context"
     )
 
 
-def _cut(base: Deployment, accelerators: int) -> Deployment:
-    """Return the deployment cut the usual way: tensor-parallel in a node, stages or experts across nodes.
+def usual_cuts(base: Deployment, accelerators: int) -> Iterator[Deployment]:
+    """Yield the usual ways to cut a model, best first: experts or stages beyond a node, else tensor-parallel.
 
-    Latent attention on many accelerators runs data-parallel, since each rank would hold a copy of its KV.
+    Latent attention runs data-parallel on many accelerators, since each tensor-parallel rank holds a copy of
+    its KV. If the copies of its weights do not fit, it is cut like any other.
     """
     domain = min(accelerators, 8, base.chip.scaleup_world)
     beyond = accelerators // domain
     latent = any("latent" in a.kind for _, a in base.shape.attention)
-    if base.shape.experts is None:
-        return replace(base, tp=domain, dp=1, ep=1, pp=beyond)
-    if latent and accelerators >= 8:
-        return replace(base, tp=1, dp=accelerators, ep=accelerators, pp=1)
-    return replace(base, tp=domain, dp=beyond, ep=accelerators if beyond > 1 else 1, pp=1)
+    if base.shape.experts is not None:
+        if latent and accelerators >= 8:
+            yield replace(base, tp=1, dp=accelerators, ep=accelerators, pp=1)
+        yield replace(base, tp=domain, dp=beyond, ep=accelerators if beyond > 1 else 1, pp=1)
+    yield replace(base, tp=domain, dp=1, ep=1, pp=beyond)
 
-
-_TEXT = re.compile(
-    r"^(?P<model>[^@]+?)(?:@(?:(?P<count>\d+)\s*[x×]\s*)?(?P<chip>[^:@]+))?(?::(?P<options>[^@]*=[^@]*))?$"
-)
 
 # What one word for the dtype of the weights means for a mixture of experts. nvfp4 and mxfp4 checkpoints keep
 # attention in bf16, and int4 ones keep everything but the routed experts in it.
@@ -224,87 +217,47 @@ def rest_dtype_for(shape: ModelShape, weights: str) -> str:
     return _REST_OF.get(weights, weights) if shape.experts is not None else weights
 
 
-def parse_deployment(text: str, *, default_chip: str = "H200") -> Deployment:
-    """Return the deployment that a text describes; this module's docstring has the grammar.
-
-    Without a count it is the smallest that holds the weights and a context of 32k tokens; without a chip it
-    is on `default_chip`. Raises DeploymentError, UnknownModelError or UnknownChipError with the way out.
-    """
-    match = _TEXT.match(text.strip())
-    if match is None:
-        raise DeploymentError(
-            f"{text!r} is not a deployment; write MODEL@COUNTxCHIP:OPTION=VALUE, such as deepseek-v3@8xh200"
-        )
-    if match["count"] is not None and int(match["count"]) == 0:
-        raise DeploymentError(f"{text!r}: a deployment has at least 1 accelerator")
-    shape, chip = find_model(match["model"]), find_chip(match["chip"] or default_chip)
-    options = dict(_option(text, part) for part in (match["options"] or "").split(",") if part)
-    experts = options.get("experts") or options.get("weights") or shape.expert_dtype
-    weights = options.get("weights")
-    rest = rest_dtype_for(shape, weights) if weights else shape.rest_dtype
-    base = Deployment(
-        shape,
-        chip,
-        experts_dtype=_dtype(text, experts),
-        rest_dtype=_dtype(text, rest),
-        kv_dtype=_dtype(text, options.get("kv", shape.kv_dtype)),
-        engine=_engine(text, options.get("engine", "trtllm")),
-        drafted_tokens=_count(text, "mtp", options["mtp"]) if "mtp" in options else 0,
+def too_large(deployment: Deployment) -> str:
+    """Return why a deployment does not hold its weights, and what would."""
+    shape, chip = deployment.shape, deployment.chip
+    needed_gb = deployment.weight_bytes_per_accelerator() / 1e9
+    ways = []
+    for cut in usual_cuts(deployment, deployment.accelerators):
+        if fits(cut):
+            ways.append(f"`tp={cut.tp},dp={cut.dp},pp={cut.pp}`")
+            break
+    for weights in ("fp8", "fp4"):
+        rest = rest_dtype_for(shape, weights)
+        smaller = [
+            replace(c, experts_dtype=weights, rest_dtype=rest)
+            for c in usual_cuts(deployment, deployment.accelerators)
+        ]
+        if BYTES_PER_ELEMENT[weights] < BYTES_PER_ELEMENT[deployment.experts_dtype] and any(
+            map(fits, smaller)
+        ):
+            ways.append(f"`weights={weights}`")
+            break
+    smallest = smallest_that_fits(shape, chip, experts=deployment.experts_dtype, rest=deployment.rest_dtype)
+    ways.append(f"take {smallest.accelerators} of them")
+    return (
+        f"{shape.name} needs {needed_gb:,.0f} GB of weights on each {chip.name}, "
+        f"which has {chip.hbm_bytes / 1e9:,.0f}; {' or '.join(ways)}"
     )
-    explicit = {key: _count(text, key, options[key]) for key in ("tp", "dp", "pp", "ep") if key in options}
-    if match["count"] is None and not explicit.keys() & {"tp", "dp", "pp"}:
-        found = smallest_that_fits(shape, chip, experts=experts, rest=rest, context_tokens=32_768)
-        return replace(base, tp=found.tp, dp=found.dp, pp=found.pp, ep=explicit.get("ep", found.ep))
-    if explicit.keys() & {"tp", "dp", "pp"}:
-        parts = {key: explicit.get(key, 1) for key in ("tp", "dp", "pp")}
-        count = int(match["count"] or parts["tp"] * parts["dp"] * parts["pp"])
-        if "tp" not in explicit:
-            parts["tp"] = max(1, count // (parts["dp"] * parts["pp"]))
-        ep = explicit.get("ep", parts["dp"] if parts["dp"] > 1 else 1)
-        deployment = replace(base, tp=parts["tp"], dp=parts["dp"], pp=parts["pp"], ep=ep)
-        if deployment.accelerators != count:
-            raise DeploymentError(
-                f"{text!r}: tp * dp * pp is {deployment.accelerators}, but {count} accelerators are named; "
-                "make them agree"
-            )
-    else:
-        cut = _cut(base, int(match["count"]))
-        deployment = replace(cut, ep=explicit.get("ep", cut.ep))
-    if not fits(deployment):
-        smallest = smallest_that_fits(shape, chip, experts=experts, rest=rest)
-        needed_gb = deployment.weight_bytes_per_accelerator() / 1e9
-        raise DeploymentError(
-            f"{text!r}: {shape.name} needs {needed_gb:,.0f} GB of weights on each {chip.name}, "
-            f"which has {chip.hbm_bytes / 1e9:,.0f}; take {smallest.accelerators} of them"
-        )
-    return deployment
 
 
-def _option(text: str, part: str) -> tuple[str, str]:
-    key, _, value = part.partition("=")
-    key = key.strip().lower()
-    if key not in ("weights", "experts", "kv", "tp", "dp", "ep", "pp", "engine", "mtp"):
-        raise DeploymentError(
-            f"{text!r}: no option {key!r}; the options are weights, experts, kv, tp, dp, ep, pp, engine, mtp"
-        )
-    return key, value.strip().lower()
-
-
-def _dtype(text: str, name: str) -> str:
-    if name not in BYTES_PER_ELEMENT:
-        raise DeploymentError(f"{text!r}: no dtype {name!r}; the dtypes are {', '.join(BYTES_PER_ELEMENT)}")
-    return name
-
-
-def _engine(text: str, name: str) -> str:
-    if name not in ENGINES:
-        raise DeploymentError(
-            f"{text!r}: no constants for the engine {name!r}; the engines are {', '.join(ENGINES)}"
-        )
-    return name
-
-
-def _count(text: str, key: str, value: str) -> int:
-    if not value.isdigit() or int(value) < 1:
-        raise DeploymentError(f"{text!r}: {key} must be a whole number above 0, not {value!r}")
-    return int(value)
+def require_capacity(deployment: Deployment, context_tokens: float) -> None:
+    """Raise DeploymentError, with the way out, if not even one sequence of this length fits (2.6)."""
+    fit = float(memory.capacity_batch(deployment.plan(), context_tokens))
+    if fit >= 1.0:
+        return
+    largest = max(deployment.kv_budget_bytes(), 0.0)
+    smallest = smallest_that_fits(
+        deployment.shape, deployment.chip, experts=deployment.experts_dtype, rest=deployment.rest_dtype,
+        context_tokens=context_tokens,
+    )  # fmt: skip
+    raise DeploymentError(
+        f"{deployment.shape.name} on {deployment.accelerators} {deployment.chip.name} has "
+        f"{largest / 1e9:,.1f} GB for KV, and a context of {context_tokens:,.0f} tokens takes "
+        f"{deployment.kv_bytes(context_tokens) / 1e9:,.1f}; "
+        f"take {smallest.accelerators} of them, or shorten it"
+    )

@@ -30,6 +30,7 @@ class TurnWork:
 
     `cached_tokens` is the prefix whose KV was already there, `new_tokens` the prompt tokens that were
     computed, `output_tokens` all output with reasoning. `duration_s` is the wall time of the call [s],
+    `ttft_s` the part of it until the first token [s],
     `gap_s` the idle time until the next call of the same context [s], during which the KV may be held; None
     if unknown.
     """
@@ -39,6 +40,7 @@ class TurnWork:
     output_tokens: int
     duration_s: float | None = None
     gap_s: float | None = None
+    ttft_s: float | None = None
 
 
 @dataclass(frozen=True)

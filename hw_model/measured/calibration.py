@@ -19,8 +19,8 @@ from tokenprof.hw_model.constants import NAMES, Constants, constant_rows, fitted
 from tokenprof.hw_model.measured.error_figures import error_figures
 from tokenprof.hw_model.measured.measurements import Measurement
 from tokenprof.hw_model.plan import ServingPlan, stack
+from tokenprof.hw_model.service.aggregated import time_per_output_token_s
 from tokenprof.hw_model.service.load import ClientLoad, stack_loads
-from tokenprof.hw_model.serving import time_per_output_token_s
 
 NOISE: Final = 0.10
 """Errors beyond this share count linearly, not squared; it is about the spread between engine versions."""

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from tokenprof.hw_model.catalogue.arrays import Array
+
+FIGURES: Final = (
+    "bias",
+    "mape",
+    "median_ape",
+    "within_25",
+    "within_1_25x",
+    "within_1_5x",
+    "within_2x",
+)
 
 
 def error_figures(ratio: Array, refused: int = 0) -> dict[str, Any]:
@@ -15,7 +25,9 @@ def error_figures(ratio: Array, refused: int = 0) -> dict[str, Any]:
     `bias` is the median ratio less 1; the rest are of the absolute error relative to the measured value.
     """
     if ratio.size == 0:
-        empty = dict.fromkeys(("bias", "mape", "median_ape", "within_25", "within_1_25x", "within_1_5x", "within_2x"))
+        empty = dict.fromkeys(
+            ("bias", "mape", "median_ape", "within_25", "within_1_25x", "within_1_5x", "within_2x")
+        )
         return {"n": 0, "refused": refused, **empty}
     error = np.abs(ratio - 1.0)
     return {

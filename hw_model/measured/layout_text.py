@@ -1,4 +1,4 @@
-"""Read how a service is cut from the words of a published point: `TP8`, `DEP8`, `TP4 EP4`, `8P+8D` and others."""
+"""Read how a service is cut from a published point's words: `TP8`, `DEP8`, `TP4 EP4`, `8P+8D` and others."""
 
 from __future__ import annotations
 

@@ -18,7 +18,6 @@ import numpy as np
 
 from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_chip, find_model
-from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT
 from tokenprof.hw_model.constants import Constants
 from tokenprof.hw_model.deployment import Deployment, rest_dtype_for
 from tokenprof.hw_model.fleet.layouts import (
@@ -43,11 +42,12 @@ from tokenprof.hw_model.service.sessions import AgentLoad, ParkingSpace
 
 POINT_COLUMNS: Final = ("model", "hardware", "engine", "parallelism", "workload")
 
-# Sessions of Claude Code that AgentX replays: the mean input of 60,996 requests, and input to output as on the
-# row that states both (121 : 1). The gap closes Little's law on rows that state sessions, rate, TTFT and speed.
+# Sessions of Claude Code that AgentX replays: the mean input of 60,996 requests, and input to output as on
+# the row that states both (121 : 1). The gap closes Little's law on rows that state sessions, rate, TTFT and
+# speed.
 REPLAYED_INPUT_TOKENS: Final = 207_082.0
 REPLAYED_OUTPUT_TOKENS: Final = REPLAYED_INPUT_TOKENS / 121.0
-# Codex on SWE-bench Pro (610 traces): contexts from 12,000 to 80,000 tokens, 131 : 1, delays of 5.2 s (median).
+# Codex on SWE-bench Pro (610 traces): contexts from 12,000 to 80,000 tokens, 131 : 1, median delay 5.2 s.
 CODEX_INPUT_TOKENS: Final = 46_000.0
 CODEX_INPUT_TO_OUTPUT: Final = 131.0
 CODEX_GAP_S: Final = 8.0
@@ -70,8 +70,8 @@ class AgenticPoint:
 class PublishedPoint:
     """One published point: the service, and what an agentic one asks of it.
 
-    `prompts_only` says that the row measures a prompt pool alone. `output_tokens_per_s_per_gpu` is None if the
-    row does not have it. `queues` says that requests wait in the server, so the batch is not the concurrency.
+    `prompts_only` says that the row measures a prompt pool alone. `output_tokens_per_s_per_gpu` is None if
+    the row does not have it. `queues` says that requests wait, so the batch is not the concurrency.
     """
 
     service: ServicePoint
@@ -127,9 +127,7 @@ def _point(index: int, row: Row, c: Constants) -> PublishedPoint:
     elif not clients:
         load = replace(load, clients=clients_at_speed(pools, load, c, speed or USUAL_SPEED))
     drafts = base.drafted_tokens > 0
-    prompts_only = not (
-        agentic or number(row, "osl") or number(row, "output_tokens_per_s_per_gpu") or speed
-    )
+    prompts_only = not (agentic or number(row, "osl") or number(row, "output_tokens_per_s_per_gpu") or speed)
     return PublishedPoint(
         service=ServicePoint(
             row=index,
@@ -162,7 +160,7 @@ QUEUES_ABOVE: Final = 1.35
 def _pools(
     layout: Layout, prompt: Deployment | None, decode: Deployment, load: ClientLoad, c: Constants
 ) -> Pools:
-    """Return the pools of a layout; if it does not say how many replicas there are, the ratio that serves most."""
+    """Return the pools of a layout; if it does not say how many replicas, the ratio that serves most."""
     plan = decode.plan()
     if layout.prompt is None or prompt is None:
         return Pools(plan, plan, float(layout.decode.replicas), float(layout.decode.replicas))

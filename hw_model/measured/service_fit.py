@@ -26,6 +26,7 @@ from tokenprof.hw_model.measured.calibration import (
 )
 from tokenprof.hw_model.measured.measurements import Measurement
 from tokenprof.hw_model.measured.service_rows import ServicePoint
+from tokenprof.hw_model.service.aggregated import time_per_output_token_s
 from tokenprof.hw_model.service.drafts import tokens_per_step
 from tokenprof.hw_model.service.load import ClientLoad, stack_loads
 from tokenprof.hw_model.service.pools import (
@@ -34,7 +35,6 @@ from tokenprof.hw_model.service.pools import (
     stack_pools,
     tokens_per_s_per_accelerator,
 )
-from tokenprof.hw_model.serving import time_per_output_token_s
 
 STEADY_SHARE: Final = 0.96
 """Throughput of a benchmark over that of its steady part: ten requests a client, and the last ones drain."""

@@ -45,8 +45,9 @@ _SHORT_NAMES: Final = {"dsr1": "deepseek-r1"}
 class ServicePoint:
     """One measured service. `row` counts from 0; times are in seconds, None if they were not measured.
 
-    `acceptance_stated` says that the tokens of a step are known, `layout_known` that the row has a layout; `disagrees_with_itself` that clients, times and
-    throughput of the row contradict one another, so it is left out of fits.
+    `acceptance_stated` says that the tokens of a step are known, `layout_known` that the row has one, and
+    `disagrees_with_itself` that its clients, times and throughput contradict one another, so that it is left
+    out of fits.
     """
 
     row: int
@@ -96,19 +97,24 @@ def newest(rows: Iterable[Row]) -> list[int]:
 
 
 _CONFIGURATION: Final = frozenset(
-    "hardware framework model precision spec_method disagg is_multinode prefill_tp prefill_ep "
-    "prefill_dp_attention prefill_num_workers decode_tp decode_ep decode_dp_attention decode_num_workers "
-    "num_prefill_gpu num_decode_gpu isl osl conc".split()
+    (
+        *("hardware", "framework", "model", "precision", "spec_method", "disagg", "is_multinode"),
+        *("prefill_tp", "prefill_ep", "prefill_dp_attention", "prefill_num_workers", "num_prefill_gpu"),
+        *("decode_tp", "decode_ep", "decode_dp_attention", "decode_num_workers", "num_decode_gpu"),
+        *("isl", "osl", "conc"),
+    )
 )
 
 
 def engine_of(framework: str) -> str:
-    """Return the engine whose constants serve a framework's name. Raises MeasurementError for an unknown one."""
+    """Return the engine that a framework's name stands for. Raises MeasurementError for an unknown one."""
     text = framework.lower()
     for word, engine in _ENGINES:
         if word in text:
             return engine
-    raise MeasurementError(f"no constants for the engine {framework!r}; known are TensorRT-LLM, vLLM, SGLang, ATOM")
+    raise MeasurementError(
+        f"no constants for the engine {framework!r}; known are TensorRT-LLM, vLLM, SGLang, ATOM"
+    )
 
 
 def software_years(day: str) -> float:
@@ -142,11 +148,11 @@ def regime_of(
 
 
 def cut(base: Deployment, gpus: int, tp: int, ep: int, dp_attention: bool) -> Deployment:
-    """Return one replica on `gpus` accelerators: data-parallel attention over all of them, or tensor-parallel.
+    """Return one replica on `gpus` accelerators: data-parallel attention over all, or tensor-parallel.
 
     A row may name fewer tensor-parallel ranks than accelerators; attention is then data-parallel over the
-    rest. Captures of 2025 call a tensor-parallel worker of one node `tp 1, ep 1` with data-parallel attention:
-    their times are those of the same worker in later captures.
+    rest. Captures of 2025 call a tensor-parallel worker of one node `tp 1, ep 1` with data-parallel
+    attention: their times are those of the same worker in later captures.
     """
     if dp_attention and not (tp == 1 and ep == 1 and gpus <= 8):
         return replace(base, tp=1, dp=gpus, ep=gpus)
@@ -222,7 +228,7 @@ def _point(index: int, row: Row) -> ServicePoint:
 
 
 def _closure(row: Row) -> float:
-    """Return the throughput that clients and times imply by Little's law, over the one stated; 1 if unknown."""
+    """Return the throughput that clients and times imply over the one stated; 1 if unknown."""
     names = ("conc", "isl", "osl", "median_ttft_s", "median_tpot_s", "total_tokens_per_s_per_gpu")
     found = [number(row, name) for name in names]
     if any(value is None for value in found):

@@ -114,9 +114,9 @@ def _estimates_of_points(points: Sequence[PublishedPoint], c: Constants) -> list
             found[service.row] = _estimate(service, *values)
         elif p.prompts_only:
             _, busy = prompt_s(service.pools, service.load, 1.0, c)
-            gained = service.load.prompt_tokens / busy / service.pools.prompt.accelerators
+            prompts = service.load.prompt_tokens / busy / service.pools.prompt.accelerators
             alone, _ = prompt_s(service.pools, service.load, 1.0, c)
-            found[service.row] = _estimate(service, 0.0, _one(alone), STEADY_SHARE * _one(gained))
+            found[service.row] = _estimate(service, 0.0, _one(alone), STEADY_SHARE * _one(prompts))
     return [found[p.service.row] for p in points]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.catalogue.lookup import read_data
@@ -28,12 +28,13 @@ def tokens_per_step(drafted_tokens: Number, acceptance: Number, *, later: float 
     one before it was, with `later` times the chance of the second: 1 + a + a * la + a * (la)^2 + ... (after
     Leviathan 2023, arXiv 2211.17192, where later = 1).
     """
-    total: Number = 1.0
-    chain: Number = acceptance
+    total: Any = 1.0
+    chain: Any = acceptance
     for position in range(1, 9):
         total = total + (drafted_tokens >= position) * chain
         chain = chain * acceptance * later
-    return total
+    found: Number = total
+    return found
 
 
 @cache

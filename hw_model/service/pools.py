@@ -119,7 +119,8 @@ def closed_loop(pools: Pools, load: ClientLoad, c: Constants) -> Served:
     front = c.request_s + handover_s(pools, load, c)
     decoding = np.minimum(load.clients, room) * 1.0
     queued = load.clients * 0.05
-    ttft = tpot = decoding
+    ttft: Number = decoding
+    tpot: Number = decoding
     rate = load.clients * 0.0
     others = (load.clients - 1.0) / load.clients
     for _ in range(ROUNDS):

@@ -28,7 +28,7 @@ PROMPT_VARIATION: Final = 12.0
 (1,700) and the mean (6,200) of new tokens in replayed sessions."""
 
 CONTEXTS_PER_SESSION: Final = 1.44
-"""Contexts that a live session keeps: its own, and that of a subagent in 44 % of replayed sessions (AgentX)."""
+"""Contexts of a live session: its own, and that of a subagent in 44 % of replayed sessions (AgentX)."""
 
 STATE_CHECKPOINT_TOKENS: Final = 32_768.0
 """How often the state of linear attention is kept (vLLM, Kimi K3): a hit computes half of that again."""
@@ -63,7 +63,7 @@ class AgentLoad:
 
 @dataclass(frozen=True, slots=True)
 class ParkingSpace:
-    """Where KV waits outside accelerator memory: bytes and bytes per second of each prompt replica; 0 for none."""
+    """Where KV waits outside accelerators: bytes and bytes per second of a prompt replica; 0 for none."""
 
     capacity_bytes: Number = 0.0
     bytes_per_s: Number = np.inf
@@ -134,9 +134,7 @@ def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingS
         open_rate = load.sessions / (ahead + answer + load.gap_s)
         # Sessions that run hold their KV from the prompt to the last token.
         held = np.where(one > 0, answer, alone + answer)
-        rate = 0.5 * rate + 0.5 * np.minimum(
-            np.minimum(open_rate, room / held), BUSIEST * servers / service
-        )
+        rate = 0.5 * rate + 0.5 * np.minimum(np.minimum(open_rate, room / held), BUSIEST * servers / service)
         ttft = np.maximum(load.sessions / np.maximum(rate, 1e-12) - answer - load.gap_s, ahead)
         running = 0.5 * running + 0.5 * np.minimum(rate * held, room)
         queued = 0.5 * queued + 0.5 * np.clip(rate * (alone + behind), 0.0, load.sessions)

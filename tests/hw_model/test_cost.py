@@ -16,7 +16,8 @@ from tokenprof.hw_model.cost import (
     observed_tokens_per_s,
     scenario_for,
 )
-from tokenprof.hw_model.deployment import fits, parse_deployment, smallest_that_fits
+from tokenprof.hw_model.deployment import fits, smallest_that_fits
+from tokenprof.hw_model.deployment_text import parse_deployment
 from tokenprof.hw_model.timing import decode_step, prefill
 
 TURNS = [TurnWork(20_000 + 1_000 * i, 1_500, 400, duration_s=16.0, gap_s=4.0) for i in range(20)]

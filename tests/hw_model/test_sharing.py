@@ -6,7 +6,7 @@ import pytest
 from tokenprof.hw_model.attribution import PRINCIPLES, shapley_shares_s, shares_s, step_s
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model, racks
 from tokenprof.hw_model.constants import fitted
-from tokenprof.hw_model.deployment import parse_deployment
+from tokenprof.hw_model.deployment_text import parse_deployment
 from tokenprof.hw_model.economics import (
     Operation,
     prefill_flops,

@@ -115,7 +115,7 @@ def run_estimate(options: argparse.Namespace) -> int:
     """Print the cost at one operating point, with the parts of a decode step."""
     from dataclasses import asdict
 
-    from tokenprof.hw_model.deployment import parse_deployment
+    from tokenprof.hw_model.deployment_text import parse_deployment
     from tokenprof.hw_model.economics import unit_cost
     from tokenprof.hw_model.timing import decode_step
 
@@ -145,7 +145,7 @@ def run_sweep(options: argparse.Namespace) -> int:
     """Print the cost along one quantity, with a bar for the price of output."""
     from dataclasses import asdict
 
-    from tokenprof.hw_model.deployment import parse_deployment
+    from tokenprof.hw_model.deployment_text import parse_deployment
     from tokenprof.hw_model.economics import sweep
 
     fixed = {"--batch": options.batch, "--speed": options.speed, "--context": options.context,

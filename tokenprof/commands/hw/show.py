@@ -136,7 +136,7 @@ def _model(shape: ModelShape) -> dict[str, Any]:
 
 
 def _deployment(text: str) -> dict[str, Any]:
-    from tokenprof.hw_model.deployment import parse_deployment
+    from tokenprof.hw_model.deployment_text import parse_deployment
     from tokenprof.hw_model.gpu_hour import Ownership
     from tokenprof.hw_model.memory import capacity_batch
 

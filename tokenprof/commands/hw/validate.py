@@ -18,6 +18,9 @@ from tokenprof.commands.hw.constants import add_constants, constants_of
 MEASUREMENTS: Final = "a CSV of measurements (docs/hardware.md)"
 
 
+SERVICE_FIGURES: Final = ("bias", "mape", "within_1_25x", "within_1_5x", "within_2x")
+
+
 def add_verbs(verbs: Any) -> None:
     """Add `validate` to the verbs of `hw`."""
     validate = verbs.add_parser(
@@ -59,12 +62,25 @@ def _services_text(report: dict[str, Any]) -> str:
     rows = [("all", report["throughput"], report["tpot"])]
     rows += [(regime, by["throughput"], by["tpot"]) for regime, by in report["by_regime"].items()]
     text = table(
-        ("tokens/s/GPU", "n", "bias", "MAPE", "within 1.25x", "within 1.5x", "within 2x", "covered", "TPOT MAPE"),
+        (
+            "tokens/s/GPU",
+            "n",
+            "bias",
+            "MAPE",
+            "within 1.25x",
+            "within 1.5x",
+            "within 2x",
+            "covered",
+            "TPOT MAPE",
+        ),
         (
             (
                 name,
                 gained["n"],
-                *(percent(gained[key]) for key in ("bias", "mape", "within_1_25x", "within_1_5x", "within_2x")),
+                *(
+                    percent(gained[key])
+                    for key in ("bias", "mape", "within_1_25x", "within_1_5x", "within_2x")
+                ),
                 percent(gained["coverage"]),
                 percent(times["mape"]),
             )
