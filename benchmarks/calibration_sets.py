@@ -6,7 +6,7 @@ import csv
 from functools import cache
 from pathlib import Path
 
-from tokenprof.hw_model.constants import fitted
+from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.measured.measurements import Measurement, read_measurements, why_unclean
 from tokenprof.hw_model.measured.point_rows import PublishedPoint, parse_points
 from tokenprof.hw_model.measured.service_rows import ServicePoint, newest, parse_services

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from calibration_sets import DECODE_TIMES, training_set
 
-from tokenprof.hw_model.constants import NAMES
+from tokenprof.hw_model.equations.constants import NAMES
 from tokenprof.hw_model.measured.calibration import priors
 from tokenprof.hw_model.measured.service_fit import fit_services
 

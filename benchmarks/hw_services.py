@@ -18,7 +18,7 @@ import numpy as np
 from calibration_sets import POINTS, newest_services, published_points, rows_of, training_set
 from hw_fit import TARGET, write
 
-from tokenprof.hw_model.constants import fitted
+from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.measured.calibration import predict, priors
 from tokenprof.hw_model.measured.error_figures import error_figures
 from tokenprof.hw_model.measured.service_fit import (

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
-from tokenprof.hw_model.constants import fitted
-from tokenprof.hw_model.deployment import Deployment
-from tokenprof.hw_model.memory import capacity_batch
-from tokenprof.hw_model.rates import CHUNK_TOKENS
+from tokenprof.hw_model.equations.constants import fitted
+from tokenprof.hw_model.equations.deployment import Deployment
+from tokenprof.hw_model.equations.memory import capacity_batch
+from tokenprof.hw_model.equations.rates import CHUNK_TOKENS
+from tokenprof.hw_model.equations.timing import decode_step, prefill, prompt_pair_s
 from tokenprof.hw_model.service.aggregated import ClientLoad, output_tokens_per_s
-from tokenprof.hw_model.timing import decode_step, prefill, prompt_pair_s
 
 C = fitted()
 FLEET_UTILISATION = 0.6

@@ -13,11 +13,21 @@ from typing import Final
 import numpy as np
 
 from tokenprof.hw_model.assumed import DEFAULT_TOKENS_PER_S, DEFAULT_UTILISATION, USUAL_UTILISATION
-from tokenprof.hw_model.batching import choose_batch
 from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_model
 from tokenprof.hw_model.catalogue.shapes import ModelShape
-from tokenprof.hw_model.closed_model_classes import (
+from tokenprof.hw_model.description import SAMPLED, Assumption, DeploymentDescription, Parallelism
+from tokenprof.hw_model.equations.batching import choose_batch
+from tokenprof.hw_model.equations.constants import fitted
+from tokenprof.hw_model.equations.deployment import Deployment, DeploymentError, require_capacity
+from tokenprof.hw_model.equations.deployment_text import parse_deployment
+from tokenprof.hw_model.equations.gpu_hour import Ownership
+from tokenprof.hw_model.equations.rates import BASES, Rates, rates
+from tokenprof.hw_model.equations.timing import decode_step
+from tokenprof.hw_model.estimate import Estimate
+from tokenprof.hw_model.fleet import sampling
+from tokenprof.hw_model.fleet.clock import ObservedSpeed, observed_speed
+from tokenprof.hw_model.fleet.closed_model_classes import (
     CLASSES,
     ModelClass,
     attention_in_words,
@@ -25,18 +35,8 @@ from tokenprof.hw_model.closed_model_classes import (
     model_class,
     precisions_in_words,
 )
-from tokenprof.hw_model.constants import fitted
-from tokenprof.hw_model.deployment import Deployment, DeploymentError, require_capacity
-from tokenprof.hw_model.deployment_text import parse_deployment
-from tokenprof.hw_model.description import SAMPLED, Assumption, DeploymentDescription, Parallelism
-from tokenprof.hw_model.estimate import Estimate
-from tokenprof.hw_model.fleet import sampling
-from tokenprof.hw_model.fleet.clock import ObservedSpeed, observed_speed
 from tokenprof.hw_model.fleet.operator_choice import FEW_SEQUENCES, MeanTurn
-from tokenprof.hw_model.gpu_hour import Ownership
-from tokenprof.hw_model.rates import BASES, Rates, rates
 from tokenprof.hw_model.scenario import PERCENTILES, Part, ServingScenario, TurnWork
-from tokenprof.hw_model.timing import decode_step
 
 __all__ = [
     "BASES",
@@ -112,7 +112,7 @@ def scenario_for(
     Its deployment is drawn: chips that its hosts have on the day `when` (None: today's), and on them whatever
     serves this run's calls at its speed for least (section 4 of docs/hardware.md). The shape of an open model
     is known, that of a closed one is drawn too. `deployment` says how it is served instead
-    (`deepseek-v3@8xh200`; the grammar is in `tokenprof.hw_model.deployment`).
+    (`deepseek-v3@8xh200`; the grammar is in `tokenprof.hw_model.equations.deployment`).
 
     `utilisation` is the share of the fleet's hours that are sold, above 0 and at most 1; without it, it is
     drawn, or 0.5 for a given deployment. `usd_per_gpu_hour` is USD per accelerator-hour and replaces the
@@ -259,7 +259,9 @@ def _sampled(
     c = fitted()
     asked = sampling.FleetQuestion(served, fleet, run.turn, run.speed, run.when)
     try:
-        drawn = sampling.sample(asked, utilisation=given.utilisation, draws=draws, seed=seed, c=c)
+        drawn = sampling.sample(
+            asked, utilisation=given.utilisation or USUAL_UTILISATION, draws=draws, seed=seed, c=c
+        )
     except ValueError as problem:
         raise DeploymentError(str(problem)) from None
     replaced: frozenset[str] = frozenset()

@@ -14,10 +14,10 @@ from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.catalogue.kv_size import STATE_BYTES_PER_ELEMENT
 from tokenprof.hw_model.catalogue.lookup import chips
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
-from tokenprof.hw_model.closed_model_classes import ATTENTION, PRECISIONS, ModelClass, Triple
-from tokenprof.hw_model.deployment import Deployment, rest_dtype_for
+from tokenprof.hw_model.equations.deployment import Deployment, rest_dtype_for
+from tokenprof.hw_model.equations.plan import ServingPlan, stack
+from tokenprof.hw_model.fleet.closed_model_classes import ATTENTION, PRECISIONS, ModelClass, Triple
 from tokenprof.hw_model.fleet.operator_choice import Host
-from tokenprof.hw_model.plan import ServingPlan, stack
 
 OPEN_ENGINES: Final[Mapping[str, tuple[str, ...]]] = {
     "nvidia": ("trtllm", "vllm", "sglang"),

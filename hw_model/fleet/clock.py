@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from tokenprof.hw_model.catalogue.arrays import Array
-from tokenprof.hw_model.scenario import TurnWork
+from tokenprof.hw_model.equations.turn_work import TurnWork
 
 MEASURABLE_OUTPUT_TOKENS: Final = 50
 """Calls with fewer output tokens say little about decoding: what comes before the first token is longer."""

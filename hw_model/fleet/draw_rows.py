@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.hw_model.batching import Batch
 from tokenprof.hw_model.catalogue.arrays import Array
+from tokenprof.hw_model.equations.batching import Batch
+from tokenprof.hw_model.equations.plan import ServingPlan
 from tokenprof.hw_model.fleet.operator_choice import Choice
-from tokenprof.hw_model.plan import ServingPlan
 
 Indices = npt.NDArray[np.intp]
 

@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.deployment import Deployment
-from tokenprof.hw_model.memory import capacity_batch
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.deployment import Deployment
+from tokenprof.hw_model.equations.memory import capacity_batch
 from tokenprof.hw_model.service.load import ClientLoad
 from tokenprof.hw_model.service.pools import (
     Pools,

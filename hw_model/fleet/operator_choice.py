@@ -6,22 +6,22 @@ cheapest is taken. All of it is arithmetic on arrays, so thousands of draws are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.hw_model.batching import Batch
 from tokenprof.hw_model.catalogue.arrays import Array, Number
 from tokenprof.hw_model.catalogue.kv_size import stored_bytes
-from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.memory import capacity_batch
-from tokenprof.hw_model.plan import ServingPlan
-from tokenprof.hw_model.service.drafts import tokens_per_step
+from tokenprof.hw_model.equations.batching import Batch
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.drafts import tokens_per_step
+from tokenprof.hw_model.equations.memory import capacity_batch
+from tokenprof.hw_model.equations.plan import ServingPlan
+from tokenprof.hw_model.equations.timing import decode_step, prefill
 from tokenprof.hw_model.service.sessions import CONTEXTS_PER_SESSION
-from tokenprof.hw_model.timing import decode_step, prefill
 
 LAYOUTS: Final = (
     (1, 1, 1), (2, 1, 1), (4, 1, 1), (8, 1, 1), (8, 1, 2), (8, 1, 4),
@@ -124,66 +124,93 @@ def live_capacity(plan: ServingPlan, host: Host, turn: MeanTurn, answer_s: Numbe
 
 
 def choose(
-    whole: ServingPlan, host: Host, turn: MeanTurn, token_s: Array, acceptance: Array, c: Constants
-) -> Choice:
-    """Return what is cheapest for each draw.
+    whole: ServingPlan, host: Host, turn: MeanTurn, token_s: Sequence[Array], acceptance: Array, c: Constants
+) -> list[Choice]:
+    """Return what is cheapest for each draw, once for each array of speeds.
 
-    `token_s` is the longest time per output token [s], `acceptance` that of the first drafted token. An
+    `token_s` holds longest times per output token [s], `acceptance` is that of the first drafted token. An
     accelerator-second costs the same in all layouts of a draw, so the fewest are the cheapest. A layout that
     holds fewer than `FEW_SEQUENCES` is taken only if no other serves the model.
     """
-    draws = len(token_s)
-    best = np.full(draws, np.inf)
-    columns: dict[str, Array] = {f.name: np.zeros(draws) for f in fields(ServingPlan)}
-    kept = {name: np.zeros(draws) for name in ("batch", "step", "memory", "split", "drafted", "seconds")}
-    fits, reaches = np.zeros(draws, dtype=bool), np.zeros(draws, dtype=bool)
+    draws = len(acceptance)
+    chosen = [_Cheapest(draws) for _ in token_s]
+    fits = np.zeros(draws, dtype=bool)
     for layout in LAYOUTS:
         for drafted in DRAFTS:
             plan = cut_plan(whole, host, layout, drafted, acceptance)
-            found = _price(plan, host, turn, token_s, c)
+            holds = np.broadcast_to(capacity_batch(plan, turn.context_tokens) >= 1.0, (draws,))
             dense_cut = (np.asarray(whole.experts) <= 1.0) & (layout[1] > 1)
-            allowed = found["fits"].astype(bool) & ~dense_cut & (layout[0] <= np.asarray(host.scaleup_world))
-            few = np.where(found["batch"] < FEW_SEQUENCES, 1e6, 1.0)
-            slow = np.where(found["reaches"] > 0, 1.0, 1e3)
-            cost = np.where(allowed, found["seconds"] * few * slow, np.inf)
-            better = cost < best
-            best = np.where(better, cost, best)
+            allowed = holds & ~dense_cut & (layout[0] <= np.asarray(host.scaleup_world))
+            if not allowed.any():
+                continue
             fits |= allowed
-            reaches = np.where(better, found["reaches"] > 0, reaches)
-            for name, values in columns.items():
-                values[better] = np.broadcast_to(getattr(plan, name), (draws,))[better]
-            for name in ("batch", "step", "memory", "split", "seconds"):
-                kept[name][better] = found[name][better]
-            kept["drafted"][better] = float(drafted > 0)
-    chosen = Batch(kept["batch"], kept["memory"] > 0, kept["step"])
-    return Choice(
-        ServingPlan(**columns), chosen, kept["seconds"], kept["split"], kept["drafted"], fits, reaches
-    )
+            times = _times(plan, turn, c, draws)
+            for cheapest, longest in zip(chosen, token_s, strict=True):
+                cheapest.consider(plan, allowed, _price(plan, host, turn, longest, times), drafted > 0)
+    return [cheapest.choice(fits) for cheapest in chosen]
+
+
+class _Cheapest:
+    """The cheapest layout so far of each draw."""
+
+    def __init__(self, draws: int) -> None:
+        self._best = np.full(draws, np.inf)
+        self._plan: dict[str, Array] = {f.name: np.zeros(draws) for f in fields(ServingPlan)}
+        self._kept = {name: np.zeros(draws) for name in (*PRICED, "drafted")}
+
+    def consider(
+        self, plan: ServingPlan, allowed: npt.NDArray[np.bool_], priced: Mapping[str, Array], drafted: bool
+    ) -> None:
+        """Take this layout for the draws for which it is the cheapest yet."""
+        few = np.where(priced["batch"] < FEW_SEQUENCES, 1e6, 1.0)
+        slow = np.where(priced["reaches"] > 0, 1.0, 1e3)
+        cost = np.where(allowed, priced["seconds"] * few * slow, np.inf)
+        better = np.flatnonzero(cost < self._best)
+        if not better.size:
+            return
+        self._best[better] = cost[better]
+        for name, values in self._plan.items():
+            given = np.asarray(getattr(plan, name))
+            values[better] = given[better] if given.ndim else given
+        for name in PRICED:
+            self._kept[name][better] = priced[name][better]
+        self._kept["drafted"][better] = float(drafted)
+
+    def choice(self, fits: npt.NDArray[np.bool_]) -> Choice:
+        """Return what was taken."""
+        kept = self._kept
+        batch = Batch(kept["batch"], kept["memory"] > 0, kept["step"])
+        return Choice(
+            ServingPlan(**self._plan), batch, kept["seconds"], kept["split"], kept["drafted"], fits,
+            kept["reaches"] > 0,
+        )  # fmt: skip
+
+
+def _times(plan: ServingPlan, turn: MeanTurn, c: Constants, draws: int) -> tuple[Array, Array]:
+    """Return the time of a step at each tried batch, and that of a prompt [s]."""
+    context = turn.context_tokens
+    steps = [np.broadcast_to(decode_step(plan, b, context, c).total_s, (draws,)) for b in BATCHES]
+    return np.stack(steps), np.broadcast_to(turn_prompt_s(plan, turn, c), (draws,))
 
 
 def _price(
-    plan: ServingPlan, host: Host, turn: MeanTurn, token_s: Array, c: Constants
+    plan: ServingPlan, host: Host, turn: MeanTurn, token_s: Array, times: tuple[Array, Array]
 ) -> Mapping[str, Array]:
     """Return the batch at which each draw's layout is cheapest, and the accelerator-seconds of a turn there.
 
     Seven batches are tried, the time per token between them is taken on a straight line of logarithms. With
     one pool, the prompts of a turn slow the answers of others; split pools do not, but some of them wait.
     """
+    steps, prompt_s = times
     draws = len(token_s)
-    context, output = turn.context_tokens, max(turn.output_tokens, 1.0)
-    steps = np.stack([np.broadcast_to(decode_step(plan, b, context, c).total_s, (draws,)) for b in BATCHES])
-    prompt_s = np.broadcast_to(turn_prompt_s(plan, turn, c), (draws,))
+    output = max(turn.output_tokens, 1.0)
     capacity = np.broadcast_to(live_capacity(plan, host, turn, output * token_s), (draws,))
-    alone = np.broadcast_to(capacity_batch(plan, context), (draws,))
     gained = np.broadcast_to(np.asarray(plan.tokens_per_step, dtype=float), (draws,))
     accelerators = float(np.asarray(plan.accelerators))
-    together = steps / gained + BATCHES[:, None] * prompt_s / output
-    fastest = together[0]
-    wanted = np.maximum(token_s, SLOWER_THAN_BEST * fastest)
-    one = np.minimum(_largest(together, wanted), capacity)
-    two = np.minimum(
-        _largest(steps / gained, np.maximum(token_s, SLOWER_THAN_BEST * steps[0] / gained)), capacity
-    )
+    apart = steps / gained
+    together = apart + BATCHES[:, None] * prompt_s / output
+    one = np.minimum(_largest(together, np.maximum(token_s, SLOWER_THAN_BEST * together[0])), capacity)
+    two = np.minimum(_largest(apart, np.maximum(token_s, SLOWER_THAN_BEST * apart[0])), capacity)
     one, two = np.maximum(one, 1.0), np.maximum(two, 1.0)
     step_one, step_two = _at(steps, one), _at(steps, two)
     cost_one = accelerators * (prompt_s + output * step_one / gained / one)
@@ -196,9 +223,11 @@ def _price(
         "seconds": np.where(split, cost_two, cost_one),
         "split": split * 1.0,
         "memory": (batch >= capacity * 0.999) * 1.0,
-        "fits": (alone >= 1.0) * 1.0,
-        "reaches": (fastest <= token_s) * 1.0,
+        "reaches": (together[0] <= token_s) * 1.0,
     }
+
+
+PRICED: Final = ("batch", "step", "seconds", "split", "memory", "reaches")
 
 
 def _largest(times: Array, longest: Array) -> Array:

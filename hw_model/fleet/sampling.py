@@ -15,13 +15,19 @@ from typing import Final
 
 import numpy as np
 
-from tokenprof.hw_model.assumed import USUAL_UTILISATION
-from tokenprof.hw_model.batching import Batch
 from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.catalogue.lookup import chips
 from tokenprof.hw_model.catalogue.shapes import ModelShape
-from tokenprof.hw_model.closed_model_classes import AVAILABLE, FLEETS, ModelClass, Triple
-from tokenprof.hw_model.constants import Constants
+from tokenprof.hw_model.equations.batching import Batch
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.gpu_hour import (
+    COLO_USD_PER_KW_MONTH,
+    COST_OF_CAPITAL,
+    LIFE_YEARS,
+    USD_PER_KWH,
+    Ownership,
+)
+from tokenprof.hw_model.equations.plan import ServingPlan
 from tokenprof.hw_model.fleet.architectures import (
     chip_table,
     draw_closed,
@@ -31,23 +37,15 @@ from tokenprof.hw_model.fleet.architectures import (
     weighted_choice,
 )
 from tokenprof.hw_model.fleet.clock import ObservedSpeed
+from tokenprof.hw_model.fleet.closed_model_classes import AVAILABLE, FLEETS, ModelClass, Triple
 from tokenprof.hw_model.fleet.draw_rows import (
     choice_rows,
     put_choice,
-    put_plan,
     resampled,
     table_rows,
 )
 from tokenprof.hw_model.fleet.operator_choice import POOLS_IDLE, Choice, MeanTurn, choose
 from tokenprof.hw_model.fleet.own_error import own_error
-from tokenprof.hw_model.gpu_hour import (
-    COLO_USD_PER_KW_MONTH,
-    COST_OF_CAPITAL,
-    LIFE_YEARS,
-    USD_PER_KWH,
-    Ownership,
-)
-from tokenprof.hw_model.plan import ServingPlan
 
 BEHIND_THE_HOUR: Final = frozenset({"capital per accelerator", "cost of capital", "life, years"})
 """Names of the draws that only decide what an accelerator-hour costs."""
@@ -109,18 +107,19 @@ class FleetQuestion:
 
 
 def sample(
-    asked: FleetQuestion, *, utilisation: float | None, draws: int, seed: int, c: Constants
+    asked: FleetQuestion, *, utilisation: Triple | float, draws: int, seed: int, c: Constants
 ) -> FleetDraws:
     """Return joint draws; with one seed, all models have the same finances and load.
 
-    `utilisation` replaces the drawn one. A draw on chips that cannot hold the context in any usual layout is
-    drawn again. Raises KeyError for an unknown fleet, ValueError if no chip of the fleet holds the model.
+    `utilisation` is the share of hours sold: low, mode and high to draw from, or one figure. A draw on
+    chips that cannot hold the context in any usual layout is drawn again. Raises KeyError for an unknown
+    fleet, ValueError if no chip of the fleet holds the model.
     """
     shared = np.random.default_rng([seed, 0])
     load = (
-        shared.triangular(*USUAL_UTILISATION, size=draws)
-        if utilisation is None
-        else np.full(draws, utilisation)
+        np.full(draws, utilisation)
+        if isinstance(utilisation, float | int)
+        else shared.triangular(*utilisation, size=draws)
     )
     owner = Ownership(
         cost_of_capital=shared.uniform(COST_OF_CAPITAL[0], COST_OF_CAPITAL[2], draws),
@@ -130,9 +129,8 @@ def sample(
     )
     capex_quantile = shared.random(draws)
     private = np.random.default_rng([seed, 1])
-    drawn, whole, choice, speed = _choices(asked, draws, private, c)
-    weight = _likelihood(asked, whole, choice, drawn, speed, c)
-    kept = resampled(weight, private)
+    drawn, choice, speed, likely = _choices(asked, draws, private, c)
+    kept = resampled(likely, private)
     before = _named(asked, drawn, choice, speed)
     chosen = choice_rows(choice, kept)
     after = _named(asked, table_rows(drawn, kept), chosen, speed[kept])
@@ -205,20 +203,22 @@ def _draw(
 
 def _choices(
     asked: FleetQuestion, draws: int, rng: np.random.Generator, c: Constants
-) -> tuple[dict[str, Array], ServingPlan, Choice, Array]:
-    """Return draws with the operator's choice for each, those that nothing can hold drawn again."""
+) -> tuple[dict[str, Array], Choice, Array, Array]:
+    """Return draws, the operator's choice for each, its speed, and how likely it is to be run at that speed.
+
+    Draws that nothing can hold are drawn again.
+    """
     drawn, whole, speed = _draw(asked, draws, rng)
-    choice = _choose(asked, drawn, whole, speed, c)
+    choice, likely = _choose(asked, drawn, whole, speed, c)
     for _ in range(TRIES):
         waiting = np.flatnonzero(~choice.fits)
         if not waiting.size:
-            return drawn, whole, choice, speed
+            return drawn, choice, speed, likely
         again, again_whole, again_speed = _draw(asked, waiting.size, rng)
-        again_choice = _choose(asked, again, again_whole, again_speed, c)
+        again_choice, again_likely = _choose(asked, again, again_whole, again_speed, c)
         for name, values in drawn.items():
             values[waiting] = again[name]
-        whole = put_plan(whole, waiting, again_whole, draws)
-        speed[waiting] = again_speed
+        speed[waiting], likely[waiting] = again_speed, again_likely
         choice = put_choice(choice, waiting, again_choice, draws)
     raise ValueError(
         f"no chip of the fleet {asked.fleet!r} holds {asked.model.name} with "
@@ -228,26 +228,23 @@ def _choices(
 
 def _choose(
     asked: FleetQuestion, drawn: Mapping[str, Array], whole: ServingPlan, speed: Array, c: Constants
-) -> Choice:
-    return choose(whole, host_of(drawn["chip"]), asked.turn, 1.0 / speed, drawn["acceptance"], c)
+) -> tuple[Choice, Array]:
+    """Return the choices, and how likely each draw's operator would run at its speed.
 
-
-def _likelihood(
-    asked: FleetQuestion, whole: ServingPlan, choice: Choice, drawn: Mapping[str, Array], speed: Array,
-    c: Constants,
-) -> Array:  # fmt: skip
-    """Return how likely each draw's operator would run at the speed seen: cost at half of it over cost at it.
-
-    A draw that cannot keep the speed counts by how far it falls short. Without a clock all count alike.
+    That is the cost at half of the speed over the cost at it. A draw that cannot keep the speed counts by how
+    far it falls short. Without a clock all count alike.
     """
+    speeds = [1.0 / speed] if asked.observed is None else [1.0 / speed, 2.0 / speed]
+    choices = choose(whole, host_of(drawn["chip"]), asked.turn, speeds, drawn["acceptance"], c)
+    choice = choices[0]
     if asked.observed is None:
-        return np.ones(len(speed))
-    slower = _choose(asked, drawn, whole, speed / 2.0, c)
-    premium = choice.seconds_per_turn / np.maximum(slower.seconds_per_turn, 1e-12)
-    gained = np.asarray(choice.plan.tokens_per_step) / np.asarray(choice.batch.step_s)
+        return choice, np.ones(len(speed))
+    premium = choice.seconds_per_turn / np.maximum(choices[1].seconds_per_turn, 1e-12)
+    gained = np.asarray(choice.plan.tokens_per_step) / np.maximum(np.asarray(choice.batch.step_s), 1e-9)
     short = np.minimum(np.log(np.maximum(gained, 1e-9) / speed), 0.0)
     away = np.exp(-0.5 * (short / np.hypot(asked.observed.log_sd, LOAD_LOG_SD)) ** 2)
-    return np.asarray(np.where(choice.reaches, 1.0, np.maximum(away, 1e-6)) / np.maximum(premium, 1.0))
+    likely = np.where(choice.reaches, 1.0, np.maximum(away, 1e-6)) / np.maximum(premium, 1.0)
+    return choice, np.asarray(np.where(choice.fits, likely, 0.0))
 
 
 def _named(

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenprof.hw_model.catalogue.arrays import Array
-from tokenprof.hw_model.constants import NAMES, Constants, constant_rows, fitted
+from tokenprof.hw_model.equations.constants import NAMES, Constants, constant_rows, fitted
+from tokenprof.hw_model.equations.plan import ServingPlan, stack
 from tokenprof.hw_model.measured.error_figures import error_figures
 from tokenprof.hw_model.measured.measurements import Measurement
-from tokenprof.hw_model.plan import ServingPlan, stack
 from tokenprof.hw_model.service.aggregated import time_per_output_token_s
 from tokenprof.hw_model.service.load import ClientLoad, stack_loads
 

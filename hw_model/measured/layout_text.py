@@ -30,14 +30,14 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ServiceLayout:
     """The pools of a service; `prompt` is None if one pool does both."""
 
     decode: Cut
     prompt: Cut | None = None
 
 
-def read_layout(text: str, gpus: int | None, disaggregated: bool) -> Layout | None:
+def read_layout(text: str, gpus: int | None, disaggregated: bool) -> ServiceLayout | None:
     """Return the layout that a text describes on `gpus` accelerators; None if it says too little.
 
     Replicas whose number is not named fill the accelerators that are left.
@@ -47,7 +47,7 @@ def read_layout(text: str, gpus: int | None, disaggregated: bool) -> Layout | No
         return None
     pools = _two_pools(plain, gpus)
     if pools is not None:
-        return Layout(decode=pools[1], prompt=pools[0])
+        return ServiceLayout(decode=pools[1], prompt=pools[0])
     if disaggregated or "prefill" in plain or plain in ("decode",):
         return None
     cut = _one_replica(plain, gpus)
@@ -56,10 +56,10 @@ def read_layout(text: str, gpus: int | None, disaggregated: bool) -> Layout | No
     if gpus is not None and cut.accelerators != gpus:
         # Some makers count cores, two of them to an accelerator.
         if cut.tp == 2 * gpus and cut.dp == 1:
-            return Layout(Cut(gpus, 1, ep=cut.ep))
+            return ServiceLayout(Cut(gpus, 1, ep=cut.ep))
         if cut.dp == 2 * gpus:
-            return Layout(Cut(1, gpus, ep=gpus))
-    return Layout(cut)
+            return ServiceLayout(Cut(1, gpus, ep=gpus))
+    return ServiceLayout(cut)
 
 
 def _one_replica(text: str, gpus: int | None) -> Cut | None:

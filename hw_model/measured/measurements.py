@@ -16,7 +16,7 @@ from typing import Final
 
 from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_chip, find_model
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
-from tokenprof.hw_model.deployment import ENGINES, Deployment, rest_dtype_for
+from tokenprof.hw_model.equations.deployment import ENGINES, Deployment, rest_dtype_for
 from tokenprof.hw_model.service.load import ClientLoad
 
 Row = Mapping[str, str]

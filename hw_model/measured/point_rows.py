@@ -18,15 +18,16 @@ import numpy as np
 
 from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_chip, find_model
-from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.deployment import Deployment, rest_dtype_for
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.deployment import Deployment, rest_dtype_for
+from tokenprof.hw_model.equations.drafts import accepted_tokens, usual_drafted_tokens
 from tokenprof.hw_model.fleet.layouts import (
     POOL_RATIOS,
     cheapest_service,
     clients_at_speed,
     services_of,
 )
-from tokenprof.hw_model.measured.layout_text import Cut, Layout, read_layout
+from tokenprof.hw_model.measured.layout_text import Cut, ServiceLayout, read_layout
 from tokenprof.hw_model.measured.measurements import INFERENCEX_MEAN_LENGTH, MeasurementError, Row, number
 from tokenprof.hw_model.measured.service_rows import (
     RefusedRow,
@@ -35,7 +36,6 @@ from tokenprof.hw_model.measured.service_rows import (
     regime_of,
     software_years,
 )
-from tokenprof.hw_model.service.drafts import accepted_tokens, usual_drafted_tokens
 from tokenprof.hw_model.service.load import ClientLoad
 from tokenprof.hw_model.service.pools import Pools
 from tokenprof.hw_model.service.sessions import AgentLoad, ParkingSpace
@@ -158,7 +158,7 @@ QUEUES_ABOVE: Final = 1.35
 
 
 def _pools(
-    layout: Layout, prompt: Deployment | None, decode: Deployment, load: ClientLoad, c: Constants
+    layout: ServiceLayout, prompt: Deployment | None, decode: Deployment, load: ClientLoad, c: Constants
 ) -> Pools:
     """Return the pools of a layout; if it does not say how many replicas, the ratio that serves most."""
     plan = decode.plan()

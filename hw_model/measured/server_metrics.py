@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tokenprof.hw_model.deployment import Deployment
+from tokenprof.hw_model.equations.deployment import Deployment
 from tokenprof.hw_model.measured.measurements import Measurement, MeasurementError
 from tokenprof.hw_model.service.load import ClientLoad
 

@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 
 from tokenprof.hw_model.catalogue.arrays import Array
-from tokenprof.hw_model.constants import NAMES, Constants
+from tokenprof.hw_model.equations.constants import NAMES, Constants
+from tokenprof.hw_model.equations.drafts import tokens_per_step
 from tokenprof.hw_model.measured.calibration import (
     NOISE,
     PRIOR_WEIGHT,
@@ -27,7 +28,6 @@ from tokenprof.hw_model.measured.calibration import (
 from tokenprof.hw_model.measured.measurements import Measurement
 from tokenprof.hw_model.measured.service_rows import ServicePoint
 from tokenprof.hw_model.service.aggregated import time_per_output_token_s
-from tokenprof.hw_model.service.drafts import tokens_per_step
 from tokenprof.hw_model.service.load import ClientLoad, stack_loads
 from tokenprof.hw_model.service.pools import (
     Pools,

@@ -17,8 +17,9 @@ import numpy as np
 from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_chip, find_model
 from tokenprof.hw_model.catalogue.shapes import ModelShape
-from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.deployment import Deployment
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.deployment import Deployment
+from tokenprof.hw_model.equations.drafts import usual_drafted_tokens
 from tokenprof.hw_model.fleet.layouts import cheapest_service
 from tokenprof.hw_model.measured.measurements import (
     INFERENCEX_MEAN_LENGTH,
@@ -28,7 +29,6 @@ from tokenprof.hw_model.measured.measurements import (
     number,
     wanted,
 )
-from tokenprof.hw_model.service.drafts import usual_drafted_tokens
 from tokenprof.hw_model.service.load import ClientLoad
 from tokenprof.hw_model.service.pools import Pools
 

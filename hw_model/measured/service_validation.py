@@ -10,7 +10,7 @@ import numpy as np
 
 from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.catalogue.lookup import read_data
-from tokenprof.hw_model.constants import Constants, fitted
+from tokenprof.hw_model.equations.constants import Constants, fitted
 from tokenprof.hw_model.measured.error_figures import error_figures
 from tokenprof.hw_model.measured.measurements import Row
 from tokenprof.hw_model.measured.point_rows import POINT_COLUMNS, PublishedPoint, parse_points

@@ -12,11 +12,11 @@ from typing import Final
 import numpy as np
 
 from tokenprof.hw_model.catalogue.arrays import Number
-from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.memory import capacity_batch
-from tokenprof.hw_model.plan import ServingPlan
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.memory import capacity_batch
+from tokenprof.hw_model.equations.plan import ServingPlan
+from tokenprof.hw_model.equations.timing import decode_step, prefill
 from tokenprof.hw_model.service.load import ClientLoad
-from tokenprof.hw_model.timing import decode_step, prefill
 
 VLLM_LARGEST_BATCH: Final = 256.0
 """The default of vLLM's `max_num_seqs`; further requests wait."""

@@ -15,12 +15,12 @@ import numpy as np
 
 from tokenprof.hw_model.catalogue.arrays import Array, Number
 from tokenprof.hw_model.catalogue.kv_size import stored_bytes
-from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.memory import capacity_batch
-from tokenprof.hw_model.plan import ServingPlan, stack
-from tokenprof.hw_model.rates import CHUNK_TOKENS
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.memory import capacity_batch
+from tokenprof.hw_model.equations.plan import ServingPlan, stack
+from tokenprof.hw_model.equations.rates import CHUNK_TOKENS
+from tokenprof.hw_model.equations.timing import decode_step, prefill
 from tokenprof.hw_model.service.load import ClientLoad
-from tokenprof.hw_model.timing import decode_step, prefill
 
 ROUNDS: Final = 14
 """Repetitions of the fixed point; the rate of requests then moves by less than a thousandth."""
@@ -106,9 +106,9 @@ def closed_loop(pools: Pools, load: ClientLoad, c: Constants) -> Served:
 
         requests/s = clients / (TTFT + O * TPOT)                                        (Little's law)
         TPOT = T_step(decoding) / (tokens per step) + interference * prompts of others  (2.6)
-        TTFT = front end + prompt + wait behind other prompts + wait for memory + hand-over
+        TTFT = front end + prompt + wait for other prompts + wait for memory + hand-over
 
-    The wait behind prompts is that of a queue with equal service times, which closes as the number of clients
+    The wait for prompts is that of a queue with equal service times, which closes as the number of clients
     is fixed (Schweitzer's approximation of mean-value analysis).
     """
     context = load.prompt_tokens + load.output_tokens / 2.0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tokenprof.hw_model.closed_model_classes import CLASSES
+from tokenprof.hw_model.fleet.closed_model_classes import CLASSES
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [

@@ -5,9 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tokenprof.hw_model.batching import choose_batch
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
-from tokenprof.hw_model.constants import fitted
 from tokenprof.hw_model.cost import (
     BASES,
     DeploymentError,
@@ -16,9 +14,11 @@ from tokenprof.hw_model.cost import (
     observed_tokens_per_s,
     scenario_for,
 )
-from tokenprof.hw_model.deployment import fits, smallest_that_fits
-from tokenprof.hw_model.deployment_text import parse_deployment
-from tokenprof.hw_model.timing import decode_step, prefill
+from tokenprof.hw_model.equations.batching import choose_batch
+from tokenprof.hw_model.equations.constants import fitted
+from tokenprof.hw_model.equations.deployment import fits, smallest_that_fits
+from tokenprof.hw_model.equations.deployment_text import parse_deployment
+from tokenprof.hw_model.equations.timing import decode_step, prefill
 
 TURNS = [TurnWork(20_000 + 1_000 * i, 1_500, 400, duration_s=16.0, gap_s=4.0) for i in range(20)]
 PARTS = ("read", "prefill", "decode", "hold")

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tokenprof.hw_model.closed_model_classes import CLASSES, FLEETS, model_class
-from tokenprof.hw_model.constants import NAMES, constant_rows, fitted
 from tokenprof.hw_model.cost import TurnWork, scenario_for
-from tokenprof.hw_model.deployment_text import parse_deployment
+from tokenprof.hw_model.equations.constants import NAMES, constant_rows, fitted
+from tokenprof.hw_model.equations.deployment_text import parse_deployment
+from tokenprof.hw_model.fleet.closed_model_classes import CLASSES, FLEETS, model_class
 from tokenprof.hw_model.measured.calibration import fit, predict, priors
 from tokenprof.hw_model.measured.error_figures import error_figures
 from tokenprof.hw_model.measured.measurements import (

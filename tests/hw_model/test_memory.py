@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from tokenprof.hw_model.batching import choose_batch
 from tokenprof.hw_model.catalogue.attention_kinds import block_sparse, grouped_query, linear
 from tokenprof.hw_model.catalogue.kv_size import bytes_per_token, kv_size, read_bytes, stored_bytes
 from tokenprof.hw_model.catalogue.lookup import chips, find_model, models
-from tokenprof.hw_model.constants import fitted
-from tokenprof.hw_model.deployment import Deployment, DeploymentError, fits, smallest_that_fits
-from tokenprof.hw_model.deployment_text import parse_deployment
-from tokenprof.hw_model.memory import (
+from tokenprof.hw_model.equations.batching import choose_batch
+from tokenprof.hw_model.equations.constants import fitted
+from tokenprof.hw_model.equations.deployment import Deployment, DeploymentError, fits, smallest_that_fits
+from tokenprof.hw_model.equations.deployment_text import parse_deployment
+from tokenprof.hw_model.equations.memory import (
     capacity_batch,
     kv_budget_bytes,
     sequences_in,

@@ -12,7 +12,7 @@ from tokenprof.hw_model.catalogue.lookup import (
     racks,
     read_data,
 )
-from tokenprof.hw_model.memory import rack_users
+from tokenprof.hw_model.equations.memory import rack_users
 
 GB = 1e9
 

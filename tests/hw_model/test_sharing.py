@@ -5,8 +5,6 @@ import pytest
 
 from tokenprof.hw_model.attribution import PRINCIPLES, shapley_shares_s, shares_s, step_s
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model, racks
-from tokenprof.hw_model.constants import fitted
-from tokenprof.hw_model.deployment_text import parse_deployment
 from tokenprof.hw_model.economics import (
     Operation,
     prefill_flops,
@@ -14,6 +12,8 @@ from tokenprof.hw_model.economics import (
     sweep,
     unit_cost,
 )
+from tokenprof.hw_model.equations.constants import fitted
+from tokenprof.hw_model.equations.deployment_text import parse_deployment
 from tokenprof.hw_model.kv_tiers import WaitingSession, break_even_hold_s, gap_costs, tiers_of, ttl_cost
 
 C = fitted()

@@ -5,14 +5,14 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from tokenprof.hw_model.batching import Batch
-from tokenprof.hw_model.constants import fitted
 from tokenprof.hw_model.cost import BASES, DeploymentDescription, ServingScenario, TurnWork
-from tokenprof.hw_model.deployment_text import parse_deployment
-from tokenprof.hw_model.plan import ServingPlan
-from tokenprof.hw_model.rates import Feature, Rates, rates
+from tokenprof.hw_model.equations.batching import Batch
+from tokenprof.hw_model.equations.constants import fitted
+from tokenprof.hw_model.equations.deployment_text import parse_deployment
+from tokenprof.hw_model.equations.plan import ServingPlan
+from tokenprof.hw_model.equations.rates import Feature, Rates, rates
+from tokenprof.hw_model.equations.timing import all_reduce_s, communication_s, decode_step, prefill
 from tokenprof.hw_model.service.aggregated import ClientLoad, time_per_output_token_s
-from tokenprof.hw_model.timing import all_reduce_s, communication_s, decode_step, prefill
 
 C = replace(
     fitted(),

@@ -14,7 +14,7 @@ from typing import Final
 
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT
-from tokenprof.hw_model.deployment import (
+from tokenprof.hw_model.equations.deployment import (
     ENGINES,
     Deployment,
     DeploymentError,

@@ -8,12 +8,12 @@ from typing import Final
 
 import numpy as np
 
-from tokenprof.hw_model import memory
 from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
-from tokenprof.hw_model.constants import fitted
-from tokenprof.hw_model.plan import ServingPlan, model_numbers
-from tokenprof.hw_model.service.drafts import tokens_per_step
+from tokenprof.hw_model.equations import memory
+from tokenprof.hw_model.equations.constants import fitted
+from tokenprof.hw_model.equations.drafts import tokens_per_step
+from tokenprof.hw_model.equations.plan import ServingPlan, model_numbers
 
 ENGINES: Final = ("trtllm", "vllm", "sglang", "atom")
 

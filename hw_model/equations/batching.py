@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenprof.hw_model.catalogue.arrays import Number
-from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.memory import capacity_batch
-from tokenprof.hw_model.plan import ServingPlan
-from tokenprof.hw_model.timing import decode_step
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.memory import capacity_batch
+from tokenprof.hw_model.equations.plan import ServingPlan
+from tokenprof.hw_model.equations.timing import decode_step
 
 LARGEST_BATCH: Final = 65536.0
 

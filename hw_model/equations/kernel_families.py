@@ -7,8 +7,8 @@ there. A plan says with 0 or 1 which family it belongs to.
 from __future__ import annotations
 
 from tokenprof.hw_model.catalogue.arrays import Number
-from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.plan import ServingPlan
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.plan import ServingPlan
 
 
 def _mixed(flag: Number, factor: float) -> Number:

@@ -15,8 +15,8 @@ import numpy as np
 from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.catalogue.kv_size import read_bytes
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, evenly_touched
-from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.kernel_families import (
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.kernel_families import (
     dense_family,
     expert_family,
     maker_arithmetic,
@@ -25,7 +25,7 @@ from tokenprof.hw_model.kernel_families import (
     maker_layers,
     software_age,
 )
-from tokenprof.hw_model.plan import ServingPlan
+from tokenprof.hw_model.equations.plan import ServingPlan
 
 ACTIVATION_BYTES = BYTES_PER_ELEMENT["bf16"]
 RAMP_BYTES = 65_536.0
