@@ -20,6 +20,9 @@ ENGINES: Final = ("trtllm", "vllm", "sglang", "atom")
 MATURING_DAYS: Final = 14.0
 """Days in which an engine closes all but a third of a new model's gap on a chip that is not its first."""
 
+USUAL_CONTEXT_TOKENS: Final = 32_768.0
+"""Context that a deployment is sized for if nothing else is said."""
+
 FP4: Final = ("fp4", "mxfp4")
 
 
@@ -237,7 +240,13 @@ def too_large(deployment: Deployment) -> str:
         ):
             ways.append(f"`weights={weights}`")
             break
-    smallest = smallest_that_fits(shape, chip, experts=deployment.experts_dtype, rest=deployment.rest_dtype)
+    smallest = smallest_that_fits(
+        shape,
+        chip,
+        experts=deployment.experts_dtype,
+        rest=deployment.rest_dtype,
+        context_tokens=USUAL_CONTEXT_TOKENS,
+    )
     ways.append(f"take {smallest.accelerators} of them")
     return (
         f"{shape.name} needs {needed_gb:,.0f} GB of weights on each {chip.name}, "

@@ -16,6 +16,7 @@ from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT
 from tokenprof.hw_model.equations.deployment import (
     ENGINES,
+    USUAL_CONTEXT_TOKENS,
     Deployment,
     DeploymentError,
     fits,
@@ -60,7 +61,9 @@ def parse_deployment(text: str, *, default_chip: str = "H200") -> Deployment:
     )
     explicit = {key: _count(text, key, options[key]) for key in ("tp", "dp", "pp", "ep") if key in options}
     if match["count"] is None and not explicit.keys() & {"tp", "dp", "pp"}:
-        found = smallest_that_fits(shape, chip, experts=experts, rest=rest, context_tokens=32_768)
+        found = smallest_that_fits(
+            shape, chip, experts=experts, rest=rest, context_tokens=USUAL_CONTEXT_TOKENS
+        )
         return replace(base, tp=found.tp, dp=found.dp, pp=found.pp, ep=explicit.get("ep", found.ep))
     if explicit.keys() & {"tp", "dp", "pp"}:
         parts = {key: explicit.get(key, 1) for key in ("tp", "dp", "pp")}

@@ -12,7 +12,7 @@ import numpy as np
 
 from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.catalogue.chips import Chip
-from tokenprof.hw_model.description import Assumption
+from tokenprof.hw_model.equations.assumption import Assumption
 
 HOURS_PER_YEAR: Final = 8760.0
 SECONDS_PER_HOUR: Final = 3600.0

@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "hw_model.service": "hw_model.catalogue hw_model.equations",
     "hw_model.fleet": "hw_model.catalogue hw_model.equations hw_model.service",
     "hw_model": "hw_model.catalogue hw_model.equations hw_model.fleet",
-    "hw_model.measured": "hw_model.catalogue hw_model.equations hw_model.service hw_model.fleet",
+    "hw_model.measured": "hw_model hw_model.catalogue hw_model.equations hw_model.service hw_model.fleet",
     "facts": "pricing",
     "record": "facts pricing",
     "reading": "facts record",
