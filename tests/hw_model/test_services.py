@@ -43,8 +43,10 @@ def test_2_11_a_closed_loop_keeps_littles_law(clients):
 
 
 def test_2_11_a_prompt_pool_that_is_too_small_makes_clients_wait_for_their_first_token():
+    wide = parse_deployment("deepseek-v3@32xh200:dp=32,ep=32").plan()
+
     def served(prompts):
-        return closed_loop(Pools(PLAN, PLAN, prompts, 1.0, 1.0), ClientLoad(512.0, 7_000.0, 900.0), C)
+        return closed_loop(Pools(PLAN, wide, prompts, 1.0, 1.0), ClientLoad(1_024.0, 7_000.0, 900.0), C)
 
     few, many = served(1.0), served(8.0)
     assert float(np.asarray(few.ttft_s)) > 5 * float(np.asarray(many.ttft_s))
