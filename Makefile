@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS := -n auto
 
-.PHONY: demo test check format clean harness-matrix
+.PHONY: demo test check fuzz format clean harness-matrix
 
 demo: $(VENV)/.installed
 	$(BIN)/tokenprof demo
@@ -22,6 +22,11 @@ check: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
+
+# Damaged files for every reader, for MINUTES (tests/fuzz/fuzz.py); `make test` runs a few cases.
+MINUTES ?= 5
+fuzz: $(VENV)/.installed
+	$(BIN)/python tests/fuzz/fuzz.py --minutes $(MINUTES)
 
 # Every client in an environment of its own, against the loopback provider (docs/harnesses.md).
 harness-matrix: $(VENV)/.installed

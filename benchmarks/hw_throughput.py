@@ -128,8 +128,8 @@ def points() -> list[Point]:
 def day_at_our_cost() -> dict[str, float]:
     """DeepSeek day 6 at our rates: busy node-hours, and dollars at our default share of hours that are sold.
 
-    608 billion prompt tokens, 342 billion of them cached, and 168 billion output tokens, at the published $2 an
-    H800-hour and at our owner's hour.
+    608 billion prompt tokens, 342 billion of them cached, and 168 billion output tokens, at the published
+    $2 an H800-hour and at our owner's hour.
     """
     fp8 = ("fp8", "fp8", "bf16")
     decode = 8 * decode_tokens_per_s(deployment("deepseek-v3", "h800", fp8, dp=144, ep=144), 88, 4989) / 144
@@ -169,8 +169,8 @@ def main() -> None:
     ours = day_at_our_cost()
     print(
         f"DeepSeek day 6, our full cost at a utilisation of {DEFAULT_UTILISATION:g}: "
-        f"${ours['usd_at_2_an_hour']:,.0f} at $2 an hour, ${ours['usd_at_the_owners_hour']:,.0f} at the owner's "
-        f"hour, published $87,072 ({ours['busy_node_hours']:,.0f} busy node-hours)"
+        f"${ours['usd_at_2_an_hour']:,.0f} at $2 an hour, "
+        f"${ours['usd_at_the_owners_hour']:,.0f} at the owner's hour, published $87,072 ({ours['busy_node_hours']:,.0f} busy node-hours)"
     )
     if arguments.out:
         rows = [{**asdict(p), "ratio": p.ratio} for p in found]

@@ -4,8 +4,9 @@
 
 The provider is another process that answers from memory at once, so nothing but the client and the recorder
 shares the interpreter. A call is timed from the request to the last byte; between calls the recorder is given
-time to finish, as it has while a model writes. `--turns` is how long the conversation in the request is, at
-about 2 kB a turn.
+time to finish, as it has while a model writes. `CPU` is that of the whole process, the recorder's threads
+included, until the recording is closed; opening one is measured before. `--turns` is how long the
+conversation in the request is, at about 2 kB a turn.
 """
 
 from __future__ import annotations
@@ -153,7 +154,10 @@ def main() -> None:
 
 
 def measure(url: str, rounds: int, lengths: list[int]) -> None:
-    print(f"{'':26}{'request':>9}{'bare':>10}{'recorded':>10}{'ratio':>7}")
+    show_opening()
+    print(
+        f"{'':26}{'request':>9}{'bare':>10}{'recorded':>10}{'ratio':>7}{'CPU':>10}{'recorded':>10}{'ratio':>7}"
+    )
     for turns in lengths:
         size_bytes = len(json.dumps([conversation(turns), TOOLS]))
         with tempfile.TemporaryDirectory() as folder:
@@ -161,16 +165,34 @@ def measure(url: str, rounds: int, lengths: list[int]) -> None:
             with tokenprof.profile(Path(folder) / "clients.jsonl"):
                 seen = ways(url, turns)
             for name in bare:
-                taken: tuple[list[float], list[float]] = ([], [])
+                wall: tuple[list[float], list[float]] = ([], [])
+                cpu: tuple[list[float], list[float]] = ([], [])
                 for number in range(rounds):
-                    taken[0].extend(settled(bare[name]))
+                    started = time.process_time()
+                    wall[0].extend(settled(bare[name]))
+                    cpu[0].append((time.process_time() - started) / (CALLS_A_ROUND + 1))
+                    started = time.process_time()
                     with tokenprof.profile(Path(folder) / f"{name}{number}.jsonl"):
-                        taken[1].extend(settled(seen[name]))
-                without, with_ = map(statistics.median, taken)
-                print(
-                    f"{name:26}{size_bytes / 1e3:6.0f} kB{without * 1e3:7.2f} ms{with_ * 1e3:7.2f} ms"
-                    f"{with_ / without:7.2f}"
-                )
+                        wall[1].extend(settled(seen[name]))
+                    cpu[1].append((time.process_time() - started) / (CALLS_A_ROUND + 1))
+                figures = ""
+                for taken in (wall, cpu):
+                    without, with_ = map(statistics.median, taken)
+                    figures += f"{without * 1e3:7.2f} ms{with_ * 1e3:7.2f} ms{with_ / without:7.2f}"
+                print(f"{name:26}{size_bytes / 1e3:6.0f} kB{figures}", flush=True)
+
+
+def show_opening() -> None:
+    """Show what opening the first profile of a process takes: CPU time and memory."""
+    program = (
+        "import resource, sys, time, openai, httpx, tokenprof\n"
+        "before, mb = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "tokenprof.profile(sys.argv[1]).__enter__()\n"
+        "after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print(f'opening: {(time.process_time() - before) * 1e3:.0f} ms CPU, {(after - mb) / 1024:.1f} MB')"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-c", program, str(Path(folder) / "run.jsonl")], check=True)
 
 
 def settled(ask: Ask) -> list[float]:

@@ -17,8 +17,9 @@ from tokenprof.pricing.catalogue import GenaiPrices, snapshot_date
 from tokenprof.pricing.overlay import EVERY_MODEL, Launch, Multiplier, Overlays
 from tokenprof.pricing.overlay_toml import load_overlay, shipped_overlays
 from tokenprof.pricing.price_source import PriceSource
-from tokenprof.pricing.rates import Band, Price, Quote, Unpriced, UnpricedError, scaled
+from tokenprof.pricing.rates import Band, MixedRates, Price, Quote, Unpriced, UnpricedError, scaled
 from tokenprof.pricing.selectors import Selectors, UnknownTierError, price_context
+from tokenprof.pricing.sellers import MAKERS, SHAPES, spellings
 from tokenprof.pricing.usage import TokenClass, Usage
 
 __all__ = [
@@ -44,6 +45,10 @@ NO_LAUNCH_NOTE = "No launch date is known; the listed rates are assumed to have 
 AUDIO_NOTE = "Audio tokens have a rate of their own, so their class has no single one."
 
 AUDIO_AS_TEXT_NOTE = "No rate for audio is listed; its tokens are priced as text."
+
+IMAGE_NOTE = "Images that the model writes have a rate of their own."
+
+IMAGE_AS_TEXT_NOTE = "No rate for images that the model writes is listed; their tokens are priced as text."
 
 _STANDARD = Selectors()
 
@@ -84,7 +89,7 @@ class PriceBook:
         answer = self._answer(provider, model, at, selectors)
         if isinstance(answer, Unpriced):
             return answer
-        price = _with_audio(*answer.at(usage.input_tokens), usage)
+        price = _with_media(*answer.at(usage.input_tokens), usage)
         if "request" in price.fee_rates and "request" not in dict(usage.fees):
             return Unpriced(
                 f"{provider} charges a fee per request for '{model}', which the recorded usage does not "
@@ -111,15 +116,35 @@ class PriceBook:
         resolves to the maker's row.
         """
         provider = self._provider(provider)
-        # Claude Code marks the long window in the name; it is the same model to the API.
-        model = model.removesuffix("[1m]")
+        for name in spellings(provider, model):
+            if found := self._row(provider, name):
+                return found
+        # A gateway's log names the seller in front of the model; an API's shape says nothing about the maker.
+        prefix, _, rest = model.partition("/")
+        if rest and (named := self._provider(prefix)) != provider:
+            for name in spellings(named, rest):
+                if found := self._row(named, name):
+                    return found
+        for maker in MAKERS if provider in SHAPES else ():
+            if found := self._row(maker, model.removesuffix("[1m]")):
+                return found
+        return provider, None
+
+    def _row(self, provider: str, model: str) -> tuple[str, str] | None:
         name = self.overlays.aliases.get((provider, model.lower()), model)
+        # An alias may lead to another provider's row.
+        other, _, row = name.partition("/")
+        if name != model and row and name not in self.overlays.models(provider):
+            return self._row(self._provider(other), row) or self._listed(provider, name)
+        return self._listed(provider, name)
+
+    def _listed(self, provider: str, name: str) -> tuple[str, str] | None:
         if name in self.overlays.models(provider):
             return provider, name
         for seller in (provider, *self.catalogue.makers(provider)):
             if row := self.catalogue.resolve(seller, name):
                 return seller, row
-        return provider, None
+        return None
 
     def _provider(self, name: str) -> str:
         return self.overlays.provider_aliases.get(name.lower(), name.lower())
@@ -165,9 +190,13 @@ class PriceBook:
         if not self._launch_is_known(provider, asked, row):
             quote = replace(quote, notes=(*quote.notes, NO_LAUNCH_NOTE))
         if seller != provider:
-            quote = replace(
-                quote, notes=(*quote.notes, f"{seller} sells it at the list price of {provider}.")
+            sells = provider in self.catalogue.makers(seller)
+            note = (
+                f"{seller} sells it at the list price of {provider}."
+                if sells
+                else f"{seller} has no row for it; this is the list price of {provider}."
             )
+            quote = replace(quote, notes=(*quote.notes, note))
         return _Answer(self._price_bands(provider, quote, at.date()))
 
     def _outside_life(self, provider: str, asked: str, row: str, day: date) -> Unpriced | None:
@@ -273,23 +302,32 @@ def default_book(overlays: Sequence[Path] = ()) -> PriceBook:
     return PriceBook(GenaiPrices(), Overlays(parts))
 
 
-def _with_audio(band: Band, price: Price, usage: Usage) -> Price:
-    """Return a price for usage with audio: a class that holds both text and audio has two rates, not one."""
-    parts = {
+def _with_media(band: Band, price: Price, usage: Usage) -> Price:
+    """Return a price for usage with audio or images: a class that holds text too has no single rate."""
+    audio = {
         TokenClass.UNCACHED_INPUT: usage.audio_input_tokens,
         TokenClass.OUTPUT: usage.audio_output_tokens,
     }
-    held = [cls for cls, tokens in parts.items() if tokens]
-    if not held:
+    image = {TokenClass.OUTPUT: usage.image_output_tokens}
+    rates: dict[str, Decimal] = dict(price.rates)
+    mixed: dict[str, MixedRates] = {}
+    notes: list[str] = []
+    for cls in audio:
+        heard, seen = audio[cls], image.get(cls, 0)
+        if not heard and not seen:
+            continue
+        own = (band.audio_rates.get(cls) if heard else None), (band.image_rates.get(cls) if seen else None)
+        if cls in rates and seen == usage.tokens_of(cls) and own[1] is not None:
+            rates[cls] = own[1]
+        elif cls in rates and own != (None, None):
+            mixed[cls] = MixedRates(rates.pop(cls), *own)
+        if heard:
+            notes.append(AUDIO_AS_TEXT_NOTE if own[0] is None else AUDIO_NOTE)
+        if seen:
+            notes.append(IMAGE_AS_TEXT_NOTE if own[1] is None else IMAGE_NOTE)
+    if not notes:
         return price
-    mixed: dict[str, tuple[Decimal, Decimal]] = {
-        cls: (price.rates[cls], band.audio_rates[cls])
-        for cls in held
-        if cls in band.audio_rates and cls in price.rates
-    }
-    note = AUDIO_NOTE if mixed else AUDIO_AS_TEXT_NOTE
-    rates = {cls: rate for cls, rate in price.rates.items() if cls not in mixed}
-    return replace(price, rates=rates, mixed=mixed, notes=(*price.notes, note))
+    return replace(price, rates=rates, mixed=mixed, notes=(*price.notes, *dict.fromkeys(notes)))
 
 
 def _multiplied(quote: Quote, factor: Multiplier) -> Quote:
@@ -299,7 +337,8 @@ def _multiplied(quote: Quote, factor: Multiplier) -> Quote:
         if factor.only_classes and factor.classes:
             rates = {cls: rate for cls, rate in rates.items() if cls in factor.classes}
         audio_rates = scaled(band.audio_rates, factor.factor, factor.classes)
-        bands.append(replace(band, rates=rates, audio_rates=audio_rates))
+        image_rates = scaled(band.image_rates, factor.factor, factor.classes)
+        bands.append(replace(band, rates=rates, audio_rates=audio_rates, image_rates=image_rates))
     return replace(
         quote,
         bands=tuple(bands),

@@ -34,6 +34,9 @@ MTOK_CLASSES = {
 AUDIO_CLASSES = {"input_audio_mtok": TokenClass.UNCACHED_INPUT, "output_audio_mtok": TokenClass.OUTPUT}
 """The package's prices of audio, and the classes that audio is part of."""
 
+IMAGE_CLASSES = {"output_image_mtok": TokenClass.OUTPUT}
+"""The package's price of images that a model writes, and the class that they are part of."""
+
 KCOUNT_FEES = {
     "web_searches_kcount": "web_search",
     "storage_searches_kcount": "file_search",
@@ -242,7 +245,10 @@ def _band(prices: Mapping[str, Any], above_tokens: int, thirty_minutes: bool) ->
     audio: dict[str, Decimal] = {
         cls: per_piece(at_size[key], 6) for key, cls in AUDIO_CLASSES.items() if key in at_size
     }
-    return Band(above_tokens=above_tokens, rates=rates, fee_rates=fees, audio_rates=audio)
+    image: dict[str, Decimal] = {
+        cls: per_piece(at_size[key], 6) for key, cls in IMAGE_CLASSES.items() if key in at_size
+    }
+    return Band(above_tokens, rates, fees, audio, image)
 
 
 def _price_above(price: Any, above_tokens: int) -> Decimal:

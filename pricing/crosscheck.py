@@ -87,12 +87,22 @@ def disagreements(
         if not isinstance(price, Price):
             continue
         for key, cls in MAP_KEYS.items():
-            theirs = None if row.get(key) is None else Decimal(row[key]).scaleb(6).normalize()
+            theirs = _per_mtok(name, key, row.get(key))
             rate = price.rates.get(cls)
             ours = None if rate is None else rate.scaleb(6).normalize()
             free_write = cls == "cache_write" and not theirs and rate == price.rates.get("uncached_input")
             if ours != theirs and not free_write and (ours is not None or theirs):
                 yield Disagreement(provider, model, cls, ours, theirs)
+
+
+def _per_mtok(name: str, key: str, usd: object) -> Decimal | None:
+    """Return a rate of the other map in USD per million tokens; None if it has none."""
+    if usd is None:
+        return None
+    try:
+        return Decimal(str(usd)).scaleb(6).normalize()
+    except ArithmeticError:
+        raise PriceMapError(f"The price map has {key} {usd!r} for {name}; it must be a number.") from None
 
 
 def _named(name: str, row: Mapping[str, Any]) -> tuple[str | None, str]:

@@ -12,42 +12,19 @@ from dataclasses import fields
 from typing import Any
 
 from tokenprof.pricing.usage import Usage, UsageError, add_fees
+from tokenprof.pricing.usage_dialects import CODEX, INSPECT, OPENAI_CHAT
+from tokenprof.pricing.usage_reader import UsageReading, read_usage
 from tokenprof.pricing.wire_counts import Wire, less, optional_count, part, required_count, writes_by_ttl
 
 
 def usage_from_codex(raw: Wire) -> Usage:
     """Return the usage of a Codex rollout's `last_token_usage` or `total_token_usage` (inclusive input)."""
-    read = optional_count(raw, "cached_input_tokens")
-    write = optional_count(raw, "cache_write_input_tokens")
-    reasoning = optional_count(raw, "reasoning_output_tokens")
-    return Usage(
-        uncached_input_tokens=less(
-            required_count(raw, "input_tokens"),
-            "input_tokens",
-            read + write,
-            "cached_input_tokens + cache_write_input_tokens",
-        ),
-        cache_read_tokens=read,
-        cache_write_tokens=write,
-        output_tokens=less(
-            required_count(raw, "output_tokens"), "output_tokens", reasoning, "reasoning_output_tokens"
-        ),
-        reasoning_tokens=reasoning,
-    )
+    return read_usage(raw, CODEX).usage
 
 
 def usage_from_inspect(raw: Wire) -> Usage:
     """Return the usage of a `ModelUsage` in an inspect_ai log (exclusive input)."""
-    reasoning = optional_count(raw, "reasoning_tokens")
-    return Usage(
-        uncached_input_tokens=required_count(raw, "input_tokens"),
-        cache_read_tokens=optional_count(raw, "input_tokens_cache_read"),
-        cache_write_tokens=optional_count(raw, "input_tokens_cache_write"),
-        output_tokens=less(
-            required_count(raw, "output_tokens"), "output_tokens", reasoning, "reasoning_tokens"
-        ),
-        reasoning_tokens=reasoning,
-    )
+    return read_usage(raw, INSPECT).usage
 
 
 def usage_from_litellm(raw: Wire) -> Usage:
@@ -55,54 +32,27 @@ def usage_from_litellm(raw: Wire) -> Usage:
 
     The input is inclusive. Older versions name the cached parts only beside the total, as Anthropic does.
     """
-    parts = part(raw, "prompt_tokens_details")
-    output_parts = part(raw, "completion_tokens_details")
-    read_key = "prompt_tokens_details.cached_tokens"
-    read = optional_count(parts, "cached_tokens")
-    if not read:
-        read_key, read = "cache_read_input_tokens", optional_count(raw, "cache_read_input_tokens")
-    write_key = "cache_creation_input_tokens"
-    split = part(parts, "cache_creation_token_details")
-    writes = writes_by_ttl(
-        raw,
-        write_key,
-        split,
-        cache_write_5m_tokens="ephemeral_5m_input_tokens",
-        cache_write_1h_tokens="ephemeral_1h_input_tokens",
-    )
-    if raw.get(write_key) is None and not any(writes.values()):
-        # If LiteLLM called OpenAI, the write count has OpenAI's own name.
-        write_key = "prompt_tokens_details.cache_write_tokens"
-        writes = {"cache_write_tokens": optional_count(parts, "cache_write_tokens")}
-    reasoning = optional_count(output_parts, "reasoning_tokens")
-    return Usage(
-        uncached_input_tokens=less(
-            required_count(raw, "prompt_tokens"),
-            "prompt_tokens",
-            read + sum(writes.values()),
-            f"{read_key} + {write_key}",
-        ),
-        cache_read_tokens=read,
-        output_tokens=less(
-            required_count(raw, "completion_tokens"),
-            "completion_tokens",
-            reasoning,
-            "completion_tokens_details.reasoning_tokens",
-        ),
-        reasoning_tokens=reasoning,
-        audio_input_tokens=optional_count(parts, "audio_tokens"),
-        audio_output_tokens=optional_count(output_parts, "audio_tokens"),
-        **writes,
-    )
+    return read_usage(raw, OPENAI_CHAT).usage
 
 
 def usage_from_claude_code_models(result: Wire) -> dict[str, Usage]:
     """Return the usage by model of a Claude Code result or an SDK's `ResultMessage` (exclusive input).
 
-    Older versions do not split the cache writes by their time to live.
+    Older versions do not split the cache writes by their time to live. Models have the names of the API,
+    which the result may decorate.
     """
-    models = part(result, "modelUsage") or part(result, "model_usage")
-    return {model: _of_model(raw) for model, raw in models.items() if isinstance(raw, Mapping)}
+    found: dict[str, Usage] = {}
+    for name, raw in (part(result, "modelUsage") or part(result, "model_usage")).items():
+        if isinstance(raw, Mapping):
+            canonical = raw.get("canonicalModel")
+            model = plain_model(canonical if isinstance(canonical, str) and canonical else name)
+            found[model] = found.get(model, Usage()) + _of_model(raw)
+    return found
+
+
+def plain_model(name: str) -> str:
+    """Return the API's name of a model; Claude Code marks the long window with `[1m]`."""
+    return name.removesuffix("[1m]")
 
 
 def _of_model(raw: Wire) -> Usage:
@@ -145,65 +95,106 @@ def rest_of(whole: Usage, sum_of_parts: Usage) -> Usage:
     return Usage(**left, fees=add_fees((name, max(count, 0)) for name, count in fees.items()))
 
 
-_LANGFUSE_KEYS = {
-    "input": "uncached_input_tokens",
-    "input_text_tokens": "uncached_input_tokens",
-    "input_audio_tokens": "audio_input_tokens",
-    "input_cached_tokens": "cache_read_tokens",
-    "input_cache_read": "cache_read_tokens",
-    "cache_read_input_tokens": "cache_read_tokens",
-    "input_cache_creation": "cache_write_tokens",
-    "input_cache_write_tokens": "cache_write_tokens",
-    "cache_creation_input_tokens": "cache_write_tokens",
-    "cache_creation_ephemeral_5m_input_tokens": "cache_write_5m_tokens",
-    "cache_creation_ephemeral_1h_input_tokens": "cache_write_1h_tokens",
-    "output": "output_tokens",
-    "output_text_tokens": "output_tokens",
-    "output_accepted_prediction_tokens": "output_tokens",
-    "output_rejected_prediction_tokens": "output_tokens",
-    "output_audio_tokens": "audio_output_tokens",
-    "output_reasoning_tokens": "reasoning_tokens",
-    "output_reasoning": "reasoning_tokens",
-}
-"""Keys of Langfuse's `usageDetails` and the class that each one counts. Users may add keys of their own."""
+SEARCHES = ("web_search_queries", "grounding_queries", "web_search_requests", "web_searches")
+"""Keys of Langfuse's `usageDetails` that count searches, which are billed by the piece."""
 
 
 def usage_from_langfuse(details: Wire) -> Usage:
     """Return the usage of a Langfuse observation's `usageDetails`, whose keys are meant to add up.
 
-    If an emitter left the cached part in `input`, the total is input + output. Split cache writes are
-    also counted in their sum. Raises `UsageError` for a count under an unknown key, and for a total that is
-    neither input + output nor the sum of all keys.
+    Keys are free; their names say what they are part of. If an emitter left the parts in `input` and
+    `output`, the total is input + output. A split of the cache writes stands beside their sum. A total
+    beyond all keys counts thinking that has no key. Raises `UsageError` for a count of tokens whose key says
+    nothing, and for a total that is smaller than input + output.
     """
+    return read_langfuse(details).usage
+
+
+def read_langfuse(details: Wire) -> UsageReading:
+    """Return what `usage_from_langfuse` does, with notes of what was not understood."""
     counts = {key: optional_count(details, key) for key in details if key != "total"}
-    unknown = sorted(key for key, count in counts.items() if count and key not in _LANGFUSE_KEYS)
-    if unknown:
-        raise UsageError(f"Usage key '{unknown[0]}' of Langfuse's usageDetails is not known.")
     if "input" not in counts or "output" not in counts:
         raise UsageError("Langfuse's usageDetails lack 'input' or 'output', so the call is unmeasured.")
+    total = None if details.get("total") is None else optional_count(details, "total")
+    whole = counts["input"] + counts["output"]
+    notes: list[str] = []
+    unknown: list[str] = []
     sums: dict[str, Any] = {}
     for key, count in counts.items():
-        if count:
-            sums[_LANGFUSE_KEYS[key]] = sums.get(_LANGFUSE_KEYS[key], 0) + count
+        cls = _langfuse_class(key)
+        if cls is None and count and key not in SEARCHES:
+            unknown.append(key)
+        elif cls is not None and count:
+            sums[cls] = sums.get(cls, 0) + count
+    if unknown:
+        side, rest = _side_of(unknown[0]), sum(counts[key] for key in unknown)
+        if total == sum(sums.values()) + rest and side and len({_side_of(key) for key in unknown}) == 1:
+            # The name says only which side the tokens are on; they are billed at the rate of its text.
+            sums[side] = sums.get(side, 0) + rest
+        elif total not in (whole, sum(sums.values())):
+            raise UsageError(f"Usage key '{unknown[0]}' of Langfuse's usageDetails is not known.")
+        notes += [
+            f"Usage key '{key}' is not understood, so what it counts may have another price."
+            for key in unknown
+        ]
     split = sums.get("cache_write_5m_tokens", 0) + sums.get("cache_write_1h_tokens", 0)
     if split:
         flat = sums.get("cache_write_tokens", split)
         sums["cache_write_tokens"] = less(flat, "cache_creation_input_tokens", split, "its split")
-    beside = sum(sums.values()) - counts["input"] - counts["output"]
-    total = details.get("total")
-    if beside and total == counts["input"] + counts["output"]:
+    everything = sum(sums.values())
+    audio = sums.pop("audio_input_tokens", 0), sums.pop("audio_output_tokens", 0)
+    if everything != whole and total == whole:
         cached = sum(count for name, count in sums.items() if name.startswith("cache_"))
         inside = sums.get("reasoning_tokens", 0)
         sums["uncached_input_tokens"] = less(counts["input"], "input", cached, "the cached parts")
         sums["output_tokens"] = less(counts["output"], "output", inside, "output_reasoning_tokens")
-    elif total is not None and total != counts["input"] + counts["output"] + beside:
-        raise UsageError(
-            f"Usage key 'total' is {total}, which is neither input + output nor the sum of all keys "
-            f"({counts['input'] + counts['output'] + beside})."
-        )
-    for audio, whole in (
-        ("audio_input_tokens", "uncached_input_tokens"),
-        ("audio_output_tokens", "output_tokens"),
-    ):
-        sums[whole] = sums.get(whole, 0) + sums.get(audio, 0)
-    return Usage(**sums)
+    else:
+        sums["uncached_input_tokens"] = sums.get("uncached_input_tokens", 0) + audio[0]
+        sums["output_tokens"] = sums.get("output_tokens", 0) + audio[1]
+        if total is not None and total > everything and not sums.get("reasoning_tokens"):
+            sums["reasoning_tokens"] = total - everything
+            notes.append(
+                "Usage key 'total' counts more than all other keys; the rest is taken to be reasoning."
+            )
+        elif total is not None and total != everything:
+            raise UsageError(
+                f"Usage key 'total' is {total}, which is neither input + output nor the sum of all keys "
+                f"({everything})."
+            )
+    fees = add_fees(("web_search", counts[key]) for key in SEARCHES if counts.get(key))
+    usage = Usage(**sums, fees=fees, audio_input_tokens=audio[0], audio_output_tokens=audio[1])
+    return UsageReading(usage, tuple(notes))
+
+
+def _langfuse_class(key: str) -> str | None:
+    """Return the count of `Usage` that a key adds to, by the words of its name; None if they say nothing."""
+    name = key.lower()
+    is_output = name.startswith(("output", "completion", "candidates", "thoughts", "reasoning"))
+    if "cach" in name:
+        if "5m" in name or "1h" in name:
+            return f"cache_write_{'5m' if '5m' in name else '1h'}_tokens"
+        return "cache_write_tokens" if "creat" in name or "writ" in name else "cache_read_tokens"
+    if is_output:
+        if any(word in name for word in ("reason", "thought", "think")):
+            return "reasoning_tokens"
+        return "audio_output_tokens" if "audio" in name else _if_known(name, "output_tokens")
+    if name.startswith(("input", "prompt")):
+        return "audio_input_tokens" if "audio" in name else _if_known(name, "uncached_input_tokens")
+    return None
+
+
+def _if_known(name: str, cls: str) -> str | None:
+    return cls if not set(name.replace("details", "").split("_")) - LANGFUSE_WORDS else None
+
+
+def _side_of(key: str) -> str | None:
+    if key.startswith("output"):
+        return "output_tokens"
+    return "uncached_input_tokens" if key.startswith(("input", "prompt")) else None
+
+
+LANGFUSE_WORDS = frozenset(
+    {"", "input", "output", "prompt", "completion", "candidates", "tokens", "token", "count", "text", "image"}
+    | {"video", "document", "file", "pdf", "accepted", "rejected", "prediction", "modality", "1", "tool"}
+)
+"""Words of keys whose tokens have the rate of the text beside them."""

@@ -2,21 +2,24 @@
 
 OpenTelemetry, OpenInference and LangChain count the whole prompt (*inclusive*); Claude Code's own telemetry
 leaves the cached part out (*exclusive*). A rest below zero, and a missing or malformed count, are a
-`UsageError` naming the keys.
+`UsageError` naming the keys. The spellings are rows of `usage_dialects`.
 """
 
 from __future__ import annotations
 
-from tokenprof.pricing.usage import Usage, UsageError
-from tokenprof.pricing.wire_counts import (
-    Wire,
-    less,
-    optional_count,
-    otlp_int,
-    part,
-    required_count,
-    writes_by_ttl,
+from tokenprof.pricing.usage import Usage
+from tokenprof.pricing.usage_dialects import (
+    CLAUDE_CODE,
+    OPENAI_RESPONSES,
+    OPENINFERENCE,
+    OTEL,
+    PREFIXES,
+    Meaning,
+    may_be_billed,
+    meaning_of,
 )
+from tokenprof.pricing.usage_reader import UsageReading, read_usage
+from tokenprof.pricing.wire_counts import Wire, is_count
 
 
 def usage_from_otel(attributes: Wire) -> Usage:
@@ -25,115 +28,71 @@ def usage_from_otel(attributes: Wire) -> Usage:
     Reads the current names, the older `cache_creation`, and the split of cache writes in the spans of the
     Anthropic SDK. OTLP JSON writes integers as text; both forms are accepted.
     """
-    values = {key: otlp_int(value) for key, value in attributes.items() if "usage" in key}
-    read = optional_count(values, "gen_ai.usage.cache_read.input_tokens")
-    write_key = "gen_ai.usage.cache_write.input_tokens"
-    if values.get(write_key) is None:
-        write_key = "gen_ai.usage.cache_creation.input_tokens"
-    writes = writes_by_ttl(
-        values,
-        write_key,
-        values,
-        cache_write_5m_tokens="anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
-        cache_write_1h_tokens="anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+    return read_otel(attributes).usage
+
+
+def read_otel(attributes: Wire) -> UsageReading:
+    """Return what `usage_from_otel` does, with notes of what was not understood.
+
+    The names of older conventions, and those of single instrumentations, are rows of the table.
+    """
+    return read_usage(_counted(attributes), OTEL)
+
+
+def has_otel_usage(attributes: Wire) -> bool:
+    """Whether a span has a count of the prompt or of the output, under any known name."""
+    return any(
+        is_count(value) and meaning_of(key) in (Meaning.PROMPT, Meaning.OUTPUT, Meaning.FRESH)
+        for key, value in attributes.items()
+        if key.startswith(PREFIXES)
     )
-    total = required_count(values, "gen_ai.usage.input_tokens")
-    cached = read + sum(writes.values())
-    output = required_count(values, "gen_ai.usage.output_tokens")
-    reasoning = optional_count(values, "gen_ai.usage.reasoning.output_tokens")
-    return Usage(
-        uncached_input_tokens=less(
-            total, "gen_ai.usage.input_tokens", cached, f"gen_ai.usage.cache_read.input_tokens + {write_key}"
-        ),
-        cache_read_tokens=read,
-        output_tokens=less(
-            output, "gen_ai.usage.output_tokens", reasoning, "gen_ai.usage.reasoning.output_tokens"
-        ),
-        reasoning_tokens=reasoning,
-        **writes,
-    )
+
+
+def _counted(attributes: Wire) -> dict[str, object]:
+    """Return the attributes that may be counts: those of usage, and those that sound like tokens."""
+    return {
+        key: value
+        for key, value in attributes.items()
+        if is_count(value)
+        and (key.startswith(PREFIXES) or (meaning_of(key) is None and may_be_billed(key)))
+        # An agent's sum over its calls, and the raw counts of an API whose input may leave the cache out.
+        and not key.startswith(NOT_THE_CALL_S_OWN)
+    }
+
+
+NOT_THE_CALL_S_OWN = (
+    "gen_ai.aggregated_usage.",
+    "gen_ai.usage.details.input_tokens",
+    "gen_ai.usage.details.output_tokens",
+)
 
 
 def usage_from_openinference(attributes: Wire) -> Usage:
     """Return the usage of an OpenInference span (`llm.token_count.*`).
 
     The convention says that `prompt` is inclusive, but not all emitters follow it. The total decides: it is
-    prompt + completion if the prompt is inclusive, and has the cached part on top if it is not. Raises
-    `UsageError` if it is neither.
+    prompt + completion if the prompt is inclusive, and has the cached part on top if it is not.
     """
-    prefix = "llm.token_count."
-    values = {
-        key.removeprefix(prefix): otlp_int(value)
-        for key, value in attributes.items()
-        if key.startswith(prefix)
-    }
-    prompt, completion = required_count(values, "prompt"), required_count(values, "completion")
-    read, write = (
-        optional_count(values, "prompt_details.cache_read"),
-        optional_count(values, "prompt_details.cache_write"),
-    )
-    reasoning = optional_count(values, "completion_details.reasoning")
-    total = values.get("total", prompt + completion)
-    if total == prompt + completion:
-        fresh = less(prompt, "prompt", read + write, "prompt_details.cache_read + prompt_details.cache_write")
-    elif total == prompt + completion + read + write:
-        fresh = prompt
-    else:
-        raise UsageError(
-            f"Usage key 'llm.token_count.total' is {total}, which is neither prompt + completion "
-            f"({prompt + completion}) nor that plus the cached tokens "
-            f"({prompt + completion + read + write})."
-        )
-    return Usage(
-        uncached_input_tokens=fresh,
-        cache_read_tokens=read,
-        cache_write_tokens=write,
-        output_tokens=less(completion, "completion", reasoning, "completion_details.reasoning"),
-        reasoning_tokens=reasoning,
-    )
+    return read_openinference(attributes).usage
+
+
+def read_openinference(attributes: Wire) -> UsageReading:
+    """Return what `usage_from_openinference` does, with notes of what was not understood."""
+    counted = {key: value for key, value in _counted(attributes).items() if not key.startswith("gen_ai.")}
+    return read_usage(counted, OPENINFERENCE)
 
 
 def usage_from_claude_code_telemetry(attributes: Wire) -> Usage:
     """Return the usage of Claude Code's own spans and `api_request` events (exclusive input)."""
-    values = {key: otlp_int(value) for key, value in attributes.items() if key.endswith("_tokens")}
-    writes = writes_by_ttl(
-        values,
-        "cache_creation_tokens",
-        values,
-        cache_write_5m_tokens="cache_creation_5m_tokens",
-        cache_write_1h_tokens="cache_creation_1h_tokens",
-    )
-    return Usage(
-        uncached_input_tokens=required_count(values, "input_tokens"),
-        cache_read_tokens=optional_count(values, "cache_read_tokens"),
-        output_tokens=required_count(values, "output_tokens"),
-        **writes,
-    )
+    return read_claude_code_telemetry(attributes).usage
+
+
+def read_claude_code_telemetry(attributes: Wire) -> UsageReading:
+    """Return what `usage_from_claude_code_telemetry` does, with notes of what was not understood."""
+    values = {key: value for key, value in attributes.items() if key.endswith("_tokens")}
+    return read_usage(values, CLAUDE_CODE)
 
 
 def usage_from_langchain(raw: Wire) -> Usage:
     """Return the `usage_metadata` of a LangChain message (inclusive input)."""
-    parts = part(raw, "input_token_details")
-    read = optional_count(parts, "cache_read")
-    writes = writes_by_ttl(
-        parts,
-        "cache_creation",
-        parts,
-        cache_write_5m_tokens="ephemeral_5m_input_tokens",
-        cache_write_1h_tokens="ephemeral_1h_input_tokens",
-    )
-    reasoning = optional_count(part(raw, "output_token_details"), "reasoning")
-    return Usage(
-        uncached_input_tokens=less(
-            required_count(raw, "input_tokens"),
-            "input_tokens",
-            read + sum(writes.values()),
-            "input_token_details.cache_read + input_token_details.cache_creation",
-        ),
-        cache_read_tokens=read,
-        output_tokens=less(
-            required_count(raw, "output_tokens"), "output_tokens", reasoning, "output_token_details.reasoning"
-        ),
-        reasoning_tokens=reasoning,
-        **writes,
-    )
+    return read_usage(raw, OPENAI_RESPONSES).usage

@@ -23,14 +23,24 @@ class UnpricedError(ValueError):
 class Band:
     """Rates that hold for a whole request whose prompt is longer than `above_tokens` (0: any prompt).
 
-    `rates` are USD per token by class, `fee_rates` USD per piece by fee name, and `audio_rates` USD per token
-    of audio by class, for models that price it separately.
+    `rates` are USD per token by class, `fee_rates` USD per piece by fee name, and `audio_rates` and
+    `image_rates` USD per token of audio and of images by class, for models that price them separately.
     """
 
     above_tokens: int
     rates: Rates
     fee_rates: Rates = field(default_factory=dict)
     audio_rates: Rates = field(default_factory=dict)
+    image_rates: Rates = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MixedRates:
+    """The rates of a class that holds text and something else [USD per token]; None: the text's."""
+
+    text: Decimal
+    audio: Decimal | None = None
+    image: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +61,8 @@ class Price:
 
     `model` is the id of the row. `rates` are USD per token by class; a class that is absent has no known
     rate. `fee_rates` are USD per piece. `valid_from` is the day the row began, `source` where it comes from,
-    `checked` the day it was last checked, `notes` what a reader must know about it. `mixed` holds the text
-    rate and the audio rate of classes that have both, and so have no single rate.
+    `checked` the day it was last checked, `notes` what a reader must know about it. `mixed` holds the
+    rates of classes that hold text and audio or images, and so have no single rate.
     """
 
     provider: str
@@ -63,7 +73,7 @@ class Price:
     source: str
     checked: date | None
     notes: tuple[str, ...] = ()
-    mixed: Mapping[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    mixed: Mapping[str, MixedRates] = field(default_factory=dict)
 
     def amounts(self, usage: Usage) -> dict[str, Decimal]:
         """Return the exact USD of each class, `fee` included.
@@ -96,15 +106,28 @@ class Price:
         """Return the classes of this usage that have tokens (or pieces) and no rate."""
         return tuple(cls for cls, amount in self.known_amounts(usage).items() if amount is None)
 
-    def _mixed_amount(self, cls: str, usage: Usage) -> Decimal | None:
-        """Return text at its rate plus audio at its own; None if the audio may be in another class too."""
+    def parts(self, cls: str, usage: Usage) -> tuple[tuple[int, Decimal], ...] | None:
+        """Return the (tokens, rate) of what a mixed class holds: text, audio, images.
+
+        None if the audio may be in another class too.
+        """
+        mixed = self.mixed[cls]
+        is_output = cls == TokenClass.OUTPUT
+        audio = usage.audio_output_tokens if is_output else usage.audio_input_tokens
+        image = usage.image_output_tokens if is_output else 0
         tokens = usage.tokens_of(cls)
-        audio = usage.audio_output_tokens if cls == TokenClass.OUTPUT else usage.audio_input_tokens
-        elsewhere = usage.reasoning_tokens if cls == TokenClass.OUTPUT else usage.input_tokens - tokens
-        if elsewhere and audio:
+        elsewhere = usage.reasoning_tokens if is_output else usage.input_tokens - tokens
+        if (elsewhere and audio) or audio + image > tokens:
             return None
-        text_rate, audio_rate = self.mixed[cls]
-        return EXACT.add(times(tokens - audio, text_rate), times(audio, audio_rate))
+        return (
+            (tokens - audio - image, mixed.text),
+            (audio, mixed.text if mixed.audio is None else mixed.audio),
+            (image, mixed.text if mixed.image is None else mixed.image),
+        )
+
+    def _mixed_amount(self, cls: str, usage: Usage) -> Decimal | None:
+        parts = self.parts(cls, usage)
+        return None if parts is None else total(times(tokens, rate) for tokens, rate in parts)
 
     def _fee_amount(self, fees: Iterable[tuple[str, int]]) -> Decimal | None:
         total = ZERO

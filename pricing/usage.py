@@ -54,9 +54,9 @@ class Usage:
 
     `cache_write_tokens` are writes whose time to live the source does not give. `output_tokens` is all
     output that is not reasoning. `fees` counts server-tool uses and the like, by name, each name once.
-    The audio counts say how much of the prompt and of the output is audio, which some models price
-    separately; they are parts of the other counts, not further tokens. Raises `UsageError` if a count is
-    not a non-negative int, if a fee is named twice, or if audio exceeds what it is part of.
+    The audio and image counts say how much of the prompt and of the output is of that kind, which some models
+    price separately; they are parts of the other counts, not further tokens. Raises `UsageError` if a count
+    is not a non-negative int, if a fee is named twice, or if a part exceeds what it is part of.
     """
 
     uncached_input_tokens: int = 0
@@ -71,13 +71,18 @@ class Usage:
     fees: tuple[tuple[str, int], ...] = ()
     audio_input_tokens: int = 0
     audio_output_tokens: int = 0
+    image_output_tokens: int = 0
 
     def __post_init__(self) -> None:
         for name in _TOKEN_FIELDS:
             check_count(name, getattr(self, name))
         for name, count in self.fees:
             check_count(f"fees[{name}]", count)
-        for part, whole in (("audio_input", self.input_tokens), ("audio_output", self.all_output_tokens)):
+        for part, whole in (
+            ("audio_input", self.input_tokens),
+            ("audio_output", self.all_output_tokens),
+            ("image_output", self.all_output_tokens),
+        ):
             if getattr(self, f"{part}_tokens") > whole:
                 raise UsageError(f"Usage key '{part}_tokens' exceeds the {whole} tokens it is part of.")
         if len({name for name, _ in self.fees}) != len(self.fees):

@@ -13,6 +13,9 @@ from tokenprof.pricing.usage import UsageError, check_count
 
 Wire = Mapping[str, Any]
 
+MOST_TOKENS = 10**15
+"""More than any sum of calls counts; what is larger is not a count."""
+
 
 def writes_by_ttl(raw: Wire, total_key: str, split: Wire, **split_keys: str) -> dict[str, Any]:
     """Return cache writes by time to live [tokens]; what a total has beyond its split is of unknown TTL."""
@@ -40,13 +43,13 @@ def required_count(raw: Wire, key: str) -> int:
     """Return a count without which the call is unmeasured. Raises `UsageError` if it is missing."""
     if raw.get(key) is None:
         raise UsageError(f"Usage key '{key}' is missing, so the call is unmeasured; it is not zero.")
-    return check_count(key, raw[key])
+    return count_of(key, raw[key])
 
 
 def optional_count(raw: Wire, key: str) -> int:
     """Return an optional count, 0 if it is absent or null: providers leave out what did not occur."""
     value = raw.get(key)
-    return 0 if value is None else check_count(key, value)
+    return 0 if value is None else count_of(key, value)
 
 
 def part(raw: Wire, key: str) -> Wire:
@@ -57,6 +60,27 @@ def part(raw: Wire, key: str) -> Wire:
     if not isinstance(value, Mapping):
         raise UsageError(f"Usage key '{key}' must be an object, but it is {value!r}.")
     return value
+
+
+def is_count(value: object) -> bool:
+    """Whether a value is a number of pieces, as a number or as text."""
+    if isinstance(value, str):
+        return value.strip().isdecimal()
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def count_of(key: str, value: object) -> int:
+    """Return a count: an integer, a float without a fraction, or an integer as text.
+
+    Raises `UsageError` naming the key for anything else.
+    """
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and value > MOST_TOKENS:
+        raise UsageError(f"Usage key '{key}' is {value}, which no call can count.")
+    return check_count(key, value)
 
 
 def otlp_int(value: object) -> object:

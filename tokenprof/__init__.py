@@ -25,6 +25,7 @@ from tokenprof.facts.version import __version__ as __version__
 if TYPE_CHECKING:
     from tokenprof.analysis.analysis import Analysis
     from tokenprof.analysis.load import LoadedRun, load
+    from tokenprof.difference.cost_difference import CostDifference, diff
     from tokenprof.facts.errors import InputError, TokenprofError
     from tokenprof.facts.labels import label
     from tokenprof.live.instrumentor import TokenprofInstrumentor
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Analysis": "tokenprof.analysis.analysis",
+    "CostDifference": "tokenprof.difference.cost_difference",
     "InputError": "tokenprof.facts.errors",
     "LoadedRun": "tokenprof.analysis.load",
     "Report": "tokenprof.report.document",
@@ -43,6 +45,7 @@ _HOMES = {
     "TokenprofInstrumentor": "tokenprof.live.instrumentor",
     "TurnCost": "tokenprof.live.running_cost",
     "agent": "tokenprof.record.session",
+    "diff": "tokenprof.difference.cost_difference",
     "label": "tokenprof.facts.labels",
     "load": "tokenprof.analysis.load",
     "load_report": "tokenprof.report.report_reader",
@@ -53,6 +56,7 @@ _HOMES = {
 
 __all__ = [
     "Analysis",
+    "CostDifference",
     "InputError",
     "LoadedRun",
     "Report",
@@ -60,6 +64,7 @@ __all__ = [
     "TokenprofInstrumentor",
     "TurnCost",
     "agent",
+    "diff",
     "label",
     "load",
     "load_report",

@@ -12,7 +12,12 @@ from typing import Any, TypeVar
 import aiohttp
 import orjson
 
-from tokenprof.harness_adapters.clients.host_calls import begin, seen
+from tokenprof.harness_adapters.clients.host_calls import (
+    begin,
+    begun,
+    call_through_async,
+    guarded,
+)
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, is_marked, marked
 from tokenprof.harness_adapters.clients.watched_body import StandIn
 from tokenprof.record.attempt import Attempt
@@ -58,14 +63,8 @@ async def _observed_request(
     attempt = _begin(session, args, kwargs)
     if attempt is None:
         return await request(*args, **kwargs)
-    try:
-        with seen():
-            response = await request(*args, **kwargs)
-    except BaseException as error:
-        attempt.end(failure=type(error).__name__)
-        raise
-    is_decoded = kwargs.get("auto_decompress")
-    _observe(attempt, response, session.auto_decompress if is_decoded is None else is_decoded)
+    response = await call_through_async(attempt, lambda: request(*args, **kwargs))
+    _observe(attempt, response, session, kwargs)
     return response
 
 
@@ -73,13 +72,18 @@ def _begin(session: aiohttp.ClientSession, args: tuple[Any, ...], kwargs: dict[s
     """Begin an attempt if a request is a model call, else return None. Never raises."""
     try:
         method, url = (*args, *(kwargs[name] for name in ("method", "str_or_url")[len(args) :]))
-        method = method.upper()
-        if wire_of(method, str(url)) is None:
-            return None
-        headers = session._prepare_headers(kwargs.get("headers"))
-        return begin(method, session._build_url(url).path, headers, lambda: _body(kwargs))
+        method, url = method.upper(), str(url)
     except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
         return None
+
+    def begin_it() -> Attempt | None:
+        if wire_of(method, url) is None:
+            return None
+        headers = session._prepare_headers(kwargs.get("headers"))
+        built = session._build_url(url)
+        return begin("aiohttp", method, built.path, headers, lambda: _body(kwargs), built.host or "")
+
+    return begun(begin_it, "aiohttp", method, url)
 
 
 def _body(kwargs: Mapping[str, Any]) -> bytes | None:
@@ -91,17 +95,23 @@ def _body(kwargs: Mapping[str, Any]) -> bytes | None:
     return orjson.dumps(kwargs["json"]) if data is None and kwargs.get("json") is not None else None
 
 
-def _observe(attempt: Attempt, response: aiohttp.ClientResponse, is_decoded: bool) -> None:
+def _observe(
+    attempt: Attempt,
+    response: aiohttp.ClientResponse,
+    session: aiohttp.ClientSession,
+    kwargs: Mapping[str, Any],
+) -> None:
     """Note a response as the host reads it. Never raises."""
     try:
+        asked = kwargs.get("auto_decompress")
+        is_decoded = session.auto_decompress if asked is None else asked
         attempt.answered(response.status, response.headers, is_decoded=is_decoded)
         if response._body is not None:
             attempt.whole(response._body)
             return
-        attempt.watch()
         response.content = ObservedContent(response.content, attempt)  # type: ignore[assignment]
     except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
-        attempt.end(failure=type(error).__name__)
+        guarded(attempt, attempt.lost, error)
 
 
 class ObservedContent(StandIn):
@@ -155,7 +165,7 @@ class ObservedContent(StandIn):
     def set_exception(self, *args: Any, **kwargs: Any) -> None:
         """Make further reads fail, as `aiohttp` does when a response is released."""
         self._inner.set_exception(*args, **kwargs)
-        self._attempt.end()
+        self._ended()
 
     async def _reading(self, reading: Awaitable[Read]) -> Read:
         try:
@@ -164,14 +174,14 @@ class ObservedContent(StandIn):
             # A reader may give up waiting and ask again.
             raise
         except BaseException as error:
-            self._attempt.broken(error)
+            self._broke(error)
             raise
 
     def _passed(self, data: bytes) -> bytes:
         if data:
-            self._attempt.take(data)
+            self._took(data)
         if self._inner.at_eof():
-            self._attempt.end(complete=True)
+            self._ended(complete=True)
         return data
 
 

@@ -16,7 +16,7 @@ import orjson
 from tokenprof.attribute.counts import prefix_digests
 from tokenprof.facts.errors import InputError
 from tokenprof.harness_adapters.wires.anthropic_messages import prompt_of
-from tokenprof.reading.json_lines import read_json_lines
+from tokenprof.reading.json_lines import read_strict_lines
 from tokenprof.record import names
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.otlp import decode_attributes, spans_of
@@ -72,7 +72,7 @@ def _count(client: anthropic.Anthropic, body: Mapping[str, Any]) -> int:
 
 def _requests(path: Path) -> Iterator[Wire]:
     found = False
-    for _, line in read_json_lines(path, []):
+    for _, line in read_strict_lines(path, []):
         for _, scope, span in spans_of(line):
             attributes = decode_attributes(span.get("attributes", ())) if scope == names.SCOPE else {}
             content = attributes.get(names.CONTENT_REQUEST)

@@ -8,14 +8,22 @@ observed as its bytes pass; nothing is read ahead or held back.
 from __future__ import annotations
 
 import inspect
+import secrets
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import anthropic
+import orjson
 from anthropic import Middleware
 
-from tokenprof.harness_adapters.clients.host_calls import seen
+from tokenprof.harness_adapters.clients.host_calls import (
+    attempt_at,
+    begun,
+    call_through,
+    call_through_async,
+    guarded,
+)
 from tokenprof.harness_adapters.clients.httpx_response import observe
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, Replacement
 from tokenprof.harness_adapters.wires.anthropic_exchange import PROVIDER, interpret
@@ -23,7 +31,6 @@ from tokenprof.record.attempt import Attempt
 from tokenprof.record.block_facts import canonical
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.session import active_recorder, current_agent, current_tags
-from tokenprof.record.span import start_span
 
 if TYPE_CHECKING:
     from anthropic import APIRequest
@@ -47,13 +54,8 @@ class TokenprofMiddleware(Middleware):
         attempt = _begin(request, self._provider)
         if attempt is None:
             return call_next(request)
-        try:
-            with seen():
-                response = call_next(request)
-        except BaseException as error:
-            attempt.broken(error)
-            raise
-        observe(attempt, getattr(response, "http_response", None))
+        response = call_through(attempt, lambda: _send(attempt, call_next, request))
+        _observe(attempt, response)
         return response
 
     async def handle_async(self, request: APIRequest, call_next: AsyncCallNext) -> Any:
@@ -62,13 +64,8 @@ class TokenprofMiddleware(Middleware):
         attempt = _begin(request, self._provider)
         if attempt is None:
             return await call_next(request)
-        try:
-            with seen():
-                response = await call_next(request)
-        except BaseException as error:
-            attempt.broken(error)
-            raise
-        observe(attempt, getattr(response, "http_response", None))
+        response = await call_through_async(attempt, lambda: _send_async(attempt, call_next, request))
+        _observe(attempt, response)
         return response
 
 
@@ -164,27 +161,68 @@ def _is_model_call(request: APIRequest) -> bool:
 
 def _begin(request: APIRequest, provider: str) -> Attempt | None:
     """Begin an attempt if a request is a model call, else return None. Never raises."""
-    try:
-        if not _is_model_call(request):
-            return None
-        body = request.json
-        if not isinstance(body, dict):
-            return None
-        extra = request.options.extra_json
-        exchange = Exchange(
-            interpret=interpret,
-            provider=provider,
-            request=canonical({**body, **extra} if extra else body),
-            started_ns=time.time_ns(),
-            call=request.options.idempotency_key or "",
-            retries_taken=request.retries_taken,
-            agent=current_agent(),
-            tags=current_tags(),
-        )
-        recorder = active_recorder()
-        start_span(exchange, str(body.get("model", "")))
-        if recorder is None and exchange.span is None:
-            return None
-        return Attempt(exchange, recorder)
-    except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
+    return begun(lambda: _attempt(request, provider), "anthropic", "POST", MESSAGES_PATHS[0])
+
+
+def _attempt(request: APIRequest, provider: str) -> Attempt | None:
+    if not _is_model_call(request):
         return None
+    body = request.json
+    if not isinstance(body, dict):
+        return None
+    # What Anthropic is sent is taken from the response, once it is there: serialising it again takes longer
+    # than everything else here. Platforms are sent another form of it.
+    is_sent_as_it_is = provider == PROVIDER
+    exchange = Exchange(
+        interpret=interpret,
+        provider=provider,
+        request=_stand_in(body) if is_sent_as_it_is else _serialised(request, body),
+        started_ns=time.time_ns(),
+        call=request.options.idempotency_key or "",
+        target=MESSAGES_PATHS[0],
+        client="anthropic",
+        retries_taken=request.retries_taken,
+        agent=current_agent(),
+        tags=current_tags(),
+    )
+    return attempt_at(exchange, str(body.get("model", "")))
+
+
+def _serialised(request: APIRequest, body: dict[str, Any]) -> bytes:
+    extra = request.options.extra_json
+    return canonical({**body, **extra} if extra else body)
+
+
+def _stand_in(body: dict[str, Any]) -> bytes:
+    """Return what is known of a request until its bytes are; no two are the same."""
+    return orjson.dumps({"model": str(body.get("model", "")), "messages": [], "id": secrets.token_hex(8)})
+
+
+def _send(attempt: Attempt, call_next: CallNext, request: APIRequest) -> Any:
+    try:
+        return call_next(request)
+    except BaseException as error:
+        guarded(attempt, _take_request, attempt, error)
+        raise
+
+
+async def _send_async(attempt: Attempt, call_next: AsyncCallNext, request: APIRequest) -> Any:
+    try:
+        return await call_next(request)
+    except BaseException as error:
+        guarded(attempt, _take_request, attempt, error)
+        raise
+
+
+def _observe(attempt: Attempt, response: Any) -> None:
+    """Note a response, with the request that it answers. Never raises."""
+    http_response = getattr(response, "http_response", None)
+    guarded(attempt, _take_request, attempt, http_response)
+    observe(attempt, http_response)
+
+
+def _take_request(attempt: Attempt, answer: Any) -> None:
+    """Take the bytes that were sent from a response, or from an error of the SDK."""
+    content = getattr(getattr(answer, "request", None), "_content", None)
+    if attempt.exchange.provider == PROVIDER and isinstance(content, bytes):
+        attempt.exchange.request = content

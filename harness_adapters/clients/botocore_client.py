@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from botocore.httpsession import URLLib3Session
 
-from tokenprof.harness_adapters.clients.host_calls import begin, seen
+from tokenprof.harness_adapters.clients.host_calls import begin, begun, call_through, guarded
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, is_marked, marked
 from tokenprof.harness_adapters.clients.watched_body import StandIn
 from tokenprof.record.attempt import Attempt
@@ -54,12 +54,7 @@ def _observed_send(send: Callable[[Any], Any], request: Any) -> Any:
     attempt = _begin(request)
     if attempt is None:
         return send(request)
-    try:
-        with seen():
-            response = send(request)
-    except BaseException as error:
-        attempt.end(failure=type(error).__name__)
-        raise
+    response = call_through(attempt, lambda: send(request))
     _observe(attempt, response)
     return response
 
@@ -67,13 +62,18 @@ def _observed_send(send: Callable[[Any], Any], request: Any) -> Any:
 def _begin(request: Any) -> Attempt | None:
     """Begin an attempt if a request is a model call, else return None. Never raises."""
     try:
-        path = urlsplit(request.url).path
-        if wire_of(request.method, path) is None:
-            return None
-        headers = {name.lower(): _text(value) for name, value in request.headers.items()}
-        return begin(request.method, path, headers, lambda: _bytes(request.body))
+        url = urlsplit(request.url)
+        method, path, host = request.method, url.path, url.hostname or ""
     except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
         return None
+
+    def begin_it() -> Attempt | None:
+        if wire_of(method, path) is None:
+            return None
+        headers = {name.lower(): _text(value) for name, value in request.headers.items()}
+        return begin("botocore", method, path, headers, lambda: _bytes(request.body), host)
+
+    return begun(begin_it, "botocore", method, path)
 
 
 def _text(value: Any) -> str:
@@ -93,10 +93,9 @@ def _observe(attempt: Attempt, response: Any) -> None:
         if response._content is not None:
             attempt.whole(response._content)
             return
-        attempt.watch()
         response.raw = ObservedBody(response.raw, attempt)
     except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
-        attempt.end(failure=type(error).__name__)
+        guarded(attempt, attempt.lost, error)
 
 
 class ObservedBody(StandIn):
@@ -144,7 +143,7 @@ class ObservedBody(StandIn):
         try:
             self._inner.close()
         finally:
-            self._attempt.end()
+            self._ended()
 
     def __enter__(self) -> ObservedBody:
         return self
@@ -156,21 +155,21 @@ class ObservedBody(StandIn):
         try:
             return read()
         except BaseException as error:
-            self._attempt.broken(error)
+            self._broke(error)
             raise
 
     def _passing(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         try:
             for piece in pieces:
-                self._attempt.take(piece)
+                self._took(piece)
                 yield piece
         except BaseException as error:
-            self._attempt.broken(error)
+            self._broke(error)
             raise
-        self._attempt.end(complete=True)
+        self._ended(complete=True)
 
     def _passed(self, data: bytes, *, is_last: bool) -> None:
         if data:
-            self._attempt.take(data)
+            self._took(data)
         if is_last or getattr(self._inner, "length_remaining", None) == 0:
-            self._attempt.end(complete=True)
+            self._ended(complete=True)

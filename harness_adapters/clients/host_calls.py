@@ -1,33 +1,47 @@
 """Model calls of the host's own process: recognises a request that begins one, and counts none twice.
 
-This is the same for every library; the module of the library notes the answer as the host reads it.
+This is the same for every library; the module of the library notes the answer as the host reads it. Nothing
+that goes wrong here may reach the host: `begun`, `call_through` and `guarded` are the border, and what fails
+inside it is noted in the recording as a call that is missing.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar, Token
+from typing import Any, TypeVar
 
+from tokenprof.record import session
 from tokenprof.record.attempt import Attempt
-from tokenprof.record.exchange import Exchange
-from tokenprof.record.retries import Retries
+from tokenprof.record.exchange import Exchange, attempt_of_headers
 from tokenprof.record.session import active_recorder, current_agent, current_tags
 from tokenprof.record.span import start_span
-from tokenprof.record.wires import interpreter_of, wire_of
+from tokenprof.record.wires import interpreter_of, load_wires, wire_of
 
-_RETRIES = Retries()
+log = logging.getLogger("tokenprof")
+
+Answer = TypeVar("Answer")
+
+load_wires()
+
 _inside: ContextVar[bool] = ContextVar("tokenprof_inside_a_seen_call", default=False)
 
 
 def begin(
-    method: str, path: str, headers: Mapping[str, str], body: Callable[[], bytes | None]
+    client: str,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: Callable[[], bytes | None],
+    host: str = "",
 ) -> Attempt | None:
     """Return the attempt that a request begins; None if it is not a model call, or is seen elsewhere.
 
-    The names in `headers` are in lower case. `body` is called only for model calls; it returns None if the
-    bytes cannot be known.
+    `client` is the library, `host` the server. The names in `headers` are in lower case. `body` is
+    called only for model calls; it returns None if the bytes cannot be known.
     """
     wire = wire_of(method, path)
     if wire is None or _inside.get():
@@ -35,7 +49,7 @@ def begin(
     request = body()
     if request is None:
         return None
-    call, retries_taken = _RETRIES.attempt(request, headers)
+    call, retries_taken = attempt_of_headers(headers)
     exchange = Exchange(
         interpret=interpreter_of(wire),
         provider=wire.provider,
@@ -43,24 +57,103 @@ def begin(
         started_ns=time.time_ns(),
         call=call,
         target=path,
+        client=client,
+        host=host,
         retries_taken=retries_taken,
         agent=current_agent(),
         tags=current_tags(),
     )
+    return attempt_at(exchange, "")
+
+
+def attempt_at(exchange: Exchange, model: str) -> Attempt | None:
+    """Return the attempt of an exchange that has begun here; None if nothing records it."""
     recorder = active_recorder()
-    start_span(exchange, "")
+    start_span(exchange, model)
+    if recorder is None and session.is_unassigned():
+        for each in session.open_recorders():
+            each.note_loss("", exchange, "unassigned")
     if recorder is None and exchange.span is None:
         return None
-    return Attempt(exchange, recorder, _RETRIES.ended)
+    return Attempt(exchange, recorder)
 
 
-@contextmanager
-def seen() -> Iterator[None]:
-    """Mark a call as already seen: the HTTP library below an SDK or another library sees it again."""
-    token = _inside.set(True)
+def begun(begin_it: Callable[[], Attempt | None], client: str, method: str, path: str) -> Attempt | None:
+    """Return what `begin_it` returns; None if it raises, which is noted as a loss if it was a model call."""
     try:
-        yield
+        return begin_it()
+    except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
+        _note_loss(error, client, method, path)
+        return None
+
+
+def _note_loss(error: Exception, client: str, method: str, path: str) -> None:
+    try:
+        wire = wire_of(method, path)
+    except Exception:  # noqa: BLE001 - it may have been a model call
+        wire = None
+    else:
+        if wire is None or _inside.get():
+            return
+    try:
+        exchange = Exchange(
+            interpret=_nothing,
+            provider=wire.provider if wire else "",
+            request=b"",
+            started_ns=time.time_ns(),
+            call="",
+            client=client,
+        )
+        for recorder in session.open_recorders()[-1:]:
+            recorder.note_loss(type(error).__name__, exchange)
+    except Exception:
+        log.debug("tokenprof could not note a loss", exc_info=True)
+
+
+def _nothing(exchange: Exchange, shaper: object) -> None:
+    """Read nothing: the exchange of a call that could not be observed."""
+
+
+def guarded(attempt: Attempt, note: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+    """Call a method of an attempt. If it raises, the call is noted as lost, and the host goes on."""
+    try:
+        note(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
+        try:
+            attempt.lost(error)
+        except Exception:
+            log.debug("tokenprof could not note a loss", exc_info=True)
+
+
+def call_through(attempt: Attempt, send: Callable[[], Answer]) -> Answer:
+    """Make the host's call. A library below that is watched too leaves it alone."""
+    token = _enter()
+    try:
+        return send()
+    except BaseException as error:
+        guarded(attempt, attempt.broken, error)
+        raise
     finally:
-        # A framework may continue the call in a different context from the one it began in.
-        with suppress(ValueError):
-            _inside.reset(token)
+        _leave(token)
+
+
+async def call_through_async(attempt: Attempt, send: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Make the host's call, as `call_through` does."""
+    token = _enter()
+    try:
+        return await send()
+    except BaseException as error:
+        guarded(attempt, attempt.broken, error)
+        raise
+    finally:
+        _leave(token)
+
+
+def _enter() -> Token[bool]:
+    return _inside.set(True)
+
+
+def _leave(token: Token[bool]) -> None:
+    # A framework may continue the call in a different context from the one it began in.
+    with contextlib.suppress(ValueError):
+        _inside.reset(token)

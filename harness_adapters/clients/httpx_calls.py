@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tokenprof.facts.adapters import load_adapter
-from tokenprof.harness_adapters.clients.host_calls import begin, seen
+from tokenprof.harness_adapters.clients.host_calls import begin, begun, call_through, call_through_async
 from tokenprof.harness_adapters.clients.httpx_response import observe
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, is_marked, marked
 from tokenprof.harness_adapters.wires.openai_chat import with_usage
@@ -53,12 +53,7 @@ class Library:
             attempt = self._begin(args, kwargs)
             if attempt is None:
                 return send(*args, **kwargs)
-            try:
-                with seen():
-                    response = send(*args, **kwargs)
-            except BaseException as error:
-                attempt.end(failure=type(error).__name__)
-                raise
+            response = call_through(attempt, lambda: send(*args, **kwargs))
             observe(attempt, response)
             return response
 
@@ -70,12 +65,7 @@ class Library:
             attempt = self._begin(args, kwargs)
             if attempt is None:
                 return await send(*args, **kwargs)
-            try:
-                with seen():
-                    response = await send(*args, **kwargs)
-            except BaseException as error:
-                attempt.end(failure=type(error).__name__)
-                raise
+            response = await call_through_async(attempt, lambda: send(*args, **kwargs))
             observe(attempt, response)
             return response
 
@@ -115,9 +105,23 @@ class Library:
         """Begin an attempt if a request is a model call, else return None. Never raises."""
         try:
             request = self._request_of(args, kwargs)
-            return begin(request.method, request.url.path, request.headers, lambda: bytes(request.content))
+            client, method, path = self._module.__name__, request.method, request.url.path
         except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
             return None
+        return begun(
+            lambda: begin(
+                client, method, path, request.headers, lambda: _content_of(request), request.url.host
+            ),
+            client,
+            method,
+            path,
+        )
+
+
+def _content_of(request: Any) -> bytes | None:
+    """Return the bytes of a request; None for a stream, which can be read only once."""
+    content = getattr(request, "_content", None)
+    return content if isinstance(content, bytes) else None
 
 
 def wrap_http_client(http_client: Any) -> None:

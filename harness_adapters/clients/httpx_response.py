@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from tokenprof.harness_adapters.clients.host_calls import guarded
 from tokenprof.harness_adapters.clients.watched_body import StandIn
 from tokenprof.record.attempt import Attempt
 
@@ -17,10 +18,9 @@ def observe(attempt: Attempt, response: Any) -> None:
         if is_read:
             attempt.whole(response.content)
             return
-        attempt.watch()
         response.stream = ObservedStream(response.stream, attempt)
     except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
-        attempt.end(failure=type(error).__name__)
+        guarded(attempt, attempt.lost, error)
 
 
 class ObservedStream(StandIn):
@@ -29,33 +29,33 @@ class ObservedStream(StandIn):
     def __iter__(self) -> Iterator[bytes]:
         try:
             for chunk in self._inner:
-                self._attempt.take(chunk)
+                self._took(chunk)
                 yield chunk
         except BaseException as error:
-            self._attempt.broken(error)
+            self._broke(error)
             raise
-        self._attempt.end(complete=True)
+        self._ended(complete=True)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             async for chunk in self._inner:
-                self._attempt.take(chunk)
+                self._took(chunk)
                 yield chunk
         except BaseException as error:
-            self._attempt.broken(error)
+            self._broke(error)
             raise
-        self._attempt.end(complete=True)
+        self._ended(complete=True)
 
     def close(self) -> None:
         """Release the rest."""
         try:
             self._inner.close()
         finally:
-            self._attempt.end()
+            self._ended()
 
     async def aclose(self) -> None:
         """Release the rest."""
         try:
             await self._inner.aclose()
         finally:
-            self._attempt.end()
+            self._ended()

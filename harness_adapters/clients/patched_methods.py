@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from typing import Any
+
+from tokenprof.record.background.fork_safe_lock import ForkSafeLock
 
 Replacement = tuple[type, str, Callable[[Any], Any]]
 """A class, the name of one of its methods, and a function from the old method to the new one."""
@@ -15,7 +16,7 @@ class PatchedMethods:
 
     def __init__(self, replacements: Callable[[], Iterable[Replacement]]):
         self._replacements = replacements
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._patched: list[tuple[type, str, Any, Any]] = []
         self._users = 0
 

@@ -1,10 +1,9 @@
 """Codex's own session logs (`~/.codex/sessions/YYYY/MM/DD/rollout-*.jsonl`).
 
 A line is `{timestamp, type, payload}`. Items of the context are `response_item`s. The event `token_count`
-reports the bill: the last call's usage and the session's total. It is repeated when nothing new was billed,
-so a call is a change of the total. A fork replays its parent's lines, with their own times or with the
-fork's, and they are not billed again. Observed in 0.169; earlier versions are read by their public structs
-(`codex-rs/protocol`).
+reports the bill (`codex_totals`); the call of a compaction has a `token_usage_record` instead, and is in no
+total. A fork replays its parent's lines, with their own times or with the fork's, and they are not billed
+again. Observed in 0.169; earlier versions are read by their public structs (`codex-rs/protocol`).
 """
 
 from __future__ import annotations
@@ -21,12 +20,18 @@ from tokenprof.facts.errors import InputError
 from tokenprof.facts.shared_prefix import shared_length
 from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Block, Run, Source, Turn
+from tokenprof.harness_adapters.transcripts.codex_totals import SessionTotal, UsageRecord
+from tokenprof.harness_adapters.wires.implausible_usage import raw_json
 from tokenprof.harness_adapters.wires.openai_blocks import add_instructions, add_tools
 from tokenprof.harness_adapters.wires.openai_responses import add_item, output_of_responses
 from tokenprof.harness_adapters.wires.prompt_layout import PromptLayout
-from tokenprof.pricing.normalise_logs import usage_from_codex
+from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage, UsageError
-from tokenprof.reading.json_lines import read_json_lines
+from tokenprof.pricing.usage_dialects import CODEX
+from tokenprof.pricing.usage_reader import read_usage
+from tokenprof.reading.json_lines import line_or_warning, read_json_lines
+from tokenprof.reading.log_bytes import log_stem
+from tokenprof.reading.logged_calls import shaper_of_log
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
@@ -34,13 +39,33 @@ from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 FORMAT = "Codex session"
 
 LINE_TYPES = frozenset(
-    {"session_meta", "response_item", "compacted", "turn_context", "world_state", "event_msg"}
+    {
+        "session_meta",
+        "response_item",
+        "compacted",
+        "turn_context",
+        "world_state",
+        "event_msg",
+        "token_usage_record",
+    }
 )
 WRITTEN = frozenset({"reasoning", "function_call", "custom_tool_call", "local_shell_call", "web_search_call"})
 """Items that the model wrote, apart from its messages."""
 
+LINES_TO_LOOK_AT = 3
+"""The first line may be damaged."""
+
+TIERS = {"fast": "priority"}
+"""Names that Codex gives to tiers that have another name in prices."""
+
+COMPACTION = "compaction"
+MISSING_NAME = "calls whose lines are missing from the log"
+
 REPLAY_WITHIN = timedelta(seconds=1)
 """A fork writes everything that it replays at once, when it starts."""
+
+REPLAY_PAUSE = timedelta(seconds=0.2)
+"""A longer pause between two lines ends a replay; a model takes longer to answer."""
 
 
 def recognises(first_lines: Sequence[Wire]) -> bool:
@@ -49,18 +74,22 @@ def recognises(first_lines: Sequence[Wire]) -> bool:
         text_of(line.get("type")) in LINE_TYPES
         and isinstance(line.get("payload"), Mapping)
         and "timestamp" in line
-        for line in first_lines[:1]
+        for line in first_lines[:LINES_TO_LOOK_AT]
     )
 
 
 def read(path: Path) -> Run:
-    """Return the turns of a session, one per billed call. Raises InputError for a malformed line."""
+    """Return the turns of a session, one per billed call. A line that cannot be read costs a warning.
+
+    Raises InputError if the file cannot be opened.
+    """
     warnings: list[str] = []
-    session = _Session(path.stem)
+    session = _Session(log_stem(path), warnings)
     for number, line in read_json_lines(path, warnings):
-        session.add(line, f"{path}:{number}")
-    if session.unpriced_items:
-        warnings.append(f"{path}: what follows the last token count belongs to a call that did not end.")
+        where = f"{path}:{number}"
+        with line_or_warning(where, warnings):
+            session.add(line, where)
+    session.end(str(path))
     return Run(in_time_order(session.turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 
@@ -69,58 +98,94 @@ class _Session:
     """A rollout while it is read: the context so far, and what has been billed so far."""
 
     name: str
+    warnings: list[str]
     turns: list[Turn] = field(default_factory=list)
-    _shaper: Shaper = field(default_factory=Shaper)
+    _shaper: Shaper = field(default_factory=shaper_of_log)
     _context: list[Block] = field(default_factory=list)
     _layout: PromptLayout | None = None
     _written: list[Wire] = field(default_factory=list)
     _prompt_length: int | None = None
-    _total: Wire | None = None
+    _total: SessionTotal = field(default_factory=SessionTotal)
+    _records: list[UsageRecord] = field(default_factory=list)
+    _last_call: Wire | None = None
+    _last_call_wrote_nothing: bool = False
     _model: str = ""
-    _forked_at: datetime | None = None
+    _tier: str | None = None
+    _is_fork: bool = False
+    _replays_until: datetime | None = None
     _compacted: bool = False
+    _compactions: int = 0
+    _unrecorded_compactions: int = 0
+    _at: datetime | None = None
     _asked_at: datetime | None = None
     _last_prompt: tuple[Block, ...] = ()
 
-    @property
-    def unpriced_items(self) -> bool:
-        """Whether the model wrote something after the last token count."""
-        return bool(self._written)
-
     def add(self, line: Wire, where: str) -> None:
-        """Add one line."""
+        """Add one line. Raises InputError for a billed call without any time."""
         payload = mapping(line.get("payload"))
-        at = _time(line.get("timestamp"), where)
+        self._at = utc_time(line.get("timestamp")) or self._at
+        if self._at is not None and self._is_replay():
+            self._replays_until = max(self._replays_until or self._at, self._at + REPLAY_PAUSE)
         type_ = line.get("type")
         if type_ == "session_meta":
-            self._begin(payload, at)
+            self._begin(payload)
         elif type_ == "turn_context":
             self._model = text_of(payload.get("model")) or self._model
+            self._note_tier(payload)
         elif type_ == "response_item":
-            self._add_item(payload, at)
+            self._add_item(payload)
         elif type_ == "compacted":
-            self._replace(sequence(payload.get("replacement_history")), text_of(payload.get("message")))
+            self._compact(payload)
+        elif type_ == "token_usage_record":
+            self._note_record(payload, where)
         elif type_ == "event_msg" and payload.get("type") == "token_count":
-            self._count(mapping(payload.get("info")), at, where)
+            self._count(mapping(payload.get("info")), where)
+        elif type_ == "event_msg" and payload.get("type") == "thread_settings_applied":
+            self._note_tier(mapping(payload.get("thread_settings")) or payload)
 
-    def _begin(self, meta: Wire, at: datetime) -> None:
+    def end(self, file: str) -> None:
+        """Take what is left into account, after the last line."""
+        for record in self._records:
+            self._add_record(record, None)
+        if self._written:
+            self.warnings.append(
+                f"{file}: what follows the last token count belongs to a call that did not end."
+            )
+        if self._unrecorded_compactions:
+            self.warnings.append(
+                f"{file}: {self._unrecorded_compactions} of {self._compactions} compactions left no record "
+                "of their own call, so its cost is not counted."
+            )
+        if any(turn.selectors.service_tier for turn in self.turns):
+            self.warnings.append(
+                f"{file}: the log shows the service tier that was asked for, not the one that was served; "
+                "calls are priced at the one that was asked for."
+            )
+
+    def _begin(self, meta: Wire) -> None:
         if self._layout is not None:
             # A fork repeats its parent's line; the session is the first one in the file.
             return
         self.name = text_of(meta.get("id"))[:8] or self.name
         self._layout = PromptLayout(self._shaper, blocks=self._context)
         if meta.get("forked_from_id"):
-            self._forked_at = at
+            self._is_fork = True
+            self._replays_until = self._at + REPLAY_WITHIN if self._at is not None else None
         instructions = text_of(mapping(meta.get("base_instructions")).get("text"))
         if instructions:
             add_instructions(self._layout, instructions, "base instructions")
+
+    def _note_tier(self, settings: Wire) -> None:
+        if "service_tier" in settings:
+            tier = text_of(settings.get("service_tier")).strip().lower()
+            self._tier = TIERS.get(tier, tier) if tier not in ("", "default", "auto") else None
 
     def _items(self) -> PromptLayout:
         if self._layout is None:
             self._layout = PromptLayout(self._shaper, blocks=self._context)
         return self._layout
 
-    def _add_item(self, item: Wire, at: datetime) -> None:
+    def _add_item(self, item: Wire) -> None:
         layout = self._items()
         type_ = text_of(item.get("type")) or "message"
         if type_ == "additional_tools":
@@ -133,8 +198,9 @@ class _Session:
             if self._prompt_length is None:
                 self._prompt_length = len(self._context)
             self._written.append(item)
+            self._last_call_wrote_nothing = False
         else:
-            self._asked_at = at
+            self._asked_at = self._at
         if type_ == "message" and self._is_base_instructions(item):
             return
         add_item(layout, item)
@@ -145,11 +211,19 @@ class _Session:
         known = {block.features.bytes for block in self._context if block.name == "base instructions"}
         return item.get("role") == "developer" and any(len(text.encode()) in known for text in texts)
 
-    def _replace(self, history: Sequence[Wire], message: str) -> None:
-        """Take a compaction into account: the log says what the context is from here on."""
+    def _compact(self, payload: Wire) -> None:
+        """Take a compaction into account: its call, and what the context is from here on."""
+        self._compactions += 1
+        if self._records:
+            for record in self._records:
+                self._add_record(record, COMPACTION)
+            self._records = []
+        elif not self._last_call_wrote_nothing:
+            self._unrecorded_compactions += 1
         kept = [block for block in self._context if block.section in ("tools", "system")]
         self._context = kept
         self._layout = PromptLayout(self._shaper, blocks=self._context, tools=self._items().tools)
+        history, message = sequence(payload.get("replacement_history")), text_of(payload.get("message"))
         for item in history:
             add_item(self._layout, item)
         if not history and message:
@@ -157,59 +231,113 @@ class _Session:
         self._compacted = True
         self._written, self._prompt_length = [], None
 
-    def _count(self, info: Wire, at: datetime, where: str) -> None:
-        total, last = info.get("total_token_usage"), info.get("last_token_usage")
-        if not isinstance(total, Mapping) or total == self._total:
+    def _note_record(self, payload: Wire, where: str) -> None:
+        usage = mapping(payload.get("usage"))
+        id_ = text_of(payload.get("response_id"))
+        # A call that a token count reports too is billed there.
+        if usage and usage != self._last_call and not self._is_replay():
+            self._records.append(UsageRecord(id_, usage, tuple(self._context), self._time(where), where))
+
+    def _add_record(self, record: UsageRecord, agent: str | None) -> None:
+        identity = record.id or dict(record.usage)
+        self._add_turn(record.usage, record.where, record.prompt, (), identity, record.at, agent=agent)
+
+    def _count(self, info: Wire, where: str) -> None:
+        billed = self._total.take(info)
+        if billed is None:
             return
-        before, self._total = self._total, total
         written, self._written = self._written, []
         length = len(self._context) if self._prompt_length is None else self._prompt_length
         prompt, self._prompt_length = tuple(self._context[:length]), None
-        if self._forked_at is not None and at <= self._forked_at + REPLAY_WITHIN:
+        if self._is_replay():
             return
-        try:
-            usage = usage_from_codex(last if isinstance(last, Mapping) else _difference(total, before))
-        except UsageError as error:
-            raise InputError(f"{where}: {error}") from None
-        self._add_turn(usage, prompt, written, total, at)
+        at = self._time(where)
+        if billed.earlier and not self._is_fork:
+            self.warnings.append(
+                f"{where}: the session's total counts {billed.earlier.get('input_tokens', 0):,} tokens of "
+                f"input and {billed.earlier.get('output_tokens', 0):,} of output that are on no call in this "
+                "file; they are not in the report."
+            )
+        if billed.missed:
+            self.warnings.append(
+                f"{where}: the session's total has grown by more than this call. The difference is a turn of "
+                "its own, because the lines of its calls are missing."
+            )
+            self._add_missing(billed.missed, at, where)
+        if billed.last is None:
+            return
+        own = next((record.id for record in self._records if record.usage == billed.last), "")
+        self._records = [record for record in self._records if record.usage != billed.last]
+        self._last_call, self._last_call_wrote_nothing = billed.last, not written
+        items = [text_of(item.get("id")) for item in written]
+        identity = own or [dict(self._total.known or billed.last), items]
+        self._add_turn(billed.last, where, prompt, written, identity, at)
+
+    def _add_missing(self, missed: Wire, at: datetime, where: str) -> None:
+        block = self._shaper.block("unattributed", MISSING_NAME, dict(missed), opens_message=True)
+        self._add_turn(missed, where, (block,), (), ["missing", dict(missed)], at, agent="missing")
+
+    def _is_replay(self) -> bool:
+        at, until = self._at, self._replays_until
+        return at is not None and until is not None and at <= until
+
+    def _time(self, where: str) -> datetime:
+        if self._at is None:
+            raise InputError(f"{where}: a call without a timestamp; without one it cannot be priced.")
+        return self._at
 
     def _add_turn(
-        self, usage: Usage, prompt: tuple[Block, ...], written: Sequence[Wire], total: Wire, at: datetime
+        self,
+        raw: Wire,
+        where: str,
+        prompt: tuple[Block, ...],
+        written: Sequence[Wire],
+        identity: object,
+        at: datetime,
+        *,
+        agent: str | None = None,
     ) -> None:
+        usage, notes = self._usage(raw, where)
         base = len(self.turns) - 1 if self.turns else None
         kept = shared_length(prompt, self._last_prompt) if base is not None else 0
-        began = self._asked_at or at
-        identity = orjson.dumps([self._model, dict(total), [text_of(item.get("id")) for item in written]])
+        began = min((self._asked_at or at), at) if agent is None else at
+        id_ = identity if isinstance(identity, str) else _hashed([self._model, identity])
         self.turns.append(
             Turn(
-                id=f"codex-{hashlib.sha256(identity).hexdigest()[:16]}",
-                context=self.name,
+                id=id_,
+                context=self.name if agent is None else f"{self.name}.{agent}",
                 provider="openai",
                 requested_model=self._model,
                 model=self._model,
-                started_at=min(began, at),
-                duration_s=(at - min(began, at)).total_seconds(),
+                started_at=began,
+                duration_s=(at - began).total_seconds() if agent is None else None,
                 status="ok",
                 usage=usage,
                 added=prompt[kept:],
                 output=output_of_responses(written, self._shaper),
+                selectors=Selectors(service_tier=self._tier),
+                notes=notes,
+                raw_usage=raw_json(dict(raw)) if notes else None,
                 base=base if kept else None,
                 kept=kept,
+                agent=agent,
+                parent=None if agent is None else self.name,
                 hidden_prefix=True,
-                compacted=self._compacted,
+                compacted=self._compacted and agent is None,
             )
         )
-        self._compacted = False
+        if agent is None:
+            self._compacted = False
         self._last_prompt = prompt
 
+    def _usage(self, raw: Wire, where: str) -> tuple[Usage | None, tuple[str, ...]]:
+        try:
+            read = read_usage(raw, CODEX)
+        except UsageError as error:
+            self.warnings.append(f"{where}: a call is counted as unmeasured. {error}")
+            return None, ("It is counted as unmeasured, because its counts contradict each other.",)
+        return read.usage, read.notes
 
-def _difference(total: Wire, before: Wire | None) -> dict[str, int]:
-    earlier = before or {}
-    return {key: value - earlier.get(key, 0) for key, value in total.items() if isinstance(value, int)}
 
-
-def _time(value: object, where: str) -> datetime:
-    at = utc_time(value)
-    if at is None:
-        raise InputError(f"{where}: the line has no timestamp; without one it cannot be priced.")
-    return at
+def _hashed(identity: object) -> str:
+    return f"codex-{hashlib.sha256(orjson.dumps(identity)).hexdigest()[:16]}"

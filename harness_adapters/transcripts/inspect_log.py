@@ -13,18 +13,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.transcripts.zip_members import members_of
+from tokenprof.harness_adapters.wires.implausible_usage import raw_json
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
 from tokenprof.harness_adapters.wires.raw_calls import call_of
-from tokenprof.pricing.normalise_logs import usage_from_inspect
 from tokenprof.pricing.usage import UsageError
+from tokenprof.pricing.usage_dialects import INSPECT
+from tokenprof.pricing.usage_reader import read_usage
 from tokenprof.reading.json_documents import read_json_document
-from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.lenient_json import parse_json
+from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper, json_text
 from tokenprof.record.exchange import Call
@@ -36,7 +37,11 @@ SUFFIXES = (".json", ".eval")
 SELLERS = {"google": "gcp.gemini", "bedrock": "aws.bedrock", "vertex": "gcp.vertex_ai", "azureai": "azure"}
 """Names of providers in inspect logs that have another name in prices."""
 
-ATTACHMENT = "attachment://"
+ATTACHMENTS = ("attachment://", "tc://")
+"""How a value refers to the sample's attachments; the second is that of logs before 0.3.50."""
+
+MOST_REPETITIONS = 4
+"""How often a prompt may hold each message of its sample, on average."""
 
 
 def recognises(first_lines: Sequence[Wire]) -> bool:
@@ -55,24 +60,113 @@ def recognises_bytes(head: bytes) -> bool:
 def read(path: Path) -> Run:
     """Return a turn per billed answer. Raises InputError for a file that is damaged or has no samples."""
     warnings: list[str] = []
-    shaper = Shaper()
-    calls = [call for sample in _samples(path) for call in _Sample(sample, path, shaper, warnings).calls()]
+    shaper = shaper_of_log()
+    is_archive = path.suffix == ".eval"
+    log = {} if is_archive else mapping(read_json_document(path))
+    samples = _archived_samples(path) if is_archive else iter(sequence(log.get("samples")))
+    calls: list[LoggedCall] = []
+    is_older = False
+    for raw in samples:
+        sample = _Sample(raw, path, shaper, warnings)
+        calls += sample.calls()
+        is_older |= sample.is_older
     calls.sort(key=lambda call: call.started_at)
+    header = _archived_header(path) if is_archive else log
     if not calls:
-        warnings.append(f"{path}: no sample with model events; was the log written without samples?")
+        calls = _calls_of_header(header, path, shaper, warnings)
+    else:
+        _compare_with_header(header, calls, path, warnings)
+    if is_older:
+        warnings.append(
+            f"{path}: this is a log of an older version; its calls were read from the `transcript` of each "
+            "sample. The counts of its header are in stats.model_usage."
+        )
     turns = turns_of(calls, shaper, path.stem[:19])
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 
-def _samples(path: Path) -> Iterator[Wire]:
-    if path.suffix == ".eval":
-        for name, data in members_of(path, "samples/"):
-            try:
-                yield mapping(orjson.loads(data))
-            except orjson.JSONDecodeError as error:
-                raise InputError(f"{path}: the sample {name} is not JSON ({error.msg}).") from None
-    else:
-        yield from sequence(mapping(read_json_document(path)).get("samples"))
+def _calls_of_header(log: Wire, path: Path, shaper: Shaper, warnings: list[str]) -> list[LoggedCall]:
+    """Return a call per model for what the log's header counts, because no sample shows single calls."""
+    stats = mapping(log.get("stats"))
+    counted = mapping(stats.get("model_usage"))
+    where = f"{path}: no sample has model events; was the log written without samples?"
+    if not counted:
+        warnings.append(where)
+        return []
+    warnings.append(
+        f"{where} Its header (stats.model_usage) counts all calls of a model, which are one turn here."
+    )
+    started = _time(stats.get("started_at") or mapping(log.get("eval")).get("created"), str(path))
+    calls = []
+    for name, raw in counted.items():
+        provider, _, model = name.partition("/")
+        block = shaper.block("unattributed", HEADER_NAME, {"header": name}, opens_message=True)
+        bare = Call(
+            response_id=f"model_usage {name}",
+            requested_model=model or name,
+            model=model or name,
+            status="ok",
+            usage=None,
+            prompt=(block,),
+        )
+        try:
+            read = read_usage({key: n for key, n in mapping(raw).items() if n is not None}, INSPECT)
+            bare = replace(bare, usage=read.usage, notes=read.notes)
+        except UsageError as error:
+            warnings.append(f"{path}: {name} is counted as unmeasured. {error}")
+        seller = SELLERS.get(provider, provider)
+        calls.append(
+            LoggedCall(call=bare, provider=seller, started_at=started, group=name, hidden_prefix=True)
+        )
+    return calls
+
+
+COUNTED_IN_HEADER = (
+    "input_tokens",
+    "input_tokens_cache_read",
+    "input_tokens_cache_write",
+    "output_tokens",
+)
+
+HEADER_NAME = "calls counted only in the log's header"
+
+
+def _compare_with_header(log: Wire, calls: Sequence[LoggedCall], path: Path, warnings: list[str]) -> None:
+    """Warn if the log's header counts more tokens than its model events."""
+    counted = sum(
+        tokens
+        for usage in mapping(mapping(log.get("stats")).get("model_usage")).values()
+        for key in COUNTED_IN_HEADER
+        if isinstance(tokens := mapping(usage).get(key), int)
+    )
+    shown = sum(
+        usage.input_tokens + usage.all_output_tokens
+        for call in calls
+        if (usage := call.call.usage) is not None
+    )
+    if counted > shown:
+        warnings.append(
+            f"{path}: stats.model_usage in its header counts {counted - shown:,} tokens that no model event "
+            "shows; they are not in the report."
+        )
+
+
+def _archived_samples(path: Path) -> Iterator[Wire]:
+    for name, data in members_of(path, "samples/"):
+        try:
+            yield mapping(parse_json(data))
+        except ValueError as error:
+            raise InputError(f"{path}: the sample {name} is not JSON ({error}).") from None
+
+
+def _archived_header(path: Path) -> Wire:
+    """Return the header of an archive, which is written when the evaluation ends; empty if it is missing."""
+    for _, data in members_of(path, "header.json"):
+        try:
+            return mapping(parse_json(data))
+        except ValueError:
+            return {}
+    return {}
 
 
 class _Sample:
@@ -83,7 +177,10 @@ class _Sample:
         self._path = path
         self._shaper = shaper
         self._warnings = warnings
-        self._attachments = mapping(sample.get("attachments"))
+        older = mapping(sample.get("transcript"))
+        self.is_older = not sample.get("events") and bool(older.get("events"))
+        self._events = sequence(sample.get("events")) or sequence(older.get("events"))
+        self._attachments = {**mapping(older.get("content")), **mapping(sample.get("attachments"))}
         pools = mapping(sample.get("events_data"))
         self._messages = sequence(pools.get("messages"))
         self._raw_messages = sequence(pools.get("calls"))
@@ -93,7 +190,7 @@ class _Sample:
         """Yield the billed calls, in the order of the log."""
         agents: dict[str, str] = {}
         from_cache = 0
-        for event in sequence(self._sample.get("events")):
+        for event in self._events:
             if event.get("event") == "span_begin":
                 above = agents.get(text_of(event.get("parent_id")))
                 named = text_of(event.get("name")) if event.get("type") == "agent" else above
@@ -117,8 +214,8 @@ class _Sample:
         try:
             call = self._raw_call(event) or self._normalised_call(event)
         except UsageError as error:
-            self._warnings.append(f"{where}: {error} The call is left out.")
-            return None
+            self._warnings.append(f"{where}: {error} The call is counted as unmeasured.")
+            call = self._unmeasured_call(event, error)
         if call is None:
             return None
         started, completed = _time(event.get("timestamp"), where), event.get("completed")
@@ -133,6 +230,14 @@ class _Sample:
             agent=agent,
             attempts=1 + (event.get("retries") or 0),
         )
+
+    def _unmeasured_call(self, event: Wire, error: UsageError) -> Call | None:
+        """Return a call whose counts cannot be right, without them."""
+        output = {**mapping(event.get("output")), "usage": {"input_tokens": 0, "output_tokens": 0}}
+        call = self._normalised_call({**event, "output": output})
+        raw = mapping(mapping(event.get("output")).get("usage"))
+        note = f"It is counted as unmeasured. {error}"
+        return None if call is None else replace(call, usage=None, notes=(note,), raw_usage=raw_json(raw))
 
     def _raw_call(self, event: Wire) -> Call | None:
         """Return the call as it went over the wire; None if that was not logged."""
@@ -168,12 +273,14 @@ class _Sample:
         answer = {"id": output.get("response_id"), "model": output.get("model"), "choices": choices}
         call = call_of_completion(request, answer, "ok", self._shaper, otherwise=text_of(event.get("uuid")))
         counts = {key: value for key, value in raw.items() if value is not None}
-        return replace(call, usage=usage_from_inspect(counts))
+        read = read_usage(counts, INSPECT)
+        raw_text = raw_json(counts) if read.notes else None
+        return replace(call, usage=read.usage, notes=read.notes, raw_usage=raw_text)
 
     def _opened(self, value: Any) -> Any:
         """Return a value with the sample's attachments put back in their places."""
-        if isinstance(value, str) and value.startswith(ATTACHMENT):
-            return self._attachments.get(value.removeprefix(ATTACHMENT), value)
+        if isinstance(value, str) and value.startswith(ATTACHMENTS):
+            return self._attachments.get(value.partition("://")[2], value)
         if isinstance(value, Mapping):
             return {key: self._opened(item) for key, item in value.items() if item is not None}
         if isinstance(value, list):
@@ -182,9 +289,18 @@ class _Sample:
 
 
 def _referred(pool: Sequence[Wire], references: object) -> list[Wire]:
-    """Return the items of a pool that (start, end) pairs refer to."""
+    """Return the items of a pool that (start, end) pairs refer to.
+
+    Raises ValueError for pairs that repeat the pool many times: a small file could ask for any amount.
+    """
     pairs = references if isinstance(references, list) else []
-    return [item for pair in pairs if _is_range(pair) for item in pool[pair[0] : pair[1]]]
+    found: list[Wire] = []
+    for pair in pairs:
+        if _is_range(pair):
+            found += pool[pair[0] : pair[1]]
+            if len(found) > MOST_REPETITIONS * len(pool):
+                raise ValueError("a prompt refers to more messages than its sample holds")
+    return found
 
 
 def _is_range(pair: object) -> bool:

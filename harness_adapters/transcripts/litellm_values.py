@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from tokenprof.harness_adapters.wires.implausible_usage import raw_json
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
-from tokenprof.pricing.normalise_logs import usage_from_litellm
+from tokenprof.pricing.billed_pieces import stated_usd
 from tokenprof.pricing.selectors import Selectors
+from tokenprof.pricing.usage_dialects import OPENAI_CHAT
+from tokenprof.pricing.usage_reader import read_usage
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
 from tokenprof.record.wire_values import Wire, text_of
@@ -43,10 +46,14 @@ def call_of_litellm(request: Wire, response: Wire, shaper: Shaper, *, otherwise:
     counts = raw if isinstance(raw, Mapping) else None
     bare = {key: value for key, value in response.items() if key != "usage"}
     call = call_of_completion(request, bare, "ok", shaper, otherwise=otherwise)
+    read = None if counts is None else read_usage(counts, OPENAI_CHAT)
     tier = text_of((counts or {}).get("service_tier")) or text_of(response.get("service_tier"))
     return replace(
         call,
-        usage=None if counts is None else usage_from_litellm(counts),
+        usage=None if read is None else read.usage,
+        notes=() if read is None else read.notes,
+        raw_usage=raw_json(counts) if read is not None and read.notes else None,
+        stated_usd=stated_usd(counts or {}),
         selectors=Selectors(
             tier or None,
             text_of((counts or {}).get("speed")) or None,

@@ -6,6 +6,7 @@ No message has the schema of the agent's own shell tool.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from tokenprof.facts.errors import InputError
 from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.transcripts.litellm_values import call_of_litellm, seller_of
+from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
 from tokenprof.harness_adapters.wires.raw_calls import call_of
-from tokenprof.pricing.usage import UsageError
 from tokenprof.reading.json_documents import read_json_document
-from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
@@ -39,36 +40,45 @@ def read(path: Path) -> Run:
     configured = mapping(mapping(mapping(trajectory.get("info")).get("config")).get("model"))
     asked = text_of(configured.get("model_name"))
     warnings: list[str] = []
-    shaper = Shaper()
+    shaper = shaper_of_log()
     calls: list[LoggedCall] = []
     history: list[Wire] = []
     for number, message in enumerate(sequence(trajectory.get("messages")), 1):
         extra = mapping(message.get("extra"))
         response = mapping(extra.get("response"))
-        at = utc_time(extra.get("timestamp"))
+        # Version 1 logs no time of its own; the answer holds the time at which it was made.
+        at = utc_time(extra.get("timestamp")) or utc_time(response.get("created"))
         if response and at is not None:
             provider, model = seller_of("", asked or text_of(response.get("model")))
             request = {"model": model, "messages": list(history)}
-            try:
-                call = _call(request, response, shaper, f"{path.stem}-{number}")
-            except UsageError as error:
-                warnings.append(f"{path}: message {number}: {error} The call is left out.")
-            else:
-                seen = LoggedCall(
-                    call=call, provider=provider or "unknown", started_at=at, hidden_prefix=True
-                )
-                calls.append(seen)
+            call = call_or_unmeasured(
+                functools.partial(_call, request, shaper=shaper, otherwise=f"{path.stem}-{number}"),
+                response,
+                "usage",
+                functools.partial(_tell, warnings, f"{path}: message {number}"),
+            )
+            seen = LoggedCall(
+                call=call,
+                provider=provider or "unknown",
+                seller=call.seller,
+                started_at=at,
+                hidden_prefix=True,
+            )
+            calls.append(seen)
         history.append({key: value for key, value in message.items() if key != "extra"})
     if not calls:
         raise InputError(
-            f"{path}: no message of this trajectory holds a response with its time; version 2.0 and later "
-            "write them."
+            f"{path}: no message of this trajectory holds a response with its time, so there are no counts."
         )
     turns = turns_of(calls, shaper, path.name.partition(".")[0][:19])
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 
-def _call(request: Wire, response: Wire, shaper: Shaper, otherwise: str) -> Call:
+def _tell(warnings: list[str], where: str, reason: str) -> None:
+    warnings.append(f"{where}: {reason}")
+
+
+def _call(request: Wire, response: Wire, *, shaper: Shaper, otherwise: str) -> Call:
     """Return a LiteLLM call, or one in an SDK's own shape if the model class uses an SDK."""
     if "choices" not in response:
         found = call_of({**request, "input": request["messages"]}, response, shaper, otherwise=otherwise)

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
 from tokenprof.facts.types import TurnStatus
 from tokenprof.harness_adapters.wires.anthropic_messages import (
     answer_as_prompt,
@@ -21,13 +19,18 @@ from tokenprof.harness_adapters.wires.anthropic_messages import (
     settings_of,
 )
 from tokenprof.harness_adapters.wires.aws_eventstream import EVENTSTREAM, eventstream_payloads
-from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
+from tokenprof.harness_adapters.wires.implausible_usage import (
+    call_or_unmeasured,
+    raw_json,
+    unreadable_call,
+)
 from tokenprof.harness_adapters.wires.server_sent_events import events_of
-from tokenprof.pricing.normalise import merge_anthropic_stream, usage_from_anthropic
+from tokenprof.pricing.billed_pieces import stated_usd
+from tokenprof.pricing.normalise import advisor_iterations, merge_anthropic_stream, read_anthropic
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.content_coding import decoded_body
-from tokenprof.record.exchange import Call, Exchange, unanswered_call
-from tokenprof.record.wire_values import Wire, loads_or_text, mapping, text_of
+from tokenprof.record.exchange import Call, Exchange, unanswered_call, was_answered
+from tokenprof.record.wire_values import Wire, loads_leniently, loads_or_text, mapping, text_of
 
 PROVIDER = "anthropic"
 BEDROCK = "aws.bedrock"
@@ -35,11 +38,13 @@ BEDROCK = "aws.bedrock"
 
 def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     """Return the call in an exchange, without a response id if there was nothing to bill."""
-    body: dict[str, Any] = orjson.loads(exchange.request)
+    body = mapping(loads_leniently(exchange.request))
     requested_model = str(body.get("model", ""))
     message, status = _message_of(exchange)
     if message is None:
         return unanswered_call(requested_model)
+    if message is UNREADABLE:
+        return unreadable_call(exchange, requested_model)
     call = call_or_unmeasured(
         lambda told: call_of_message(body, told, status, shaper, otherwise=exchange.span_id), message, "usage"
     )
@@ -58,8 +63,9 @@ def call_of_message(
     """Return the call of a Messages request and its answer; `otherwise` is its id if the answer has none."""
     requested_model = str(body.get("model", ""))
     prompt = prompt_of(body, shaper)
-    raw_usage = message.get("usage")
-    usage = raw_usage if isinstance(raw_usage, Mapping) and "input_tokens" in raw_usage else None
+    raw_usage = mapping(message.get("usage"))
+    usage = raw_usage if raw_usage.keys() - {"service_tier", "speed", "inference_geo"} else None
+    read = None if usage is None else read_anthropic(usage)
     miss, missed_tokens = cache_miss_of(message.get("diagnostics"))
     content = message.get("content")
     return Call(
@@ -67,7 +73,10 @@ def call_of_message(
         requested_model=requested_model,
         model=str(message.get("model") or requested_model),
         status=status,
-        usage=usage_from_anthropic(usage) if usage is not None else None,
+        usage=None if read is None else read.usage,
+        notes=() if read is None else (*read.notes, *notes_of_iterations(usage or {})),
+        raw_usage=raw_json(usage) if read is not None and read.notes else None,
+        stated_usd=stated_usd(raw_usage),
         prompt=prompt.blocks,
         breakpoints=prompt.breakpoints,
         output=output_of(content, shaper),
@@ -83,19 +92,35 @@ def call_of_message(
 
 
 def _message_of(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
-    if exchange.status_code is None or not 200 <= exchange.status_code < 300 or not exchange.body:
+    if not was_answered(exchange):
         return None, "error"
     data = decoded_body(exchange)
-    if "text/event-stream" in exchange.headers.get("content-type", ""):
-        return message_of_events(events_of(data))
-    if EVENTSTREAM in exchange.headers.get("content-type", ""):
-        return message_of_events(eventstream_payloads(data))
+    content_type = exchange.headers.get("content-type", "")
+    if "text/event-stream" in content_type or EVENTSTREAM in content_type:
+        events = list(eventstream_payloads(data) if EVENTSTREAM in content_type else events_of(data))
+        message, status = message_of_events(events)
+        is_error = any(event.get("type") == "error" for event in events)
+        return message if message is not None or is_error else UNREADABLE, status
     try:
-        message = orjson.loads(data)
-    except orjson.JSONDecodeError:
+        found = loads_leniently(data)
+    except ValueError:
+        return UNREADABLE, "partial"
+    if isinstance(found, dict) and (found.get("type") == "error" or found.get("error")):
         return None, "error"
-    return (
-        (message, "ok") if isinstance(message, dict) and message.get("type") == "message" else (None, "error")
+    fits = isinstance(found, dict) and (found.get("type") == "message" or "usage" in found)
+    return (found, "ok") if fits else (UNREADABLE, "partial")
+
+
+UNREADABLE: dict[str, Any] = {"type": "unreadable"}
+"""An answer that was given, perhaps billed, and cannot be read."""
+
+
+def notes_of_iterations(usage: Wire) -> tuple[str, ...]:
+    """Return a note for each other model that was billed for advice beside the counts of an answer."""
+    return tuple(
+        f"{part.usage.input_tokens + part.usage.all_output_tokens:,} tokens of an advisor "
+        f"({part.model or 'model unknown'}) are not in this bill: the counts of the answer leave them out."
+        for part in advisor_iterations(usage)
     )
 
 
@@ -129,8 +154,7 @@ def message_of_events(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, Tu
         if parts:
             blocks[at]["input"] = loads_or_text("".join(parts))
     message["content"] = [blocks[at] for at in sorted(blocks)]
-    if isinstance(message.get("usage"), Mapping):
-        message["usage"] = merge_anthropic_stream(message["usage"], deltas)
+    message["usage"] = merge_anthropic_stream(mapping(message.get("usage")), deltas)
     return message, status
 
 

@@ -14,7 +14,7 @@ import orjson
 from tokenprof.harness_adapters.wires import anthropic_exchange
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange
-from tokenprof.record.wire_values import mapping
+from tokenprof.record.wire_values import loads_leniently, mapping
 
 _MODEL = re.compile(r"/(?:model/.*?|models/)([^/]+?)(?::rawPredict|:streamRawPredict|/invoke[^/]*)$")
 
@@ -24,5 +24,5 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     found = _MODEL.search(unquote(exchange.target))
     if found is None:
         raise ValueError(f"the path {exchange.target} does not name a model")
-    body = {**mapping(orjson.loads(exchange.request)), "model": found.group(1)}
+    body = {**mapping(loads_leniently(exchange.request)), "model": found.group(1)}
     return anthropic_exchange.interpret(replace(exchange, request=orjson.dumps(body)), shaper)

@@ -11,8 +11,6 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
-import orjson
-
 from tokenprof.facts.types import TurnStatus
 from tokenprof.harness_adapters.wires.anthropic_exchange import call_of_message
 from tokenprof.harness_adapters.wires.aws_eventstream import EVENTSTREAM, eventstream_messages
@@ -22,12 +20,16 @@ from tokenprof.harness_adapters.wires.converse_shapes import (
     as_messages_request,
     as_messages_usage,
 )
-from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
+from tokenprof.harness_adapters.wires.implausible_usage import (
+    call_or_unmeasured,
+    unreadable_call,
+)
+from tokenprof.pricing.normalise import merge_cumulative
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.content_coding import decoded_body
-from tokenprof.record.exchange import Call, Exchange, unanswered_call
-from tokenprof.record.wire_values import Wire, loads_or_text, mapping, text_of
+from tokenprof.record.exchange import Call, Exchange, unanswered_call, was_answered
+from tokenprof.record.wire_values import Wire, loads_leniently, loads_or_text, mapping, text_of
 
 _MODEL = re.compile(r"/model/(.+)/converse(?:-stream)?$")
 
@@ -37,10 +39,12 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     found = _MODEL.search(unquote(exchange.target))
     # An ARN begins with an account, which must not be recorded; its last part names the model or profile.
     requested = found.group(1).rpartition("/")[2] if found else ""
-    body = mapping(orjson.loads(exchange.request))
+    body = mapping(loads_leniently(exchange.request))
     answer, status = _answer(exchange)
     if answer is None:
         return unanswered_call(requested)
+    if answer is UNREADABLE:
+        return unreadable_call(exchange, requested)
     response_id = exchange.headers.get("x-amzn-requestid") or exchange.span_id
     return call_or_unmeasured(
         lambda told: call_of_conversation(
@@ -81,16 +85,22 @@ def call_of_conversation(
 
 
 def _answer(exchange: Exchange) -> tuple[Wire | None, TurnStatus]:
-    if exchange.status_code is None or not 200 <= exchange.status_code < 300 or not exchange.body:
+    if not was_answered(exchange):
         return None, "error"
     data = decoded_body(exchange)
     if EVENTSTREAM in exchange.headers.get("content-type", ""):
-        return joined_events(eventstream_messages(data))
+        joined, status = joined_events(eventstream_messages(data))
+        return joined if joined is not None or status == "error" else UNREADABLE, status
     try:
-        answer = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None, "error"
-    return (answer, "ok") if isinstance(answer, dict) and "output" in answer else (None, "error")
+        answer = loads_leniently(data)
+    except ValueError:
+        return UNREADABLE, "partial"
+    fits = isinstance(answer, dict) and bool(answer.keys() & {"output", "usage"})
+    return (answer, "ok") if fits else (UNREADABLE, "partial")
+
+
+UNREADABLE: Wire = {"type": "unreadable"}
+"""An answer that was given, perhaps billed, and cannot be read."""
 
 
 def joined_events(events: Iterable[tuple[str, Wire]]) -> tuple[Wire | None, TurnStatus]:
@@ -116,11 +126,14 @@ def joined_events(events: Iterable[tuple[str, Wire]]) -> tuple[Wire | None, Turn
             answer["stopReason"] = event.get("stopReason")
             status = "ok"
         elif name == "metadata":
+            counted = merge_cumulative(mapping(answer.get("usage")), mapping(event.get("usage")))
             answer.update(event)
+            if counted:
+                answer["usage"] = counted
         elif name.endswith("Exception"):
             status = "error"
     if not answer and not blocks:
-        return None, "error"
+        return None, status
     for at, parts in arguments.items():
         if "toolUse" in blocks[at]:
             blocks[at]["toolUse"]["input"] = loads_or_text("".join(parts) or "{}")

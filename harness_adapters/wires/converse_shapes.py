@@ -49,7 +49,10 @@ def as_messages_usage(usage: Wire) -> Json:
         "cacheReadInputTokens": "cache_read_input_tokens",
         "cacheWriteInputTokens": "cache_creation_input_tokens",
     }
-    counts: Json = {ours: usage[theirs] for theirs, ours in names.items() if usage.get(theirs) is not None}
+    # A key that is not known here is passed on, to be named. The total may leave the cached part out.
+    known = {*names, "totalTokens", "cacheDetails"}
+    counts: Json = {names[key]: count for key, count in usage.items() if count is not None and key in names}
+    counts |= {key: value for key, value in usage.items() if key not in known}
     written = {
         f"ephemeral_{text_of(detail.get('ttl'))}_input_tokens": detail.get("inputTokens")
         for detail in sequence(usage.get("cacheDetails"))

@@ -1,7 +1,7 @@
 """Turns the bytes of a Gemini exchange, streamed or not, into a `Call`.
 
 The path names the model. The chunks of a stream are server-sent events or, without `alt=sse`, one JSON list.
-Each holds the usage so far, so the usage of the last one counts.
+Each holds the usage so far, field by field.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-import orjson
-
 from tokenprof.facts.types import TurnStatus
 from tokenprof.harness_adapters.wires.gemini_blocks import (
     field,
@@ -20,14 +18,19 @@ from tokenprof.harness_adapters.wires.gemini_blocks import (
     parts_as_prompt,
     prompt_of_generation,
 )
-from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
+from tokenprof.harness_adapters.wires.implausible_usage import (
+    call_or_unmeasured,
+    raw_json,
+    unreadable_call,
+)
 from tokenprof.harness_adapters.wires.server_sent_events import events_of
-from tokenprof.pricing.normalise import usage_from_gemini
+from tokenprof.pricing.billed_pieces import searches_of_gemini
+from tokenprof.pricing.normalise import merge_cumulative, read_gemini, with_fees
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.content_coding import decoded_body
-from tokenprof.record.exchange import Call, Exchange, unanswered_call
-from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
+from tokenprof.record.exchange import Call, Exchange, unanswered_call, was_answered
+from tokenprof.record.wire_values import Wire, loads_leniently, mapping, sequence, text_of
 
 SETTINGS = ("toolConfig", "generationConfig")
 
@@ -38,10 +41,12 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     """Return the call in an exchange, without a response id if there was nothing to bill."""
     found = _MODEL.search(unquote(exchange.target))
     requested = found.group(1) if found else ""
-    body = mapping(orjson.loads(exchange.request))
+    body = mapping(loads_leniently(exchange.request))
     answer, status = _answer(exchange)
     if answer is None:
         return unanswered_call(requested)
+    if answer is UNREADABLE:
+        return unreadable_call(exchange, requested)
     return call_or_unmeasured(
         lambda told: call_of_generation(
             body, told, status, shaper, requested=requested, otherwise=exchange.span_id
@@ -59,13 +64,17 @@ def call_of_generation(
     candidates = sequence(answer.get("candidates"))
     parts = [part for candidate in candidates for part in _parts_of(candidate)]
     raw = field(answer, "usageMetadata")
+    model = text_of(field(answer, "modelVersion")) or requested
+    read = read_gemini(raw) if isinstance(raw, Mapping) and raw else None
     settings = {name: field(body, name) for name in SETTINGS}
     return Call(
         response_id=text_of(field(answer, "responseId")) or otherwise,
         requested_model=requested,
-        model=text_of(field(answer, "modelVersion")) or requested,
+        model=model,
         status=status,
-        usage=usage_from_gemini(raw) if isinstance(raw, Mapping) else None,
+        usage=None if read is None else with_fees(read.usage, searches_of_gemini(model, candidates)),
+        notes=() if read is None else read.notes,
+        raw_usage=raw_json(raw) if read is not None and read.notes else None,
         prompt=prompt.blocks,
         output=output_of_generation(parts, shaper),
         output_as_prompt=parts_as_prompt(parts, shaper),
@@ -87,20 +96,30 @@ def _tier(raw: object) -> str | None:
 
 
 def _answer(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
-    if exchange.status_code is None or not 200 <= exchange.status_code < 300 or not exchange.body:
+    if not was_answered(exchange):
         return None, "error"
     data = decoded_body(exchange)
     if "text/event-stream" in exchange.headers.get("content-type", ""):
-        return joined_chunks(events_of(data))
+        joined, status = joined_chunks(events_of(data))
+        return joined if joined is not None else UNREADABLE, status
     try:
-        found = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None, "error"
+        found = loads_leniently(data)
+    except ValueError:
+        return UNREADABLE, "partial"
     if isinstance(found, list):
-        return joined_chunks(sequence(found))
-    if not isinstance(found, dict) or not found.keys() & {"candidates", "promptFeedback", "usageMetadata"}:
+        joined, status = joined_chunks(sequence(found))
+        return joined if joined is not None else UNREADABLE, status
+    if isinstance(found, dict) and found.get("error") and "usageMetadata" not in found:
         return None, "error"
+    if not isinstance(found, dict) or not found.keys() & ANSWERS:
+        return UNREADABLE, "partial"
     return found, "ok"
+
+
+ANSWERS = {"candidates", "promptFeedback", "usageMetadata", "usage_metadata"}
+
+UNREADABLE: dict[str, Any] = {"type": "unreadable"}
+"""An answer that was given, perhaps billed, and cannot be read."""
 
 
 def joined_chunks(chunks: Iterable[Wire]) -> tuple[dict[str, Any] | None, TurnStatus]:
@@ -110,19 +129,32 @@ def joined_chunks(chunks: Iterable[Wire]) -> tuple[dict[str, Any] | None, TurnSt
     """
     answer: dict[str, Any] = {}
     parts: list[dict[str, Any]] = []
+    grounding: Wire = {}
     status: TurnStatus = "partial"
     for chunk in chunks:
-        answer.update({name: value for name, value in chunk.items() if name != "candidates"})
+        so_far = mapping(answer.get("usageMetadata"))
+        counted = merge_cumulative(so_far, mapping(field(chunk, "usageMetadata")))
+        answer.update({name: value for name, value in chunk.items() if name not in JOINED})
+        if counted:
+            answer["usageMetadata"] = counted
         for candidate in sequence(chunk.get("candidates"))[:1]:
             for part in _parts_of(candidate):
                 _append(parts, part)
+            grounding = mapping(field(candidate, "groundingMetadata")) or grounding
             if field(candidate, "finishReason"):
                 status = "ok"
         if field(mapping(field(chunk, "promptFeedback")), "blockReason"):
             status = "ok"
     if not answer:
         return None, "error"
-    return {**answer, "candidates": [{"content": {"role": "model", "parts": parts}}]}, status
+    whole: dict[str, Any] = {"content": {"role": "model", "parts": parts}}
+    if grounding:
+        whole["groundingMetadata"] = grounding
+    return {**answer, "candidates": [whole]}, status
+
+
+JOINED = ("candidates", "usageMetadata", "usage_metadata")
+"""What a later chunk adds to, and does not replace."""
 
 
 def _append(parts: list[dict[str, Any]], part: Wire) -> None:

@@ -19,6 +19,7 @@ from tokenprof.harness_adapters.wires.openai_blocks import (
 from tokenprof.harness_adapters.wires.progressive_disclosure import INSTRUCTION_ROLES
 from tokenprof.harness_adapters.wires.prompt_layout import LaidOutPrompt, PromptLayout, referenced_tools
 from tokenprof.harness_adapters.wires.server_sent_events import DONE
+from tokenprof.pricing.normalise import merge_cumulative
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wire_values import Wire, loads_or_text, mapping, sequence, text_of
 
@@ -106,11 +107,11 @@ def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None,
             continue
         if event.get("error"):
             status = "error"
-        for key in ("id", "model", "service_tier", "object", "created"):
+        for key in ("id", "model", "service_tier", "object", "created", "provider"):
             if event.get(key) is not None:
                 completion[key] = event[key]
-        if isinstance(event.get("usage"), Mapping):
-            completion["usage"] = event["usage"]
+        for counted in usages_in(event):
+            completion["usage"] = merge_cumulative(mapping(completion.get("usage")), counted)
         for choice in sequence(event.get("choices"))[:1]:
             delta = mapping(choice.get("delta"))
             for key in ("content", "refusal", "reasoning_content"):
@@ -123,6 +124,13 @@ def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None,
     if calls:
         message["tool_calls"] = [calls[index] for index in sorted(calls)]
     return {**completion, "choices": [{"index": 0, "message": message}]}, status
+
+
+def usages_in(answer: Wire) -> list[Wire]:
+    """Return the usage objects in a completion or a chunk: on top, in a choice (Moonshot), in Groq's own."""
+    groq = mapping(answer.get("x_groq"))
+    found = (groq, *sequence(answer.get("choices")), answer)
+    return [holder["usage"] for holder in found if isinstance(holder.get("usage"), Mapping)]
 
 
 def with_usage(data: bytes) -> bytes | None:

@@ -5,18 +5,20 @@ The adapters of HTTP libraries and the proxy both use it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from tokenprof.facts.types import TurnStatus
-from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
+from tokenprof.harness_adapters.wires.implausible_usage import (
+    call_or_unmeasured,
+    raw_json,
+    unreadable_call,
+)
 from tokenprof.harness_adapters.wires.openai_chat import (
     completion_of_stream,
     message_as_prompt,
     output_of_chat,
     prompt_of_chat,
+    usages_in,
 )
 from tokenprof.harness_adapters.wires.openai_responses import (
     items_as_prompt,
@@ -25,17 +27,15 @@ from tokenprof.harness_adapters.wires.openai_responses import (
     response_of_stream,
 )
 from tokenprof.harness_adapters.wires.server_sent_events import events_of
-from tokenprof.pricing.normalise import (
-    fees_from_openai_output,
-    usage_from_openai_chat,
-    usage_from_openai_responses,
-    with_fees,
-)
+from tokenprof.pricing.billed_pieces import pieces_of_response, seller_in, stated_usd
+from tokenprof.pricing.normalise import merge_cumulative, with_fees
 from tokenprof.pricing.selectors import Selectors
+from tokenprof.pricing.usage_dialects import OPENAI_CHAT, OPENAI_RESPONSES
+from tokenprof.pricing.usage_reader import read_usage
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.content_coding import decoded_body
-from tokenprof.record.exchange import Call, Exchange, unanswered_call
-from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
+from tokenprof.record.exchange import Call, Exchange, unanswered_call, was_answered
+from tokenprof.record.wire_values import Wire, loads_leniently, mapping, sequence, text_of
 
 PROVIDER = "openai"
 
@@ -47,17 +47,19 @@ SETTINGS = ("model", "tool_choice", "reasoning", "reasoning_effort", "text", "ve
 
 def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     """Return the call in an exchange; a request with messages is one of Chat Completions."""
-    is_chat = "messages" in mapping(orjson.loads(exchange.request))
+    is_chat = "messages" in _body(exchange)
     return interpret_chat(exchange, shaper) if is_chat else interpret_responses(exchange, shaper)
 
 
 def interpret_chat(exchange: Exchange, shaper: Shaper) -> Call | None:
     """Return the call in a Chat Completions exchange."""
-    body = mapping(orjson.loads(exchange.request))
+    body = _body(exchange)
     completion, status = _answer(exchange, "chat.completion")
     requested = text_of(body.get("model"))
     if completion is None:
         return unanswered_call(requested)
+    if completion is UNREADABLE:
+        return unreadable_call(exchange, requested)
     return call_or_unmeasured(
         lambda told: call_of_completion(body, told, status, shaper, otherwise=exchange.span_id),
         completion,
@@ -71,14 +73,20 @@ def call_of_completion(
     """Return the call of a chat request and its completion; `otherwise` is its id if that has none."""
     requested = text_of(body.get("model"))
     prompt = prompt_of_chat(body, shaper)
-    message = mapping(next(iter(sequence(completion.get("choices"))), {}).get("message"))
-    raw = completion.get("usage")
+    choices = sequence(completion.get("choices"))
+    message = mapping(next(iter(choices), {}).get("message"))
+    raw = merge_cumulative(*usages_in(completion))
+    read = read_usage(raw, OPENAI_CHAT) if raw else None
     return Call(
         response_id=text_of(completion.get("id")) or otherwise,
         requested_model=requested,
         model=text_of(completion.get("model")) or requested,
         status=status,
-        usage=usage_from_openai_chat(raw) if isinstance(raw, Mapping) else None,
+        usage=None if read is None else read.usage,
+        notes=() if read is None else read.notes,
+        raw_usage=raw_json(raw) if read is not None and read.notes else None,
+        stated_usd=stated_usd(raw),
+        seller=seller_in(completion),
         prompt=prompt.blocks,
         breakpoints=prompt.breakpoints,
         output=output_of_chat(message, shaper),
@@ -92,11 +100,15 @@ def call_of_completion(
 
 def interpret_responses(exchange: Exchange, shaper: Shaper) -> Call | None:
     """Return the call in a Responses exchange; `continues` names the history that the provider holds."""
-    body = mapping(orjson.loads(exchange.request))
+    body = _body(exchange)
     response, status = _answer(exchange, "response")
     requested = text_of(body.get("model"))
     if response is None:
         return unanswered_call(requested)
+    if response is UNREADABLE:
+        return unreadable_call(exchange, requested)
+    if not exchange.request and response.get("status") in RUNNING:
+        return None
     return call_or_unmeasured(
         lambda told: call_of_response(body, told, status, shaper, otherwise=exchange.span_id),
         response,
@@ -114,8 +126,12 @@ def call_of_response(
     is_compaction = response.get("object") == COMPACTION
     # A compaction also gives the user's messages back; the model wrote only the compaction.
     written = [item for item in items if not is_compaction or item.get("type") == "compaction"]
-    raw = response.get("usage")
-    usage = usage_from_openai_responses(raw) if isinstance(raw, Mapping) else None
+    raw = mapping(response.get("usage"))
+    read = read_usage(raw, OPENAI_RESPONSES) if raw else None
+    fees, fee_notes = pieces_of_response(response)
+    notes = (*(() if read is None else read.notes), *fee_notes)
+    if read is None and response.get("status") in RUNNING:
+        notes = (*notes, RUNS_ON)
     miss, missed_tokens = _cache_miss(response.get("prompt_cache_diagnostics"))
     thread = _conversation(body)
     return Call(
@@ -123,7 +139,10 @@ def call_of_response(
         requested_model=requested,
         model=text_of(response.get("model")) or requested,
         status=status,
-        usage=None if usage is None else with_fees(usage, fees_from_openai_output(items)),
+        usage=None if read is None else with_fees(read.usage, fees),
+        notes=notes,
+        raw_usage=raw_json(raw) if read is not None and read.notes else None,
+        stated_usd=stated_usd(raw),
         prompt=prompt.blocks,
         breakpoints=prompt.breakpoints,
         output=output_of_responses(written, shaper),
@@ -141,21 +160,37 @@ def call_of_response(
     )
 
 
+def _body(exchange: Exchange) -> Wire:
+    """Return the body of a request; a background response is fetched by a request without one."""
+    return mapping(loads_leniently(exchange.request)) if exchange.request else {}
+
+
 def _answer(exchange: Exchange, kind: str) -> tuple[dict[str, Any] | None, TurnStatus]:
-    if exchange.status_code is None or not 200 <= exchange.status_code < 300 or not exchange.body:
+    if not was_answered(exchange):
         return None, "error"
     data = decoded_body(exchange)
     if "text/event-stream" in exchange.headers.get("content-type", ""):
         events = events_of(data)
-        return completion_of_stream(events) if kind != "response" else response_of_stream(events)
+        made, status = completion_of_stream(events) if kind != "response" else response_of_stream(events)
+        return made if made is not None or status == "error" else UNREADABLE, status
     try:
-        found = orjson.loads(data)
-    except orjson.JSONDecodeError:
+        found = loads_leniently(data)
+    except ValueError:
+        return UNREADABLE, "partial"
+    if isinstance(found, dict) and found.get("error") and not found.get("usage"):
         return None, "error"
-    # Other hosts of OpenAI's API leave `object` out.
-    kinds = (kind, COMPACTION) if kind == "response" else (kind,)
-    fits = isinstance(found, dict) and found.get("object", kind) in kinds and not found.get("error")
-    return (found, "ok") if fits else (None, "error")
+    # Other hosts of OpenAI's API leave `object` out, or name it as they like.
+    fits = isinstance(found, dict) and bool(found.keys() & {"choices", "output", "usage"})
+    return (found, "ok") if fits else (UNREADABLE, "partial")
+
+
+UNREADABLE: dict[str, Any] = {"type": "unreadable"}
+"""An answer that was given, perhaps billed, and cannot be read."""
+
+RUNNING = ("queued", "in_progress")
+"""States of a background response that has no usage yet."""
+
+RUNS_ON = "It ran on in the background, and its counts were never fetched; it is counted as unmeasured."
 
 
 def _cache_miss(diagnostics: object) -> tuple[str | None, int | None]:

@@ -18,6 +18,7 @@ from tokenprof.harness_adapters.wires.openai_blocks import (
 )
 from tokenprof.harness_adapters.wires.progressive_disclosure import INSTRUCTION_ROLES
 from tokenprof.harness_adapters.wires.prompt_layout import LaidOutPrompt, PromptLayout, references_in
+from tokenprof.pricing.normalise import merge_cumulative
 from tokenprof.record.block_facts import Shaper, json_text
 from tokenprof.record.wire_values import (
     Wire,
@@ -154,10 +155,14 @@ def response_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, T
     response: dict[str, Any] | None = None
     items: list[Wire] = []
     status: TurnStatus = "partial"
+    usage: Wire = {}
     for event in events:
         type_ = event.get("type")
         if isinstance(event.get("response"), dict):
             response = event["response"]
+            usage = merge_cumulative(usage, mapping(response.get("usage")))
+            if usage:
+                response = {**response, "usage": usage}
         if type_ == "response.output_item.done" and isinstance(event.get("item"), dict):
             items.append(event["item"])
         if type_ in ENDINGS:

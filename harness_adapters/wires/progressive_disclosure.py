@@ -8,11 +8,11 @@ the lines of an index, never prose.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tokenprof.facts.types import BlockKind, Section
-from tokenprof.harness_adapters.wires.skills_touched import SKILL_PATH
+from tokenprof.harness_adapters.wires.skills_touched import skill_of_path
 from tokenprof.record.wire_values import loads_or_text, text_of
 
 SKILL_TOOLS = frozenset(
@@ -29,14 +29,16 @@ SKILL_TOOLS = frozenset(
 )
 """Names, in lower case, of tools whose result is the body of a skill."""
 
-_INDEX_LINE = re.compile(
-    r"^\s*[-*•]\s+[*`\"]{0,3}([A-Za-z0-9][\w.:/@-]*)[*`\"]{0,3}\s*(?::|—|–|-\s)\s*\S.*$", re.M
+_INDEX_ENTRY = re.compile(
+    r"[-*•]\s{1,100}[*`\"]{0,3}([A-Za-z0-9][\w.:/@-]{0,200})[*`\"]{0,3}\s{0,100}(?::|—|–|-\s)\s{0,100}\S"
 )
-_INDEX_XML = re.compile(r"<skill>.*?<name>\s*([^<\s]+)\s*</name>.*?</skill>", re.S)
-_FRONT_MATTER = re.compile(
-    r"\A\s*---\s*\n(?:.*\n)*?name:\s*[\"']?([\w.:/@ -]+?)[\"']?\s*\n(?:.*\n)*?---\s*\n"
-)
-_BASE_DIRECTORY = re.compile(r"\A\s*Base directory for this skill:\s*(\S+)")
+_INDEX_TAG = re.compile(r"<skill>|<name>\s{0,100}([^<\s]{1,200})\s{0,100}</name>|</skill>")
+_NOT_SPACE = re.compile(r"\S")
+_FRONT_MATTER_NAME = re.compile(r"name:\s{0,20}[\"']?([\w.:/@ -]{1,200}?)[\"']?\s{0,20}")
+_BASE_DIRECTORY = re.compile(r"\s{0,100}Base directory for this skill:\s{0,100}(\S{1,4096})")
+_FRONT_MATTER_CHARS = 16_384
+"""How far into a text its front matter may reach."""
+
 _SUMMARY_OPENINGS = (
     "This session is being continued from a previous conversation",
     "<summary>",
@@ -50,6 +52,9 @@ INSTRUCTION_ROLES = ("system", "developer")
 _BEGINNINGS = ('"---\\n', "Launching skill:", "Base directory for this skill:")
 _BEGINNING_CHARS = 120
 """A JSON object that holds a skill's body or notice has one of these near its beginning."""
+
+_OPENING_CHARS = 1000
+"""How much of a text is looked at for the words that it opens with."""
 
 
 def kind_of_text(text: str, role: str, section: Section) -> tuple[BlockKind, str, list[tuple[str, str]]]:
@@ -105,10 +110,34 @@ def index_entries(text: str) -> list[tuple[str, str]]:
     """Return (skill name, line) of each entry of a skills index in `text`; empty if there is none."""
     if "skill" not in text.lower():
         return []
-    entries = [(match.group(1), match.group(0)) for match in _INDEX_XML.finditer(text)]
-    if not entries:
-        entries = [(match.group(1), match.group(0)) for match in _INDEX_LINE.finditer(text)]
+    entries = list(_tagged_entries(text)) or list(_listed_entries(text))
     return entries if len(entries) >= MINIMUM_INDEX_LINES else []
+
+
+def _tagged_entries(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the entries of an index in the form `<skill>…<name>x</name>…</skill>`."""
+    start, name = -1, ""
+    for tag in _INDEX_TAG.finditer(text):
+        if start < 0:
+            start = tag.start() if tag.group() == "<skill>" else -1
+        elif tag.group() == "</skill>":
+            if name:
+                yield name, text[start : tag.end()]
+                start, name = -1, ""
+        else:
+            name = name or tag.group(1) or ""
+
+
+def _listed_entries(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the entries of an index in the form `- name: what it does`, with the blank lines before them."""
+    at = 0
+    while (first := _NOT_SPACE.search(text, at)) is not None:
+        entry = _INDEX_ENTRY.match(text, first.start()) if first.group() in "-*•" else None
+        line_end = text.find("\n", entry.end() if entry else first.start())
+        end = line_end if line_end >= 0 else len(text)
+        if entry:
+            yield entry.group(1), text[at:end]
+        at = end + 1
 
 
 def is_mostly_index(text: str, entries: list[tuple[str, str]]) -> bool:
@@ -121,9 +150,24 @@ def skill_body_name(text: str) -> str | None:
     base = _BASE_DIRECTORY.match(text)
     if base:
         return base.group(1).rstrip("/").rsplit("/", 1)[-1]
-    front = _FRONT_MATTER.match(text)
-    if front and "description:" in front.group(0):
-        return front.group(1).strip()
+    return _front_matter_name(text)
+
+
+def _front_matter_name(text: str) -> str | None:
+    """Return the name in a skill's front matter; None if the text begins with no front matter of a skill."""
+    name: str | None = None
+    is_described = False
+    lines = text[:_FRONT_MATTER_CHARS].lstrip().split("\n")
+    if lines[0].rstrip() != "---":
+        return None
+    # The last one has no newline, or was cut off.
+    for line in lines[1:-1]:
+        is_described = is_described or "description:" in line
+        if name is None:
+            named = _FRONT_MATTER_NAME.fullmatch(line)
+            name = named.group(1).strip() if named else None
+        elif line.rstrip() == "---":
+            return name if is_described else None
     return None
 
 
@@ -134,30 +178,29 @@ def skill_of_call(tool: str, arguments: object) -> str | None:
         for key in ("skill", "skill_name", "name", "command", "id", "path"):
             value = values.get(key)
             if isinstance(value, str) and value.strip():
-                path = SKILL_PATH.search(value)
-                return path.group(1) if path else value.strip().split()[0]
+                return skill_of_path(value) or value.strip().split(maxsplit=1)[0]
         return tool
     for value in values.values():
         if isinstance(value, str):
-            path = SKILL_PATH.search(value)
-            if path:
-                return path.group(1)
+            skill = skill_of_path(value)
+            if skill:
+                return skill
     return None
 
 
 def is_launch_notice(text: str) -> bool:
     """Whether a skill tool's result only announces the body that follows in a block of its own."""
-    return text.lstrip().startswith("Launching skill:")
+    return text[:_OPENING_CHARS].lstrip().startswith("Launching skill:")
 
 
 def is_summary(text: str) -> bool:
     """Whether a user text is what a compaction put in place of the history."""
-    return text.lstrip().startswith(_SUMMARY_OPENINGS)
+    return text[:_OPENING_CHARS].lstrip().startswith(_SUMMARY_OPENINGS)
 
 
 def is_reminder(text: str) -> bool:
     """Whether a user text is a harness's reminder rather than the user's words."""
-    return text.lstrip().startswith("<system-reminder>")
+    return text[:_OPENING_CHARS].lstrip().startswith("<system-reminder>")
 
 
 def is_memory(text: str) -> bool:

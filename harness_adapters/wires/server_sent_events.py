@@ -9,9 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
-from tokenprof.record.wire_values import Wire
+from tokenprof.record.wire_values import Wire, loads_leniently
 
 DONE: Wire = {"type": "[DONE]"}
 """The event for the line that ends an OpenAI stream."""
@@ -45,7 +43,7 @@ def _event(payload: bytes) -> Wire | None:
     if payload.strip() == b"[DONE]":
         return DONE
     try:
-        event: Any = orjson.loads(payload)
-    except orjson.JSONDecodeError:
+        event: Any = loads_leniently(payload)
+    except ValueError:
         return None
     return event if isinstance(event, dict) else None

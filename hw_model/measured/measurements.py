@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,7 @@ def read_measurements(path: str | Path) -> tuple[list[Measurement], list[Refused
     Raises MeasurementError if the file lacks a needed column, and OSError if it cannot be read.
     """
     text = Path(path).read_text("utf-8-sig")
-    reader = csv.DictReader(io.StringIO(text))
+    reader = csv.DictReader(io.StringIO(text), restval="")
     missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
     if missing:
         raise MeasurementError(
@@ -107,6 +108,8 @@ def _measurement(line: int, row: Row) -> Measurement:
         raise MeasurementError(
             "neither batch_size nor concurrency is given" if batch is None else "silicon_tpot_ms is not given"
         )
+    if tpot_ms <= 0 or batch <= 0:
+        raise MeasurementError("silicon_tpot_ms, batch_size and concurrency must be above 0")
     clients, tp, dp, ep = _layout(shape, row, batch, tp)
     inferencex = isl in _INFERENCEX_LENGTHS and osl in _INFERENCEX_LENGTHS
     # NVIDIA's own runs on vLLM have lengths of round thousands, repeat prompts and hit the prefix cache.
@@ -182,7 +185,9 @@ def number(row: Row, name: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        raise MeasurementError(f"{name} is {text!r}, which is not a number") from None
+        value = math.inf
+    if not math.isfinite(value):
+        raise MeasurementError(f"{name} is {text!r}, which is not a number")
     return value
 
 

@@ -72,9 +72,14 @@ def load_report(path: Path) -> tuple[ReportLine, ...]:
         raise ReportError(f"The report {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise ReportError(f"The report {path} is not valid JSON: {error}.") from error
+    except RecursionError:
+        raise ReportError(f"The report {path} is nested more deeply than any export.") from None
     try:
-        return tuple(line for page in (pages if isinstance(pages, list) else [pages]) for line in _page(page))
-    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        lines = [line for page in (pages if isinstance(pages, list) else [pages]) for line in _page(page)]
+        if not all(line.model is None or isinstance(line.model, str) for line in lines):
+            raise TypeError("the name of a model is not text")
+        return tuple(lines)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
         raise ReportError(
             f"The report {path} is not a usage or cost export of Anthropic or OpenAI in a known form: "
             f"{type(error).__name__} {error}."

@@ -1,11 +1,15 @@
-"""The command line starts without what only some of its commands need."""
+"""The command line starts without what only some of its commands need, and explains every option."""
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
+
+from tokenprof.commands.main import build_parser
 
 HEAVY = {
     "anthropic",
@@ -41,3 +45,20 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout
     assert HEAVY & set(done.stderr.split()) == set()
+
+
+def _parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from _parsers(below)
+
+
+def test_every_option_has_a_help_without_a_full_stop() -> None:
+    for parser in _parsers(build_parser()):
+        for action in parser._actions:
+            if action.option_strings:
+                assert action.help, (parser.prog, action.option_strings)
+                assert not action.help.endswith("."), (parser.prog, action.help)
+            assert "default" not in (action.help or "").replace("(default: ", "").replace(", default: ", "")

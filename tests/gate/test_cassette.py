@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import anthropic
 import boto3
+import httpx
 import openai
 import pytest
 
@@ -230,3 +236,125 @@ def test_differences_name_the_place() -> None:
         "gone: gone (recorded 1)",
         f"new: new ('{'z' * 59}… (102 characters))",
     ]
+
+
+SECRET_REQUEST: dict[str, Any] = {
+    "model": "m",
+    "mcp_servers": [
+        {"type": "url", "url": "https://mcp.example/?key=CANARY", "authorization_token": "CANARY"}
+    ],
+    "messages": [{"role": "user", "content": "use sk-ant-CANARY-0123456789"}],
+}
+
+
+def test_keys_tokens_and_cookies_are_masked_on_a_tape_that_still_plays(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    headers = {
+        "authorization": "Bearer CANARY",
+        "x-api-key": "CANARY",
+        "x-goog-api-key": "CANARY",
+        "cookie": "session=CANARY",
+    }
+
+    def post(tape: Cassette, token: str) -> httpx.Response:
+        body = json.loads(json.dumps(SECRET_REQUEST).replace("CANARY", token))
+        return httpx.post(f"{tape.url}/v1/messages?key={token}&alt=sse", json=body, headers=headers)
+
+    with (
+        echo("the key is sk-ant-CANARY-0123456789") as url,
+        Cassette(path, upstream=url, record=True) as tape,
+    ):
+        assert "CANARY" in post(tape, "CANARY").text
+    written = path.read_text("utf-8")
+    assert "CANARY" not in written
+    assert "/v1/messages?key=[masked]&alt=sse" in written
+    with Cassette(path, record=False) as tape:
+        assert post(tape, "another-key").json() == {"text": "the key is [masked]"}
+
+
+def test_a_tape_of_an_earlier_release_that_holds_a_token_still_plays(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    line = {
+        "method": "POST",
+        "path": "/x?key=CANARY",
+        "request": SECRET_REQUEST,
+        "status": 200,
+        "headers": {},
+    }
+    path.write_text(json.dumps({**line, "body": "{}"}) + "\n", "utf-8")
+    with Cassette(path, record=False) as tape:
+        assert httpx.post(f"{tape.url}/x?key=new", json=SECRET_REQUEST).status_code == 200
+
+
+def test_a_difference_is_shown_without_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    taped(path, "one")
+    with pytest.raises(CassetteMismatchError) as caught:
+        play(path, "my password=CANARY123 and sk-ant-CANARY-0123456789")
+    assert "CANARY" not in str(caught.value)
+    assert "[masked]" in str(caught.value)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+def test_a_new_tape_is_for_its_owner_and_an_old_one_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    taped(path, "one")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o644)
+    taped(path, "one", "two")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert [entry.name for entry in tmp_path.iterdir()] == ["tape.jsonl"]
+
+
+def test_a_provider_that_does_not_answer_is_named_to_the_client(tmp_path: Path) -> None:
+    with echo("") as url:
+        pass
+    with Cassette(tmp_path / "tape.jsonl", upstream=url, record=True) as tape:
+        answer = httpx.post(f"{tape.url}/v1/messages", json={})
+    assert answer.status_code == 502
+    assert "did not answer (ConnectionRefusedError)" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "200"},
+        {"status": 99},
+        {"status": True},
+        {"body": None},
+        {"body": "%", "is_base64": True},
+        {"headers": []},
+        {"headers": {"a": "b\r\nc: d"}},
+        {"method": 1},
+        {"more": 1},
+    ],
+)
+def test_a_line_that_cannot_be_played_is_named(change: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    line = {"method": "POST", "path": "/", "request": None, "status": 200, "headers": {}, "body": ""}
+    path.write_text(json.dumps(line) + "\n" + json.dumps({**line, **change}) + "\n", "utf-8")
+    with pytest.raises(InputError, match=r"tape\.jsonl:2 is not a line of a cassette"):
+        Cassette(path, record=False)
+
+
+@contextlib.contextmanager
+def echo(text: str) -> Iterator[str]:
+    """A provider that gives the same answer to everything."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            body = json.dumps({"text": text}).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.send_header("set-cookie", "session=CANARY")
+            self.end_headers()
+            self.wfile.write(body)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()

@@ -1,12 +1,12 @@
 """Codex rollouts: calls from token counts, counts repeated, forks, compaction; lines as 0.169 writes them."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tokenprof.costing.ledger import build_ledger
-from tokenprof.facts.errors import InputError
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 
@@ -143,5 +143,90 @@ def test_an_unfinished_call_is_said_and_a_wrong_count_named(tmp_path):
     assert any("did not end" in warning for warning in run.warnings)
     log = Rollout()
     log.count(10, 20, 1)
-    with pytest.raises(InputError, match=r"rollout-2\.jsonl:5.*cached_input_tokens"):
-        read([log.write(tmp_path / "rollout-2.jsonl")])
+    (turn,) = (run := read([log.write(tmp_path / "rollout-2.jsonl")])).turns
+    assert turn.usage is None
+    assert "cached_input_tokens" in (turn.raw_usage or "")
+    assert any(re.search(r"rollout-2\.jsonl:5.*cached_input_tokens", warning) for warning in run.warnings)
+
+
+def usages(run):
+    return [(turn.usage.input_tokens, turn.usage.all_output_tokens) for turn in run.turns]
+
+
+def test_the_call_of_a_compaction_is_billed_by_its_record(tmp_path):
+    log = two_turns()
+    counts = {"input_tokens": 1700, "cached_input_tokens": 1408, "output_tokens": 90}
+    log.add("token_usage_record", {"response_id": "resp_c", "usage": counts})
+    log.add("compacted", {"message": "so far", "compaction_response_id": "resp_c"})
+    log.message("user", "go on")
+    log.message("assistant", "Done.")
+    log.count(900, 0, 20)
+    run = read([log.write(tmp_path / "rollout-1.jsonl")])
+    assert usages(run) == [(1500, 100), (1650, 50), (1700, 90), (900, 20)]
+    assert [turn.agent for turn in run.turns] == [None, None, "compaction", None]
+    assert [turn.compacted for turn in run.turns] == [False, False, False, True]
+    assert run.warnings == ()
+
+
+def test_a_record_of_a_call_that_a_count_reports_too_is_not_billed_again(tmp_path):
+    log = two_turns()
+    log.add("token_usage_record", {"response_id": "resp_2", "usage": log.last})
+    assert len(read([log.write(tmp_path / "rollout-1.jsonl")]).turns) == 2
+
+
+def test_a_compaction_without_a_record_is_warned_of_unless_a_count_has_just_billed_it(tmp_path):
+    said = "1 of 1 compactions left no record of their own call, so its cost is not counted."
+    log = two_turns()
+    log.add("compacted", {"message": "so far"})
+    run = read([log.write(tmp_path / "rollout-1.jsonl")])
+    assert [warning.partition(": ")[2] for warning in run.warnings] == [said]
+    log = two_turns()
+    log.count(1750, 1650, 60)
+    log.add("compacted", {"message": "so far"})
+    run = read([log.write(tmp_path / "rollout-2.jsonl")])
+    assert (len(run.turns), run.warnings) == (3, ())
+
+
+def test_a_total_with_an_empty_call_says_where_a_subagent_begins(tmp_path):
+    log = Rollout()
+    log.count()
+    log.total = dict.fromkeys(log.total, 70_000)
+    log.lines[-1]["payload"]["info"]["total_token_usage"] = log.total
+    log.message("user", "do it")
+    log.message("assistant", "did")
+    log.count(1200, 0, 30)
+    run = read([log.write(tmp_path / "rollout-1.jsonl")])
+    assert (usages(run), run.warnings) == ([(1200, 30)], ())
+
+
+def test_what_the_total_counts_beyond_the_calls_is_a_turn_of_its_own(tmp_path):
+    log = two_turns()
+    for key, tokens in {"input_tokens": 500, "output_tokens": 70, "total_tokens": 570}.items():
+        log.total[key] += tokens
+    log.message("user", "and?")
+    log.message("assistant", "so")
+    log.count(1800, 0, 30)
+    run = read([log.write(tmp_path / "rollout-1.jsonl")])
+    assert sorted(usages(run)) == [(500, 70), (1500, 100), (1650, 50), (1800, 30)]
+    assert [turn.agent for turn in run.turns if turn.usage.input_tokens == 500] == ["missing"]
+    assert len(run.warnings) == 1
+    assert "has grown by more than this call" in run.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "tier"),
+    [
+        ({"service_tier": "fast"}, "priority"),
+        ({"service_tier": "flex"}, "flex"),
+        ({"service_tier": None}, None),
+    ],
+)
+def test_the_tier_that_was_asked_for_prices_the_calls_and_is_said(tmp_path, settings, tier):
+    log = Rollout()
+    log.add("event_msg", {"type": "thread_settings_applied", "thread_settings": settings})
+    log.message("user", "do it")
+    log.message("assistant", "did")
+    log.count(1200, 0, 30)
+    run = read([log.write(tmp_path / "rollout-1.jsonl")])
+    assert [turn.selectors.service_tier for turn in run.turns] == [tier]
+    assert ["the service tier that was asked for" in w for w in run.warnings] == ([True] if tier else [])

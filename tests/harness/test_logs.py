@@ -43,7 +43,13 @@ def test_answers_from_inspect_s_own_cache_and_failed_calls_were_not_billed(tmp_p
 
 def test_an_inspect_log_without_samples_says_so(tmp_path: Path) -> None:
     run = read([copy_of(LOGS / "inspect_log" / "own_form.json", tmp_path, lambda log: log.pop("samples"))])
-    assert run.turns == ()
+    # The header counts all calls of a model: fresh, read and written input, and output.
+    (turn,) = run.turns
+    assert turn.usage is not None
+    header = json.loads((LOGS / "inspect_log" / "own_form.json").read_text())["stats"]["model_usage"]
+    (counted,) = header.values()
+    assert turn.usage.all_output_tokens == counted["output_tokens"]
+    assert turn.usage.uncached_input_tokens == counted["input_tokens"]
     assert "was the log written without samples?" in run.warnings[0]
 
 

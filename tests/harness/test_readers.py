@@ -33,6 +33,7 @@ ONLY_SUMS = {"stream_json"}
 PRICES = {
     # In USD per million tokens: fresh, read, written for 5 minutes, written for an hour, output.
     "claude-opus-4-8": ("5", "0.5", "6.25", "10", "25"),
+    "claude-opus-4-8, batch": ("2.5", "0.25", "3.125", "5", "12.5"),
     "claude-opus-5": ("5", "0.5", "6.25", "10", "25"),
     "gpt-6.1-sol": ("2", "0.1", "0", "0", "10"),
 }

@@ -37,7 +37,8 @@ MAY_IMPORT = {
     "hw_model": "hw_model.catalogue hw_model.equations hw_model.fleet",
     "hw_model.measured": "hw_model hw_model.catalogue hw_model.equations hw_model.service hw_model.fleet",
     "facts": "pricing",
-    "record": "facts pricing",
+    "record.background": "",
+    "record": "facts record.background pricing",
     "reading": "facts record",
     "attribute": "facts pricing",
     "costing": "facts attribute pricing pricing.cache hw_model",
@@ -47,23 +48,26 @@ MAY_IMPORT = {
     "analysis.findings": "facts costing analysis.rows pricing hw_model",
     "analysis": "facts reading costing chain analysis.rows analysis.findings pricing hw_model "
     "hw_model.equations",
+    "difference": "facts attribute costing analysis pricing hw_model",
     "report": "facts costing chain analysis analysis.rows analysis.findings pricing pricing.chain hw_model",
     "report.terminal": "facts costing chain analysis.rows report pricing pricing.chain hw_model",
-    "report.formats": "report report.terminal",
-    "live": "facts record costing analysis pricing hw_model",
+    "report.formats": "facts report report.terminal",
+    "report.next_steps": "facts costing analysis difference report report.terminal pricing hw_model",
+    "live": "facts record record.background costing analysis pricing hw_model",
     "gate": "facts reading costing analysis report live pricing",
     "proxy": "facts record live",
     "proxy.bootstrap": "",
     "testing": "facts pricing.cache",
-    "commands.console": "facts analysis",
+    "commands.console": "facts reading analysis",
     "commands.hw": "facts analysis commands.console hw_model hw_model.catalogue hw_model.equations "
     "hw_model.measured",
     "commands.prices": "facts analysis commands.console pricing",
-    "commands": "facts record reading attribute costing chain analysis report report.terminal live gate "
-    "proxy testing commands.console pricing pricing.chain pricing.reconcile",
+    "commands": "facts record record.background reading attribute costing chain analysis difference report "
+    "report.terminal report.next_steps live gate proxy testing commands.console pricing pricing.chain "
+    "pricing.reconcile",
     "harness_adapters": "",
     "harness_adapters.wires": "facts record pricing",
-    "harness_adapters.clients": "facts record reading attribute harness_adapters.wires",
+    "harness_adapters.clients": "facts record record.background reading attribute harness_adapters.wires",
     "harness_adapters.transcripts": "facts record reading pricing harness_adapters.wires",
     "harness_adapters.transcripts.claude_code": "facts record reading pricing harness_adapters.wires",
     "harness_adapters.transcripts.gateways": "facts record reading pricing harness_adapters.wires "
@@ -71,7 +75,7 @@ MAY_IMPORT = {
     "harness_adapters.transcripts.otel": "facts record reading pricing harness_adapters.wires "
     "harness_adapters.transcripts",
     "harness_adapters.hooks": "record harness_adapters.clients",
-    "tokenprof": "facts record analysis report live commands",
+    "tokenprof": "facts record analysis difference report live commands",
 }
 """Every room, from the bottom of the ladder to the top, and the rooms above its line that it may import.
 
@@ -84,6 +88,7 @@ FOUND_BY_NAME = {
     "tokenprof/reading/formats.py": "harness_adapters.transcripts",
     "tokenprof/analysis/renderers.py": "report report.formats",
     "tokenprof/analysis/frames.py": "",
+    "tokenprof/live/imports.py": "",
     "tokenprof/live/profile.py": "harness_adapters.clients",
     "tokenprof/proxy/wrap_in_child.py": "harness_adapters.clients",
     "tokenprof/proxy/bootstrap/tokenprof_after_import.py": "proxy",
@@ -92,10 +97,11 @@ FOUND_BY_NAME = {
     "tokenprof/commands/hw/__init__.py": "commands.hw",
     "tokenprof/commands/prices/__init__.py": "commands.prices",
     "tokenprof/commands/count.py": "harness_adapters.clients",
-    "tokenprof/__init__.py": "facts record live analysis report",
+    "tokenprof/__init__.py": "facts record live analysis difference report",
     "hw_model/catalogue/lookup.py": "hw_model",
     "harness_adapters/clients/google_genai_sdk.py": "harness_adapters.clients",
     "harness_adapters/clients/httpx_calls.py": "harness_adapters.clients",
+    "harness_adapters/clients/started_processes.py": "live",
 }
 """The files that look modules up by name at run time, and the rooms that they find this way.
 

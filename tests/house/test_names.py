@@ -46,6 +46,30 @@ def test_class_names_are_unique() -> None:
     assert doubled(class_names(ROOT, [*python_files(ROOT, PRODUCT), *helpers])) == []
 
 
+def shared_names(files: Iterable[Path]) -> list[str]:
+    """Return the files whose name another one has: pytest imports test modules by their bare names."""
+    by_name = defaultdict(list)
+    for file in files:
+        by_name[file.name].append(file.as_posix())
+    return sorted(
+        file for name, same in by_name.items() if len(same) > 1 for file in same if name != "conftest.py"
+    )
+
+
+def test_no_two_files_of_the_tests_have_the_same_name() -> None:
+    assert shared_names(python_files(ROOT, ("tests",))) == []
+
+
+def test_two_files_with_the_same_name_are_reported() -> None:
+    files = [
+        Path("tests/a/loops.py"),
+        Path("tests/b/loops.py"),
+        Path("tests/b/conftest.py"),
+        Path("tests/conftest.py"),
+    ]
+    assert shared_names(files) == ["tests/a/loops.py", "tests/b/loops.py"]
+
+
 def empty_names(files: Iterable[Path]) -> list[str]:
     return [file.as_posix() for file in files if file.stem.removeprefix("test_") in EMPTY_NAMES]
 

@@ -65,6 +65,18 @@ def test_validate_prints_figures_and_refusals(hw, tmp_path):
     assert "line 3, acme/riddle: no shape is known" in out
 
 
+def test_rows_without_a_measurement_are_refused_and_not_divided_by(hw, tmp_path):
+    path = tmp_path / "measured.csv"
+    path.write_text(
+        HEADER + GOOD.replace("7.0", "0") + GOOD.replace("7.0", "inf") + "openai/gpt-oss-120b\n" + GOOD
+    )
+    code, out, _ = hw("validate", path)
+    assert code == 0
+    assert "3 rows refused" in out
+    assert "line 2, openai/gpt-oss-120b: silicon_tpot_ms, batch_size and concurrency must be above 0" in out
+    assert "line 3, openai/gpt-oss-120b: silicon_tpot_ms is 'inf', which is not a number" in out
+
+
 def test_calibrate_moves_constants_towards_a_server_and_validate_takes_them(hw, tmp_path):
     path, constants = tmp_path / "measured.csv", tmp_path / "mine.json"
     rows = "".join(

@@ -83,7 +83,7 @@ def test_the_recording_is_otlp_below_the_same_span(
 ) -> None:
     spans, billed, path = exported
     (agent,) = [span for span in spans if span.scope == "app"]
-    (line,) = path.read_bytes().splitlines()
+    line, _counts = path.read_bytes().splitlines()
     (recorded,) = spans_of(ParseDict(_with_binary_ids(orjson.loads(line)), ExportTraceServiceRequest()))
     (call,) = [span for span in spans if span.scope != "app"]
     assert (recorded.trace, recorded.kind) == (agent.trace, Span.SPAN_KIND_CLIENT)

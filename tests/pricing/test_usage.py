@@ -242,4 +242,6 @@ def test_codex_and_langchain_are_inclusive_and_inspect_is_not():
         usage_from_codex(codex) == usage_from_langchain(langchain) == usage_from_inspect(inspect) == expected
     )
     with pytest.raises(UsageError, match="'input_tokens' is 100, less than 'cached_input_tokens"):
-        usage_from_codex({**codex, "input_tokens": 100})
+        usage_from_codex({**codex, "input_tokens": 100, "total_tokens": 150})
+    # The total shows that this input leaves the cached part out.
+    assert usage_from_codex({**codex, "input_tokens": 100}) == expected

@@ -11,6 +11,8 @@ from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import pytest
+import raw
+import zstandard
 from canned import CannedServer, Piece, Seen, ask
 
 from tokenprof.proxy.observe import Observer
@@ -198,3 +200,66 @@ def without_framing(seen: Seen) -> Seen:
 
 
 FRAMING = {"connection", "transfer-encoding"}
+
+
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "before", [EARLY, EARLY * 3, b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 102 P\r\n\r\n"]
+)
+def test_interim_answers_are_passed_on_before_the_final_one(before: bytes, recorder: Recorder) -> None:
+    final = plain(b"200 OK", b"{}")
+    with CannedServer([before, final], keep_alive=True) as server, proxy_to(server, recorder) as proxy:
+        answers = [raw.send(proxy, raw.request("Content-Length: 2", body="{}")).data for _ in range(2)]
+    # The proxy itself asked for no `100 Continue`, so it has nobody to pass that on to.
+    expected = (b"" if b" 100 " in before else before) + final
+    assert [answer.replace(b"Connection: close\r\n", b"") for answer in answers] == [expected] * 2
+
+
+def test_an_old_client_is_spared_interim_answers_and_chunks(recorder: Recorder) -> None:
+    pieces: list[Piece] = [EARLY, STREAM_HEAD, chunk(EVENT), b"0\r\n\r\n"]
+    with CannedServer(pieces) as server, proxy_to(server, recorder) as proxy:
+        line = "POST /anthropic/v1/messages HTTP/1.0"
+        answer = raw.send(proxy, raw.request("Content-Length: 2", line=line, body="{}"))
+    assert b"Early" not in answer.data
+    assert answer.data.partition(b"\r\n\r\n")[2] == EVENT
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 2\r\nContent-Length: 3",
+        b"Transfer-Encoding: gzip, chunked",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+    ],
+)
+def test_an_answer_without_one_clear_end_is_cut(head: bytes, recorder: Recorder) -> None:
+    pieces: list[Piece] = [b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n{}"]
+    with CannedServer(pieces) as server, proxy_to(server, recorder) as proxy:
+        assert raw.send(proxy, raw.request("Content-Length: 2", body="{}")).data == b""
+
+
+def test_a_length_beside_chunks_is_left_out(recorder: Recorder) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with CannedServer([head, chunk(b"{}"), b"0\r\n\r\n"]) as server, proxy_to(server, recorder) as proxy:
+        answer = raw.send(proxy, raw.request("Content-Length: 2", body="{}"))
+    assert (
+        answer.data == b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b"{}") + b"0\r\n\r\n"
+    )
+
+
+def test_a_bomb_passes_untouched_and_is_not_unpacked_for_the_recording(
+    recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    packed = zstandard.compress(bytes(100 * 2**20))
+    body = b"HTTP/1.1 200 OK\r\nContent-Encoding: zstd\r\nContent-Length: %d\r\n\r\n%b" % (
+        len(packed),
+        packed,
+    )
+    asked = raw.request("Content-Encoding: zstd", f"Content-Length: {len(packed)}") + packed
+    with CannedServer([body]) as server, proxy_to(server, recorder) as proxy:
+        answer = raw.send(proxy, asked)
+        assert server.requests[0].endswith(packed)
+    assert answer.data.endswith(packed)
+    assert "DecodedTooLargeError" in caplog.text

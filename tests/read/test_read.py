@@ -56,24 +56,23 @@ def test_a_file_of_another_format_is_told_what_is_known(tmp_path, content):
     assert "Claude Code session" in message
 
 
-def test_a_malformed_line_in_the_middle_is_an_error_with_its_number(tmp_path):
-    lines = SESSION.read_text().splitlines(keepends=True)
-    path = tmp_path / "s.jsonl"
-    path.write_text("".join([*lines[:30], "{half a li\n", *lines[30:]]))
-    assert error_of(path).startswith(f"{path}:31: this line is not JSON")
+def our_line():
+    span = {"name": "chat", "traceId": "0" * 32, "spanId": "1" * 16, "startTimeUnixNano": "1", "attributes": [
+        {"key": "tokenprof.record", "value": {"stringValue": "attempt"}}]}  # fmt: skip
+    scope = {"scope": {"name": "tokenprof"}, "spans": [span]}
+    return json.dumps({"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [scope]}]}) + "\n"
 
 
-def test_a_malformed_line_before_the_format_is_known_is_an_error_too(tmp_path):
+def test_a_malformed_line_of_our_own_is_an_error_with_its_number(tmp_path):
     path = tmp_path / "s.jsonl"
-    path.write_text("\n".join([SESSION.read_text().splitlines()[0], "{half", "{}"]))
+    path.write_text("".join([our_line(), "{half a li\n", our_line()]))
     assert error_of(path).startswith(f"{path}:2: this line is not JSON")
 
 
-def test_a_line_that_is_not_an_object_is_an_error(tmp_path):
-    lines = SESSION.read_text().splitlines(keepends=True)
+def test_a_line_of_our_own_that_is_not_an_object_is_an_error(tmp_path):
     path = tmp_path / "s.jsonl"
-    path.write_text("".join([*lines[:50], "42\n", *lines[50:]]))
-    assert error_of(path).startswith(f"{path}:51: this line is not a JSON object")
+    path.write_text("".join([our_line(), "42\n"]))
+    assert error_of(path).startswith(f"{path}:2: this line is not a JSON object")
 
 
 def test_a_last_line_cut_short_is_a_warning(tmp_path):
@@ -99,7 +98,10 @@ def test_a_folder_is_read_whole_and_subagents_only_with_their_session(tmp_path):
     run = read([folder])
     assert [Path(source.file).name for source in run.sources] == [EXCERPT.name, SESSION.name]
     assert len(run.turns) == 14
-    assert run.warnings == (f"{folder}: these files have an unknown format and were left out: notes.jsonl.",)
+    assert run.warnings[0] == (
+        f"{folder}: these files have an unknown format and were left out: notes.jsonl, "
+        "one/session_2.1.330.jsonl.bill.json."
+    )
 
 
 def test_a_folder_without_any_recording_is_an_error(tmp_path):
@@ -153,12 +155,7 @@ def test_two_formats_in_one_file_are_an_error(tmp_path, monkeypatch):
 
 def test_our_own_recording_is_read_without_importing_an_adapter(tmp_path):
     path = tmp_path / "run.jsonl"
-    span = {"name": "chat", "traceId": "0" * 32, "spanId": "1" * 16, "startTimeUnixNano": "1", "attributes": [
-        {"key": "tokenprof.record", "value": {"stringValue": "attempt"}}]}  # fmt: skip
-    scope = {"scope": {"name": "tokenprof"}, "spans": [span]}
-    path.write_text(
-        json.dumps({"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [scope]}]}) + "\n"
-    )
+    path.write_text(our_line())
     program = (
         "import sys; from pathlib import Path; from tokenprof.reading.files import read; "
         "run = read([Path(sys.argv[1])]); print(len(run.turns), run.sources[0].format, "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tokenprof.record.background.counting import VOCABULARIES, count_tokens
 from tokenprof.record.block_facts import canonical, measure
-from tokenprof.record.counting import VOCABULARIES, count_tokens
 
 
 def test_characters_are_told_apart_by_class() -> None:

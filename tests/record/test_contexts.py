@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tokenprof.facts.types import Block, Features
-from tokenprof.record.contexts import KEYFRAME_EVERY, ContextTracker
+from tokenprof.record.contexts import KEYFRAME_EVERY, MOST_CONTEXTS, ContextTracker
 
 
 def block(text: str, role: str = "user", *, section: str = "messages", kind: str | None = None) -> Block:
@@ -86,3 +86,29 @@ def test_a_long_context_is_written_whole_now_and_then() -> None:
         placed.append(tracker.place(f"call{i}", prompt(*texts), None))
     whole = [i for i, p in enumerate(placed) if p.base is None]
     assert whole == [0, KEYFRAME_EVERY]
+
+
+def test_whole_prompts_stay_a_fraction_of_what_deltas_add_however_long_a_context_grows() -> None:
+    tracker = ContextTracker()
+    blocks = prompt("u0")
+    written = 0
+    turns = 600
+    for turn in range(turns):
+        blocks.append(block(f"u{turn + 1}"))
+        placed = tracker.place(f"call{turn}", blocks, None)
+        written += len(blocks) - placed.kept
+    # One block a turn is new; whole prompts at most add three more.
+    assert turns < written < 4 * turns
+
+
+def test_contexts_are_let_go_and_names_are_not_used_again() -> None:
+    tracker = ContextTracker()
+    for number in range(2 * MOST_CONTEXTS):
+        assert tracker.place(f"call{number}", prompt(f"v{number}"), None).context == f"c{number + 1}"
+    assert len(tracker._contexts) == MOST_CONTEXTS
+    newest = tracker.place("again", prompt(f"v{2 * MOST_CONTEXTS - 1}", "a", "u"), None)
+    assert newest.context == f"c{2 * MOST_CONTEXTS}"
+    forgotten = tracker.place("old", prompt("v0", "a of old", "u of old"), None)
+    assert forgotten.context == f"c{2 * MOST_CONTEXTS + 1}"
+    sub = tracker.place("sub", [block("sub system", "system", section="system"), block("task")], "researcher")
+    assert sub.parent == "c1"

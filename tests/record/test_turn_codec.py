@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -18,9 +19,10 @@ from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
 from tokenprof.reading.recordings import read_lines
 from tokenprof.record import names
+from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.otlp import span_line
 from tokenprof.record.turn_codec import FLAGS, TurnEncoder
-from tokenprof.record.writer import RunWriter
 
 RUN = {"run": "tag"}
 START = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -36,6 +38,7 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     int: COUNT,
     bool: st.booleans(),
     float: st.integers(1, 10**6).map(lambda us: us / 10**6),
+    Decimal: st.decimals(0, 10**6, places=6),
     datetime: COUNT.map(lambda us: START + timedelta(microseconds=us)),
     Mapping[str, str]: st.dictionaries(TEXT, TEXT, max_size=2),
     Block: st.sampled_from([BLOCK, ANSWER]),
@@ -71,21 +74,25 @@ def written_and_read(turns: list[Turn]) -> tuple[Turn, ...]:
     encoder = TurnEncoder(RUN)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.jsonl"
-        writer = RunWriter(path, {names.RUN_ID: "", **{names.TAG_PREFIX + k: v for k, v in RUN.items()}}, "0")
+        file = AppendedFile(path)
         for number, turn in enumerate(turns):
             us = (turn.started_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
             lasts_us = 0 if turn.duration_s is None else round(turn.duration_s * 10**6)
             base_span = None if turn.base is None else f"{turn.base:016x}"
-            writer.write(
-                name="chat",
-                trace_id="0" * 32,
-                span_id=f"{number:016x}",
-                parent_span_id="",
-                started_ns=us * 1000,
-                ended_ns=(us + lasts_us) * 1000 if turn.duration_s is not None else 0,
-                attributes={names.RECORD: "turn", **encoder.attributes(turn, base_span)},
+            file.append(
+                span_line(
+                    {names.RUN_ID: "", **{names.TAG_PREFIX + k: v for k, v in RUN.items()}},
+                    (names.SCOPE, "0"),
+                    name="chat",
+                    trace_id="0" * 32,
+                    span_id=f"{number:016x}",
+                    parent_span_id="",
+                    started_ns=us * 1000,
+                    ended_ns=(us + lasts_us) * 1000 if turn.duration_s is not None else 0,
+                    attributes={names.RECORD: "turn", **encoder.attributes(turn, base_span)},
+                )
             )
-        writer.close()
+        file.close()
         lines = [orjson.loads(line) for line in path.read_bytes().splitlines()]
         return read_lines(lines, path).turns
 

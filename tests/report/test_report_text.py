@@ -28,8 +28,55 @@ def test_golden(name, width):
     assert goldens.rendered(name, width) == goldens.path(name, width).read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", goldens.FULL)
+def test_golden_in_full(name):
+    written = goldens.path(name, goldens.NARROW, is_full=True).read_text(encoding="utf-8")
+    assert goldens.rendered(name, goldens.NARROW, is_full=True) == written
+
+
 @pytest.mark.parametrize("name", contracts.ALL)
-@pytest.mark.parametrize("width", [80, 97, 100, 140, 200])
+def test_a_report_is_at_most_110_lines_unless_all_is_asked_for(name):
+    assert len(goldens.rendered(name, 80).splitlines()) <= 110
+
+
+def test_the_answer_stands_in_the_first_24_lines_of_80_columns():
+    first = unwrapped("\n".join(goldens.rendered("email_agent", 80).splitlines()[:24]))
+    assert "billed at least $0.3495" in first
+    assert "Most of it: " in first
+    assert "What to change 1. saves $0.1125 (32%): " in first
+    assert "Price classes" in first
+
+
+def test_the_top_changes_are_those_that_save_most_and_are_said_once():
+    text = goldens.rendered("email_agent", 120)
+    savings = [float(found) for found in re.findall(r"^  \d\. saves ~?\$([\d.]+)", text, re.MULTILINE)]
+    assert savings == sorted(savings, reverse=True)
+    assert 1 <= len(savings) <= 3
+    titles = re.findall(r"^  \d\. saves \S+ \(\S+\): ([^.]+)", text, re.MULTILINE)
+    assert all(text.count(title) == 1 for title in titles)
+
+
+def test_a_note_that_many_turns_share_is_said_once():
+    made = contracts.long_run()
+    for number, one in enumerate(made["turns"]):
+        one["output_incomplete"] = number % 2 == 0
+    text = printed(made, 120, is_full=True)
+    note = "the source lacks its final output count: the output is at least this"
+    assert text.count(note) == 1
+    assert f"30 of 60 turns: {note}" in text
+
+
+def test_a_text_in_several_contexts_is_one_row():
+    blocks = [block("a", "system", "rules", 1000), block("b", "system", "rules", 1000)]
+    blocks[1] |= {"digest": blocks[0]["digest"], "context": "other"}
+    text = printed(report(blocks, [turn(0, fresh=["a"]), turn(5, fresh=["b"], context="other")]), 120)
+    (row,) = [line for line in text.splitlines() if line.startswith("  system")]
+    assert row.split()[:5] == ["system", "rules", "1,000", "=", "2×"]
+    assert "2,000" in row
+
+
+@pytest.mark.parametrize("name", contracts.ALL)
+@pytest.mark.parametrize("width", [60, 80, 97, 100, 140, 200])
 def test_no_line_is_wider_than_the_terminal(name, width):
     widest = max(goldens.rendered(name, width).splitlines(), key=cell_len)
     assert cell_len(widest) <= width, widest
@@ -73,7 +120,7 @@ def test_a_run_without_any_price_shows_no_dollar_billed():
 def test_several_models_have_a_deployment_each():
     made = contracts.fixed_deployment()
     made["deployment"]["others"] = [{"model": "Kimi-K2.6", "chip": "GB200", "chips": 72, "assumptions": []}]
-    text = printed(made)
+    text = printed(made, is_full=True)
     assert "DeepSeek-V3 on 32 × H200" in text
     assert "the other models, each on its own deployment: Kimi-K2.6 on 72 × GB200" in text
 
@@ -104,7 +151,7 @@ def test_long_runs_are_abridged_and_say_by_how_much():
     assert len(rows) + sum(left_out) == 60
     assert 12 <= len(rows) <= 15
     assert "… 111 more blocks" in text
-    assert "left out" not in printed(contracts.long_run(), 100, turns=None)
+    assert "left out" not in printed(contracts.long_run(), 100, is_full=True)
 
 
 def test_names_can_neither_command_the_terminal_nor_be_read_as_markup():
@@ -147,8 +194,8 @@ def test_a_terminal_without_unicode_gets_ascii_in_the_same_columns():
 
 def test_findings_show_what_they_save_and_whether_it_is_estimated():
     text = to_text(goldens.with_findings("email_agent"), 120)
-    assert "saves $0.1125. " in text
-    assert "saves ~$0.0145. " in text
+    assert "saves $0.1125 (32%): " in text
+    assert "saves ~$0.0145 (4%): " in text
 
 
 def test_a_report_of_many_days_shows_dates():
@@ -240,7 +287,7 @@ def test_compute_is_compared_with_the_bill():
             "gap_usd_per_s_at_longest_context": {"low": "0.0001", "mid": "0.0002", "high": "0.0004"},
         },
     }
-    text = unwrapped(printed(made, 140))
+    text = unwrapped(printed(made, 140, is_full=True))
     assert "ratios an output token, against a prompt token computed: 12× (9.1–16×), billed 4.0×" in text
     assert "margin 92% (82% to 97%) of the bill is left after compute, training not counted" in text
     assert "kv KV sat idle between calls for 80% of the time it was held; a second of gap" in text

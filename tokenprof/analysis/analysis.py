@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
         ComputeSummary,
         EntryRow,
         GroupRow,
+        Incompleteness,
         RunRows,
         Totals,
         TurnRow,
     )
     from tokenprof.chain.section import ChainSection
-    from tokenprof.costing.cache_misses import CacheMiss
+    from tokenprof.costing.cache_misses import CacheMiss, CacheOutcome
     from tokenprof.costing.cache_prediction import CachePrediction
     from tokenprof.costing.compute import Hardware
     from tokenprof.costing.disclosure import Disclosure
@@ -31,6 +33,14 @@ if TYPE_CHECKING:
     from tokenprof.hw_model.description import DeploymentDescription
     from tokenprof.pricing.book import PriceBook
     from tokenprof.pricing.price_source import PriceSource
+
+
+def sold_by(seller: str | None, run: Run) -> Run:
+    """Return a run whose calls are sold by `seller`, unless they show who sold them; None changes nothing."""
+    if seller is None:
+        return run
+    turns = (turn if turn.seller else replace(turn, seller=seller) for turn in run.turns)
+    return replace(run, turns=tuple(turns))
 
 
 class Analysis:
@@ -50,8 +60,8 @@ class Analysis:
     def __init__(
         self, run: Run, assumptions: Assumptions | None = None, counts: Mapping[str, int] | None = None
     ) -> None:
-        self.run = run
         self.assumptions = assumptions or Assumptions()
+        self.run = sold_by(self.assumptions.seller, run)
         self._counts = counts
 
     @cached_property
@@ -92,18 +102,25 @@ class Analysis:
         )
 
     @cached_property
+    def cache_outcomes(self) -> tuple[CacheOutcome, ...]:
+        """What became of each turn's prompt at the cache: the cause and the size of a miss."""
+        from tokenprof.costing.cache_misses import follow_cache
+
+        return tuple(follow_cache(self.ledger))
+
+    @cached_property
     def misses(self) -> tuple[CacheMiss | None, ...]:
         """The cache miss of each turn."""
         from tokenprof.costing.cache_misses import explain_misses
 
-        return tuple(explain_misses(self.ledger))
+        return tuple(explain_misses(self.ledger, self.cache_outcomes))
 
     @cached_property
     def predictions(self) -> tuple[CachePrediction | None, ...]:
         """What the published cache rules say about each turn."""
         from tokenprof.costing.cache_prediction import predict_cache
 
-        return tuple(predict_cache(self.ledger))
+        return tuple(predict_cache(self.ledger, self.cache_outcomes))
 
     @cached_property
     def disclosure(self) -> Disclosure | None:
@@ -125,6 +142,18 @@ class Analysis:
         from tokenprof.analysis.rows.run_rows import totals
 
         return totals(self.ledger, self.hardware)
+
+    @cached_property
+    def incomplete(self) -> tuple[Incompleteness, ...]:
+        """Why the bill may be larger than shown, with how many turns each reason is about."""
+        from tokenprof.analysis.rows.run_rows import incompleteness
+
+        return incompleteness(self.ledger)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every call that the sources show is counted and priced, and nothing was warned of."""
+        return not self.incomplete
 
     @cached_property
     def classes(self) -> tuple[ClassRow, ...]:
@@ -166,7 +195,9 @@ class Analysis:
         """All rows together, as findings and renderers take them."""
         from tokenprof.analysis.rows.row_types import RunRows
 
-        return RunRows(self.totals, self.classes, self.turns, self.blocks, self.groups, self.compute)
+        return RunRows(
+            self.totals, self.classes, self.turns, self.blocks, self.groups, self.compute, self.ledger
+        )
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:

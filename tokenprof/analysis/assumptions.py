@@ -10,7 +10,7 @@ import functools
 import math
 import os
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -27,9 +27,14 @@ PRICES: Final = "prices"
 DEPLOYMENT: Final = "deployment"
 USD_PER_GPU_HOUR: Final = "usd-per-gpu-hour"
 UTILISATION: Final = "utilisation"
+SELLER: Final = "seller"
 
-SETTINGS: Final = (PRICES, DEPLOYMENT, USD_PER_GPU_HOUR, UTILISATION)
+SETTINGS: Final = (PRICES, DEPLOYMENT, USD_PER_GPU_HOUR, UTILISATION, SELLER)
 """The settings by the names that they have in pyproject.toml and, after two dashes, on the command line."""
+
+USD_PER_GPU_HOUR_RANGE: Final = (0.001, 100_000)
+UTILISATION_RANGE: Final = (0.001, 1)
+"""Values outside these are slips: a price by the second, a share in percent."""
 
 PriceFiles = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -40,13 +45,15 @@ class Assumptions:
 
     `prices` are the user's price files, later ones winning. `deployment` is a text such as
     `deepseek-v3@8xh200`. `usd_per_gpu_hour` is USD per accelerator-hour. `utilisation` is the share of the
-    fleet's hours that are sold, above 0 and at most 1. None keeps the default of the hardware model.
+    fleet's hours that are sold, from 0.001 to 1. None keeps the default of the hardware model. `seller`
+    is who sold the calls that do not show it, by its name in prices, such as `openrouter`.
     """
 
     prices: tuple[Path, ...] = ()
     deployment: str | None = None
     usd_per_gpu_hour: float | None = None
     utilisation: float | None = None
+    seller: str | None = None
 
 
 def resolve_assumptions(
@@ -55,15 +62,16 @@ def resolve_assumptions(
     deployment: str | None = None,
     usd_per_gpu_hour: float | None = None,
     utilisation: float | None = None,
+    seller: str | None = None,
     environ: Mapping[str, str] = os.environ,
     folder: Path | None = None,
 ) -> Assumptions:
     """Return the settings in force: from the arguments, the environment and pyproject.toml, in this order.
 
     Arguments that are None are looked up in `environ` (`TOKENPROF_PRICES`, separated as in PATH,
-    `TOKENPROF_DEPLOYMENT`, `TOKENPROF_USD_PER_GPU_HOUR`, `TOKENPROF_UTILISATION`; an empty variable counts as
-    unset), then in `[tool.tokenprof]` of the nearest pyproject.toml from `folder` (default: the current
-    folder) up. An empty sequence of `prices` is a setting: no price files.
+    `TOKENPROF_DEPLOYMENT`, `TOKENPROF_USD_PER_GPU_HOUR`, `TOKENPROF_UTILISATION`, `TOKENPROF_SELLER`; an
+    empty variable counts as unset), then in `[tool.tokenprof]` of the nearest pyproject.toml from `folder`
+    (default: the current folder) up. An empty sequence of `prices` is a setting: no price files.
 
     Raises InputError for a pyproject.toml that cannot be read, an unknown key, a price file that cannot be
     read, a number outside its range, and a deployment that does not exist. The message names the setting,
@@ -74,6 +82,7 @@ def resolve_assumptions(
         DEPLOYMENT: deployment,
         USD_PER_GPU_HOUR: usd_per_gpu_hour,
         UTILISATION: utilisation,
+        SELLER: seller,
     }
     found = {name: _Setting(name, value, "") for name, value in given.items() if value is not None}
     for setting in (*_from_environment(environ), *_from_pyproject(folder or Path.cwd())):
@@ -83,6 +92,7 @@ def resolve_assumptions(
         deployment=found[DEPLOYMENT].deployment() if DEPLOYMENT in found else None,
         usd_per_gpu_hour=found[USD_PER_GPU_HOUR].usd() if USD_PER_GPU_HOUR in found else None,
         utilisation=found[UTILISATION].share() if UTILISATION in found else None,
+        seller=found[SELLER].name_of_seller() if SELLER in found else None,
     )
 
 
@@ -170,22 +180,30 @@ class _Setting:
             ) from None
         return text
 
+    def name_of_seller(self) -> str:
+        """Return the seller; any name may have rows in a price file."""
+        if not isinstance(self.value, str) or not self.value.strip():
+            raise self.fail(repr(self.value), "give a name as in prices, such as openrouter.")
+        return self.value.strip().lower()
+
     def usd(self) -> float:
-        """Return dollars per hour, above 0."""
+        """Return dollars per accelerator-hour."""
+        low, high = USD_PER_GPU_HOUR_RANGE
         return self._number(
-            lambda value: value > 0, "give dollars per accelerator-hour above 0, such as 2.5."
+            low, high, f"give dollars per accelerator-hour from {low} to {high:,}, such as 2.5."
         )
 
     def share(self) -> float:
-        """Return a share, above 0 and at most 1."""
-        return self._number(lambda value: 0 < value <= 1, "give a share above 0 and at most 1, such as 0.5.")
+        """Return a share of hours."""
+        low, high = UTILISATION_RANGE
+        return self._number(low, high, f"give a share from {low} to {high}, such as 0.5.")
 
-    def _number(self, allowed: Callable[[float], bool], way_out: str) -> float:
+    def _number(self, low: float, high: float, way_out: str) -> float:
         try:
             number = math.nan if isinstance(self.value, bool) else float(self.value)
         except (TypeError, ValueError, OverflowError):
             number = math.nan
-        if not (math.isfinite(number) and allowed(number)):
+        if not low <= number <= high:
             raise self.fail(self.value, way_out)
         return number
 

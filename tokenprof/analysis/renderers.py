@@ -25,8 +25,13 @@ class Renderer(Protocol):
 
     SUFFIX: str
 
-    def render(self, report: Any, *, turns: int | None = None, blocks: int | None = None) -> bytes:
-        """Return the report in this format; `turns` and `blocks` limit what is shown, if the format can."""
+    def render(
+        self, report: Any, *, turns: int | None = None, blocks: int | None = None, is_full: bool = False
+    ) -> bytes:
+        """Return the report in this format.
+
+        `turns` and `blocks` limit what is shown and `is_full` lifts every limit, if the format has any.
+        """
 
 
 @functools.cache
@@ -64,10 +69,12 @@ def format_of(path: Path) -> str:
     raise InputError(f"{path}: no format has the suffix {path.suffix!r}; name the file with one of {known}.")
 
 
-def render_as(analysis: object, name: str, *, turns: int | None = None, blocks: int | None = None) -> bytes:
+def render_as(
+    analysis: object, name: str, *, turns: int | None = None, blocks: int | None = None, is_full: bool = False
+) -> bytes:
     """Return the report of an `Analysis` in a format."""
     report = importlib.import_module(DOCUMENT).report_of(analysis)
-    return renderer(name).render(report, turns=turns, blocks=blocks)
+    return renderer(name).render(report, turns=turns, blocks=blocks, is_full=is_full)
 
 
 def render_to_file(analysis: object, path: Path) -> Path:

@@ -51,7 +51,10 @@ def read_counts(path: Path) -> dict[str, int]:
         raise InputError(f"{path} is not JSON: {error}. Counts are written by `tokenprof count`.") from None
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise InputError(f"{path} holds no counts ({SCHEMA}). They are written by `tokenprof count`.")
-    return {str(digest): int(tokens) for digest, tokens in data["counts"].items()}
+    counts = data.get("counts")
+    if not isinstance(counts, dict) or not all(isinstance(tokens, int) for tokens in counts.values()):
+        raise InputError(f"{path} holds counts that are not numbers of tokens; run `tokenprof count` again.")
+    return dict(counts)
 
 
 def write_counts(path: Path, counts: Counts) -> None:

@@ -18,6 +18,7 @@ from tokenprof.attribute.listing import Listing
 from tokenprof.attribute.model import Attribution, Size
 from tokenprof.attribute.outputs import output_shares
 from tokenprof.attribute.paths import OutputHint, Path, find_end_tokens, lay_out, output_hints, pin, pin_count
+from tokenprof.attribute.repeated_outputs import repeated_outputs
 from tokenprof.attribute.shares import PieceRow, TurnShares
 from tokenprof.attribute.sizes import solve_sizes
 from tokenprof.attribute.solve import largest_remainder
@@ -42,6 +43,7 @@ def attribute(run: Run, counts: Counts | None = None) -> Attribution:
     for index, turn in enumerate(run.turns):
         by_model[turn.provider, turn.model].append(index)
     layouts: dict[int, tuple[Tree, Path, Mapping[int, Size]]] = {}
+    outputs: dict[int, Size] = {}
     for (provider, model), indices in by_model.items():
         tree = Tree()
         paths = _lay_out_all(tree, run.turns, prompts, indices)
@@ -53,10 +55,11 @@ def attribute(run: Run, counts: Counts | None = None) -> Attribution:
                 pin_count(tree, path, block, tokens - closing)
         sizes = solve_sizes(tree, provider, model, hints)
         layouts |= {i: (tree, path, sizes) for i, path in paths.items()}
+        outputs |= repeated_outputs(run.turns, paths, tree, sizes)
     listing = Listing()
     rows = _Rows(listing)
     shares = [rows.shares_of(turn, prompts[i], *layouts[i]) for i, turn in enumerate(run.turns)]
-    return Attribution(listing.blocks(), tuple(shares), tuple(rows.notes))
+    return Attribution(listing.blocks(), tuple(shares), tuple(rows.notes), outputs)
 
 
 def _lay_out_all(

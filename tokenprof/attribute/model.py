@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tokenprof.facts.types import Block, BlockKind, Features, Section
 
@@ -56,12 +56,14 @@ class Share:
 class Attribution:
     """Blocks by id, and the shares of each turn: the prompt in order, then the output.
 
-    `notes` list where the bill disagrees with the blocks that were sent.
+    `notes` list where the bill disagrees with the blocks that were sent. `output_estimates` hold, by turn,
+    the size of an output without a final count, as a later prompt repeats it; they are in no share.
     """
 
     blocks: Mapping[str, Placed]
     shares: Sequence[Sequence[Share]]
     notes: tuple[str, ...] = ()
+    output_estimates: Mapping[int, Size] = field(default_factory=dict)
 
 
 def nameless(kind: BlockKind, name: str, *, section: Section = "messages", role: str = "provider") -> Block:

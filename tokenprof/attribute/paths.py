@@ -210,7 +210,7 @@ def output_hints(tree: Tree, previous: Turn | None, path: Path) -> list[OutputHi
     """Tie a prompt's newest assistant message to the output billed for the previous call of its context."""
     if previous is None or previous.usage is None or previous.output_incomplete:
         return []
-    message = _first_new_answer(tree, path, len(previous.output))
+    message = newest_answer(tree, path, len(previous.output))
     if not message:
         return []
     visible = tuple(n for n in message if tree.block(n).kind != "thinking")
@@ -227,7 +227,7 @@ def output_hints(tree: Tree, previous: Turn | None, path: Path) -> list[OutputHi
     ]
 
 
-def _first_new_answer(tree: Tree, path: Path, written: int) -> list[int]:
+def newest_answer(tree: Tree, path: Path, written: int) -> list[int]:
     """Return the nodes of the first new assistant message, or of as many messages as hold `written` blocks.
 
     If each item is a message of its own (OpenAI's Responses), one answer consists of several.

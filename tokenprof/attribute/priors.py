@@ -8,6 +8,7 @@ many tokens for the same text (sources in docs/attribution.md), so the spread of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -110,6 +111,32 @@ OPENAI = _prior(
     {**_WIDE, "tokens": 0.03, "tokens_second_vocabulary": 0.02, "punctuation": 0.01, "digits": 0.01},
     preamble=(20.0, 20.0),
 )
+QWEN = _prior(
+    "qwen",
+    {
+        "tokens": 0.98,
+        "tokens_second_vocabulary": 0.9,
+        "digits": 0.43,
+        "punctuation": 0.05,
+        "newlines": 0.5,
+        "per_message": 5.0,
+        "per_tool_call": 8.0,
+        "per_tool_result": 5.0,
+        "per_tool": 8.0,
+    },
+    {**_WIDE, "tokens": 0.08, "tokens_second_vocabulary": 0.4, "digits": 0.1, "punctuation": 0.05},
+    preamble=(120.0, 120.0),
+)
+"""Fitted on 644 texts of 3 kB (Python, Markdown, JSON), whose counts it meets within 1.4 % (one sd)."""
+
+OPEN_MODEL = _prior(
+    "open model",
+    {"tokens": 1.05, "per_message": 4.0, "per_tool_call": 10.0, "per_tool_result": 5.0, "per_tool": 8.0},
+    {**_WIDE, "tokens": 0.12, "tokens_second_vocabulary": 0.6},
+    preamble=(120.0, 120.0),
+)
+"""Models of makers with a vocabulary of their own of 100,000 entries and more, which is not bundled."""
+
 UNKNOWN = _prior(
     "unknown", {"tokens": 1.1, "per_message": 4.0}, {**_WIDE, "tokens": 0.3}, preamble=(100.0, 150.0)
 )
@@ -128,11 +155,24 @@ _OLDER_CLAUDE = (
 
 
 def prior_for(provider: str, model: str) -> TokenizerPrior:
-    """Return the prior for a model; the prior for an unknown model is wide."""
-    at = model.find("claude")
-    if provider == "anthropic" or at >= 0:
+    """Return the prior for a model; the prior for an unknown model is wide.
+
+    The model decides, not the API: many makers offer the API of OpenAI or Anthropic.
+    """
+    name = model.lower()
+    at = name.find("claude")
+    if at >= 0:
         # Clouds put a region and the maker before the name.
-        return CLAUDE_OLDER if model[max(at, 0) :].startswith(_OLDER_CLAUDE) else CLAUDE_NEWER
-    if provider == "openai":
+        return CLAUDE_OLDER if name[at:].startswith(_OLDER_CLAUDE) else CLAUDE_NEWER
+    if "qwen" in name or "qwq" in name:
+        return QWEN
+    if any(maker in name for maker in _OPEN_MODELS):
+        return OPEN_MODEL
+    if _OPENAI_NAME.search(name):
         return OPENAI
-    return UNKNOWN
+    # A name of Anthropic's that is not known yet; Claude's tokenizer is the API's default.
+    return CLAUDE_NEWER if provider == "anthropic" else UNKNOWN
+
+
+_OPEN_MODELS = ("deepseek", "kimi", "moonshot", "glm", "llama", "minimax", "mistral", "devstral", "codestral")
+_OPENAI_NAME = re.compile(r"(?:^|[/.])(?:gpt-|chatgpt|o[134](?:-|$)|codex|text-|davinci|ft:gpt|computer-use)")

@@ -34,6 +34,9 @@ UNSEEN_Z = 3.0
 
 EMPTY_VARIANCE = 1e-6
 
+UNKNOWN_KINDS = frozenset({"server_state", "unattributed"})
+"""Kinds of blocks that stand for content that nobody has seen, so that their size is anyone's guess."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Belief:
@@ -185,7 +188,7 @@ def _priors(tree: Tree, estimator: Estimator) -> dict[int, _Belief]:
         if role == "overhead":
             mean, sd = estimator.prior.tools_preamble_tokens
             beliefs[index] = _Belief(mean, sd**2)
-        elif role == "hidden" or block.kind == "server_state":
+        elif role == "hidden" or (role == "sent" and block.kind in UNKNOWN_KINDS):
             beliefs[index] = _Belief(0.0, HIDDEN_SD_TOKENS**2)
         elif role == "unseen":
             beliefs[index] = _Belief(0.0, EMPTY_VARIANCE)

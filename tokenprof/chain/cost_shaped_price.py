@@ -16,8 +16,9 @@ import numpy as np
 
 from tokenprof.chain.followed_turns import followed_turns
 from tokenprof.chain.owner_cost import Array
-from tokenprof.costing.compute import FULL_COST, Hardware, Model
+from tokenprof.costing.compute import FULL_COST, Hardware
 from tokenprof.costing.ledger import Ledger
+from tokenprof.costing.work import Model
 from tokenprof.pricing.chain.interval import Interval
 
 MOST_DRAWS: Final = 400

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tokenprof.costing.compute import Hardware, Work, sum_work
+from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
+from tokenprof.costing.work import Work, sum_work
 from tokenprof.pricing.usage import Usage
 
 

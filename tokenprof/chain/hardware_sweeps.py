@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenprof.chain.followed_turns import followed_turns
-from tokenprof.costing.compute import Hardware, Model, Work
+from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
+from tokenprof.costing.work import Model, Work
 from tokenprof.facts.types import Run
 from tokenprof.hw_model.catalogue.lookup import chips, find_chip
 from tokenprof.hw_model.cost import ServingScenario, TurnWork, scenario_for

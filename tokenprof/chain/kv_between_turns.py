@@ -131,7 +131,7 @@ def _next_in_context(ledger: Ledger) -> dict[int, int]:
 
 def _billed_cache_usd(ledger: Ledger, turn: int) -> Decimal | None:
     """Return what a turn was billed for cache reads and writes [USD]; None if part of it has no price."""
-    amounts = [entry.billed_usd for entry in ledger.entries[turn] if entry.cls.startswith("cache_")]
+    amounts = [each.billed_usd for each in ledger.classes_of(turn) if each.cls.startswith("cache_")]
     if any(amount is None for amount in amounts):
         return None
     return sum((amount for amount in amounts if amount is not None), Decimal(0))

@@ -12,7 +12,7 @@ from decimal import Decimal
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.costing.compute import Model
+from tokenprof.costing.work import Model
 from tokenprof.hw_model.catalogue.lookup import chips, find_chip
 from tokenprof.hw_model.equations.gpu_hour import Ownership
 from tokenprof.hw_model.scenario import ServingScenario

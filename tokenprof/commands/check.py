@@ -22,7 +22,7 @@ def add_commands(commands: Any) -> None:
         "check",
         help="fail a build when a run costs too much, with the reason",
         description="Check recorded runs against budgets and a baseline. Exit code 0: ok, or too few runs to "
-        "tell; 1: a regression, or a budget crossed; 2: bad input.",
+        "tell; 1: a regression, a budget crossed or, with --strict, an incomplete bill; 2: bad input.",
     )
     parser.add_argument("files", nargs="+", type=file_path, metavar="RUN", help="recordings or transcripts")
     parser.add_argument("--baseline", type=file_path, metavar="FILE", help="the committed baseline file")
@@ -51,6 +51,11 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument(
         "--fail-on-price-rise", action="store_true", help="fail if list prices rose since the baseline, too"
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="fail if a run's bill is incomplete: turns without usage or price, or any warning",
     )
     add_output(parser, ("text", "json", "junit", "sarif", "markdown"))
     add_assumption_options(parser)
@@ -101,6 +106,7 @@ def run_check(options: argparse.Namespace) -> int:
             baseline=known.get(name),
             settings=settings,
             wants_baseline=bool(options.baseline),
+            is_strict=options.strict,
         )
         for name, own in samples.items()
     ]
@@ -129,8 +135,10 @@ def _require_an_effect(options: argparse.Namespace, *, costs_compute: bool) -> N
             )
     if compared and not options.baseline:
         raise InputError(f"{' and '.join(compared)} needs a baseline to compare with: --baseline FILE.")
-    if not options.baseline and not options.budget:
-        raise InputError("There is nothing to check against; give --baseline FILE or --budget MEASURE=LIMIT.")
+    if not options.baseline and not options.budget and not options.strict:
+        raise InputError(
+            "There is nothing to check against; give --baseline FILE, --budget MEASURE=LIMIT or --strict."
+        )
     hardware = _given(
         ("--deployment", options.deployment),
         ("--usd-per-gpu-hour", options.usd_per_gpu_hour),

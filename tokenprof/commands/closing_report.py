@@ -44,6 +44,7 @@ def closing_assumptions(options: argparse.Namespace) -> Assumptions | None:
             ("--deployment", options.deployment),
             ("--usd-per-gpu-hour", options.usd_per_gpu_hour),
             ("--utilisation", options.utilisation),
+            ("--seller", options.seller),
         )
         if value is not None
     ]
@@ -60,11 +61,12 @@ def free_name(path: Path = DEFAULT_RECORDING) -> Path:
 
 def require_recordable(path: Path) -> None:
     """Raise InputError if a recording cannot be written, before anything runs."""
-    from tokenprof.facts.version import __version__
-    from tokenprof.record.writer import RunWriter
+    from tokenprof.record.background.appended_file import AppendedFile
+    from tokenprof.record.recorder import require_recording
 
     try:
-        RunWriter(path, {}, __version__).close()
+        require_recording(path)
+        AppendedFile(path).close()
     except FileExistsError as error:
         raise InputError(str(error)) from None
     except OSError as error:
@@ -97,16 +99,13 @@ def report_recording(path: Path, assumptions: Assumptions | None, *, recorded: b
         )
         return
     from tokenprof.analysis.analysis import Analysis
-    from tokenprof.commands.report import DEFAULT_BLOCKS
     from tokenprof.reading.files import read
     from tokenprof.report.document import report_of
     from tokenprof.report.terminal.text import render
 
     try:
         report = report_of(Analysis(read([path]), assumptions))
-        write_error(
-            drawn(lambda console: render(report, console, turns=None, blocks=DEFAULT_BLOCKS), to_error=True)
-        )
+        write_error(drawn(lambda console: render(report, console), to_error=True))
     except Exception as error:  # noqa: BLE001 - the command has ended well or badly; that is what counts
         say(f"the run could not be reported ({type(error).__name__}: {error})")
     say(f"recorded in {path}; read it again with: tokenprof report {path}")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 from typing import Any, Final
 
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import emit, require_writable
 from tokenprof.commands.console.values import file_path
+from tokenprof.facts.adapters import load_adapter
 from tokenprof.facts.errors import InputError
 
-COUNTER: Final = "tokenprof.harness_adapters.clients.anthropic_count"
+COUNTER: Final = "clients.anthropic_count"
 
 
 def add_commands(commands: Any) -> None:
@@ -49,7 +49,7 @@ def run_count(options: argparse.Namespace) -> int:
     if not (client.api_key or client.auth_token or getattr(client, "credentials", None)):
         raise InputError("Counting needs a key of Anthropic's API; set ANTHROPIC_API_KEY, or use --dry-run.")
     known = len(counts)
-    count_recording = importlib.import_module(COUNTER).count_recording
+    count_recording = load_adapter(COUNTER).count_recording
     try:
         with client:
             asked, refused = count_recording(options.file, client, counts, dry_run=options.dry_run)

@@ -19,6 +19,7 @@ COMMANDS: Final = (
     "proxy",
     "check",
     "chain",
+    "diff",
     "disclosure",
     "reconcile",
     "count",

@@ -53,6 +53,7 @@ def add_commands(commands: Any) -> None:
 def run_proxy(options: argparse.Namespace) -> int:
     """Serve until interrupted, then report."""
     from tokenprof.proxy.recording_proxy import addresses, recording_proxy
+    from tokenprof.proxy.server import allow_many_connections
 
     if options.upstream is not None and not options.upstream.strip():
         raise InputError(
@@ -61,6 +62,7 @@ def run_proxy(options: argparse.Namespace) -> int:
     assumptions = closing_assumptions(options)
     path = options.record or free_name()
     require_recordable(path)
+    allow_many_connections()
     # A service is stopped with this signal; what is pending is to be written all the same.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tokenprof.analysis.renderers import format_names, format_suffixes, render_as
 from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
@@ -21,14 +21,15 @@ from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
     from tokenprof.analysis.analysis import Analysis
-
-DEFAULT_BLOCKS: Final = 15
+    from tokenprof.facts.types import Run
 
 
 def add_commands(commands: Any) -> None:
     """Add `report` to a parser's subcommands."""
     parser = commands.add_parser(
-        "report", help="report a recording or a transcript", description="Report one run, or many together."
+        "report",
+        help="report a recording or a transcript",
+        description="Report runs: what they cost, what drove that, what to change.",
     )
     parser.add_argument("files", nargs="+", type=file_path, metavar="FILE|FOLDER")
     add_output(parser, format_names(), format_suffixes())
@@ -46,13 +47,16 @@ def add_commands(commands: Any) -> None:
         "--turns",
         type=whole_number(1),
         metavar="N",
-        help="show about N turns: the first, the last and the most expensive (default: all)",
+        help="show about N turns: the first, the last and the most expensive (default: 8)",
     )
     parser.add_argument(
         "--blocks",
         type=whole_number(1),
         metavar="N",
-        help=f"show the N most expensive blocks (default: {DEFAULT_BLOCKS})",
+        help="show the N most expensive blocks (default: 8)",
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="show every turn, block, finding, assumption and warning"
     )
     add_assumption_options(parser)
     parser.set_defaults(run=run_report)
@@ -61,8 +65,10 @@ def add_commands(commands: Any) -> None:
 def run_report(options: argparse.Namespace) -> int:
     """Read, attribute, price, cost and print."""
     form = format_of(options)
-    if form == "json" and (options.turns or options.blocks):
-        raise InputError("--turns and --blocks shorten the text; JSON always holds all. Leave them out.")
+    if form == "json" and (options.turns or options.blocks or options.full):
+        raise InputError(
+            "--turns, --blocks and --full choose what the text shows; JSON always holds all. Leave them out."
+        )
     assumptions = assumptions_of(options)
     require_writable(options.output, [*options.files, options.counts, *assumptions.prices])
 
@@ -70,19 +76,29 @@ def run_report(options: argparse.Namespace) -> int:
     from tokenprof.reading.files import read
     from tokenprof.reading.tag_filter import with_tags
 
-    counts = None
-    if options.counts:
-        from tokenprof.attribute.counts import read_counts
-
-        counts = read_counts(options.counts)
+    run = with_tags(read(options.files), options.tag)
     show_report(
-        Analysis(with_tags(read(options.files), options.tag), assumptions, counts),
+        Analysis(run, assumptions, _counts(run, options.counts)),
         form,
         options.output,
         turns=options.turns,
-        blocks=options.blocks or DEFAULT_BLOCKS,
+        blocks=options.blocks,
+        is_full=options.full,
     )
     return OK
+
+
+def _counts(run: Run, path: Path | None) -> dict[str, int] | None:
+    """Return the counts of a file. Raises InputError if they are of prompts that the run does not have."""
+    if path is None:
+        return None
+    from tokenprof.attribute.counts import counted_places, read_counts
+
+    counts = read_counts(path)
+    prompts = zip(run.turns, run.prompts(), strict=True)
+    if not any(counted_places(turn.model, prompt, counts) for turn, prompt in prompts):
+        raise InputError(f"{path} counts no prompt of this run; run `tokenprof count` on its recording.")
+    return counts
 
 
 def show_report(
@@ -91,7 +107,8 @@ def show_report(
     output: Path | None = None,
     *,
     turns: int | None = None,
-    blocks: int = DEFAULT_BLOCKS,
+    blocks: int | None = None,
+    is_full: bool = False,
 ) -> None:
     """Print a report in a format, or write it to a file; `turns` None shows every turn."""
     if form == "text" and output is None:
@@ -99,6 +116,6 @@ def show_report(
         from tokenprof.report.terminal.text import render
 
         report = report_of(analysis)
-        put(None, drawn(lambda console: render(report, console, turns=turns, blocks=blocks)))
+        put(None, drawn(lambda console: render(report, console, turns=turns, blocks=blocks, is_full=is_full)))
     else:
-        put(output, render_as(analysis, form, turns=turns, blocks=blocks))
+        put(output, render_as(analysis, form, turns=turns, blocks=blocks, is_full=is_full))

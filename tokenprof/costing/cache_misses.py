@@ -35,7 +35,7 @@ from tokenprof.costing.cache_replay import (
     response_began_s,
 )
 from tokenprof.costing.prompt_changes import Openings, changed_parameters, first_change
-from tokenprof.facts.types import Block, Turn, block_key
+from tokenprof.facts.types import TASK_NOTIFICATION, Block, Turn, block_key
 from tokenprof.pricing.cache.cache_rules import TTL_S, first_section_lost
 from tokenprof.pricing.cache.unread_prefix import MissCause
 from tokenprof.pricing.usage import INPUT_CLASSES, Usage
@@ -208,6 +208,10 @@ class _Explainer:
         turn = self._turns[index]
         if self._turns[before].breakpoints and not turn.breakpoints and not cached_tokens(turn):
             return CacheLoss("changed", tokens, "diff", None, BREAKPOINT_FIELD)
+        notified = next((block for block in turn.added if block.name == TASK_NOTIFICATION), None)
+        if notified is not None:
+            # A harness that takes up a conversation for a task that has ended sends another prefix.
+            return CacheLoss("changed", tokens, "diff", self._id_of(index, notified))
         return CacheLoss("unknown", tokens)
 
     def _first_use(self, index: int, usage: Usage) -> CacheLoss | None:

@@ -3,20 +3,22 @@
 Costs are linear in a small feature vector of the work (`hw_model.cost`), so the work of any set of
 entries is summed first and priced once per sampled deployment: the interval of a total is that of the sum,
 not a sum of intervals. An entry is a fraction of one part of one call, so its interval is the same
-fraction of the interval of that part.
+fraction of the interval of that part. Blocks and classes are summed without their entries (`block_work`).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from tokenprof.costing.block_work import model_work
 from tokenprof.costing.ledger import Ledger, LedgerEntry
+from tokenprof.costing.work import Model, Work, WorkByBlock, sum_work
 from tokenprof.facts.types import Run
 from tokenprof.hw_model.cost import (
     BASES,
@@ -27,35 +29,10 @@ from tokenprof.hw_model.cost import (
     scenario_for,
 )
 
-Vector = npt.NDArray[np.float64]
-Model = tuple[str, str]
 Part = Literal["read", "prefill", "decode", "hold"]
 
 FULL_COST = BASES[0]
 PARTS: tuple[Part, ...] = ("read", "prefill", "decode", "hold")
-
-
-@dataclass(slots=True)
-class Work:
-    """Work summed per model; `missing` says that part of it could not be modelled."""
-
-    by_model: dict[Model, Vector] = field(default_factory=dict)
-    missing: bool = False
-
-    def add(self, model: Model, features: Vector) -> None:
-        """Add the features of some work on a model."""
-        known = self.by_model.get(model)
-        self.by_model[model] = features if known is None else known + features
-
-
-def sum_work(works: Iterable[Work]) -> Work:
-    """Return several pieces of work as one."""
-    total = Work()
-    for work in works:
-        total.missing = total.missing or work.missing
-        for model, features in work.by_model.items():
-            total.add(model, features)
-    return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,24 +109,64 @@ def cost_to_compute(
     works = turn_works(ledger.run)
     scenarios = _scenarios(ledger.run, works, deployment, utilisation, usd_per_gpu_hour, draws)
     parts = _parts(ledger.run, works, scenarios)
-    part_usd = _part_usd(ledger.run, parts, scenarios)
     turns: list[Work] = []
-    classes: dict[str, Work] = defaultdict(Work)
-    blocks: dict[str, Work] = defaultdict(Work)
     for index, turn in enumerate(ledger.run.turns):
-        model, work = (turn.provider, turn.model), works[index]
-        turns.append(Work(missing=work is not None and model not in scenarios))
-        if work is None or model not in scenarios:
-            for entry in ledger.entries[index]:
-                classes[entry.cls].missing = blocks[entry.block].missing = True
-            continue
-        turns[index].add(model, parts[index].sum(axis=0))
-        for entry in ledger.entries[index]:
-            part, fraction = _fraction(scenarios[model], work, entry)
-            features = parts[index][part] * fraction
-            classes[entry.cls].add(model, features)
-            blocks[entry.block].add(model, features)
+        model = turn.provider, turn.model
+        turns.append(Work(missing=works[index] is not None and model not in scenarios))
+        if index in parts:
+            turns[index].add(model, parts[index].sum(axis=0))
+    classes, blocks = _classes_and_blocks(ledger, works, scenarios, parts)
+    part_usd = PartCosts(ledger.run, parts, scenarios)
     return Hardware(scenarios, tuple(turns), classes, blocks, sum_work(turns), works, part_usd)
+
+
+def _classes_and_blocks(
+    ledger: Ledger,
+    works: Sequence[TurnWork | None],
+    scenarios: Mapping[Model, ServingScenario],
+    parts: Mapping[int, npt.NDArray[np.float64]],
+) -> tuple[Mapping[str, Work], Mapping[str, Work]]:
+    """Return the work of each class and of each block over the run."""
+    by_model: dict[Model, dict[int, npt.NDArray[np.float64]]] = defaultdict(dict)
+    for index, of_turn in parts.items():
+        by_model[ledger.run.turns[index].provider, ledger.run.turns[index].model][index] = of_turn
+    shares, numbers = ledger.spans.shares, ledger.spans.numbers
+    done = {
+        model: model_work(shares, numbers, scenarios[model], works, of_model)
+        for model, of_model in by_model.items()
+    }
+    classes: dict[str, Work] = defaultdict(Work)
+    for model, work in done.items():
+        for cls, features in work.classes.items():
+            classes[cls].add(model, features)
+    unknown = np.array([work is not None and at not in parts for at, work in enumerate(works)], bool)
+    for index in np.flatnonzero(unknown).tolist():
+        for each in ledger.classes_of(index):
+            classes[each.cls].missing = True
+    missing = np.flatnonzero(shares.are_in(unknown)).tolist()
+    return dict(classes), WorkByBlock(done, frozenset(shares.block_ids[number] for number in missing))
+
+
+class PartCosts(Mapping[int, Sequence[Estimate]]):
+    """What each of the `PARTS` of a turn costs [USD], worked out when it is asked for."""
+
+    def __init__(
+        self,
+        run: Run,
+        parts: Mapping[int, npt.NDArray[np.float64]],
+        scenarios: Mapping[Model, ServingScenario],
+    ) -> None:
+        self._run, self._parts, self._scenarios = run, parts, scenarios
+
+    def __getitem__(self, turn: int) -> Sequence[Estimate]:
+        facts = self._run.turns[turn]
+        return self._scenarios[facts.provider, facts.model].usd_many(self._parts[turn])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
 
 
 def _parts(
@@ -161,22 +178,6 @@ def _parts(
         scenario = scenarios.get((turn.provider, turn.model))
         if work is not None and scenario is not None:
             found[index] = np.array([scenario.features(work, part=part) for part in PARTS])
-    return found
-
-
-def _part_usd(
-    run: Run, parts: Mapping[int, npt.NDArray[np.float64]], scenarios: Mapping[Model, ServingScenario]
-) -> dict[int, list[Estimate]]:
-    """Return the cost of each turn's parts."""
-    by_model: dict[Model, list[int]] = defaultdict(list)
-    for index in parts:
-        by_model[run.turns[index].provider, run.turns[index].model].append(index)
-    found = {}
-    for model, indices in by_model.items():
-        rows = np.concatenate([parts[index] for index in indices])
-        intervals = scenarios[model].usd_many(rows)
-        for place, index in enumerate(indices):
-            found[index] = intervals[place * len(PARTS) : (place + 1) * len(PARTS)]
     return found
 
 

@@ -1,25 +1,37 @@
 """The ledger: every billed token and dollar of a run on a block, and the check that they add up to the bill.
 
 A turn is billed for its whole prompt again, so the pairs of turn and block grow with the square of a run.
-They are drawn up one turn at a time when somebody asks; what is kept are sums.
+They are drawn up one turn at a time when somebody asks. A report needs only sums, which are made without the
+pairs (`billed_sums`).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, overload
 
 from tokenprof.attribute import Attribution, attribute
+from tokenprof.costing.billed_sums import (
+    NOTHING,
+    BilledSpans,
+    BilledSum,
+    TurnClass,
+    bill_spans,
+    sum_of,
+    sums_by_block,
+    sums_by_class,
+    turn_classes,
+)
+from tokenprof.costing.first_bills import FirstBills
 from tokenprof.facts.types import Run
 from tokenprof.pricing.usage import CLASSES
 
 if TYPE_CHECKING:
     from tokenprof.pricing.book import Price, PriceBook, Unpriced
-
-NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,57 +52,42 @@ class LedgerEntry:
     count: int = 0
 
 
-@dataclass(slots=True)
-class BilledSum:
-    """What several entries were billed together.
-
-    `known_usd` is the sum of the entries that have a price, `is_complete` whether that is all of them,
-    `count` the number of uses that fees were charged for, `turns` how many turns had such an entry.
-    """
-
-    tokens: int = 0
-    known_usd: Decimal = NOTHING
-    is_complete: bool = True
-    has_price: bool = False
-    count: int = 0
-    turns: int = 0
-
-    @property
-    def billed_usd(self) -> Decimal | None:
-        """The sum; None if one of the entries has no price."""
-        return self.known_usd if self.is_complete else None
-
-    @property
-    def at_least_usd(self) -> Decimal | None:
-        """The part of the sum that is known; None if no entry has a price."""
-        return self.known_usd if self.has_price or self.is_complete else None
-
-    def add(self, tokens: int, billed_usd: Decimal | None, count: int = 0) -> None:
-        """Add an entry: its tokens, its bill (None if it has no price), its uses if it is a fee."""
-        self.tokens += tokens
-        self.count += count
-        if billed_usd is None:
-            self.is_complete = False
-        else:
-            self.known_usd += billed_usd
-            self.has_price = True
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ledger:
     """A run with every billed token and dollar on a block.
 
     `prices` and `billed_usd` are per turn, in the order of `run.turns`; the price of an unmeasured turn
     is None. `billed_usd` of a turn is None if the turn is unmeasured or lacks a price for any of its tokens.
-    `classes` and `blocks` are sums over the run, by class and by block id.
     """
 
     run: Run
     attribution: Attribution
     prices: tuple[Price | Unpriced | None, ...]
     billed_usd: tuple[Decimal | None, ...] = ()
-    classes: Mapping[str, BilledSum] = field(default_factory=dict)
-    blocks: Mapping[str, BilledSum] = field(default_factory=dict)
+
+    @cached_property
+    def classes(self) -> Mapping[str, BilledSum]:
+        """What each class was billed over the run."""
+        return sums_by_class([self.classes_of(turn) for turn in range(len(self.run.turns))])
+
+    @cached_property
+    def blocks(self) -> Mapping[str, BilledSum]:
+        """What each block was billed over the run, by its id."""
+        return sums_by_block(self.spans)
+
+    def classes_of(self, turn: int) -> tuple[TurnClass, ...]:
+        """Return what a turn was billed for each class that it used."""
+        return tuple(turn_classes(self.run, self.prices, turn))
+
+    @cached_property
+    def spans(self) -> BilledSpans:
+        """The shares of all turns as intervals of blocks, with their rates: what sums are made of."""
+        return bill_spans(self.run, self.attribution, self.prices)
+
+    @cached_property
+    def first_bills(self) -> FirstBills:
+        """What blocks were billed when they were first sent."""
+        return FirstBills(self.spans)
 
     @property
     def entries(self) -> EntriesByTurn:
@@ -175,20 +172,11 @@ def build_ledger(run: Run, book: PriceBook, counts: Mapping[str, int] | None = N
     """
     attribution = attribute(run, counts)
     prices = tuple(_price_of(run, index, book) for index in range(len(run.turns)))
-    classes: dict[str, BilledSum] = defaultdict(BilledSum)
-    blocks: dict[str, BilledSum] = defaultdict(BilledSum)
-    billed_usd: list[Decimal | None] = []
-    for index, turn in enumerate(run.turns):
-        of_turn = BilledSum()
-        carried: set[str] = set()
-        for entry in _entries_of(attribution, index, prices[index]):
-            for billed in (of_turn, classes[entry.cls], blocks[entry.block]):
-                billed.add(entry.tokens, entry.billed_usd, entry.count)
-            carried.add(entry.block)
-        for block in carried:
-            blocks[block].turns += 1
-        billed_usd.append(None if turn.usage is None else of_turn.billed_usd)
-    return Ledger(run, attribution, prices, tuple(billed_usd), dict(classes), dict(blocks))
+    billed_usd = tuple(
+        None if turn.usage is None else sum_of(turn_classes(run, prices, index)).billed_usd
+        for index, turn in enumerate(run.turns)
+    )
+    return Ledger(run, attribution, prices, billed_usd)
 
 
 def _price_of(run: Run, index: int, book: PriceBook) -> Price | Unpriced | None:
@@ -198,7 +186,8 @@ def _price_of(run: Run, index: int, book: PriceBook) -> Price | Unpriced | None:
     if turn.usage is None:
         return None
     try:
-        return book.price(turn.provider, turn.model, turn.started_at, turn.usage, turn.selectors)
+        seller = turn.seller or turn.provider
+        return book.price(seller, turn.model, turn.started_at, turn.usage, turn.selectors)
     except UnknownTierError as error:
         return Unpriced(str(error), ())
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tokenprof.facts.inert_text import printable
+
 
 class TokenprofError(Exception):
     """Anything a user can cause: a wrong file, option, name or value.
 
     The command line prints the message and exits with 2. A message names the thing, the place and the way
-    out, and is kept on one line whatever it quotes.
+    out, and is kept on one line and without control characters whatever it quotes.
     """
 
     def __init__(self, message: str):
-        super().__init__(" ".join(message.split()))
+        super().__init__(printable(message))
 
 
 class InputError(TokenprofError):

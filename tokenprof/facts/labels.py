@@ -48,10 +48,11 @@ def labelled_parts(text: str | None) -> list[tuple[str, str]]:
     """Return (name, text) for the labelled texts inside a longer one, in the order in which they occur."""
     if not text or not _labels:
         return []
+    length = len(text.strip())
     found = [
         (at, label.name, part)
         for part, label in tuple(_labels.items())
-        if len(part) < len(text.strip()) and (at := text.find(part)) >= 0
+        if len(part) < length and (at := text.find(part)) >= 0
     ]
     return [(name, part) for _, name, part in sorted(found)]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 from tokenprof.facts.shared_prefix import Trail
@@ -37,6 +38,9 @@ BlockKind = Literal[
     "unattributed",
 ]
 """The kinds of blocks. The last two hold tokens that no block on the wire accounts for."""
+
+TASK_NOTIFICATION = "task notification"
+"""The name of a block by which a harness says that a task in the background has ended."""
 
 Section = Literal["tools", "system", "messages"]
 """The part of the prompt that holds a block, in the order in which Anthropic caches them."""
@@ -121,7 +125,10 @@ class AnswerFacts:
 
     `usage` is None if the provider reported none (*unmeasured*). `settings` holds digests of the request
     parameters that are part of the cache key. `output_incomplete` marks an output whose count is not final.
-    `cache_miss_reason` and `cache_missed_tokens` are what the provider says about a missed cache.
+    `cache_miss_reason` and `cache_missed_tokens` are what the provider says about a missed cache. `notes`
+    are sentences about this answer's bill: why it has no usage, what its counts leave out, which keys of the
+    usage were not understood; `raw_usage` is then the usage object as it was, as JSON. `stated_usd` is what
+    the seller itself says that the call cost.
     """
 
     # Without slots of its own, so that a slotted class can extend this part and `CallerFacts` together.
@@ -138,6 +145,9 @@ class AnswerFacts:
     output_incomplete: bool = False
     cache_miss_reason: str | None = None
     cache_missed_tokens: int | None = None
+    notes: tuple[str, ...] = ()
+    raw_usage: str | None = None
+    stated_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,11 +156,12 @@ class CallerFacts:
 
     Shared by `Turn` and `LoggedCall`.
 
-    `provider` is who sold the call, recognised by the shape and path of the request, not by the host name.
-    `started_at` is UTC. `attempts` counts the tries, the answered one included. `hidden_prefix` says that the
-    true prompt began with content that the source does not show (a transcript without system prompt and
-    tools). `output_rest_in` is the id of the turn that counts what this one's incomplete output lacks, if the
-    source knows only their sum.
+    `provider` is the API's provider, recognised by the shape and path of the request, not by the host name.
+    `seller` is who sold the call, if that is somebody else: a gateway, a cloud, another maker with the same
+    API. Prices are the seller's. `started_at` is UTC. `attempts` counts the tries, the answered one included.
+    `hidden_prefix` says that the true prompt began with content that the source does not show (a transcript
+    without system prompt and tools). `output_rest_in` is the id of the turn that counts what this one's
+    incomplete output lacks, if the source knows only their sum.
     """
 
     __slots__ = ()
@@ -164,6 +175,7 @@ class CallerFacts:
     tags: Mapping[str, str] = field(default_factory=dict)
     hidden_prefix: bool = False
     output_rest_in: str | None = None
+    seller: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +208,35 @@ def facts_of(
     return {field_.name: getattr(source, field_.name) for field_ in fields(part)}
 
 
+ProblemReason = Literal[
+    "unreadable", "not_written", "unfinished", "unassigned", "file_lost", "unknown_bill", "interrupted"
+]
+"""Why calls are missing from a recording.
+
+`unreadable`: what went over the wire could not be read. `not_written`: the disk refused the line.
+`unfinished`: the recording ended first. `unassigned`: the call's thread belongs to none of several open
+recordings. `file_lost`: the turns were in a file that was deleted. `unknown_bill`: the caller gave up, and
+the provider may have billed what it did. `interrupted`: tokenprof failed while the call was made.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Calls that were made but that a recording does not hold, and what is known about them.
+
+    `calls` is how many there are. `client` is the library that made them, `error` the name of an exception;
+    both are empty if they are not known, as are `provider` and `model`.
+    """
+
+    reason: ProblemReason
+    at: datetime
+    calls: int = 1
+    client: str = ""
+    provider: str = ""
+    model: str = ""
+    error: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A file that was read, and its format."""
@@ -207,11 +248,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The billed turns of one or several recordings, in time order, with the readers' warnings."""
+    """The billed turns of one or several recordings, in time order, with the readers' warnings.
+
+    `problems` are the calls that are missing; with any, every total of the run is a lower bound.
+    """
 
     turns: tuple[Turn, ...]
     sources: tuple[Source, ...] = ()
     warnings: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     def prompts(self) -> list[Trail[Block]]:
         """Return each turn's whole prompt, put together from the deltas, in the order of `turns`."""

@@ -13,7 +13,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tokenprof.facts.checked_types import require_types
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.inert_text import inert_json
 from tokenprof.gate.sample import BlockGroup, RunSample
 
 SCHEMA = "tokenprof.baseline/1"
@@ -49,8 +51,13 @@ def read_baseline(path: Path) -> dict[str, BaselineScenario]:
         data = json.loads(path.read_text("utf-8"))
         if data["schema"] != SCHEMA:
             raise InputError(f"{path} is a {data['schema']}, not a {SCHEMA}; update it: --tokenprof-update.")
-        return {name: _scenario(own) for name, own in data["scenarios"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        scenarios = {name: _scenario(own) for name, own in data["scenarios"].items()}
+        for name, scenario in scenarios.items():
+            require_types(scenario, name)
+        return scenarios
+    except OSError as error:
+        raise InputError.unreadable(path, error) from None
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise InputError(
             f"{path} is not a baseline of tokenprof ({type(error).__name__}: {error}). Restore it from "
             "version control, or delete it and write it again with --tokenprof-update."
@@ -60,7 +67,7 @@ def read_baseline(path: Path) -> dict[str, BaselineScenario]:
 def write_baseline(path: Path, baseline: Baseline) -> None:
     """Write scenarios, sorted by name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(_lines(baseline)) + "\n", encoding="utf-8")
+    path.write_bytes(inert_json("\n".join([*_lines(baseline), ""]).encode("utf-8", "backslashreplace")))
 
 
 def _lines(baseline: Baseline) -> Iterator[str]:

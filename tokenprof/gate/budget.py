@@ -27,7 +27,8 @@ class Breach:
         """The breach as a sentence."""
         if self.actual is None:
             return (
-                f"{self.measure} is not known (a turn is unpriced or unmeasured), so its budget cannot hold"
+                f"{self.measure} is not known (a turn is unpriced or unmeasured, or a call is missing from "
+                "the recording), so its budget cannot hold"
             )
         bound = "at least" if self.measure in LEAST else "at most"
         estimate = ", by the middle of the estimate" if self.measure == "hardware_usd" else ""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from xml.etree import ElementTree
 
+from tokenprof.facts.inert_text import inert, markdown_code, markdown_text, printable, sarif_text
 from tokenprof.facts.version import __version__
 from tokenprof.gate import DEFAULT_BASELINE
 from tokenprof.gate.outcome import Outcome, explain, table
@@ -79,10 +80,12 @@ def to_junit(outcomes: Sequence[Outcome], baseline: str) -> str:
         "testsuite", name="tokenprof", tests=str(len(outcomes)), failures=str(failures), errors="0"
     )
     for outcome in outcomes:
-        case = ElementTree.SubElement(suite, "testcase", classname="tokenprof", name=outcome.name)
+        case = ElementTree.SubElement(suite, "testcase", classname="tokenprof", name=inert(outcome.name))
         text = "\n".join(explain(outcome))
         if outcome.failed:
-            ElementTree.SubElement(case, "failure", message=outcome.headline, type=outcome.status).text = text
+            ElementTree.SubElement(
+                case, "failure", message=inert(outcome.headline), type=outcome.status
+            ).text = text
         else:
             ElementTree.SubElement(case, "system-out").text = text
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
@@ -94,7 +97,7 @@ def to_sarif(outcomes: Sequence[Outcome], baseline: str) -> str:
         {
             "ruleId": outcome.status.replace(" ", "-"),
             "level": "error",
-            "message": {"text": "\n".join(explain(outcome))},
+            "message": {"text": sarif_text("\n".join(explain(outcome)))},
             "locations": [{"physicalLocation": {"artifactLocation": {"uri": baseline or DEFAULT_BASELINE}}}],
             "partialFingerprints": {"scenario": outcome.name},
         }
@@ -123,7 +126,9 @@ def to_markdown(outcomes: Sequence[Outcome], baseline: str) -> str:
     """Return a pull-request comment: a sentence, a table and the causes, with the rest folded away."""
     failed = [outcome for outcome in outcomes if outcome.failed]
     if failed:
-        headline = f"**Cost gate: {len(failed)} of {len(outcomes)} failed.** {_escaped(failed[0].headline)}"
+        headline = (
+            f"**Cost gate: {len(failed)} of {len(outcomes)} failed.** {markdown_text(failed[0].headline)}"
+        )
     else:
         headline = f"**Cost gate: all {len(outcomes)} pass.**"
     lines = [
@@ -135,18 +140,18 @@ def to_markdown(outcomes: Sequence[Outcome], baseline: str) -> str:
     ]
     for outcome in failed or outcomes[:10]:
         for place, row in enumerate(table(outcome)):
-            name = f"`{outcome.name}`" if not place else ""
-            lines.append(f"| {_escaped(name)} | {' | '.join(_escaped(cell) for cell in row)} |")
+            name = f"`{_in_table(outcome.name)}`" if not place else ""
+            lines.append(f"| {name} | {' | '.join(markdown_text(cell) for cell in row)} |")
     causes = [cause for outcome in failed if outcome.verdict for cause in outcome.verdict.causes]
     if causes:
-        lines += ["", "Causes:", *(f"- {_escaped(cause.text)}" for cause in causes)]
+        lines += ["", "Causes:", *(f"- {markdown_text(cause.text)}" for cause in causes)]
     lines += ["", "<details><summary>Every scenario</summary>", "", "```"]
-    lines += to_text(outcomes, baseline).rstrip().splitlines()
+    lines += map(markdown_code, to_text(outcomes, baseline).rstrip().splitlines())
     return "\n".join([*lines, "```", "", "</details>"]) + "\n"
 
 
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _in_table(name: str) -> str:
+    return markdown_code(printable(name)).replace("|", "\\|") or " "
 
 
 FORMATS: Final[Mapping[str, Callable[[Sequence[Outcome], str], str]]] = {

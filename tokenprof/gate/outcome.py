@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tokenprof.facts.inert_text import inert_line
 from tokenprof.gate.baseline import BaselineScenario
 from tokenprof.gate.budget import Breach, breaches, number
 from tokenprof.gate.compare import Settings, Verdict, compare, means
@@ -13,6 +14,16 @@ from tokenprof.gate.sample import RunSample
 
 SHOWN_MEASURES = ("usd", "input_tokens", "output_tokens", "turns", "cache_misses", "cache_read_share")
 BLOCKS_SHOWN = 3
+
+INCOMPLETE = {
+    "unmeasured": "turns without usage: {}",
+    "unpriced": "turns without a price: {}",
+    "output_incomplete": "turns without a final output count: {}",
+    "noted": "turns with something that their counts leave out: {}",
+    "missing": "calls missing from the recording: {}",
+    "warned": "warnings: {}",
+}
+"""How each reason is named, with its count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +36,22 @@ class Outcome:
     verdict: Verdict | None = None
     before: BaselineScenario | None = None
     wants_baseline: bool = True
+    is_strict: bool = False
 
     @property
     def failed(self) -> bool:
         """Whether the build should fail."""
-        return bool(self.breaches) or (self.verdict is not None and self.verdict.status == "regression")
+        regressed = self.verdict is not None and self.verdict.status == "regression"
+        return bool(self.breaches) or regressed or (self.is_strict and bool(self.incomplete))
+
+    @property
+    def incomplete(self) -> dict[str, int]:
+        """Why the bills may be larger than measured, with the number of turns or warnings over all runs."""
+        counts: dict[str, int] = {}
+        for sample in self.samples:
+            for reason, count in sample.incomplete.items():
+                counts[reason] = counts.get(reason, 0) + count
+        return counts
 
     @property
     def status(self) -> str:
@@ -38,6 +60,8 @@ class Outcome:
             return "regression"
         if self.breaches:
             return "over budget"
+        if self.failed:
+            return "incomplete"
         if self.verdict is None:
             return "no baseline" if self.wants_baseline else "ok"
         return self.verdict.status
@@ -65,8 +89,12 @@ def judge(
     baseline: BaselineScenario | None = None,
     settings: Settings | None = None,
     wants_baseline: bool = True,
+    is_strict: bool = False,
 ) -> Outcome:
-    """Return the outcome of a scenario. Every run must stay within the budget."""
+    """Return the outcome of a scenario. Every run must stay within the budget.
+
+    With `is_strict`, a run whose bill may be larger than measured fails.
+    """
     over: dict[str, Breach] = {}
     for sample in samples:
         for breach in breaches(sample, budget or {}):
@@ -74,7 +102,7 @@ def judge(
             if worst is None or _worse(breach, worst):
                 over[breach.measure] = breach
     verdict = compare(baseline, samples, settings) if baseline is not None and baseline.samples else None
-    return Outcome(name, tuple(samples), tuple(over.values()), verdict, baseline, wants_baseline)
+    return Outcome(name, tuple(samples), tuple(over.values()), verdict, baseline, wants_baseline, is_strict)
 
 
 def _worse(one: Breach, other: Breach) -> bool:
@@ -84,8 +112,19 @@ def _worse(one: Breach, other: Breach) -> bool:
 
 
 def explain(outcome: Outcome) -> Iterator[str]:
-    """Yield lines that say what happened and what to do, without need of anything else."""
+    """Yield lines that say what happened and what to do, without need of anything else.
+
+    Names of scenarios and blocks in them are inert: no line breaks, no control characters.
+    """
+    yield from map(inert_line, _lines(outcome))
+
+
+def _lines(outcome: Outcome) -> Iterator[str]:
     yield outcome.headline
+    if outcome.incomplete:
+        shown = ", ".join(INCOMPLETE[reason].format(count) for reason, count in outcome.incomplete.items())
+        way_out = "" if outcome.is_strict else "; --strict fails on this"
+        yield f"  incomplete: {shown}. The true cost may be higher{way_out}."
     for breach in outcome.breaches:
         yield f"  over budget: {breach.text}"
     if outcome.breaches:

@@ -28,6 +28,9 @@ MEASURES: Final = (
 FIXED_KINDS: Final = frozenset({"system", "tool", "skills_index", "memory"})
 """Blocks whose text the developer writes: their size is the same in every run until somebody edits them."""
 
+NO_LOSS_CAUSES: Final = ("first_use", "below_minimum")
+"""Causes of cache misses that lost nothing: nothing was there to read, or the prompt is too short."""
+
 _PROMPT_KINDS_LEFT_OUT: Final = frozenset({"provider_overhead", "unattributed"})
 
 
@@ -59,12 +62,16 @@ class BlockGroup:
 
 @dataclass(frozen=True, slots=True)
 class RunSample:
-    """One run as the gate compares it. An unknown measure is None, never 0."""
+    """One run as the gate compares it. An unknown measure is None, never 0.
+
+    `incomplete` counts why its bill may be larger than measured, by reason.
+    """
 
     measures: Mapping[str, Decimal | None]
     usage: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     rates: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
     blocks: Mapping[str, BlockGroup] = field(default_factory=dict)
+    incomplete: Mapping[str, int] = field(default_factory=dict)
 
     def usd_at(self, rates: Mapping[str, Mapping[str, Decimal]]) -> Decimal | None:
         """Return the cost of this run at other rates (model → class → USD per token); None without one."""
@@ -96,23 +103,23 @@ def sample_of(analysis: Analysis, *, hardware: bool = False) -> RunSample:
         "usd": sum(billed, Decimal(0)) if len(billed) == len(turns) else None,
         "carry_usd": _carry_usd(ledger),
         "cache_misses": Decimal(
-            sum(miss is not None and miss.cause != "first_use" for miss in analysis.misses)
+            sum(miss is not None and miss.cause not in NO_LOSS_CAUSES for miss in analysis.misses)
         ),
         "cache_read_share": Decimal(read) / Decimal(prompt) if prompt and not unmeasured else None,
         "hardware_usd": None if estimate is None else Decimal(repr(estimate.mid)),
     }
-    return RunSample(measures, _usage(ledger), _rates(ledger), _groups(ledger))
+    if ledger.run.problems:
+        # Calls are missing, so no total is known.
+        measures = dict.fromkeys(measures)
+    incomplete = {str(found.reason): found.count for found in analysis.incomplete}
+    return RunSample(measures, _usage(ledger), _rates(ledger), _groups(ledger), incomplete)
 
 
 def _carry_usd(ledger: Ledger) -> Decimal | None:
-    total = Decimal(0)
-    for index, entries in enumerate(ledger.entries):
-        for entry in entries:
-            if ledger.attribution.blocks[entry.block].born_turn < index:
-                if entry.billed_usd is None:
-                    return None
-                total += entry.billed_usd
-    return total
+    """Return what blocks were billed after the turn that brought them; None if a price is missing."""
+    return ledger.first_bills.billed_after(
+        {placed.id: placed.born_turn for placed in ledger.attribution.blocks.values()}
+    )
 
 
 def _usage(ledger: Ledger) -> dict[str, dict[str, int]]:
@@ -138,7 +145,7 @@ def _rates(ledger: Ledger) -> dict[str, dict[str, Decimal]]:
 
 
 def _groups(ledger: Ledger) -> dict[str, BlockGroup]:
-    from tokenprof.costing.ledger import BilledSum
+    from tokenprof.costing.billed_sums import BilledSum
 
     groups: dict[str, BlockGroup] = {}
     seen: dict[str, set[str]] = defaultdict(set)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tokenprof.analysis.assumptions import Assumptions
     from tokenprof.facts.types import Block, Turn
     from tokenprof.live.running_cost import TurnCost
-    from tokenprof.record.recorder import TurnListener
+    from tokenprof.record.process_share import TurnListener
 
 log = logging.getLogger("tokenprof")
 

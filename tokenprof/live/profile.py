@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
-import importlib
+import functools
 import logging
 import os
+import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Token
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tokenprof.facts.adapters import load_adapter
+from tokenprof.live.imports import watch_when_imported
 from tokenprof.live.listeners import listener
 from tokenprof.record import session
+from tokenprof.record.background.fork_safe_lock import ForkSafeLock
 
 if TYPE_CHECKING:
     from tokenprof.live.running_cost import TurnCost
@@ -40,9 +46,16 @@ SDK_ADAPTERS = {
 WATCHED = ("anthropic", "httpx", "httpx2", "aiohttp", "botocore")
 """The libraries that a profile watches. `openai` and `google` send their requests through them."""
 
+WORK_ELSEWHERE = {
+    "threading": "clients.started_threads",
+    "concurrent.futures.thread": "clients.thread_pools",
+    "multiprocessing.process": "clients.started_processes",
+}
+"""The adapters that tell threads and processes which recording their calls belong to, by module."""
+
 RUN_VARIABLE = "TOKENPROF_RUN"
 
-_starting = threading.Lock()
+_starting = ForkSafeLock()
 
 
 def wrap(client: Client) -> Client:
@@ -82,11 +95,13 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
 
     Parameters: `tags` are kept with the run. `on_turn` is called on tokenprof's own thread after each
     finished turn with what it and the run have cost so far; what it raises is logged and goes no further.
-    `content=True` also records the text of requests and responses. `metrics=True` (or the environment
+    `content=True` also records the text of requests and responses, with keys, tokens and passwords in it
+    masked by rule (docs/security.md). `metrics=True` (or the environment
     variable `TOKENPROF_METRICS`) gives tokens, bill and estimated compute of each turn to the program's
     OpenTelemetry meter provider. `prices`, `deployment`, `usd_per_gpu_hour` and `utilisation` are what
     `on_turn` and metrics price and cost with; what is not given comes from the environment, then from
-    pyproject.toml.
+    pyproject.toml. `seller` is who sells the calls (`openrouter`, `azure`, a name of your own price file), if
+    that is not the API's own provider and its host does not show it; prices are the seller's.
 
     Two parameters add a field to requests: `cache_diagnostics=True` asks Anthropic why its cache was missed
     (clients made inside the block, or wrapped); `request_usage=True` asks OpenAI for the usage of chat
@@ -110,6 +125,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         deployment: str | None = None,
         usd_per_gpu_hour: float | None = None,
         utilisation: float | None = None,
+        seller: str | None = None,
     ) -> None:
         self.path = Path(path)
         self._metrics = metrics
@@ -118,15 +134,14 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         self._content = content
         self._cache_diagnostics = cache_diagnostics
         self._request_usage = request_usage
+        self._seller = seller
         self._settings = {
             "prices": prices,
             "deployment": deployment,
             "usd_per_gpu_hour": usd_per_gpu_hour,
             "utilisation": utilisation,
         }
-        self._recorder: Recorder | None = None
-        self._token: Token[Recorder | None] | None = None
-        self._undo: list[Callable[[], None]] = []
+        self._openings: list[_Opening] = []
 
     def __enter__(self) -> profile:
         """Open the recording."""
@@ -139,10 +154,10 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
             content=self._content,
             cache_diagnostics=self._cache_diagnostics,
             request_usage=self._request_usage,
+            seller=self._seller,
         )
-        self._recorder = recorder
-        self._token = session.enter(recorder)
-        self._undo.extend(watch_all())
+        token = session.enter(recorder)
+        self._openings.append(_Opening(recorder, token, watch_all(), threading.get_ident()))
         return self
 
     def __exit__(
@@ -152,13 +167,9 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         trace: TracebackType | None,
     ) -> None:
         """Close the recording. Exceptions from the block are not suppressed."""
-        if self._recorder is None:
-            return
-        for undo in reversed(self._undo):
-            undo()
-        self._undo.clear()
-        session.leave(self._recorder, self._token)
-        self._recorder.close()
+        recorder = self._leave()
+        if recorder is not None:
+            recorder.close()
 
     async def __aenter__(self) -> profile:
         """Open the recording."""
@@ -170,23 +181,82 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the recording. Exceptions from the block are not suppressed."""
-        self.__exit__(kind, error, trace)
+        """Close the recording while the event loop goes on. Exceptions from the block are not suppressed."""
+        recorder = self._leave()
+        if recorder is None:
+            return
+        try:
+            await _until_ended(recorder)
+        except Exception:
+            log.warning("tokenprof could not end a recording in order", exc_info=True)
+        finally:
+            recorder.close(0.1 if recorder.is_ended() else 0.0)
+
+    def _leave(self) -> Recorder | None:
+        """Stop to see calls. Return the recorder of this block; threads may share one profile."""
+        here = threading.get_ident()
+        mine = [opening for opening in self._openings if opening.thread == here] or self._openings
+        if not mine:
+            return None
+        opening = mine[-1]
+        self._openings.remove(opening)
+        for undo in reversed(opening.undo):
+            try:
+                undo()
+            except Exception:
+                log.warning("tokenprof could not stop to watch a library", exc_info=True)
+        session.leave(opening.recorder, opening.token)
+        return opening.recorder
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Opening:
+    """One use of a profile, which may be nested in itself or shared by threads."""
+
+    recorder: Recorder
+    token: Token[Recorder | session.NoRecorder | None] | None
+    undo: list[Callable[[], None]]
+    thread: int
+
+
+async def _until_ended(recorder: Recorder) -> None:
+    """Let a recorder end while the event loop, of whichever kind, goes on."""
+    from tokenprof.record.process_share import CLOSE_WAIT_S
+
+    recorder.end()
+    try:
+        asyncio.get_running_loop()
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    except RuntimeError:
+        # Not asyncio: trio, which is loaded, or a loop that nobody knows.
+        trio = sys.modules.get("trio")
+        if trio is None:
+            return
+        sleep = trio.sleep
+    until = time.monotonic() + CLOSE_WAIT_S
+    while not recorder.is_ended() and (time.monotonic() < until or recorder.is_counting()):
+        await sleep(0.002)
 
 
 def watch_all() -> list[Callable[[], None]]:
-    """See the calls of every client library that is installed; returns what undoes it, one a library."""
-    return [undo for undo in map(_watch, WATCHED) if undo is not None]
+    """See the calls of every client library, now or when it is imported; returns what undoes it.
+
+    Nothing is imported for this: a program that uses one library should not pay for the others.
+    """
+    watched = {**{package: SDK_ADAPTERS[package] for package in WATCHED}, **WORK_ELSEWHERE}
+    return [
+        watch_when_imported(package, functools.partial(_watch, package, adapter))
+        for package, adapter in watched.items()
+    ]
 
 
-def _watch(package: str) -> Callable[[], None] | None:
+def _watch(package: str, adapter: str) -> Callable[[], None] | None:
     """Start to see the calls of a package's clients; return a function that stops it, None if there is none.
 
     If a new release or a broken installation makes that fail, its calls are not seen, but the host goes on.
     """
     try:
-        importlib.import_module(package)
-        undo: Callable[[], None] = load_adapter(SDK_ADAPTERS[package]).wrap_new_clients()
+        undo: Callable[[], None] = load_adapter(adapter).wrap_new_clients()
     except ImportError:
         return None
     except Exception as error:
@@ -199,13 +269,41 @@ def _watch(package: str) -> Callable[[], None] | None:
 
 
 def record_as_environment_says() -> None:
-    """Start the recording that `TOKENPROF_RUN` names, once, and keep it open until the process ends."""
+    """Start the recording that `TOKENPROF_RUN` names, once, and keep it open until the process ends.
+
+    If it cannot be started, that is logged, and the program goes on unrecorded.
+    """
     path = os.environ.get(RUN_VARIABLE)
     with _starting:
         if not path or any(recorder.path == Path(path) for recorder in session.open_recorders()):
             return
         from tokenprof.record.recorder import Recorder
 
-        recorder = Recorder(Path(path), listener=listener())
+        try:
+            recorder = Recorder(Path(path), listener=listener())
+        except Exception as error:  # noqa: BLE001 - the program goes on unrecorded
+            log.warning("tokenprof cannot record to %s, which %s names: %s", path, RUN_VARIABLE, error)
+            return
         session.enter(recorder, behind_others=True)
     atexit.register(recorder.close)
+
+
+def record_as_parent_does(path: str, tags: Mapping[str, str]) -> None:
+    """Continue the recording of the process that started this one, until it ends. Never raises."""
+    try:
+        from tokenprof.record.recorder import Recorder
+
+        recorder = Recorder(Path(path), tags=tags, waits_for_counts=False)
+        session.enter(recorder, behind_others=True)
+        watch_all()
+        atexit.register(recorder.close)
+        processes = sys.modules.get("multiprocessing.util")
+        if processes is not None:
+            # What is registered now is forgotten before the process begins to work.
+            processes.register_after_fork(recorder, _close_at_end_of_process)
+    except Exception:
+        log.warning("tokenprof cannot record the calls of this process to %s", path, exc_info=True)
+
+
+def _close_at_end_of_process(recorder: Recorder) -> None:
+    sys.modules["multiprocessing.util"].Finalize(None, recorder.close, exitpriority=100)

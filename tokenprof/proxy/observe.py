@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from tokenprof.record.attempt import Attempt
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.content_coding import decoded
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.exchange import Call, Exchange, attempt_of_headers
 from tokenprof.record.recorder import Recorder
-from tokenprof.record.retries import Retries
 from tokenprof.record.span import start_span
 from tokenprof.record.wires import interpreter_of, wire_of
 
@@ -27,26 +26,34 @@ class Observer:
 
     def __init__(self, recorder: Recorder):
         self._recorder = recorder
-        self._retries = Retries()
 
-    def begin(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Attempt | None:
+    def begin(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, host: str = ""
+    ) -> Attempt | None:
         """Return the attempt to record; None for a request that no adapter reads as a model call.
 
         Never raises.
         """
         try:
-            return self._begin(method, target, headers, body)
-        except Exception:
-            log.warning("tokenprof could not note a request to %s", target.partition("?")[0], exc_info=True)
+            return self._begin(method, target, headers, body, host)
+        except Exception as error:  # noqa: BLE001 - the request is passed on whatever happens here
+            # Without the text of the error and its trace: either may quote a key or a body.
+            log.warning(
+                "tokenprof could not note a request to %s (%s)",
+                target.partition("?")[0],
+                type(error).__name__,
+            )
             return None
 
-    def _begin(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Attempt | None:
+    def _begin(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, host: str
+    ) -> Attempt | None:
         wire = wire_of(method, target)
         if wire is None:
             return None
         interpret = interpreter_of(wire)
         request = decoded(body, headers.get("content-encoding", ""))
-        call, retries_taken = self._retries.attempt(request, headers)
+        call, retries_taken = attempt_of_headers(headers)
         exchange = Exchange(
             interpret=functools.partial(_read_decoded, interpret),
             provider=wire.provider,
@@ -55,12 +62,12 @@ class Observer:
             call=call,
             target=target.partition("?")[0],
             retries_taken=retries_taken,
+            client="proxy",
+            host=host,
             agent=headers.get(AGENT_HEADER),
         )
         start_span(exchange, "")
-        attempt = Attempt(exchange, self._recorder, self._retries.ended)
-        attempt.watch()
-        return attempt
+        return Attempt(exchange, self._recorder)
 
 
 def _read_decoded(

@@ -1,20 +1,20 @@
-"""Bytes from one side to the other, unbuffered, with the framing of HTTP/1.1 on both."""
+"""Bytes from the provider to the client, unbuffered, with the framing of HTTP/1.1 on both sides."""
 
 from __future__ import annotations
 
 import contextlib
-import select
+import functools
 import socket
-import threading
 from collections.abc import Callable
 from email.message import Message
-from http.client import HTTPConnection, HTTPResponse, IncompleteRead
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead, parse_headers
 from io import BufferedIOBase
-from types import TracebackType
+from typing import Any
 
 from tokenprof.record.attempt import Attempt
 
 CHUNK_BYTES = 65536
+MOST_INTERIM_ANSWERS = 100
 
 HOP_BY_HOP = frozenset(
     {
@@ -32,41 +32,51 @@ HOP_BY_HOP = frozenset(
 """Headers that are about one connection, not about the message (RFC 9110, section 7.6.1)."""
 
 
-def request_body(stream: BufferedIOBase, headers: Message) -> bytes | None:
-    """Read the body of a request; None if it has none. Raises ConnectionError if it is cut short."""
-    if "chunked" in headers.get("transfer-encoding", "").lower():
-        return _chunked_body(stream)
-    length = headers.get("content-length")
-    if length is None:
-        return None
-    body = stream.read(int(length))
-    if len(body) < int(length):
-        raise ConnectionError("the client went away in the middle of its request")
-    return body
+class FinalResponse(HTTPResponse):
+    """A response after any interim ones (103 Early Hints), which `http.client` takes for the final one."""
+
+    def __init__(self, interim: Callable[[bytes], object] | None, sock: socket.socket, *args: Any, **kw: Any):
+        self._interim = interim
+        super().__init__(sock, *args, **kw)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(MOST_INTERIM_ANSWERS):
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 100 <= status < 200:
+                return version, status, reason
+            if status == 101:
+                raise HTTPException("the upstream changed to a protocol that nobody asked for")
+            headers = parse_headers(self.fp)
+            if status != 100 and self._interim is not None:
+                self._interim(_encoded(f"HTTP/1.1 {status} {reason.strip()}", _passed_on(headers)))
+        raise HTTPException("the upstream sent interim answers only")
 
 
-def _chunked_body(stream: BufferedIOBase) -> bytes:
-    body = bytearray()
-    while size := int(stream.readline().partition(b";")[0] or b"-1", 16):
-        chunk = stream.read(size) if size > 0 else b""
-        if len(chunk) < size or size < 0:
-            raise ConnectionError("the client went away in the middle of its request")
-        body += chunk
-        stream.readline()
-    while stream.readline().strip():
-        pass
-    return bytes(body)
+def answered_with_interim(
+    connection: HTTPConnection, interim: Callable[[bytes], object] | None
+) -> HTTPResponse:
+    """Return the response to a request, after `interim` has been called with each answer before it.
+
+    Raises HTTPException for a response whose end could be read in two ways.
+    """
+    connection.response_class = functools.partial(FinalResponse, interim)  # type: ignore[assignment]
+    response = connection.getresponse()
+    codings = response.headers.get_all("transfer-encoding") or []
+    lengths = set(response.headers.get_all("content-length") or [])
+    if len(lengths) > 1 or (codings and not response.chunked) or len(codings) > 1:
+        raise HTTPException("the upstream's answer does not say where it ends")
+    return response
 
 
 def relay_response(
-    response: HTTPResponse, client: BufferedIOBase, client_version: str, attempt: Attempt | None
+    response: HTTPResponse, client: BufferedIOBase, attempt: Attempt | None, *, with_chunks: bool
 ) -> None:
     """Write a response to the client, passing on each piece of the body as soon as it arrives.
 
-    Raises IncompleteRead if the upstream ends before the message does, and OSError if either connection
-    breaks. The client then has everything that had arrived.
+    `with_chunks` says that the client can read chunks. Raises IncompleteRead if the upstream ends before the
+    message does, and OSError if either connection breaks. The client then has everything that had arrived.
     """
-    chunked = response.chunked and client_version != "HTTP/1.0"
+    chunked = response.chunked and with_chunks
     client.write(_head(response, chunked=chunked))
     while data := response.read1(CHUNK_BYTES):
         if attempt is not None:
@@ -79,57 +89,24 @@ def relay_response(
 
 
 def _head(response: HTTPResponse, *, chunked: bool) -> bytes:
-    lines = [f"HTTP/1.1 {response.status} {response.reason}"]
-    named = {name.strip().lower() for name in response.headers.get("connection", "").split(",")}
-    lines += [
-        f"{name}: {value}"
-        for name, value in response.headers.items()
-        if name.lower() not in HOP_BY_HOP | named
-    ]
+    lines = _passed_on(response.headers)
+    if response.chunked:
+        # With chunks, a length would be a second opinion on where the message ends.
+        lines = [line for line in lines if not line.lower().startswith("content-length:")]
     if chunked:
         lines.append("Transfer-Encoding: chunked")
     if response.will_close:
         lines.append("Connection: close")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+    return _encoded(f"HTTP/1.1 {response.status} {response.reason}", lines)
 
 
-class Hangup:
-    """Calls `then` if the client hangs up while its request is being answered.
+def _passed_on(headers: Message) -> list[str]:
+    named = {name.strip().lower() for name in headers.get("connection", "").split(",")}
+    return [f"{name}: {value}" for name, value in headers.items() if name.lower() not in HOP_BY_HOP | named]
 
-    Without this, the provider would go on generating, and billing, for a client that no longer waits.
-    """
 
-    def __init__(self, client: socket.socket, then: Callable[[], None]):
-        self._client = client
-        self._then = then
-        self._answered, self._stop = socket.socketpair()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Hangup:
-        """Start watching."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop watching."""
-        self._stop.close()
-        self._thread.join()
-        self._answered.close()
-
-    def _watch(self) -> None:
-        readable, _, _ = select.select([self._client, self._answered], [], [])
-        if self._answered in readable:
-            return
-        with contextlib.suppress(OSError):
-            # Only the end of the stream matters here, not the bytes of a next request.
-            if self._client.recv(1, socket.MSG_PEEK):
-                return
-        self._then()
+def _encoded(status_line: str, lines: list[str]) -> bytes:
+    return "\r\n".join([status_line, *lines, "", ""]).encode("latin-1")
 
 
 def shut(connection: HTTPConnection) -> None:

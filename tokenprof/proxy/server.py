@@ -3,28 +3,41 @@
 A thread serves each client connection and keeps one upstream connection for it, so a client that keeps
 its connection alive pays for one TLS handshake, as it would without the proxy. If the upstream fails without
 an answer (unreachable, cut in the middle), the client's connection is closed at the same point. That is
-what it would have seen itself, and its own retries take over. The proxy never answers in the provider's name.
+what it would have seen itself, and its own retries take over. The proxy answers by itself only to requests
+that it refuses to pass on.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from http.client import HTTPConnection, HTTPException
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from types import TracebackType
 from typing import Any
 
+from tokenprof.proxy.admission import require_admitted
+from tokenprof.proxy.hangups import Hangups
 from tokenprof.proxy.observe import Observer
-from tokenprof.proxy.relay import HOP_BY_HOP, Hangup, relay_response, request_body, shut
+from tokenprof.proxy.refusal import answer_of, provider_of
+from tokenprof.proxy.relay import HOP_BY_HOP, answered_with_interim, relay_response, shut
+from tokenprof.proxy.request import ClientRequest, RequestError, read_request, request_body
 from tokenprof.proxy.upstream import Upstream, connect, is_stale
 from tokenprof.record.attempt import Attempt
 from tokenprof.record.wires import wire_of
 
 Routes = Mapping[str, Upstream]
 """The upstream for each path prefix that clients are given; it is called without the prefix."""
+
+_DESCRIPTORS = 16_384
+_LINGER_S = 2.0
+_MOST_LINGERED_BYTES = 2**22
+_PAUSE_WITHOUT_DESCRIPTORS_S = 0.05
 
 
 class RecordingProxy:
@@ -46,6 +59,7 @@ class RecordingProxy:
         self._server.routes = dict(sorted(routes.items(), key=lambda route: -len(route[0])))
         self._server.observer = observer
         self._server.notice = notice or _to_standard_error
+        self._server.hangups = Hangups()
         self._routes = routes
 
     def url(self, prefix: str = "") -> str:
@@ -68,33 +82,57 @@ class RecordingProxy:
         """Stop taking connections."""
         self._server.shutdown()
         self._server.server_close()
+        self._server.hangups.close()
 
 
-class _ProxyServer(ThreadingHTTPServer):
+class _ProxyServer(ThreadingTCPServer):
     daemon_threads = True
+    allow_reuse_address = True
     request_queue_size = 128
     routes: Routes
     observer: Observer
     notice: Callable[[str], None]
+    hangups: Hangups
+    _said_full = False
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection; without descriptors to do so, say it once and wait for some to be closed."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                if not self._said_full:
+                    self._said_full = True
+                    self.notice("too many connections for this process; raise `ulimit -n`")
+                time.sleep(_PAUSE_WITHOUT_DESCRIPTORS_S)
+            raise
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore a client that goes away, and report any other error in one line."""
+        """Ignore a client that goes away; name any other error, without its text, which may quote a key."""
         error = sys.exception()
         if not isinstance(error, ConnectionError):
-            self.notice(f"a connection ended with {type(error).__name__}: {error}")
+            self.notice(f"a connection ended with {type(error).__name__}")
 
 
-class _Connection(BaseHTTPRequestHandler):
+class _Connection(StreamRequestHandler):
     """One client connection."""
 
-    protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _ProxyServer
     _upstream: HTTPConnection | None = None
     _at: Upstream | None = None
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent, since the terminal belongs to the child."""
+    def handle(self) -> None:
+        """Pass requests on until one side closes the connection."""
+        request: ClientRequest | None = None
+        try:
+            while (request := read_request(self.rfile)) is not None:
+                require_admitted(request)
+                if not self._pass_on(request):
+                    return
+                request = None
+        except RequestError as error:
+            self._refuse(error, provider_of(request, self._prefix(request) or "") if request else "")
 
     def finish(self) -> None:
         """Close the upstream connection along with the client's."""
@@ -102,54 +140,85 @@ class _Connection(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             super().finish()
 
-    def _pass_on(self) -> None:
-        """Pass one request on to its upstream, and the response back."""
-        target, upstream = self._route()
-        if upstream is None:
-            self.send_error(404, "tokenprof proxy has no upstream for this path")
-            return
-        if "websocket" in self.headers.get("upgrade", "").lower() and wire_of("POST", target):
+    def _pass_on(self, request: ClientRequest) -> bool:
+        """Pass a request on to its upstream, and the response back; return whether another may follow."""
+        target, upstream = self._route(request)
+        if "websocket" in request.value("upgrade").lower() and wire_of("POST", target):
             # Clients that prefer a WebSocket react to this by making the same call over HTTP.
-            self.send_error(426, "tokenprof proxy passes on model calls over HTTP only")
-            return
-        body = request_body(self.rfile, self.headers)
-        attempt = self.server.observer.begin(
-            self.command, target, {name.lower(): value for name, value in self.headers.items()}, body or b""
-        )
+            raise RequestError(426, "tokenprof proxy passes on model calls over HTTP only.")
+        expected = request.value("expect").lower()
+        if expected and expected != "100-continue":
+            raise RequestError(417, "The only Expect that the proxy meets is 100-continue.")
+        if expected and request.is_http_1_1:
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = request_body(self.rfile, request)
+        headers = request.by_lower_name()
+        attempt = self.server.observer.begin(request.method, target, headers, body or b"", upstream.host)
         try:
-            self._exchange(upstream, target, body, attempt)
+            return self._exchange(request, upstream, target, body, attempt) and request.keeps_alive
         except (OSError, HTTPException) as error:
             # No answer, or half of one: the client's connection ends where the upstream's did.
-            self.close_connection = True
             self._disconnect()
             if attempt is not None:
                 attempt.end(failure=type(error).__name__)
+            return False
 
-    def _exchange(self, upstream: Upstream, target: str, body: bytes | None, attempt: Attempt | None) -> None:
+    def _exchange(
+        self,
+        request: ClientRequest,
+        upstream: Upstream,
+        target: str,
+        body: bytes | None,
+        attempt: Attempt | None,
+    ) -> bool:
+        """Send a request and relay its response; return whether both connections stay open."""
         connection = self._connected(upstream)
-        with Hangup(self.connection, lambda: shut(connection)):
-            self._send(connection, upstream, target, body)
-            response = connection.getresponse()
+        with self.server.hangups.watching(self.connection, lambda: shut(connection)):
+            self._send(connection, upstream, request, target, body)
+            interim = self.wfile.write if request.is_http_1_1 else None
+            response = answered_with_interim(connection, interim)
             if attempt is not None:
                 attempt.answered(
                     response.status, {name.lower(): value for name, value in response.headers.items()}
                 )
-            relay_response(response, self.wfile, self.request_version, attempt)
+            relay_response(response, self.wfile, attempt, with_chunks=request.is_http_1_1)
             # Frees the connection for the next request; a body read by `read1` does not.
             response.close()
         if attempt is not None:
             attempt.end(complete=True)
         if response.will_close:
-            self.close_connection = True
             self._disconnect()
+        return not response.will_close
 
-    def _route(self) -> tuple[str, Upstream | None]:
-        # The base class has normalised `self.path`; the request line is what the client sent.
-        target = self.requestline.split()[1]
-        for prefix, upstream in self.server.routes.items():
+    def _prefix(self, request: ClientRequest) -> str | None:
+        target = request.target
+        for prefix in self.server.routes:
             if not prefix or target == prefix or target.startswith((prefix + "/", prefix + "?")):
-                return target[len(prefix) :] or "/", upstream
-        return target, None
+                return prefix
+        return None
+
+    def _route(self, request: ClientRequest) -> tuple[str, Upstream]:
+        """Return the target that the upstream is called with, and the upstream."""
+        prefix = self._prefix(request)
+        if prefix is None:
+            known = " or ".join(sorted(self.server.routes))
+            raise RequestError(404, f"tokenprof proxy has no upstream for this path; begin it with {known}.")
+        rest = request.target[len(prefix) :]
+        return rest if rest.startswith("/") else f"/{rest}", self.server.routes[prefix]
+
+    def _refuse(self, error: RequestError, provider: str) -> None:
+        with contextlib.suppress(OSError):
+            self.wfile.write(answer_of(error, provider))
+            self.connection.shutdown(socket.SHUT_WR)
+            # Closing with unread bytes would reset the connection and take the answer with it.
+            deadline = time.monotonic() + _LINGER_S
+            self.connection.settimeout(_LINGER_S)
+            unread = 0
+            while unread < _MOST_LINGERED_BYTES and time.monotonic() < deadline:
+                data = self.connection.recv(65536)
+                if not data:
+                    return
+                unread += len(data)
 
     def _connected(self, upstream: Upstream) -> HTTPConnection:
         if self._upstream is not None and self._at == upstream and not is_stale(self._upstream):
@@ -162,15 +231,22 @@ class _Connection(BaseHTTPRequestHandler):
             raise
         return self._upstream
 
-    def _send(self, connection: HTTPConnection, upstream: Upstream, target: str, body: bytes | None) -> None:
-        connection.putrequest(self.command, target, skip_host=True, skip_accept_encoding=True)
-        named = {name.strip().lower() for name in self.headers.get("connection", "").split(",")}
-        for name, value in self.headers.items():
+    def _send(
+        self,
+        connection: HTTPConnection,
+        upstream: Upstream,
+        request: ClientRequest,
+        target: str,
+        body: bytes | None,
+    ) -> None:
+        connection.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
+        named = {name.strip().lower() for name in request.value("connection").split(",")}
+        for name, value in request.headers:
             if name.lower() == "host":
                 connection.putheader(name, upstream.authority)
-            elif name.lower() not in HOP_BY_HOP | named | {"expect"}:
+            elif name.lower() not in (HOP_BY_HOP | named) - _ALWAYS_SENT | {"expect"}:
                 connection.putheader(name, value.encode("latin-1"))
-        if body is not None and "content-length" not in self.headers:
+        if body is not None and not request.values("content-length"):
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)
 
@@ -179,7 +255,20 @@ class _Connection(BaseHTTPRequestHandler):
             self._upstream.close()
             self._upstream = None
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _pass_on  # noqa: N815
+
+_ALWAYS_SENT = frozenset({"content-length", "host"})
+"""What a Connection header cannot take off: without its length, a body would become a second request."""
+
+
+def allow_many_connections() -> None:
+    """Raise this process's soft limit of descriptors; a call in flight takes two. Children inherit it."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _to_standard_error(sentence: str) -> None:

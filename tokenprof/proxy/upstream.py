@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import select
+import selectors
 import ssl
 import urllib.request
 from base64 import b64encode
@@ -34,21 +34,30 @@ class Upstream:
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
+_Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.DefaultSelector)
+"""Unlike `select`, it has no highest descriptor, and unlike `epoll`, it needs none of its own."""
+
 
 def upstream_at(url: str) -> Upstream:
     """Return the upstream that a base address names. Raises InputError if it is not an http(s) address."""
+    shown = _without_secrets(url)
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise InputError(
-            f"{url!r} is not an address ({error}); write it like https://api.example.com."
-        ) from None
+    except ValueError:
+        raise InputError(f"{shown!r} is not an address; write it like https://api.example.com.") from None
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise InputError(f"{url!r} is not an http or https address; write it like https://api.example.com.")
+        raise InputError(f"{shown!r} is not an http or https address; write it like https://api.example.com.")
     return Upstream(
         parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme], parts.path.rstrip("/")
     )
+
+
+def _without_secrets(url: str) -> str:
+    """Return an address without its user, password and query, for a message."""
+    scheme, separator, rest = url.partition("?")[0].rpartition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def connect(upstream: Upstream) -> HTTPConnection:
@@ -77,7 +86,9 @@ def is_stale(connection: HTTPConnection) -> bool:
     """Whether the upstream has closed an idle connection, or sent something unasked."""
     if connection.sock is None:
         return True
-    return bool(select.select([connection.sock], [], [], 0)[0])
+    with _Selector() as selector:
+        selector.register(connection.sock, selectors.EVENT_READ)
+        return bool(selector.select(0))
 
 
 @cache

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from tokenprof.facts.checked_types import require_types
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
 from tokenprof.reading.formats import TranscriptReader, UnknownFormatError, known_formats, reader_of, suffixes
+from tokenprof.reading.log_bytes import DamagedFileError, log_name, open_log
 from tokenprof.reading.merge import merge
 
 LISTED_FILES = 5
 NOT_LOGS = frozenset({"node_modules", ".git", ".venv", "site-packages"})
 """Folders with thousands of other JSON files, but no logs."""
+
+LINES = ".jsonl"
+OTHER_COMPRESSION = frozenset({".br", ".lz4", ".sz", ".z", ".7z", ".zip", ".age", ".gpg"})
+"""Endings of logs that cannot be read; in a folder, a warning names them."""
+
+COUNTS = (b'_tokens"', b'Tokens"')
+"""A JSON file with a key that ends like this may hold a bill."""
+
+SEARCHED_BYTES = 2**20
 
 AnyPath = str | os.PathLike[str]
 
@@ -21,21 +33,50 @@ AnyPath = str | os.PathLike[str]
 def read(paths: AnyPath | Sequence[AnyPath]) -> Run:
     """Return the turns of files and folders together, in time order, each billed response once.
 
-    `paths` is one path or several. In a folder, every file of a known format is read, at any depth; a warning
-    names the `*.jsonl` files of unknown formats.
+    `paths` is one path or several. In a folder, every file of a known format is read, at any depth,
+    compressed ones included. Warnings name the files that cannot be read and those of unknown formats that
+    may hold a bill: `*.jsonl` files, and other JSON files with counts of tokens.
 
-    Raises InputError for a path that does not exist or cannot be read, for no path at all, and for a file
-    that is empty, malformed or of an unknown format.
+    Raises InputError for a path that does not exist or cannot be read, for no path at all, for a named file
+    that is empty, malformed or of an unknown format, and for a folder of which no file can be read.
     """
     warnings: list[str] = []
-    chosen: dict[Path, tuple[Path, TranscriptReader]] = {}
+    chosen: dict[Path, _Chosen] = {}
     for path in _as_paths(paths):
-        found = _files_below(path, warnings) if path.is_dir() else [(path, reader_of(path))]
+        is_folder = path.is_dir()
+        found = _files_below(path, warnings) if is_folder else [(path, reader_of(path))]
         for file, reader in found:
-            chosen.setdefault(file.resolve(), (file, reader))
-    companions = {other.resolve() for file, reader in chosen.values() for other in _companions(reader, file)}
-    runs = [_run_of(file, reader) for real, (file, reader) in chosen.items() if real not in companions]
-    return merge(runs, warnings)
+            chosen.setdefault(file.resolve(), _Chosen(file, reader, is_named=not is_folder))
+    companions = {other.resolve() for one in chosen.values() for other in _companions(one.reader, one.file)}
+    return merge(
+        _runs_of([one for real, one in chosen.items() if real not in companions], warnings), warnings
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """A file to read. `is_named` says that the user named it, and not a folder above it."""
+
+    file: Path
+    reader: TranscriptReader
+    is_named: bool
+
+
+def _runs_of(chosen: Sequence[_Chosen], warnings: list[str]) -> list[Run]:
+    """Return the runs of files; one that cannot be read costs a warning if it was found in a folder."""
+    runs: list[Run] = []
+    failed: list[InputError] = []
+    for one in chosen:
+        try:
+            runs.append(_run_of(one.file, one.reader))
+        except InputError as error:
+            if one.is_named:
+                raise
+            failed.append(error)
+    if failed and not runs:
+        raise failed[0]
+    warnings += [f"{error} The file was left out." for error in failed]
+    return runs
 
 
 def _as_paths(paths: AnyPath | Sequence[AnyPath]) -> list[Path]:
@@ -52,9 +93,13 @@ def _as_paths(paths: AnyPath | Sequence[AnyPath]) -> list[Path]:
 
 def _run_of(file: Path, reader: TranscriptReader) -> Run:
     try:
-        return reader.read(file)
+        run = reader.read(file)
+        require_types(run)
+        return run
     except OSError as error:
         raise InputError.unreadable(file, error) from None
+    except RecursionError:
+        raise InputError(f"{file}: this is nested more deeply than any log; was it edited?") from None
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise InputError(
             f"{file}: this begins as {reader.FORMAT}, but then holds something else "
@@ -64,27 +109,45 @@ def _run_of(file: Path, reader: TranscriptReader) -> Run:
 
 
 def _files_below(folder: Path, warnings: list[str]) -> list[tuple[Path, TranscriptReader]]:
-    """Return the files of known formats below a folder; a warning names the other `*.jsonl` files."""
-    found, others = [], []
+    """Return the files of known formats below a folder; warnings say which others were passed over."""
+    found: list[tuple[Path, TranscriptReader]] = []
+    unknown: list[Path] = []
+    unreadable: list[InputError] = []
     endings = tuple(suffixes())
     for path in sorted(folder.rglob("*")):
-        if not path.name.endswith(endings) or not path.is_file():
+        if not path.is_file() or NOT_LOGS.intersection(path.relative_to(folder).parts):
             continue
-        if NOT_LOGS.intersection(path.relative_to(folder).parts):
+        if not path.name.endswith(endings):
+            if path.suffix in OTHER_COMPRESSION and path.stem.endswith(LINES):
+                unknown.append(path)
             continue
         try:
             found.append((path, reader_of(path)))
         except UnknownFormatError:
-            # A folder may hold any number of other *.json files.
-            if path.suffix == ".jsonl":
-                others.append(path)
+            # A folder may hold any number of JSON files that have nothing to do with a bill.
+            if log_name(path).endswith(LINES) or _holds_counts(path):
+                unknown.append(path)
+        except InputError as error:
+            unreadable.append(error)
+    if not found and unreadable:
+        raise unreadable[0]
     if not found:
         raise InputError(f"{folder} holds no file that tokenprof can read. It reads {known_formats()}.")
-    if others:
-        named = ", ".join(str(path.relative_to(folder)) for path in others[:LISTED_FILES])
-        more = f" and {len(others) - LISTED_FILES} more" if len(others) > LISTED_FILES else ""
+    if unknown:
+        named = ", ".join(str(path.relative_to(folder)) for path in unknown[:LISTED_FILES])
+        more = f" and {len(unknown) - LISTED_FILES} more" if len(unknown) > LISTED_FILES else ""
         warnings.append(f"{folder}: these files have an unknown format and were left out: {named}{more}.")
+    warnings += [f"{error} The file was left out." for error in unreadable]
     return found
+
+
+def _holds_counts(path: Path) -> bool:
+    with open_log(path) as file:
+        try:
+            head = file.read(SEARCHED_BYTES)
+        except DamagedFileError:
+            return False
+    return any(key in head for key in COUNTS)
 
 
 def _companions(reader: TranscriptReader, path: Path) -> Sequence[Path]:

@@ -9,13 +9,13 @@ not by themselves.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from importlib.resources.abc import Traversable
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -24,11 +24,11 @@ from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
 from tokenprof.reading import recordings as own
 from tokenprof.reading.json_documents import read_json_document
-from tokenprof.reading.json_lines import read_json_lines
+from tokenprof.reading.json_lines import read_json_lines, read_strict_lines
+from tokenprof.reading.log_bytes import COMPRESSED_ENDINGS, head_of
 
 TRANSCRIPTS = "transcripts"
 FIRST_LINES = 40
-FIRST_BYTES = 4096
 
 _HAS_FORMAT = re.compile(rb"^FORMAT\b", re.M)
 
@@ -66,7 +66,7 @@ class _OwnReader:
 
         def lines() -> Iterator[dict[str, Any]]:
             nonlocal at
-            for at, line in read_json_lines(path, warnings):  # noqa: B007 - `at` is for the error below
+            for at, line in read_strict_lines(path, warnings):  # noqa: B007 - `at` is for the error below
                 yield line
 
         try:
@@ -90,9 +90,9 @@ def reader_of(path: Path) -> TranscriptReader:
     if not readers:
         first_lines = _first_lines(path)
         mine: TranscriptReader = _OwnReader()
-        if mine.recognises(first_lines):
+        if _recognises(mine, first_lines):
             return mine
-        readers = [reader for reader in transcript_readers() if reader.recognises(first_lines)]
+        readers = [reader for reader in transcript_readers() if _recognises(reader, first_lines)]
     if len(readers) > 1:
         names = " and as ".join(reader.FORMAT for reader in readers)
         raise InputError(f"{path}:1: this can be read as {names}. Put each format into a file of its own.")
@@ -104,11 +104,18 @@ def reader_of(path: Path) -> TranscriptReader:
     return readers[0]
 
 
+def _recognises(reader: TranscriptReader, first_lines: Sequence[Mapping[str, Any]]) -> bool:
+    try:
+        return reader.recognises(first_lines)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
+        # A field of another type than any file of this format has.
+        return False
+
+
 def suffixes() -> frozenset[str]:
-    """Return the endings of the files that are read in a folder."""
-    return frozenset(
-        suffix for reader in transcript_readers() for suffix in getattr(reader, "SUFFIXES", (".jsonl",))
-    )
+    """Return the endings of the files that are read in a folder, compressed ones included."""
+    plain = {suffix for reader in transcript_readers() for suffix in getattr(reader, "SUFFIXES", (".jsonl",))}
+    return frozenset(plain | {suffix + ending for suffix in plain for ending in COMPRESSED_ENDINGS})
 
 
 def known_formats() -> str:
@@ -135,11 +142,7 @@ def _modules_with_format(folder: Traversable, package: str) -> Iterator[str]:
 
 
 def _readers_of_bytes(path: Path) -> list[TranscriptReader]:
-    try:
-        with path.open("rb") as file:
-            head = file.read(FIRST_BYTES)
-    except OSError as error:
-        raise InputError.unreadable(path, error) from None
+    head = head_of(path)
     if head.lstrip()[:1] in (b"{", b"["):
         return []
     by_bytes = [reader for reader in transcript_readers() if hasattr(reader, "recognises_bytes")]
@@ -148,13 +151,8 @@ def _readers_of_bytes(path: Path) -> list[TranscriptReader]:
 
 def _first_lines(path: Path) -> list[dict[str, Any]]:
     """Return the first lines of a file that are JSON objects, enough to recognise its format."""
-    lines: list[dict[str, Any]] = []
-    # If the format is known, its reader names the faulty line.
-    with contextlib.suppress(InputError):
-        for _, line in read_json_lines(path, []):
-            lines.append(line)
-            if len(lines) == FIRST_LINES:
-                break
+    # The reader of the format names the faulty lines.
+    lines = [line for _, line in islice(read_json_lines(path, []), FIRST_LINES)]
     if not lines and not path.stat().st_size:
         raise UnknownFormatError(f"{path}:1: the file is empty; was the recording started and ended?")
     return lines or _first_objects(path)

@@ -8,33 +8,37 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.errors import InputError
+from tokenprof.reading.json_lines import read_json_lines
+from tokenprof.reading.lenient_json import parse_json
+from tokenprof.reading.log_bytes import read_whole
 
 
 def read_json_document(path: Path) -> Any:
     """Return a file's value. Raises InputError for a file that cannot be opened or is not JSON."""
+    data = read_whole(path)
     try:
-        return orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError.unreadable(path, error) from None
+        return parse_json(data)
     except orjson.JSONDecodeError as error:
-        line = path.read_bytes()[: error.pos].count(b"\n") + 1
-        raise InputError.at(path, line, f"this is not JSON ({error.msg}); was the file cut short?") from None
+        line, message = data[: error.pos].count(b"\n") + 1, error.msg
+    except ValueError as error:
+        line, message = 1, str(error)
+    raise InputError.at(path, line, f"this is not JSON ({message}); was the file cut short?") from None
 
 
-def json_objects(path: Path) -> list[dict[str, Any]]:
+def json_objects(path: Path, warnings: list[str]) -> list[dict[str, Any]]:
     """Return the objects of a file that is one list, one object, or one object per line.
 
-    Raises InputError as `read_json_document` does.
+    A line that cannot be read is left out, with an entry in `warnings`. Raises InputError as
+    `read_json_document` does, and for a file without any object.
     """
     try:
         value = read_json_document(path)
     except InputError:
-        lines = [line for line in path.read_bytes().splitlines() if line.strip()] if path.exists() else []
-        try:
-            value = [orjson.loads(line) for line in lines]
-        except orjson.JSONDecodeError:
-            value = None
-        if not value:
+        found: list[str] = []
+        lines = [line for _, line in read_json_lines(path, found)]
+        if not lines:
             raise
+        warnings += found
+        return lines
     values = value if isinstance(value, list) else [value]
     return [item for item in values if isinstance(item, dict)]

@@ -1,25 +1,98 @@
-"""Files of one JSON object per line, read as a stream."""
+"""Files of one JSON object per line, as a stream: ours strictly, those of other programs leniently."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from tokenprof.facts.errors import InputError
+from tokenprof.reading.lenient_json import RecordFinder
+from tokenprof.reading.log_bytes import DamagedFileError, open_log
+
+NAMED_LINES = 5
+"""How many bad lines of a file get a warning each; the others are counted."""
+
+LONGEST_LINE_BYTES = 256 * 2**20
+
+_CUT_SHORT = "the last line is cut short and was left out."
 
 
 def read_json_lines(path: Path, warnings: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the number of each line, counted from 1, and its object; blank lines are skipped.
+    """Yield the number of each line of another program's file, counted from 1, and its object.
+
+    What cannot be read is left out, with an entry in `warnings` that names the line: a line that is not a
+    JSON object or is longer than `LONGEST_LINE_BYTES`, and the rest of a damaged compressed file. Several
+    objects on one line are all yielded; blank lines are skipped. Raises InputError for a file that cannot be
+    opened.
+    """
+    finder = RecordFinder()
+    bad = 0
+    with open_log(path) as file:
+        number = 0
+        records: list[dict[str, Any]]
+        lost: str | None
+        while True:
+            try:
+                line = file.readline(LONGEST_LINE_BYTES)
+            except DamagedFileError as error:
+                warnings.append(f"{path}:{number + 1}: {error}; what follows was left out.")
+                break
+            if not line:
+                break
+            number += 1
+            if len(line) == LONGEST_LINE_BYTES and not line.endswith(b"\n"):
+                records = []
+                lost = f"it is longer than {LONGEST_LINE_BYTES // 2**20} MiB"
+                while line and not line.endswith(b"\n"):
+                    line = file.readline(LONGEST_LINE_BYTES)
+            elif line.isspace():
+                continue
+            else:
+                records, lost = finder.records_of(line)
+            for record in records:
+                yield number, record
+            if lost is None:
+                continue
+            bad += 1
+            if not records and line and not line.endswith(b"\n"):
+                warnings.append(f"{path}:{number}: {_CUT_SHORT}")
+            elif bad <= NAMED_LINES:
+                part = "a part of this line" if records else "this line"
+                warnings.append(f"{path}:{number}: {part} was left out: {lost}.")
+    if bad > NAMED_LINES:
+        warnings.append(f"{path}: {bad - NAMED_LINES} more lines were left out; they are not JSON either.")
+
+
+@contextmanager
+def line_or_warning(where: str, warnings: list[str]) -> Iterator[None]:
+    """Run the reading of one line; if it holds something else than expected, add a warning instead.
+
+    `where` is the file and the line.
+    """
+    try:
+        yield
+    except InputError as error:
+        warnings.append(f"{error} The line was left out.")
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        warnings.append(
+            f"{where}: this line was left out: it holds something unexpected "
+            f"({type(error).__name__}: {error})."
+        )
+
+
+def read_strict_lines(path: Path, warnings: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the number of each line of a file of ours, counted from 1, and its object.
 
     A killed process may leave a last line that is malformed and has no newline. It is left out, with an entry
     in `warnings`. Raises InputError for a file that cannot be opened and for any other line that is not a
     JSON object.
     """
-    try:
-        with path.open("rb") as file:
+    with open_log(path) as file:
+        try:
             for number, line in enumerate(file, 1):
                 if line.isspace():
                     continue
@@ -27,7 +100,7 @@ def read_json_lines(path: Path, warnings: list[str]) -> Iterator[tuple[int, dict
                     value = orjson.loads(line)
                 except orjson.JSONDecodeError as error:
                     if not line.endswith(b"\n"):
-                        warnings.append(f"{path}:{number}: the last line is cut short and was left out.")
+                        warnings.append(f"{path}:{number}: {_CUT_SHORT}")
                         return
                     raise InputError.at(
                         path, number, f"this line is not JSON ({error}); repair or delete it."
@@ -35,5 +108,5 @@ def read_json_lines(path: Path, warnings: list[str]) -> Iterator[tuple[int, dict
                 if not isinstance(value, dict):
                     raise InputError.at(path, number, "this line is not a JSON object; repair or delete it.")
                 yield number, value
-    except OSError as error:
-        raise InputError.unreadable(path, error) from None
+        except DamagedFileError as error:
+            raise InputError(f"{path}: {error}. Decompress it, or copy it again.") from None

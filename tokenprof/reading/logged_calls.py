@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
-from tokenprof.facts.types import AnswerFacts, CallerFacts, Turn, facts_of
+from tokenprof.facts.types import AnswerFacts, CallerFacts, Turn, block_key, facts_of
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.contexts import ContextTracker, Placement
+from tokenprof.record.digest import key_of_logs
 from tokenprof.record.exchange import Call
 from tokenprof.record.stored_context import HeldHistories
 
@@ -23,6 +25,11 @@ class LoggedCall(CallerFacts):
     call: Call
     group: str = ""
     is_one_history: bool = False
+
+
+def shaper_of_log() -> Shaper:
+    """Return a maker of blocks for another program's log, with the key for such logs."""
+    return Shaper(key_of_logs())
 
 
 def turns_of(calls: Iterable[LoggedCall], shaper: Shaper, name: str) -> list[Turn]:
@@ -64,12 +71,40 @@ def turns_of(calls: Iterable[LoggedCall], shaper: Shaper, name: str) -> list[Tur
 
 
 def _once(calls: Iterable[LoggedCall]) -> list[LoggedCall]:
+    """Return each response once: of rows that repeat one, that with usage.
+
+    A response whose id an earlier one has, without being it, gets a number.
+    """
     found: dict[str, LoggedCall] = {}
     for logged in calls:
         identity = logged.call.response_id
         if identity is None:
             continue
-        known = found.get(identity)
+        number, name = 1, identity
+        while name in found and not is_same_response(found[name], logged):
+            number += 1
+            name = f"{identity}#{number}"
+        known = found.get(name)
         if known is None or (known.call.usage is None and logged.call.usage is not None):
-            found[identity] = logged
+            found[name] = replace(logged, call=replace(logged.call, response_id=name))
     return list(found.values())
+
+
+SAME_WITHIN = timedelta(seconds=60)
+"""How far apart two rows about one response may be, beyond how long it took."""
+
+
+def is_same_response(one: LoggedCall, other: LoggedCall) -> bool:
+    """Whether two rows with one id are about one response: only if time, usage and prompt agree.
+
+    Small servers draw ids of three digits, and relays use one for all.
+    """
+    longest = timedelta(seconds=max(one.duration_s or 0.0, other.duration_s or 0.0))
+    if abs(one.started_at - other.started_at) > longest + SAME_WITHIN:
+        return False
+    usages = one.call.usage, other.call.usage
+    if None not in usages and usages[0] != usages[1]:
+        return False
+    prompts = [[block_key(block) for block in logged.call.prompt] for logged in (one, other)]
+    outputs = [[block_key(block) for block in logged.call.output] for logged in (one, other)]
+    return all(pair[0] == pair[1] or [] in pair for pair in (prompts, outputs))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -19,28 +21,40 @@ def merge(runs: Sequence[Run], warnings: Iterable[str] = ()) -> Run:
     Transcripts of resumed and forked sessions repeat earlier responses under their provider's ids, and a
     recording and a transcript of one run hold the same ones. `warnings` come before those of the runs.
     """
+    runs = [with_fetched(run) for run in runs]
     turns: list[Turn] = []
     notes = list(warnings)
     known: dict[object, list[_Counted]] = {}
     for run in sorted(runs, key=_shows_less):
-        recorded = _is_recording(run)
+        recorded, format_ = _is_recording(run), run.sources[0].format if run.sources else ""
+        ids = Counter(turn.id for turn in run.turns)
         repeated = {
             index
             for index, turn in enumerate(run.turns)
-            if any(_is_same(turn, recorded, other) for other in known.get(_identity(turn), ()))
+            if any(
+                _is_same(turn, recorded, other)
+                or (ids[turn.id] == 1 and _is_same_in_each_file(turn, format_, other))
+                for other in known.get(_identity(turn), ())
+            )
         }
+        repeated |= _seen_at_another_layer(run, format_, repeated, known)
         repeated |= _rests_of(run, repeated)
         for turn in run.turns:
-            known.setdefault(_identity(turn), []).append(_Counted(turn, recorded))
+            counted = _Counted(turn, recorded, format_, is_only_one=ids[turn.id] == 1)
+            for key in (_identity(turn), _counts(turn)):
+                known.setdefault(key, []).append(counted)
         turns += _without(run, repeated, offset=len(turns))
         if repeated:
             notes.append(
                 f"{run.sources[0].file}: {len(repeated)} of its responses are in another file too; "
                 "each is counted once."
             )
-    notes += [warning for run in runs for warning in run.warnings]
+    notes += [warning for run in runs for warning in (*run.warnings, *notes_of(run))]
     return Run(
-        own.in_time_order(turns), tuple(source for run in runs for source in run.sources), tuple(notes)
+        own.in_time_order(turns),
+        tuple(source for run in runs for source in run.sources),
+        tuple(notes),
+        tuple(problem for run in runs for problem in run.problems),
     )
 
 
@@ -50,6 +64,8 @@ class _Counted:
 
     turn: Turn
     recorded: bool
+    format: str = ""
+    is_only_one: bool = True
 
 
 def _shows_less(run: Run) -> tuple[bool, bool]:
@@ -83,6 +99,98 @@ def _is_same(turn: Turn, recorded: bool, other: _Counted) -> bool:
         return True
     longest_s = max(turn.duration_s or 0.0, other.turn.duration_s or 0.0)
     return apart <= timedelta(seconds=longest_s + WRITTEN_WITHIN_S)
+
+
+def _is_same_in_each_file(turn: Turn, format_: str, other: _Counted) -> bool:
+    """Whether files of two formats each use an id once, for the same counts in each class."""
+    return other.is_only_one and other.format != format_ and turn.usage == other.turn.usage is not None
+
+
+def _counts(turn: Turn) -> object:
+    """Return what two layers say alike about one call: the model and the totals, under whatever id."""
+    if turn.usage is None or not turn.usage.input_tokens:
+        return None
+    usage = turn.usage
+    return "counts", _plain(turn.model), usage.input_tokens, usage.cache_read_tokens, usage.all_output_tokens
+
+
+def _plain(model: str) -> str:
+    """Return a model's name without the prefix of a gateway and the date of a snapshot."""
+    return SNAPSHOT.sub("", model.rpartition("/")[2].removesuffix("[1m]"))
+
+
+SNAPSHOT = re.compile(r"[-@]20\d{2}-?\d{2}-?\d{2}$")
+
+
+def _seen_at_another_layer(
+    run: Run, format_: str, repeated: Set[int], known: Mapping[object, list[_Counted]]
+) -> set[int]:
+    """Return the turns that a file in another format holds under other ids, with the same counts and time.
+
+    A proxy's recording and a harness's own log of the same calls need not share ids. One call there stands
+    for one here.
+    """
+    found: set[int] = set()
+    taken: set[int] = set()
+    for index, turn in enumerate(run.turns):
+        if index in repeated or turn.usage is None:
+            continue
+        for other in known.get(_counts(turn), ()):
+            if other.format != format_ and id(other) not in taken and _is_at_once(turn, other.turn):
+                taken.add(id(other))
+                found.add(index)
+                break
+    return found
+
+
+def _is_at_once(one: Turn, other: Turn) -> bool:
+    """Whether two turns may be one call by their times; a line in a log is written after its call ends."""
+    longest_s = max(one.duration_s or 0.0, other.duration_s or 0.0)
+    return abs(one.started_at - other.started_at) <= timedelta(seconds=longest_s + WRITTEN_WITHIN_S)
+
+
+def with_fetched(run: Run) -> Run:
+    """Return a run in which calls that ran on in the background have the counts that were fetched later.
+
+    The turn of the fetch has the same id, and no prompt.
+    """
+    asked: dict[str, int] = {}
+    fetched: dict[int, int] = {}
+    for index, turn in enumerate(run.turns):
+        if turn.usage is None:
+            asked[turn.id] = index
+        elif turn.id in asked and turn.base is None and not turn.added:
+            fetched[asked[turn.id]] = index
+    if not fetched:
+        return run
+    dropped = set(fetched.values())
+    whole = [
+        replace(
+            turn,
+            **{name: getattr(run.turns[fetched[index]], name) for name in ANSWERED},
+            duration_s=(run.turns[fetched[index]].started_at - turn.started_at).total_seconds(),
+        )
+        if index in fetched
+        else turn
+        for index, turn in enumerate(run.turns)
+    ]
+    return replace(run, turns=tuple(_without(replace(run, turns=tuple(whole)), dropped, offset=0)))
+
+
+ANSWERED = ("model", "usage", "output", "selectors", "status", "output_incomplete", "notes", "raw_usage")
+"""What a fetched answer adds to a call that had ended without it."""
+
+
+def notes_of(run: Run) -> list[str]:
+    """Return a warning for each note on a bill in a run: once, with its file and the number of turns."""
+    turns: dict[str, int] = {}
+    for turn in run.turns:
+        for note in turn.notes:
+            turns[note] = turns.get(note, 0) + 1
+    file = run.sources[0].file if run.sources else "this run"
+    return [
+        f"{file}: {'1 turn' if count == 1 else f'{count} turns'}: {note}" for note, count in turns.items()
+    ]
 
 
 def _rests_of(run: Run, repeated: set[int]) -> set[int]:

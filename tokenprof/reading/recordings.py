@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tokenprof.facts.types import Run, Source, Turn
+import orjson
+
+from tokenprof.facts.types import Block, Problem, Run, Source, Turn
 from tokenprof.record import names
 from tokenprof.record.otlp import decode_attributes, spans_of
-from tokenprof.record.turn_codec import TurnDecoder, tags_of
+from tokenprof.record.turn_codec import TurnDecoder, problem_of, tags_of
 
 FORMAT = "tokenprof"
 
@@ -50,13 +52,23 @@ class _Reading:
         self._answered: set[str] = set()
         self._failed_attempts: Counter[str] = Counter()
         self._warnings: list[str] = []
+        self._problems: dict[str, Problem] = {}
+        self._counts: dict[str, Mapping[str, int]] = {}
+        self._parts: set[str] = set()
 
     def add(self, resource: Mapping[str, Any], span: Mapping[str, Any]) -> None:
         attributes = decode_attributes(span.get("attributes", ()))
         record = attributes.get(names.RECORD)
         run_id = str(resource.get(names.RUN_ID, ""))
-        if record == "attempt":
+        if resource.get(names.PARENT_RUN_ID):
+            self._parts.add(run_id)
+        if record == "attempt" and attributes.get(names.BILL) != "unknown":
             self._failed_attempts[str(attributes.get(names.CALL) or span["spanId"])] += 1
+        elif record in ("attempt", "problem"):
+            started_ns = int(span.get("startTimeUnixNano") or 0)
+            self._problems[str(span["spanId"])] = problem_of(attributes, started_ns)
+        elif record == "counts":
+            self._counts |= orjson.loads(attributes[names.COUNTS])
         elif record == "turn":
             self._answered.add(str(attributes.get(names.CALL)))
             self._add_turn(run_id, resource, span, attributes)
@@ -93,8 +105,29 @@ class _Reading:
                 f"{self._path}: {lost} failed attempt{'s' if lost > 1 else ''} led to no response "
                 "and to no bill; not counted as turns."
             )
-        runs = max(1, len(self._decoders))
-        return Run(in_time_order(self._turns), (Source(str(self._path), FORMAT, runs),), tuple(warnings))
+        runs = max(1, len(self._decoders.keys() - self._parts))
+        turns = [with_counts(turn, self._counts) for turn in self._turns] if self._counts else self._turns
+        # A call that was noted as missing may have been written after all.
+        missing = tuple(found for span, found in self._problems.items() if span not in self._index_of_span)
+        source = Source(str(self._path), FORMAT, runs)
+        return Run(in_time_order(turns), (source,), tuple(warnings), missing)
+
+
+def with_counts(turn: Turn, counts: Mapping[str, Mapping[str, int]]) -> Turn:
+    """Return a turn whose blocks have the tokens that were counted after its line was written."""
+    added = tuple(_counted(block, counts) for block in turn.added)
+    output = tuple(_counted(block, counts) for block in turn.output)
+    return replace(turn, added=added, output=output)
+
+
+def _counted(block: Block, counts: Mapping[str, Mapping[str, int]]) -> Block:
+    children = tuple(
+        replace(child, tokens=counts[child.digest]) if not child.tokens and child.digest in counts else child
+        for child in block.children
+    )
+    if block.features.tokens or block.features.version == 0 or block.digest not in counts:
+        return replace(block, children=children) if children else block
+    return replace(block, children=children, features=replace(block.features, tokens=counts[block.digest]))
 
 
 def in_time_order(turns: list[Turn]) -> tuple[Turn, ...]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tokenprof.record.exchange import HEADERS_READ, Exchange
@@ -12,27 +11,28 @@ from tokenprof.record.exchange import HEADERS_READ, Exchange
 if TYPE_CHECKING:
     from tokenprof.record.recorder import Recorder
 
+MOST_ANSWER_BYTES = 64 * 1024 * 1024
+"""How much of an answer is kept; no model writes as much."""
+
 
 class Attempt:
     """One attempt at a call while its response is being read; handed to the recorder exactly once.
 
-    Without a recorder, only the span of the call is finished. `ended` is called with the finished exchange.
-    A recording may end, and cut what is still open, while another thread reads the body.
+    Everything here runs on the host's threads, also in finalisers and while its streams are closed, so it
+    takes no lock. Without a recorder, only the span of the call is finished. A recording may end, and cut
+    what is still open, while another thread reads the body.
     """
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        recorder: Recorder | None,
-        ended: Callable[[Exchange], None] | None = None,
-    ):
+    __slots__ = ("__weakref__", "_bytes", "_chunks", "_recorder", "_to_hand_over", "exchange")
+
+    def __init__(self, exchange: Exchange, recorder: Recorder | None):
         self.exchange = exchange
-        self._ended = ended
         self._recorder = recorder
         self._chunks: list[bytes] = []
-        self._handed_over = False
-        self._lock = threading.Lock()
-        self._ticket: int | None = None
+        self._bytes = 0
+        self._to_hand_over = [True]
+        if recorder is not None:
+            recorder.watch(self)
 
     def answered(self, status_code: int, headers: Mapping[str, str], *, is_decoded: bool = False) -> None:
         """Note the beginning of the provider's answer.
@@ -47,16 +47,13 @@ class Attempt:
             if name in headers and not (is_decoded and name == "content-encoding")
         }
 
-    def watch(self) -> None:
-        """End the attempt with the recording if the rest of the body is never read."""
-        if self._recorder is not None:
-            self._ticket = self._recorder.watch(self.end)
-
     def take(self, chunk: bytes) -> None:
         """Note a chunk of the body as it passes."""
         if self.exchange.first_byte_ns is None:
             self.exchange.first_byte_ns = time.time_ns()
-        self._chunks.append(chunk)
+        self._bytes += len(chunk)
+        if self._bytes <= MOST_ANSWER_BYTES:
+            self._chunks.append(chunk)
 
     def whole(self, body: bytes) -> None:
         """Note a body that has been read already."""
@@ -67,25 +64,46 @@ class Attempt:
         """Note that the body ended in an exception. A reader that stops early has not failed."""
         self.end(failure=None if isinstance(error, GeneratorExit) else type(error).__name__)
 
+    def cut(self) -> None:
+        """End the attempt because the recording ends."""
+        self.exchange.in_flight = True
+        self.end()
+
     def end(self, *, complete: bool = False, failure: str | None = None) -> None:
         """Hand over what was seen: complete, cut (neither complete nor failed), or ended by a `failure`."""
-        with self._lock:
-            if self._handed_over:
-                return
-            self._handed_over = True
+        try:
+            self._to_hand_over.pop()
+        except IndexError:
+            return
+        try:
+            self._hand_over(complete, failure)
+        except Exception as error:  # noqa: BLE001 - the host is told nothing, the recording is
+            self._note_loss(error)
+
+    def _hand_over(self, complete: bool, failure: str | None) -> None:
         exchange = self.exchange
         exchange.ended_ns = time.time_ns()
-        exchange.body = b"".join(self._chunks)
+        exchange.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         exchange.complete = complete
         exchange.failure = failure
-        self._chunks.clear()
-        if self._ended is not None:
-            self._ended(exchange)
+        self._chunks = []
         if self._recorder is None:
             from tokenprof.record.recorder import spans_recorder
 
             spans_recorder().submit(exchange)
             return
-        if self._ticket is not None:
-            self._recorder.unwatch(self._ticket)
+        self._recorder.unwatch(self)
         self._recorder.submit(exchange)
+
+    def lost(self, error: BaseException) -> None:
+        """Count a call that could not be observed to its end, because something of ours failed."""
+        try:
+            self._to_hand_over.pop()
+        except IndexError:
+            return
+        self._note_loss(error)
+
+    def _note_loss(self, error: BaseException) -> None:
+        if self._recorder is not None:
+            self._recorder.note_loss(type(error).__name__, self.exchange)
+            self._recorder.unwatch(self)

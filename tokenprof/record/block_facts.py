@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
+import json
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from tokenprof.facts.labels import label_of, labelled_parts
 from tokenprof.facts.types import Block, BlockKind, Child, Features, Section
-from tokenprof.record.counting import count_tokens
+from tokenprof.record.background.counting import count_tokens
 from tokenprof.record.digest import digest, project_key
 
 FEATURES_VERSION = 1
@@ -26,7 +28,12 @@ _CONTINUATION = bytes(range(128, 192))
 
 def canonical(value: object) -> bytes:
     """Return compact JSON of a wire value, keys in the order sent, SDK models as their wire form."""
-    return orjson.dumps(value, default=_wire_form, option=orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(value, default=_wire_form, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        # A lone surrogate, or an integer above 64 bits.
+        text = json.dumps(value, default=_wire_form, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "surrogatepass")
 
 
 def _wire_form(value: object) -> object:
@@ -69,6 +76,7 @@ class Shaper:
     """Makes blocks from wire content; each distinct content is digested and counted once.
 
     There is one per recording, or per file that is read. It holds digests and measures, never the texts.
+    `later` is given the digest and the text of what is to be counted later; `learn` takes the counts.
     """
 
     def __init__(
@@ -76,10 +84,20 @@ class Shaper:
         key: bytes | None = None,
         *,
         count: Callable[[Sequence[str]], list[Mapping[str, int]]] = count_tokens,
+        later: Callable[[str, str], None] | None = None,
     ):
         self._key = project_key() if key is None else key
         self._count = count
+        self._later = later
         self._known: dict[str, Features] = {}
+        self._tokens: dict[str, Mapping[str, int]] = {}
+
+    def learn(self, counted: Mapping[str, Mapping[str, int]]) -> None:
+        """Take the tokens of texts, by digest, that were put off to be counted later."""
+        for identity, tokens in counted.items():
+            self._tokens[identity] = tokens
+            if identity in self._known:
+                self._known[identity] = replace(self._known[identity], tokens=tokens)
 
     def digest(self, value: object) -> str:
         """Return the keyed digest of a wire value."""
@@ -135,16 +153,29 @@ class Shaper:
             if text is None:
                 features = Features(version=FEATURES_VERSION, bytes=len(data), pixels=pixels_of(content))
             else:
-                features = measure(text, self._count([text])[0])
+                features = measure(text, self._counted([(identity, text)])[0])
             self._known[identity] = features
         return identity, features
 
     def _children(self, children: Sequence[tuple[str, str]]) -> tuple[Child, ...]:
-        counted = self._count([text for _, text in children])
+        if not children:
+            return ()
+        digests = [self.digest(text) for _, text in children]
+        counted = self._counted([(key, text) for key, (_, text) in zip(digests, children, strict=True)])
         return tuple(
-            Child(name=name, digest=self.digest(text), tokens=tokens)
-            for (name, text), tokens in zip(children, counted, strict=True)
+            Child(name=name, digest=key, tokens=tokens)
+            for (name, _), key, tokens in zip(children, digests, counted, strict=True)
         )
+
+    def _counted(self, texts: Sequence[tuple[str, str]]) -> list[Mapping[str, int]]:
+        """Return the tokens of texts, given with their digests; each is counted once."""
+        new = {key: text for key, text in texts if key not in self._tokens}
+        if self._later is not None:
+            for key, text in new.items():
+                self._later(key, text)
+        elif new:
+            self._tokens |= zip(new, self._count(list(new.values())), strict=True)
+        return [self._tokens.get(key, {}) for key, _ in texts]
 
 
 def pixels_of(content: object) -> int:

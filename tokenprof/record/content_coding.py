@@ -1,4 +1,8 @@
-"""Bodies without their content coding (gzip, deflate, br, zstd)."""
+"""Bodies without their content coding (gzip, deflate, br, zstd), decoded up to a bound.
+
+A few kilobytes can decode to gigabytes. Only our copy is decoded, so a body beyond the bound reaches its
+reader all the same; it is just not recorded.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,17 @@ from typing import Any
 
 from tokenprof.record.exchange import Exchange
 
-_PIECE_BYTES = 4096
+MOST_DECODED_BYTES = 256 * 2**20
+ALWAYS_ALLOWED_BYTES = 16 * 2**20
+MOST_TIMES_LARGER = 200
+"""JSON and event streams compress 3 to 30 times."""
 
+_PIECE_BYTES = 65536
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+
+
+class DecodedTooLargeError(ValueError):
+    """A body decodes to more bytes than a model call holds."""
 
 
 def decoded_body(exchange: Exchange) -> bytes:
@@ -22,38 +34,81 @@ def decoded_body(exchange: Exchange) -> bytes:
 def decoded(body: bytes, coding: str) -> bytes:
     """Return a body without its content codings; if it was cut short, as much as can be decoded.
 
-    Raises ValueError for an unknown coding.
+    Raises ValueError for an unknown coding, and DecodedTooLargeError for a body that decodes to more than
+    256 MiB, or to more than 16 MiB and 200 times its size.
     """
+    most = decoded_bytes_allowed(len(body))
     for name in reversed([part.strip().lower() for part in coding.split(",")]):
         if name not in ("", "identity"):
-            body = _decompressed(body, name)
+            body = _decompressed(body, name, most)
     return body
 
 
-def _decompressed(body: bytes, coding: str) -> bytes:
-    decompress = _decompressor(coding)
+def decoded_bytes_allowed(encoded_bytes: int, most: int = MOST_DECODED_BYTES) -> int:
+    """Return how many bytes a body of a given size may decode to, `most` at the most."""
+    return min(max(ALWAYS_ALLOWED_BYTES, MOST_TIMES_LARGER * encoded_bytes), most)
+
+
+def _decompressed(body: bytes, coding: str, most: int) -> bytes:
+    pieces = _DECODERS.get(coding)
+    if pieces is None:
+        # The value is not quoted: whoever sent the header may have put anything there.
+        raise ValueError("the content coding of a body is not gzip, deflate, br or zstd; it is not recorded")
     found = bytearray()
     try:
-        for piece in _pieces(body):
-            found += decompress(piece)
+        for piece in pieces(body):
+            found += piece
+            if len(found) > most:
+                break
     except Exception:  # noqa: BLE001 - each library raises its own; what came before the cut is kept
         pass
+    if len(found) > most:
+        raise DecodedTooLargeError(
+            f"a {coding} body of {len(body):,} bytes decodes to more than {most:,} bytes; it is not recorded"
+        )
     return bytes(found)
 
 
-def _decompressor(coding: str) -> Callable[[bytes], bytes]:
-    if coding in ("gzip", "x-gzip", "deflate"):
-        return zlib.decompressobj(wbits=_GZIP_OR_ZLIB).decompress
-    library: Any
-    if coding == "br":
-        library = importlib.import_module("brotli")
-        return library.Decompressor().process  # type: ignore[no-any-return]
-    if coding == "zstd":
-        library = importlib.import_module("zstandard")
-        return library.ZstdDecompressor().decompressobj().decompress  # type: ignore[no-any-return]
-    raise ValueError(f"the content coding {coding!r} is not known, so its body cannot be recorded")
-
-
-def _pieces(body: bytes) -> Iterator[bytes]:
+def _from_zlib(body: bytes) -> Iterator[bytes]:
+    engine = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
     for start in range(0, len(body), _PIECE_BYTES):
-        yield body[start : start + _PIECE_BYTES]
+        given = body[start : start + _PIECE_BYTES]
+        while given and not engine.eof:
+            yield engine.decompress(given, _PIECE_BYTES)
+            given = engine.unconsumed_tail
+    # What the engine holds back is less than its window.
+    yield engine.flush()
+
+
+def _from_brotli(body: bytes) -> Iterator[bytes]:
+    library: Any = importlib.import_module("brotli")
+    engine = library.Decompressor()
+    if not hasattr(engine, "can_accept_more_data"):
+        # Before 1.2 nothing bounds the output of a step, so the steps are small.
+        for start in range(0, len(body), 16):
+            yield engine.process(body[start : start + 16])
+        return
+    start, piece = 0, b""
+    while start < len(body) or piece:
+        given = b""
+        if engine.can_accept_more_data():
+            given = body[start : start + _PIECE_BYTES]
+            start += len(given)
+        piece = engine.process(given, output_buffer_limit=_PIECE_BYTES)
+        yield piece
+
+
+def _from_zstd(body: bytes) -> Iterator[bytes]:
+    library: Any = importlib.import_module("zstandard")
+    reader = library.ZstdDecompressor().stream_reader(body, read_across_frames=True)
+    while piece := reader.read(_PIECE_BYTES):
+        yield piece
+
+
+_DECODERS: dict[str, Callable[[bytes], Iterator[bytes]]] = {
+    "gzip": _from_zlib,
+    "x-gzip": _from_zlib,
+    "deflate": _from_zlib,
+    "br": _from_brotli,
+    "zstd": _from_zstd,
+}

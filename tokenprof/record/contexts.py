@@ -9,7 +9,14 @@ from tokenprof.facts.shared_prefix import shared_length
 from tokenprof.facts.types import Block, block_key
 
 KEYFRAME_EVERY = 64
-"""After this many deltas a prompt is written whole, so that one lost line costs little."""
+"""After this many deltas a prompt may be written whole, so that one lost line costs little.
+
+It is once the deltas have added half as many blocks as it has, so that whole prompts never cost more than a
+few times what the deltas do, however long a context grows.
+"""
+
+MOST_CONTEXTS = 256
+"""How many contexts are followed. The one that was extended longest ago is let go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +30,7 @@ class Placement:
     compacted: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _OpenContext:
     name: str
     agent: str | None
@@ -32,6 +39,7 @@ class _OpenContext:
     keys: list[str] = field(default_factory=list)
     messages_from: int = 0
     deltas: int = 0
+    added: int = 0
     texts: set[str] = field(default_factory=set)
 
 
@@ -46,6 +54,8 @@ class ContextTracker:
 
     def __init__(self) -> None:
         self._contexts: list[_OpenContext] = []
+        self._first: _OpenContext | None = None
+        self._named = 0
 
     def place(self, call: str, blocks: Sequence[Block], agent: str | None) -> Placement:
         """Find the context of a prompt, and make the prompt that context's newest."""
@@ -65,14 +75,21 @@ class ContextTracker:
         else:
             context = self._rewritten(keys[messages_from:], blocks, agent)
             compacted = context is not None and len(keys) < len(context.keys)
-            if context is None and agent is not None and self._contexts:
-                parent = self._contexts[0]
+            if context is None and agent is not None:
+                parent = self._first
         if context is None:
-            context = _OpenContext(f"c{len(self._contexts) + 1}", agent, parent.name if parent else None)
-            self._contexts.append(context)
+            self._named += 1
+            context = _OpenContext(f"c{self._named}", agent, parent.name if parent else None)
+            self._first = self._first or context
+        else:
+            self._contexts.remove(context)
+        self._contexts.append(context)
+        if len(self._contexts) > MOST_CONTEXTS:
+            del self._contexts[0]
         context.deltas += 1
-        if context.deltas > KEYFRAME_EVERY:
-            context.deltas, base = 0, None
+        context.added += len(keys) - (shared if base else 0)
+        if context.deltas > KEYFRAME_EVERY and 2 * context.added >= len(keys):
+            context.deltas, context.added, base = 0, 0, None
         context.last_call, context.keys, context.messages_from = call, keys, messages_from
         context.texts.update(keys[messages_from:])
         return Placement(context.name, context.parent, base, shared if base else 0, compacted)

@@ -7,11 +7,13 @@ thread and which returns a `Call`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tokenprof.facts.types import AnswerFacts, Block
+from tokenprof.pricing.sellers import seller_of_answer, seller_of_host
 from tokenprof.record.block_facts import Shaper
 
 if TYPE_CHECKING:
@@ -27,8 +29,11 @@ class Exchange:
 
     Times are nanoseconds since the epoch. `body` is the response body as received, in the content coding that
     `headers` names; `complete` says that it was read to its end. `call` is the same for all attempts at one
-    call. `failure` names the exception that ended the attempt. `target` is the path of the request, without
-    its query: some providers name the model there. `tags` are the call's own.
+    call; it is empty if the request does not name it. `client` is the library that made the call, `host` the
+    server, which may show who sells the call; it is not recorded. `failure`
+    names the exception that ended the attempt; `in_flight` says that the recording ended first. `target` is
+    the path of the request, without its query: some providers name the model there. `tags` are the call's
+    own.
     """
 
     interpret: Callable[[Exchange, Shaper], Call | None]
@@ -37,6 +42,8 @@ class Exchange:
     started_ns: int
     call: str
     target: str = ""
+    client: str = ""
+    host: str = ""
     retries_taken: int = 0
     status_code: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -44,6 +51,7 @@ class Exchange:
     first_byte_ns: int | None = None
     ended_ns: int = 0
     complete: bool = False
+    in_flight: bool = False
     failure: str | None = None
     agent: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -51,6 +59,17 @@ class Exchange:
     trace_id: str = ""
     span_id: str = ""
     parent_span_id: str = ""
+
+
+class OpenCall(Protocol):
+    """A call whose answer is still being read."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """What is known of it so far."""
+
+    def cut(self) -> None:
+        """End it because the recording ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +82,7 @@ class Call(AnswerFacts):
     which are sent again each time. `thread` is a name under which the provider keeps all that was said (a
     conversation). `replaces` says that the answer replaces everything said before it (a compaction).
     `content` is the request and the response as they went over the wire, kept only if content is recorded.
+    `seller` is who sold the call, if the answer says so.
     """
 
     response_id: str | None
@@ -73,6 +93,7 @@ class Call(AnswerFacts):
     thread: str | None = None
     replaces: bool = False
     content: Mapping[str, Any] | None = None
+    seller: str | None = None
 
 
 def unanswered_call(requested_model: str) -> Call:
@@ -80,3 +101,65 @@ def unanswered_call(requested_model: str) -> Call:
     return Call(
         response_id=None, requested_model=requested_model, model="", status="error", usage=None, prompt=()
     )
+
+
+def unmeasured_call(exchange: Exchange, call: Call | None) -> Call:
+    """Return the call of an exchange whose answer the recording did not see: it may be billed."""
+    requested = call.requested_model if call else model_in(exchange.request)
+    return Call(
+        response_id=exchange.span_id,
+        requested_model=requested,
+        model=requested,
+        status="partial",
+        usage=None,
+        prompt=(),
+        output_incomplete=True,
+    )
+
+
+CALL_HEADERS = ("idempotency-key", "amz-sdk-invocation-id")
+"""Headers that all attempts at one call share."""
+
+
+def attempt_of_headers(headers: Mapping[str, str]) -> tuple[str, int]:
+    """Return the id of the call that a request names, and how many attempts it says were made before.
+
+    SDKs say so in headers, whose names are in lower case here: `2`, or AWS's `attempt=3; max=5`.
+    """
+    call = next((headers[name] for name in CALL_HEADERS if headers.get(name)), "")
+    told = headers.get("x-stainless-retry-count", "")
+    number = headers.get("amz-sdk-request", "").partition("attempt=")[2].partition(";")[0]
+    if number.isdecimal():
+        return call, max(int(number) - 1, 0)
+    return call, int(told) if told.isdecimal() else 0
+
+
+_MODEL = re.compile(rb'"model(?:Id)?"\s{0,9}:\s{0,9}"([^"\\]{1,200})"')
+_LOOKED_AT_BYTES = 4096
+
+
+def model_in(request: bytes) -> str:
+    """Return the model that a request names near its beginning or its end, without parsing it; else ""."""
+    ends = request[:_LOOKED_AT_BYTES], request[-_LOOKED_AT_BYTES:]
+    found = next(filter(None, map(_MODEL.search, ends)), None)
+    return found.group(1).decode("utf-8", "replace") if found else ""
+
+
+def without_prompt(exchange: Exchange) -> bytes:
+    """Return a request without its prompt, from which the model and the API can still be known."""
+    model = model_in(exchange.request).encode()
+    messages = b"" if exchange.target.endswith("/responses") else b',"messages":[]'
+    return b'{"model":"' + model + b'"' + messages + b"}"
+
+
+def was_answered(exchange: Exchange) -> bool:
+    """Whether a provider accepted a request and sent something back, which may be billed."""
+    code = exchange.status_code
+    return code is not None and 200 <= code < 300 and bool(exchange.body)
+
+
+def seller_of(exchange: Exchange, call: Call) -> str | None:
+    """Return who sold a call, as its host or its answer shows; None if that is the API's own provider."""
+    found = seller_of_host(exchange.host) or call.seller
+    found = found or seller_of_answer(call.response_id or "", call.model, exchange.provider)
+    return None if found == exchange.provider else found

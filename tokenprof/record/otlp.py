@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from tokenprof.record.wire_values import int_of, mapping, sequence
 
 SPAN_KIND_CLIENT = 3
@@ -21,6 +23,40 @@ Attribute = str | int | float | bool | Sequence[str]
 def encode_attributes(attributes: Mapping[str, Attribute | None]) -> list[dict[str, Any]]:
     """Return OTLP key-value pairs; an attribute of None is left out."""
     return [{"key": key, "value": _encode(value)} for key, value in attributes.items() if value is not None]
+
+
+def span_line(
+    resource: Mapping[str, Attribute | None],
+    scope: tuple[str, str],
+    *,
+    name: str,
+    trace_id: str,
+    span_id: str,
+    parent_span_id: str,
+    started_ns: int,
+    ended_ns: int,
+    attributes: Mapping[str, Attribute | None],
+    failed: bool = False,
+) -> bytes:
+    """Return a line with one span. `scope` is a name and a version; times are nanoseconds since the epoch."""
+    span = {
+        "traceId": trace_id,
+        "spanId": span_id,
+        **({"parentSpanId": parent_span_id} if parent_span_id else {}),
+        "name": name,
+        "kind": SPAN_KIND_CLIENT,
+        "startTimeUnixNano": str(started_ns),
+        "endTimeUnixNano": str(ended_ns),
+        "attributes": encode_attributes(attributes),
+        "status": {"code": STATUS_ERROR if failed else STATUS_OK},
+    }
+    scope_spans = [{"scope": {"name": scope[0], "version": scope[1]}, "spans": [span]}]
+    line = {
+        "resourceSpans": [
+            {"resource": {"attributes": encode_attributes(resource)}, "scopeSpans": scope_spans}
+        ]
+    }
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _encode(value: Attribute) -> dict[str, Any]:

@@ -1,52 +1,42 @@
-"""The recorder: takes exchanges off the caller's thread and writes them as turns.
+"""The recorder: takes exchanges off the host's threads, and has them written as turns.
 
-It cannot disturb the host: exchanges are put on a queue, and one daemon thread interprets, places and writes
-them. Whatever goes wrong there is logged to the `tokenprof` logger and counted in `problems`.
+It cannot disturb the host. A finished exchange is put on a queue, and a thread of the recorder reads and
+writes it; another one tells the host's listeners and finishes spans. Both are started by the first exchange
+of a process, so that a forked child has its own. What goes wrong is logged to the `tokenprof` logger and
+written to the recording as a problem.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import logging
 import os
-import queue
-import secrets
-import threading
-import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import orjson
-
-from tokenprof.facts.times import seconds_between, utc_from_ns
-from tokenprof.facts.types import AnswerFacts, Block, Turn, facts_of
-from tokenprof.facts.version import __version__
-from tokenprof.record import names
-from tokenprof.record.block_facts import Shaper
-from tokenprof.record.contexts import ContextTracker, Placement
-from tokenprof.record.counting import load_vocabularies
-from tokenprof.record.exchange import Call, Exchange
-from tokenprof.record.otlp import Attribute
-from tokenprof.record.span import end_span
-from tokenprof.record.stored_context import HeldHistories
-from tokenprof.record.turn_codec import TurnEncoder
-from tokenprof.record.writer import RunWriter
+from tokenprof.facts.types import ProblemReason
+from tokenprof.record.background.counting import is_counting
+from tokenprof.record.exchange import Exchange, OpenCall
+from tokenprof.record.process_share import CLOSE_WAIT_S, ProcessShare, TurnListener
+from tokenprof.record.turn_log import RecordingSettings
 
 log = logging.getLogger("tokenprof")
 
-TurnListener = Callable[[Turn, Sequence[Block]], None]
-"""Called on the recorder's thread with each finished turn and its whole prompt."""
+SELLER_VARIABLE = "TOKENPROF_SELLER"
+"""Names who sells the calls of a recording, if they do not show it."""
 
-DRAIN_TIMEOUT_S = 10.0
-
-_recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
+_FIRST_BYTES = 65_536
 
 
 class Recorder:
     """Records exchanges as OTLP lines of a file (or, without a path, only as spans).
 
-    Raises what `RunWriter` raises if it cannot record to the file.
+    An existing recording is continued, with a run id of its own. Raises FileExistsError if the file holds
+    something else, and OSError if it cannot be opened.
     """
 
     def __init__(
@@ -58,189 +48,146 @@ class Recorder:
         content: bool = False,
         cache_diagnostics: bool = False,
         request_usage: bool = False,
+        waits_for_counts: bool = True,
+        seller: str | None = None,
     ) -> None:
         self.path = path
         self.tags = {key: str(value) for key, value in (tags or {}).items()}
-        self.content = content
         self.cache_diagnostics = cache_diagnostics
         self.request_usage = request_usage
-        self.problems = 0
-        self.run_id = secrets.token_hex(8)
+        self.outer: Recorder | None = None
+        self.waits_for_counts = waits_for_counts
+        self._settings = RecordingSettings(
+            self.tags,
+            content,
+            cache_diagnostics,
+            counts_at_once=listener is not None,
+            seller=seller or os.environ.get(SELLER_VARIABLE) or None,
+        )
         self._listener = listener
-        self._writer = RunWriter(path, self._resource(), __version__) if path else None
-        self._shaper = Shaper() if path else None
-        self._encoder = TurnEncoder(self.tags)
-        self._contexts = ContextTracker()
-        self._index_of_call: dict[str, int] = {}
-        self._held = HeldHistories(self._shaper) if self._shaper else None
-        self._recorded: set[str] = set()
-        self._answers: dict[str, str] = {}
-        self._open: dict[int, Callable[[], None]] = {}
-        self._queue: queue.SimpleQueue[Exchange | None] = queue.SimpleQueue()
-        self._closed = False
-        if path:
-            load_vocabularies()
-        self._start_thread()
-        _recorders.add(self)
+        self._to_close = [True]
+        if path is not None:
+            require_recording(path)
+        self._share = self._new_share(None)
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run that this process writes."""
+        return self._share.run_id
+
+    @property
+    def problems(self) -> int:
+        """How many calls this process could not record."""
+        return self._share.problems
 
     def submit(self, exchange: Exchange) -> None:
-        """Hand over a finished exchange; returns at once."""
-        self._queue.put(exchange)
+        """Hand over a finished exchange; returns at once and never raises."""
+        try:
+            self._share_here().put(exchange)
+        except Exception as error:  # noqa: BLE001 - whatever happens to us, the host goes on
+            self.note_loss(type(error).__name__, exchange)
 
-    def watch(self, cut: Callable[[], None]) -> int:
-        """Note an open stream; `cut` is called if it is still open when the recording ends."""
-        ticket = id(cut)
-        self._open[ticket] = cut
-        return ticket
+    def watch(self, attempt: OpenCall) -> None:
+        """Note a call that has begun; it is cut if it is still open when the recording ends."""
+        self._share_here().open[id(attempt)] = attempt
 
-    def unwatch(self, ticket: int) -> None:
-        """Forget a stream that has ended."""
-        self._open.pop(ticket, None)
+    def unwatch(self, attempt: OpenCall) -> None:
+        """Forget a call that has ended."""
+        self._share.open.pop(id(attempt), None)
+
+    def note_loss(
+        self, error: str, exchange: Exchange | None = None, reason: ProblemReason = "interrupted"
+    ) -> None:
+        """Have a call that could not be recorded written as a problem. Never raises."""
+        with contextlib.suppress(Exception):
+            share = self._share
+            if share.process != os.getpid() or share.is_closed:
+                share = self._share_here()
+            share.losses.append((exchange, reason, error))
+            share.worker.put(None)
 
     def response_that_made(self, calls: Iterable[str]) -> str | None:
         """Return the id of the recorded response that made one of these tool calls."""
-        return next((self._answers[call] for call in calls if call in self._answers), None)
+        turns = self._share.log
+        return turns.response_that_made(tuple(calls)) if turns is not None else None
 
-    def close(self) -> None:
-        """Write everything pending, open streams as cut, and stop. It is safe to call twice."""
-        if self._closed:
+    def end(self) -> None:
+        """Begin to end: cut the calls that are still open, and let the worker finish. Does not wait."""
+        share = self._share
+        if share.process != os.getpid():
             return
-        self._closed = True
-        for cut in list(self._open.values()):
-            cut()
-        self._queue.put(None)
-        self._thread.join(DRAIN_TIMEOUT_S)
-        if self._writer:
-            self._writer.close()
-
-    def _start_thread(self) -> None:
-        if self._closed:
-            return
-        self._queue = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="tokenprof-recorder", daemon=True)
-        self._thread.start()
-
-    def _work(self) -> None:
-        while (exchange := self._queue.get()) is not None:
+        for attempt in share.open.copy().values():
             try:
-                self._record(exchange)
+                attempt.cut()
+            except Exception as error:  # noqa: BLE001 - the others still have to be cut
+                self.note_loss(type(error).__name__, attempt.exchange)
+        share.finish()
+
+    def close(self, wait_s: float = CLOSE_WAIT_S) -> None:
+        """Write everything pending, open calls as cut, and stop. It is safe to call twice.
+
+        Waits up to `wait_s` seconds; what is not written by then is noted in the recording as missing,
+        unless the recorder's thread still comes to write it.
+        """
+        try:
+            self._to_close.pop()
+        except IndexError:
+            return
+        until = time.monotonic() + wait_s
+        for step in (self.end, self._share.finish, lambda: self._share.wait(until)):
+            try:
+                step()
             except Exception:
-                self.problems += 1
-                log.warning("tokenprof could not record a call to %s", exchange.provider, exc_info=True)
+                log.warning("tokenprof could not end a recording in order", exc_info=True)
 
-    def _record(self, exchange: Exchange) -> None:
-        shaper = self._shaper
-        if shaper is None:
-            end_span(exchange, exchange.interpret(exchange, Shaper(key=b"", count=_no_counts)))
-            return
-        call = exchange.interpret(exchange, shaper)
-        end_span(exchange, call)
-        if call is None or call.response_id is None:
-            self._write_attempt(exchange, call)
-        elif call.response_id not in self._recorded:
-            # An SDK and the HTTP library below it may both report a call.
-            self._recorded.add(call.response_id)
-            self._write_turn(exchange, call)
+    def is_ended(self) -> bool:
+        """Whether nothing is left to do after `end`."""
+        share = self._share
+        return share.process != os.getpid() or (share.worker.has_ended() and share.teller.is_idle())
 
-    def _write_attempt(self, exchange: Exchange, call: Call | None) -> None:
-        """A failed attempt: kept, so that retries can be counted, but not a turn."""
-        attributes: dict[str, Attribute | None] = {
-            names.RECORD: "attempt",
-            names.FORMAT: names.RUN_FORMAT,
-            names.PROVIDER: exchange.provider,
-            names.REQUEST_MODEL: call.requested_model if call else None,
-            names.CALL: exchange.call,
-            names.ATTEMPTS: exchange.retries_taken + 1,
-            names.HTTP_STATUS: exchange.status_code,
-            names.ERROR_TYPE: exchange.failure or str(exchange.status_code or "unknown"),
-        }
-        self._write_span("attempt", exchange, attributes, failed=True)
+    def is_counting(self) -> bool:
+        """Whether the end waits for tokens to be counted."""
+        return self.waits_for_counts and is_counting()
 
-    def _write_turn(self, exchange: Exchange, call: Call) -> None:
-        if self._held is not None:
-            call = self._held.completed(call)
-        place = self._contexts.place(exchange.span_id, call.prompt, exchange.agent)
-        tags = {**self.tags, **exchange.tags}
-        turn = turn_of(exchange, call, place, self._index_of_call.get(place.base or ""), tags)
-        self._write_span(
-            f"chat {call.requested_model}",
-            exchange,
-            {
-                **self._encoder.attributes(turn, None if turn.base is None else place.base),
-                **self._attributes_of_exchange(exchange, call),
-            },
-            failed=call.status == "error",
-        )
-        self._index_of_call[exchange.span_id] = len(self._index_of_call)
-        if self._held is not None:
-            self._held.remember(call)
-        if self.cache_diagnostics:
-            self._answers |= {block.link: turn.id for block in call.output if block.link}
-        if self._listener:
-            self._listener(turn, call.prompt)
-
-    def _attributes_of_exchange(self, exchange: Exchange, call: Call) -> dict[str, Attribute | None]:
-        """Return the attributes of the exchange that are not part of its turn."""
-        attributes: dict[str, Attribute | None] = {
-            names.RECORD: "turn",
-            names.FORMAT: names.RUN_FORMAT,
-            names.OPERATION: "chat",
-            names.CALL: exchange.call,
-            names.HTTP_STATUS: exchange.status_code,
-            names.ERROR_TYPE: exchange.failure,
-        }
-        if self.content and call.content:
-            attributes[names.CONTENT_REQUEST] = orjson.dumps(call.content.get("request")).decode()
-            attributes[names.CONTENT_RESPONSE] = orjson.dumps(call.content.get("response")).decode()
-        return attributes
-
-    def _write_span(
-        self, name: str, exchange: Exchange, attributes: Mapping[str, Attribute | None], *, failed: bool
-    ) -> None:
-        if self._writer is None:
-            return
-        self._writer.write(
-            name=name,
-            trace_id=exchange.trace_id,
-            span_id=exchange.span_id,
-            parent_span_id=exchange.parent_span_id,
-            started_ns=exchange.started_ns,
-            ended_ns=exchange.ended_ns,
-            attributes=attributes,
-            failed=failed,
+    def _new_share(self, parent_run: str | None) -> ProcessShare:
+        return ProcessShare(
+            self.path,
+            self._settings,
+            self._listener,
+            parent_run=parent_run,
+            waits_for_counts=self.waits_for_counts,
         )
 
-    def _resource(self) -> dict[str, Attribute | None]:
-        return {
-            "service.name": os.environ.get("OTEL_SERVICE_NAME", "tokenprof"),
-            names.RUN_ID: self.run_id,
-            names.VERSION: __version__,
-            **{names.TAG_PREFIX + key: value for key, value in self.tags.items()},
-        }
+    def _share_here(self) -> ProcessShare:
+        """Return this process's share of the recording; a forked child, or a late call, begins a new one."""
+        share = self._share
+        if share.process == os.getpid() and not share.is_closed:
+            return share
+        is_child = share.process != os.getpid()
+        self._share = share = self._new_share(share.run_id)
+        if is_child:
+            self._to_close = [True]
+            atexit.register(self.close)
+            # A child of multiprocessing leaves without running what atexit knows.
+            processes = sys.modules.get("multiprocessing.util")
+            if processes is not None:
+                processes.Finalize(None, self.close, exitpriority=100)
+        return share
 
 
-def turn_of(
-    exchange: Exchange, call: Call, place: Placement, base: int | None, tags: Mapping[str, str]
-) -> Turn:
-    """Return the turn of an exchange, as a reader of the recording will see it."""
-    kept = place.kept if base is not None else 0
-    return Turn(
-        **facts_of(AnswerFacts, call),
-        id=call.response_id or exchange.span_id,
-        context=place.context,
-        parent=place.parent,
-        compacted=place.compacted,
-        added=call.prompt[kept:],
-        base=base,
-        kept=kept,
-        provider=exchange.provider,
-        started_at=utc_from_ns(exchange.started_ns),
-        duration_s=seconds_between(exchange.started_ns, exchange.ended_ns),
-        ttft_s=seconds_between(exchange.started_ns, exchange.first_byte_ns),
-        agent=exchange.agent,
-        attempts=exchange.retries_taken + 1,
-        tags=tags,
-    )
+def require_recording(path: Path) -> None:
+    """Raise FileExistsError if a file exists and does not begin as a recording."""
+    try:
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            head = file.read(_FIRST_BYTES)
+    except FileNotFoundError:
+        return
+    if head.strip() and b'"resourceSpans"' not in head.lstrip().partition(b"\n")[0]:
+        raise FileExistsError(
+            f"{path} exists and is not a tokenprof recording; give another name to record to."
+        )
 
 
 @functools.cache
@@ -249,27 +196,6 @@ def spans_recorder() -> Recorder:
 
     It is started on first use and drained when the process ends.
     """
-    made = Recorder(None)
-    atexit.register(made.close)
-    return made
-
-
-def _no_counts(texts: Sequence[str]) -> list[Mapping[str, int]]:
-    return [{} for _ in texts]
-
-
-def _restart_after_fork() -> None:
-    for recorder in list(_recorders):
-        recorder._start_thread()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_restart_after_fork)
-
-
-@functools.cache
-def recorder_of_spans() -> Recorder:
-    """Return the recorder for calls without a profile, which only finishes their spans; drained at exit."""
     made = Recorder(None)
     atexit.register(made.close)
     return made

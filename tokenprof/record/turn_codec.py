@@ -1,4 +1,4 @@
-"""Turns to and from the attributes of a span in run.jsonl.
+"""Turns, and calls that are missing, to and from the attributes of a span in run.jsonl.
 
 `ROWS` has a row per attribute with the fields of `Turn` that it holds, so a new field of a call is written
 and read by one more row. What a row cannot hold is handled in `TurnEncoder` and `TurnDecoder`: blocks, which
@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final, get_args
 
 import orjson
 
 from tokenprof.facts.times import seconds_between, utc_from_ns
-from tokenprof.facts.types import Turn
+from tokenprof.facts.types import Problem, ProblemReason, Turn
 from tokenprof.record import names
 from tokenprof.record.block_codec import (
     BlockDecoder,
@@ -26,8 +27,10 @@ from tokenprof.record.block_codec import (
     encode_selectors,
     encode_usage,
 )
+from tokenprof.record.exchange import Exchange, model_in
 from tokenprof.record.otlp import Attribute
 from tokenprof.record.span import usage_attributes
+from tokenprof.record.wire_values import int_of, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,10 @@ ROWS = (
     _row("breakpoints", names.BREAKPOINTS, encode_breakpoints, decode_breakpoints),
     _row("settings", names.SETTINGS, _encode_settings, orjson.loads),
     _row("output_rest_in", names.OUTPUT_REST_IN),
+    _row("seller", names.SELLER),
+    _row("notes", names.NOTES, lambda notes: list(notes) or None, tuple),
+    _row("raw_usage", names.RAW_USAGE),
+    _row("stated_usd", names.STATED_USD, str, Decimal),
     AttributeRow(
         names.CACHE_MISS,
         ("cache_miss_reason", "cache_missed_tokens"),
@@ -191,3 +198,42 @@ def tags_of(attributes: Mapping[str, Any]) -> dict[str, str]:
         for key, value in attributes.items()
         if key.startswith(names.TAG_PREFIX)
     }
+
+
+REASONS: Final[tuple[ProblemReason, ...]] = get_args(ProblemReason)
+
+
+def problem_attributes(
+    exchange: Exchange | None, reason: ProblemReason, error: str = "", calls: int = 1
+) -> dict[str, Attribute | None]:
+    """Return the attributes of a problem; `exchange` is the call, if one is known."""
+    attributes: dict[str, Attribute | None] = {
+        names.RECORD: "problem",
+        names.FORMAT: names.RUN_FORMAT,
+        names.PROBLEM: reason,
+        names.PROBLEM_CALLS: calls,
+        names.ERROR_TYPE: error or None,
+    }
+    if exchange is None:
+        return attributes
+    return attributes | {
+        names.PROVIDER: exchange.provider or None,
+        names.CLIENT: exchange.client or None,
+        names.REQUEST_MODEL: model_in(exchange.request) or None,
+        names.CALL: exchange.call or None,
+        names.HTTP_STATUS: exchange.status_code,
+    }
+
+
+def problem_of(attributes: Mapping[str, Any], started_ns: int) -> Problem:
+    """Return the problem in a span's attributes, or that of an attempt whose bill is unknown."""
+    reason = attributes.get(names.PROBLEM, "unknown_bill")
+    return Problem(
+        reason=reason if reason in REASONS else "interrupted",
+        at=utc_from_ns(started_ns),
+        calls=int_of(attributes.get(names.PROBLEM_CALLS)) or 1,
+        client=text_of(attributes.get(names.CLIENT)),
+        provider=text_of(attributes.get(names.PROVIDER)),
+        model=text_of(attributes.get(names.REQUEST_MODEL)),
+        error=text_of(attributes.get(names.ERROR_TYPE)),
+    )

@@ -6,8 +6,10 @@ error for a value of the wrong kind.
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import orjson
 
@@ -37,12 +39,17 @@ def int_of(value: object) -> int | None:
 
 def sequence(value: object) -> list[Wire]:
     """Return the objects in a list; nothing for a value that is not a list."""
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
+    return [item for item in value if is_object(item)] if isinstance(value, list | tuple) else []
+
+
+def is_object(value: object) -> TypeGuard[Wire]:
+    """Whether a value is a JSON object. Checking the usual type first is ten times as fast."""
+    return type(value) is dict or isinstance(value, Mapping)
 
 
 def mapping(value: object) -> Wire:
     """Return a value if it is an object, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
+    return value if is_object(value) else {}
 
 
 def loads_or_text(text: str) -> object:
@@ -51,6 +58,28 @@ def loads_or_text(text: str) -> object:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
+
+
+def loads_leniently(data: bytes) -> Any:
+    """Return the value of a JSON body as lenient servers read it; ValueError if it is not JSON at all.
+
+    JavaScript writes half of a character that it cut in two as a lone escape, and Python writes bare NaN.
+    Such halves become the replacement character, because they cannot be encoded.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _encodable(json.loads(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")))
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_encodable(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def opened(value: object) -> Any:
@@ -65,11 +94,48 @@ def joined_text(parts: Sequence[Wire]) -> str:
 
 def content_items(content: object) -> list[Wire]:
     """Return a message's content as a list of items; plain text is one text item, unless it is empty."""
-    if isinstance(content, Mapping):
+    if is_object(content):
         return [content]
     items = [content] if isinstance(content, str) else content
     return [
-        item if isinstance(item, Mapping) else {"type": "text", "text": item}
+        item if is_object(item) else {"type": "text", "text": item}
         for item in (items if isinstance(items, list | tuple) else ())
-        if isinstance(item, Mapping) or (isinstance(item, str) and item)
+        if is_object(item) or (isinstance(item, str) and item)
     ]
+
+
+def readable(data: bytes) -> bytes:
+    """Return JSON, or server-sent events of JSON, in a form that the fast parser takes.
+
+    Providers and hosts send what it refuses: lone surrogates, NaN, numbers too large for 64 bits. They become
+    the replacement character, null and text. What is not JSON at all is returned as it is.
+    """
+    if data.lstrip()[:1] in (b"{", b"["):
+        return _readable_json(data)
+    lines = data.split(b"\n")
+    return b"\n".join(
+        b"data: " + _readable_json(line[5:].strip()) if line.startswith(b"data:") else line for line in lines
+    )
+
+
+def _readable_json(data: bytes) -> bytes:
+    try:
+        orjson.loads(data)
+    except orjson.JSONDecodeError:
+        try:
+            return orjson.dumps(_plain(json.loads(data.decode("utf-8", "replace"))))
+        except (ValueError, TypeError):
+            pass
+    return data
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return str(value)
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tokenprof.facts.adapters import load_adapter
+from tokenprof.facts.adapters import AdapterError, load_adapter
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange
 
@@ -70,16 +72,46 @@ WIRES = (
 )
 """The first match counts."""
 
+LONGEST_PATH = 1024
+"""No API has longer paths; the patterns above take time that grows with the square of the length."""
+
+
+FETCHED = re.compile(r"/v1/responses/resp[^/]*$")
+"""Where a response that ran in the background is fetched, with the counts that its call lacked."""
+
 
 def wire_of(method: str, target: str) -> Wire | None:
     """Return the API of a request that is a model call; None for counts, lists of models and the like."""
+    path = target.partition("?")[0].rstrip("/")
+    if len(path) > LONGEST_PATH:
+        return None
+    if method == "GET" and FETCHED.search(path):
+        return next(wire for wire in WIRES if wire.provider == "openai")
     if method != "POST":
         return None
-    path = target.partition("?")[0].rstrip("/")
     return next((wire for wire in WIRES if wire.path.search(path)), None)
 
 
 def interpreter_of(wire: Wire) -> Callable[[Exchange, Shaper], Call | None]:
-    """Return the function that reads a wire's exchanges. Raises AdapterError if it cannot be loaded."""
-    interpret: Callable[[Exchange, Shaper], Call | None] = load_adapter(f"wires.{wire.adapter}").interpret
-    return interpret
+    """Return the function that reads a wire's exchanges.
+
+    Its adapter is loaded when that is called, on the recorder's thread, unless `load_wires` has done so. It
+    then raises AdapterError if the adapter cannot be loaded.
+    """
+    return functools.partial(_interpret, wire.adapter)
+
+
+def _interpret(adapter: str, exchange: Exchange, shaper: Shaper) -> Call | None:
+    call: Call | None = load_adapter(f"wires.{adapter}").interpret(exchange, shaper)
+    return call
+
+
+def load_wires() -> None:
+    """Load the adapters now, on the thread that begins to watch a library.
+
+    If the recorder's thread did it during the first call, a process that is forked meanwhile would be left
+    with half a module.
+    """
+    for wire in WIRES:
+        with contextlib.suppress(AdapterError):
+            load_adapter(f"wires.{wire.adapter}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tokenprof.analysis.rows.row_types import TurnRow
+from tokenprof.facts.inert_text import printable as printable
 
 CLASS_LABELS: Final = {
     "uncached_input": "fresh input",
@@ -29,11 +30,6 @@ KIND_LABELS: Final = {
     "tool": "tool schema",
 }
 """Kinds whose label is not their own name with spaces for underscores."""
-
-
-def printable(text: str) -> str:
-    """Return a name on one line without control characters, which a terminal would obey."""
-    return "".join(char if char.isprintable() else "·" for char in " ".join(text.split()))
 
 
 def kind_label(kind: str) -> str:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from tokenprof.analysis.findings.finding_figures import NamedBlock
+from tokenprof.facts.types import BlockKind
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import kind_label, printable
 
@@ -21,9 +22,15 @@ def block_label(block: NamedBlock) -> str:
 
     `tool result Read`, `system prompt`, `tools preamble`; a name that holds a comma is put in quotes.
     """
-    kind, name = kind_label(block.kind), printable(block.name)
-    label = f'"{name}"' if "," in name else name
-    return label if block.kind in _NAMED_BY_US or kind.lower() in name.lower() else f"{kind} {label}"
+    return kind_and_name(block.kind, block.name)
+
+
+def kind_and_name(kind: BlockKind, name: str) -> str:
+    """Return the label of a block, as `block_label` does, from its kind and its name."""
+    kind_in_words, shown = kind_label(kind), printable(name)
+    label = f'"{shown}"' if "," in shown else shown
+    is_said = kind in _NAMED_BY_US or kind_in_words.lower() in shown.lower()
+    return label if is_said else f"{kind_in_words} {label}"
 
 
 def capitalised(text: str) -> str:

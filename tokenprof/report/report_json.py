@@ -87,8 +87,11 @@ def _totals(row: Totals) -> Json:
         "unmeasured_turns": row.unmeasured_turns,
         "partial_turns": row.partial_turns,
         "incomplete_output_turns": row.incomplete_output_turns,
+        **({"missing_calls": row.missing_calls} if row.missing_calls else {}),
         **_hardware(row),
         "price_to_cost": estimate_json(row.price_to_cost),
+        "incomplete": [{"reason": found.reason, "count": found.count} for found in row.incomplete],
+        **({} if row.stated_usd is None else {"stated_usd": usd(row.stated_usd)}),
     }
 
 
@@ -144,8 +147,17 @@ def _turn(row: TurnRow) -> Json:
         "cache_miss": None if row.cache_miss is None else _miss(row.cache_miss),
         "cache_prediction": None if row.cache_prediction is None else _prediction(row.cache_prediction),
         "unpriced_classes": list(row.unpriced_classes),
+        **({} if row.seller is None else {"seller": row.seller}),
+        **({} if row.stated_usd is None else {"stated_usd": usd(row.stated_usd)}),
+        **({} if not row.notes else {"notes": list(row.notes)}),
+        **_output_estimate(row),
         "entries": [_entry(entry) for entry in row.entries],
     }
+
+
+def _output_estimate(row: TurnRow) -> Json:
+    found = row.output_tokens_estimate
+    return {} if found is None else {"output_tokens_estimate": estimate_json(found)}
 
 
 def _entry(row: EntryRow) -> Json:

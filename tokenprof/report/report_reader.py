@@ -22,14 +22,16 @@ from tokenprof.analysis.rows.row_types import (
     Driver,
     EntryRow,
     GroupRow,
+    Incompleteness,
     KvHeld,
     RunRows,
     Totals,
     TurnRow,
 )
+from tokenprof.costing.billed_sums import BilledSum
 from tokenprof.costing.cache_misses import CacheMiss
 from tokenprof.costing.cache_prediction import CachePrediction
-from tokenprof.costing.ledger import BilledSum
+from tokenprof.facts.checked_types import require_types
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Source
 from tokenprof.hw_model.estimate import Estimate
@@ -68,8 +70,10 @@ def load_report(path: str | Path) -> Report:
             "`load_report` reads what `tokenprof report RUN -o FILE.json` wrote."
         )
     try:
-        return read_report(found)
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        report = read_report(found)
+        require_types(report)
+        return report
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise InputError(
             f"{file}: the report is damaged ({type(error).__name__}: {error}); write it again."
         ) from error
@@ -112,9 +116,9 @@ def _estimate(found: Json | None) -> Estimate | None:
 
 
 def _usage(found: Json | None) -> Usage | None:
-    if found is None:
-        return None
-    return Usage(**{f"{cls}_tokens": found[cls] for cls in CLASSES if cls != "fee"})
+    return (
+        None if found is None else Usage(**{f"{cls}_tokens": found[cls] for cls in CLASSES if cls != "fee"})
+    )
 
 
 def _overlay(item: Any) -> str:
@@ -134,6 +138,9 @@ def _totals(row: Json) -> Totals:
         hardware_opportunity_usd=_estimate(row["hardware_opportunity_usd"]),
         hardware_marginal_usd=_estimate(row["hardware_marginal_usd"]),
         price_to_cost=_estimate(row["price_to_cost"]),
+        missing_calls=row.get("missing_calls", 0),
+        incomplete=tuple(Incompleteness(**found) for found in row.get("incomplete", ())),
+        stated_usd=_usd(row.get("stated_usd")),
     )
 
 
@@ -167,13 +174,17 @@ def _turn(row: Json) -> TurnRow:
         cache_miss=_miss(row["cache_miss"]),
         cache_prediction=_prediction(row.get("cache_prediction")),
         unpriced_classes=_unpriced(entries) if unpriced is None else tuple(unpriced),
+        seller=row.get("seller"),
+        stated_usd=_usd(row.get("stated_usd")),
+        notes=tuple(row.get("notes", ())),
+        output_tokens_estimate=_estimate(row.get("output_tokens_estimate")),
         entries=entries,
     )
 
 
 def _unpriced(entries: Sequence[EntryRow]) -> tuple[str, ...]:
-    with_tokens = [entry for entry in entries if entry.tokens]
-    if all(entry.billed_usd is None for entry in with_tokens):
+    with_tokens = [entry for entry in entries if entry.tokens or entry.count]
+    if not any(entry.billed_usd is not None for entry in with_tokens):
         return ()
     return tuple(dict.fromkeys(entry.cls for entry in with_tokens if entry.billed_usd is None))
 

@@ -5,8 +5,12 @@
         run_my_agent(client)
 
 The agent's own code runs for real and talks to a server on 127.0.0.1; only the model is replayed. The tape
-does not depend on a provider's format: any API over HTTP can be recorded. It holds the content of requests
-and replies, but never the headers that carry keys.
+does not depend on a provider's format: any API over HTTP can be recorded.
+
+A tape is made to be committed. It holds the content of requests and replies, but none of the headers that
+carry keys, and secrets elsewhere are masked: keys in the query of an address, tokens of MCP servers, cookies,
+passwords, and whatever has the form of a key (`tokenprof.facts.secret_masks`). Requests are masked in the
+same way before they are compared with the tape. A binary reply is kept as it came.
 """
 
 from __future__ import annotations
@@ -14,9 +18,8 @@ from __future__ import annotations
 import http.client
 import os
 import threading
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -25,9 +28,9 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from tokenprof.facts.errors import InputError
+from tokenprof.facts.secret_masks import masked, masked_target, masked_text
+from tokenprof.testing.tape import RECORD_VARIABLE, Taped, read_tape, write_tape
 
-RECORD_VARIABLE = "TOKENPROF_RECORD"
 KEPT_HEADERS = (
     "content-type",
     "request-id",
@@ -39,33 +42,12 @@ KEPT_HEADERS = (
 )
 NOT_FORWARDED = frozenset({"host", "content-length", "accept-encoding", "connection", "transfer-encoding"})
 MOST_DIFFERENCES = 5
+MOST_REQUEST_BYTES = 256 * 2**20
 _SHOWN_CHARACTERS = 60
 
 
 class CassetteMismatchError(AssertionError):
     """The code under test sent a request that is not on the tape."""
-
-
-@dataclass(frozen=True, slots=True)
-class Taped:
-    """One request and its reply. `request` is the body as JSON, or as text if it is not JSON.
-
-    The `body` of the reply is text, so that a tape can be reviewed, or base64 if it is binary (AWS's
-    streams).
-    """
-
-    method: str
-    path: str
-    request: Any
-    status: int
-    headers: Mapping[str, str]
-    body: str
-    is_base64: bool = False
-
-    @property
-    def data(self) -> bytes:
-        """The body of the reply as it was received."""
-        return b64decode(self.body) if self.is_base64 else self.body.encode()
 
 
 class Cassette:
@@ -98,7 +80,7 @@ class Cassette:
         self._played: set[int] = set()
         self._server: _CassetteServer | None = None
         if self.mode == "replay":
-            self._tape = list(_read(self.path))
+            self._tape = list(read_tape(self.path))
 
     @property
     def url(self) -> str:
@@ -129,7 +111,7 @@ class Cassette:
             self._server.server_close()
             self._server = None
         if self.mode == "record" and error is None:
-            _write(self.path, self._tape)
+            write_tape(self.path, self._tape)
         if self.mismatches and self.strict:
             __tracebackhide__ = True
             # This says more than the error that the client raised; any other error is shown with it.
@@ -212,28 +194,12 @@ def _short(value: Any) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}… ({len(text)} characters)"
 
 
-def _read(path: Path) -> Iterator[Taped]:
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise InputError(
-            f"The cassette {path} cannot be read ({error.strerror}). Record it once with {RECORD_VARIABLE}=1."
-        ) from None
-    for number, line in enumerate(lines, 1):
-        try:
-            yield Taped(**orjson.loads(line))
-        except (orjson.JSONDecodeError, TypeError):
-            raise InputError(f"{path}:{number} is not a line of a cassette. Record it again.") from None
-
-
-def _write(path: Path, tape: list[Taped]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"".join(orjson.dumps(taped) + b"\n" for taped in tape))
-
-
 class _CassetteServer(ThreadingHTTPServer):
     daemon_threads = True
     cassette: Cassette
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keep quiet about a client that went away; a trace could quote what it sent."""
 
 
 class _CassetteHandler(BaseHTTPRequestHandler):
@@ -244,24 +210,31 @@ class _CassetteHandler(BaseHTTPRequestHandler):
         """Keep quiet."""
 
     def _answer(self) -> None:
-        data = self.rfile.read(int(self.headers.get("content-length") or 0))
+        length = self.headers.get("content-length") or "0"
+        if not length.isdecimal() or int(length) > MOST_REQUEST_BYTES:
+            self.close_connection = True
+            self._send_error(400, "The request does not say how long it is, or is too long to be taped.")
+            return
+        data = self.rfile.read(int(length))
         try:
-            request: Any = orjson.loads(data)
+            request: Any = masked(orjson.loads(data))
         except orjson.JSONDecodeError:
-            request = data.decode("utf-8", "replace")
+            request = masked_text(data.decode("utf-8", "replace"))
         if self.server.cassette.mode == "record":
             self._record(data, request)
             return
-        reply = self.server.cassette.reply_to(self.command, self.path, request)
+        reply = self.server.cassette.reply_to(self.command, masked_target(self.path), request)
         if isinstance(reply, str):
-            error = {"type": "error", "error": {"type": "invalid_request_error", "message": reply}}
-            self._send(
-                400, {"content-type": "application/json", "x-should-retry": "false"}, orjson.dumps(error)
-            )
+            self._send_error(400, reply)
         else:
             self._send(reply.status, reply.headers, reply.data)
 
     do_GET = do_POST = do_DELETE = do_PUT = _answer  # noqa: N815 - names that http.server calls
+
+    def _send_error(self, status: int, message: str) -> None:
+        error = {"type": "error", "error": {"type": "invalid_request_error", "message": message}}
+        headers = {"content-type": "application/json", "x-should-retry": "false"}
+        self._send(status, headers, orjson.dumps(error))
 
     def _send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.send_response(status)
@@ -279,8 +252,13 @@ class _CassetteHandler(BaseHTTPRequestHandler):
         # Without content coding, so that the tape can be read and reviewed.
         headers["accept-encoding"] = "identity"
         try:
-            connection.request(self.command, address.path + self.path, body=data, headers=headers)
-            response = connection.getresponse()
+            try:
+                connection.request(self.command, address.path + self.path, body=data, headers=headers)
+                response = connection.getresponse()
+            except (OSError, http.client.HTTPException) as error:
+                self.close_connection = True
+                self._send_error(502, f"{address.netloc.rpartition('@')[2]} did not answer ({_name(error)}).")
+                return
             kept = {k: v for k in KEPT_HEADERS if (v := response.headers.get(k)) is not None}
             self.send_response(response.status)
             for name, value in kept.items():
@@ -296,9 +274,13 @@ class _CassetteHandler(BaseHTTPRequestHandler):
         finally:
             connection.close()
         try:
-            text, is_base64 = body.decode(), False
+            text, is_base64 = masked_text(body.decode()), False
         except UnicodeDecodeError:
             text, is_base64 = b64encode(body).decode(), True
         self.server.cassette.note(
-            Taped(self.command, self.path, request, response.status, kept, text, is_base64)
+            Taped(self.command, masked_target(self.path), request, response.status, kept, text, is_base64)
         )
+
+
+def _name(error: BaseException) -> str:
+    return type(error).__name__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from tokenprof.facts.types import Block, Breakpoint, Features, Turn
@@ -15,7 +15,9 @@ from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import (
 )
 from tokenprof.harness_adapters.transcripts.claude_code.request_records import Request
 from tokenprof.harness_adapters.wires.anthropic_messages import cache_miss_of, output_of, selectors_of
-from tokenprof.pricing.normalise import usage_from_anthropic
+from tokenprof.harness_adapters.wires.implausible_usage import implausibility, raw_json
+from tokenprof.pricing.normalise import advisor_iterations, read_anthropic
+from tokenprof.pricing.sellers import seller_of_answer
 from tokenprof.pricing.usage import Usage
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wire_values import Wire
@@ -29,6 +31,9 @@ LEAST_FRAMING_TOKENS_PER_CALL = 20
 """A tool call takes 40 tokens and more besides its arguments; half of that is safely too few."""
 
 BYTES_PER_TOKEN = 4
+
+ADVISOR = "advisor"
+"""The name of the agent whose turns are the advice of another model."""
 
 EMPTY = LoggedPiece("assistant", (), ())
 
@@ -101,20 +106,26 @@ class Response:
 
     def turn(self, context: str, parent: str | None, agent: str | None) -> Turn:
         """Return the turn. Raises UsageError if the usage contradicts itself."""
-        usage = self._normalised_usage()
+        usage, notes = self._normalised_usage()
+        prompt = self.prompt.blocks()
+        reason = implausibility(usage, prompt, self.output)
+        incomplete = usage is not None and self._output_is_a_placeholder(usage)
+        if reason is not None and (not incomplete or not usage or not usage.input_tokens):
+            usage, notes, incomplete = None, (*notes, reason), False
         request = self.request
         miss, missed_tokens = cache_miss_of(self.diagnostics)
         return Turn(
             id=self.id,
             context=context,
             provider=PROVIDER,
+            seller=seller_of_answer(self.id, self.model, PROVIDER),
             requested_model=(request.model if request else None) or self.requested_model or self.model,
             model=self.model,
             started_at=self.started_at,
             duration_s=(self.ended_at - self.started_at).total_seconds() if self.ended_at else None,
             status="ok",
             usage=usage,
-            added=self.prompt.blocks()[self.kept :],
+            added=prompt[self.kept :],
             output=self.output,
             base=self.base,
             kept=self.kept,
@@ -125,16 +136,46 @@ class Response:
             breakpoints=self.breakpoints,
             settings=request.settings if request else {},
             hidden_prefix=self.prompt.head is None,
-            output_incomplete=usage is not None and self._output_is_a_placeholder(usage),
+            output_incomplete=incomplete,
+            notes=notes,
+            raw_usage=raw_json(self.usage) if notes else None,
             compacted=self.compacted,
             cache_miss_reason=miss,
             cache_missed_tokens=missed_tokens,
         )
 
-    def _normalised_usage(self) -> Usage | None:
+    def _normalised_usage(self) -> tuple[Usage | None, tuple[str, ...]]:
+        """Return the usage and notes about it. Raises UsageError if it contradicts itself."""
         if self.usage is None or self.usage.get("input_tokens") is None:
-            return None
-        return usage_from_anthropic(self.usage)
+            return None, ()
+        read = read_anthropic(self.usage)
+        return read.usage, read.notes
+
+    def advice(self, turn: Turn) -> list[Turn]:
+        """Return a turn for each other model that advised: its tokens are not in the counts of the answer."""
+        return [
+            replace(
+                turn,
+                id=f"{self.id}#advisor-{number}",
+                model=part.model or turn.model,
+                requested_model=part.model or turn.model,
+                usage=part.usage,
+                agent=ADVISOR,
+                context=f"{turn.context}.{ADVISOR}",
+                parent=turn.context,
+                added=(),
+                output=(),
+                base=None,
+                kept=0,
+                breakpoints=(),
+                notes=(),
+                raw_usage=None,
+                output_incomplete=False,
+                compacted=False,
+                hidden_prefix=True,
+            )
+            for number, part in enumerate(advisor_iterations(self.usage or {}), 1)
+        ]
 
     def _output_is_a_placeholder(self, usage: Usage) -> bool:
         """Whether the output count is the placeholder with which a stream begins, for want of a later one.

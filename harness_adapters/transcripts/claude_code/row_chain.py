@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
+from tokenprof.facts.types import BlockKind
 from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import LoggedPiece
 from tokenprof.record.wire_values import Wire
 
@@ -15,7 +16,8 @@ from tokenprof.record.wire_values import Wire
 class Entry:
     """A row that added something to the context and is not a response of the model.
 
-    `items` are discarded once `piece` is made from them.
+    `items` are discarded once `piece` is made from them. `kind` and `name` are set if the row, and not the
+    content, says what its blocks are. After a row that `is_summary`, the log does not show all that is sent.
     """
 
     order: int
@@ -24,6 +26,8 @@ class Entry:
     at: datetime | None
     is_summary: bool = False
     piece: LoggedPiece | None = None
+    kind: BlockKind | None = None
+    name: str = ""
 
 
 class Answered(Protocol):

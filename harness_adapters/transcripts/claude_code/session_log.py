@@ -16,10 +16,12 @@ import orjson
 
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.transcripts.claude_code.session_turns import ClaudeCodeSession
+from tokenprof.harness_adapters.transcripts.claude_code.unlogged_calls import read_but_never_written
 from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders import REMINDER, bills_confirm
-from tokenprof.reading.json_lines import read_json_lines
+from tokenprof.reading.json_lines import line_or_warning, read_json_lines
+from tokenprof.reading.log_bytes import log_stem
+from tokenprof.reading.logged_calls import shaper_of_log
 from tokenprof.reading.recordings import in_time_order
-from tokenprof.record.block_facts import Shaper
 
 FORMAT = "Claude Code session"
 
@@ -49,9 +51,9 @@ def recognises(first_lines: Sequence[Mapping[str, Any]]) -> bool:
 
 def companions(path: Path) -> list[Path]:
     """Return the files of a session's subagents: in its folder, or (older versions) beside it."""
-    below = path.with_suffix("").glob("subagents/**/agent-*.jsonl")
+    below = path.with_name(log_stem(path)).glob("subagents/**/agent-*.jsonl*")
     folder = path.parent
-    beside = _agents_in(folder, folder.stat().st_mtime_ns).get(path.stem, ()) if folder.is_dir() else ()
+    beside = _agents_in(folder, folder.stat().st_mtime_ns).get(log_stem(path), ()) if folder.is_dir() else ()
     return [*sorted(below), *(agent for agent in beside if agent != path)]
 
 
@@ -62,21 +64,18 @@ def _agents_in(folder: Path, changed_ns: int) -> dict[str, list[Path]]:
     A changed `changed_ns` bypasses the cache.
     """
     agents: dict[str, list[Path]] = {}
-    for path in sorted(folder.glob("agent-*.jsonl")):
-        with path.open("rb") as file:
-            first_line = file.readline()
-        try:
-            session = orjson.loads(first_line).get("sessionId")
-        except (orjson.JSONDecodeError, AttributeError):
-            continue
-        agents.setdefault(str(session), []).append(path)
+    for path in sorted(folder.glob("agent-*.jsonl*")):
+        first = next((line for _, line in read_json_lines(path, [])), {})
+        if first.get("sessionId"):
+            agents.setdefault(str(first["sessionId"]), []).append(path)
     return agents
 
 
 def read(path: Path) -> Run:
     """Return the turns of a session and its subagents, in time order.
 
-    A response is one turn, however many rows and files repeat it. Raises InputError for a malformed line.
+    A response is one turn, however many rows and files repeat it. A line that cannot be read costs a warning.
+    Raises InputError if the file cannot be opened.
     """
     files = [path, *companions(path)]
     run = _read(path, files, with_reminders=True)
@@ -87,25 +86,33 @@ def read(path: Path) -> Run:
 
 def _read(path: Path, files: Sequence[Path], *, with_reminders: bool) -> Run:
     warnings: list[str] = []
-    session = ClaudeCodeSession(_name(path), Shaper(), _agent_types(files), with_reminders=with_reminders)
+    session = ClaudeCodeSession(
+        _name(path), shaper_of_log(), _agent_types(files), with_reminders=with_reminders
+    )
     for file in files[1:]:
         if file.name.startswith("agent-acompact"):
             for _, line in read_json_lines(file, []):
                 session.note_unlogged(line)
     for file in files:
         for number, line in read_json_lines(file, warnings):
-            session.add(line, f"{file}:{number}")
-    turns = session.turns(warnings)
-    return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
+            where = f"{file}:{number}"
+            with line_or_warning(where, warnings):
+                session.add(line, where)
+    turns = in_time_order(session.turns(warnings))
+    calls, tokens = read_but_never_written(turns)
+    if calls:
+        warnings.append(
+            f"{path}: {calls} {'calls' if calls > 1 else 'call'} read {tokens:,} tokens from the cache that "
+            "no call in this log wrote. The calls that wrote them are not logged, so the bill is at least "
+            "what is shown."
+        )
+    return Run(turns, (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 
 def _name(path: Path) -> str:
     """Return a session's name for its contexts: the first part of its id."""
-    return (
-        path.stem.split("-")[0]
-        if len(path.stem) == len("00000000-0000-0000-0000-000000000000")
-        else path.stem
-    )
+    stem = log_stem(path)
+    return stem.split("-")[0] if len(stem) == len("00000000-0000-0000-0000-000000000000") else stem
 
 
 def _agent_types(files: Sequence[Path]) -> dict[str, str]:
@@ -113,9 +120,9 @@ def _agent_types(files: Sequence[Path]) -> dict[str, str]:
     types: dict[str, str] = {}
     for file in files:
         try:
-            meta = orjson.loads(file.with_suffix(".meta.json").read_bytes())
+            meta = orjson.loads(file.with_name(f"{log_stem(file)}.meta.json").read_bytes())
         except (OSError, orjson.JSONDecodeError):
             continue
         if isinstance(meta, dict) and isinstance(meta.get("agentType"), str):
-            types[file.stem.removeprefix("agent-")] = meta["agentType"]
+            types[log_stem(file).removeprefix("agent-")] = meta["agentType"]
     return types

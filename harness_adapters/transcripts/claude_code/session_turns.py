@@ -14,7 +14,8 @@ from itertools import groupby
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.times import utc_time
-from tokenprof.facts.types import Turn
+from tokenprof.facts.types import TASK_NOTIFICATION, BlockKind, Turn
+from tokenprof.harness_adapters.transcripts.claude_code.attachments import loaded_schemas, sent_attachment
 from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import (
     LoggedPiece,
     LoggedPrompt,
@@ -30,6 +31,13 @@ from tokenprof.harness_adapters.transcripts.claude_code.request_records import (
 )
 from tokenprof.harness_adapters.transcripts.claude_code.responses import Response
 from tokenprof.harness_adapters.transcripts.claude_code.row_chain import Above, Entry, RowChain
+from tokenprof.harness_adapters.transcripts.claude_code.row_contents import (
+    as_sent,
+    calls_answered,
+    is_task_notification,
+    loaded_without_schema,
+    unlogged_after_compaction,
+)
 from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders import TaskReminders
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.block_facts import Shaper
@@ -62,6 +70,8 @@ class ClaudeCodeSession:
         self._agent_types = dict(agent_types or {})
         self._agents_named: set[str] = set()
         self._unlogged: dict[str, list[Wire]] = {}
+        self._schemas: dict[str, Wire] = {}
+        self._log_renders = False
         self._failed_calls = 0
         self._compactions = 0
         self._rows = 0
@@ -103,7 +113,7 @@ class ClaudeCodeSession:
         for unlogged in self._unlogged.pop(uuid, ()):
             self._rows += 1
             items = content_items(mapping(unlogged.get("message")).get("content"))
-            self._chain.set_beside(uuid, self._entry(unlogged, "user", items), _calls_answered(message))
+            self._chain.set_beside(uuid, self._entry(unlogged, "user", items), calls_answered(message))
 
     def _add_event(self, line: Wire, uuid: str) -> None:
         if line.get("subtype") == "compact_boundary":
@@ -114,16 +124,20 @@ class ClaudeCodeSession:
 
     def _add_attachment(self, line: Wire, uuid: str) -> None:
         self._reminders.stop()
-        rendered = [part for part in line.get("rendered") or () if isinstance(part, Mapping)]
-        items = [item for part in rendered for item in content_items(part.get("content"))]
-        if items:
-            self._chain.set_entry(uuid, self._entry(line, str(line.get("renderedRole") or "user"), items))
+        self._log_renders |= "rendered" in line
+        self._schemas |= loaded_schemas(line)
+        sent = sent_attachment(line, log_renders=self._log_renders)
+        if sent is not None:
+            entry = self._entry(line, sent.role, list(sent.items))
+            if entry.kind is None:
+                entry.kind, entry.name = sent.kind, sent.name
+            self._chain.set_entry(uuid, entry)
 
     def _add_user(self, line: Wire, message: Wire, uuid: str) -> None:
         if line.get("isVisibleInTranscriptOnly") and not line.get("isCompactSummary"):
             return
         entry = self._entry(line, "user", content_items(message.get("content")))
-        calls = _calls_answered(message)
+        calls = calls_answered(message)
         self._note_agent(line.get("toolUseResult"), calls)
         if isinstance(line.get("sourceToolUseID"), str):
             calls.append(line["sourceToolUseID"])
@@ -139,15 +153,18 @@ class ClaudeCodeSession:
             self._agent_types.setdefault(agent, type_)
 
     def _entry(self, line: Wire, role: str, items: list[Wire]) -> Entry:
-        return Entry(
+        entry = Entry(
             self._rows, role, items, utc_time(line.get("timestamp")), bool(line.get("isCompactSummary"))
         )
+        if is_task_notification(items):
+            entry.kind, entry.name = "reminder", TASK_NOTIFICATION
+        return entry
 
     def _add_assistant(self, line: Wire, message: Wire, uuid: str, where: str) -> None:
         if line.get("isApiErrorMessage"):
             self._failed_calls += 1
             return
-        items = [_as_sent(item) for item in content_items(message.get("content"))]
+        items = [as_sent(item) for item in content_items(message.get("content"))]
         if message.get("model") == SYNTHETIC_MODEL:
             self._chain.set_entry(uuid, self._entry(line, "assistant", items))
             return
@@ -240,10 +257,17 @@ class ClaudeCodeSession:
 
     def _piece_of(self, entry: Entry, tools: Sequence[Wire]) -> LoggedPiece:
         if entry.piece is None:
-            piece = self._maker.piece(entry.role, entry.items, tools)
+            definitions = tools or tuple(self._schemas.values())
+            piece = self._maker.piece(entry.role, entry.items, definitions)
             if entry.is_summary:
-                blocks = tuple(replace(block, kind="summary", name="compaction") for block in piece.blocks)
-                piece = replace(piece, blocks=blocks)
+                piece = _named(piece, "summary", "compaction")
+            elif entry.kind is not None:
+                piece = _named(piece, entry.kind, entry.name)
+            more = [] if tools else loaded_without_schema(entry.items, self._schemas)
+            if entry.is_summary and not self._requests:
+                more.append(unlogged_after_compaction(self._name, entry.order))
+            if more:
+                piece = replace(piece, blocks=(*piece.blocks, *more))
             entry.piece = piece
             entry.items = []
         return entry.piece
@@ -260,7 +284,13 @@ class ClaudeCodeSession:
                 response.usage = None
                 turns.append(self._turn(response))
         self._warn(warnings)
-        return turns
+        # Turns name their base by its place, so these come after all others.
+        advice = [
+            turn
+            for response, own in zip(list(self._responses.values()), list(turns), strict=False)
+            for turn in response.advice(own)
+        ]
+        return turns + advice
 
     def _turn(self, response: Response) -> Turn:
         thread = response.thread
@@ -290,10 +320,8 @@ class ClaudeCodeSession:
             )
 
 
-def _calls_answered(message: object) -> list[str]:
-    """Return the ids of the calls that a message answers."""
-    items = content_items(mapping(message).get("content"))
-    return [item["tool_use_id"] for item in items if isinstance(item.get("tool_use_id"), str)]
+def _named(piece: LoggedPiece, kind: BlockKind, name: str) -> LoggedPiece:
+    return replace(piece, blocks=tuple(replace(block, kind=kind, name=name) for block in piece.blocks))
 
 
 def _thread_of(line: Wire, above: Above[Response]) -> str:
@@ -306,21 +334,6 @@ def _thread_of(line: Wire, above: Above[Response]) -> str:
     if above.response is not None and above.response.thread:
         return above.response.thread
     return f"sidechain-{above.top[:8]}"
-
-
-def _as_sent(item: Wire) -> Wire:
-    """Return a block of an answer without what Claude Code added to it in the log.
-
-    It puts the text of a plan file into the call that asks to leave plan mode. The model did not write
-    it there, and the growth of the next call's bill shows that it is not sent back.
-    """
-    arguments = item.get("input")
-    if item.get("name") != "ExitPlanMode" or not isinstance(arguments, Mapping):
-        return item
-    if not {"allowedPrompts", "planFilePath"} & arguments.keys():
-        return item
-    sent = {key: value for key, value in arguments.items() if key not in ("plan", "planFilePath")}
-    return {**item, "input": sent}
 
 
 def _is_compaction(response: Response) -> bool:

@@ -20,10 +20,10 @@ from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.wires.anthropic_exchange import call_of_message
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
-from tokenprof.pricing.normalise_logs import rest_of, usage_from_claude_code_models
+from tokenprof.pricing.normalise_logs import plain_model, rest_of, usage_from_claude_code_models
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.reading.json_documents import json_objects
-from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
@@ -57,8 +57,8 @@ def read(path: Path) -> Run:
     Raises InputError if the file is not JSON.
     """
     warnings: list[str] = []
-    shaper = Shaper()
-    lines = json_objects(path)
+    shaper = shaper_of_log()
+    lines = json_objects(path, warnings)
     written = _written(path)
     if any(line.get("type") == "assistant" and not line.get("timestamp") for line in lines):
         warnings.append(
@@ -69,12 +69,22 @@ def read(path: Path) -> Run:
     results = {text_of(line.get("session_id")): line for line in lines if _is_result(line)}
     if not results:
         warnings.append(f"{path}: the run has no result, so the output of its responses is unknown.")
-    last = max((call.started_at for call in calls), default=None)
+    sessions = {
+        text_of(mapping(line.get("message")).get("id")): text_of(line.get("session_id")) for line in lines
+    }
+    done: list[LoggedCall] = []
     for session, result in results.items():
+        # Several runs may be written to one file; a result counts its own.
+        own = [
+            call for call in calls if len(results) == 1 or sessions.get(str(call.call.response_id)) == session
+        ]
+        last = max((call.started_at for call in own), default=None)
         at = last or utc_time(result.get("timestamp")) or written
-        rest, settled = _rest(result, session, calls, at, shaper, f"{path}: session {session}", warnings)
-        calls = [_with_rest(call, rest, settled) for call in calls] + rest
-    turns = turns_of(calls, shaper, path.stem[:19])
+        rest, settled = _rest(result, session, own, at, shaper, f"{path}: session {session}", warnings)
+        done += [_with_rest(call, rest, settled) for call in own] + rest
+    ended = {call.call.response_id for call in done}
+    done += [call for call in calls if call.call.response_id not in ended]
+    turns = turns_of(sorted(done, key=lambda call: call.started_at), shaper, path.stem[:19])
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 
@@ -135,9 +145,10 @@ def _call(
 
 def _with_rest(call: LoggedCall, rest: Sequence[LoggedCall], settled: Collection[str]) -> LoggedCall:
     """Return a call; if its output is incomplete, with the turn that counts the rest."""
-    if not call.call.output_incomplete or call.call.model not in settled:
+    model = plain_model(call.call.model)
+    if not call.call.output_incomplete or model not in settled:
         return call
-    ids = [other.call.response_id for other in rest if other.call.model == call.call.model]
+    ids = [other.call.response_id for other in rest if other.call.model == model]
     if not ids:
         return replace(call, call=replace(call.call, output_incomplete=False))
     return replace(call, output_rest_in=ids[0])
@@ -161,7 +172,9 @@ def _rest(
         warnings.append(f"{where}: {error} What only the result counts is not in the report.")
         return rest, settled
     for number, (model, whole) in enumerate(by_model.items(), 1):
-        told = [call.call.usage for call in calls if call.call.model == model and call.call.usage]
+        told = [
+            call.call.usage for call in calls if plain_model(call.call.model) == model and call.call.usage
+        ]
         try:
             left = rest_of(whole, sum(told, Usage()))
         except UsageError as error:

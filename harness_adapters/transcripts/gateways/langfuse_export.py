@@ -12,12 +12,14 @@ from pathlib import Path
 
 from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
+from tokenprof.harness_adapters.transcripts.call_layers import ReportedCall, one_call_each
 from tokenprof.harness_adapters.transcripts.sellers import seller_by_name
+from tokenprof.harness_adapters.wires.implausible_usage import plausible, raw_json
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
-from tokenprof.pricing.normalise_logs import usage_from_langfuse
+from tokenprof.pricing.normalise_logs import read_langfuse
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.reading.json_documents import json_objects
-from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call
@@ -38,17 +40,35 @@ def recognises(first_lines: Sequence[Wire]) -> bool:
 def read(path: Path) -> Run:
     """Return a turn per generation. Raises InputError if the file is not JSON."""
     warnings: list[str] = []
-    shaper = Shaper()
-    found = [item for item in _observations(json_objects(path)) if item.get("type") == "GENERATION"]
-    above = {text_of(item.get("parentObservationId")) for item in found}
-    calls = []
-    for observation in found:
-        if text_of(observation.get("id")) not in above:
-            logged = _logged(observation, shaper, path, warnings)
-            calls += [logged] if logged else []
-    calls.sort(key=lambda call: call.started_at)
+    shaper = shaper_of_log()
+    seen = list(_observations(json_objects(path, warnings)))
+    parents = {text_of(item.get("id")): text_of(item.get("parentObservationId")) for item in seen}
+    made = [_logged(item, shaper, path, warnings) for item in seen if item.get("type") == "GENERATION"]
+    logged = [call for call in made if call is not None]
+    reports = [_report(call) for call in logged]
+    layers = one_call_each(reports, parents, warnings, str(path))
+    calls = sorted((logged[indices[0]] for indices in layers), key=lambda call: call.started_at)
     turns = turns_of(calls, shaper, path.stem[:19])
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
+
+
+def _report(logged: LoggedCall) -> ReportedCall:
+    """Return a generation as a report of a call, to find those that repeat one below them."""
+    call, identity = logged.call, str(logged.call.response_id)
+    started_ns = int(logged.started_at.timestamp() * 10**9)
+    return ReportedCall(
+        id=identity,
+        identity=identity,
+        operation="",
+        model=call.model,
+        attributes={},
+        usage=call.usage,
+        notes=call.notes,
+        started_ns=started_ns,
+        ended_ns=started_ns + int((logged.duration_s or 0.0) * 10**9),
+        trace=logged.group,
+        where="",
+    )
 
 
 def _observations(objects: Sequence[Wire]) -> Iterator[Wire]:
@@ -70,12 +90,14 @@ def _logged(observation: Wire, shaper: Shaper, path: Path, warnings: list[str]) 
     if observation.get("level") == "ERROR" and not observation.get("usageDetails"):
         return None
     model = text_of(observation.get("model")) or text_of(observation.get("providedModelName"))
+    # Vertex names a model by its whole path.
+    model = model.rpartition("/models/")[2]
     call = _call(observation, model, shaper, where, warnings)
     return LoggedCall(
         call=call,
         provider=seller_by_name("", model),
         started_at=started,
-        duration_s=(ended - started).total_seconds() if ended else None,
+        duration_s=max((ended - started).total_seconds(), 0.0) if ended else None,
         group=(text_of(observation.get("sessionId")) or text_of(observation.get("traceId")))[:12],
         hidden_prefix=not call.prompt,
     )
@@ -94,9 +116,13 @@ def _call(observation: Wire, model: str, shaper: Shaper, where: str, warnings: l
     request = {"model": model, "messages": messages, "tools": opened(tools)}
     response = {"id": observation.get("id"), "model": model, "choices": [{"message": message}]}
     usage: Usage | None = None
+    notes: tuple[str, ...] = ()
+    counts = mapping(opened(observation.get("usageDetails")))
     try:
-        usage = usage_from_langfuse(mapping(opened(observation.get("usageDetails"))))
+        read = read_langfuse(counts)
+        usage, notes = read.usage, read.notes
     except UsageError as error:
         warnings.append(f"{where}: {error} The call is counted as unmeasured.")
+        notes = ("It is counted as unmeasured, because its counts cannot be placed.",)
     call = call_of_completion(request, response, "ok", shaper, otherwise=text_of(observation.get("id")))
-    return replace(call, usage=usage)
+    return plausible(replace(call, usage=usage, notes=notes, raw_usage=raw_json(counts) if notes else None))

@@ -6,21 +6,23 @@ billed; nor was an answer from LiteLLM's own cache.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.transcripts.litellm_values import call_of_litellm, seller_of
-from tokenprof.pricing.usage import UsageError
+from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
 from tokenprof.reading.json_documents import json_objects
-from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wire_values import Wire, mapping, opened, sequence, text_of
 
 FORMAT = "LiteLLM log"
 SUFFIXES = (".jsonl", ".json")
+
+OWN_KEYS = {"litellm_call_id", "spend", "response_cost", "custom_llm_provider"}
 
 CHAT_CALLS = frozenset({"completion", "acompletion", "text_completion", "atext_completion", ""})
 """The kinds of calls that are logged in the shape of a chat completion; others have their own shapes."""
@@ -29,17 +31,19 @@ CHAT_CALLS = frozenset({"completion", "acompletion", "text_completion", "atext_c
 def recognises(first_lines: Sequence[Wire]) -> bool:
     """Whether a file that begins with these objects is a LiteLLM log."""
     return any(
-        "call_type" in line and (line.keys() & {"litellm_call_id", "spend"}) for line in first_lines[:1]
+        "call_type" in row
+        and (row.keys() & {"litellm_call_id", "spend", "response_cost", "custom_llm_provider"})
+        for row in _rows(first_lines[:1])
     )
 
 
 def read(path: Path) -> Run:
     """Return a turn per billed call. Raises InputError if the file is not JSON."""
     warnings: list[str] = []
-    shaper = Shaper()
+    shaper = shaper_of_log()
     calls = []
     from_cache = 0
-    for number, row in enumerate(json_objects(path), 1):
+    for number, row in enumerate(_rows(json_objects(path, warnings)), 1):
         if str(row.get("cache_hit")).lower() == "true":
             from_cache += 1
         elif text_of(row.get("status")) != "failure":
@@ -50,6 +54,15 @@ def read(path: Path) -> Run:
     calls.sort(key=lambda call: call.started_at)
     turns = turns_of(calls, shaper, path.stem[:19])
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
+
+
+def _rows(objects: Sequence[Wire]) -> Iterator[Wire]:
+    """Yield the rows of a log; the proxy's own pages hold them in `data`."""
+    for value in objects:
+        if isinstance(value.get("data"), list):
+            yield from sequence(value["data"])
+        else:
+            yield value
 
 
 def _logged(row: Wire, shaper: Shaper, where: str, warnings: list[str]) -> LoggedCall | None:
@@ -63,17 +76,18 @@ def _logged(row: Wire, shaper: Shaper, where: str, warnings: list[str]) -> Logge
     provider, model = seller_of(text_of(row.get("custom_llm_provider")), text_of(row.get("model")))
     response = _response_of(row)
     request = {**_parameters(row), "model": model, "messages": _messages(row)}
-    try:
-        call = call_of_litellm(request, response, shaper, otherwise=_identity(row))
-    except UsageError as error:
-        warnings.append(f"{where}: {error} It is left out.")
-        return None
+    call = call_or_unmeasured(
+        lambda told: call_of_litellm(request, told, shaper, otherwise=_identity(row)),
+        response,
+        "usage",
+        lambda reason: warnings.append(f"{where}: {reason}"),
+    )
     agent = mapping(row.get("metadata")).get("agent_name") or mapping(row.get("metadata")).get("agent_id")
     return LoggedCall(
         call=call,
         provider=provider,
         started_at=started,
-        duration_s=(ended - started).total_seconds() if ended else None,
+        duration_s=max((ended - started).total_seconds(), 0.0) if ended else None,
         group=text_of(row.get("session_id")),
         agent=text_of(agent) or None,
         # Content may be switched off, or removed from the log.

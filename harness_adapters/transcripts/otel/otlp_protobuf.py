@@ -14,6 +14,7 @@ from typing import Any
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
 from tokenprof.harness_adapters.transcripts.otel.otlp_spans import run_of
+from tokenprof.reading.log_bytes import read_whole
 
 FORMAT = "OTLP protobuf"
 SUFFIXES = (".pb", ".binpb", ".proto.bin", ".otlp")
@@ -60,7 +61,7 @@ def _requests(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _messages(path: Path) -> Iterator[bytes]:
-    data = path.read_bytes()
+    data = read_whole(path)
     if data[:1] == _FIRST_FIELD:
         yield data
         return

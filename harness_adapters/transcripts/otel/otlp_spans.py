@@ -9,22 +9,32 @@ agent's span repeats the sum of the calls below it and is left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from tokenprof.facts.times import utc_from_ns
 from tokenprof.facts.types import Run, Source
+from tokenprof.harness_adapters.transcripts.call_layers import (
+    ReportedCall,
+    fineness,
+    one_call_each,
+    reported_call,
+)
 from tokenprof.harness_adapters.transcripts.otel.message_attributes import call_of_content, response_id
 from tokenprof.harness_adapters.transcripts.sellers import seller_by_name
+from tokenprof.harness_adapters.wires.implausible_usage import plausible, raw_json
 from tokenprof.pricing.normalise_telemetry import (
-    usage_from_claude_code_telemetry,
-    usage_from_openinference,
-    usage_from_otel,
+    has_otel_usage,
+    read_claude_code_telemetry,
+    read_openinference,
+    read_otel,
 )
 from tokenprof.pricing.selectors import Selectors
-from tokenprof.pricing.usage import Usage, UsageError
+from tokenprof.pricing.sellers import seller_of_answer
+from tokenprof.pricing.usage import Usage
+from tokenprof.pricing.usage_reader import UsageReading
 from tokenprof.reading.json_lines import read_json_lines
-from tokenprof.reading.logged_calls import LoggedCall, turns_of
+from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record import names
 from tokenprof.record.block_facts import Shaper
@@ -34,25 +44,10 @@ from tokenprof.record.wire_values import Wire, int_of, mapping
 FORMAT = "OTLP spans of another instrumentation"
 SUFFIXES = (".jsonl", ".json")
 
-AGENT_OPERATIONS = frozenset({"invoke_agent", "create_agent", "invoke_workflow", "execute_tool"})
-CALL_OPERATIONS = ("chat", "text_completion", "generate_content")
+MODELS = ("gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "ai.model.id", "model")
+RESPONSE_IDS = ("gen_ai.response.id", "llm.response.id", "ai.response.id")
 CLAUDE_CODE_CALL = "claude_code.llm_request"
 CLAUDE_CODE_EVENT = "claude_code.api_request"
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """A span or an event that reports a call; `parent` is empty if there is none."""
-
-    id: str
-    parent: str
-    operation: str
-    attributes: Wire
-    usage_of: Callable[[Wire], Usage]
-    started_ns: int
-    ended_ns: int
-    trace: str
-    where: str
 
 
 def recognises(first_lines: Sequence[Wire]) -> bool:
@@ -68,49 +63,56 @@ def read(path: Path) -> Run:
 
 def run_of(lines: Iterable[tuple[int, Wire]], path: Path, format_: str, warnings: list[str]) -> Run:
     """Return the run of numbered export requests. `warnings` may still be added to while lines are read."""
-    events: list[_Seen] = []
-    spans: list[_Seen] = []
+    events: list[ReportedCall] = []
+    spans: list[ReportedCall] = []
+    parents: dict[str, str] = {}
     for number, line in lines:
         where = f"{path}:{number}"
         events += _events(line, where)
         spans += _spans(line, where)
-    shaper = Shaper()
-    calls = _merged(_logged(seen, shaper, warnings) for seen in (*events, *_calls(spans)))
+        parents |= {
+            str(span.get("spanId")): str(span.get("parentSpanId") or "") for _, _, span in spans_of(line)
+        }
+    shaper = shaper_of_log()
+    found = [(seen, _logged(seen, shaper, warnings)) for seen in (*events, *spans)]
+    reports = [(seen, call) for seen, call in found if call is not None]
+    calls = [
+        _best([reports[index][1] for index in layers])
+        for layers in one_call_each([seen for seen, _ in reports], parents, warnings, str(path))
+    ]
     if not calls:
-        warnings.append(f"{path}: no span has token counts; metrics alone do not show single calls.")
+        warnings.append(f"{path}: no span with token counts; metrics alone do not show single calls.")
     turns = turns_of(sorted(calls, key=lambda call: call.started_at), shaper, path.stem[:19])
     return Run(in_time_order(turns), (Source(str(path), format_, 1),), tuple(warnings))
 
 
-def _merged(calls: Iterable[LoggedCall | None]) -> list[LoggedCall]:
-    """Return each response once, with the best that several layers report: content, agent, split writes."""
-    reports: dict[str | None, list[LoggedCall]] = {}
-    for call in calls:
-        if call is not None:
-            reports.setdefault(call.call.response_id, []).append(call)
-    return [_best(found) for found in reports.values()]
-
-
 def _best(reports: Sequence[LoggedCall]) -> LoggedCall:
+    """Return a call with the best that several layers report: content, agent, split writes."""
     shown = next((report for report in reports if not report.is_one_history), reports[0])
     usages = [report.call.usage for report in reports if report.call.usage is not None]
-    split = next((usage for usage in usages if not usage.cache_write_tokens), usages[0] if usages else None)
+    finest = max(usages, key=fineness, default=None)
     agent = next((report.agent for report in reports if report.agent), None)
-    return replace(shown, call=replace(shown.call, usage=split), agent=agent)
+    notes = shown.call.notes if finest is None or shown.call.usage is None else ()
+    notes = notes or next((r.call.notes for r in reports if r.call.usage == finest), ())
+    return replace(shown, call=replace(shown.call, usage=finest, notes=notes), agent=agent)
 
 
-def _spans(line: Wire, where: str) -> Iterator[_Seen]:
+def _spans(line: Wire, where: str) -> Iterator[ReportedCall]:
     for _, scope, span in spans_of(line):
         attributes = decode_attributes(span.get("attributes", ()))
         usage_of = _usage_reader(span, attributes)
         if scope == names.SCOPE or usage_of is None:
             continue
-        yield _Seen(
-            id=str(span.get("spanId")),
-            parent=str(span.get("parentSpanId") or ""),
-            operation=str(attributes.get("gen_ai.operation.name") or ""),
-            attributes=attributes,
-            usage_of=usage_of,
+        id_ = str(span.get("spanId"))
+        yield reported_call(
+            usage_of,
+            attributes,
+            id_=id_,
+            identity=_first(attributes, *RESPONSE_IDS) or response_id(attributes) or id_,
+            operation=str(attributes.get("gen_ai.operation.name") or attributes.get("operation.name") or ""),
+            model=_first(
+                attributes, "gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "model"
+            ),
             started_ns=(int_of(span.get("startTimeUnixNano")) or 0),
             ended_ns=(int_of(span.get("endTimeUnixNano")) or 0),
             trace=str(span.get("traceId") or "trace"),
@@ -118,7 +120,7 @@ def _spans(line: Wire, where: str) -> Iterator[_Seen]:
         )
 
 
-def _events(line: Wire, where: str) -> Iterator[_Seen]:
+def _events(line: Wire, where: str) -> Iterator[ReportedCall]:
     for record in log_records_of(line):
         attributes = decode_attributes(record.get("attributes", ()))
         body = mapping(record.get("body"))
@@ -126,12 +128,13 @@ def _events(line: Wire, where: str) -> Iterator[_Seen]:
             continue
         ended_ns = int_of(record.get("timeUnixNano")) or 0
         identity = str(attributes.get("request_id") or f"event {attributes.get('event.sequence')}")
-        yield _Seen(
-            id=identity,
-            parent="",
+        yield reported_call(
+            read_claude_code_telemetry,
+            {**attributes, "gen_ai.response.id": identity, "gen_ai.provider.name": "anthropic"},
+            id_=identity,
+            identity=identity,
             operation="chat",
-            attributes={**attributes, "gen_ai.response.id": identity, "gen_ai.provider.name": "anthropic"},
-            usage_of=usage_from_claude_code_telemetry,
+            model=_first(attributes, "model"),
             started_ns=ended_ns - (int_of(attributes.get("duration_ms")) or 0) * 1_000_000,
             ended_ns=ended_ns,
             trace="events",
@@ -139,45 +142,40 @@ def _events(line: Wire, where: str) -> Iterator[_Seen]:
         )
 
 
-def _calls(spans: Sequence[_Seen]) -> list[_Seen]:
-    """Return the spans of calls: not those of agents, nor those above other spans unless named as calls."""
-    own = {span.id for span in spans}
-    above = {span.parent for span in spans} & own
-    above |= {span.id for span in spans if span.operation in AGENT_OPERATIONS}
-    return [span for span in spans if span.id not in above or span.operation in CALL_OPERATIONS]
-
-
-def _usage_reader(span: Wire, attributes: Wire) -> Callable[[Wire], Usage] | None:
+def _usage_reader(span: Wire, attributes: Wire) -> Callable[[Wire], UsageReading] | None:
     """Return the function that reads a span's counts; None for a span without counts."""
     if span.get("name") == CLAUDE_CODE_CALL:
-        return usage_from_claude_code_telemetry
+        return read_claude_code_telemetry
     if any(key.startswith("llm.token_count.") for key in attributes):
-        return usage_from_openinference
-    if "gen_ai.usage.input_tokens" in attributes:
-        return usage_from_otel
-    return None
+        return read_openinference
+    return read_otel if has_otel_usage(attributes) else None
 
 
-def _logged(seen: _Seen, shaper: Shaper, warnings: list[str]) -> LoggedCall | None:
+def _logged(seen: ReportedCall, shaper: Shaper, warnings: list[str]) -> LoggedCall | None:
     attributes = seen.attributes
-    usage: Usage | None = None
-    try:
-        usage = seen.usage_of(attributes)
-    except UsageError as error:
-        warnings.append(f"{seen.where}: {error} The call is counted as unmeasured.")
-    requested = _first(attributes, "gen_ai.request.model", "llm.model_name", "model")
-    model = _first(attributes, "gen_ai.response.model", "llm.model_name", "model") or requested
+    requested = _first(attributes, "gen_ai.request.model", "llm.model_name", "ai.model.id", "model")
+    told = _first(attributes, "gen_ai.response.model", "llm.model_name", "ai.response.model", "model")
+    model = told or requested
     if model is None:
+        warnings.append(f"{seen.where}: a span with token counts names no model and is left out.")
         return None
-    identity = (
-        _first(attributes, "gen_ai.response.id", "llm.response.id") or response_id(attributes) or seen.id
-    )
     said = _first(attributes, "gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
-    call = call_of_content(attributes, requested or model, shaper, identity)
+    call = call_of_content(attributes, requested or model, shaper, seen.identity)
     captured = any(block.kind != "unattributed" for block in call.prompt)
+    found = replace(
+        call,
+        model=model,
+        usage=_finer(call.usage, seen.usage),
+        selectors=_selectors(attributes),
+        notes=seen.notes,
+        raw_usage=raw_json(seen.counts) if seen.notes else None,
+        stated_usd=None,
+    )
+    provider = seller_by_name(said or "", model)
     return LoggedCall(
-        call=replace(call, model=model, usage=_finer(call.usage, usage), selectors=_selectors(attributes)),
-        provider=seller_by_name(said or "", model),
+        call=plausible(found),
+        provider=provider,
+        seller=seller_of_answer(seen.identity, model, provider),
         started_at=utc_from_ns(seen.started_ns),
         duration_s=max(seen.ended_ns - seen.started_ns, 0) / 1e9,
         # Each call may be a trace of its own; captured content shows which history it extends.

@@ -1,7 +1,7 @@
-"""What findings need from the pairs of turn and block, gathered in one pass over all of them.
+"""What findings need from the pairs of turn and block, gathered in one pass over those of a saved report.
 
-The pairs grow with the square of a run and are drawn up each time they are iterated, so no finding iterates
-over them itself: it takes what it needs from here.
+The pairs grow with the square of a run, so no finding iterates over them. For a run that was just read, the
+same figures come from sums (`ledger_sums`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class RepeatedText:
 
 @dataclass(frozen=True, slots=True)
 class EntrySums:
-    """What one pass over the entries found.
+    """What findings need of the entries.
 
     `resent_tokens` are prompt tokens of blocks that an earlier turn had too, `reread_tokens` the part of them
     that was read from the cache. `turns_of` are the turns that were billed for a watched block, `first_usd`
@@ -102,7 +102,7 @@ def entry_sums(rows: RunRows, watched: Collection[str]) -> EntrySums:
 
     `watched` are the ids of blocks whose turns are wanted.
     """
-    found = _Pass(watched, _repeated_digests(rows.blocks))
+    found = _Pass(watched, repeated_digests(rows.blocks))
     for turn in rows.turns:
         found.take(turn)
     return EntrySums(
@@ -114,7 +114,7 @@ def entry_sums(rows: RunRows, watched: Collection[str]) -> EntrySums:
     )
 
 
-def _repeated_digests(blocks: Collection[BlockRow]) -> Mapping[str, str]:
+def repeated_digests(blocks: Collection[BlockRow]) -> Mapping[str, str]:
     """Return the digests that several blocks share, by block id, short texts left out."""
     by_digest: dict[str, list[str]] = defaultdict(list)
     for block in blocks:

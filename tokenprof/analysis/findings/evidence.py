@@ -9,6 +9,7 @@ from functools import cached_property
 from tokenprof.analysis.findings.entry_sums import EntrySums, entry_sums
 from tokenprof.analysis.findings.finding import Finding
 from tokenprof.analysis.findings.finding_figures import BilledName, FindingFigures, NamedBlock
+from tokenprof.analysis.findings.ledger_sums import ledger_sums
 from tokenprof.analysis.findings.noted_blocks import (
     most_billed_blocks,
     tools_never_called,
@@ -59,9 +60,12 @@ class Evidence:
 
     @cached_property
     def entries(self) -> EntrySums:
-        """What the one pass over all entries found."""
-        watched = [*self.never_called, *self.unused_indexes, *self.untouched, *self.most_billed]
-        return entry_sums(self.rows, {block.id for block in watched})
+        """What findings need of the entries of the run."""
+        blocks = [*self.never_called, *self.unused_indexes, *self.untouched, *self.most_billed]
+        watched = {block.id for block in blocks}
+        if self.rows.ledger is None:
+            return entry_sums(self.rows, watched)
+        return ledger_sums(self.rows.ledger, self.rows.blocks, watched)
 
     def turns_of(self, blocks: Collection[BlockRow]) -> tuple[int, ...]:
         """Return the turns that were billed for one of the watched blocks."""

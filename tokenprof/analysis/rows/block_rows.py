@@ -6,8 +6,10 @@ from tokenprof.analysis.rows.row_types import BlockRow, ChildRow
 from tokenprof.attribute.estimate import local_tokens
 from tokenprof.attribute.model import Placed
 from tokenprof.attribute.solve import largest_remainder
-from tokenprof.costing.compute import Hardware, Work
-from tokenprof.costing.ledger import BilledSum, Ledger
+from tokenprof.costing.billed_sums import BilledSum
+from tokenprof.costing.compute import Hardware
+from tokenprof.costing.ledger import Ledger
+from tokenprof.costing.work import Work
 
 
 def block_rows(ledger: Ledger, hardware: Hardware) -> tuple[BlockRow, ...]:

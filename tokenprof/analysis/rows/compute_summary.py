@@ -15,8 +15,10 @@ from decimal import Decimal
 import numpy as np
 
 from tokenprof.analysis.rows.row_types import ComputeSummary, CostRatio, Driver, KvHeld
-from tokenprof.costing.compute import Hardware, Model, Vector, Work
-from tokenprof.costing.ledger import NOTHING, Ledger
+from tokenprof.costing.billed_sums import NOTHING
+from tokenprof.costing.compute import Hardware
+from tokenprof.costing.ledger import Ledger
+from tokenprof.costing.work import Model, Vector, Work
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.hw_model.scenario import ServingScenario, TurnWork
 from tokenprof.pricing.chain.figures import load_chain_data
@@ -175,12 +177,12 @@ def _trend(
 def _per_class(ledger: Ledger, model: Model) -> tuple[dict[str, int], dict[str, Decimal]]:
     tokens: dict[str, int] = defaultdict(int)
     billed: dict[str, Decimal] = defaultdict(lambda: NOTHING)
-    for turn, entries in zip(ledger.run.turns, ledger.entries, strict=True):
+    for index, turn in enumerate(ledger.run.turns):
         if (turn.provider, turn.model) != model:
             continue
-        for entry in entries:
-            tokens[entry.cls] += entry.tokens
-            billed[entry.cls] += entry.billed_usd or NOTHING
+        for each in ledger.classes_of(index):
+            tokens[each.cls] += each.tokens
+            billed[each.cls] += each.billed_usd or NOTHING
     return tokens, billed
 
 

@@ -9,9 +9,11 @@ from typing import Literal, cast
 
 from tokenprof.analysis.rows.row_types import GroupRow
 from tokenprof.attribute.model import Placed
-from tokenprof.costing.compute import Hardware, sum_work
-from tokenprof.costing.ledger import NOTHING, BilledSum, Ledger
+from tokenprof.costing.billed_sums import NOTHING, BilledSum
+from tokenprof.costing.compute import Hardware
+from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.on_demand_loads import OnDemandLoad, loads_of
+from tokenprof.costing.work import sum_work
 
 MCP_PREFIX = "mcp__"
 
@@ -28,9 +30,12 @@ def group_rows(ledger: Ledger, hardware: Hardware) -> tuple[GroupRow, ...]:
     for placed in ledger.attribution.blocks.values():
         for group in _groups_of_block(placed):
             members[group].add(placed.id)
+    turns_of_agent: dict[str, list[int]] = defaultdict(list)
     for index, turn in enumerate(ledger.run.turns):
         if turn.agent:
-            members["agent", turn.agent].update(entry.block for entry in ledger.entries[index])
+            turns_of_agent[turn.agent].append(index)
+    for agent, turns in turns_of_agent.items():
+        members["agent", agent].update(ledger.spans.shares.blocks_of(turns))
     loads = loads_of(ledger)
     for load in loads:
         members[cast(GroupKind, load.kind), load.name].update(load.exchange)

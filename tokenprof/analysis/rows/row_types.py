@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tokenprof.costing.cache_misses import CacheMiss
 from tokenprof.costing.cache_prediction import CachePrediction
@@ -18,6 +18,9 @@ from tokenprof.facts.types import BlockKind, Section, TurnStatus
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.chain.figures import PublishedMargin
 from tokenprof.pricing.usage import Usage
+
+if TYPE_CHECKING:
+    from tokenprof.costing.ledger import Ledger
 
 SizeState = Literal["exact", "estimated"]
 """Whether the bill pins a size, or shares out a total that it pins."""
@@ -44,7 +47,10 @@ class TurnRow:
     `context_tokens` is the whole prompt. `price_to_cost` is `billed_usd` over `hardware_usd`. The three
     hardware costs stand side by side and are never added: at full cost, with idle KV priced at what it keeps
     out, and at what one more call costs a fleet that runs anyway. `unpriced_classes` are the classes that
-    lack a price while others have one. `entries` are drawn up when iterated.
+    lack a price while others have one. `seller` is who sold the call if not `provider`, `stated_usd` what
+    the seller says it cost, `notes` what the counts leave out or why there are none. `entries` are drawn up
+    when iterated. `output_tokens_estimate` is the size of an output without a final count, as a later prompt
+    repeats it; it is not in `usage` and not in the bill.
     """
 
     index: int
@@ -73,6 +79,10 @@ class TurnRow:
     cache_miss: CacheMiss | None
     cache_prediction: CachePrediction | None
     unpriced_classes: tuple[str, ...] = ()
+    seller: str | None = None
+    stated_usd: Decimal | None = None
+    notes: tuple[str, ...] = ()
+    output_tokens_estimate: Estimate | None = None
     entries: Sequence[EntryRow] = field(default=(), compare=False, repr=False)
 
     @property
@@ -179,9 +189,27 @@ class GroupRow:
     load_turns_usd: Decimal | None = None
 
 
+IncompleteReason = Literal["unmeasured", "unpriced", "output_incomplete", "noted", "missing", "warned"]
+"""Why a bill may be larger than shown: turns without counts, without a price, with only the beginning of
+their output, with something that the counts leave out; calls that could not be recorded; and warnings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incompleteness:
+    """One reason why a bill is not known to be whole, and how many turns (or warnings) it is about."""
+
+    reason: IncompleteReason
+    count: int
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The run as a whole. `billed_usd` sums the turns that have a bill; the counts say how many have none."""
+    """The run as a whole. `billed_usd` sums the turns that have a bill; the counts say how many have none.
+
+    `missing_calls` were made but could not be recorded: with any, every sum is a lower bound.
+    `incomplete` lists why the bill may be larger than shown; it is empty if nothing is missing.
+    `stated_usd` sums what sellers themselves say that calls cost; None if none does.
+    """
 
     turns: int
     usage: Usage | None
@@ -194,6 +222,9 @@ class Totals:
     hardware_opportunity_usd: Estimate | None
     hardware_marginal_usd: Estimate | None
     price_to_cost: Estimate | None
+    missing_calls: int = 0
+    incomplete: tuple[Incompleteness, ...] = ()
+    stated_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +273,10 @@ class ComputeSummary:
 
 @dataclass(frozen=True, slots=True)
 class RunRows:
-    """All rows of a run: what findings look at and renderers draw."""
+    """All rows of a run: what findings look at and renderers draw.
+
+    `ledger` is what the rows were made of; None for the rows of a saved report.
+    """
 
     totals: Totals
     classes: tuple[ClassRow, ...]
@@ -250,6 +284,7 @@ class RunRows:
     blocks: tuple[BlockRow, ...]
     groups: tuple[GroupRow, ...]
     compute: ComputeSummary | None
+    ledger: Ledger | None = field(default=None, compare=False, repr=False)
 
     def block_by_id(self) -> dict[str, BlockRow]:
         """Return the blocks by their ids."""

@@ -8,9 +8,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, overload
 
-from tokenprof.analysis.rows.row_types import ClassRow, EntryRow, Totals, TurnRow
-from tokenprof.costing.compute import FULL_COST, Hardware, Work
-from tokenprof.costing.ledger import NOTHING, Ledger
+from tokenprof.analysis.rows.row_types import (
+    ClassRow,
+    EntryRow,
+    Incompleteness,
+    IncompleteReason,
+    Totals,
+    TurnRow,
+)
+from tokenprof.attribute.classes import PROMPT_ORDER
+from tokenprof.attribute.shares import TurnShares
+from tokenprof.costing.billed_sums import NOTHING
+from tokenprof.costing.compute import FULL_COST, Hardware
+from tokenprof.costing.ledger import Ledger
+from tokenprof.costing.work import Work
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.usage import CLASSES, Usage
 
@@ -46,6 +57,7 @@ def totals(ledger: Ledger, hardware: Hardware) -> Totals:
     )
     billed_usd = sum(billed, NOTHING) if billed or not turns else None
     hardware_usd = hardware.usd(hardware.total)
+    stated = [turn.stated_usd for turn in turns if turn.stated_usd is not None]
     comparable = billed_usd if not unpriced and not hardware.total.missing else None
     return Totals(
         turns=len(turns),
@@ -59,7 +71,27 @@ def totals(ledger: Ledger, hardware: Hardware) -> Totals:
         hardware_opportunity_usd=hardware.usd(hardware.total, "opportunity"),
         hardware_marginal_usd=hardware.usd(hardware.total, "marginal"),
         price_to_cost=price_to_cost(comparable, hardware_usd),
+        missing_calls=sum(problem.calls for problem in ledger.run.problems),
+        incomplete=incompleteness(ledger),
+        stated_usd=sum(stated, NOTHING) if stated else None,
     )
+
+
+def incompleteness(ledger: Ledger) -> tuple[Incompleteness, ...]:
+    """Return why the bill of a run may be larger than what is shown; nothing if it is whole."""
+    turns = ledger.run.turns
+    unpriced = sum(
+        turn.usage is not None and usd is None for turn, usd in zip(turns, ledger.billed_usd, strict=True)
+    )
+    counts: dict[IncompleteReason, int] = {
+        "unmeasured": sum(turn.usage is None for turn in turns),
+        "unpriced": unpriced,
+        "output_incomplete": sum(turn.output_incomplete and turn.output_rest_in is None for turn in turns),
+        "noted": sum(bool(turn.notes) and turn.usage is not None for turn in turns),
+        "missing": sum(problem.calls for problem in ledger.run.problems),
+        "warned": len(ledger.run.warnings),
+    }
+    return tuple(Incompleteness(reason, count) for reason, count in counts.items() if count)
 
 
 def class_rows(ledger: Ledger, hardware: Hardware) -> tuple[ClassRow, ...]:
@@ -123,19 +155,32 @@ def turn_rows(
             cache_miss=misses[index],
             cache_prediction=predictions[index],
             unpriced_classes=_unpriced_classes(ledger, index),
+            seller=turn.seller,
+            stated_usd=turn.stated_usd,
+            notes=turn.notes,
+            output_tokens_estimate=_output_estimate(ledger, index),
             entries=TurnEntries(ledger, hardware, index),
         )
         for index, turn in enumerate(ledger.run.turns)
     )
 
 
+def _output_estimate(ledger: Ledger, index: int) -> Estimate | None:
+    size = ledger.attribution.output_estimates.get(index)
+    return None if size is None else Estimate(size.low, size.tokens, size.high)
+
+
 def _unpriced_classes(ledger: Ledger, index: int) -> tuple[str, ...]:
     """Return the classes of a turn that have no price; none if no class of it has one."""
     if ledger.run.turns[index].usage is None or ledger.billed_usd[index] is not None:
         return ()
-    entries = [entry for entry in ledger.entries[index] if entry.tokens]
-    unpriced = dict.fromkeys(entry.cls for entry in entries if entry.billed_usd is None)
-    return () if all(entry.billed_usd is None for entry in entries) else tuple(unpriced)
+    used = [each for each in ledger.classes_of(index) if each.tokens or each.count]
+    unpriced = [each.cls for each in used if each.billed_usd is None]
+    if len(unpriced) == len(used):
+        return ()
+    shares = ledger.attribution.shares[index]
+    written = [share.cls for share in shares.output] if isinstance(shares, TurnShares) else []
+    return tuple(sorted(unpriced, key=[*PROMPT_ORDER, *written, "fee"].index))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +205,7 @@ class TurnEntries(Sequence[EntryRow]):
             )
 
     def __len__(self) -> int:
-        return len(self.ledger.entries[self.turn])
+        return len(self.ledger.attribution.shares[self.turn])
 
     @overload
     def __getitem__(self, index: int) -> EntryRow: ...

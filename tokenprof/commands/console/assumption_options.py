@@ -57,6 +57,11 @@ def _add_prices(group: argparse._ActionsContainer) -> None:
         metavar="FILE",
         help="add the price rows of this TOML file (repeatable, later files win)",
     )
+    group.add_argument(
+        "--seller",
+        metavar="NAME",
+        help="who sold the calls that do not show it, as in prices, e.g. openrouter (default: by the API)",
+    )
 
 
 def assumptions_of(options: argparse.Namespace) -> Assumptions:
@@ -71,6 +76,7 @@ def assumptions_of(options: argparse.Namespace) -> Assumptions:
         deployment=getattr(options, "deployment", None),
         usd_per_gpu_hour=getattr(options, "usd_per_gpu_hour", None),
         utilisation=getattr(options, "utilisation", None),
+        seller=getattr(options, "seller", None),
     )
     if found.prices:
         price_book(found)

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from tokenprof.commands.console.values import choice, file_path, one_of
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.inert_text import inert, inert_json, terminal_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,7 +96,7 @@ def format_of(options: argparse.Namespace) -> str:
 
 
 def require_writable(output: Path | None, inputs: Iterable[Path | None] = ()) -> None:
-    """Raise InputError if a file cannot be written, or would overwrite one of the inputs.
+    """Raise InputError if a file cannot be written, or would overwrite one of the inputs or another log.
 
     Called before the work, so that nobody waits for a report that has no place to go.
     """
@@ -104,12 +105,25 @@ def require_writable(output: Path | None, inputs: Iterable[Path | None] = ()) ->
     for path in inputs:
         if path is not None and _is_same_file(path, output):
             raise InputError(f"-o {output} would overwrite a file that is read; name another file.")
+    if output.is_file() and _is_log(output):
+        raise InputError(f"-o {output} would overwrite a recording or a log; name another file.")
     if output.is_dir():
         raise InputError(f"-o {output} is a folder; name a file in it.")
     if not output.parent.is_dir():
         raise InputError(f"-o {output}: there is no folder {output.parent}; create it first.")
     if not os.access(output if output.exists() else output.parent, os.W_OK):
         raise InputError(f"-o {output} cannot be written (permission denied); name another file.")
+
+
+def _is_log(path: Path) -> bool:
+    """Whether a file is one that a folder among the inputs is read for."""
+    from tokenprof.reading.formats import reader_of
+
+    try:
+        reader_of(path)
+    except InputError:
+        return False
+    return True
 
 
 def _is_same_file(path: Path, output: Path) -> bool:
@@ -133,7 +147,7 @@ def json_text(data: object) -> bytes:
     import orjson
 
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
-    return orjson.dumps(data, option=options)
+    return inert_json(orjson.dumps(data, option=options))
 
 
 def drawn(draw: Callable[[Console], None], *, to_error: bool = False, **console: Any) -> str:
@@ -160,7 +174,7 @@ def emit(data: str | bytes) -> None:
             stream.buffer.write(data)
             stream.buffer.flush()
         else:
-            stream.write(_in_encoding_of(stream, data))
+            stream.write(_in_encoding_of(stream, terminal_text(data)))
             stream.flush()
     except BrokenPipeError:
         _give_up(stream)
@@ -172,7 +186,7 @@ def emit(data: str | bytes) -> None:
 
 def say(sentence: str) -> None:
     """Write a sentence of our own to standard error, after the name of the command."""
-    write_error(f"tokenprof: {sentence}\n")
+    write_error(f"tokenprof: {inert(sentence)}\n")
 
 
 def write_error(text: str) -> None:

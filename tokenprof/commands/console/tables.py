@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from tokenprof.facts.inert_text import inert
+
 Cell = str | int | float | bool | None
 
 GAP = "  "
@@ -49,7 +51,7 @@ def cell_text(value: Cell) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return str(value)
+    return inert(str(value))
 
 
 def percent(value: float | None) -> str:

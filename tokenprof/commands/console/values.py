@@ -8,9 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Final
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
+
+MOST_USD: Final = 1_000_000_000
+"""More than anybody pays at once; beyond, an amount is a slip of the keyboard."""
 
 
 def file_path(text: str) -> Path:
@@ -61,7 +65,7 @@ def usd(text: str) -> Decimal:
         amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
+    if not amount.is_finite() or not 0 <= amount <= MOST_USD:
         raise argparse.ArgumentTypeError(f"{text!r} is not an amount of dollars such as 12.50")
     return amount
 

@@ -10,10 +10,14 @@ if TYPE_CHECKING:
 SUFFIX = ".json"
 
 
-def render(report: Report, *, turns: int | None = None, blocks: int | None = None) -> bytes:
+def render(
+    report: Report, *, turns: int | None = None, blocks: int | None = None, is_full: bool = False
+) -> bytes:
     """Return the report as indented JSON; it always holds every turn and block."""
     import orjson
 
+    from tokenprof.facts.inert_text import inert_json
     from tokenprof.report.report_json import report_json
 
-    return orjson.dumps(report_json(report), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    return inert_json(orjson.dumps(report_json(report), option=options))

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
 SUFFIX = ".svg"
 
 
-def render(report: Report, *, turns: int | None = None, blocks: int | None = None) -> bytes:
+def render(
+    report: Report, *, turns: int | None = None, blocks: int | None = None, is_full: bool = False
+) -> bytes:
     """Return the report as an SVG with at most `turns` turns and `blocks` blocks."""
     from tokenprof.report.terminal.svg import to_svg
-    from tokenprof.report.terminal.text import DEFAULT_BLOCKS
 
-    return to_svg(report, turns=turns, blocks=DEFAULT_BLOCKS if blocks is None else blocks).encode()
+    return to_svg(report, turns=turns, blocks=blocks, is_full=is_full).encode()

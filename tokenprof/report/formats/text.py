@@ -11,8 +11,10 @@ SUFFIX = ".txt"
 WIDTH = 100
 
 
-def render(report: Report, *, turns: int | None = None, blocks: int | None = None) -> bytes:
+def render(
+    report: Report, *, turns: int | None = None, blocks: int | None = None, is_full: bool = False
+) -> bytes:
     """Return the report as UTF-8 text with at most `turns` turns and `blocks` blocks."""
-    from tokenprof.report.terminal.text import DEFAULT_BLOCKS, to_text
+    from tokenprof.report.terminal.text import to_text
 
-    return to_text(report, WIDTH, turns=turns, blocks=DEFAULT_BLOCKS if blocks is None else blocks).encode()
+    return to_text(report, WIDTH, turns=turns, blocks=blocks, is_full=is_full).encode()

@@ -25,8 +25,11 @@ _SHOWN_SOURCES: Final = 3
 _SHOWN_DRIVERS: Final = 3
 
 
-def basis(report: Report, console: Console) -> list[Text]:
-    """Return what the figures rest on, one labelled paragraph for each thing."""
+def basis(report: Report, console: Console, *, is_full: bool = False) -> list[Text]:
+    """Return what the figures rest on, one labelled paragraph for each thing.
+
+    `is_full` adds ratios, drivers and the assumptions with their sources.
+    """
     lines = [Text("What this rests on", "bold")]
     if report.sources:
         lines += _labelled("source", _sources(report.sources), console)
@@ -35,6 +38,10 @@ def basis(report: Report, console: Console) -> list[Text]:
         return lines + _labelled("compute", "no deployment: compute is not estimated", console)
     first, *others = report.deployments
     lines += _labelled("compute", _deployment(first), console)
+    if report.rows.compute is not None:
+        lines += _margin(report.rows.compute, console)
+    if not is_full:
+        return lines
     if report.rows.compute is not None:
         lines += _comparisons(report.rows.compute, console)
     lines += _assumptions(first.assumptions, console)
@@ -61,6 +68,20 @@ def _prices(prices: PriceSource) -> str:
     return ", ".join(parts) + "; each turn at the list price when it ran"
 
 
+def _margin(compute: ComputeSummary, console: Console) -> list[Text]:
+    """Return the margin that the bill implies, if it is known."""
+    lines: list[Text] = []
+    margin = compute.implied_gross_margin
+    if margin is not None:
+        low, mid, high = (
+            numbers.percent(numbers.share_of(end)) for end in (margin.low, margin.mid, margin.high)
+        )
+        text = mid if low == high else f"{mid} ({low} to {high})"
+        text += " of the bill is left after compute, training not counted"
+        lines += _labelled("margin", text, console)
+    return lines
+
+
 def _comparisons(compute: ComputeSummary, console: Console) -> list[Text]:
     """Return what is known of compute better than its dollars: ratios, the implied margin, the drivers."""
     lines: list[Text] = []
@@ -70,20 +91,13 @@ def _comparisons(compute: ComputeSummary, console: Console) -> list[Text]:
         text += f" ({between})" if between else ""
         text += f", billed {numbers.ratio(ratio.billed)}" if ratio.billed is not None else ""
         lines += _labelled("" if lines else "ratios", text, console)
-    margin = compute.implied_gross_margin
-    if margin is not None:
-        low, mid, high = (
-            numbers.percent(numbers.share_of(end)) for end in (margin.low, margin.mid, margin.high)
-        )
-        text = mid if low == high else f"{mid} ({low} to {high})"
-        text += " of the bill is left after compute, training not counted"
-        lines += _labelled("margin", text, console)
     kv = compute.kv
     if kv.idle_share is not None:
         share = numbers.percent(numbers.share_of(kv.idle_share))
         text = f"KV sat idle between calls for {share} of the time it was held"
-        if kv.gap_usd_per_s_at_longest_context is not None:
-            price = numbers.usd_interval(kv.gap_usd_per_s_at_longest_context)
+        gap_usd_per_s = kv.gap_usd_per_s_at_longest_context
+        if gap_usd_per_s is not None and gap_usd_per_s.high:
+            price = numbers.usd_interval(gap_usd_per_s)
             text += f"; a second of gap at the longest context costs {price}"
         lines += _labelled("kv", text, console)
     if compute.drivers:

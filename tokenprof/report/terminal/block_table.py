@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -28,7 +28,8 @@ from tokenprof.report.terminal.wording import (
 )
 
 _NARROW: Final = 100
-_MOST_GROUPS: Final = 12
+_GROUPS_SHOWN: Final = 6
+_GROUPS_SHOWN_IN_FULL: Final = 40
 _GROUP_LABELS: Final = {"tool": "tool", "skill": "skill", "mcp_server": "server"}
 _LEGEND: Final = "= pinned by the bill   ± and ~ estimated inside what the bill pins"
 
@@ -37,25 +38,25 @@ _BLOCK_COLUMNS: Final = (
     Column("", "left", flex=True, comfort=20),
     Column("size"),
     Column("", "left", gap=1),
-    Column("sent"),
-    Column("in turns", "left", gap=1, drop=3),
+    Column("sent", drop=1),
+    Column("in turns", "left", gap=1, drop=4),
     Column("Σ tokens", gap=1),
     Column("billed", style=MONEY),
     Column("share", gap=1),
-    Column("", "left", gap=1, drop=1),
-    Column("compute est.", style=MID, drop=4),
-    Column("", "left", gap=1, drop=5),
+    Column("", "left", gap=1, drop=2),
+    Column("compute est.", style=MID, drop=5),
+    Column("", "left", gap=1, drop=6),
 )
 
 _GROUP_COLUMNS: Final = (
     Column("", "left"),
     Column("", "left", flex=True, comfort=20),
     Column("schema, index"),
-    Column("calls"),
+    Column("calls", drop=1),
     Column("results, body"),
     Column("billed", style=MONEY),
-    Column("share", gap=1),
-    Column("", "left", gap=1, drop=1),
+    Column("share", gap=1, drop=2),
+    Column("", "left", gap=1, drop=3),
 )
 
 
@@ -72,14 +73,15 @@ class _GroupBill:
     is_lower_bound: bool
 
 
-def block_table(rows: RunRows, console: Console, limit: int) -> list[Text]:
-    """Return the blocks by what they were billed over the run, the most expensive first."""
-    ranked = sorted(
-        (block for block in rows.blocks if block.billed_tokens), key=weight_of_block, reverse=True
-    )
+def block_table(rows: RunRows, console: Console, limit: int | None) -> list[Text]:
+    """Return the blocks by what they were billed over the run, the most expensive first.
+
+    A text that several contexts carry (a system prompt of many sessions) is one row.
+    """
+    ranked = sorted(_texts_once(rows.blocks), key=weight_of_block, reverse=True)
     if not ranked:
         return []
-    shown, rest = ranked[:limit], ranked[limit:]
+    shown, rest = ranked[:limit], ranked[len(ranked[:limit]) :]
     decimals = numbers.decimals_for(block.known_usd for block in shown)
     compute_decimals = numbers.estimate_decimals(block.hardware_usd for block in shown)
     whole_usd = rows.totals.billed_usd
@@ -115,7 +117,34 @@ def block_table(rows: RunRows, console: Console, limit: int) -> list[Text]:
     return lines + paragraph(Text(_LEGEND, SOFT), console, indent=2)
 
 
-def group_table(rows: RunRows, console: Console) -> list[Text]:
+def _texts_once(blocks: Sequence[BlockRow]) -> list[BlockRow]:
+    """Return the billed blocks, those of one text in several contexts as one."""
+    by_text: dict[tuple[str, str, str], list[BlockRow]] = defaultdict(list)
+    for block in blocks:
+        if block.billed_tokens:
+            by_text[block.kind, block.name, block.digest or block.id].append(block)
+    found: list[BlockRow] = []
+    for own in by_text.values():
+        is_in_several = len({block.context for block in own}) > 1
+        found += [_as_one(own)] if is_in_several else own
+    return found
+
+
+def _as_one(blocks: Sequence[BlockRow]) -> BlockRow:
+    """Return one text in several contexts as one row, without its compute: ranges do not add up."""
+    known_usd = numbers.sum_usd(block.known_usd for block in blocks)
+    return replace(
+        blocks[0],
+        born_turn=None,
+        billed_tokens=sum(block.billed_tokens or 0 for block in blocks),
+        billed_usd=None if any(block.billed_usd is None for block in blocks) else known_usd,
+        at_least_usd=known_usd,
+        turns_carried=sum(block.turns_carried for block in blocks),
+        hardware_usd=None,
+    )
+
+
+def group_table(rows: RunRows, console: Console, *, is_full: bool = False) -> list[Text]:
     """Return what each tool cost as schema, calls and results, and each skill as index and body.
 
     MCP servers come last: they hold tools that are shown above them, and are not added to them.
@@ -127,7 +156,8 @@ def group_table(rows: RunRows, console: Console) -> list[Text]:
     servers = [bill for bill in bills if bill.group.kind == "mcp_server"]
     if not tools and not servers:
         return []
-    shown = [*tools[:_MOST_GROUPS], *servers[:_MOST_GROUPS]]
+    most = _GROUPS_SHOWN_IN_FULL if is_full else _GROUPS_SHOWN
+    shown = [*tools[:most], *servers[:most]]
     whole_usd = rows.totals.billed_usd
     shares = [numbers.fraction(bill.known_usd, whole_usd) for bill in shown]
     longest = max((share for share in shares if share is not None), default=None)
@@ -146,11 +176,11 @@ def group_table(rows: RunRows, console: Console) -> list[Text]:
             Text(numbers.bar(share, longest, 6), MID),
         ]
         drawn.append(TableRow(cells))
-    rest = tools[_MOST_GROUPS:]
+    rest = tools[most:]
     if rest:
         left_out = together((bill.known_usd for bill in rest), whole_usd)
         counted = numbers.count(len(rest), "more tool or skill", "more tools and skills")
-        drawn.insert(_MOST_GROUPS, Aside(f"… {counted}, {left_out}"))
+        drawn.insert(most, Aside(f"… {counted}, {left_out}"))
     return table("Tools and skills", _GROUP_COLUMNS, drawn, console)
 
 

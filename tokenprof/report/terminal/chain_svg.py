@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import html
 from decimal import Decimal
-from html import escape
 from typing import Final
 
 from tokenprof.chain.section import ChainSection, SectionStep
+from tokenprof.facts.inert_text import inert
 from tokenprof.pricing.chain.layers import WaterfallStepName
 from tokenprof.report.terminal.chain_waterfall import chain_heading, step_label
 
@@ -73,3 +74,8 @@ def _figures(step: SectionStep) -> str:
     share = step.share
     ends = "" if share.is_exact else f" ({100 * share.low:.1f} to {100 * share.high:.1f} %)"
     return f"${step.usd.mid:.4g}, {100 * share.mid:.1f} %{ends}"
+
+
+def escape(text: str) -> str:
+    """Return a text for an element or attribute of the picture."""
+    return html.escape(inert(text))

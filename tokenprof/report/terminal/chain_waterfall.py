@@ -29,6 +29,10 @@ SHORT: Final = {
 """Steps whose name is shortened to fit 80 columns."""
 
 
+_SAID: Final = Decimal("0.005")
+"""Shares below this round to nothing and are left out of the sentence."""
+
+
 def step_label(name: WaterfallStepName) -> str:
     """Return a step's name, short enough for a row."""
     return SHORT.get(name, name.value)
@@ -78,6 +82,17 @@ def waterfall_lines(section: ChainSection, console: Console) -> list[Text]:
         for note in _notes(step, decimals):
             lines += paragraph(Text(note, SOFT), console, indent=2)
     return lines
+
+
+def chain_sentence(section: ChainSection, console: Console) -> list[Text]:
+    """Return where the billed dollars go in one sentence, the largest share first."""
+    steps = sorted(section.waterfall, key=lambda step: step.share.mid, reverse=True)
+    parts = [
+        f"{step_label(step.name)} {100 * step.share.mid:.0f}%" for step in steps if step.share.mid >= _SAID
+    ]
+    said = Text("Where it goes, by the middle estimates: ", "bold")
+    said.append(", ".join(parts)).append(" (ranges and sources: tokenprof chain).", SOFT)
+    return paragraph(said, console)
 
 
 def margin_lines(section: ChainSection, console: Console) -> list[Text]:

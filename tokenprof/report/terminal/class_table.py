@@ -22,13 +22,13 @@ _COLUMNS: Final = (
     Column("", "left"),
     Column("tokens"),
     Column("billed", style=MONEY),
-    Column("share", gap=1, drop=4),
-    Column("compute est.", style=MID),
-    Column("", "left", gap=1, drop=2),
-    Column("share", gap=1, drop=4),
+    Column("share", gap=1, drop=5),
+    Column("compute est.", style=MID, drop=1),
+    Column("", "left", gap=1, drop=3),
+    Column("share", gap=1, drop=5),
     Column("billed ÷ compute"),
-    Column("", "left", gap=1, drop=1),
-    Column("1× at ┆", "left", drop=3),
+    Column("", "left", gap=1, drop=2),
+    Column("1× at ┆", "left", drop=4),
 )
 
 
@@ -49,7 +49,7 @@ def class_table(rows: RunRows, console: Console) -> list[Text]:
         estimate, ratios = source.hardware_usd, source.price_to_cost
         if isinstance(source, Totals):
             billed_usd = source.billed_usd
-            is_lower_bound = bool(source.unpriced_turns or source.unmeasured_turns)
+            is_lower_bound = bool(source.unpriced_turns or source.unmeasured_turns or source.missing_calls)
         else:
             billed_usd, is_lower_bound = source.known_usd, source.is_lower_bound
         billed = "unpriced" if billed_usd is None else numbers.usd(billed_usd, billed_decimals)

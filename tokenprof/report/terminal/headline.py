@@ -19,6 +19,11 @@ _MODELS_NAMED = 3
 
 def headline(rows: RunRows, console: Console) -> list[Text]:
     """Return the answer in one sentence, then what was profiled in a line or two."""
+    if not rows.turns and rows.totals.missing_calls:
+        missing = numbers.count(rows.totals.missing_calls, "call")
+        return [
+            Text(f"No turn was recorded, but {missing} could not be: what was billed is unknown.", "bold")
+        ]
     if not rows.turns:
         return [Text("No turn was recorded: nothing was billed.", "bold")]
     about = [_models(rows.turns), _when(rows.turns)]
@@ -36,18 +41,21 @@ def _answer(totals: Totals) -> Text:
     """Return `6 turns billed $0.35; compute est. $0.0125–0.0615 ($0.0274): billed 13× compute (5.7–28×)`."""
     counts = ((totals.unpriced_turns, "unpriced"), (totals.unmeasured_turns, "unmeasured"))
     unknown = [f"{number} {state}" for number, state in counts if number]
+    gaps = list(unknown)
+    if totals.missing_calls:
+        gaps.append(f"{numbers.count(totals.missing_calls, 'call')} missing")
     turns = numbers.count(totals.turns, "turn")
     sentence = Text(style="bold")
     if totals.billed_usd is None:
-        sentence.append(f"{turns}: ").append(", ".join(unknown), BAD)
+        sentence.append(f"{turns}: ").append(", ".join(gaps), BAD)
     else:
         with_bill = totals.turns - totals.unpriced_turns - totals.unmeasured_turns
-        is_counted_short = totals.partial_turns or totals.incomplete_output_turns
+        is_counted_short = totals.partial_turns or totals.incomplete_output_turns or totals.missing_calls
         sentence.append(f"{turns}: {with_bill}" if unknown else turns)
         sentence.append(f" billed {'at least ' if is_counted_short else ''}")
         sentence.append(numbers.usd(totals.billed_usd), "green")
-        if unknown:
-            sentence.append(", ").append(", ".join(unknown), BAD)
+        if gaps:
+            sentence.append(", ").append(", ".join(gaps), BAD)
     if totals.hardware_usd is None:
         return sentence.append("; compute not estimated")
     sentence.append("; compute est. ").append(numbers.usd_interval(totals.hardware_usd), "cyan")

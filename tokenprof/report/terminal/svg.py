@@ -18,9 +18,11 @@ WIDTH: Final = 100
 _FONT_FACE: Final = re.compile(r"@font-face\s*\{.*?\}\s*", re.S)
 
 
-def to_svg(report: Report, *, turns: int | None = None, blocks: int = 15) -> str:
+def to_svg(
+    report: Report, *, turns: int | None = None, blocks: int | None = None, is_full: bool = False
+) -> str:
     """Return the report drawn as in a terminal of 100 columns."""
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
-    render(report, console, turns=turns, blocks=blocks)
+    render(report, console, turns=turns, blocks=blocks, is_full=is_full)
     # Whoever looks at the picture would otherwise fetch the fonts that it names.
     return _FONT_FACE.sub("", console.export_svg(title="tokenprof report"))

@@ -18,18 +18,25 @@ from tokenprof.report.labels_in_words import printable
 from tokenprof.report.terminal.basis import basis
 from tokenprof.report.terminal.block_table import block_table, group_table
 from tokenprof.report.terminal.chain_text import chain_lines
+from tokenprof.report.terminal.chain_waterfall import chain_sentence
 from tokenprof.report.terminal.class_table import class_table
+from tokenprof.report.terminal.first_lines import driver, top_changes, what_to_change
 from tokenprof.report.terminal.grid import paragraph
 from tokenprof.report.terminal.headline import headline
-from tokenprof.report.terminal.turn_table import slice_tables, turn_table
+from tokenprof.report.terminal.slice_tables import slice_tables
+from tokenprof.report.terminal.turn_table import turn_table
 from tokenprof.report.terminal.wording import ABOUT, BAD, SOFT, WARN
 
 if TYPE_CHECKING:
+    from tokenprof.chain.section import ChainSection
     from tokenprof.report.document import Report
     from tokenprof.report.written_finding import WrittenFinding
 
-DEFAULT_TURNS: Final = 24
-DEFAULT_BLOCKS: Final = 16
+DEFAULT_TURNS: Final = 8
+DEFAULT_BLOCKS: Final = 8
+FINDINGS_SHOWN: Final = 3
+WARNINGS_SHOWN: Final = 3
+FOR_THE_REST: Final = "--full shows them"
 
 SEVERITY_STYLES: Final = {"high": BAD, "medium": WARN, "low": SOFT, "info": SOFT}
 
@@ -41,25 +48,32 @@ def render(
     report: Report,
     console: Console,
     *,
-    turns: int | None = DEFAULT_TURNS,
-    blocks: int = DEFAULT_BLOCKS,
+    turns: int | None = None,
+    blocks: int | None = None,
+    is_full: bool = False,
 ) -> None:
-    """Print a report to a console, in the console's width.
+    """Print a report to a console, in the console's width: the answer first, then what it is made of.
 
-    `turns` is how many turns are shown at most (None: all of them), `blocks` how many blocks.
+    `turns` and `blocks` are how many are shown at most (None: as many as fit a page or two, or all of them if
+    `is_full`). `is_full` also shows every finding, assumption and warning, and the chain as a table.
     """
     rows = report.rows
+    most_turns = turns if turns is not None or is_full else DEFAULT_TURNS
+    most_blocks = blocks if blocks is not None or is_full else DEFAULT_BLOCKS
+    changes = top_changes(report.findings)
+    others = [finding for finding in report.findings if finding not in changes]
     sections: Sequence[list[Text]] = (
-        headline(rows, console),
+        headline(rows, console) + driver(rows, console),
+        what_to_change(report.findings, rows.totals.billed_usd, console),
         class_table(rows, console),
-        slice_tables(rows, console),
-        turn_table(rows, console, turns),
-        block_table(rows, console, blocks),
-        group_table(rows, console),
-        _findings(report.findings, console),
-        [] if report.chain is None else chain_lines(report.chain, console, brief=True),
-        basis(report, console),
-        _warnings(report.warnings, console),
+        slice_tables(rows, console, is_full=is_full),
+        turn_table(rows, console, most_turns),
+        block_table(rows, console, most_blocks),
+        group_table(rows, console, is_full=is_full),
+        _findings(others, console, None if is_full else FINDINGS_SHOWN),
+        _chain(report.chain, console, is_full=is_full),
+        basis(report, console, is_full=is_full),
+        _warnings(report.warnings, console, None if is_full else WARNINGS_SHOWN),
     )
     has_ascii_only = console.options.ascii_only
     for number, section in enumerate(section for section in sections if section):
@@ -70,20 +84,31 @@ def render(
 
 
 def to_text(
-    report: Report, width: int = 80, *, turns: int | None = DEFAULT_TURNS, blocks: int = DEFAULT_BLOCKS
+    report: Report,
+    width: int = 80,
+    *,
+    turns: int | None = None,
+    blocks: int | None = None,
+    is_full: bool = False,
 ) -> str:
-    """Return the report as plain text, `width` characters wide; `turns` and `blocks` are as in `render`."""
+    """Return the report as plain text, `width` characters wide; the limits are those of `render`."""
     page = StringIO()
     console = Console(file=page, width=width, color_system=None, force_terminal=False, legacy_windows=False)
-    render(report, console, turns=turns, blocks=blocks)
+    render(report, console, turns=turns, blocks=blocks, is_full=is_full)
     return page.getvalue()
 
 
-def _findings(found: Sequence[WrittenFinding], console: Console) -> list[Text]:
+def _chain(chain: ChainSection | None, console: Console, *, is_full: bool) -> list[Text]:
+    if chain is None:
+        return []
+    return chain_lines(chain, console, brief=True) if is_full else chain_sentence(chain, console)
+
+
+def _findings(found: Sequence[WrittenFinding], console: Console, most: int | None) -> list[Text]:
     if not found:
         return []
     lines = [Text("Findings", "bold")]
-    for finding in found:
+    for finding in found[:most]:
         lead = Text(f"{finding.severity:<6}  ", SEVERITY_STYLES.get(finding.severity, ""))
         lines += paragraph(Text(printable(finding.title), "bold"), console, lead=lead, indent=2)
         detail = Text()
@@ -92,16 +117,23 @@ def _findings(found: Sequence[WrittenFinding], console: Console) -> list[Text]:
             detail.append(f"saves {about}{numbers.usd(finding.saves_usd)}", "green").append(". ", SOFT)
         detail.append(printable(finding.detail), SOFT)
         lines += paragraph(detail, console, indent=2 + lead.cell_len)
-    return lines
+    return lines + _left_out(len(found), most, "more finding")
 
 
-def _warnings(warnings: Sequence[str], console: Console) -> list[Text]:
+def _warnings(warnings: Sequence[str], console: Console, most: int | None) -> list[Text]:
     if not warnings:
         return []
     lines = [Text("Warnings", "bold")]
-    for warning in warnings:
+    for warning in warnings[:most]:
         lines += paragraph(Text(printable(warning), WARN), console, lead=Text("! ", WARN), indent=2)
-    return lines
+    return lines + _left_out(len(warnings), most, "more warning")
+
+
+def _left_out(there: int, most: int | None, what: str) -> list[Text]:
+    """Return a line that says how many were left out; nothing if none were."""
+    if most is None or there <= most:
+        return []
+    return [Text(f"  … {numbers.count(there - most, what)}; {FOR_THE_REST}", SOFT)]
 
 
 def _plain(line: Text) -> Text:

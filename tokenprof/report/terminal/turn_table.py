@@ -1,9 +1,9 @@
-"""The turns in time order, and their sums by tag and by agent."""
+"""The turns in time order, with what is unusual about each."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC
 from decimal import Decimal
 from typing import Final
@@ -15,7 +15,7 @@ from tokenprof.analysis.rows.row_types import RunRows, TurnRow
 from tokenprof.costing.cache_misses import CacheMiss
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable, unknown_state, without_price
-from tokenprof.report.terminal.grid import Aside, Column, TableRow, table
+from tokenprof.report.terminal.grid import Aside, Column, TableRow, paragraph, table
 from tokenprof.report.terminal.wording import (
     AT_LEAST,
     BAD,
@@ -28,34 +28,26 @@ from tokenprof.report.terminal.wording import (
     weight_of_turn,
 )
 
-_MOST_SLICES: Final = 20
+_NOTES_REPEATED: Final = 3
+"""A note that more turns than these have is said once, under the table."""
+
+_FIELDS_IN_WORDS: Final = {"added": "which is new"}
+"""Values of a miss's field that name no part of a block."""
 
 _TURN_COLUMNS: Final = (
     Column("#"),
-    Column("at", "left", drop=3),
+    Column("at", "left", drop=4),
     Column("who", "left", flex=True, comfort=10),
-    Column("model", "left", flex=True, comfort=16, drop=4),
+    Column("model", "left", flex=True, comfort=16, drop=5),
     Column("prompt"),
     Column("cached", gap=1),
     Column("output", gap=1),
     Column("billed", style=MONEY, gap=1),
-    Column("compute est.", style=MID),
-    Column("", "left", gap=1, drop=2),
+    Column("compute est.", style=MID, drop=1),
+    Column("", "left", gap=1, drop=3),
     Column("ratio", gap=1),
-    Column("", "left", gap=1, drop=5),
-    Column("", "left", drop=6),
-)
-
-_SLICE_COLUMNS: Final = (
-    Column("", "left", flex=True, comfort=16),
-    Column("turns"),
-    Column("prompts"),
-    Column("cached", gap=1),
-    Column("output", gap=1),
-    Column("billed", style=MONEY),
-    Column("share", gap=1),
-    Column("", "left", gap=1, drop=1),
-    Column("", "left", gap=1),
+    Column("", "left", gap=1, drop=6),
+    Column("", "left", drop=7),
 )
 
 
@@ -71,6 +63,8 @@ def turn_table(rows: RunRows, console: Console, limit: int | None) -> list[Text]
     who, clock = namer(turns), _clock(turns)
     several_models = len({turn.model for turn in turns}) > 1
     most_usd = max(turn.billed_usd or Decimal(0) for turn in turns)
+    counted = Counter(note.plain for turn in turns for note in _notes(turn, name_of))
+    repeated = {text: count for text, count in counted.items() if count > _NOTES_REPEATED}
 
     def row(turn: TurnRow) -> TableRow:
         usage, estimate, ratios = turn.usage, turn.hardware_usd, turn.price_to_cost
@@ -91,63 +85,25 @@ def turn_table(rows: RunRows, console: Console, limit: int | None) -> list[Text]
             Text(numbers.ratio_range(ratios), SOFT),
             Text(numbers.bar(turn.billed_usd, most_usd, 16), MID),
         ]
-        return TableRow(cells, notes=_notes(turn, name_of))
+        notes = [note for note in _notes(turn, name_of) if note.plain not in repeated]
+        return TableRow(cells, notes=notes)
 
-    return table("Turns", _TURN_COLUMNS, _with_gaps(turns, shown, row), console)
-
-
-def slice_tables(rows: RunRows, console: Console) -> list[Text]:
-    """Return the turns summed by tag if tags differ, and by agent if there are several."""
-    turns = rows.turns
-    by_tag = _sliced(turns, lambda turn: " ".join(f"{k}={v}" for k, v in sorted(turn.tags.items())))
-    by_who = _sliced(turns, namer(turns))
-    whole_usd = rows.totals.billed_usd
-    lines: list[Text] = []
-    if len(by_tag) > 1:
-        lines += _slice_table("By tag", by_tag, whole_usd, console)
-    if len(by_who) > 1 and len(by_who) != len(by_tag):
-        lines += [Text()] if lines else []
-        named = any(turn.agent is not None for turn in turns)
-        lines += _slice_table("By agent" if named else "By context", by_who, whole_usd, console)
+    lines = table("Turns", _TURN_COLUMNS, _with_gaps(turns, shown, row), console)
+    for text in _common_notes(turns, repeated):
+        lines += paragraph(Text(text, SOFT), console, indent=2)
     return lines
-
-
-def _slice_table(
-    title: str, sliced: Mapping[str, Sequence[TurnRow]], whole_usd: Decimal | None, console: Console
-) -> list[Text]:
-    billed = {name: numbers.sum_usd(turn.billed_usd for turn in own) for name, own in sliced.items()}
-    ranked = sorted(sliced, key=lambda name: billed[name] or Decimal(0), reverse=True)
-    shown = ranked[:_MOST_SLICES]
-    decimals = numbers.decimals_for(billed[name] for name in shown)
-    shares = {name: numbers.fraction(billed[name], whole_usd) for name in shown}
-    rows: list[TableRow | Aside] = []
-    for name in shown:
-        own = sliced[name]
-        usages = [turn.usage for turn in own if turn.usage is not None]
-        prompt = sum(turn.context_tokens or 0 for turn in own) if usages else None
-        read = sum(usage.cache_read_tokens for usage in usages)
-        output = sum(usage.all_output_tokens for usage in usages) if usages else None
-        unknown = Counter(state for turn in own if (state := unknown_state(turn)))
-        cells: list[str | Text] = [
-            printable(name) or "(none)",
-            f"{len(own):,}",
-            numbers.tokens(prompt),
-            numbers.percent(numbers.fraction(read, prompt)),
-            numbers.tokens(output),
-            numbers.usd(billed[name], decimals),
-            numbers.percent(shares[name]),
-            Text(numbers.bar(shares[name], shares[shown[0]], 6), MID),
-            Text(" ".join(f"+ {number} {state}" for state, number in unknown.items()), BAD),
-        ]
-        rows.append(TableRow(cells))
-    if len(ranked) > len(shown):
-        rows.append(Aside(f"… {len(ranked) - len(shown)} more"))
-    return table(title, _SLICE_COLUMNS, rows, console)
 
 
 def _billed(turn: TurnRow, decimals: int, lower_bound: str) -> Text:
     unknown = unknown_state(turn)
     return Text(unknown, BAD) if unknown else Text(lower_bound + numbers.usd(turn.billed_usd, decimals))
+
+
+def _common_notes(turns: Sequence[TurnRow], repeated: Mapping[str, int]) -> Iterator[str]:
+    """Yield a line for each note that many turns share, in place of one under each of them."""
+    for text, count in repeated.items():
+        of_all = "every turn" if count == len(turns) else f"{count:,} of {len(turns):,} turns"
+        yield f"{of_all}: {text}"
 
 
 def _notes(turn: TurnRow, name_of: Mapping[str, str]) -> list[Text]:
@@ -160,9 +116,10 @@ def _notes(turn: TurnRow, name_of: Mapping[str, str]) -> list[Text]:
     elif turn.output_rest_in:
         notes.append(Text("the rest of its output is counted in another turn", SOFT))
     elif turn.output_incomplete:
-        notes.append(Text("the source lacks its final output count: the output is at least this", BAD))
+        notes.append(Text(_short_output(turn), BAD))
     if not turn.is_measured:
-        notes.append(Text("the provider reported no usage", BAD))
+        reason = "its counts cannot be used" if turn.notes else "the provider reported no usage"
+        notes.append(Text(reason, BAD))
     elif turn.is_unpriced:
         notes.append(Text(f"no price known for {printable(without_price(turn))}", BAD))
     if turn.cache_miss is not None and turn.cache_miss.cause != "first_use":
@@ -172,6 +129,15 @@ def _notes(turn: TurnRow, name_of: Mapping[str, str]) -> list[Text]:
     return notes
 
 
+def _short_output(turn: TurnRow) -> str:
+    said = "the source lacks its final output count: the output is at least this"
+    found = turn.output_tokens_estimate
+    if found is None:
+        return said
+    low, mid, high = (numbers.tokens(round(end)) for end in (found.low, found.mid, found.high))
+    return f"{said}, and by what the next prompt repeats about {mid} tokens ({low} to {high})"
+
+
 def _miss(miss: CacheMiss, name_of: Mapping[str, str]) -> str:
     """Return a cache miss in words: `cache miss, changed: starting at bash, its description, …`."""
     cause = miss.cause.replace("_", " ").replace("ttl", "TTL")
@@ -179,7 +145,10 @@ def _miss(miss: CacheMiss, name_of: Mapping[str, str]) -> str:
     if miss.block is not None:
         parts.append(f"starting at {printable(name_of.get(miss.block, miss.block))}")
     if miss.field:
-        parts.append(f"its {printable(miss.field)}")
+        # An expiry says how long the entry lay idle; everything else names what changed.
+        is_part = miss.block is not None and miss.cause != "ttl_expired"
+        field = _FIELDS_IN_WORDS.get(miss.field)
+        parts.append(field or (f"its {printable(miss.field)}" if is_part else printable(miss.field)))
     parts.append(f"{miss.tokens:,} tokens")
     parts.append("cost unknown" if miss.usd is None else f"+{numbers.usd(miss.usd)}")
     return f"cache miss, {cause}: {', '.join(parts)} (by {miss.evidence})"
@@ -218,13 +187,6 @@ def _with_gaps(
             gap = []
         body.append(row(turn))
     return body
-
-
-def _sliced(turns: Sequence[TurnRow], key: Callable[[TurnRow], str]) -> dict[str, list[TurnRow]]:
-    sliced: dict[str, list[TurnRow]] = defaultdict(list)
-    for turn in turns:
-        sliced[key(turn)].append(turn)
-    return dict(sliced)
 
 
 def _clock(turns: Sequence[TurnRow]) -> Callable[[TurnRow], str]:

@@ -17,15 +17,41 @@ VOCABULARIES = ("o200k_base", "cl100k_base")
 """The vocabularies in which every text is counted. Estimates start from the first."""
 
 
-def load_vocabularies() -> None:
-    """Load the vocabularies now (0.4 s, holding the interpreter), so that no later call waits for them."""
-    count_tokens(["warm"])
+_counting: list[int] = []
+"""The processes that are counting: in a forked child, also its parent, if that was."""
+
+
+def is_counting() -> bool:
+    """Whether tokens are being counted; the first time in a process that takes half a second or more."""
+    return os.getpid() in _counting
+
+
+_loaded: list[bool] = []
+
+
+def is_loaded() -> bool:
+    """Whether the vocabularies are loaded here; a forked child shares those of its parent."""
+    return bool(_loaded)
 
 
 def count_tokens(texts: Sequence[str]) -> list[Mapping[str, int]]:
     """Return the tokens of each text in every vocabulary that is available (an empty mapping if none is)."""
     if not texts:
         return []
+    here = os.getpid()
+    if any(process != here for process in _counting):
+        # The process was forked inside the tokenizer, whose locks nobody will open here.
+        return [{} for _ in texts]
+    _counting.append(here)
+    try:
+        counted = _count(texts)
+        _loaded[:] = [True]
+        return counted
+    finally:
+        _counting.remove(here)
+
+
+def _count(texts: Sequence[str]) -> list[Mapping[str, int]]:
     counts: dict[str, list[int]] = {}
     try:
         import toktok  # type: ignore[import-untyped]

@@ -1,0 +1,207 @@
+"""The table of usage keys: how every known API, SDK and instrumentation spells a count, and what it means.
+
+Keys are compared without case, underscores and prefixes of telemetry, so `cacheReadInputTokens` and
+`gen_ai.usage.cache_read_input_tokens` are one row. Parts of the prompt's count stand under `in.`, parts of
+the output's under `out.`, whatever the source calls these objects. A dialect that is missing here needs a
+row, not a reader. `usage_reader` applies the table.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Meaning(StrEnum):
+    """What a count is of. Several spellings of one meaning repeat each other; they are not added."""
+
+    PROMPT = "prompt"
+    FRESH = "fresh"
+    EXTRA_PROMPT = "extra_prompt"
+    READ = "read"
+    WRITE = "write"
+    WRITE_5M = "write_5m"
+    WRITE_1H = "write_1h"
+    WRITE_30M = "write_30m"
+    WRITE_12H = "write_12h"
+    OUTPUT = "output"
+    REASONING = "reasoning"
+    TOTAL = "total"
+    AUDIO_IN = "audio_in"
+    AUDIO_OUT = "audio_out"
+    IMAGE_OUT = "image_out"
+    REPEATED = "repeated"
+
+
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """What a source's keys do not show, unless the object's total contradicts it.
+
+    `needs` are the source's names for the prompt and the output, without which a call is unmeasured.
+    """
+
+    needs: tuple[str, str]
+    input_includes_cache: bool = True
+    reasoning_is_beside: bool = False
+
+
+ANTHROPIC = Convention(("input_tokens", "output_tokens"), input_includes_cache=False)
+OPENAI_CHAT = Convention(("prompt_tokens", "completion_tokens"))
+OPENAI_RESPONSES = Convention(("input_tokens", "output_tokens"))
+GEMINI = Convention(("promptTokenCount", "candidatesTokenCount"), reasoning_is_beside=True)
+CONVERSE = Convention(("inputTokens", "outputTokens"), input_includes_cache=False)
+OTEL = Convention(("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"))
+OPENINFERENCE = Convention(("llm.token_count.prompt", "llm.token_count.completion"))
+CLAUDE_CODE = Convention(("input_tokens", "output_tokens"), input_includes_cache=False)
+CODEX = Convention(("input_tokens", "output_tokens"))
+INSPECT = Convention(("input_tokens", "output_tokens"), input_includes_cache=False)
+
+
+PREFIXES = (
+    "gen_ai.usage.details.",
+    "gen_ai.usage.",
+    "gen_ai.aggregated_usage.",
+    "llm.usage.",
+    "llm.token_count.",
+    "ai.usage.",
+    "anthropic.usage.",
+    "openai.usage.",
+    "mastra.usage.",
+    "langsmith.usage.",
+    "traceloop.usage.",
+    "usage_metadata.",
+    "usage.",
+)
+"""What telemetry puts in front of a key. Longer ones come before those that they begin with."""
+
+PARTS_OF_PROMPT = (
+    "prompt_tokens_details",
+    "prompt_token_details",
+    "input_tokens_details",
+    "input_token_details",
+    "prompt_details",
+    "input_details",
+)
+PARTS_OF_OUTPUT = (
+    "completion_tokens_details",
+    "completion_token_details",
+    "output_tokens_details",
+    "output_token_details",
+    "candidates_tokens_details",
+    "completion_details",
+    "output_details",
+)
+
+_SPELLINGS: dict[Meaning, str] = {
+    # The whole prompt or, in sources that leave the cached part out, the rest of it.
+    Meaning.PROMPT: """
+        input_tokens prompt_tokens prompt_token_count prompt_tokens_total input billed_units.input_tokens
+        prompt input_token_count
+    """,
+    Meaning.FRESH: """
+        prompt_cache_miss_tokens in.no_cache_tokens in.no_cache in.uncached_tokens uncached_input_tokens
+        input_no_cache_tokens input_tokens_no_cache in.cache_miss_tokens no_cache_input_tokens
+    """,
+    Meaning.EXTRA_PROMPT: "tool_use_prompt_token_count",
+    Meaning.READ: """
+        cache_read.input_tokens cache_read_input_tokens cache_read_tokens cache_read in.cached_tokens
+        in.cache_read in.cache_read_tokens in.cache_read_input_tokens cached_tokens cached_input_tokens
+        input_cached_tokens input_cache_read_tokens prompt_cache_hit_tokens in.cached in.cache_input
+        cached_content_token_count input_tokens_cache_read input_tokens_cached num_cached_tokens
+        cached_prompt_tokens prompt_cached_tokens prompt_tokens_cached in.cached_input_tokens
+        in.cache_hit_tokens cache_hit_tokens in.priority_cache_read in.flex_cache_read
+        cache_read_input_token_count cached_input in.cached_content_tokens
+    """,
+    Meaning.WRITE: """
+        cache_write.input_tokens cache_creation.input_tokens cache_creation_input_tokens
+        cache_write_input_tokens cache_write_tokens cache_creation_tokens cache_write in.cache_write_tokens
+        in.cache_write in.cache_creation in.cache_creation_tokens in.cache_creation_input_tokens
+        in.cache_write_input_tokens input_tokens_cache_write input_cache_write_tokens
+        input_cache_creation_tokens cache_write_input_token_count in.cached_write_tokens
+    """,
+    Meaning.WRITE_5M: """
+        cache_creation.ephemeral_5m_input_tokens ephemeral_5m_input_tokens in.ephemeral_5m_input_tokens
+        in.cache_creation_token_details.ephemeral_5m_input_tokens cache_creation_5m_tokens
+        in.cache_creation.ephemeral_5m_input_tokens cache_creation_ephemeral_5m_input_tokens
+        cache_creation_token_details.ephemeral_5m_input_tokens cache_write_5m_tokens
+    """,
+    Meaning.WRITE_1H: """
+        cache_creation.ephemeral_1h_input_tokens ephemeral_1h_input_tokens in.ephemeral_1h_input_tokens
+        in.cache_creation_token_details.ephemeral_1h_input_tokens cache_creation_1h_tokens
+        in.cache_creation.ephemeral_1h_input_tokens cache_creation_ephemeral_1h_input_tokens
+        cache_creation_token_details.ephemeral_1h_input_tokens cache_write_1h_tokens
+    """,
+    Meaning.WRITE_30M: "in.cache_write_tokens_details.ttl_30m_tokens",
+    Meaning.WRITE_12H: "in.cache_write_tokens_details.ttl_12h_tokens",
+    Meaning.OUTPUT: """
+        output_tokens completion_tokens candidates_token_count response_token_count output
+        billed_units.output_tokens completion output_token_count
+    """,
+    Meaning.REASONING: """
+        reasoning.output_tokens reasoning_tokens reasoning_output_tokens out.reasoning_tokens out.reasoning
+        out.thinking_tokens out.reasoning_output_tokens thoughts_token_count thinking_tokens
+        output_reasoning_tokens completion_reasoning_tokens out.thoughts_tokens out.thinking
+        completion_tokens_reasoning output_tokens_reasoning reasoning_token_count thoughts_tokens
+        out.priority_reasoning out.flex_reasoning reasoning
+    """,
+    Meaning.TOTAL: "total_tokens total_token_count total tokens.total",
+    Meaning.AUDIO_IN: "in.audio_tokens in.audio audio_input_tokens input_audio_tokens prompt_audio_tokens",
+    Meaning.AUDIO_OUT: "out.audio_tokens out.audio audio_output_tokens output_audio_tokens",
+    Meaning.IMAGE_OUT: "out.image_tokens out.image image_output_tokens output_image_tokens",
+    # Parts that have the rate of the whole, and second counts of the same tokens.
+    Meaning.REPEATED: """
+        in.text_tokens in.text in.image_tokens in.image in.video_tokens in.video in.priority in.flex
+        out.text_tokens out.text out.video_tokens out.accepted_prediction_tokens
+        out.rejected_prediction_tokens out.priority out.flex prompt_text_tokens prompt_image_tokens
+        tokens.input_tokens tokens.output_tokens cache_write_tokens_details in.document_tokens
+        in.cache_write_tokens_details completion_text_tokens max_tokens context_tokens
+        in.cache_creation_token_details.input_tokens aggregated_tokens in.registered_tokens
+    """,
+}
+
+_WORDS = re.compile(r"cache|token|reason|thought|thinking", re.IGNORECASE)
+
+_NO_COUNT = re.compile(
+    r"finish_?reason|stop_?reason|max_|maxtokens|budget|limit|per_?second|first|time|latency|price|cost|"
+    r"duration|request\.|_ms$|_s$|percent|ratio|rate$|enabled|ttl$|hash|fingerprint",
+    re.IGNORECASE,
+)
+"""Names that hold one of the words, and count nothing that is billed."""
+
+
+def meaning_of(key: str) -> Meaning | None:
+    """Return what the count under a key means; None for a spelling that the table does not have."""
+    return _TABLE.get(key) or _TABLE.get(canonical(key))
+
+
+def canonical(key: str) -> str:
+    """Return a key as the table spells it: without prefix, case and underscores."""
+    lowered = key
+    for prefix in PREFIXES:
+        if lowered.startswith(prefix):
+            lowered = lowered.removeprefix(prefix)
+            break
+    parts = [re.sub(r"[^a-z0-9]", "", part.lower()) for part in lowered.split(".")]
+    parts = [_SIDES.get(part, part) if place < len(parts) - 1 else part for place, part in enumerate(parts)]
+    return ".".join(parts)
+
+
+def may_be_billed(key: str) -> bool:
+    """Whether a key that the table lacks sounds like tokens, a cache or reasoning."""
+    return bool(_WORDS.search(key)) and not _NO_COUNT.search(key)
+
+
+_SIDES = {name.replace("_", ""): "in" for name in PARTS_OF_PROMPT} | {
+    name.replace("_", ""): "out" for name in PARTS_OF_OUTPUT
+}
+
+_TABLE: dict[str, Meaning] = {
+    spelling.replace("_", ""): meaning
+    for meaning, spellings in _SPELLINGS.items()
+    for spelling in spellings.split()
+}
+"""Meaning by canonical key."""
+
+RANK = {key: place for place, key in enumerate(_TABLE)}
+"""Which of several spellings of one meaning prevails: the one that stands first."""

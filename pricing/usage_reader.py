@@ -1,0 +1,199 @@
+"""Reads the usage object of any known source with the table in `usage_dialects`.
+
+The sources disagree on two things that no key shows: whether the prompt's count includes the cached part, and
+whether the output's includes reasoning. The caller names the source's convention, but a total in the object
+decides: it equals one reading or another. Nothing is clamped, and a key that nobody knows is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tokenprof.pricing.usage import Usage, UsageError, add_fees
+from tokenprof.pricing.usage_dialects import RANK, Convention, Meaning, canonical, may_be_billed, meaning_of
+from tokenprof.pricing.wire_counts import Wire, count_of, entries, is_count, less
+
+SPLIT_WRITES = {
+    Meaning.WRITE_5M: "cache_write_5m_tokens",
+    Meaning.WRITE_1H: "cache_write_1h_tokens",
+    Meaning.WRITE_30M: "cache_write_30m_tokens",
+    Meaning.WRITE_12H: "cache_write_12h_tokens",
+}
+
+MODALITIES = {
+    ("in", "AUDIO"): Meaning.AUDIO_IN,
+    ("out", "AUDIO"): Meaning.AUDIO_OUT,
+    ("out", "IMAGE"): Meaning.IMAGE_OUT,
+}
+"""Gemini lists parts by modality; only these have rates of their own."""
+
+PIECES = {"web_search_requests": "web_search", "web_fetch_requests": "web_fetch"}
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReading:
+    """A usage object as read: its counts, and sentences about what in it was not understood."""
+
+    usage: Usage
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Counts:
+    """Counts by meaning, with the keys that they stood under."""
+
+    value: dict[Meaning, int] = field(default_factory=dict)
+    key: dict[Meaning, str] = field(default_factory=dict)
+    fees: list[tuple[str, int]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def of(self, meaning: Meaning) -> int:
+        return self.value.get(meaning, 0)
+
+    def add(self, meaning: Meaning, key: str, count: int) -> None:
+        known = self.value.get(meaning)
+        if known and count and known != count and meaning in (Meaning.READ, Meaning.WRITE):
+            self.notes.append(f"Usage keys '{self.key[meaning]}' and '{key}' contradict each other.")
+        ranks = RANK.get(canonical(key), len(RANK)), RANK.get(canonical(self.key.get(meaning, "")), len(RANK))
+        if not known or (count and ranks[0] < ranks[1]):
+            self.value[meaning], self.key[meaning] = count, key
+
+
+def read_usage(raw: Wire, convention: Convention) -> UsageReading:
+    """Return the usage in an object of any known source, whose `convention` holds unless a total contradicts.
+
+    Raises `UsageError` for a count that is missing, malformed or larger than what it is part of.
+    """
+    needs, reasoning_is_beside = convention.needs, convention.reasoning_is_beside
+    input_includes_cache = convention.input_includes_cache
+    counts = _counts(raw)
+    for meaning, name in ((Meaning.PROMPT, needs[0]), (Meaning.OUTPUT, needs[1])):
+        if meaning not in counts.value and (meaning is Meaning.OUTPUT or Meaning.FRESH not in counts.value):
+            raise UsageError(f"Usage key '{name}' is missing, so the call is unmeasured; it is not zero.")
+    writes = _writes(counts)
+    read, written = counts.of(Meaning.READ), sum(writes.values())
+    extra, reasoning = counts.of(Meaning.EXTRA_PROMPT), counts.of(Meaning.REASONING)
+    if Meaning.PROMPT not in counts.value:
+        counts.add(Meaning.PROMPT, needs[0], counts.of(Meaning.FRESH) + read + written)
+        input_includes_cache = True
+    prompt, output = counts.of(Meaning.PROMPT), counts.of(Meaning.OUTPUT)
+    total = counts.value.get(Meaning.TOTAL) or None
+
+    # Each reading: the fresh input, and whether reasoning is beside the output; the convention's comes first.
+    cached = read + written
+    inclusive, exclusive, writes_beside = prompt - cached, prompt, prompt - read
+    order = [inclusive, exclusive] if input_includes_cache else [exclusive, inclusive]
+    if Meaning.FRESH in counts.value and counts.of(Meaning.FRESH) in (inclusive, exclusive):
+        order = [counts.of(Meaning.FRESH)]
+    readings = [
+        (fresh, beside)
+        for fresh in (*order, writes_beside)
+        for beside in (reasoning_is_beside, not reasoning_is_beside)
+        if fresh >= 0 and (beside or output >= reasoning)
+    ]
+    told = [
+        (fresh, beside)
+        for fresh, beside in readings
+        if fresh + cached + extra + output + (reasoning if beside else 0) == total
+    ]
+    if told:
+        fresh, beside = told[0]
+    else:
+        fresh, beside = order[0], reasoning_is_beside
+        if fresh < 0:
+            less(prompt, counts.key[Meaning.PROMPT], cached, _cached_keys(counts))
+        if not beside and output < reasoning:
+            if total is not None:
+                beside = True
+            else:
+                less(output, counts.key[Meaning.OUTPUT], reasoning, counts.key[Meaning.REASONING])
+        hidden = _unexplained(counts, total, fresh + cached + extra + output + (reasoning if beside else 0))
+        reasoning, output = reasoning + hidden, output + (0 if beside else hidden)
+    usage = Usage(
+        uncached_input_tokens=fresh + extra,
+        cache_read_tokens=read,
+        output_tokens=output if beside else output - reasoning,
+        reasoning_tokens=reasoning,
+        fees=add_fees(counts.fees),
+        audio_input_tokens=counts.of(Meaning.AUDIO_IN),
+        audio_output_tokens=counts.of(Meaning.AUDIO_OUT),
+        image_output_tokens=counts.of(Meaning.IMAGE_OUT),
+        **writes,
+    )
+    return UsageReading(usage, tuple(dict.fromkeys(counts.notes)))
+
+
+def _unexplained(counts: _Counts, total: int | None, known: int) -> int:
+    """Return the output that only a total counts, which is reasoning; note a total that fits no reading."""
+    if total is None or total == known:
+        return 0
+    key = counts.key[Meaning.TOTAL]
+    if total > known and not counts.of(Meaning.REASONING):
+        counts.notes.append(
+            f"Usage key '{key}' counts more than prompt and output; the rest is taken to be reasoning."
+        )
+        return total - known
+    counts.notes.append(
+        f"Usage key '{key}' fits no reading of the other counts, so one of them may be lost or wrong."
+    )
+    return 0
+
+
+def _writes(counts: _Counts) -> dict[str, Any]:
+    """Return cache writes by time to live; what the flat count has beyond its split is of unknown TTL."""
+    writes = {name: counts.of(meaning) for meaning, name in SPLIT_WRITES.items()}
+    if Meaning.WRITE in counts.value:
+        split = " + ".join(counts.key[meaning] for meaning in SPLIT_WRITES if counts.of(meaning))
+        flat = counts.of(Meaning.WRITE)
+        # A zero beside a split is a placeholder.
+        rest = less(flat, counts.key[Meaning.WRITE], sum(writes.values()), split) if flat else 0
+        writes["cache_write_tokens"] = rest
+    return writes
+
+
+def _cached_keys(counts: _Counts) -> str:
+    meanings = (Meaning.READ, Meaning.WRITE, *SPLIT_WRITES)
+    return " + ".join(counts.key[meaning] for meaning in meanings if counts.of(meaning))
+
+
+def _counts(raw: Wire) -> _Counts:
+    counts = _Counts()
+    for key, value in _leaves(raw):
+        last = key.rpartition(".")[2]
+        meaning = meaning_of(key)
+        if "server_tool_use" in key and last.endswith("_requests"):
+            counts.fees.append((PIECES.get(last, last.removesuffix("_requests")), count_of(key, value)))
+        elif meaning is Meaning.REPEATED or value is None:
+            continue
+        elif meaning is not None:
+            counts.add(meaning, key, count_of(key, value))
+        elif may_be_billed(key) and is_count(value) and count_of(key, value):
+            counts.notes.append(
+                f"Usage key '{key}' is not understood, so what it counts may be missing from the bill or "
+                "have another price."
+            )
+    for name, entry in _modalities(raw):
+        meaning = MODALITIES.get((name, str(entry.get("modality")).upper()))
+        if meaning is not None:
+            key = f"{name}.{entry.get('modality')}"
+            counts.add(meaning, key, counts.of(meaning) + count_of(key, entry.get("tokenCount") or 0))
+    return counts
+
+
+def _leaves(raw: Wire, prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in raw.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        elif not isinstance(value, list | tuple):
+            yield f"{prefix}{key}", value
+        # Lists hold modalities, or iterations that have usage of their own.
+
+
+def _modalities(raw: Wire) -> Iterator[tuple[str, Wire]]:
+    for key, value in raw.items():
+        side = canonical(f"{key}.x").partition(".")[0]
+        if isinstance(value, list | tuple) and side in ("in", "out"):
+            for entry in entries(value):
+                yield side, entry

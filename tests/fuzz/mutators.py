@@ -1,0 +1,237 @@
+"""Damage to files, by seed: what crashes, full disks, editors, other programs and attackers do to them.
+
+Each mutator takes the bytes of a file and a generator of random numbers, and returns other bytes.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+import re
+from collections.abc import Callable
+from typing import Any
+
+Mutator = Callable[[bytes, random.Random], bytes]
+
+ODD_VALUES: tuple[Any, ...] = (
+    *(None, True, False, 0, -1, 1, 2**31, 2**53 + 1, 2**63, 2**64, -(2**70), 0.5, -0.0, 1e308),
+    *("", " ", "0", "-1", "NaN", "1e999", "9" * 400, "é\u202e\x00", "\ud800", "x" * 5000),
+    *("2026-13-45T99:99:99Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "../../etc/passwd"),
+    *([], {}, [[]], [None], {"": None}, [{}] * 3),
+)
+"""Values that a field of another type may hold."""
+
+ODD_LITERALS = (
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e999",
+    "-1e-999",
+    "1" * 500,
+    "0x10",
+    "01",
+    "'a'",
+    "undefined",
+)
+"""What other programs write, and JSON does not know."""
+
+
+def cut(data: bytes, rng: random.Random) -> bytes:
+    """The end is missing: a killed process, a full disk."""
+    return data[: rng.randrange(len(data) + 1)]
+
+
+def hole(data: bytes, rng: random.Random) -> bytes:
+    """A piece in the middle is missing."""
+    start = rng.randrange(len(data) + 1)
+    return data[:start] + data[start + rng.choice((1, 2, 7, 64, 1000)) :]
+
+
+def zeros(data: bytes, rng: random.Random) -> bytes:
+    """A piece was never written to the disk."""
+    start = rng.randrange(len(data) + 1)
+    length = rng.choice((1, 16, 512, 4096))
+    return data[:start] + bytes(min(length, len(data) - start)) + data[start + length :]
+
+
+def bytes_changed(data: bytes, rng: random.Random) -> bytes:
+    """Single bytes are others."""
+    changed = bytearray(data)
+    for _ in range(rng.choice((1, 2, 8))):
+        if changed:
+            changed[rng.randrange(len(changed))] = rng.randrange(256)
+    return bytes(changed)
+
+
+def piece_repeated(data: bytes, rng: random.Random) -> bytes:
+    """A piece was written twice."""
+    start = rng.randrange(len(data) + 1)
+    piece = data[start : start + rng.choice((1, 10, 300))]
+    return data[:start] + piece * rng.choice((2, 3)) + data[start + len(piece) :]
+
+
+def lines_changed(data: bytes, rng: random.Random) -> bytes:
+    """Lines are repeated, missing, swapped, joined, cut, or not of this file at all."""
+    lines = data.splitlines(keepends=True)
+    if not lines:
+        return b"\n"
+    at, other = rng.randrange(len(lines)), rng.randrange(len(lines))
+    change = rng.randrange(7)
+    if change == 0:
+        lines.insert(at, lines[other])
+    elif change == 1:
+        del lines[at]
+    elif change == 2:
+        lines[at], lines[other] = lines[other], lines[at]
+    elif change == 3:
+        lines[at] = lines[at].rstrip(b"\r\n")
+    elif change == 4:
+        lines[at] = lines[at][: rng.randrange(len(lines[at]) + 1)] + rng.choice((b"", b"\n"))
+    elif change == 5:
+        lines.insert(
+            at, rng.choice((b"[]\n", b"null\n", b"3\n", b"{}\n", b"garbage\n", b"\n", b"\x00\n", b'"a"\n'))
+        )
+    else:
+        rng.shuffle(lines)
+    return b"".join(lines)
+
+
+def recoded(data: bytes, rng: random.Random) -> bytes:
+    """An editor saved it in another encoding, with a mark, or with other line ends."""
+    text = data.decode("utf-8", "replace")
+    return rng.choice(
+        (
+            lambda: text.encode("utf-16"),
+            lambda: text.encode("utf-16-le"),
+            lambda: text.encode("utf-32"),
+            lambda: b"\xef\xbb\xbf" + data,
+            lambda: text.encode("latin-1", "replace"),
+            lambda: data.replace(b"\n", b"\r\n"),
+            lambda: data.replace(b"\n", b"\r"),
+            lambda: data.replace(b'"', "“".encode()),
+        )
+    )()
+
+
+def literal_changed(data: bytes, rng: random.Random) -> bytes:
+    """A number or string of the text is something that JSON does not know."""
+    found = list(re.finditer(rb'(?<=[:\[,])\s*(-?\d+(?:\.\d+)?|"[^"\\]{0,40}"|true|null)', data))
+    if not found:
+        return data
+    match = rng.choice(found)
+    return data[: match.start(1)] + rng.choice(ODD_LITERALS).encode() + data[match.end(1) :]
+
+
+def nested(data: bytes, rng: random.Random) -> bytes:
+    """A value is nested deeply."""
+    found = list(re.finditer(rb'(?<=[:\[,])\s*("[^"\\]{0,40}"|\d+|\{\}|\[\])', data))
+    depth = rng.choice((50, 200, 900, 1020, 3000, 100_000))
+    opened, closed = rng.choice(((b"[", b"]"), (b'{"a":', b"}"), (b'[{"content":', b"}]")))
+    value = opened * depth + b"1" + closed * depth
+    if not found:
+        return value
+    match = rng.choice(found)
+    return data[: match.start(1)] + value + data[match.end(1) :]
+
+
+def value_changed(data: bytes, rng: random.Random) -> bytes:
+    """Values inside the JSON have another type or size, keys are renamed, missing or of another place."""
+    lines = data.split(b"\n")
+    whole = _parsed(data)
+    if whole is not None:
+        return _dumped(_changed(whole, rng))
+    known = [number for number, line in enumerate(lines) if line.startswith((b"{", b"["))]
+    if not known:
+        return bytes_changed(data, rng)
+    number = rng.choice(known)
+    value = _parsed(lines[number])
+    if value is None:
+        return bytes_changed(data, rng)
+    lines[number] = _dumped(_changed(value, rng))
+    return b"\n".join(lines)
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _dumped(value: Any) -> bytes:
+    return json.dumps(value).encode("utf-8")
+
+
+def _changed(value: Any, rng: random.Random) -> Any:
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        places = _places(value) if isinstance(value, dict | list) else []
+        if not places:
+            return rng.choice(ODD_VALUES)
+        holder, key = rng.choice(places)
+        change = rng.randrange(6)
+        if change == 0:
+            del holder[key]
+        elif change == 1 and isinstance(holder, dict):
+            holder[rng.choice(("x", "", str(key).upper(), f"{key}s"))] = holder.pop(key)
+        elif change == 2 and isinstance(holder, list):
+            holder.insert(key, holder[key])
+        elif change == 3:
+            other, other_key = rng.choice(places)
+            if other_key in (other if isinstance(other, dict) else range(len(other))):
+                holder[key] = json.loads(json.dumps(other[other_key]))
+        elif change == 4 and isinstance(holder[key], int | float):
+            holder[key] = -holder[key] if rng.random() < 0.5 else holder[key] * 10**6
+        else:
+            holder[key] = copy.deepcopy(rng.choice(ODD_VALUES))
+    return value
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    """Return (holder, key) of everything inside a JSON value."""
+    found: list[tuple[Any, Any]] = []
+    waiting = [value]
+    while waiting:
+        holder = waiting.pop()
+        keys = list(holder) if isinstance(holder, dict) else range(len(holder))
+        for key in keys:
+            found.append((holder, key))
+            if isinstance(holder[key], dict | list):
+                waiting.append(holder[key])
+    return found
+
+
+def nothing(data: bytes, rng: random.Random) -> bytes:
+    """The file is empty, blank, or something else entirely."""
+    return rng.choice(
+        (b"", b"\n", b" ", b"\x00" * 100, b"{}", b"[]", b"null", b"{", b"\xff\xfe", b"PK\x03\x04", b"a,b\n")
+    )
+
+
+MUTATORS: dict[str, Mutator] = {
+    mutator.__name__: mutator
+    for mutator in (
+        cut,
+        hole,
+        zeros,
+        bytes_changed,
+        piece_repeated,
+        lines_changed,
+        recoded,
+        literal_changed,
+        nested,
+        value_changed,
+        nothing,
+    )
+}
+WEIGHTS = {"value_changed": 8, "literal_changed": 2, "lines_changed": 2, "nothing": 0.2}
+
+
+def mutated(data: bytes, rng: random.Random) -> tuple[str, bytes]:
+    """Return the names of one or two mutators, and what they made of a file."""
+    names = rng.choices(
+        list(MUTATORS), [WEIGHTS.get(name, 1) for name in MUTATORS], k=rng.choice((1, 1, 1, 2))
+    )
+    for name in names:
+        data = MUTATORS[name](data, rng)
+    return "+".join(names), data

@@ -1,0 +1,232 @@
+"""What blocks and classes were billed over a run, summed from spans and not from entries.
+
+Tokens are counted per class and rate, as integers, and multiplied by the rate once at the end. So the money
+of every block is exact, and all blocks together have the money of the bill, to the last decimal.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from tokenprof.attribute import Attribution
+from tokenprof.attribute.prompt_spans import CLASS_NUMBER, NO_PLACE, Ints, PromptSpans, prompt_spans
+from tokenprof.facts.types import Run
+from tokenprof.pricing.book import Price, Unpriced
+from tokenprof.pricing.usage import CLASSES
+
+NOTHING = Decimal(0)
+FEE = CLASS_NUMBER["fee"]
+
+Prices = Sequence[Price | Unpriced | None]
+
+
+@dataclass(slots=True)
+class BilledSum:
+    """What several entries were billed together.
+
+    `known_usd` is the sum of the entries that have a price, `is_complete` whether that is all of them,
+    `count` the number of uses that fees were charged for, `turns` how many turns had such an entry.
+    """
+
+    tokens: int = 0
+    known_usd: Decimal = NOTHING
+    is_complete: bool = True
+    has_price: bool = False
+    count: int = 0
+    turns: int = 0
+
+    @property
+    def billed_usd(self) -> Decimal | None:
+        """The sum; None if one of the entries has no price."""
+        return self.known_usd if self.is_complete else None
+
+    @property
+    def at_least_usd(self) -> Decimal | None:
+        """The part of the sum that is known; None if no entry has a price."""
+        return self.known_usd if self.has_price or self.is_complete else None
+
+    def add(self, tokens: int, billed_usd: Decimal | None, count: int = 0) -> None:
+        """Add an entry: its tokens, its bill (None if it has no price), its uses if it is a fee."""
+        self.tokens += tokens
+        self.count += count
+        if billed_usd is None:
+            self.is_complete = False
+        else:
+            self.known_usd += billed_usd
+            self.has_price = True
+
+
+@dataclass(frozen=True, slots=True)
+class BilledRate:
+    """A class and what one token of it (for a fee, one use) was billed [USD]; None if no price is known."""
+
+    cls: str
+    usd: Decimal | None
+
+    def billed_usd(self, units: int) -> Decimal | None:
+        """Return the bill for some tokens or uses."""
+        return None if self.usd is None else self.usd * units
+
+
+@dataclass(frozen=True, slots=True)
+class TurnClass:
+    """What one turn was billed for one class. A fee has `count` uses and no tokens."""
+
+    cls: str
+    tokens: int
+    billed_usd: Decimal | None
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BilledSpans:
+    """The spans of a run with their rates: `span_rate` and `single_rate` are indices of `rates`."""
+
+    shares: PromptSpans
+    rates: Sequence[BilledRate]
+    span_rate: Ints
+    single_rate: Ints
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The blocks' numbers by their ids."""
+        return {block_id: number for number, block_id in enumerate(self.shares.block_ids)}
+
+    def whole_tokens(self, rate: int) -> Ints:
+        """Return, for each place, the tokens that spans of a rate billed there over the run."""
+        spans, chosen = self.shares.spans, self.span_rate == rate
+        return coverage(spans.first[chosen], spans.after[chosen], len(self.shares.block)) * self.shares.tokens
+
+    def tokens_by_place(self, rate: int) -> Ints:
+        """Return, for each place, all tokens that were billed there at a rate."""
+        tokens, singles = self.whole_tokens(rate), self.shares.singles
+        cut = (self.single_rate == rate) & (singles.place != NO_PLACE)
+        np.add.at(tokens, singles.place[cut], singles.tokens[cut])
+        return tokens
+
+    def units_by_block(self, rate: int) -> Ints:
+        """Return, for each block, the tokens that it was billed for at a rate; for a fee, the uses."""
+        found = np.zeros(len(self.shares.block_ids), np.int64)
+        np.add.at(found, self.shares.block, self.whole_tokens(rate))
+        singles, chosen = self.shares.singles, self.single_rate == rate
+        units = singles.count if self.rates[rate].cls == "fee" else singles.tokens
+        np.add.at(found, singles.block[chosen], units[chosen])
+        return found
+
+    def turns_by_block(self) -> Ints:
+        """Return, for each block, how many turns were billed for it."""
+        shares = self.shares
+        found = np.zeros(len(shares.block_ids), np.int64)
+        for row in shares.rows:
+            reach = int(row.lengths.max())
+            turns = coverage(np.zeros_like(row.lengths), row.lengths, reach)
+            here = slice(row.offset, row.offset + reach)
+            np.add.at(found, shares.block[here], turns * shares.opens[here])
+        # What follows the row may be cut too, and still counts once per turn.
+        alone = shares.singles.place == NO_PLACE
+        pairs = shares.singles.turn[alone] * len(found) + shares.singles.block[alone]
+        np.add.at(found, np.unique(pairs) % max(len(found), 1), 1)
+        return found
+
+
+def coverage(first: Ints, after: Ints, places: int) -> Ints:
+    """Return, for each place, how many of the intervals [first, after) cover it."""
+    steps = np.zeros(places + 1, np.int64)
+    np.add.at(steps, first, 1)
+    np.add.at(steps, after, -1)
+    return np.cumsum(steps)[:-1]
+
+
+def turn_classes(run: Run, prices: Prices, turn: int) -> Iterator[TurnClass]:
+    """Yield what a turn was billed for each class that it used, in the order of `CLASSES`."""
+    usage, price = run.turns[turn].usage, prices[turn]
+    if usage is None:
+        return
+    known = price if isinstance(price, Price) else None
+    for cls in CLASSES:
+        if tokens := usage.tokens_of(cls):
+            rate = None if known is None else known.rates.get(cls.value)
+            yield TurnClass(cls.value, tokens, None if rate is None else rate * tokens)
+    for unit, count in usage.fees:
+        rate = None if known is None else known.fee_rates.get(unit)
+        yield TurnClass("fee", 0, None if rate is None else rate * count, count)
+
+
+def bill_spans(run: Run, attribution: Attribution, prices: Prices) -> BilledSpans:
+    """Return the spans of a run with their rates."""
+    shares = prompt_spans(attribution)
+    rates = _Rates()
+    by_turn = np.zeros((len(run.turns), len(CLASSES)), np.int64)
+    for turn, facts in enumerate(run.turns):
+        price = prices[turn]
+        known = price.rates if isinstance(price, Price) else {}
+        for number, cls in enumerate(CLASSES):
+            if facts.usage is not None and facts.usage.tokens_of(cls):
+                by_turn[turn, number] = rates.number(cls.value, known.get(cls.value))
+    singles = shares.singles
+    single_rate = by_turn[singles.turn, singles.cls]
+    for at in np.flatnonzero(singles.cls == FEE).tolist():
+        price = prices[int(singles.turn[at])]
+        unit = attribution.blocks[shares.block_ids[int(singles.block[at])]].block.name
+        known_fees = price.fee_rates if isinstance(price, Price) else {}
+        single_rate[at] = rates.number("fee", known_fees.get(unit))
+    return BilledSpans(shares, tuple(rates.found), by_turn[shares.spans.turn, shares.spans.cls], single_rate)
+
+
+class _Rates:
+    """Rates in the order in which they came, each once. 0.01 and 0.010 are two, as sums keep their digits."""
+
+    def __init__(self) -> None:
+        self.found: list[BilledRate] = []
+        self._numbers: dict[tuple[str, str], int] = {}
+
+    def number(self, cls: str, usd: Decimal | None) -> int:
+        """Return the number of a class and rate."""
+        key = cls, str(usd)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.found)
+            self.found.append(BilledRate(cls, usd))
+        return self._numbers[key]
+
+
+def sums_by_block(billed: BilledSpans) -> dict[str, BilledSum]:
+    """Return what each block was billed over the run."""
+    ids = billed.shares.block_ids
+    sums: dict[str, BilledSum] = {}
+    for number, turns in enumerate(billed.turns_by_block().tolist()):
+        if turns:
+            sums[ids[number]] = BilledSum(turns=turns)
+    for at, rate in enumerate(billed.rates):
+        units = billed.units_by_block(at)
+        if rate.cls == "fee":
+            chosen = np.unique(billed.shares.singles.block[billed.single_rate == at])
+        else:
+            chosen = np.flatnonzero(units)
+        for number, amount in zip(chosen.tolist(), units[chosen].tolist(), strict=True):
+            if rate.cls == "fee":
+                sums[ids[number]].add(0, rate.billed_usd(amount), amount)
+            else:
+                sums[ids[number]].add(amount, rate.billed_usd(amount))
+    return sums
+
+
+def sums_by_class(by_turn: Iterable[Iterable[TurnClass]]) -> dict[str, BilledSum]:
+    """Return what each class was billed over the run."""
+    sums: dict[str, BilledSum] = defaultdict(BilledSum)
+    for classes in by_turn:
+        for each in classes:
+            sums[each.cls].add(each.tokens, each.billed_usd, each.count)
+    return dict(sums)
+
+
+def sum_of(classes: Iterable[TurnClass]) -> BilledSum:
+    """Return what the classes of one turn were billed together."""
+    total = BilledSum()
+    for each in classes:
+        total.add(each.tokens, each.billed_usd, each.count)
+    return total

@@ -1,0 +1,217 @@
+"""The bytes of a log as UTF-8, whatever it was compressed with or encoded in.
+
+Compression is recognised by the first bytes, not by the name: gzip, Zstandard, bzip2 and xz. UTF-16 and
+UTF-32, which Windows shells write, are recognised by their byte order mark or by their zero bytes.
+"""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, BinaryIO, Protocol, cast
+
+import zstandard
+
+from tokenprof.facts.errors import InputError
+
+COMPRESSED_ENDINGS = (".gz", ".zst", ".bz2", ".xz")
+
+LARGEST_RATIO = 1000
+"""Logs shrink by a factor of 10 to 100; a file that expands by more than this was made to fill a memory."""
+
+ALWAYS_ALLOWED_BYTES = 64 * 2**20
+LARGEST_DOCUMENT_BYTES = 2**30
+"""A compressed file that is one JSON value has to fit in memory."""
+
+HEAD_BYTES = 4096
+CHUNK_BYTES = 256 * 1024
+
+DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zstandard.ZstdError, UnicodeError)
+"""What the decompressors raise for a file that is damaged or cut short."""
+
+
+class DamagedFileError(Exception):
+    """A compressed file ends early or is damaged; what was read before is sound."""
+
+
+class _Readable(Protocol):
+    """What all decompressors have in common."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+def _open_zstd(file: IO[bytes]) -> _Readable:
+    return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+
+
+_MAGIC: tuple[tuple[bytes, Callable[[IO[bytes]], _Readable]], ...] = (
+    (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),
+    (b"\x28\xb5\x2f\xfd", _open_zstd),
+    (b"BZh", bz2.BZ2File),
+    (b"\xfd7zXZ\x00", lzma.LZMAFile),
+)
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+
+
+@contextmanager
+def open_log(path: Path) -> Iterator[BinaryIO]:
+    """Open a log for reading, as UTF-8 bytes without a byte order mark.
+
+    Raises InputError if the file cannot be opened or expands far beyond what a log does. Reading raises
+    `DamagedFileError` at the place where a compressed file is damaged or ends early.
+    """
+    try:
+        with path.open("rb") as file:
+            yield _as_utf8(_decompressed(file, path))
+    except OSError as error:
+        raise InputError.unreadable(path, error) from None
+
+
+def head_of(path: Path) -> bytes:
+    """Return the first bytes of a log, as `open_log` reads them.
+
+    Raises InputError if the file cannot be opened.
+    """
+    with open_log(path) as file:
+        try:
+            return file.read(HEAD_BYTES)
+        except DamagedFileError:
+            return b""
+
+
+def read_whole(path: Path) -> bytes:
+    """Return all bytes of a log that is one JSON value.
+
+    Raises InputError if the file cannot be opened, is damaged, or is compressed and larger than
+    `LARGEST_DOCUMENT_BYTES`.
+    """
+    with open_log(path) as file:
+        try:
+            if not is_compressed(path):
+                return file.read()
+            data = file.read(LARGEST_DOCUMENT_BYTES + 1)
+        except DamagedFileError as error:
+            raise InputError(f"{path}: {error}. Decompress it, or copy it again.") from None
+    if len(data) > LARGEST_DOCUMENT_BYTES:
+        raise InputError(
+            f"{path}: this expands to more than {LARGEST_DOCUMENT_BYTES // 2**20} MiB. Decompress it first."
+        )
+    return data
+
+
+def is_compressed(path: Path) -> bool:
+    """Return whether a file begins like a compressed one. Raises OSError if it cannot be opened."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    return any(head.startswith(magic) for magic, _ in _MAGIC)
+
+
+def log_name(path: Path) -> str:
+    """Return the name of a log without the ending of its compression."""
+    return path.name.removesuffix(path.suffix) if path.suffix in COMPRESSED_ENDINGS else path.name
+
+
+def log_stem(path: Path) -> str:
+    """Return the name of a log without its endings: `run` of `run.jsonl.gz`."""
+    return Path(log_name(path)).stem
+
+
+def _decompressed(file: IO[bytes], path: Path) -> BinaryIO:
+    head = file.read(8)
+    file.seek(0)
+    for magic, opened in _MAGIC:
+        if head.startswith(magic):
+            size = path.stat().st_size
+            limited = _Limited(opened(file), max(ALWAYS_ALLOWED_BYTES, LARGEST_RATIO * size), path)
+            return io.BufferedReader(cast(io.RawIOBase, limited), CHUNK_BYTES)
+    return cast(BinaryIO, file)
+
+
+class _Limited(io.RawIOBase):
+    """The output of a decompressor, up to a limit."""
+
+    def __init__(self, source: _Readable, limit: int, path: Path) -> None:
+        self._source = source
+        self._limit = limit
+        self._read = 0
+        self._path = path
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        try:
+            data = self._source.read(len(buffer))
+        except DAMAGED as error:
+            raise DamagedFileError(f"the compressed file is damaged or cut short ({error})") from None
+        self._read += len(data)
+        if self._read > self._limit:
+            raise InputError(
+                f"{self._path}: this expands to more than {LARGEST_RATIO} times its size, which no log does. "
+                "If it is sound, decompress it first."
+            )
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _as_utf8(file: BinaryIO) -> BinaryIO:
+    buffered = file if isinstance(file, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, file))
+    try:
+        head = buffered.peek(HEAD_BYTES)[:HEAD_BYTES]
+    except DamagedFileError:
+        # Reading meets the damage again, where it can be named.
+        return buffered
+    encoding = _encoding_of(head)
+    if encoding is None:
+        return buffered
+    if encoding == "utf-8-sig":
+        buffered.read(len(codecs.BOM_UTF8))
+        return buffered
+    text = io.TextIOWrapper(buffered, encoding, errors="replace", newline="")
+    return io.BufferedReader(cast(io.RawIOBase, _Recoded(text)), CHUNK_BYTES)
+
+
+def _encoding_of(head: bytes) -> str | None:
+    """Return the encoding of a file that begins with these bytes; None for UTF-8 without a mark."""
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            return encoding
+    # Without a mark, every other byte of JSON in UTF-16 is zero, and the others are not.
+    pairs = head[: len(head) // 2 * 2]
+    if len(pairs) >= 4 and pairs[:1] in (b"{", b"[") and pairs[1:2] == b"\0":
+        return "utf-16-le"
+    if len(pairs) >= 4 and pairs[:1] == b"\0" and pairs[1:2] in (b"{", b"["):
+        return "utf-16-be" if pairs[2:3] == b"\0" else None
+    return None
+
+
+class _Recoded(io.RawIOBase):
+    """A text as UTF-8 bytes."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        if not self._left:
+            self._left = self._text.read(max(1, len(buffer) // 4)).encode("utf-8", "replace")
+        data, self._left = self._left[: len(buffer)], self._left[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)

@@ -1,0 +1,25 @@
+"""A lock that no fork, finaliser or signal handler can wait for for ever."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+
+class ForkSafeLock:
+    """A lock that is open in a child process, even if another thread held it when the process forked.
+
+    A thread that holds it may take it again, as a finaliser or a signal handler on that thread would.
+    """
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        if self._process != os.getpid():
+            self._process, self._lock = os.getpid(), threading.RLock()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()

@@ -1,0 +1,128 @@
+"""A thread that works through what it is given, in order, and is started when it is first needed."""
+
+from __future__ import annotations
+
+import _thread
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+log = logging.getLogger("tokenprof")
+
+
+class Worker(Generic[Item]):
+    """Does `work` with each item on a thread of its own; `at_end` runs on that thread when it is finished.
+
+    `put` takes no lock, waits for nothing and may be called by a finaliser or a signal handler, because a
+    `SimpleQueue` may be. Whatever `work` raises is given to `failed`, and the next item is taken.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[Item], None],
+        failed: Callable[[Item, BaseException], None],
+        at_end: Callable[[], None] | None = None,
+    ) -> None:
+        self._name = name
+        self._work = work
+        self._failed = failed
+        self._at_end = at_end
+        self._items: deque[Item] = deque()
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._unstarted = [True]
+        self._is_closing = False
+        self._has_ended = False
+        self._finished = _thread.allocate_lock()
+        self._finished.acquire()
+
+    def put(self, item: Item) -> None:
+        """Give the worker an item."""
+        self._items.append(item)
+        self._wake.put(None)
+        if self._unstarted:
+            self._start()
+
+    def pending(self) -> list[Item]:
+        """Return the items that are not finished."""
+        for _ in range(100):
+            try:
+                return list(self._items)
+            except RuntimeError:  # it changed meanwhile
+                continue
+        return []
+
+    def has_ended(self) -> bool:
+        """Whether the worker has ended after `finish`, or has nothing to end."""
+        return self._has_ended or (bool(self._unstarted) and not self._items)
+
+    def is_idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self._items
+
+    def finish(self) -> None:
+        """Ask the worker to end when it has done everything."""
+        self._is_closing = True
+        self._wake.put(None)
+        if self._unstarted and self._items:
+            self._start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until the worker has ended after `finish`; returns whether it has. Nothing to do is an end."""
+        if self._unstarted:
+            # No thread could be started, or none was needed.
+            self._work_off(deadline=time.monotonic() + seconds)
+            is_done = not self._items
+            if is_done:
+                self._end()
+            return is_done
+        return self._finished.acquire(timeout=seconds)
+
+    def _start(self) -> None:
+        try:
+            self._unstarted.pop()
+        except IndexError:
+            return
+        try:
+            # Not threading.Thread, whose `start` waits for the new thread.
+            _thread.start_new_thread(self._run, ())
+        except RuntimeError:
+            # Too many threads, or the interpreter is shutting down: the next item tries again.
+            self._unstarted.append(True)
+
+    def _run(self) -> None:
+        threading.current_thread().name = self._name
+        while not self._is_closing or self._items:
+            self._wake.get()
+            self._work_off()
+        self._end()
+        self._has_ended = True
+        self._finished.release()
+
+    def _end(self) -> None:
+        try:
+            if self._at_end is not None:
+                self._at_end()
+        except Exception:
+            log.warning("%s could not end in order", self._name, exc_info=True)
+
+    def _work_off(self, deadline: float | None = None) -> None:
+        while self._items and (deadline is None or time.monotonic() < deadline):
+            item = self._items[0]
+            try:
+                self._work(item)
+            except BaseException as error:  # noqa: BLE001 - a host's callback may even call sys.exit
+                self._report(item, error)
+            self._items.popleft()
+
+    def _report(self, item: Item, error: BaseException) -> None:
+        try:
+            self._failed(item, error)
+        except Exception:
+            log.warning("%s could not note a failure", self._name, exc_info=True)

@@ -1,0 +1,240 @@
+"""One process's share of a recording: its queue, the threads that work it off, the run that they write."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tokenprof.facts.types import Block, ProblemReason, Turn
+from tokenprof.facts.version import __version__
+from tokenprof.record import names
+from tokenprof.record.background.appended_file import AppendedFile
+from tokenprof.record.background.counting import count_tokens, is_counting, is_loaded
+from tokenprof.record.background.worker import Worker
+from tokenprof.record.block_facts import Shaper
+from tokenprof.record.exchange import Call, Exchange, OpenCall, without_prompt
+from tokenprof.record.otlp import Attribute, span_line
+from tokenprof.record.span import end_span
+from tokenprof.record.turn_codec import problem_attributes
+from tokenprof.record.turn_log import RecordingSettings, TurnLog
+
+log = logging.getLogger("tokenprof")
+
+TurnListener = Callable[[Turn, Sequence[Block]], None]
+"""Called on a thread of the recorder with each finished turn and its whole prompt."""
+
+CLOSE_WAIT_S = 1.8
+"""How long the end of a block waits for the recorder; loading the vocabularies is waited for besides."""
+
+LONGEST_LOADING_S = 20.0
+YOUNG_PROCESS_S = 5.0
+MOST_QUEUED_BYTES = 64 * 1024 * 1024
+"""From here on prompts are let go before they are read. Their turns keep their usage: no turn is dropped."""
+
+MOST_UNTOLD_TURNS = 10_000
+
+
+class ProcessShare:
+    """What one process has of a recording: its queue, its thread, its run."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        settings: RecordingSettings,
+        listener: TurnListener | None,
+        *,
+        parent_run: str | None = None,
+        waits_for_counts: bool = True,
+    ) -> None:
+        self.process = os.getpid()
+        self.run_id = secrets.token_hex(8)
+        self.is_closed = False
+        self.problems = 0
+        self.open: dict[int, OpenCall] = {}
+        self.losses: deque[tuple[Exchange | None, ProblemReason, str]] = deque()
+        self.log: TurnLog | None = None
+        self._is_main = waits_for_counts and parent_run is None
+        self._began_s = time.monotonic()
+        self._path = path
+        self._settings = settings
+        self._listener = listener
+        self._queued_bytes = 0
+        self._resource: dict[str, Attribute | None] = {
+            "service.name": os.environ.get("OTEL_SERVICE_NAME", "tokenprof"),
+            names.RUN_ID: self.run_id,
+            names.PARENT_RUN_ID: parent_run,
+            names.VERSION: __version__,
+            names.CONTENT: names.CONTENT_MASKED if settings.content else None,
+            **{names.TAG_PREFIX + key: value for key, value in settings.tags.items()},
+        }
+        self.worker: Worker[Exchange | None] = Worker(
+            "tokenprof-recorder", self._record, self._not_recorded, self._at_end
+        )
+        # Counting has a thread of its own, because turns must not wait for a tokenizer that is being loaded.
+        self.counter: Worker[dict[str, str]] = Worker("tokenprof-counter", self._count, _not_counted)
+        self._counted: deque[dict[str, Mapping[str, int]]] = deque()
+        self.teller: Worker[Callable[[], None]] = Worker("tokenprof-listener", _call, _not_told)
+        if self._path is not None and parent_run is None:
+            # The file is opened now, so that the host hears what is wrong with it.
+            self.log = TurnLog(self._path, self._resource, self._settings)
+
+    def put(self, exchange: Exchange) -> None:
+        """Queue an exchange."""
+        size = len(exchange.request) + len(exchange.body)
+        if self._queued_bytes + size > MOST_QUEUED_BYTES:
+            exchange.request = without_prompt(exchange)
+            size = len(exchange.request) + len(exchange.body)
+        self._queued_bytes += size
+        self.worker.put(exchange)
+
+    def finish(self) -> None:
+        """Take nothing more, and let the worker finish. Does nothing in a process that has no share yet."""
+        if self.process == os.getpid():
+            self.is_closed = True
+            self.worker.finish()
+
+    def wait(self, until: float) -> None:
+        """Wait until everything is written, and told, or the time is over."""
+        if self.process != os.getpid():
+            return
+        is_done = self.worker.wait(max(until - time.monotonic(), 0.0))
+        longest = time.monotonic() + LONGEST_LOADING_S
+        # A worker process that lives for one call should not wait for vocabularies at its end.
+        while not is_done and self._is_main and is_counting() and time.monotonic() < longest:
+            is_done = self.worker.wait(0.1)
+            until = time.monotonic() + CLOSE_WAIT_S
+        if not is_done:
+            is_done = self.worker.wait(max(until - time.monotonic(), 0.0))
+        if not is_done:
+            self._note_unfinished()
+        self.teller.finish()
+        self.teller.wait(max(until - time.monotonic(), 0.0))
+
+    def _record(self, exchange: Exchange | None) -> None:
+        if self._path is not None and self.log is None:
+            self.log = TurnLog(self._path, self._resource, self._settings)
+        turns = self.log
+        if turns is not None:
+            self._write_losses(turns)
+            self._write_counts(turns)
+        if exchange is not None:
+            self._queued_bytes -= len(exchange.request) + len(exchange.body)
+            call, turn, whole = self._read(exchange)
+            if exchange.span is not None:
+                self._tell(lambda: end_span(exchange, call))
+            if turn is not None and whole is not None and self._listener is not None:
+                listener, prompt = self._listener, whole.prompt
+                self._tell(lambda: listener(turn, prompt))
+        if len(self.worker.pending()) <= 1:
+            self._queued_bytes = 0
+            self._have_counted()
+
+    def _read(self, exchange: Exchange) -> tuple[Call | None, Turn | None, Call | None]:
+        if self.log is not None:
+            return self.log.record(exchange)
+        return exchange.interpret(exchange, Shaper(key=b"", count=_no_counts)), None, None
+
+    def _not_recorded(self, exchange: Exchange | None, error: BaseException) -> None:
+        log.warning(
+            "tokenprof could not record a call to %s",
+            exchange.provider if exchange else "a provider",
+            exc_info=error,
+        )
+        if exchange is None:
+            return
+        self.losses.append((exchange, "unreadable", type(error).__name__))
+        if exchange.span is not None:
+            self._tell(lambda: end_span(exchange, None))
+        if self.log is not None:
+            self._write_losses(self.log)
+
+    def _write_losses(self, turns: TurnLog) -> None:
+        while self.losses:
+            exchange, reason, error = self.losses[0]
+            turns.write_problem(exchange, reason, error)
+            self.losses.popleft()
+            self.problems += 1
+
+    def _have_counted(self, *, is_last: bool = False) -> None:
+        is_young = is_last or time.monotonic() - self._began_s < YOUNG_PROCESS_S
+        if not self._is_main and is_young and not is_loaded():
+            # Many worker processes live for one call, and loading would take longer than that.
+            return
+        texts = self.log.take_uncounted() if self.log is not None else {}
+        if texts:
+            self.counter.put(texts)
+
+    def _count(self, texts: dict[str, str]) -> None:
+        self._counted.append(dict(zip(texts, count_tokens(list(texts.values())), strict=True)))
+        self.worker.put(None)
+
+    def _write_counts(self, turns: TurnLog) -> None:
+        while self._counted:
+            turns.write_counts(self._counted.popleft())
+
+    def _finish_counting(self, turns: TurnLog) -> None:
+        self._have_counted(is_last=True)
+        self.counter.finish()
+        self.counter.wait(LONGEST_LOADING_S)
+        self._write_counts(turns)
+
+    def _at_end(self) -> None:
+        if self.log is None:
+            return
+        for step in (self._write_losses, self._finish_counting, TurnLog.close):
+            try:
+                step(self.log)
+            except Exception:
+                log.warning("tokenprof could not end a recording in order", exc_info=True)
+
+    def _tell(self, told: Callable[[], None]) -> None:
+        if len(self.teller.pending()) < MOST_UNTOLD_TURNS:
+            self.teller.put(told)
+
+    def _note_unfinished(self) -> None:
+        """Note what the worker has not written yet; a reader ignores the note once the call is there."""
+        missing = [exchange for exchange in self.worker.pending() if exchange is not None]
+        log.warning("tokenprof ends with %d calls that are not written yet", len(missing))
+        if self._path is None or not missing:
+            return
+        lines = [
+            span_line(
+                self._resource,
+                (names.SCOPE, __version__),
+                name="problem",
+                trace_id=exchange.trace_id,
+                span_id=exchange.span_id,
+                parent_span_id="",
+                started_ns=exchange.started_ns,
+                ended_ns=exchange.ended_ns,
+                attributes=problem_attributes(exchange, "unfinished"),
+                failed=True,
+            )
+            for exchange in missing
+        ]
+        with contextlib.suppress(OSError):
+            file = AppendedFile(self._path)
+            file.append(b"".join(lines))
+            file.close()
+
+
+def _call(told: Callable[[], None]) -> None:
+    told()
+
+
+def _not_told(told: Callable[[], None], error: BaseException) -> None:
+    log.warning("tokenprof: a listener of finished turns failed", exc_info=error)
+
+
+def _not_counted(texts: dict[str, str], error: BaseException) -> None:
+    log.warning("tokenprof could not count the tokens of %d texts", len(texts), exc_info=error)
+
+
+def _no_counts(texts: Sequence[str]) -> list[Mapping[str, int]]:
+    return [{} for _ in texts]

@@ -1,0 +1,364 @@
+"""Writes exchanges as lines of run.jsonl: turns, failed attempts, problems, and token counts of new texts.
+
+Only the recorder's own thread comes here. A turn is written as soon as it is read, and the tokens of its
+texts are counted afterwards: a killed process must not lose a turn to a tokenizer that is being loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import orjson
+
+from tokenprof.facts.secret_masks import masked
+from tokenprof.facts.times import seconds_between, utc_from_ns
+from tokenprof.facts.types import AnswerFacts, ProblemReason, Turn, facts_of
+from tokenprof.facts.version import __version__
+from tokenprof.record import names
+from tokenprof.record.background.appended_file import AppendedFile
+from tokenprof.record.block_facts import Shaper
+from tokenprof.record.contexts import ContextTracker, Placement
+from tokenprof.record.exchange import Call, Exchange, seller_of, unmeasured_call
+from tokenprof.record.otlp import Attribute, span_line
+from tokenprof.record.stored_context import HeldHistories
+from tokenprof.record.turn_codec import TurnEncoder, problem_attributes
+from tokenprof.record.wire_values import readable
+
+log = logging.getLogger("tokenprof")
+
+REMEMBERED_FAILURES = 256
+"""How many failed requests are remembered, to recognise their repetitions."""
+
+REMEMBERED_ANSWERS = 10_000
+MOST_UNWRITTEN_BYTES = 16 * 1024 * 1024
+"""How many bytes of lines are kept while the disk refuses them."""
+
+UNSENT = (
+    "ConnectError",
+    "ConnectTimeout",
+    "PoolTimeout",
+    "ConnectorError",
+    "ProxyError",
+    "UnsupportedProtocol",
+)
+"""Ends of the names of errors that come before anything was sent, so that nothing can be billed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSettings:
+    """What a recording holds; `tags` are those of the run, `seller` who sells its calls, if known."""
+
+    tags: Mapping[str, str] = field(default_factory=dict)
+    content: bool = False
+    cache_diagnostics: bool = False
+    counts_at_once: bool = False
+    seller: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    call: str
+    attempts: int
+
+
+class TurnLog:
+    """One process's share of a recording. Raises what `AppendedFile` raises if the file cannot be opened."""
+
+    def __init__(
+        self, path: Path, resource: Mapping[str, Attribute | None], settings: RecordingSettings
+    ) -> None:
+        self._file = AppendedFile(path)
+        self._resource = resource
+        self._settings = settings
+        self._shaper = _shaper(None if settings.counts_at_once else self._count_later)
+        self._uncounted: dict[str, str] = {}
+        self._failed: dict[bytes, _Failed] = {}
+        self._unwritten: deque[bytes] = deque()
+        self._unwritten_bytes = self._dropped_lines = 0
+        self._answers: dict[str, str] = {}
+        self._replaced = 0
+        self._unmeasured: set[str] = set()
+        self._told: set[str] = set()
+        self._begin_a_file()
+
+    def _begin_a_file(self) -> None:
+        self._encoder = TurnEncoder(self._settings.tags)
+        self._contexts = ContextTracker()
+        self._held = HeldHistories(self._shaper)
+        self._index_of_call: dict[str, int] = {}
+        self._clients_of: dict[str, tuple[str, int, int]] = {}
+        self._turns = 0
+
+    def record(self, exchange: Exchange) -> tuple[Call | None, Turn | None, Call | None]:
+        """Write an exchange. Return the call as read, and the turn with its completed call if it is one."""
+        self._name_attempt(exchange)
+        call = _read(exchange, self._shaper)
+        if not exchange.request and not self._is_awaited(call):
+            return call, None, None
+        self._remember_failure(exchange)
+        if call is None or call.response_id is None:
+            if not exchange.in_flight:
+                self._write_attempt(exchange, call)
+                return call, None, None
+            call = unmeasured_call(exchange, call)
+        if self._is_reported_twice(exchange, call):
+            return call, None, None
+        self._tell(call)
+        if call.usage is None and call.response_id is not None:
+            self._unmeasured.add(call.response_id)
+        turn, whole = self._write_turn(exchange, call)
+        return call, turn, whole
+
+    def _is_awaited(self, call: Call | None) -> bool:
+        """Whether a fetched answer brings the counts of a call that was recorded here without them."""
+        if call is None or call.usage is None or call.response_id not in self._unmeasured:
+            return False
+        self._unmeasured.discard(call.response_id)
+        return True
+
+    def _tell(self, call: Call) -> None:
+        """Log each note about a bill once."""
+        for note in call.notes:
+            if note not in self._told:
+                self._told.add(note)
+                log.warning("%s: %s", call.model or call.requested_model, note)
+
+    def write_problem(
+        self, exchange: Exchange | None, reason: ProblemReason, error: str = "", calls: int = 1
+    ) -> None:
+        """Write that calls could not be recorded."""
+        self._write_span("problem", exchange, problem_attributes(exchange, reason, error, calls), failed=True)
+
+    def take_uncounted(self) -> dict[str, str]:
+        """Return the texts that were written without their tokens, by digest, and forget them."""
+        texts, self._uncounted = self._uncounted, {}
+        return texts
+
+    def write_counts(self, counted: Mapping[str, Mapping[str, int]]) -> None:
+        """Write the tokens of texts, by digest."""
+        if any(counted.values()):
+            self._shaper.learn(counted)
+            attributes: dict[str, Attribute | None] = {
+                names.RECORD: "counts",
+                names.COUNTS: orjson.dumps(counted).decode(),
+            }
+            self._write_span("counts", None, attributes)
+
+    def response_that_made(self, calls: Sequence[str]) -> str | None:
+        """Return the id of the recorded response that made one of these tool calls."""
+        return next((self._answers[call] for call in calls if call in self._answers), None)
+
+    def close(self) -> None:
+        """Write what is left, and close the file."""
+        try:
+            self._write_lines()
+            if self._dropped_lines or self._unwritten:
+                log.warning(
+                    "tokenprof could not write %d calls to %s",
+                    self._dropped_lines + len(self._unwritten),
+                    self._file.path,
+                )
+        finally:
+            self._file.close()
+
+    def _count_later(self, digest: str, text: str) -> None:
+        self._uncounted[digest] = text
+
+    def _name_attempt(self, exchange: Exchange) -> None:
+        """Recognise the next attempt at a call by the bytes of its request, if it does not say so itself."""
+        before = self._failed.get(_digest(exchange.request)) if self._failed else None
+        if before is not None and exchange.call in ("", before.call):
+            exchange.call = exchange.call or before.call
+            exchange.retries_taken = max(exchange.retries_taken, before.attempts)
+        exchange.call = exchange.call or secrets.token_hex(8)
+
+    def _remember_failure(self, exchange: Exchange) -> None:
+        answered = exchange.status_code is not None and 200 <= exchange.status_code < 300
+        if answered and exchange.failure is None:
+            if self._failed:
+                self._failed.pop(_digest(exchange.request), None)
+            return
+        self._failed[_digest(exchange.request)] = _Failed(exchange.call, exchange.retries_taken + 1)
+        if len(self._failed) > REMEMBERED_FAILURES:
+            del self._failed[next(iter(self._failed))]
+
+    def _is_reported_twice(self, exchange: Exchange, call: Call) -> bool:
+        """Whether an SDK and the HTTP library below it both reported a call.
+
+        An id alone does not say so: test providers repeat theirs.
+        """
+        identity = str(call.response_id)
+        client, started_ns, ended_ns = self._clients_of.get(identity, ("", 0, 0))
+        self._clients_of[identity] = exchange.client, exchange.started_ns, exchange.ended_ns
+        if len(self._clients_of) > REMEMBERED_ANSWERS:
+            del self._clients_of[next(iter(self._clients_of))]
+        overlaps = exchange.started_ns < ended_ns and started_ns < exchange.ended_ns
+        return bool(client) and client != exchange.client and overlaps
+
+    def _write_attempt(self, exchange: Exchange, call: Call | None) -> None:
+        """A failed attempt: kept, so that retries can be counted, but not a turn."""
+        attributes: dict[str, Attribute | None] = {
+            names.RECORD: "attempt",
+            names.FORMAT: names.RUN_FORMAT,
+            names.PROVIDER: exchange.provider,
+            names.CLIENT: exchange.client or None,
+            names.REQUEST_MODEL: call.requested_model if call else None,
+            names.CALL: exchange.call,
+            names.ATTEMPTS: exchange.retries_taken + 1,
+            names.HTTP_STATUS: exchange.status_code,
+            names.ERROR_TYPE: exchange.failure or str(exchange.status_code or "unknown"),
+            names.BILL: "unknown" if _may_be_billed(exchange) else None,
+        }
+        self._write_span("attempt", exchange, attributes, failed=True)
+
+    def _write_turn(self, exchange: Exchange, call: Call) -> tuple[Turn, Call]:
+        call = self._held.completed(call)
+        place = self._contexts.place(exchange.span_id, call.prompt, exchange.agent)
+        tags = {**self._settings.tags, **exchange.tags}
+        turn = turn_of(exchange, call, place, self._index_of_call.get(place.base or ""), tags)
+        turn = replace(turn, seller=self._settings.seller or seller_of(exchange, call))
+        self._write_span(
+            f"chat {call.requested_model}",
+            exchange,
+            {
+                **self._encoder.attributes(turn, None if turn.base is None else place.base),
+                **self._attributes_of_exchange(exchange, call),
+            },
+            failed=call.status == "error",
+        )
+        self._turns += 1
+        self._index_of_call[exchange.span_id] = len(self._index_of_call)
+        self._held.remember(call)
+        if self._settings.cache_diagnostics:
+            self._answers |= {block.link: turn.id for block in call.output if block.link}
+            while len(self._answers) > REMEMBERED_ANSWERS:
+                del self._answers[next(iter(self._answers))]
+        return turn, call
+
+    def _attributes_of_exchange(self, exchange: Exchange, call: Call) -> dict[str, Attribute | None]:
+        """Return the attributes of the exchange that are not part of its turn."""
+        attributes: dict[str, Attribute | None] = {
+            names.RECORD: "turn",
+            names.FORMAT: names.RUN_FORMAT,
+            names.OPERATION: "chat",
+            names.CALL: exchange.call,
+            names.HTTP_STATUS: exchange.status_code,
+            names.ERROR_TYPE: exchange.failure,
+        }
+        if self._settings.content and call.content:
+            attributes[names.CONTENT_REQUEST] = orjson.dumps(masked(call.content.get("request"))).decode()
+            attributes[names.CONTENT_RESPONSE] = orjson.dumps(masked(call.content.get("response"))).decode()
+        return attributes
+
+    def _write_span(
+        self,
+        name: str,
+        exchange: Exchange | None,
+        attributes: Mapping[str, Attribute | None],
+        *,
+        failed: bool = False,
+    ) -> None:
+        now_ns = time.time_ns()
+        line = span_line(
+            self._resource,
+            (names.SCOPE, __version__),
+            name=name,
+            trace_id=(exchange and exchange.trace_id) or secrets.token_hex(16),
+            span_id=(exchange and exchange.span_id) or secrets.token_hex(8),
+            parent_span_id=exchange.parent_span_id if exchange else "",
+            started_ns=exchange.started_ns if exchange else now_ns,
+            ended_ns=(exchange and exchange.ended_ns) or now_ns,
+            attributes=attributes,
+            failed=failed,
+        )
+        self._unwritten.append(line)
+        self._unwritten_bytes += len(line)
+        self._write_lines()
+
+    def _write_lines(self) -> None:
+        """Write what is waiting. What a full disk refuses waits for the next time, up to a bound."""
+        try:
+            while self._unwritten:
+                self._file.append(self._unwritten[0])
+                self._unwritten_bytes -= len(self._unwritten.popleft())
+        except OSError as error:
+            log.warning("tokenprof cannot write to %s: %s", self._file.path, error.strerror or error)
+            while self._unwritten_bytes > MOST_UNWRITTEN_BYTES:
+                self._unwritten_bytes -= len(self._unwritten.popleft())
+                self._dropped_lines += 1
+            return
+        if self._file.replaced > self._replaced:
+            # What the lines refer to is in the file that was deleted.
+            self._replaced, lost = self._file.replaced, self._turns
+            self._begin_a_file()
+            self._shaper = _shaper(None if self._settings.counts_at_once else self._count_later)
+            if lost:
+                self.write_problem(None, "file_lost", calls=lost)
+        if self._dropped_lines:
+            lost, self._dropped_lines = self._dropped_lines, 0
+            self.write_problem(None, "not_written", calls=lost)
+
+
+def _shaper(later: Callable[[str, str], None] | None) -> Shaper:
+    try:
+        return Shaper(later=later)
+    except Exception:  # noqa: BLE001 - no home, no working directory: the digests match no other recording
+        return Shaper(key=secrets.token_bytes(32), later=later)
+
+
+def _read(exchange: Exchange, shaper: Shaper) -> Call | None:
+    """Return the call in an exchange; if the fast parser refuses its bodies, in a form that it takes."""
+    try:
+        call = exchange.interpret(exchange, shaper)
+    except ValueError:
+        call = None
+    else:
+        is_answered = exchange.status_code is not None and 200 <= exchange.status_code < 300
+        if (call is not None and call.response_id is not None) or not (is_answered and exchange.body):
+            return call
+    request, body = readable(exchange.request), readable(exchange.body)
+    if request == exchange.request and body == exchange.body and call is not None:
+        return call
+    return exchange.interpret(replace(exchange, request=request, body=body), shaper)
+
+
+def _may_be_billed(exchange: Exchange) -> bool:
+    """Whether a provider may have answered an attempt, and billed it, though the host has not seen it."""
+    if exchange.status_code is None:
+        return exchange.failure is not None and not exchange.failure.endswith(UNSENT)
+    return 200 <= exchange.status_code < 300
+
+
+def _digest(request: bytes) -> bytes:
+    return hashlib.blake2b(request, digest_size=16).digest()
+
+
+def turn_of(
+    exchange: Exchange, call: Call, place: Placement, base: int | None, tags: Mapping[str, str]
+) -> Turn:
+    """Return the turn of an exchange, as a reader of the recording will see it."""
+    kept = place.kept if base is not None else 0
+    return Turn(
+        **facts_of(AnswerFacts, call),
+        id=call.response_id or exchange.span_id,
+        context=place.context,
+        parent=place.parent,
+        compacted=place.compacted,
+        added=call.prompt[kept:],
+        base=base,
+        kept=kept,
+        provider=exchange.provider,
+        started_at=utc_from_ns(exchange.started_ns),
+        duration_s=seconds_between(exchange.started_ns, exchange.ended_ns),
+        ttft_s=seconds_between(exchange.started_ns, exchange.first_byte_ns),
+        agent=exchange.agent,
+        attempts=exchange.retries_taken + 1,
+        tags=tags,
+    )

@@ -1,0 +1,1 @@
+"""What to look at next: the text and the JSON of comparisons."""

@@ -1,0 +1,101 @@
+"""The turns summed by tag, by agent, by model and by day."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
+from decimal import Decimal
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from tokenprof.analysis.rows.row_types import RunRows, TurnRow
+from tokenprof.report import numbers
+from tokenprof.report.labels_in_words import printable, unknown_state
+from tokenprof.report.terminal.grid import Aside, Column, TableRow, table
+from tokenprof.report.terminal.wording import BAD, MID, MONEY, namer, together
+
+_SLICES_SHOWN: Final = 4
+_SLICES_SHOWN_IN_FULL: Final = 20
+
+_SLICE_COLUMNS: Final = (
+    Column("", "left", flex=True, comfort=16),
+    Column("turns"),
+    Column("prompts"),
+    Column("cached", gap=1),
+    Column("output", gap=1, drop=1),
+    Column("billed", style=MONEY),
+    Column("share", gap=1, drop=2),
+    Column("", "left", gap=1, drop=3),
+    Column("", "left", gap=1),
+)
+
+
+def slice_tables(rows: RunRows, console: Console, *, is_full: bool = False) -> list[Text]:
+    """Return the turns summed by tag, agent, model and day: each of them that tells turns apart otherwise."""
+    named = any(turn.agent is not None for turn in rows.turns)
+    keys: dict[str, Callable[[TurnRow], str]] = {
+        "By tag": lambda turn: " ".join(f"{key}={value}" for key, value in sorted(turn.tags.items())),
+        "By agent" if named else "By context": namer(rows.turns),
+        "By model": lambda turn: turn.model or numbers.UNKNOWN,
+        "By day": lambda turn: numbers.UNKNOWN if turn.at is None else f"{turn.at.astimezone(UTC):%Y-%m-%d}",
+    }
+    most = _SLICES_SHOWN_IN_FULL if is_full else _SLICES_SHOWN
+    lines: list[Text] = []
+    known: set[frozenset[tuple[int, ...]]] = set()
+    for title, key in keys.items():
+        sliced = _sliced(rows.turns, key)
+        division = frozenset(tuple(turn.index for turn in own) for own in sliced.values())
+        if len(sliced) < 2 or division in known:
+            continue
+        known.add(division)
+        lines += [Text()] if lines else []
+        lines += _slice_table(title, sliced, rows.totals.billed_usd, console, most)
+    return lines
+
+
+def _slice_table(
+    title: str,
+    sliced: Mapping[str, Sequence[TurnRow]],
+    whole_usd: Decimal | None,
+    console: Console,
+    most: int,
+) -> list[Text]:
+    billed = {name: numbers.sum_usd(turn.billed_usd for turn in own) for name, own in sliced.items()}
+    ranked = sorted(sliced, key=lambda name: billed[name] or Decimal(0), reverse=True)
+    shown = ranked[:most]
+    decimals = numbers.decimals_for(billed[name] for name in shown)
+    shares = {name: numbers.fraction(billed[name], whole_usd) for name in shown}
+    rows: list[TableRow | Aside] = []
+    for name in shown:
+        own = sliced[name]
+        usages = [turn.usage for turn in own if turn.usage is not None]
+        prompt = sum(turn.context_tokens or 0 for turn in own) if usages else None
+        read = sum(usage.cache_read_tokens for usage in usages)
+        output = sum(usage.all_output_tokens for usage in usages) if usages else None
+        unknown = Counter(state for turn in own if (state := unknown_state(turn)))
+        cells: list[str | Text] = [
+            printable(name) or "(none)",
+            f"{len(own):,}",
+            numbers.tokens(prompt),
+            numbers.percent(numbers.fraction(read, prompt)),
+            numbers.tokens(output),
+            numbers.usd(billed[name], decimals),
+            numbers.percent(shares[name]),
+            Text(numbers.bar(shares[name], shares[shown[0]], 6), MID),
+            Text(" ".join(f"+ {number} {state}" for state, number in unknown.items()), BAD),
+        ]
+        rows.append(TableRow(cells))
+    if len(ranked) > len(shown):
+        left_out = together((billed[name] for name in ranked[most:]), whole_usd)
+        rows.append(Aside(f"… {len(ranked) - len(shown)} more, {left_out}"))
+    return table(title, _SLICE_COLUMNS, rows, console)
+
+
+def _sliced(turns: Sequence[TurnRow], key: Callable[[TurnRow], str]) -> dict[str, list[TurnRow]]:
+    sliced: dict[str, list[TurnRow]] = defaultdict(list)
+    for turn in turns:
+        sliced[key(turn)].append(turn)
+    return dict(sliced)
