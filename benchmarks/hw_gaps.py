@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tokenprof.chain.kv_between_turns import waiting_session
 from tokenprof.hw_model.assumed import DEFAULT_UTILISATION
-from tokenprof.hw_model.deployment import parse_deployment
+from tokenprof.hw_model.equations.deployment_text import parse_deployment
 from tokenprof.hw_model.kv_tiers import break_even_hold_s, gap_costs, tiers_of, ttl_cost
 from tokenprof.hw_model.measured.traces import read_trace
 from tokenprof.pricing.cache.cache_rules import TTL_S

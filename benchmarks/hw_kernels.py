@@ -21,10 +21,10 @@ import numpy as np
 from tokenprof.hw_model.catalogue.huggingface import shape_from_config
 from tokenprof.hw_model.catalogue.lookup import find_chip
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT
-from tokenprof.hw_model.constants import fitted
-from tokenprof.hw_model.deployment import Deployment
-from tokenprof.hw_model.plan import ServingPlan
-from tokenprof.hw_model.timing import all_reduce_s, decode_attention_s, dense_s, experts_s
+from tokenprof.hw_model.equations.constants import fitted
+from tokenprof.hw_model.equations.deployment import Deployment
+from tokenprof.hw_model.equations.plan import ServingPlan
+from tokenprof.hw_model.equations.timing import all_reduce_s, decode_attention_s, dense_s, experts_s
 
 DATA = Path(__file__).parent / "data"
 C = fitted()

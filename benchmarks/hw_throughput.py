@@ -14,16 +14,18 @@ from pathlib import Path
 
 import numpy as np
 
+from tokenprof.hw_model.assumed import DEFAULT_UTILISATION
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
-from tokenprof.hw_model.constants import fitted
-from tokenprof.hw_model.deployment import Deployment
-from tokenprof.hw_model.memory import capacity_batch
-from tokenprof.hw_model.rates import CHUNK_TOKENS
-from tokenprof.hw_model.serving import ClientLoad, output_tokens_per_s
-from tokenprof.hw_model.timing import decode_step, prefill, prompt_pair_s
+from tokenprof.hw_model.equations.constants import fitted
+from tokenprof.hw_model.equations.deployment import Deployment
+from tokenprof.hw_model.equations.gpu_hour import Ownership
+from tokenprof.hw_model.equations.memory import capacity_batch
+from tokenprof.hw_model.equations.rates import CHUNK_TOKENS
+from tokenprof.hw_model.equations.timing import decode_step, prefill, prompt_pair_s
+from tokenprof.hw_model.service.aggregated import output_tokens_per_s
+from tokenprof.hw_model.service.load import ClientLoad
 
 C = fitted()
-FLEET_UTILISATION = 0.6
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,13 @@ def points() -> list[Point]:
     gb200_decode = deployment("deepseek-v3", "gb200", bf16_kv, dp=48, ep=48, engine="sglang")
     rack_405b = deployment("llama-3.1-405b", "gb200", ("fp4", "fp4", "fp8"), tp=2, pp=2)
     r1 = deployment("deepseek-r1", "b200", ("fp4", "bf16", "fp8"), dp=8, ep=8)
-    fleet = f"a busy replica times a fleet utilisation of {FLEET_UTILISATION} (inferred, not published)"
     held = float(capacity_batch(gb200_decode.plan(), 3000.0)) / gb200_decode.accelerators
     return [
         Point("DeepSeek day 6, decode",
-              FLEET_UTILISATION * 8 * decode_tokens_per_s(wide_decode, 88, 4989) / 144,
-              14_800, "tok/s/node", f"88 sequences per GPU from 20-22 tok/s per user; {fleet}"),
-        Point("DeepSeek day 6, prefill", FLEET_UTILISATION * 8 * prompt_tokens_per_s(wide_prefill, 4000) / 32,
-              32_200, "fresh tok/s/node", f"4,000-token prompts assumed; {fleet}"),
+              8 * decode_tokens_per_s(wide_decode, 88, 4989) / 144,
+              14_800, "tok/s/node", "88 sequences per GPU from 20-22 tok/s per user; a busy replica"),
+        Point("DeepSeek day 6, prefill", 8 * prompt_tokens_per_s(wide_prefill, 4000) / 32,
+              32_200, "fresh tok/s/node", "4,000-token prompts assumed; a busy replica"),
         Point("SGLang 32 H100, prefill",
               8 * prompt_tokens_per_s(h100_prefill, 2000) / 32,
               52_300, "tok/s/node", "EP32, 2,000-token prompts"),
@@ -124,6 +125,24 @@ def points() -> list[Point]:
     ]  # fmt: skip
 
 
+def day_at_our_cost() -> dict[str, float]:
+    """DeepSeek day 6 at our rates: busy node-hours, and dollars at our default share of hours that are sold.
+
+    608 billion prompt tokens, 342 billion of them cached, and 168 billion output tokens, at the published
+    $2 an H800-hour and at our owner's hour.
+    """
+    fp8 = ("fp8", "fp8", "bf16")
+    decode = 8 * decode_tokens_per_s(deployment("deepseek-v3", "h800", fp8, dp=144, ep=144), 88, 4989) / 144
+    prompts = 8 * prompt_tokens_per_s(deployment("deepseek-v3", "h800", fp8, dp=32, ep=32), 4000) / 32
+    busy = 168e9 / decode / 3600 + (608e9 - 342e9) / prompts / 3600
+    gpu_hours = busy * 8 / DEFAULT_UTILISATION
+    return {
+        "busy_node_hours": busy,
+        "usd_at_2_an_hour": gpu_hours * 2.0,
+        "usd_at_the_owners_hour": gpu_hours * Ownership().usd_per_chip_hour(find_chip("h800")),
+    }
+
+
 def fleet_identity() -> dict[str, float]:
     """DeepSeek day 6: the quoted rates and token counts against the node-hours and dollars paid for."""
     needed = 608e9 / 73_700 / 3600 + 168e9 / 14_800 / 3600
@@ -147,10 +166,18 @@ def main() -> None:
         f"DeepSeek day 6: {identity['node_hours_needed']:,.0f} node-hours needed at the quoted rates, "
         f"{identity['node_hours_paid']:,.0f} paid, ${identity['usd_per_day']:,.0f} a day"
     )
+    ours = day_at_our_cost()
+    print(
+        f"DeepSeek day 6, our full cost at a utilisation of {DEFAULT_UTILISATION:g}: "
+        f"${ours['usd_at_2_an_hour']:,.0f} at $2 an hour, "
+        f"${ours['usd_at_the_owners_hour']:,.0f} at the owner's hour, published $87,072 "
+        f"({ours['busy_node_hours']:,.0f} busy node-hours)"
+    )
     if arguments.out:
         rows = [{**asdict(p), "ratio": p.ratio} for p in found]
         arguments.out.write_text(
-            json.dumps({"points": rows, "fleet": identity}, indent=1) + "\n", encoding="utf-8"
+            json.dumps({"points": rows, "fleet": identity, "our_cost": ours}, indent=1) + "\n",
+            encoding="utf-8",
         )
 
 

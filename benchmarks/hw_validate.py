@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tokenprof.hw_model.constants import fitted
+from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.measured.calibration import held_out_predictions, predict, priors
 from tokenprof.hw_model.measured.error_figures import error_figures
 from tokenprof.hw_model.measured.measurements import read_measurements, why_unclean

@@ -13,9 +13,9 @@ import numpy as np
 
 from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.catalogue.kv_size import stored_bytes
-from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.plan import ServingPlan
-from tokenprof.hw_model.timing import decode_attention_s, decode_step
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.plan import ServingPlan
+from tokenprof.hw_model.equations.timing import decode_attention_s, decode_step
 
 PRINCIPLES: Final = ("equal", "resource_share", "opportunity", "marginal")
 

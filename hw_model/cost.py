@@ -7,30 +7,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 import numpy as np
 
-from tokenprof.hw_model import closed_models
 from tokenprof.hw_model.assumed import DEFAULT_TOKENS_PER_S, DEFAULT_UTILISATION, USUAL_UTILISATION
-from tokenprof.hw_model.batching import choose_batch
+from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_model
-from tokenprof.hw_model.closed_model_classes import (
+from tokenprof.hw_model.catalogue.shapes import ModelShape
+from tokenprof.hw_model.description import SAMPLED, Assumption, DeploymentDescription, Parallelism
+from tokenprof.hw_model.equations.batching import choose_batch
+from tokenprof.hw_model.equations.constants import fitted
+from tokenprof.hw_model.equations.deployment import Deployment, DeploymentError, require_capacity
+from tokenprof.hw_model.equations.deployment_text import parse_deployment
+from tokenprof.hw_model.equations.gpu_hour import Ownership
+from tokenprof.hw_model.equations.rates import BASES, Rates, rates
+from tokenprof.hw_model.equations.timing import decode_step
+from tokenprof.hw_model.estimate import Estimate
+from tokenprof.hw_model.fleet import sampling
+from tokenprof.hw_model.fleet.clock import ObservedSpeed, observed_speed
+from tokenprof.hw_model.fleet.closed_model_classes import (
     CLASSES,
-    FLEETS,
+    ModelClass,
     attention_in_words,
     fleet_of,
     model_class,
     precisions_in_words,
 )
-from tokenprof.hw_model.constants import fitted
-from tokenprof.hw_model.deployment import Deployment, DeploymentError, parse_deployment
-from tokenprof.hw_model.description import SAMPLED, Assumption, DeploymentDescription, Parallelism
-from tokenprof.hw_model.estimate import Estimate
-from tokenprof.hw_model.gpu_hour import Ownership
-from tokenprof.hw_model.rates import BASES, rates
+from tokenprof.hw_model.fleet.operator_choice import FEW_SEQUENCES, MeanTurn
 from tokenprof.hw_model.scenario import PERCENTILES, Part, ServingScenario, TurnWork
-from tokenprof.hw_model.timing import decode_step
 
 __all__ = [
     "BASES",
@@ -48,13 +54,6 @@ __all__ = [
 ]
 
 BY_THE_USER: Final = "given by the user"
-
-MEASURABLE_OUTPUT_TOKENS: Final = 50
-"""Calls with fewer output tokens say nothing about the speed of decoding: the prompt takes longer."""
-
-FASTEST_TOKENS_PER_S: Final = 2000.0
-"""No accelerator of the catalogue streams a large model to one user this fast: reading the weights alone
-takes longer. A run that is faster was answered by a replay, and its clock says nothing about hardware."""
 
 
 class AssumptionError(ValueError):
@@ -83,12 +82,17 @@ class _Given:
 
 @dataclass(frozen=True, slots=True)
 class _ObservedRun:
-    """Whose calls they are, their mean context [tokens] and the speed they saw [tokens/s] or None."""
+    """Whose calls they are, their mean, and the speed that their clock shows."""
 
     provider: str
     model: str
-    context_tokens: float
-    tokens_per_s: float | None
+    turn: MeanTurn
+    speed: ObservedSpeed | None
+    when: date | None
+
+    @property
+    def context_tokens(self) -> float:
+        return self.turn.context_tokens
 
 
 def scenario_for(
@@ -99,24 +103,28 @@ def scenario_for(
     deployment: str | None = None,
     utilisation: float | None = None,
     usd_per_gpu_hour: float | None = None,
+    when: date | None = None,
     draws: int = 2000,
     seed: int = 0,
 ) -> ServingScenario:
     """Return how a model is assumed to be served for a run of these calls.
 
-    Models with a known shape run on a fixed deployment: the smallest on H200 that fits, or what `deployment`
-    says (`deepseek-v3@8xh200`; the grammar is in `tokenprof.hw_model.deployment`). Closed models are sampled.
+    Its deployment is drawn: chips that its hosts have on the day `when` (None: today's), and on them whatever
+    serves this run's calls at its speed for least (section 4 of docs/hardware.md). The shape of an open model
+    is known, that of a closed one is drawn too. `deployment` says how it is served instead
+    (`deepseek-v3@8xh200`; the grammar is in `tokenprof.hw_model.equations.deployment`).
 
-    `utilisation` is the share of the fleet's hours that are sold, above 0 and at most 1; without it, 0.5 is
-    assumed, or it is drawn. `usd_per_gpu_hour` is USD per accelerator-hour and replaces the owner's cost on
-    every chip; without it, that cost is worked out bottom up (2.9). `draws` and `seed` apply to closed
-    models only; scenarios of one seed share the draws of finances and load.
+    `utilisation` is the share of the fleet's hours that are sold, above 0 and at most 1; without it, it is
+    drawn, or 0.5 for a given deployment. `usd_per_gpu_hour` is USD per accelerator-hour and replaces the
+    owner's cost on every chip; without it, that cost is worked out bottom up (2.9). `draws` and `seed` do not
+    apply to a given deployment; scenarios of one seed share the draws of finances and load.
 
     Raises UnknownModelError for a model that nobody has described, DeploymentError for a deployment that is
-    not possible, and AssumptionError for a utilisation or a price outside its range.
+    not possible or does not hold the run's context, and AssumptionError for a utilisation or a price outside
+    its range.
     """
     given = _Given(utilisation, usd_per_gpu_hour)
-    run = _ObservedRun(provider, model, mean_context_tokens(turns), observed_tokens_per_s(turns))
+    run = _ObservedRun(provider, model, mean_turn(turns), observed_speed(turns), when)
     if deployment is not None:
         return _fixed(run, parse_deployment(deployment), given)
     try:
@@ -125,8 +133,33 @@ def scenario_for(
         kind = model_class(provider, model)
         if kind is None:
             raise
-        return _sampled(run, kind, given, draws, seed)
-    return _fixed(run, parse_deployment(shape.name), given)
+        return _sampled(run, CLASSES[kind], fleet_of(provider, model), given, draws, seed)
+    return _sampled(run, shape, OPEN_FLEET, given, draws, seed)
+
+
+OPEN_FLEET: Final = "hosts"
+
+
+def mean_turn(turns: Sequence[TurnWork]) -> MeanTurn:
+    """Return the mean call, its context weighted by output, and the median gap after a call.
+
+    A gap that is not known is taken as a usual tool's (`USUAL_GAP_S`).
+    """
+    count = max(len(turns), 1)
+    output = sum(t.output_tokens for t in turns) / count
+    new = sum(t.new_tokens for t in turns) / count
+    context = mean_context_tokens(turns)
+    gaps = [t.gap_s for t in turns if t.gap_s is not None]
+    return MeanTurn(
+        cached_tokens=max(context - new - output / 2.0, 0.0),
+        new_tokens=new,
+        output_tokens=output,
+        gap_s=float(np.median(gaps)) if gaps else USUAL_GAP_S,
+    )
+
+
+USUAL_GAP_S: Final = 3.8
+"""Median time between an answer and the next prompt in 2.9 million requests of agents [s]."""
 
 
 def mean_context_tokens(turns: Sequence[TurnWork]) -> float:
@@ -141,35 +174,28 @@ def mean_context_tokens(turns: Sequence[TurnWork]) -> float:
     return max(sum(t.cached_tokens + t.new_tokens for t in turns) / max(len(turns), 1), 1.0)
 
 
-def observed_tokens_per_s(turns: Sequence[TurnWork]) -> float | None:
-    """Return the speed that these calls saw: the median of output over wall time [tokens/s], a lower bound.
-
-    None if no call is long enough, or if the clock is that of a replay or a loopback provider.
-    """
-    speeds = [
-        t.output_tokens / t.duration_s
-        for t in turns
-        if t.duration_s is not None and t.duration_s > 0 and t.output_tokens >= MEASURABLE_OUTPUT_TOKENS
-    ]
-    median = float(np.median(speeds)) if speeds else None
-    return median if median is None or median <= FASTEST_TOKENS_PER_S else None
+def _clock_in_words(run: _ObservedRun) -> str:
+    if run.speed is None:
+        return "assumed: a usual interactive speed"
+    return (
+        f"this run's own clock: {run.speed.method}, {run.speed.tokens_per_s:.1f} tokens/s over "
+        f"{run.speed.calls} calls, standard error {run.speed.log_sd:.0%}"
+    )
 
 
 def _fixed(run: _ObservedRun, deployment: Deployment, given: _Given) -> ServingScenario:
     """Return the scenario of a described deployment."""
     c = fitted()
+    require_capacity(deployment, run.context_tokens)
     plan = deployment.plan()
     owner = Ownership()
     usd_per_hour = given.usd_per_gpu_hour or owner.usd_per_chip_hour(deployment.chip)
     load = given.utilisation or DEFAULT_UTILISATION
     alone_s = float(decode_step(plan, 1.0, run.context_tokens, c).total_s / plan.tokens_per_step)
-    wanted_s = 1.0 / (run.tokens_per_s or DEFAULT_TOKENS_PER_S)
+    wanted_s = 1.0 / (run.speed.tokens_per_s if run.speed else DEFAULT_TOKENS_PER_S)
     # A deployment too slow for what was seen is not refused: it is run at nearly its best speed.
     target_s = max(wanted_s, 1.25 * alone_s)
     batch = choose_batch(plan, run.context_tokens, c, target_s=target_s * float(plan.tokens_per_step))
-    clock = "assumed: a usual interactive speed"
-    if run.tokens_per_s is not None:
-        clock = "this run's own clock, prompt time included"
     hour: tuple[Assumption, ...] = (
         Assumption(
             "USD per accelerator-hour, owned",
@@ -183,7 +209,9 @@ def _fixed(run: _ObservedRun, deployment: Deployment, given: _Given) -> ServingS
         hour = (Assumption("USD per accelerator-hour", usd_per_hour, BY_THE_USER, unit="USD/h"),)
     usual = f"assumed; {USUAL_UTILISATION[0]}-{USUAL_UTILISATION[2]} is usual"
     assumptions = [
-        Assumption("tokens per second to each user", round(1.0 / target_s, 2), clock, unit="tokens/s"),
+        Assumption(
+            "tokens per second to each user", round(1.0 / target_s, 2), _clock_in_words(run), unit="tokens/s"
+        ),
         Assumption(
             "sequences per replica",
             round(float(batch.sequences), 1),
@@ -204,6 +232,14 @@ def _fixed(run: _ObservedRun, deployment: Deployment, given: _Given) -> ServingS
                 unit="tokens/s",
             )
         )
+    if float(batch.sequences) < FEW_SEQUENCES:
+        assumptions.append(
+            Assumption(
+                "few sequences share a replica",
+                round(float(batch.sequences), 1),
+                f"an operator would want {FEW_SEQUENCES:.0f} or more; this is expensive for this run",
+            )
+        )
     description = DeploymentDescription(
         model=deployment.shape.name,
         chip=deployment.chip.name,
@@ -216,51 +252,78 @@ def _fixed(run: _ObservedRun, deployment: Deployment, given: _Given) -> ServingS
     return ServingScenario(run.provider, run.model, description, False, table)
 
 
-def _sampled(run: _ObservedRun, kind: str, given: _Given, draws: int, seed: int) -> ServingScenario:
-    """Return the scenario of a closed model of a class."""
+def _sampled(
+    run: _ObservedRun, served: ModelClass | ModelShape, fleet: str, given: _Given, draws: int, seed: int
+) -> ServingScenario:
+    """Return the scenario of a model whose deployment is drawn."""
     c = fitted()
-    fleet = fleet_of(run.provider, run.model)
-    drawn = closed_models.sample(
-        kind, fleet, context_tokens=run.context_tokens, observed_tokens_per_s=run.tokens_per_s,
-        utilisation=given.utilisation, draws=draws, seed=seed, c=c,
-    )  # fmt: skip
+    asked = sampling.FleetQuestion(served, fleet, run.turn, run.speed, run.when)
+    try:
+        drawn = sampling.sample(
+            asked, utilisation=given.utilisation or USUAL_UTILISATION, draws=draws, seed=seed, c=c
+        )
+    except ValueError as problem:
+        raise DeploymentError(str(problem)) from None
     replaced: frozenset[str] = frozenset()
     hour = drawn.usd_per_accelerator_hour
     if given.usd_per_gpu_hour is not None:
-        replaced = closed_models.BEHIND_THE_HOUR
+        replaced = sampling.BEHIND_THE_HOUR
         hour = np.full(draws, given.usd_per_gpu_hour)
-    believed = CLASSES[kind]
+    is_open = isinstance(served, ModelShape)
     usual = f"assumed: triangular {', '.join(map(str, USUAL_UTILISATION))}"
+    evidence = served.source if isinstance(served, ModelShape) else served.evidence
     sources = {
-        "active parameters": believed.evidence,
-        "total parameters": believed.evidence,
-        "KV bytes per token": believed.evidence,
+        "active parameters": evidence,
+        "total parameters": evidence,
+        "KV bytes per token": evidence,
         "utilisation": usual if given.utilisation is None else BY_THE_USER,
         "capital per accelerator": "hw_model/data/chips.json",
-        "tokens per second to each user": "assumed for the class"
-        if run.tokens_per_s is None
-        else "this run's own clock",
+        "tokens per second to each user": _clock_in_words(run),
+        "sequences per replica": "what is cheapest at that speed and context",
+        "accelerators per replica": "what is cheapest at that speed and context",
     }
     assumptions = []
     for name, values in drawn.named.items():
         if name not in replaced:
-            low, mid, high = (float(f"{v:.4g}") for v in np.percentile(values, PERCENTILES))
-            unit = closed_models.UNITS.get(name)
-            assumptions.append(Assumption(name, mid, sources.get(name, "drawn"), low, high, unit))
+            low, mid, high = _percentiles_of(values)
+            unit = sampling.UNITS.get(name)
+            assumptions.append(
+                Assumption(name, mid, sources[name] + _narrowed(name, drawn, run), low, high, unit)
+            )
     if given.usd_per_gpu_hour is not None:
         assumptions.append(
             Assumption("USD per accelerator-hour", given.usd_per_gpu_hour, BY_THE_USER, unit="USD/h")
         )
-    fleet_names = ", ".join(FLEETS[fleet])
+    weights = "as published, or 4-bit where the chip multiplies it" if is_open else precisions_in_words()
+    low, mid, high = _percentiles_of(drawn.choices["error of this model"])
     assumptions += [
-        Assumption("chips drawn from", fleet_names, "public statements; weights assumed"),
-        Assumption("weights drawn from", precisions_in_words(), "assumed"),
-        Assumption("attention drawn from", attention_in_words(), "assumed"),
-        Assumption("share of draws that reach the speed seen", round(drawn.accepted, 3), "rejection"),
+        Assumption(
+            "chips drawn from",
+            ", ".join(sampling.fleet_at(fleet, run.when)),
+            "public statements; weights assumed",
+        ),
+        Assumption("weights drawn from", weights, "assumed"),
+        Assumption(
+            "error of this model", mid, "measured over predicted, held-out services (section 5)", low, high
+        ),
+        Assumption(
+            "share of draws that reach the speed seen", round(drawn.reaches, 3), "the cheapest layout"
+        ),
         Assumption("mean context, tokens", round(run.context_tokens), "this run", unit="tokens"),
     ]
+    if not is_open:
+        assumptions.append(Assumption("attention drawn from", attention_in_words(), "assumed"))
+    if drawn.few > 0:
+        assumptions.append(
+            Assumption(
+                "share of draws with few sequences on a replica",
+                round(drawn.few, 3),
+                f"fewer than {FEW_SEQUENCES:.0f}: nothing else serves this context at this speed",
+            )
+        )
+    unknown = "deployment" if is_open else "architecture"
     description = DeploymentDescription(
-        model=f"{believed.name} (architecture not published; {draws} draws)",
+        model=f"{served.name} ({unknown} not published; {draws} draws)",
         chip=SAMPLED,
         chips=int(np.median(np.asarray(drawn.plan.accelerators))),
         precision=SAMPLED,
@@ -268,5 +331,19 @@ def _sampled(run: _ObservedRun, kind: str, given: _Given, draws: int, seed: int)
         assumptions=tuple(assumptions),
     )
     table = rates(drawn.plan, drawn.batch, run.context_tokens, hour, drawn.utilisation, c)
+    scaled = Rates({name: usd * drawn.cost_factor[:, None] for name, usd in table.by_basis.items()})
     everything = {**drawn.named, **drawn.choices}
-    return ServingScenario(run.provider, run.model, description, True, table, everything, replaced)
+    return ServingScenario(run.provider, run.model, description, True, scaled, everything, replaced)
+
+
+def _percentiles_of(values: Array) -> tuple[float, float, float]:
+    low, mid, high = (float(f"{v:.4g}") for v in np.percentile(values, PERCENTILES))
+    return low, mid, high
+
+
+def _narrowed(name: str, drawn: sampling.FleetDraws, run: _ObservedRun) -> str:
+    """Return what was believed of a quantity before the run's clock was looked at, in words."""
+    if run.speed is None or name not in drawn.before or name == "tokens per second to each user":
+        return ""
+    low, mid, high = _percentiles_of(drawn.before[name])
+    return f"; before this run's clock {mid:.3g} ({low:.3g} to {high:.3g})"

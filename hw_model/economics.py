@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from tokenprof.hw_model.batching import Batch, choose_batch
 from tokenprof.hw_model.catalogue.shapes import ModelShape
-from tokenprof.hw_model.constants import Constants, fitted
-from tokenprof.hw_model.deployment import Deployment
-from tokenprof.hw_model.gpu_hour import SECONDS_PER_HOUR, Ownership
-from tokenprof.hw_model.plan import pair_flops
-from tokenprof.hw_model.rates import Feature, memory_usd_per_byte_s, rates
-from tokenprof.hw_model.timing import decode_step
+from tokenprof.hw_model.equations.batching import Batch, choose_batch
+from tokenprof.hw_model.equations.constants import Constants, fitted
+from tokenprof.hw_model.equations.deployment import Deployment, require_capacity
+from tokenprof.hw_model.equations.gpu_hour import SECONDS_PER_HOUR, Ownership
+from tokenprof.hw_model.equations.plan import pair_flops
+from tokenprof.hw_model.equations.rates import Feature, memory_usd_per_byte_s, rates
+from tokenprof.hw_model.equations.timing import decode_step
 
 MILLION: Final = 1e6
 
@@ -61,9 +61,11 @@ def unit_cost(deployment: Deployment, operation: Operation, c: Constants | None 
 
     Input is a prompt as long as the context, either computed or read from cache in front of a thousand new
     tokens. Output is generated at that context. `c` are the constants (default: those that ship).
+    Raises DeploymentError if not even one context fits.
     """
     c = c or fitted()
     plan, context = deployment.plan(), operation.context_tokens
+    require_capacity(deployment, context)
     target_s = (
         None if operation.tokens_per_s is None else float(plan.tokens_per_step) / operation.tokens_per_s
     )

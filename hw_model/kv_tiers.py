@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tokenprof.hw_model.catalogue.chips import Chip
-from tokenprof.hw_model.gpu_hour import (
+from tokenprof.hw_model.equations.gpu_hour import (
     COST_OF_CAPITAL,
     HOURS_PER_YEAR,
     SECONDS_PER_HOUR,

@@ -15,8 +15,11 @@ import numpy as np
 
 from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.description import DeploymentDescription
+from tokenprof.hw_model.equations.rates import BASES, CHUNK_TOKENS, Feature, Rates
+from tokenprof.hw_model.equations.turn_work import TurnWork
 from tokenprof.hw_model.estimate import Estimate
-from tokenprof.hw_model.rates import BASES, CHUNK_TOKENS, Feature, Rates
+
+__all__ = ["PERCENTILES", "Part", "ServingScenario", "TurnWork"]
 
 Part = Literal["read", "prefill", "decode", "hold"]
 
@@ -24,23 +27,6 @@ PERCENTILES: Final = (10, 50, 90)
 """The percentiles of the draws that `low`, `mid` and `high` are."""
 
 PIECES_AT_ONCE: Final = 16
-
-
-@dataclass(frozen=True, slots=True)
-class TurnWork:
-    """What one model call asked of the hardware.
-
-    `cached_tokens` is the prefix whose KV was already there, `new_tokens` the prompt tokens that were
-    computed, `output_tokens` all output with reasoning. `duration_s` is the wall time of the call [s],
-    `gap_s` the idle time until the next call of the same context [s], during which the KV may be held; None
-    if unknown.
-    """
-
-    cached_tokens: int
-    new_tokens: int
-    output_tokens: int
-    duration_s: float | None = None
-    gap_s: float | None = None
 
 
 @dataclass(frozen=True)

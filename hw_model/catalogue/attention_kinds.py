@@ -101,6 +101,7 @@ def latent(
     query_rank: int | None,
     index_heads: int = 0,
     index_dim: int = 0,
+    index_shared_layers: int = 1,
     read_limit_tokens: int | None = None,
 ) -> Attention:
     """Return multi-head latent attention: one latent and one rotary key per token, shared by all heads.
@@ -108,7 +109,7 @@ def latent(
     Prompts expand the latent to full heads. Decode steps work on the latent itself, which takes more FLOPs
     per pair and far fewer bytes (DeepSeek-V2, arXiv 2405.04434). With an index, as in the sparse attention of
     DeepSeek-V3.2, each step scores all tokens with small fp8 keys and reads only the best
-    `read_limit_tokens`.
+    `read_limit_tokens`. If several layers share one index (GLM-5.2), each counts for its part of it.
     """
     key_dim = nope_dim + rope_dim
     query = hidden * query_rank + query_rank * heads * key_dim if query_rank else hidden * heads * key_dim
@@ -119,13 +120,13 @@ def latent(
         + hidden * (kv_rank + rope_dim)
         + kv_rank * heads * (nope_dim + value_dim)
         + heads * value_dim * hidden
-        + (index if index_heads else 0),
+        + (index // index_shared_layers if index_heads else 0),
         elements=float(kv_rank + rope_dim),
         read_limit_tokens=read_limit_tokens,
-        index_bytes=float(index_dim) if index_heads else 0.0,
+        index_bytes=index_dim / index_shared_layers if index_heads else 0.0,
         prefill_pair_flops=2.0 * heads * (key_dim + value_dim),
         decode_pair_flops=2.0 * heads * (kv_rank + rope_dim + kv_rank),
-        index_pair_flops=2.0 * index_heads * index_dim,
+        index_pair_flops=2.0 * index_heads * index_dim / index_shared_layers,
     )
 
 

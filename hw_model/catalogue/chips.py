@@ -35,6 +35,7 @@ class Chip:
 
     name: str
     ids: tuple[str, ...]
+    maker: str
     flops_per_s: Mapping[str, float]
     hbm_bytes: float
     memory_bytes: float
@@ -81,6 +82,7 @@ def chip_from_row(row: Mapping[str, Any]) -> Chip:
     return Chip(
         name=row["name"],
         ids=tuple(row["ids"]),
+        maker=row["maker"],
         flops_per_s={dtype: rate * TERA for dtype, rate in row["tflops"]["value"].items()},
         hbm_bytes=row["hbm_gb"]["value"] * GIGA,
         memory_bytes=row["device_memory_gib"]["value"] * 2**30,

@@ -20,7 +20,12 @@ class ConfigError(ValueError):
 
 
 def shape_from_config(
-    config: Config, *, name: str = "", weights: Mapping[str, str] | None = None, source: str = ""
+    config: Config,
+    *,
+    name: str = "",
+    weights: Mapping[str, str] | None = None,
+    source: str = "",
+    released: str | None = None,
 ) -> ModelShape:
     """Return the shape that a `config.json` describes; of a multimodal config, the text part.
 
@@ -47,6 +52,7 @@ def shape_from_config(
         rest_dtype=dtypes["rest"],
         kv_dtype=dtypes["kv"],
         source=source,
+        released=released,
     )
 
 
@@ -130,6 +136,7 @@ def _full_attention(config: Config, name: str, hidden: int) -> Attention:
             index_heads=int(config["index_n_heads"]) if indexed else 0,
             index_dim=int(config["index_head_dim"]) if indexed else 0,
             read_limit_tokens=int(config["index_topk"]) if indexed else None,
+            index_shared_layers=int(config.get("index_shared_layers") or 1),
         )
     return attention_kinds.grouped_query(
         hidden,

@@ -40,6 +40,7 @@ def models() -> dict[str, ModelShape]:
             name=row["name"],
             weights=row["weights"],
             source=f"{row['source']} ({row['verified']})",
+            released=row.get("released"),
         )
         for row in read_data("models.json")["models"]
     }

@@ -75,6 +75,7 @@ class ModelShape:
     rest_dtype: str = "bf16"
     kv_dtype: str = "bf16"
     source: str = ""
+    released: str | None = None
 
     @property
     def layers(self) -> int:

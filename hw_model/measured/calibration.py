@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenprof.hw_model.catalogue.arrays import Array
-from tokenprof.hw_model.constants import NAMES, Constants, constant_rows, fitted
+from tokenprof.hw_model.equations.constants import NAMES, Constants, constant_rows, fitted
+from tokenprof.hw_model.equations.plan import ServingPlan, stack
 from tokenprof.hw_model.measured.error_figures import error_figures
 from tokenprof.hw_model.measured.measurements import Measurement
-from tokenprof.hw_model.plan import ServingPlan, stack
-from tokenprof.hw_model.serving import ClientLoad, stack_loads, time_per_output_token_s
+from tokenprof.hw_model.service.aggregated import time_per_output_token_s
+from tokenprof.hw_model.service.load import ClientLoad, stack_loads
 
 NOISE: Final = 0.10
 """Errors beyond this share count linearly, not squared; it is about the spread between engine versions."""
@@ -95,31 +96,31 @@ def fit(
         predicted = time_per_output_token_s(plan, load, constants(x))
         return np.asarray(np.sqrt(weights) * (np.log(predicted) - np.log(tpot_s)) / NOISE)
 
-    found, curvature = _soft_least_squares(errors, start, pull)
+    found, curvature = soft_least_squares(errors, start, start, pull)
     log_sd = np.sqrt(np.diag(np.linalg.inv(curvature)))
     return Fit(constants(found), dict(zip(free, log_sd.tolist(), strict=True)))
 
 
-def _soft_least_squares(
-    errors: Callable[[Array], Array], start: Array, pull: Array
+def soft_least_squares(
+    errors: Callable[[Array], Array], start: Array, centre: Array, pull: Array, iterations: int = _ITERATIONS
 ) -> tuple[Array, npt.NDArray[np.float64]]:
-    """Minimise soft-L1 errors plus the pull towards the start; return the place and the curvature there.
+    """Minimise soft-L1 errors plus the pull towards `centre`; return the place and the curvature there.
 
     Levenberg and Marquardt's damped Gauss-Newton on reweighted errors.
     """
 
     def loss(x: Array, e: Array) -> float:
-        return float(2.0 * np.sum(np.sqrt(1.0 + e * e) - 1.0) + np.sum((pull * (x - start)) ** 2))
+        return float(2.0 * np.sum(np.sqrt(1.0 + e * e) - 1.0) + np.sum((pull * (x - centre)) ** 2))
 
     x, damping = start.copy(), 1e-3
     e = errors(x)
     best = loss(x, e)
     curvature = np.diag(pull**2)
-    for _ in range(_ITERATIONS):
+    for _ in range(iterations):
         slopes = np.stack([(errors(x + _STEP * unit) - e) / _STEP for unit in np.eye(len(x))], axis=1)
         soft = 1.0 / np.sqrt(1.0 + e * e)
         curvature = slopes.T @ (soft[:, None] * slopes) + np.diag(pull**2)
-        gradient = slopes.T @ (soft * e) + pull**2 * (x - start)
+        gradient = slopes.T @ (soft * e) + pull**2 * (x - centre)
         for _ in range(12):
             tried = x - np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), gradient)
             tried_e = errors(tried)

@@ -17,8 +17,8 @@ from typing import Final
 
 from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_chip, find_model
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
-from tokenprof.hw_model.deployment import ENGINES, Deployment, rest_dtype_for
-from tokenprof.hw_model.serving import ClientLoad
+from tokenprof.hw_model.equations.deployment import ENGINES, Deployment, rest_dtype_for
+from tokenprof.hw_model.service.load import ClientLoad
 
 Row = Mapping[str, str]
 
@@ -101,9 +101,9 @@ def _measurement(line: int, row: Row) -> Measurement:
         raise MeasurementError(
             f"no constants for the engine {row['backend']!r}; the engines are {', '.join(ENGINES)}"
         )
-    tpot_ms = _number(row, "silicon_tpot_ms")
-    isl, osl, tp = (_wanted(row, name) for name in ("isl", "osl", "tp_size"))
-    batch = _number(row, "batch_size") or _number(row, "concurrency")
+    tpot_ms = number(row, "silicon_tpot_ms")
+    isl, osl, tp = (wanted(row, name) for name in ("isl", "osl", "tp_size"))
+    batch = number(row, "batch_size") or number(row, "concurrency")
     if batch is None or tpot_ms is None:
         raise MeasurementError(
             "neither batch_size nor concurrency is given" if batch is None else "silicon_tpot_ms is not given"
@@ -115,7 +115,7 @@ def _measurement(line: int, row: Row) -> Measurement:
     # NVIDIA's own runs on vLLM have lengths of round thousands, repeat prompts and hit the prefix cache.
     own_run = isl % 1000 == 0
     scale = INFERENCEX_MEAN_LENGTH if inferencex else 1.0
-    experts, rest, kv = _dtypes(shape, row["precision"].strip().lower(), backend, chip.name, own_run)
+    experts, rest, kv = dtypes_of(shape, row["precision"].strip().lower(), backend, chip.name, own_run)
     return Measurement(
         line=line,
         deployment=Deployment(
@@ -135,7 +135,7 @@ def _measurement(line: int, row: Row) -> Measurement:
         backend_version=row.get("backend_version") or "",
         measured=row.get("measured") or "",
         tpot_s=tpot_ms / 1e3,
-        ttft_s=None if (ttft := _number(row, "silicon_ttft_ms")) is None else ttft / 1e3,
+        ttft_s=None if (ttft := number(row, "silicon_ttft_ms")) is None else ttft / 1e3,
     )
 
 
@@ -145,9 +145,9 @@ def _layout(shape: ModelShape, row: Row, batch: float, tp: float) -> tuple[float
     Attention data parallelism has no column of its own. It shows as a batch that is the concurrency divided
     by the ranks, or as more expert ranks than tensor-parallel ones.
     """
-    concurrency = _number(row, "concurrency") or batch
-    expert_tp = max(_number(row, "moe_tp_size") or 1.0, 1.0)
-    ep = max(_number(row, "moe_ep_size") or 1.0, 1.0)
+    concurrency = number(row, "concurrency") or batch
+    expert_tp = max(number(row, "moe_tp_size") or 1.0, 1.0)
+    ep = max(number(row, "moe_ep_size") or 1.0, 1.0)
     if tp > 1 and batch * tp == concurrency:
         return concurrency, 1, int(tp), int(ep)
     if shape.experts is None:
@@ -155,7 +155,7 @@ def _layout(shape: ModelShape, row: Row, batch: float, tp: float) -> tuple[float
     return batch, int(tp), max(1, int(expert_tp * ep / tp)), int(ep)
 
 
-def _dtypes(
+def dtypes_of(
     shape: ModelShape, precision: str, backend: str, chip: str, own_run: bool
 ) -> tuple[str, str, str]:
     """Return the dtypes of experts, rest and KV that one word for the precision stands for.
@@ -177,7 +177,8 @@ def _dtypes(
     return experts, rest, "fp8" if fp8_kv else "bf16"
 
 
-def _number(row: Row, name: str) -> float | None:
+def number(row: Row, name: str) -> float | None:
+    """Return a figure of a row; None if it is empty. Raises MeasurementError if it is not a number."""
     text = (row.get(name) or "").strip()
     if not text or text.lower() == "nan":
         return None
@@ -190,8 +191,9 @@ def _number(row: Row, name: str) -> float | None:
     return value
 
 
-def _wanted(row: Row, name: str) -> float:
-    value = _number(row, name)
+def wanted(row: Row, name: str) -> float:
+    """Return a figure of a row that has to be there and above 0. Raises MeasurementError otherwise."""
+    value = number(row, name)
     if value is None or value <= 0:
         raise MeasurementError(f"{name} is not given")
     return value

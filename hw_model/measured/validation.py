@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from tokenprof.hw_model.catalogue.lookup import read_data
-from tokenprof.hw_model.constants import Constants, fitted
+from tokenprof.hw_model.equations.constants import Constants, fitted
 from tokenprof.hw_model.measured.calibration import predict
 from tokenprof.hw_model.measured.error_figures import error_figures
 from tokenprof.hw_model.measured.measurements import Measurement, Refused, Row, parse_rows

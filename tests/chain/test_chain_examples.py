@@ -9,7 +9,7 @@ from chain_runs import BOOK, DATA
 
 from tokenprof.chain.example_site_rows import site_of
 from tokenprof.chain.worked_examples import CLAIM_SOURCES, all_examples
-from tokenprof.hw_model.gpu_hour import site_cost
+from tokenprof.hw_model.equations.gpu_hour import site_cost
 from tokenprof.pricing.chain.published_claims import differs, within
 
 ROWS = all_examples(BOOK, DATA)

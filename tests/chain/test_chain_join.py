@@ -20,7 +20,7 @@ from tokenprof.chain.section import chain_section
 from tokenprof.costing.compute import cost_to_compute
 from tokenprof.costing.ledger import build_ledger
 from tokenprof.hw_model.catalogue.lookup import UnknownChipError, find_chip
-from tokenprof.hw_model.gpu_hour import Ownership
+from tokenprof.hw_model.equations.gpu_hour import Ownership
 from tokenprof.pricing.chain.layers import WaterfallStepName
 from tokenprof.pricing.usage import Usage
 

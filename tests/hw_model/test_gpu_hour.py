@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tokenprof.hw_model.catalogue.lookup import chips, find_chip
-from tokenprof.hw_model.gpu_hour import Ownership, Site, capital_recovery_factor, site_cost
+from tokenprof.hw_model.equations.gpu_hour import Ownership, Site, capital_recovery_factor, site_cost
 
 ONE_MEGAWATT = Site(
     building_usd=15e6,

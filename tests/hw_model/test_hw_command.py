@@ -27,7 +27,7 @@ def hw(capsys):
 def test_show_lists_models_and_chips_and_one_of_each(hw):
     assert "Kimi-K2.6" in hw("show")[1]
     model = json.loads(hw("show", "kimi-k2.6", "--format", "json")[1])
-    assert model["kv_bytes_per_token"] == 70_272
+    assert model["kv_bytes_per_token"] == 35_136
     chip = json.loads(hw("show", "h100", "--format", "json")[1])
     assert chip["hbm_bytes_per_s"] == 3.35e12
     deployment = json.loads(hw("show", "deepseek-v3@8xh200", "--format", "json")[1])

@@ -4,19 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from tokenprof.hw_model.batching import choose_batch
 from tokenprof.hw_model.catalogue.attention_kinds import block_sparse, grouped_query, linear
 from tokenprof.hw_model.catalogue.kv_size import bytes_per_token, kv_size, read_bytes, stored_bytes
 from tokenprof.hw_model.catalogue.lookup import chips, find_model, models
-from tokenprof.hw_model.constants import fitted
-from tokenprof.hw_model.deployment import (
+from tokenprof.hw_model.equations.batching import choose_batch
+from tokenprof.hw_model.equations.constants import fitted
+from tokenprof.hw_model.equations.deployment import (
     Deployment,
     DeploymentError,
     fits,
-    parse_deployment,
+    require_capacity,
     smallest_that_fits,
 )
-from tokenprof.hw_model.memory import (
+from tokenprof.hw_model.equations.deployment_text import parse_deployment
+from tokenprof.hw_model.equations.memory import (
     capacity_batch,
     kv_budget_bytes,
     sequences_in,
@@ -102,10 +103,29 @@ def test_what_fits_has_room_for_a_sequence_everywhere_it_is_asked(model):
 
 
 def test_deepseek_v4_pro_takes_a_replica_that_holds_more_than_one_sequence():
-    # On 8 H200 its weights leave 9.4 GB with embeddings in fp8, and 5.4 GB too little with them in bf16.
+    # Data-parallel on 8 H200 its copies leave too little for KV; tensor-parallel they leave 12 GB on each.
     found = parse_deployment("deepseek-v4-pro")
-    assert found.accelerators == 16
-    assert capacity_batch(found.plan(), 60_000.0) > 1_000
+    assert (found.accelerators, found.tp) == (8, 8)
+    assert capacity_batch(found.plan(), 60_000.0) > 8
+
+
+@pytest.mark.parametrize("text", ["kimi-k3@8xmi355x", "glm-5@8xb200", "glm-5@8xh200"])
+def test_deployments_of_one_node_that_hosts_use_are_not_refused(text):
+    assert capacity_batch(parse_deployment(text).plan(), 32_000.0) > 8
+
+
+def test_a_deployment_that_is_too_small_is_told_which_options_would_do():
+    with pytest.raises(DeploymentError, match="`weights=fp8`"):
+        parse_deployment("glm-5@8xh200:weights=bf16")
+    with pytest.raises(DeploymentError, match=r"`tp=8,dp=1,pp=1`"):
+        parse_deployment("kimi-k3@8xmi355x:dp=8")
+
+
+def test_a_context_that_does_not_fit_is_an_error_and_no_batch_of_one():
+    tight = parse_deployment("glm-5@8xh100:weights=fp4")
+    with pytest.raises(DeploymentError, match="take 16 of them, or shorten it"):
+        require_capacity(tight, 400_000.0)
+    assert choose_batch(tight.plan(), 400_000.0, fitted()).sequences < 1
 
 
 def test_a_sequence_is_as_large_as_the_kv_dtype_of_its_deployment():

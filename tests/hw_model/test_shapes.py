@@ -12,7 +12,7 @@ from tokenprof.hw_model.catalogue.lookup import (
     racks,
     read_data,
 )
-from tokenprof.hw_model.memory import rack_users
+from tokenprof.hw_model.equations.memory import rack_users
 
 GB = 1e9
 
@@ -52,9 +52,11 @@ def test_flop_3_a_dense_model_of_that_size_would_cost_thirty_times_more():
 
 def test_kv_1_to_3_bytes_per_token_chatbot_and_agent():
     kimi = find_model("kimi-k2.6")
-    assert kimi.kv_bytes_per_token() == 61 * (512 + 64) * 2 == 70_272
-    assert kimi.kv_bytes(30_000) / GB == pytest.approx(2, abs=0.2)
-    assert kimi.kv_bytes(200_000) / GB == pytest.approx(14, abs=0.1)
+    assert kimi.kv_bytes_per_token("bf16") == 61 * (512 + 64) * 2 == 70_272
+    assert kimi.kv_bytes(30_000, "bf16") / GB == pytest.approx(2, abs=0.2)
+    assert kimi.kv_bytes(200_000, "bf16") / GB == pytest.approx(14, abs=0.1)
+    # Served in fp8, the usual default, it is half of that.
+    assert kimi.kv_bytes_per_token() == 35_136
 
 
 def test_kv_4_a_rack_holds_one_seventh_as_many_agents_as_chatbots():
@@ -114,12 +116,19 @@ def test_index_keys_windows_and_states_are_held_besides_the_growing_kv():
     sparse = find_model("DeepSeek-V3.2")
     assert sparse.kv_bytes(1_000) - find_model("DeepSeek-V3").kv_bytes(1_000) == 61 * 128 * 1_000
     # Sparse attention stores everything and reads its best 2,048 tokens and all index keys.
-    assert sparse.kv_read_bytes(100_000) == 61 * (576 * 2 * 2_048 + 128 * 100_000)
+    assert sparse.kv_read_bytes(100_000, "bf16") == 61 * (576 * 2 * 2_048 + 128 * 100_000)
     oss = find_model("gpt-oss-120b")
-    assert oss.kv_bytes(100_000) - 36_864 * 100_000 == 18 * 2 * 8 * 64 * 2 * 128
+    assert oss.kv_bytes(100_000, "bf16") - 36_864 * 100_000 == 18 * 2 * 8 * 64 * 2 * 128
     assert find_model("Qwen3.5-397B-A17B").state_bytes == 188_743_680
     # DeepSeek-V4-Pro at a million tokens: 9.62 GiB, the figure reported for its paper.
-    assert find_model("DeepSeek-V4-Pro").kv_bytes(1_048_576) / 2**30 == pytest.approx(9.62, abs=0.02)
+    assert find_model("DeepSeek-V4-Pro").kv_bytes(1_048_576, "bf16") / 2**30 == pytest.approx(9.62, abs=0.02)
+
+
+def test_glm_5_2_keeps_one_index_for_four_layers():
+    each, shared = find_model("GLM-5"), find_model("GLM-5.2")
+    assert each.kv_size().index_bytes == 4 * shared.kv_size().index_bytes == 78 * 128
+    assert shared.max_position_tokens == 1_048_576
+    assert find_model("glm-5.3").name == "GLM-5.2"
 
 
 def test_parameters_agree_with_what_the_makers_state():

@@ -5,8 +5,6 @@ import pytest
 
 from tokenprof.hw_model.attribution import PRINCIPLES, shapley_shares_s, shares_s, step_s
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model, racks
-from tokenprof.hw_model.constants import fitted
-from tokenprof.hw_model.deployment import parse_deployment
 from tokenprof.hw_model.economics import (
     Operation,
     prefill_flops,
@@ -14,6 +12,8 @@ from tokenprof.hw_model.economics import (
     sweep,
     unit_cost,
 )
+from tokenprof.hw_model.equations.constants import fitted
+from tokenprof.hw_model.equations.deployment_text import parse_deployment
 from tokenprof.hw_model.kv_tiers import WaitingSession, break_even_hold_s, gap_costs, tiers_of, ttl_cost
 
 C = fitted()
@@ -54,7 +54,7 @@ def test_the_worked_shadow_price_of_memory():
     cost = unit_cost(KIMI, KIMI_FULL)
     assert cost.memory_binds
     assert cost.hold_usd_per_gb_hour == pytest.approx(0.04, rel=0.1)
-    held_gb = find_model("kimi-k2.5").kv_bytes(100_000) / 1e9
+    held_gb = find_model("kimi-k2.5").kv_bytes(100_000, "bf16") / 1e9
     assert held_gb == pytest.approx(7.0, abs=0.05)
     assert cost.hold_usd_per_gb_hour * held_gb * 30 / 3600 == pytest.approx(0.0023, rel=0.1)
 

@@ -5,18 +5,23 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from tokenprof.hw_model.batching import Batch
-from tokenprof.hw_model.constants import fitted
 from tokenprof.hw_model.cost import BASES, DeploymentDescription, ServingScenario, TurnWork
-from tokenprof.hw_model.deployment import parse_deployment
-from tokenprof.hw_model.plan import ServingPlan
-from tokenprof.hw_model.rates import Feature, Rates, rates
-from tokenprof.hw_model.serving import ClientLoad, time_per_output_token_s
-from tokenprof.hw_model.timing import all_reduce_s, communication_s, decode_step, prefill
+from tokenprof.hw_model.equations.batching import Batch
+from tokenprof.hw_model.equations.constants import fitted
+from tokenprof.hw_model.equations.deployment_text import parse_deployment
+from tokenprof.hw_model.equations.plan import ServingPlan
+from tokenprof.hw_model.equations.rates import Feature, Rates, rates
+from tokenprof.hw_model.equations.timing import all_reduce_s, decode_step, exchange_s, prefill, reduce_s
+from tokenprof.hw_model.service.aggregated import time_per_output_token_s
+from tokenprof.hw_model.service.load import ClientLoad
 
 C = replace(
     fitted(),
     link_bandwidth=0.5,
+    exchange_bandwidth=0.5,
+    exchange_net_bandwidth=0.5,
+    exchange_s=6e-6,
+    exchange_net_s=20e-6,
     collective_ramp_s=7e-6,
     kv_bandwidth=0.5,
     prompt_attention_arithmetic=0.5,
@@ -46,19 +51,47 @@ def test_2_5_a_ring_of_four_moves_six_quarters_of_the_bytes():
 def test_2_5_tensor_parallelism_takes_two_all_reduces_a_layer():
     # 32 tokens * 1,024 * 2 B = 64 KiB: 5 + 1.5 * 65,536 / 50e3 + 7 * 3/7 = 5 + 1.96608 + 3 µs, and 1 µs of
     # waiting; twice in each of ten layers.
-    found = communication_s(plan(attention_tp=4.0), 32.0, C, wait_s=1e-6)
+    found = reduce_s(plan(attention_tp=4.0), 32.0, C, wait_s=1e-6)
     assert float(found) == pytest.approx(20 * 10.96608e-6, rel=1e-12)
 
 
 def test_2_5_experts_get_tokens_in_fp8_and_give_them_back_in_bf16():
     # 64 tokens * 3 copies * 1,024 * (1 + 2) B = 589,824 B, over links at 50 GB/s: 11.79648 µs;
-    # out and back take 5 µs of latency and 1 µs of waiting each; five layers with experts.
+    # out and back take 6 µs of latency each; five layers with experts.
     apart = plan(attention_dp=2.0, moe_layers=5.0, sent_copies=3.0)
-    found = communication_s(apart, 64.0, C, wait_s=1e-6)
+    found = exchange_s(apart, 64.0, C)
     assert float(found) == pytest.approx(5 * (12e-6 + 11.79648e-6), rel=1e-12)
-    # Over the network, at a tenth of the rate, the bytes take ten times as long.
-    across = communication_s(replace(apart, crosses_scaleup=1.0), 64.0, C, wait_s=1e-6)
-    assert float(across) == pytest.approx(5 * (12e-6 + 117.9648e-6), rel=1e-12)
+    # Over the network, at a tenth of the rate, the bytes take ten times as long, and each way 20 µs.
+    across = exchange_s(replace(apart, crosses_scaleup=1.0), 64.0, C)
+    assert float(across) == pytest.approx(5 * (40e-6 + 117.9648e-6), rel=1e-12)
+
+
+def test_2_5_the_exchange_is_not_hidden_at_any_width():
+    # 16 ranks as well as 8: what ranks wait for one another stretches it.
+    wide = plan(attention_dp=16.0, moe_layers=5.0, sent_copies=3.0)
+    step = decode_step(wide, 16.0, 0.0, C)
+    assert float(step.communication_s) == pytest.approx(C.exchange_stretch * float(exchange_s(wide, 1.0, C)))
+
+
+def test_2_7_a_step_that_checks_drafts_pays_for_drafting_them():
+    # Drafted one after another: each a layer's launches, and the host's time.
+    bare, drafting = plan(), plan(drafted_tokens=3.0, tokens_per_step=2.0)
+    each = float(decode_step(drafting, 1.0, 0.0, C).drafts_s) / 3
+    launches = float(decode_step(bare, 1.0, 0.0, C).overhead_s) - C.trtllm_sequence_s
+    assert each == pytest.approx(launches / 10 + C.draft_s)
+
+
+def test_2_10_older_software_and_a_model_new_to_it_take_longer():
+    c = replace(C, software_per_year=0.5, amd_software_per_year=1.0, amd_new_model=3.0)
+    now = float(decode_step(plan(kv_bytes=1_000.0), 64.0, 1_000.0, c).total_s)
+    old = plan(kv_bytes=1_000.0, software_years=2.0)
+    assert float(decode_step(old, 64.0, 1_000.0, c).total_s) == pytest.approx(2.25 * now)
+    # On the day of a model's release, AMD's chips take 1 + 3 times as long.
+    amd = plan(kv_bytes=1_000.0, amd=1.0)
+    new = replace(amd, immaturity=1.0)
+    assert float(decode_step(new, 64.0, 1_000.0, c).total_s) == pytest.approx(
+        4.0 * float(decode_step(amd, 64.0, 1_000.0, c).total_s)
+    )
 
 
 def test_2_3_pipeline_stages_work_on_a_share_of_the_batch_each():

@@ -87,7 +87,7 @@ BOUNDED = {
     "tokenprof.harness_adapters.wires.bedrock_converse._MODEL": _PATH,
     "tokenprof.testing.converse.PATH": "a path of a test",
     "tokenprof.hw_model.catalogue.lookup._CHIP_DECORATION": "a name that the user types",
-    "tokenprof.hw_model.deployment._TEXT": "an option that the user types",
+    "tokenprof.hw_model.equations.deployment._TEXT": "an option that the user types",
     "tokenprof.report.terminal.svg._FONT_FACE": "a picture of our own",
 }
 """Patterns that are not linear and never see content, and what they see."""

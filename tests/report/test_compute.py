@@ -11,7 +11,7 @@ from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.costing.compute import cost_to_compute
 from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.types import Run, Turn
-from tokenprof.hw_model.rates import Feature
+from tokenprof.hw_model.equations.rates import Feature
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import Usage
 from tokenprof.report.report_json import json_report

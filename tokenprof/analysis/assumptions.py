@@ -165,7 +165,7 @@ class _Setting:
 
     def deployment(self) -> str:
         """Return the deployment, once it is known to exist."""
-        from tokenprof.hw_model.deployment import parse_deployment
+        from tokenprof.hw_model.equations.deployment_text import parse_deployment
 
         text = self.value
         if not isinstance(text, str) or not text.strip():

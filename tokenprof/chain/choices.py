@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from tokenprof.costing.compute import Hardware
 from tokenprof.hw_model.catalogue.lookup import find_chip
-from tokenprof.hw_model.gpu_hour import Ownership
+from tokenprof.hw_model.equations.gpu_hour import Ownership
 from tokenprof.pricing.chain.figures import ChainData, Figure, Supplier
 from tokenprof.pricing.chain.interval import Interval
 

@@ -10,7 +10,7 @@ from tokenprof.chain.kv_between_turns import STAND_IN, waiting_session
 from tokenprof.chain.owner_cost import as_interval
 from tokenprof.costing.compute import cost_to_compute
 from tokenprof.costing.ledger import build_ledger
-from tokenprof.hw_model.deployment import parse_deployment
+from tokenprof.hw_model.equations.deployment_text import parse_deployment
 from tokenprof.hw_model.kv_tiers import break_even_hold_s, gap_costs, tiers_of
 from tokenprof.pricing.book import PriceBook
 from tokenprof.pricing.chain.figures import ChainData

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from tokenprof.hw_model.catalogue.lookup import find_chip
-from tokenprof.hw_model.gpu_hour import Ownership, Site, site_cost
+from tokenprof.hw_model.equations.gpu_hour import Ownership, Site, site_cost
 from tokenprof.pricing.chain.figures import ChainData
 from tokenprof.pricing.chain.published_claims import Example, differs, plain
 

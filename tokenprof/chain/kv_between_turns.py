@@ -14,8 +14,9 @@ from tokenprof.chain.owner_cost import as_interval
 from tokenprof.costing.compute import turn_works
 from tokenprof.costing.ledger import Ledger
 from tokenprof.hw_model.assumed import DEFAULT_UTILISATION
-from tokenprof.hw_model.deployment import Deployment, parse_deployment
 from tokenprof.hw_model.economics import Operation, unit_cost
+from tokenprof.hw_model.equations.deployment import Deployment
+from tokenprof.hw_model.equations.deployment_text import parse_deployment
 from tokenprof.hw_model.kv_tiers import WaitingSession, gap_costs, tiers_of, ttl_cost
 from tokenprof.pricing.cache.cache_rules import TTL_S
 from tokenprof.pricing.chain.interval import Interval

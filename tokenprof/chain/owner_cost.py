@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tokenprof.costing.work import Model
 from tokenprof.hw_model.catalogue.lookup import chips, find_chip
-from tokenprof.hw_model.gpu_hour import Ownership
+from tokenprof.hw_model.equations.gpu_hour import Ownership
 from tokenprof.hw_model.scenario import ServingScenario
 from tokenprof.pricing.chain.interval import Interval
 from tokenprof.pricing.chain.layers import OWNER_PARTS, WaterfallStepName

@@ -252,6 +252,7 @@ def turn_works(run: Run) -> list[TurnWork | None]:
             new_tokens=turn.usage.input_tokens - turn.usage.cache_read_tokens,
             output_tokens=turn.usage.all_output_tokens,
             duration_s=turn.duration_s,
+            ttft_s=turn.ttft_s,
             gap_s=gaps.get(index),
         )
         for index, turn in enumerate(run.turns)
@@ -280,6 +281,7 @@ def _scenarios(
                 deployment=deployment,
                 utilisation=utilisation,
                 usd_per_gpu_hour=usd_per_gpu_hour,
+                when=run.turns[0].started_at.date(),
                 draws=draws,
             )
         except UnknownModelError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +19,6 @@ from tokenprof.analysis.rows.row_types import (
     ComputeSummary,
     CostRatio,
     Driver,
-    EntryRow,
     GroupRow,
     Incompleteness,
     KvHeld,
@@ -29,25 +27,20 @@ from tokenprof.analysis.rows.row_types import (
     TurnRow,
 )
 from tokenprof.costing.billed_sums import BilledSum
-from tokenprof.costing.cache_misses import CacheMiss
-from tokenprof.costing.cache_prediction import CachePrediction
 from tokenprof.facts.checked_types import require_types
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Source
-from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.chain.figures import PublishedMargin
 from tokenprof.pricing.chain.interval import Interval
 from tokenprof.pricing.price_source import PriceSource
-from tokenprof.pricing.usage import CLASSES, Usage
 from tokenprof.report.chain_json import read_chain
 from tokenprof.report.deployment_json import read_deployments
 from tokenprof.report.disclosure_json import read_disclosure
 from tokenprof.report.document import EntriesOmitted, Report
+from tokenprof.report.turn_reader import Json, estimate_of, read_turn, usage_of, usd_of
 from tokenprof.report.written_finding import WrittenFinding
 
 READABLE: Final = ("tokenprof.report/1", "tokenprof.report/2")
-
-Json = Mapping[str, Any]
 
 
 def load_report(path: str | Path) -> Report:
@@ -77,7 +70,7 @@ def load_report(path: str | Path) -> Report:
 
 def read_report(found: Json) -> Report:
     """Return a report from its JSON object."""
-    turns = tuple(_turn(row) for row in found["turns"])
+    turns = tuple(read_turn(row) for row in found["turns"])
     rows = RunRows(
         totals=_totals(found["totals"]),
         classes=_classes(found["classes"], turns),
@@ -104,19 +97,6 @@ def read_report(found: Json) -> Report:
     )
 
 
-def _usd(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
-
-
-def _estimate(found: Json | None) -> Estimate | None:
-    return None if found is None else Estimate(*(float(found[end]) for end in ("low", "mid", "high")))
-
-
-def _usage(found: Json | None) -> Usage | None:
-    tokens = [cls for cls in CLASSES if cls != "fee"]
-    return None if found is None else Usage(**{f"{cls}_tokens": found[cls] for cls in tokens})
-
-
 def _overlay(item: Any) -> str:
     return str(item.get("file", item) if isinstance(item, Mapping) else item)
 
@@ -124,97 +104,19 @@ def _overlay(item: Any) -> str:
 def _totals(row: Json) -> Totals:
     return Totals(
         turns=row["turns"],
-        usage=_usage(row["usage"]),
-        billed_usd=_usd(row["billed_usd"]),
+        usage=usage_of(row["usage"]),
+        billed_usd=usd_of(row["billed_usd"]),
         unpriced_turns=row["unpriced_turns"],
         unmeasured_turns=row["unmeasured_turns"],
         partial_turns=row["partial_turns"],
         incomplete_output_turns=row.get("incomplete_output_turns", 0),
-        hardware_usd=_estimate(row["hardware_usd"]),
-        hardware_opportunity_usd=_estimate(row["hardware_opportunity_usd"]),
-        hardware_marginal_usd=_estimate(row["hardware_marginal_usd"]),
-        price_to_cost=_estimate(row["price_to_cost"]),
+        hardware_usd=estimate_of(row["hardware_usd"]),
+        hardware_opportunity_usd=estimate_of(row["hardware_opportunity_usd"]),
+        hardware_marginal_usd=estimate_of(row["hardware_marginal_usd"]),
+        price_to_cost=estimate_of(row["price_to_cost"]),
         missing_calls=row.get("missing_calls", 0),
         incomplete=tuple(Incompleteness(**found) for found in row.get("incomplete", ())),
-        stated_usd=_usd(row.get("stated_usd")),
-    )
-
-
-def _turn(row: Json) -> TurnRow:
-    entries = tuple(_entry(row["index"], entry) for entry in row.get("entries") or ())
-    unpriced = row.get("unpriced_classes")
-    return TurnRow(
-        index=row["index"],
-        id=row["id"],
-        agent=row["agent"],
-        context=row["context"],
-        parent=row["parent"],
-        provider=row["provider"],
-        model=row["model"],
-        requested_model=row["requested_model"],
-        at=None if row["at"] is None else datetime.fromisoformat(row["at"]),
-        duration_s=row["duration_s"],
-        ttft_s=row.get("ttft_s"),
-        status=row["status"],
-        attempts=row["attempts"],
-        tags=row["tags"],
-        usage=_usage(row["usage"]),
-        context_tokens=row["context_tokens"],
-        output_incomplete=row.get("output_incomplete", False),
-        output_rest_in=row.get("output_rest_in"),
-        billed_usd=_usd(row["billed_usd"]),
-        hardware_usd=_estimate(row["hardware_usd"]),
-        hardware_opportunity_usd=_estimate(row["hardware_opportunity_usd"]),
-        hardware_marginal_usd=_estimate(row["hardware_marginal_usd"]),
-        price_to_cost=_estimate(row.get("price_to_cost")),
-        cache_miss=_miss(row["cache_miss"]),
-        cache_prediction=_prediction(row.get("cache_prediction")),
-        unpriced_classes=_unpriced(entries) if unpriced is None else tuple(unpriced),
-        seller=row.get("seller"),
-        stated_usd=_usd(row.get("stated_usd")),
-        notes=tuple(row.get("notes", ())),
-        output_tokens_estimate=_estimate(row.get("output_tokens_estimate")),
-        entries=entries,
-    )
-
-
-def _unpriced(entries: Sequence[EntryRow]) -> tuple[str, ...]:
-    used = [entry for entry in entries if entry.tokens or entry.count]
-    found = dict.fromkeys(entry.cls for entry in used if entry.billed_usd is None)
-    return tuple(found) if any(entry.billed_usd is not None for entry in used) else ()
-
-
-def _entry(turn: int, row: Json) -> EntryRow:
-    return EntryRow(
-        turn=turn,
-        block=row["block"],
-        cls=row["class"],
-        tokens=row["tokens"],
-        billed_usd=_usd(row["billed_usd"]),
-        hardware_usd=_estimate(row["hardware_usd"]),
-        state=row["state"],
-        count=row.get("count", 0),
-    )
-
-
-def _miss(row: Json | None) -> CacheMiss | None:
-    if row is None:
-        return None
-    return CacheMiss(
-        row["cause"], row["block"], row["field"], row["tokens"], _usd(row["usd"]), row["evidence"]
-    )
-
-
-def _prediction(row: Json | None) -> CachePrediction | None:
-    if row is None:
-        return None
-    return CachePrediction(
-        cache_read_tokens=row["cache_read"],
-        cache_write_5m_tokens=row["cache_write_5m"],
-        cache_write_1h_tokens=row["cache_write_1h"],
-        uncached_input_tokens=row["uncached_input"],
-        miss=row["miss"],
-        agrees=row["agrees"],
+        stated_usd=usd_of(row.get("stated_usd")),
     )
 
 
@@ -237,9 +139,9 @@ def _classes(found: Sequence[Json], turns: Sequence[TurnRow]) -> tuple[ClassRow,
         ClassRow(
             cls=row["class"],
             tokens=row["tokens"],
-            billed_usd=_usd(row["billed_usd"]),
-            hardware_usd=_estimate(row["hardware_usd"]),
-            price_to_cost=_estimate(row["price_to_cost"]),
+            billed_usd=usd_of(row["billed_usd"]),
+            hardware_usd=estimate_of(row["hardware_usd"]),
+            price_to_cost=estimate_of(row["price_to_cost"]),
             count=row.get("count", 0),
             at_least_usd=_at_least(row, sums.get(row["class"])),
         )
@@ -249,7 +151,7 @@ def _classes(found: Sequence[Json], turns: Sequence[TurnRow]) -> tuple[ClassRow,
 
 def _at_least(row: Json, known: BilledSum | None) -> Decimal | None:
     if "at_least_usd" in row:
-        return _usd(row["at_least_usd"])
+        return usd_of(row["at_least_usd"])
     return None if known is None or known.is_complete else known.at_least_usd
 
 
@@ -271,8 +173,8 @@ def _blocks(found: Sequence[Json], turns: Sequence[TurnRow]) -> tuple[BlockRow, 
             tokens_high=row["tokens_high"],
             state=row["state"],
             billed_tokens=row["billed_tokens"],
-            billed_usd=_usd(row["billed_usd"]),
-            hardware_usd=_estimate(row["hardware_usd"]),
+            billed_usd=usd_of(row["billed_usd"]),
+            hardware_usd=estimate_of(row["hardware_usd"]),
             replaces=row["replaces"],
             children=tuple(_child(child) for child in row["children"]),
             uses=None if row.get("uses") is None else tuple(row["uses"]),
@@ -293,10 +195,10 @@ def _group(row: Json) -> GroupRow:
         name=row["name"],
         blocks=tuple(row["blocks"]),
         billed_tokens=row["billed_tokens"],
-        billed_usd=_usd(row["billed_usd"]),
-        hardware_usd=_estimate(row["hardware_usd"]),
+        billed_usd=usd_of(row["billed_usd"]),
+        hardware_usd=estimate_of(row["hardware_usd"]),
         load_turns=tuple(row.get("load_turns", ())),
-        load_turns_usd=_usd(row.get("load_turns_usd")),
+        load_turns_usd=usd_of(row.get("load_turns_usd")),
     )
 
 
@@ -307,7 +209,7 @@ def _finding(row: Json) -> WrittenFinding:
         title=row["title"],
         blocks=tuple(row["blocks"]),
         turns=tuple(row["turns"]),
-        saves_usd=_usd(row["saves_usd"]),
+        saves_usd=usd_of(row["saves_usd"]),
         detail=row["detail"],
         state=row.get("state"),
         figures=row.get("figures"),
@@ -320,7 +222,7 @@ def _compute(row: Json | None) -> ComputeSummary | None:
     kv = row["kv"]
     return ComputeSummary(
         model=row["model"],
-        implied_gross_margin=_estimate(row["implied_gross_margin"]),
+        implied_gross_margin=estimate_of(row["implied_gross_margin"]),
         published_gross_margins=tuple(_margin(each) for each in row["published_gross_margins"]),
         within_published_range=row["within_published_range"],
         drivers=tuple(Driver(each["name"], each["share_of_variance"]) for each in row["drivers"]),
@@ -329,7 +231,7 @@ def _compute(row: Json | None) -> ComputeSummary | None:
             kv["active_token_seconds"],
             kv["idle_token_seconds"],
             kv["idle_share"],
-            _estimate(kv["gap_usd_per_s_at_longest_context"]),
+            estimate_of(kv["gap_usd_per_s_at_longest_context"]),
         ),
     )
 
@@ -347,6 +249,6 @@ def _margin(row: Json) -> PublishedMargin:
 
 
 def _ratio(row: Json) -> CostRatio:
-    compute = _estimate(row["compute"])
+    compute = estimate_of(row["compute"])
     assert compute is not None, "a ratio always states its range"
-    return CostRatio(row["name"], compute, _usd(row["billed"]))
+    return CostRatio(row["name"], compute, usd_of(row["billed"]))

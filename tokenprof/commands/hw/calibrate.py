@@ -57,7 +57,7 @@ def run_calibrate(options: argparse.Namespace) -> int:
 
 
 def _measured(options: argparse.Namespace) -> list[Measurement]:
-    from tokenprof.hw_model.deployment import parse_deployment
+    from tokenprof.hw_model.equations.deployment_text import parse_deployment
     from tokenprof.hw_model.measured.measurements import read_measurements
     from tokenprof.hw_model.measured.server_metrics import measurement_from_metrics
 

@@ -12,7 +12,7 @@ from tokenprof.commands.console.values import file_path
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
-    from tokenprof.hw_model.constants import Constants
+    from tokenprof.hw_model.equations.constants import Constants
 
 _FORM = "a file that `tokenprof hw calibrate -o` wrote"
 
@@ -29,7 +29,7 @@ def add_constants(parser: argparse.ArgumentParser) -> None:
 
 def constants_of(path: Path | None) -> Constants:
     """Return the constants of a file, or those that ship. Raises InputError for a file without them."""
-    from tokenprof.hw_model.constants import NAMES, Constants, fitted
+    from tokenprof.hw_model.equations.constants import NAMES, Constants, fitted
 
     if path is None:
         return fitted()

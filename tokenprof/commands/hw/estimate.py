@@ -115,9 +115,9 @@ def run_estimate(options: argparse.Namespace) -> int:
     """Print the cost at one operating point, with the parts of a decode step."""
     from dataclasses import asdict
 
-    from tokenprof.hw_model.deployment import parse_deployment
     from tokenprof.hw_model.economics import unit_cost
-    from tokenprof.hw_model.timing import decode_step
+    from tokenprof.hw_model.equations.deployment_text import parse_deployment
+    from tokenprof.hw_model.equations.timing import decode_step
 
     if options.speed and options.batch:
         raise InputError("--batch sets the speed, so --speed has no effect beside it; give one of the two.")
@@ -145,8 +145,8 @@ def run_sweep(options: argparse.Namespace) -> int:
     """Print the cost along one quantity, with a bar for the price of output."""
     from dataclasses import asdict
 
-    from tokenprof.hw_model.deployment import parse_deployment
     from tokenprof.hw_model.economics import sweep
+    from tokenprof.hw_model.equations.deployment_text import parse_deployment
 
     fixed = {"--batch": options.batch, "--speed": options.speed, "--context": options.context,
              "--utilisation": options.utilisation}  # fmt: skip

@@ -136,9 +136,9 @@ def _model(shape: ModelShape) -> dict[str, Any]:
 
 
 def _deployment(text: str) -> dict[str, Any]:
-    from tokenprof.hw_model.deployment import parse_deployment
-    from tokenprof.hw_model.gpu_hour import Ownership
-    from tokenprof.hw_model.memory import capacity_batch
+    from tokenprof.hw_model.equations.deployment_text import parse_deployment
+    from tokenprof.hw_model.equations.gpu_hour import Ownership
+    from tokenprof.hw_model.equations.memory import capacity_batch
 
     d = parse_deployment(text)
     held = {

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
+from pathlib import Path
 from typing import Any, Final
 
 from tokenprof.commands.console.exit_codes import OK
@@ -13,6 +16,9 @@ from tokenprof.commands.console.values import file_path
 from tokenprof.commands.hw.constants import add_constants, constants_of
 
 MEASUREMENTS: Final = "a CSV of measurements (docs/hardware.md)"
+
+
+SERVICE_FIGURES: Final = ("bias", "mape", "within_1_25x", "within_1_5x", "within_2x")
 
 
 def add_verbs(verbs: Any) -> None:
@@ -31,14 +37,63 @@ def add_verbs(verbs: Any) -> None:
 def run_validate(options: argparse.Namespace) -> int:
     """Print the errors, over all rows and by kind, and the rows that were refused."""
     from tokenprof.hw_model.measured.measurements import read_measurements
+    from tokenprof.hw_model.measured.service_validation import reads_services, validate_services
     from tokenprof.hw_model.measured.validation import predictions, summary
 
     constants = constants_of(options.constants)
     with naming(options.file, MEASUREMENTS):
+        rows = _rows(options.file)
+        if rows and reads_services(list(rows[0])):
+            services = validate_services(rows, constants)
+            emit(json_text(services) if format_of(options) == "json" else _services_text(services))
+            return OK
         measured, refused = read_measurements(options.file)
     report = summary(predictions(measured, constants), refused)
     emit(json_text(report) if format_of(options) == "json" else _text(report))
     return OK
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    text = Path(path).read_text("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def _services_text(report: dict[str, Any]) -> str:
+    rows = [("all", report["throughput"], report["tpot"])]
+    rows += [(regime, by["throughput"], by["tpot"]) for regime, by in report["by_regime"].items()]
+    text = table(
+        (
+            "tokens/s/GPU",
+            "n",
+            "bias",
+            "MAPE",
+            "within 1.25x",
+            "within 1.5x",
+            "within 2x",
+            "covered",
+            "TPOT MAPE",
+        ),
+        (
+            (
+                name,
+                gained["n"],
+                *(
+                    percent(gained[key])
+                    for key in ("bias", "mape", "within_1_25x", "within_1_5x", "within_2x")
+                ),
+                percent(gained["coverage"]),
+                percent(times["mape"]),
+            )
+            for name, gained, times in rows
+        ),
+    )
+    refused = [point for point in report["points"] if point["refused"]]
+    lines = [
+        "",
+        f"{len(refused)} rows refused",
+        *(f"  row {point['row']}: {point['refused']}" for point in refused),
+    ]
+    return text + "".join(f"{line}\n" for line in lines)
 
 
 def _text(report: dict[str, Any]) -> str:

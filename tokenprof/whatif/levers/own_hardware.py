@@ -12,7 +12,7 @@ HELP = "MODEL@CHIPS or MODEL@CHIPS:USD-PER-GPU-HOUR: the same calls on hardware 
 
 def lever(value: str) -> Lever:
     """Return the lever. Raises `InputError` for a deployment that does not exist or hours without a price."""
-    from tokenprof.hw_model.deployment import parse_deployment
+    from tokenprof.hw_model.equations.deployment_text import parse_deployment
 
     deployment, colon, hour = value.partition(":")
     usd: float | None = None

@@ -7,41 +7,19 @@ difference between a measured time per output token and a bare decode step (2.6)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
 
-from tokenprof.hw_model.catalogue.arrays import Array, Number
-from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.memory import capacity_batch
-from tokenprof.hw_model.plan import ServingPlan
-from tokenprof.hw_model.timing import decode_step, prefill
+from tokenprof.hw_model.catalogue.arrays import Number
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.memory import capacity_batch
+from tokenprof.hw_model.equations.plan import ServingPlan
+from tokenprof.hw_model.equations.timing import decode_step, prefill
+from tokenprof.hw_model.service.load import ClientLoad
 
 VLLM_LARGEST_BATCH: Final = 256.0
 """The default of vLLM's `max_num_seqs`; further requests wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClientLoad:
-    """What clients ask of a server: how many of them, mean lengths [tokens], and whether prompts repeat.
-
-    `prompts_repeat` is 1 if so, else 0; a repeated prompt is mostly read from the prefix cache.
-    """
-
-    clients: Number
-    prompt_tokens: Number
-    output_tokens: Number
-    prompts_repeat: Number = 0.0
-
-
-def stack_loads(loads: Sequence[ClientLoad]) -> ClientLoad:
-    """Return many loads as one of arrays of shape (loads,), in order."""
-    columns: list[Array] = [
-        np.array([getattr(x, f.name) for x in loads], dtype=float) for f in fields(ClientLoad)
-    ]
-    return ClientLoad(*columns)
 
 
 def running_sequences(plan: ServingPlan, load: ClientLoad) -> Number:

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenprof.hw_model.catalogue.arrays import Number
-from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.memory import capacity_batch
-from tokenprof.hw_model.plan import ServingPlan
-from tokenprof.hw_model.timing import decode_step
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.memory import capacity_batch
+from tokenprof.hw_model.equations.plan import ServingPlan
+from tokenprof.hw_model.equations.timing import decode_step
 
 LARGEST_BATCH: Final = 65536.0
 
@@ -54,12 +54,12 @@ def choose_batch(
     """Return the batch: the least of what fits, what keeps `target_s`, and what is asked for (2.6).
 
     `target_s` is the longest decode step allowed [s], `demand` how many sequences there are to serve. The
-    batch is at least 1, even if not even one sequence fits.
+    batch is below 1 only if not even one sequence fits; `deployment.require_capacity` refuses that.
     """
     capacity = capacity_batch(plan, context_tokens)
     others = np.asarray(demand, dtype=float)
     if target_s is not None:
         others = np.minimum(others, speed_batch(plan, context_tokens, target_s, c))
-    sequences = np.maximum(np.minimum(capacity, others), 1.0)
+    sequences = np.minimum(capacity, np.maximum(others, 1.0))
     step = decode_step(plan, sequences, context_tokens, c).total_s
     return Batch(sequences=sequences, memory_binds=np.asarray(capacity <= others), step_s=step)

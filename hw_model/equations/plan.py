@@ -75,10 +75,22 @@ class ServingPlan:
     # Speculative decoding: tokens drafted beside each real one, and tokens that a step yields (2.7).
     drafted_tokens: Number
     tokens_per_step: Number
-    # Which engine serves it, as 0 or 1.
+    # Which engine serves it, as 0 or 1, how many years before the reference date it was
+    # released, and how new the model was to it: 1 on the day of its release, 0 long after.
     trtllm: Number
     vllm: Number
     sglang: Number
+    atom: Number
+    software_years: Number
+    immaturity: Number
+    # Whose chip it is, and which family of kernels multiplies each part, as 0 or 1 (2.10).
+    amd: Number
+    cdna3: Number
+    tpu: Number
+    fp4_dense: Number
+    fp4_experts: Number
+    int4_experts: Number
+    widened_experts: Number
 
     @property
     def accelerators(self) -> Number:

@@ -12,7 +12,7 @@ import numpy as np
 
 from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.catalogue.chips import Chip
-from tokenprof.hw_model.description import Assumption
+from tokenprof.hw_model.equations.assumption import Assumption
 
 HOURS_PER_YEAR: Final = 8760.0
 SECONDS_PER_HOUR: Final = 3600.0
@@ -95,7 +95,7 @@ class Ownership:
     def assumptions(self, chip: Chip) -> list[Assumption]:
         """Return the inputs of `usd_per_chip_hour`, each with its source."""
         low, mid, high = chip.capex_usd
-        ours = "assumed; change it in tokenprof.hw_model.gpu_hour.Ownership"
+        ours = "assumed; change it in tokenprof.hw_model.equations.gpu_hour.Ownership"
         kwh = f"published range {USD_PER_KWH[0]}-{USD_PER_KWH[2]}"
         rows = [
             ("cost of capital, a year", self.cost_of_capital, ours, None),

@@ -11,7 +11,7 @@ from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.catalogue.chips import Rack
 from tokenprof.hw_model.catalogue.kv_size import stored_bytes
 from tokenprof.hw_model.catalogue.shapes import ModelShape
-from tokenprof.hw_model.plan import ServingPlan
+from tokenprof.hw_model.equations.plan import ServingPlan
 
 USABLE_HBM: Final = 0.92
 """Share of memory that an engine fills with weights and KV (vLLM: `gpu_memory_utilization`, 0.9 to 0.95)."""

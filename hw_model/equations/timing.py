@@ -15,13 +15,21 @@ import numpy as np
 from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.catalogue.kv_size import read_bytes
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, evenly_touched
-from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.plan import ServingPlan
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.kernel_families import (
+    dense_family,
+    expert_family,
+    maker_arithmetic,
+    maker_attention,
+    maker_bandwidth,
+    maker_layers,
+    software_age,
+)
+from tokenprof.hw_model.equations.plan import ServingPlan
 
 ACTIVATION_BYTES = BYTES_PER_ELEMENT["bf16"]
 RAMP_BYTES = 65_536.0
-WIDE_RANKS = 16
-"""From this many attention ranks on, engines work on one half of a batch while they exchange the other."""
+NODE_CARDS = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +41,19 @@ class StepTime:
     attention_s: Number
     communication_s: Number
     overhead_s: Number
+    drafts_s: Number = 0.0
 
     @property
     def total_s(self) -> Number:
         """The whole step."""
-        return self.dense_s + self.experts_s + self.attention_s + self.communication_s + self.overhead_s
+        return (
+            self.dense_s
+            + self.experts_s
+            + self.attention_s
+            + self.communication_s
+            + self.overhead_s
+            + self.drafts_s
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +98,11 @@ def dense_s(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
 
     `tokens` are those of one attention group, drafted ones included.
     """
-    memory = plan.dense_weight_bytes / plan.attention_tp / (c.weight_bandwidth * plan.hbm_bytes_per_s)
+    bandwidth = c.weight_bandwidth * maker_bandwidth(plan, c) * plan.hbm_bytes_per_s
+    memory = plan.dense_weight_bytes / plan.attention_tp / bandwidth
     flops = 2.0 * plan.dense_parameters * tokens / plan.attention_tp
-    compute = flops / (c.dense_arithmetic * plan.dense_flops_per_s)
-    return np.maximum(memory, compute) + activations_s(plan, tokens, c)
+    compute = flops / (c.dense_arithmetic * maker_arithmetic(plan, c) * plan.dense_flops_per_s)
+    return np.maximum(memory, compute) / dense_family(plan, c) + activations_s(plan, tokens, c)
 
 
 def prompt_dense_s(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
@@ -95,7 +112,8 @@ def prompt_dense_s(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
     head is left out too.
     """
     flops = 2.0 * (plan.dense_parameters - plan.head_parameters) * tokens / plan.attention_tp
-    return flops / (c.prompt_dense_arithmetic * plan.dense_flops_per_s) + activations_s(plan, tokens, c)
+    rate = c.prompt_dense_arithmetic * maker_arithmetic(plan, c) * dense_family(plan, c)
+    return flops / (rate * plan.dense_flops_per_s) + activations_s(plan, tokens, c)
 
 
 def experts_touched(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
@@ -121,10 +139,12 @@ def experts_s(
     busiest = np.where(np.asarray(plan.expert_parallel) > 1, c.expert_imbalance, 1.0)
     share = plan.moe_layers * busiest / ranks * (columns + c.shard_columns) / columns
     touched = experts_touched(plan, tokens, c)
-    memory = touched * plan.expert_weight_bytes / (c.expert_bandwidth * plan.hbm_bytes_per_s)
+    bandwidth = c.expert_bandwidth * maker_bandwidth(plan, c) * plan.hbm_bytes_per_s
+    memory = touched * plan.expert_weight_bytes / bandwidth
     rows = plan.top_k * tokens + tile_rows * touched
-    compute = 2.0 * rows * plan.expert_parameters / (arithmetic * plan.expert_flops_per_s)
-    return share * np.maximum(memory, compute)
+    rate = arithmetic * maker_arithmetic(plan, c) * plan.expert_flops_per_s
+    compute = 2.0 * rows * plan.expert_parameters / rate
+    return share * np.maximum(memory, compute) / expert_family(plan, c)
 
 
 def decode_attention_flops(plan: ServingPlan, context_tokens: Number) -> Number:
@@ -148,9 +168,10 @@ def decode_attention_s(plan: ServingPlan, sequences: Number, context_tokens: Num
     `sequences` are those of the group, `context_tokens` the mean context of each.
     """
     read = read_bytes(plan, context_tokens) / plan.kv_shards
-    memory = read / (kv_bandwidth(plan, c) * plan.hbm_bytes_per_s)
+    memory = read / (kv_bandwidth(plan, c) * maker_attention(plan, c) * plan.hbm_bytes_per_s)
     flops = (1.0 + plan.drafted_tokens) * decode_attention_flops(plan, context_tokens) / plan.attention_tp
-    compute = flops / (c.decode_attention_arithmetic * plan.attention_flops_per_s)
+    rate = c.decode_attention_arithmetic * maker_attention(plan, c) * plan.attention_flops_per_s
+    compute = flops / rate
     return sequences * np.maximum(memory, compute)
 
 
@@ -158,42 +179,52 @@ def all_reduce_s(plan: ServingPlan, reduced_bytes: Number, c: Constants) -> Numb
     """Return the time of one all-reduce of `reduced_bytes` over the tensor-parallel ranks (2.5) [s].
 
     A ring moves 2(t-1)/t of the bytes (Patarasuk and Yuan 2009). Between the smallest message and a full link
-    the measured time grows with about the square root of the size.
+    the measured time grows with about the square root of the size. Ranks in several nodes reduce within each
+    node first, then over its eight network cards at once.
     """
     others = plan.attention_tp - 1.0
-    ring = 2.0 * others / plan.attention_tp * reduced_bytes / (c.link_bandwidth * plan.link_bytes_per_s)
-    ramp = c.collective_ramp_s * np.sqrt(reduced_bytes / RAMP_BYTES) * others / 7.0
-    return plan.collective_s + ring + ramp
+    across = (np.asarray(plan.crosses_scaleup) > 0) & (np.asarray(plan.attention_dp) <= 1)
+    link = np.where(across, NODE_CARDS * plan.net_bytes_per_s, plan.link_bytes_per_s)
+    ring = 2.0 * others / plan.attention_tp * reduced_bytes / (c.link_bandwidth * link)
+    ramp = c.collective_ramp_s * np.sqrt(reduced_bytes / RAMP_BYTES) * np.minimum(others, 7.0) / 7.0
+    return plan.collective_s + np.where(across, c.exchange_net_s, 0.0) + ring + ramp
 
 
-def communication_s(plan: ServingPlan, tokens: Number, c: Constants, *, wait_s: float) -> Number:
-    """Return the time of the collectives of all layers (2.5) [s].
+def reduce_s(plan: ServingPlan, tokens: Number, c: Constants, *, wait_s: float) -> Number:
+    """Return the time of the all-reduces of all layers, two in each (2.5) [s]; 0 without tensor parallelism.
 
     `tokens` are those of one attention group, `wait_s` is the wait for the slowest rank at each collective.
-    Tensor parallelism: two all-reduces of bf16 activations in each layer. Data-parallel attention: tokens go
-    to their experts in fp8 and come back in bf16, all to all (DeepSeek-V3, arXiv 2412.19437).
     """
-    reduce = 2.0 * plan.layers * (all_reduce_s(plan, tokens * plan.hidden * ACTIVATION_BYTES, c) + wait_s)
-    link = np.where(np.asarray(plan.crosses_scaleup) > 0, plan.net_bytes_per_s, plan.link_bytes_per_s)
-    sent_bytes = tokens / plan.attention_tp * plan.sent_copies * plan.hidden * 3.0
-    exchange = plan.moe_layers * (2.0 * (plan.collective_s + wait_s) + sent_bytes / (c.link_bandwidth * link))
-    return np.where(np.asarray(plan.attention_tp) > 1, reduce, 0.0) + np.where(
-        np.asarray(plan.attention_dp) > 1, exchange, 0.0
+    each = all_reduce_s(plan, tokens * plan.hidden * ACTIVATION_BYTES, c) + wait_s
+    return np.where(np.asarray(plan.attention_tp) > 1, 2.0 * plan.layers * each, 0.0)
+
+
+def exchange_s(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
+    """Return the time in which tokens go to their experts and come back, all to all (2.5) [s].
+
+    0 unless attention is data-parallel. `tokens` are those of one attention group. They go out in fp8 and
+    come back in bf16 (DeepEP; DeepSeek-V3, arXiv 2412.19437).
+    """
+    crosses = np.asarray(plan.crosses_scaleup) > 0
+    link = np.where(
+        crosses,
+        c.exchange_net_bandwidth * plan.net_bytes_per_s,
+        c.exchange_bandwidth * plan.link_bytes_per_s,
     )
-
-
-def exposed_s(plan: ServingPlan, communication: Number, work: Number) -> Number:
-    """Return the communication that work does not hide (2.5) [s].
-
-    With wide expert parallelism, engines work on one half of a batch while the other half is exchanged.
-    """
-    wide = np.asarray(plan.attention_dp) >= WIDE_RANKS
-    return np.where(wide, np.maximum(communication - work, 0.0), communication)
+    latency = np.where(crosses, c.exchange_net_s, c.exchange_s)
+    sent_bytes = tokens / plan.attention_tp * plan.sent_copies * plan.hidden * 3.0
+    both_ways = plan.moe_layers * (2.0 * latency + sent_bytes / link)
+    return np.where(np.asarray(plan.attention_dp) > 1, both_ways, 0.0)
 
 
 def overhead_s(plan: ServingPlan, c: Constants) -> Number:
     """Return the time of a step that no hardware shortens: launches of each layer, and the host (2.3) [s]."""
-    engine = 1.0 + plan.vllm * (c.vllm_layers - 1.0) + plan.sglang * (c.sglang_layers - 1.0)
+    engine = (
+        1.0
+        + plan.vllm * (c.vllm_layers - 1.0)
+        + plan.sglang * (c.sglang_layers - 1.0)
+        + plan.atom * (c.atom_layers - 1.0)
+    ) * maker_layers(plan, c)
     layers = (
         plan.layers * c.layer_s
         + plan.moe_layers * c.moe_layer_s
@@ -214,7 +245,9 @@ def sequences_s(plan: ServingPlan, sequences: Number, c: Constants) -> Number:
     Scheduling, sampling and streaming, for the sequences of one attention group.
     """
     each = (
-        plan.trtllm * c.trtllm_sequence_s + plan.vllm * c.vllm_sequence_s + plan.sglang * c.sglang_sequence_s
+        plan.trtllm * c.trtllm_sequence_s
+        + plan.vllm * c.vllm_sequence_s
+        + (plan.sglang + plan.atom) * c.sglang_sequence_s
     )
     return sequences * each
 
@@ -232,51 +265,67 @@ def decode_step(plan: ServingPlan, batch: Number, context_tokens: Number, c: Con
     dense = dense_s(plan, per_group * checked, c)
     experts = experts_s(plan, per_stage * checked, c, arithmetic=c.expert_arithmetic, tile_rows=c.tile_rows)
     attention = decode_attention_s(plan, per_group, context_tokens, c)
-    communication = communication_s(plan, per_group * checked, c, wait_s=c.collective_wait_s)
+    old = software_age(plan, c)
+    reduce = reduce_s(plan, per_group * checked, c, wait_s=c.collective_wait_s)
+    exchange = c.exchange_stretch * exchange_s(plan, per_group * checked, c)
     return StepTime(
-        dense_s=dense,
-        experts_s=experts,
-        attention_s=attention,
-        communication_s=exposed_s(plan, communication, dense + experts + attention),
-        overhead_s=overhead_s(plan, c) + sequences_s(plan, per_group, c),
+        dense_s=old * dense,
+        experts_s=old * experts,
+        attention_s=old * attention,
+        communication_s=old * (reduce + exchange),
+        overhead_s=old * (overhead_s(plan, c) + sequences_s(plan, per_group, c)),
+        drafts_s=old * drafts_s(plan, c),
     )
+
+
+def drafts_s(plan: ServingPlan, c: Constants) -> Number:
+    """Return the time in which a step's tokens are drafted, one after another (2.7) [s].
+
+    Each takes a layer of the model, the output head, and the host's time to start it.
+    """
+    bandwidth = c.weight_bandwidth * maker_bandwidth(plan, c) * plan.hbm_bytes_per_s
+    head = plan.head_parameters * ACTIVATION_BYTES / plan.attention_tp / bandwidth
+    layer = overhead_s(plan, c) / plan.layers
+    return plan.drafted_tokens * (layer + head + c.draft_s)
 
 
 def prompt_pair_s(plan: ServingPlan, c: Constants) -> Number:
     """Return the time of one pair of prompt tokens, in layers that attend to the whole context (2.2) [s]."""
-    arithmetic = c.prompt_attention_arithmetic * plan.attention_flops_per_s
-    return (plan.prefill_pair_flops + plan.index_pair_flops) / (
-        arithmetic * plan.attention_tp * plan.attention_dp
-    )
+    rate = c.prompt_attention_arithmetic * maker_attention(plan, c) * plan.attention_flops_per_s
+    pair = (plan.prefill_pair_flops + plan.index_pair_flops) / (rate * plan.attention_tp * plan.attention_dp)
+    return pair * software_age(plan, c)
 
 
-def prefill(plan: ServingPlan, new_tokens: Number, cached_tokens: Number, c: Constants) -> PrefillTime:
-    """Return the time of a prompt of `new_tokens` after a cached prefix, on the whole replica (2.2) [s].
+def prefill(
+    plan: ServingPlan, new_tokens: Number, cached_tokens: Number, c: Constants, *, prompts: Number = 1.0
+) -> PrefillTime:
+    """Return the time of `new_tokens` prompt tokens after a cached prefix, on the whole replica (2.2) [s].
 
-    The prefix costs no linear work, but each new token attends to it: that is what a cache read costs.
+    The tokens are those of `prompts` prompts of one length, each with its own prefix of `cached_tokens`. The
+    prefix costs no linear work, but each new token attends to it: that is what a cache read costs.
     """
     per_group = new_tokens / plan.attention_dp
-    middle = cached_tokens + new_tokens / 2.0
+    length = new_tokens / prompts
+    middle = cached_tokens + length / 2.0
     fixed = (
         plan.prefill_limited_pair_flops * np.minimum(middle, plan.read_limit_tokens)
         + plan.window_pair_flops * np.minimum(middle, plan.window_tokens)
         + plan.state_flops
     )
-    arithmetic = c.prompt_attention_arithmetic * plan.attention_flops_per_s
-    fixed_s = new_tokens * fixed / (arithmetic * plan.attention_tp * plan.attention_dp)
+    old = software_age(plan, c)
+    rate = c.prompt_attention_arithmetic * maker_attention(plan, c) * plan.attention_flops_per_s
+    fixed_s = old * new_tokens * fixed / (rate * plan.attention_tp * plan.attention_dp)
     pair_s = prompt_pair_s(plan, c)
     dense = prompt_dense_s(plan, per_group, c)
     experts = experts_s(
         plan, new_tokens, c, arithmetic=c.prompt_expert_arithmetic, tile_rows=c.prompt_tile_rows
     )
-    own = pair_s * new_tokens * new_tokens / 2.0 + fixed_s
-    prefix = pair_s * new_tokens * cached_tokens
-    communication = communication_s(plan, per_group, c, wait_s=0.0)
+    exchange = c.exchange_stretch * exchange_s(plan, per_group, c)
     return PrefillTime(
-        dense_s=dense,
-        experts_s=experts,
-        own_attention_s=own,
-        prefix_attention_s=prefix,
-        communication_s=exposed_s(plan, communication, dense + experts + own + prefix),
-        overhead_s=overhead_s(plan, c),
+        dense_s=old * dense,
+        experts_s=old * experts,
+        own_attention_s=pair_s * new_tokens * length / 2.0 + fixed_s,
+        prefix_attention_s=pair_s * new_tokens * cached_tokens,
+        communication_s=old * (reduce_s(plan, per_group, c, wait_s=0.0) + exchange),
+        overhead_s=old * overhead_s(plan, c),
     )

@@ -54,7 +54,15 @@ FLEETS: Final[Mapping[str, Mapping[str, float]]] = {
     "anthropic": {"H100": 1, "H200": 1.5, "B200": 1.5, "GB200": 1, "TPU v6e": 1, "TPU v7": 2, "Trainium2": 2},
     "google": {"TPU v6e": 4, "TPU v7": 6},
     "openai": {"H100": 1.5, "H200": 2, "B200": 2.5, "GB200": 3.5, "MI300X": 0.5},
+    "hosts": {"H100": 1.5, "H200": 2, "B200": 2.5, "B300": 1, "GB200": 1, "MI300X": 0.3, "MI355X": 0.7},
 }
+
+# Since when hosts could rent a chip in numbers (launch of the first large clouds).
+AVAILABLE: Final[Mapping[str, str]] = {
+    "H200": "2024-09-01", "B200": "2025-03-01", "GB200": "2025-04-01", "B300": "2025-11-01",
+    "GB300": "2025-10-01", "MI300X": "2024-05-01", "MI325X": "2025-02-01", "MI355X": "2025-09-01",
+    "TPU v6e": "2024-12-01", "TPU v7": "2025-11-01", "Trainium2": "2024-12-01",
+}  # fmt: skip
 
 # Kind of attention -> its weight, then its growing KV and pair FLOPs over those of grouped-query attention.
 ATTENTION: Final = {

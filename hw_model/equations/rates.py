@@ -14,13 +14,13 @@ from typing import Final
 
 import numpy as np
 
-from tokenprof.hw_model.batching import Batch
 from tokenprof.hw_model.catalogue.arrays import Array, Number
 from tokenprof.hw_model.catalogue.kv_size import bytes_per_token, stored_bytes
-from tokenprof.hw_model.constants import Constants
-from tokenprof.hw_model.gpu_hour import SECONDS_PER_HOUR
-from tokenprof.hw_model.plan import ServingPlan
-from tokenprof.hw_model.timing import (
+from tokenprof.hw_model.equations.batching import Batch
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.gpu_hour import SECONDS_PER_HOUR
+from tokenprof.hw_model.equations.plan import ServingPlan
+from tokenprof.hw_model.equations.timing import (
     decode_attention_s,
     decode_step,
     kv_bandwidth,

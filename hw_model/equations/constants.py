@@ -48,6 +48,28 @@ class Constants:
     # How an engine's layers compare with TensorRT-LLM's.
     vllm_layers: float
     sglang_layers: float
+    atom_layers: float
+    # Kernel families, as shares of what fp8 kernels reach (2.10): 4-bit dense layers, 4-bit experts, int4
+    # experts, and 4-bit experts on a chip without 4-bit arithmetic.
+    fp4_dense: float
+    fp4_experts: float
+    int4_experts: float
+    widened_experts: float
+    # Makers, as shares of what NVIDIA's chips reach, and their layers as multiples (2.10).
+    amd_bandwidth: float
+    amd_arithmetic: float
+    amd_attention: float
+    amd_layers: float
+    tpu_bandwidth: float
+    tpu_arithmetic: float
+    tpu_layers: float
+    # AMD's layers on the older generation (CDNA 3), as a multiple of the newer one's.
+    cdna3_layers: float
+    # How much slower the same box was per year before the reference date (2.10).
+    software_per_year: float
+    amd_software_per_year: float
+    # How much longer a model takes on AMD's chips on the day of its release, less 1.
+    amd_new_model: float
     # What a step costs on the host, and each sequence in it.
     step_s: float
     trtllm_sequence_s: float
@@ -58,6 +80,22 @@ class Constants:
     collective_ramp_s: float
     # How often activations pass through memory in a layer.
     activation_passes: float
+    # All-to-all exchange with experts (2.5): latency each way, in a domain and across domains, shares of
+    # bandwidth, and what waiting for ranks that arrive late makes of it in serving, as a multiple.
+    exchange_s: float
+    exchange_net_s: float
+    exchange_bandwidth: float
+    exchange_net_bandwidth: float
+    exchange_stretch: float
+    # Speculative decoding (2.7): the chance that the first drafted token is accepted where a model's own is
+    # not published, and the host's time for each drafted token of a step.
+    draft_acceptance: float
+    draft_s: float
+    # What a request costs before its first token (2.11): the front end, and the hand-over between pools.
+    request_s: float
+    handover_s: float
+    # Share of a burst that is still together when a closed loop of clients comes round again.
+    synchrony: float
     # Share of a prompt's time that other sequences wait for, and of a repeated prompt that is computed.
     interference: float
     repeated_prompt_share: float

@@ -1,0 +1,1 @@
+"""What a replica takes: its plan, times, memory, batch, rates and hour; one equation, one function."""

@@ -1,0 +1,1 @@
+"""The fleet of an operator who chooses: layouts, and what the chosen deployment costs."""

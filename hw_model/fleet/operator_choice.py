@@ -1,0 +1,250 @@
+"""What a rational operator runs: the cheapest layout, batch and drafts at a speed and a context (2.13).
+
+Plans hold one entry per draw. For each draw every usual layout is priced for the run's mean turn, and the
+cheapest is taken. All of it is arithmetic on arrays, so thousands of draws are chosen for at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tokenprof.hw_model.catalogue.arrays import Array, Number
+from tokenprof.hw_model.catalogue.kv_size import stored_bytes
+from tokenprof.hw_model.equations.batching import Batch
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.drafts import tokens_per_step
+from tokenprof.hw_model.equations.memory import capacity_batch
+from tokenprof.hw_model.equations.plan import ServingPlan
+from tokenprof.hw_model.equations.timing import decode_step, prefill
+from tokenprof.hw_model.service.sessions import CONTEXTS_PER_SESSION
+
+LAYOUTS: Final = (
+    (1, 1, 1), (2, 1, 1), (4, 1, 1), (8, 1, 1), (8, 1, 2), (8, 1, 4),
+    (1, 8, 1), (1, 16, 1), (1, 32, 1), (1, 64, 1), (8, 2, 1), (8, 4, 1), (8, 8, 1),
+)  # fmt: skip
+"""Tensor-parallel ranks, data-parallel attention ranks and pipeline stages that are tried."""
+
+DRAFTS: Final = (0, 3)
+BATCHES: Final = 4.0 ** np.arange(0.0, 6.5, 1.0)
+FEW_SEQUENCES: Final = 8.0
+SLOWER_THAN_BEST: Final = 1.25
+
+POOLS_IDLE: Final = 1.15
+"""Accelerators of split pools over those at work: replicas come in whole numbers, and one pool waits for the
+other (ratio of the best split to the ideal one in the captures of DeepSeek-R1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeanTurn:
+    """The mean call of a run [tokens], and the idle time until the next one of its context [s]."""
+
+    cached_tokens: float
+    new_tokens: float
+    output_tokens: float
+    gap_s: float
+
+    @property
+    def context_tokens(self) -> float:
+        """Mean context while the answer is decoded [tokens]."""
+        return max(self.cached_tokens + self.new_tokens + self.output_tokens / 2.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a draw's chips offer beyond a plan: accelerators on fast links, and memory for idle KV [bytes]."""
+
+    scaleup_world: Number
+    memory_bytes: Number
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The chosen plans and batches, one entry per draw.
+
+    `seconds_per_turn` are accelerator-seconds of one mean turn, `disaggregated` and `drafted` are 0 or 1,
+    `fits` says whether any layout holds the context, `reaches` whether the speed is kept.
+    """
+
+    plan: ServingPlan
+    batch: Batch
+    seconds_per_turn: Array
+    disaggregated: Array
+    drafted: Array
+    fits: npt.NDArray[np.bool_]
+    reaches: npt.NDArray[np.bool_]
+
+
+def cut_plan(
+    whole: ServingPlan, host: Host, layout: tuple[int, int, int], drafted: int, acceptance: Number
+) -> ServingPlan:
+    """Return plans of an uncut model in a layout.
+
+    `whole` is cut over one rank; its `kv_shards` are the most that its KV can be cut into, and its
+    `sent_copies` the experts that a token goes to.
+    """
+    tp, dp, pp = (float(part) for part in layout)
+    shards = np.minimum(tp, whole.kv_shards)
+    crosses = np.asarray(tp * dp > host.scaleup_world, dtype=float)
+    places = np.where(crosses > 0, tp * dp / host.scaleup_world, tp * dp)
+    return replace(
+        whole,
+        attention_tp=tp, attention_dp=dp, stages=pp, kv_shards=shards,
+        state_bytes=whole.state_bytes * shards / tp,
+        expert_parallel=tp * dp if dp > 1 else 1.0,
+        crosses_scaleup=crosses,
+        sent_copies=whole.sent_copies * (1.0 - 1.0 / places) if dp > 1 else 0.0,
+        drafted_tokens=float(drafted),
+        tokens_per_step=tokens_per_step(drafted, acceptance),
+    )  # fmt: skip
+
+
+def turn_prompt_s(plan: ServingPlan, turn: MeanTurn, c: Constants) -> Number:
+    """Return the time that a turn's prompt takes of a busy replica, its prefix read from cache (2.2) [s]."""
+    groups = plan.attention_dp
+    work = prefill(plan, max(turn.new_tokens, 1.0) * groups, turn.cached_tokens, c, prompts=groups).work_s
+    return work / groups / plan.stages
+
+
+def live_capacity(plan: ServingPlan, host: Host, turn: MeanTurn, answer_s: Number) -> Number:
+    """Return how many sequences can decode at once, if sessions that wait for a tool hold KV too (2.12).
+
+    Each running sequence comes with the contexts that wait meanwhile, gap / answer of them and those of
+    subagents. They wait in host memory as far as it reaches, and in the accelerators beyond that.
+    """
+    context = turn.context_tokens
+    fit = capacity_batch(plan, context)
+    outside = host.memory_bytes * plan.accelerators / stored_bytes(plan, context)
+    parked = CONTEXTS_PER_SESSION * (1.0 + turn.gap_s / answer_s) - 1.0
+    return np.minimum(fit, (fit + outside) / (1.0 + parked))
+
+
+def choose(
+    whole: ServingPlan, host: Host, turn: MeanTurn, token_s: Sequence[Array], acceptance: Array, c: Constants
+) -> list[Choice]:
+    """Return what is cheapest for each draw, once for each array of speeds.
+
+    `token_s` holds longest times per output token [s], `acceptance` is that of the first drafted token. An
+    accelerator-second costs the same in all layouts of a draw, so the fewest are the cheapest. A layout that
+    holds fewer than `FEW_SEQUENCES` is taken only if no other serves the model.
+    """
+    draws = len(acceptance)
+    chosen = [_Cheapest(draws) for _ in token_s]
+    fits = np.zeros(draws, dtype=bool)
+    for layout in LAYOUTS:
+        for drafted in DRAFTS:
+            plan = cut_plan(whole, host, layout, drafted, acceptance)
+            holds = np.broadcast_to(capacity_batch(plan, turn.context_tokens) >= 1.0, (draws,))
+            dense_cut = (np.asarray(whole.experts) <= 1.0) & (layout[1] > 1)
+            allowed = holds & ~dense_cut & (layout[0] <= np.asarray(host.scaleup_world))
+            if not allowed.any():
+                continue
+            fits |= allowed
+            times = _times(plan, turn, c, draws)
+            for cheapest, longest in zip(chosen, token_s, strict=True):
+                cheapest.consider(plan, allowed, _price(plan, host, turn, longest, times), drafted > 0)
+    return [cheapest.choice(fits) for cheapest in chosen]
+
+
+class _Cheapest:
+    """The cheapest layout so far of each draw."""
+
+    def __init__(self, draws: int) -> None:
+        self._best = np.full(draws, np.inf)
+        self._plan: dict[str, Array] = {f.name: np.zeros(draws) for f in fields(ServingPlan)}
+        self._kept = {name: np.zeros(draws) for name in (*PRICED, "drafted")}
+
+    def consider(
+        self, plan: ServingPlan, allowed: npt.NDArray[np.bool_], priced: Mapping[str, Array], drafted: bool
+    ) -> None:
+        """Take this layout for the draws for which it is the cheapest yet."""
+        few = np.where(priced["batch"] < FEW_SEQUENCES, 1e6, 1.0)
+        slow = np.where(priced["reaches"] > 0, 1.0, 1e3)
+        cost = np.where(allowed, priced["seconds"] * few * slow, np.inf)
+        better = np.flatnonzero(cost < self._best)
+        if not better.size:
+            return
+        self._best[better] = cost[better]
+        for name, values in self._plan.items():
+            given = np.asarray(getattr(plan, name))
+            values[better] = given[better] if given.ndim else given
+        for name in PRICED:
+            self._kept[name][better] = priced[name][better]
+        self._kept["drafted"][better] = float(drafted)
+
+    def choice(self, fits: npt.NDArray[np.bool_]) -> Choice:
+        """Return what was taken."""
+        kept = self._kept
+        batch = Batch(kept["batch"], kept["memory"] > 0, kept["step"])
+        return Choice(
+            ServingPlan(**self._plan), batch, kept["seconds"], kept["split"], kept["drafted"], fits,
+            kept["reaches"] > 0,
+        )  # fmt: skip
+
+
+def _times(plan: ServingPlan, turn: MeanTurn, c: Constants, draws: int) -> tuple[Array, Array]:
+    """Return the time of a step at each tried batch, and that of a prompt [s]."""
+    context = turn.context_tokens
+    steps = [np.broadcast_to(decode_step(plan, b, context, c).total_s, (draws,)) for b in BATCHES]
+    return np.stack(steps), np.broadcast_to(turn_prompt_s(plan, turn, c), (draws,))
+
+
+def _price(
+    plan: ServingPlan, host: Host, turn: MeanTurn, token_s: Array, times: tuple[Array, Array]
+) -> Mapping[str, Array]:
+    """Return the batch at which each draw's layout is cheapest, and the accelerator-seconds of a turn there.
+
+    Seven batches are tried, the time per token between them is taken on a straight line of logarithms. With
+    one pool, the prompts of a turn slow the answers of others; split pools do not, but some of them wait.
+    """
+    steps, prompt_s = times
+    draws = len(token_s)
+    output = max(turn.output_tokens, 1.0)
+    capacity = np.broadcast_to(live_capacity(plan, host, turn, output * token_s), (draws,))
+    gained = np.broadcast_to(np.asarray(plan.tokens_per_step, dtype=float), (draws,))
+    accelerators = float(np.asarray(plan.accelerators))
+    apart = steps / gained
+    together = apart + BATCHES[:, None] * prompt_s / output
+    one = np.minimum(_largest(together, np.maximum(token_s, SLOWER_THAN_BEST * together[0])), capacity)
+    two = np.minimum(_largest(apart, np.maximum(token_s, SLOWER_THAN_BEST * apart[0])), capacity)
+    one, two = np.maximum(one, 1.0), np.maximum(two, 1.0)
+    step_one, step_two = _at(steps, one), _at(steps, two)
+    cost_one = accelerators * (prompt_s + output * step_one / gained / one)
+    cost_two = accelerators * POOLS_IDLE * (prompt_s + output * step_two / gained / two)
+    split = cost_two < cost_one
+    batch = np.where(split, two, one)
+    return {
+        "batch": batch,
+        "step": np.where(split, step_two, step_one),
+        "seconds": np.where(split, cost_two, cost_one),
+        "split": split * 1.0,
+        "memory": (batch >= capacity * 0.999) * 1.0,
+        "reaches": (together[0] <= token_s) * 1.0,
+    }
+
+
+PRICED: Final = ("batch", "step", "seconds", "split", "memory", "reaches")
+
+
+def _largest(times: Array, longest: Array) -> Array:
+    """Return the largest batch whose time, which grows with the batch, is at most `longest`."""
+    logs, target = np.log(np.maximum.accumulate(times, axis=0)), np.log(longest)
+    batch = np.ones(len(longest))
+    for i in range(len(BATCHES) - 1):
+        share = np.clip((target - logs[i]) / np.maximum(logs[i + 1] - logs[i], 1e-9), 0.0, 1.0)
+        inside = target >= logs[i]
+        batch = np.where(inside, BATCHES[i] * (BATCHES[i + 1] / BATCHES[i]) ** share, batch)
+    return batch
+
+
+def _at(times: Array, batch: Array) -> Array:
+    """Return the time at a batch, on straight lines between logarithms."""
+    place = np.clip(np.log(batch) / np.log(BATCHES[1]), 0.0, len(BATCHES) - 1.001)
+    lower = place.astype(int)
+    columns = np.arange(times.shape[1])
+    low, high = np.log(times[lower, columns]), np.log(times[lower + 1, columns])
+    return np.asarray(np.exp(low + (high - low) * (place - lower)))

@@ -1,0 +1,279 @@
+"""Published points of other models, one per row: what the row leaves open is filled in by rule.
+
+The columns are those of `serving_points.csv`: model, hardware, engine, precision, spec_method, disaggregated,
+parallelism, n_gpus, isl, osl, workload, concurrency, tokens_per_s_per_user, prefix_hit_rate,
+mean_context_tokens, date and what was measured. A row without a layout gets the cheapest; one without a
+number of clients gets as many as its measured speed allows; an agentic row without lengths gets those of the
+sessions that the public benchmark replays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from tokenprof.hw_model.catalogue.chips import Chip
+from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_chip, find_model
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.deployment import Deployment, rest_dtype_for
+from tokenprof.hw_model.equations.drafts import accepted_tokens, usual_drafted_tokens
+from tokenprof.hw_model.fleet.layouts import (
+    POOL_RATIOS,
+    cheapest_service,
+    clients_at_speed,
+    services_of,
+)
+from tokenprof.hw_model.measured.layout_text import Cut, ServiceLayout, read_layout
+from tokenprof.hw_model.measured.measurements import INFERENCEX_MEAN_LENGTH, MeasurementError, Row, number
+from tokenprof.hw_model.measured.service_rows import (
+    RefusedRow,
+    ServicePoint,
+    days_since_release,
+    regime_of,
+    software_years,
+)
+from tokenprof.hw_model.service.load import ClientLoad
+from tokenprof.hw_model.service.pools import Pools
+from tokenprof.hw_model.service.sessions import AgentLoad, ParkingSpace
+
+POINT_COLUMNS: Final = ("model", "hardware", "engine", "parallelism", "workload")
+
+# Sessions of Claude Code that AgentX replays: the mean input of 60,996 requests, and input to output as on
+# the row that states both (121 : 1). The gap closes Little's law on rows that state sessions, rate, TTFT and
+# speed.
+REPLAYED_INPUT_TOKENS: Final = 207_082.0
+REPLAYED_OUTPUT_TOKENS: Final = REPLAYED_INPUT_TOKENS / 121.0
+# Codex on SWE-bench Pro (610 traces): contexts from 12,000 to 80,000 tokens, 131 : 1, median delay 5.2 s.
+CODEX_INPUT_TOKENS: Final = 46_000.0
+CODEX_INPUT_TO_OUTPUT: Final = 131.0
+CODEX_GAP_S: Final = 8.0
+REPLAYED_HIT_RATE: Final = 0.97
+REPLAYED_GAP_S: Final = 16.0
+USUAL_SPEED: Final = 40.0
+
+_DTYPES: Final = {"nvfp4": "fp4", "mxfp4": "fp4", "fp4": "fp4", "fp8": "fp8", "int4": "int4", "bf16": "bf16"}
+
+
+@dataclass(frozen=True, slots=True)
+class AgenticPoint:
+    """What an agentic row asks of its pools, and where idle KV may wait."""
+
+    load: AgentLoad
+    parking: ParkingSpace
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPoint:
+    """One published point: the service, and what an agentic one asks of it.
+
+    `prompts_only` says that the row measures a prompt pool alone. `output_tokens_per_s_per_gpu` is None if
+    the row does not have it. `queues` says that requests wait, so the batch is not the concurrency.
+    """
+
+    service: ServicePoint
+    agentic: AgenticPoint | None
+    prompts_only: bool
+    output_tokens_per_s_per_gpu: float | None
+    queues: bool
+
+
+def parse_points(rows: Iterable[Row], c: Constants) -> tuple[list[PublishedPoint], list[RefusedRow]]:
+    """Return the usable rows and the refused ones. `c` are the constants by which open layouts are chosen."""
+    usable: list[PublishedPoint] = []
+    refused: list[RefusedRow] = []
+    for index, row in enumerate(rows):
+        try:
+            usable.append(_point(index, row, c))
+        except (MeasurementError, UnknownModelError, UnknownChipError) as problem:
+            refused.append(RefusedRow(index, str(problem)))
+    return usable, refused
+
+
+def _point(index: int, row: Row, c: Constants) -> PublishedPoint:
+    base = _base(row)
+    agentic = row["workload"].strip() == "agentic"
+    disaggregated = row["disaggregated"].strip().lower() == "true"
+    speed = _speed(row)
+    gpus = None if (count := number(row, "n_gpus")) is None or count > 512 else int(count)
+    prompt_tokens, output_tokens = _lengths(row, agentic)
+    layout = read_layout(row["parallelism"], gpus, disaggregated)
+    decode_only = row["parallelism"].strip() in ("decode", "decode node")
+    pools: Pools | None = None
+    clients = number(row, "concurrency") or 0.0
+    if layout is not None and layout.decode.accelerators <= 1024:
+        decode, prompt = _replica(base, layout.decode), None
+        if base.drafted_tokens:
+            groups = max(layout.decode.replicas, 1) * decode.dp
+            drafted = usual_drafted_tokens((clients or 8.0) / groups)
+            decode = _with_drafts(decode, row, drafted)
+        if layout.prompt is not None:
+            prompt = replace(_replica(base, layout.prompt), drafted_tokens=0)
+        pools = _pools(layout, prompt, decode, ClientLoad(clients, prompt_tokens, output_tokens), c)
+    if base.drafted_tokens:
+        base = _with_drafts(base, row, base.drafted_tokens)
+    load = ClientLoad(clients, prompt_tokens, output_tokens)
+    if pools is None:
+        kind = False if decode_only else disaggregated
+        found = services_of(base, disaggregated=kind, gpus=gpus, context_tokens=prompt_tokens)
+        found = found or services_of(base, disaggregated=kind, gpus=None, context_tokens=prompt_tokens)
+        chosen = cheapest_service(found, load, c, tokens_per_s=speed or (None if clients else USUAL_SPEED))
+        if chosen is None:
+            raise MeasurementError(f"{base.shape.name} does not fit on {base.chip.name} in any usual layout")
+        pools, load = chosen.pools, replace(load, clients=chosen.clients)
+    elif not clients:
+        load = replace(load, clients=clients_at_speed(pools, load, c, speed or USUAL_SPEED))
+    drafts = base.drafted_tokens > 0
+    prompts_only = not (agentic or number(row, "osl") or number(row, "output_tokens_per_s_per_gpu") or speed)
+    return PublishedPoint(
+        service=ServicePoint(
+            row=index,
+            model=base.shape.name,
+            base=base,
+            pools=pools,
+            load=load,
+            cell=f"{base.shape.name} {base.chip.name} {'drafts' if drafts else 'no drafts'}",
+            regime=regime_of(
+                base, disaggregated=bool(pools.disaggregated), drafts=drafts,
+                long_context=prompt_tokens > 16_000, agentic=agentic,
+            ),
+            tpot_s=None if speed is None else 1.0 / speed,
+            ttft_s=number(row, "ttft_p50_s"),
+            tokens_per_s_per_gpu=number(row, "total_tokens_per_s_per_gpu"),
+            acceptance_stated=base.step_tokens is not None,
+            layout_known=layout is not None and clients > 0,
+        ),
+        agentic=_agentic(row, base, pools, load, clients) if agentic else None,
+        prompts_only=prompts_only,
+        output_tokens_per_s_per_gpu=number(row, "output_tokens_per_s_per_gpu"),
+        queues=(number(row, "closure_ratio") or 1.0) > QUEUES_ABOVE,
+    )  # fmt: skip
+
+
+QUEUES_ABOVE: Final = 1.35
+"""Above this ratio of clients times speed to throughput, requests queue in the server."""
+
+
+def _pools(
+    layout: ServiceLayout, prompt: Deployment | None, decode: Deployment, load: ClientLoad, c: Constants
+) -> Pools:
+    """Return the pools of a layout; if it does not say how many replicas, the ratio that serves most."""
+    plan = decode.plan()
+    if layout.prompt is None or prompt is None:
+        return Pools(plan, plan, float(layout.decode.replicas), float(layout.decode.replicas))
+    ratios = [(layout.prompt.replicas, layout.decode.replicas)] if layout.decode.replicas else POOL_RATIOS
+    found = [Pools(prompt.plan(), plan, float(p), float(d), 1.0) for p, d in ratios]
+    if len(found) == 1 or not load.clients:
+        return found[0]
+    chosen = cheapest_service(found, load, c, tokens_per_s=None)
+    return chosen.pools if chosen else found[0]
+
+
+def _base(row: Row) -> Deployment:
+    """Return the deployment that a row names, not yet cut."""
+    shape = find_model(row["model"].split("/")[0] if "/" in row["model"] else row["model"])
+    chip: Chip = find_chip(row["hardware"].split("(CoreWeave")[0])
+    precision = row["precision"].strip().lower()
+    if precision not in _DTYPES:
+        raise MeasurementError(f"no dtype {row['precision']!r}; known are {', '.join(_DTYPES)}")
+    weights = _DTYPES[precision]
+    native = shape.expert_dtype
+    if native == "mxfp4" or (native in ("int4", "fp4") and weights == native):
+        experts, rest = native, shape.rest_dtype
+    else:
+        experts, rest = weights, rest_dtype_for(shape, weights)
+    drafts = row["spec_method"].strip().lower() not in ("", "none")
+    return Deployment(
+        shape, chip, experts_dtype=experts, rest_dtype=rest, engine=_engine(row["engine"]),
+        kv_dtype="fp8" if precision != "bf16" else "bf16",
+        drafted_tokens=3 if drafts else 0, software_years=software_years(row["date"]),
+        model_days=days_since_release(shape.released, row["date"]),
+    )  # fmt: skip
+
+
+def _with_drafts(d: Deployment, row: Row, drafted: int) -> Deployment:
+    """Return a deployment with drafts whose accepted length is what the row states, else the model's."""
+    stated = re.search(r"(?:AL|acceptance) (\d+(?:\.\d+)?)", row["spec_method"])
+    if stated:
+        return replace(d, drafted_tokens=3, step_tokens=float(stated[1]))
+    forced = accepted_tokens(d.shape.name, FORCED_DRAFTS) if "synthetic" in row["spec_method"] else None
+    return replace(d, drafted_tokens=FORCED_DRAFTS if forced else drafted, step_tokens=forced)
+
+
+def _engine(text: str) -> str:
+    words = text.lower()
+    for word, engine in (("trt", "trtllm"), ("vllm", "vllm"), ("atom", "atom"), ("sglang", "sglang")):
+        if word in words:
+            return engine
+    # In-house engines and those that a row does not name are taken as the one with the least overhead.
+    return "trtllm"
+
+
+def _replica(base: Deployment, cut: Cut) -> Deployment:
+    return replace(base, tp=cut.tp, dp=cut.dp, pp=cut.pp, ep=max(cut.ep, 1))
+
+
+def _speed(row: Row) -> float | None:
+    """Return the median speed to each user [tokens/s]; the tenth percentile is taken as 0.8 of it."""
+    text = row["tokens_per_s_per_user"].strip().lstrip(">=")
+    if not text:
+        return None
+    speed = float(text)
+    return speed / SLOW_TENTH if row["interactivity_stat"].strip() == "P90" else speed
+
+
+FORCED_DRAFTS: Final = 5
+"""Drafted tokens of a benchmark that forces the published acceptance: more pay off than on real text."""
+
+SLOW_TENTH: Final = 0.8
+
+
+def _lengths(row: Row, agentic: bool) -> tuple[float, float]:
+    """Return the mean prompt and output of a row [tokens]."""
+    prompt, output = number(row, "isl"), number(row, "osl")
+    context = number(row, "mean_context_tokens")
+    if agentic and _replays_codex(row):
+        return prompt or context or CODEX_INPUT_TOKENS, output or CODEX_INPUT_TOKENS / CODEX_INPUT_TO_OUTPUT
+    if agentic:
+        total, out = number(row, "input_tokens_per_s_per_gpu"), number(row, "output_tokens_per_s_per_gpu")
+        prompt = prompt or context or REPLAYED_INPUT_TOKENS
+        if output is None and total and out:
+            output = prompt * out / total
+        return prompt, output or REPLAYED_OUTPUT_TOKENS
+    if prompt is None and context is not None:
+        return context, output or 1024.0
+    prompt, output = prompt or 8192.0, output or 1024.0
+    nominal = prompt in (1024.0, 8192.0) and output in (1024.0, 8192.0)
+    scale = INFERENCEX_MEAN_LENGTH if nominal else 1.0
+    return scale * prompt, scale * output
+
+
+def _replays_codex(row: Row) -> bool:
+    return "codex" in row["note"].lower() or "mooncake" in row["engine"].lower()
+
+
+def _agentic(row: Row, base: Deployment, pools: Pools, load: ClientLoad, sessions: float) -> AgenticPoint:
+    """Return the sessions of an agentic row and where their idle KV may wait.
+
+    Idle KV may move to host memory unless the row says that it stays in the accelerators, and to a store
+    without limit if the row names one. `sessions` is 0 if the row does not say how many there are.
+    """
+    words = f"{row['engine']} {row['note']}".lower()
+    inside = any(word in words for word in ("gpu-resident", "kv in gpu", "no kv store"))
+    prompt = float(np.asarray(load.prompt_tokens))
+    replica = float(np.asarray(pools.prompt.accelerators))
+    link = 0.8 * base.chip.host_link_bytes_per_s * float(np.asarray(pools.prompt.attention_tp))
+    room = 1e18 if "store" in words else base.chip.host_memory_bytes * replica
+    return AgenticPoint(
+        AgentLoad(
+            sessions,
+            REPLAYED_HIT_RATE * prompt,
+            (1.0 - REPLAYED_HIT_RATE) * prompt,
+            load.output_tokens,
+            CODEX_GAP_S if _replays_codex(row) else REPLAYED_GAP_S,
+        ),
+        ParkingSpace() if inside else ParkingSpace(room, link),
+    )

@@ -1,0 +1,1 @@
+"""A service as clients meet it: pools of replicas, queues, drafts and the sessions of agents."""

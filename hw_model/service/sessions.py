@@ -1,0 +1,179 @@
+"""The service of agents: sessions that prompt, answer, wait for a tool and prompt again (2.12).
+
+A session's KV is in use while it runs. While a tool runs it is parked: in what memory the running sessions
+leave free, then in host memory or a shared store. What finds no room is dropped, and the next prompt computes
+it again. Longer prompts keep more sessions running, which leaves less room: past the capacity hits fall off a
+cliff. All of it is one fixed point, found by repeating the equations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from tokenprof.hw_model.catalogue.arrays import Array, Number
+from tokenprof.hw_model.catalogue.kv_size import stored_bytes
+from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.memory import capacity_batch
+from tokenprof.hw_model.equations.rates import CHUNK_TOKENS
+from tokenprof.hw_model.equations.timing import decode_step, prefill
+from tokenprof.hw_model.service.pools import Pools
+
+ROUNDS: Final = 40
+
+PROMPT_VARIATION: Final = 12.0
+"""Squared coefficient of variation of the work of an agent's prompts: that of a log-normal with the median
+(1,700) and the mean (6,200) of new tokens in replayed sessions."""
+
+CONTEXTS_PER_SESSION: Final = 1.44
+"""Contexts of a live session: its own, and that of a subagent in 44 % of replayed sessions (AgentX)."""
+
+STATE_CHECKPOINT_TOKENS: Final = 32_768.0
+"""How often the state of linear attention is kept (vLLM, Kimi K3): a hit computes half of that again."""
+
+LEAST_RECENT: Final = 2.0
+"""The cache drops the context that has waited longest, which is often the next to return: between 1 (any
+context is dropped) and no hit at all past the capacity (contexts return in a fixed order)."""
+
+BUSIEST: Final = 0.97
+"""Largest share of a replica's time that prompts may take before decoding stalls altogether."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLoad:
+    """What agents ask: how many sessions are live, and the mean turn.
+
+    `cached_tokens` are those that the last turn left in the cache, if it is still there; `new_tokens` come on
+    top of them. `gap_s` is the time of a tool, from the end of an answer to the next prompt [s].
+    """
+
+    sessions: Number
+    cached_tokens: Number
+    new_tokens: Number
+    output_tokens: Number
+    gap_s: Number
+
+    @property
+    def context_tokens(self) -> Number:
+        """Mean context while an answer is decoded [tokens]."""
+        return self.cached_tokens + self.new_tokens + self.output_tokens / 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ParkingSpace:
+    """Where KV waits outside accelerators: bytes and bytes per second of a prompt replica; 0 for none."""
+
+    capacity_bytes: Number = 0.0
+    bytes_per_s: Number = np.inf
+
+
+@dataclass(frozen=True, slots=True)
+class ServedAgents:
+    """What agents get: turns per second of the service, times [s], the hit rate, and sessions running."""
+
+    turns_per_s: Number
+    ttft_s: Number
+    tpot_s: Number
+    hit_rate: Number
+    running: Number
+    prompt_share: Number
+
+
+def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingSpace) -> ServedAgents:
+    """Return what a fixed number of live sessions get (2.12).
+
+        turns/s  = sessions / (TTFT + O * TPOT + gap)                                   (Little's law)
+        hit rate = min(1, room for parked KV / contexts parked)^2,  parked = contexts - running
+        prompt   = hit * T(new | cached) + (1 - hit) * T(new + cached) + transfer from the parking space
+        TTFT     = front end + prompt + wait, a queue with unequal service times        (Pollaczek, Khinchine)
+        TPOT     = T_step(running) / tokens per step / (1 - share of time that prompts take)
+
+    A service that holds not even one session has a rate of 0.
+    """
+    plan, decode = pools.prompt, pools.decode
+    context = load.context_tokens
+    kv = stored_bytes(decode, context)
+    one = np.asarray(pools.disaggregated)
+    room = capacity_batch(decode, context) * pools.decode_replicas
+    prompt_room = np.where(one > 0, capacity_batch(plan, context) * pools.prompt_replicas, room)
+    outside = parking.capacity_bytes * pools.prompt_replicas / kv
+    moved_s = kv / parking.bytes_per_s
+    servers = pools.prompt_replicas
+    groups = plan.attention_dp
+    chunk = CHUNK_TOKENS * groups
+    again = load.cached_tokens + load.new_tokens
+    # A prompt alone on a data-parallel replica uses one group of it; prompts of others use the rest.
+    lost = np.where(np.asarray(plan.linear_layers) > 0, STATE_CHECKPOINT_TOKENS / 2.0, 0.0)
+    computed = load.new_tokens + np.minimum(lost, load.cached_tokens)
+    hit_s = prefill(plan, computed * groups, load.cached_tokens, c, prompts=groups).total_s / groups
+    launches = again / chunk * prefill(plan, chunk, 0.0, c).overhead_s
+    miss_s = prefill(plan, again * groups, 0.0, c, prompts=groups).work_s / groups + launches
+    front = c.request_s + pools.disaggregated * c.handover_s + handover_s_of_hit(pools, load, c)
+    hit = np.ones(np.broadcast(np.asarray(load.sessions), context, room).shape)
+    running = np.minimum(load.sessions * 0.5, room) * hit
+    rate, queued, share = hit * 0.0, hit * 0.0, hit * 0.0
+    ttft, tpot = hit, hit
+    for _ in range(ROUNDS):
+        stays = np.minimum(prompt_room, np.maximum(prompt_room - running * (1.0 - one), 0.0))
+        parked = np.maximum(CONTEXTS_PER_SESSION * load.sessions - running, 1e-9)
+        free = stays + outside
+        hit = 0.7 * hit + 0.3 * np.clip(free / parked, 0.0, 1.0) ** LEAST_RECENT
+        brought = np.clip((parked - stays) / parked, 0.0, 1.0) * (outside > 0)
+        service = hit * hit_s + (1.0 - hit) * miss_s
+        alone = service * groups + hit * brought * moved_s
+        share = 0.5 * share + 0.5 * np.minimum(rate * service / servers, BUSIEST)
+        step = decode_step(decode, np.maximum(running / pools.decode_replicas, 1.0), context, c).total_s
+        tpot = step / decode.tokens_per_step / (1.0 - (1.0 - one) * share)
+        answer = load.output_tokens * tpot
+        unequal = (1.0 + PROMPT_VARIATION) / 2.0
+        waiting = np.maximum(np.minimum(queued, load.sessions - 1.0) - share, 0.0)
+        behind = service / servers * (waiting + share * unequal)
+        ahead = front + alone + behind
+        open_rate = load.sessions / (ahead + answer + load.gap_s)
+        # Sessions that run hold their KV from the prompt to the last token.
+        held = np.where(one > 0, answer, alone + answer)
+        rate = 0.5 * rate + 0.5 * np.minimum(np.minimum(open_rate, room / held), BUSIEST * servers / service)
+        ttft = np.maximum(load.sessions / np.maximum(rate, 1e-12) - answer - load.gap_s, ahead)
+        running = 0.5 * running + 0.5 * np.minimum(rate * held, room)
+        queued = 0.5 * queued + 0.5 * np.clip(rate * (alone + behind), 0.0, load.sessions)
+    rate = np.where(room < 1.0, 0.0, rate)
+    return ServedAgents(rate, ttft, tpot, hit, running, share)
+
+
+def handover_s_of_hit(pools: Pools, load: AgentLoad, c: Constants) -> Number:
+    """Return the time until the whole context has moved to the decode pool [s]; 0 with one pool."""
+    moved = stored_bytes(pools.prompt, load.cached_tokens + load.new_tokens)
+    return pools.disaggregated * moved / (pools.prompt.net_bytes_per_s * pools.prompt.attention_tp)
+
+
+def agent_tokens_per_s_per_accelerator(pools: Pools, load: AgentLoad, served: ServedAgents) -> Array:
+    """Return prompt and output tokens per second and accelerator, cached ones included [tokens/s]."""
+    tokens = load.cached_tokens + load.new_tokens + load.output_tokens
+    return np.asarray(served.turns_per_s * tokens / pools.accelerators)
+
+
+SESSION_STEPS: Final = 2.0 ** np.arange(-1.0, 11.0, 0.5)
+"""Numbers of live sessions per decode replica that are tried."""
+
+SLOWER_THAN_BEST: Final = 1.25
+LONGEST_TTFT_S: Final = 10.0
+
+
+def agents_at_speed(
+    pools: Pools, load: AgentLoad, c: Constants, parking: ParkingSpace, tokens_per_s: float
+) -> AgentLoad:
+    """Return the load with the number of sessions that yields most turns while each gets `tokens_per_s`.
+
+    The first token comes within `LONGEST_TTFT_S`. A service that cannot give that speed runs at up to
+    `SLOWER_THAN_BEST` times its shortest time per token.
+    """
+    asked = replace(load, sessions=SESSION_STEPS * float(np.asarray(pools.decode_replicas)))
+    served = agent_service(pools, asked, c, parking)
+    tpot_s, ttft_s = np.asarray(served.tpot_s), np.asarray(served.ttft_s)
+    # A service too slow for what is asked runs at nearly its best speed.
+    slowest = np.maximum(1.0 / tokens_per_s, SLOWER_THAN_BEST * tpot_s.min())
+    enough = (tpot_s <= slowest) & (ttft_s <= np.maximum(LONGEST_TTFT_S, ttft_s.min()))
+    best = int(np.argmax(np.where(enough, np.asarray(served.turns_per_s), -1.0)))
+    return replace(load, sessions=float(np.asarray(asked.sessions)[best]))
