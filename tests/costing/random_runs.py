@@ -20,6 +20,7 @@ MODELS = (
     ("openai", "gpt-5.1"),
     ("deepseek", "deepseek-v3"),
     ("anthropic", "claude-unheard-of"),
+    ("openai", "gpt-audio"),
 )
 KINDS = ("user", "tool_result", "document", "thinking", "assistant", "tool_call", "skill")
 TEXTS = 12
@@ -62,7 +63,7 @@ def random_run(seed: int, turns: int = 14) -> Run:
                 started_at=START + timedelta(seconds=30 * index),
                 duration_s=rng.choice((None, 5.0)),
                 status="ok",
-                usage=None if rng.random() < 0.1 else _usage(rng, provider, prompt),
+                usage=None if rng.random() < 0.1 else _usage(rng, provider, model, prompt),
                 output=output,
                 breakpoints=(Breakpoint(len(prompt) - 1, "5m"),) if prompt and rng.random() < 0.5 else (),
                 added=tuple(added),
@@ -74,9 +75,17 @@ def random_run(seed: int, turns: int = 14) -> Run:
     return Run(tuple(made))
 
 
-def _usage(rng: random.Random, provider: str, prompt: list[Block]) -> Usage:
+def _usage(rng: random.Random, provider: str, model: str, prompt: list[Block]) -> Usage:
     """Return usage of about the prompt's size, its classes drawn at random."""
     tokens = round(sum(block.features.tokens["o200k_base"] for block in prompt) * rng.uniform(0.7, 1.4))
+    if "audio" in model:
+        written = rng.randint(0, 400)
+        return Usage(
+            uncached_input_tokens=tokens,
+            audio_input_tokens=rng.randint(0, tokens),
+            output_tokens=written,
+            audio_output_tokens=rng.randint(0, written),
+        )
     cuts = sorted(rng.randint(0, tokens) for _ in range(3))
     read, long, short, fresh = (b - a for a, b in zip([0, *cuts], [*cuts, tokens], strict=True))
     writes = {"cache_write_1h_tokens": long, "cache_write_5m_tokens": short}

@@ -12,7 +12,7 @@ from made_runs import SONNET, plan, run_of
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.difference.cost_difference import CostDifference, diff
-from tokenprof.report.next_steps.difference_text import to_text
+from tokenprof.report.comparisons.difference_text import to_text
 
 FOLDER = Path(__file__).with_name("golden")
 WIDTHS = (60, 80, 120)

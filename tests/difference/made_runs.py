@@ -16,7 +16,7 @@ TTL_S = 300
 
 
 @dataclass(frozen=True)
-class PlannedCall:
+class CallStep:
     """One model call: the tool it calls, the sizes of what it writes, and of what the tool returns."""
 
     tool: str
@@ -33,7 +33,7 @@ class RunPlan:
     tools: dict[str, int]
     system_tokens: int
     task_tokens: int
-    steps: tuple[PlannedCall, ...]
+    steps: tuple[CallStep, ...]
     model: str = OPUS
     agent: str | None = None
     batch: bool = False
@@ -47,7 +47,7 @@ def plan(seed: int, *, calls: int | None = None) -> RunPlan:
     rng = random.Random(seed)
     tools = {f"tool{n}": rng.randint(60, 500) for n in range(5)}
     steps = [
-        PlannedCall(f"tool{n % 5}", rng.randint(10, 150), rng.randint(20, 90), rng.randint(100, 2500))
+        CallStep(f"tool{n % 5}", rng.randint(10, 150), rng.randint(20, 90), rng.randint(100, 2500))
         for n in range(calls or rng.randint(6, 14))
     ]
     return RunPlan(tools, rng.randint(800, 4000), rng.randint(30, 300), tuple(steps))

@@ -12,8 +12,8 @@ import pytest
 
 import tokenprof
 from tokenprof.commands.main import main
+from tokenprof.report.comparisons.difference_text import to_text
 from tokenprof.report.next_steps.difference_json import difference_json
-from tokenprof.report.next_steps.difference_text import to_text
 from tokenprof.report.next_steps.difference_wording import signed_usd
 from tokenprof.testing import LoopbackProvider
 from tokenprof.testing.loop import Workload, run_loop, workload

@@ -9,7 +9,7 @@ from decimal import Decimal, localcontext
 from pathlib import Path
 
 import pytest
-from made_runs import OPUS, SONNET, PlannedCall, RunPlan, jittered, plan, run_of
+from made_runs import OPUS, SONNET, CallStep, RunPlan, jittered, plan, run_of
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions
@@ -95,7 +95,7 @@ def the_system_prompt_grows(rng: random.Random, own: RunPlan) -> Planted:
 
 
 def more_calls(rng: random.Random, own: RunPlan) -> Planted:
-    small = [PlannedCall(rng.choice(list(own.tools)), 20, 30, 40) for _ in range(2 * len(own.steps))]
+    small = [CallStep(rng.choice(list(own.tools)), 20, 30, 40) for _ in range(2 * len(own.steps))]
     return [replace(own, steps=(*own.steps, *small))], lambda c: c.kind == "calls"
 
 
@@ -178,7 +178,7 @@ def test_a_price_change_is_a_price_change(tmp_path: Path) -> None:
 
 def test_dollars_worked_by_hand() -> None:
     """One call of 1,000 prompt tokens more, in two calls: written once at $6.25, read once at $0.50."""
-    steps = (PlannedCall("t", 10, 10, 100), PlannedCall("t", 10, 10, 100))
+    steps = (CallStep("t", 10, 10, 100), CallStep("t", 10, 10, 100))
     before = RunPlan({"t": 100}, 1000, 100, steps)
     found = compared(before, replace(before, tools={"t": 100, "extra": 1000}))
     # The block is 1.2 × 1,000 tokens; how much of them the bill pins is attribution's business.

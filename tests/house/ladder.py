@@ -44,15 +44,19 @@ MAY_IMPORT = {
     "costing": "facts attribute pricing pricing.cache hw_model",
     "chain": "facts costing pricing pricing.cache pricing.chain hw_model hw_model.catalogue "
     "hw_model.equations",
+    "whatif.geometry": "facts attribute costing pricing pricing.cache",
+    "whatif.levers": "facts attribute whatif.geometry pricing hw_model hw_model.equations",
+    "whatif": "facts attribute costing whatif.geometry whatif.levers pricing hw_model",
     "analysis.rows": "facts attribute costing pricing pricing.chain hw_model",
     "analysis.findings": "facts costing analysis.rows pricing hw_model",
-    "analysis": "facts reading costing chain analysis.rows analysis.findings pricing hw_model "
+    "analysis": "facts reading costing chain whatif analysis.rows analysis.findings pricing hw_model "
     "hw_model.equations",
     "difference": "facts attribute costing analysis pricing hw_model",
     "report": "facts costing chain analysis analysis.rows analysis.findings pricing pricing.chain hw_model",
+    "report.next_steps": "costing whatif difference report",
     "report.terminal": "facts costing chain analysis.rows report pricing pricing.chain hw_model",
     "report.formats": "facts report report.terminal",
-    "report.next_steps": "facts costing analysis difference report report.terminal pricing hw_model",
+    "report.comparisons": "difference whatif report report.next_steps report.terminal hw_model",
     "live": "facts record record.background costing analysis pricing hw_model",
     "gate": "facts reading costing analysis report live pricing",
     "proxy": "facts record live",
@@ -62,9 +66,9 @@ MAY_IMPORT = {
     "commands.hw": "facts analysis commands.console hw_model hw_model.catalogue hw_model.equations "
     "hw_model.measured",
     "commands.prices": "facts analysis commands.console pricing",
-    "commands": "facts record record.background reading attribute costing chain analysis difference report "
-    "report.terminal report.next_steps live gate proxy testing commands.console pricing pricing.chain "
-    "pricing.reconcile",
+    "commands": "facts record record.background reading attribute costing chain whatif analysis difference "
+    "report report.terminal report.next_steps report.comparisons live gate proxy testing commands.console "
+    "pricing pricing.chain pricing.reconcile",
     "harness_adapters": "",
     "harness_adapters.wires": "facts record pricing",
     "harness_adapters.clients": "facts record record.background reading attribute harness_adapters.wires",

@@ -193,7 +193,7 @@ def test_every_instrumentations_names_of_the_cache_are_one(cached: dict[str, int
     assert read_otel(span).notes == ()
 
 
-def test_request_parameters_and_finish_reasons_are_no_counts() -> None:
+def test_request_parameters_and_finish_reasons_are_not_counted() -> None:
     span = {
         "gen_ai.usage.input_tokens": 4,
         "gen_ai.usage.output_tokens": 6,

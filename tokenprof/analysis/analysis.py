@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from tokenprof.hw_model.description import DeploymentDescription
     from tokenprof.pricing.book import PriceBook
     from tokenprof.pricing.price_source import PriceSource
+    from tokenprof.whatif.prediction import Prediction, WhatIf
+    from tokenprof.whatif.suggestions import Suggestion
 
 
 def sold_by(seller: str | None, run: Run) -> Run:
@@ -137,6 +139,31 @@ class Analysis:
         return chain_section(self.ledger, self.hardware)
 
     @cached_property
+    def _what_ifs(self) -> WhatIf:
+        from tokenprof.whatif.prediction import WhatIf
+
+        return WhatIf(self.ledger, self.book, self.hardware)
+
+    def what_if(self, *levers: str) -> Prediction:
+        """Return what the run would have been billed, and cost to compute, with something changed.
+
+        `levers` are texts such as "ttl=1h", "cap=read_file:2000", "model=claude-sonnet-4-6" (docs/what-if.md
+        lists them); several are pulled together, in their order.
+
+        Raises `InputError` for a lever that does not exist, or one that leads to a call without a price.
+        """
+        from tokenprof.whatif.all_levers import parse_levers
+
+        return self._what_ifs.ask(parse_levers(levers))
+
+    @cached_property
+    def suggestions(self) -> tuple[Suggestion, ...]:
+        """What to change: the levers that save at least a hundredth of the bill, the best first."""
+        from tokenprof.whatif.suggestions import suggestions
+
+        return suggestions(self._what_ifs)
+
+    @cached_property
     def totals(self) -> Totals:
         """The run as a whole."""
         from tokenprof.analysis.rows.run_rows import totals
@@ -223,14 +250,17 @@ class Analysis:
 
         return frame_of(self, table, library)
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, *, with_entries: bool = False) -> Path:
         """Write the report to a file in the format that its suffix names (`.json`, `.txt`, `.svg`).
+
+        The JSON of a run of more than 500 turns leaves out the entries of its turns unless `with_entries`
+        is set: there are as many as turns times blocks.
 
         Raises `InputError` for another suffix or a file that cannot be written.
         """
         from tokenprof.analysis.renderers import render_to_file
 
-        return render_to_file(self, Path(path))
+        return render_to_file(self, Path(path), with_entries=with_entries)
 
     def __str__(self) -> str:
         from tokenprof.analysis.renderers import render_as

@@ -70,19 +70,28 @@ def format_of(path: Path) -> str:
 
 
 def render_as(
-    analysis: object, name: str, *, turns: int | None = None, blocks: int | None = None, is_full: bool = False
+    analysis: object,
+    name: str,
+    *,
+    turns: int | None = None,
+    blocks: int | None = None,
+    is_full: bool = False,
+    with_entries: bool = False,
 ) -> bytes:
-    """Return the report of an `Analysis` in a format."""
-    report = importlib.import_module(DOCUMENT).report_of(analysis)
+    """Return the report of an `Analysis` in a format.
+
+    `with_entries` keeps the entries of each turn in the report, however long the run is.
+    """
+    report = importlib.import_module(DOCUMENT).report_of(analysis, with_entries=with_entries)
     return renderer(name).render(report, turns=turns, blocks=blocks, is_full=is_full)
 
 
-def render_to_file(analysis: object, path: Path) -> Path:
+def render_to_file(analysis: object, path: Path, *, with_entries: bool = False) -> Path:
     """Write the report of an `Analysis` in the format that the file's ending asks for.
 
     Raises `InputError` for an ending without a format, and for a file that cannot be written.
     """
-    written = render_as(analysis, format_of(path))
+    written = render_as(analysis, format_of(path), with_entries=with_entries)
     try:
         path.write_bytes(written)
     except OSError as error:

@@ -8,7 +8,7 @@ What a block had of a class over its life is the number of intervals that cover 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from tokenprof.pricing.usage import CLASSES
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+Portions = Mapping[str, Sequence[int]]
 
 CLASS_NUMBER = {cls.value: number for number, cls in enumerate(CLASSES)}
 """The place of each class in `CLASSES`; arrays hold these numbers."""
@@ -41,10 +42,14 @@ class RowTurns:
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """Intervals of places: all tokens at `first` to `after` - 1 had class `cls` in turn `turn`."""
+    """Intervals of places: all tokens at `first` to `after` - 1 had class `cls` in turn `turn`.
+
+    `portion` numbers the prices of a class that has several in one turn.
+    """
 
     turn: Ints
     cls: Ints
+    portion: Ints
     first: Ints
     after: Ints
 
@@ -58,6 +63,7 @@ class SingleShares:
 
     turn: Ints
     cls: Ints
+    portion: Ints
     block: Ints
     place: Ints
     tokens: Ints
@@ -83,6 +89,12 @@ class PromptSpans:
     opens: Flags
     spans: Spans
     singles: SingleShares
+
+    @property
+    def entry_count(self) -> int:
+        """How many shares the turns have together."""
+        filled = np.concatenate([[0], np.cumsum(self.tokens > 0)])
+        return int((filled[self.spans.after] - filled[self.spans.first]).sum()) + len(self.singles.turn)
 
     def are_in(self, chosen: Flags) -> Flags:
         """Return a flag per block: whether it has a share in a turn that is flagged in `chosen`."""
@@ -122,8 +134,11 @@ class PromptSpans:
         return [self.block_ids[number] for number in np.flatnonzero(self.are_in(chosen)).tolist()]
 
 
-def prompt_spans(attribution: Attribution) -> PromptSpans:
-    """Return the shares of a run as spans, in time that grows with its turns and not with their square."""
+def prompt_spans(attribution: Attribution, portions: Mapping[int, Portions]) -> PromptSpans:
+    """Return the shares of a run as spans, in time that grows with its turns and not with their square.
+
+    `portions` are, by turn, the classes with several prices, and the tokens of each.
+    """
     collected = _Collected()
     for turn, shares in enumerate(attribution.shares):
         if isinstance(shares, TurnShares):
@@ -131,7 +146,7 @@ def prompt_spans(attribution: Attribution) -> PromptSpans:
     collected.number_places()
     for turn, shares in enumerate(attribution.shares):
         if isinstance(shares, TurnShares):
-            collected.take(turn, shares)
+            collected.take(turn, shares, portions.get(turn, {}))
     return collected.spans(len(attribution.shares))
 
 
@@ -144,8 +159,8 @@ class _Collected:
         self._offsets: dict[int, int] = {}
         self._block, self._tokens, self._start = array("q"), array("q"), array("q")
         self._opens = bytearray()
-        self._spans = tuple(array("q") for _ in range(4))
-        self._singles = tuple(array("q") for _ in range(7))
+        self._spans = tuple(array("q") for _ in range(5))
+        self._singles = tuple(array("q") for _ in range(8))
 
     def note_row(self, turn: int, shares: TurnShares) -> None:
         """Note which row a turn's prompt lies on, and how far it reaches."""
@@ -169,20 +184,23 @@ class _Collected:
                 if opens:
                     seen.add(piece.block)
 
-    def take(self, turn: int, shares: TurnShares) -> None:
+    def take(self, turn: int, shares: TurnShares, portions: Portions) -> None:
         """Add the spans and single shares of a turn."""
         offset = self._offsets.get(id(shares.row), 0)
-        for span in shares.spans():
+        for span in shares.spans(portions):
             cls = CLASS_NUMBER[span.cls]
             if span.after > span.first:
-                _append(self._spans, turn, cls, offset + span.first, offset + span.after)
+                places = offset + span.first, offset + span.after
+                _append(self._spans, turn, cls, span.portion, *places)
             for part in span.parts:
                 place = NO_PLACE if part.place is None else offset + part.place
                 number = self._number(part.block)
-                _append(self._singles, turn, cls, number, place, part.tokens, part.start, 0)
+                _append(self._singles, turn, cls, span.portion, number, place, part.tokens, part.start, 0)
+        left = {cls: list(tokens) for cls, tokens in portions.items()}
         for share in shares.output:
             cls, number = CLASS_NUMBER[share.cls], self._number(share.block)
-            _append(self._singles, turn, cls, number, NO_PLACE, share.tokens, share.start, share.count)
+            for portion, tokens in taken(left.get(share.cls), share.tokens):
+                _append(self._singles, turn, cls, portion, number, NO_PLACE, tokens, share.start, share.count)
 
     def _number(self, block_id: str) -> int:
         return self._numbers.setdefault(block_id, len(self._numbers))
@@ -203,6 +221,19 @@ class _Collected:
             spans=Spans(*map(_column, self._spans)),
             singles=SingleShares(*map(_column, self._singles)),
         )
+
+
+def taken(left: list[int] | None, tokens: int) -> Iterator[tuple[int, int]]:
+    """Take tokens off the front of a class's portions; yield which portion they are of, and how many."""
+    if left is None:
+        yield 0, tokens
+        return
+    for portion, there in enumerate(left):
+        found = min(there, tokens)
+        left[portion] -= found
+        tokens -= found
+        if found:
+            yield portion, found
 
 
 def _append(columns: Sequence[array[int]], *values: int) -> None:

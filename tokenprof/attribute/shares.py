@@ -7,8 +7,9 @@ grow with the square of the run. The shares are computed when they are iterated 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import overload
 
 from tokenprof.attribute.classes import PROMPT_ORDER, Piece, classify
@@ -45,9 +46,13 @@ class PartOfBlock:
 
 @dataclass(frozen=True, slots=True)
 class ClassSpan:
-    """What one class covers of a prompt: blocks `first` to `after` - 1 of the row, and `parts` of others."""
+    """What one class covers of a prompt: blocks `first` to `after` - 1 of the row, and `parts` of others.
+
+    A class whose tokens have several prices (text, audio, images) has a span for each; `portion` counts them.
+    """
 
     cls: str
+    portion: int
     first: int
     after: int
     parts: tuple[PartOfBlock, ...]
@@ -74,21 +79,23 @@ class TurnShares(Sequence[Share]):
             yield Share(piece.block, cls, tokens, piece.exact, start)
         yield from self.output
 
-    def spans(self) -> Iterator[ClassSpan]:
+    def spans(self, portions: Mapping[str, Sequence[int]] = MappingProxyType({})) -> Iterator[ClassSpan]:
         """Yield what each class covers of the prompt, in order. The time does not grow with the prompt.
 
-        Spans and parts together have the tokens of the prompt's shares.
+        Spans and parts together have the tokens of the prompt's shares. `portions` are the tokens of each
+        portion of a class that has several.
         """
         row_tokens = self.row.ends[self.length - 1] if self.length else 0
         begin = 0
         for cls in PROMPT_ORDER:
-            tokens = self.usage.tokens_of(cls)
-            if tokens:
+            for portion, tokens in enumerate(portions.get(cls) or (self.usage.tokens_of(cls),)):
+                if not tokens:
+                    continue
                 end = begin + tokens
                 first, after, parts = self._on_row(begin, min(end, row_tokens))
                 if end > row_tokens:
                     parts += self._after_row(row_tokens, begin, end)
-                yield ClassSpan(cls, first, after, tuple(parts))
+                yield ClassSpan(cls, portion, first, after, tuple(parts))
                 begin = end
 
     def _on_row(self, begin: int, end: int) -> tuple[int, int, list[PartOfBlock]]:

@@ -68,7 +68,7 @@ def run_diff(options: argparse.Namespace) -> int:
 
         put(options.output, json_text(difference_json(found)))
         return OK
-    from tokenprof.report.next_steps.difference_text import render, to_text
+    from tokenprof.report.comparisons.difference_text import render, to_text
 
     if options.output is not None:
         put(options.output, to_text(found, full=options.full))

@@ -20,6 +20,7 @@ COMMANDS: Final = (
     "check",
     "chain",
     "diff",
+    "whatif",
     "disclosure",
     "reconcile",
     "count",

@@ -58,6 +58,11 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--full", action="store_true", help="show every turn, block, finding, assumption and warning"
     )
+    parser.add_argument(
+        "--entries",
+        action="store_true",
+        help="write every block of every turn into JSON, also for runs of more than 500 turns",
+    )
     add_assumption_options(parser)
     parser.set_defaults(run=run_report)
 
@@ -69,6 +74,8 @@ def run_report(options: argparse.Namespace) -> int:
         raise InputError(
             "--turns, --blocks and --full choose what the text shows; JSON always holds all. Leave them out."
         )
+    if options.entries and form != "json":
+        raise InputError("--entries adds to JSON; add --format json, or leave it out.")
     assumptions = assumptions_of(options)
     require_writable(options.output, [*options.files, options.counts, *assumptions.prices])
 
@@ -84,6 +91,7 @@ def run_report(options: argparse.Namespace) -> int:
         turns=options.turns,
         blocks=options.blocks,
         is_full=options.full,
+        with_entries=options.entries,
     )
     return OK
 
@@ -109,8 +117,12 @@ def show_report(
     turns: int | None = None,
     blocks: int | None = None,
     is_full: bool = False,
+    with_entries: bool = False,
 ) -> None:
-    """Print a report in a format, or write it to a file; `turns` None shows every turn."""
+    """Print a report in a format, or write it to a file.
+
+    `turns` None shows every turn; `with_entries` keeps the entries of long runs in JSON.
+    """
     if form == "text" and output is None:
         from tokenprof.report.document import report_of
         from tokenprof.report.terminal.text import render
@@ -118,4 +130,7 @@ def show_report(
         report = report_of(analysis)
         put(None, drawn(lambda console: render(report, console, turns=turns, blocks=blocks, is_full=is_full)))
     else:
-        put(output, render_as(analysis, form, turns=turns, blocks=blocks, is_full=is_full))
+        rendered = render_as(
+            analysis, form, turns=turns, blocks=blocks, is_full=is_full, with_entries=with_entries
+        )
+        put(output, rendered)

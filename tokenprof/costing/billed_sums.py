@@ -17,7 +17,7 @@ from tokenprof.attribute import Attribution
 from tokenprof.attribute.prompt_spans import CLASS_NUMBER, NO_PLACE, Ints, PromptSpans, prompt_spans
 from tokenprof.facts.types import Run
 from tokenprof.pricing.book import Price, Unpriced
-from tokenprof.pricing.usage import CLASSES
+from tokenprof.pricing.usage import CLASSES, Usage
 
 NOTHING = Decimal(0)
 FEE = CLASS_NUMBER["fee"]
@@ -148,8 +148,12 @@ def turn_classes(run: Run, prices: Prices, turn: int) -> Iterator[TurnClass]:
     if usage is None:
         return
     known = price if isinstance(price, Price) else None
+    mixed = mixed_classes(price, usage)
     for cls in CLASSES:
         if tokens := usage.tokens_of(cls):
+            if cls.value in mixed:
+                yield TurnClass(cls.value, tokens, sum((n * usd for n, usd in mixed[cls.value]), NOTHING))
+                continue
             rate = None if known is None else known.rates.get(cls.value)
             yield TurnClass(cls.value, tokens, None if rate is None else rate * tokens)
     for unit, count in usage.fees:
@@ -157,9 +161,28 @@ def turn_classes(run: Run, prices: Prices, turn: int) -> Iterator[TurnClass]:
         yield TurnClass("fee", 0, None if rate is None else rate * count, count)
 
 
+def mixed_classes(
+    price: Price | Unpriced | None, usage: Usage | None
+) -> dict[str, tuple[tuple[int, Decimal], ...]]:
+    """Return the (tokens, rate) of text, audio and images, for the classes of a turn that hold several."""
+    if usage is None or not isinstance(price, Price):
+        return {}
+    parts = {cls: price.parts(cls, usage) for cls in price.mixed}
+    return {str(cls): found for cls, found in parts.items() if found is not None}
+
+
 def bill_spans(run: Run, attribution: Attribution, prices: Prices) -> BilledSpans:
     """Return the spans of a run with their rates."""
-    shares = prompt_spans(attribution)
+    mixed = {
+        turn: found
+        for turn, price in enumerate(prices)
+        if (found := mixed_classes(price, run.turns[turn].usage))
+    }
+    portions = {
+        turn: {cls: [tokens for tokens, _ in parts] for cls, parts in found.items()}
+        for turn, found in mixed.items()
+    }
+    shares = prompt_spans(attribution, portions)
     rates = _Rates()
     by_turn = np.zeros((len(run.turns), len(CLASSES)), np.int64)
     for turn, facts in enumerate(run.turns):
@@ -175,7 +198,14 @@ def bill_spans(run: Run, attribution: Attribution, prices: Prices) -> BilledSpan
         unit = attribution.blocks[shares.block_ids[int(singles.block[at])]].block.name
         known_fees = price.fee_rates if isinstance(price, Price) else {}
         single_rate[at] = rates.number("fee", known_fees.get(unit))
-    return BilledSpans(shares, tuple(rates.found), by_turn[shares.spans.turn, shares.spans.cls], single_rate)
+    span_rate = by_turn[shares.spans.turn, shares.spans.cls]
+    for columns, numbers in ((shares.spans, span_rate), (singles, single_rate)):
+        for at in np.flatnonzero(np.isin(columns.turn, list(mixed))).tolist():
+            name = CLASSES[int(columns.cls[at])].value
+            parts = mixed[int(columns.turn[at])].get(name)
+            if parts is not None:
+                numbers[at] = rates.number(name, parts[int(columns.portion[at])][1])
+    return BilledSpans(shares, tuple(rates.found), span_rate, single_rate)
 
 
 class _Rates:

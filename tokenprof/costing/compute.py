@@ -169,6 +169,37 @@ class PartCosts(Mapping[int, Sequence[Estimate]]):
         return len(self._parts)
 
 
+def cost_of_turns(
+    run: Run,
+    known: Hardware,
+    *,
+    deployment: str | None = None,
+    utilisation: float | None = None,
+    usd_per_gpu_hour: float | None = None,
+    draws: int = 2000,
+) -> Estimate | None:
+    """Return what other turns than those of a ledger cost to compute [USD]; None if a model is not described.
+
+    Models that `known` has a deployment for are costed on that one, so that the same run costs the same; with
+    `deployment` or `usd_per_gpu_hour`, that replaces every deployment.
+    """
+    works = turn_works(run)
+    scenarios = {} if deployment or usd_per_gpu_hour else dict(known.scenarios)
+    missing = {
+        (turn.provider, turn.model)
+        for turn, work in zip(run.turns, works, strict=True)
+        if work is not None and (turn.provider, turn.model) not in scenarios
+    }
+    if missing:
+        made = _scenarios(run, works, deployment, utilisation, usd_per_gpu_hour, draws)
+        scenarios |= {model: made[model] for model in missing if model in made}
+    parts = _parts(run, works, scenarios)
+    total = Work(missing=any(work is not None and at not in parts for at, work in enumerate(works)))
+    for index, features in parts.items():
+        total.add((run.turns[index].provider, run.turns[index].model), features.sum(axis=0))
+    return Hardware(scenarios, (), {}, {}, total, works, {}).usd(total)
+
+
 def _parts(
     run: Run, works: Sequence[TurnWork | None], scenarios: Mapping[Model, ServingScenario]
 ) -> dict[int, npt.NDArray[np.float64]]:

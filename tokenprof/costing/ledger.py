@@ -15,12 +15,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, overload
 
 from tokenprof.attribute import Attribution, attribute
+from tokenprof.attribute.prompt_spans import taken
 from tokenprof.costing.billed_sums import (
     NOTHING,
     BilledSpans,
     BilledSum,
     TurnClass,
     bill_spans,
+    mixed_classes,
     sum_of,
     sums_by_block,
     sums_by_class,
@@ -28,7 +30,7 @@ from tokenprof.costing.billed_sums import (
 )
 from tokenprof.costing.first_bills import FirstBills
 from tokenprof.facts.types import Run
-from tokenprof.pricing.usage import CLASSES
+from tokenprof.pricing.usage import CLASSES, INPUT_CLASSES
 
 if TYPE_CHECKING:
     from tokenprof.pricing.book import Price, PriceBook, Unpriced
@@ -162,7 +164,7 @@ class EntriesByTurn(Sequence[tuple[LedgerEntry, ...]]):
         if isinstance(index, slice):
             return tuple(self[at] for at in range(*index.indices(len(self))))
         at = range(len(self))[index]
-        return _entries_of(self._ledger.attribution, at, self._ledger.prices[at])
+        return _entries_of(self._ledger, at)
 
 
 def build_ledger(run: Run, book: PriceBook, counts: Mapping[str, int] | None = None) -> Ledger:
@@ -192,26 +194,27 @@ def _price_of(run: Run, index: int, book: PriceBook) -> Price | Unpriced | None:
         return Unpriced(str(error), ())
 
 
-def _entries_of(
-    attribution: Attribution, index: int, price: Price | Unpriced | None
-) -> tuple[LedgerEntry, ...]:
-    from tokenprof.pricing.book import Unpriced
+def _entries_of(ledger: Ledger, turn: int) -> tuple[LedgerEntry, ...]:
+    from tokenprof.pricing.book import Price
 
-    known = None if price is None or isinstance(price, Unpriced) else price
+    price = ledger.prices[turn]
+    rates = price.rates if isinstance(price, Price) else {}
+    fee_rates = price.fee_rates if isinstance(price, Price) else {}
+    mixed = mixed_classes(price, ledger.run.turns[turn].usage)
+    left = {cls: [tokens for tokens, _ in parts] for cls, parts in mixed.items()}
     entries = []
-    for share in attribution.shares[index]:
-        billed: Decimal | None = None
-        if known is not None:
+    for share in ledger.attribution.shares[turn]:
+        start = share.start
+        for portion, tokens in taken(left.get(share.cls), share.tokens):
             if share.cls == "fee":
-                unit = attribution.blocks[share.block].block.name
-                rate = known.fee_rates.get(unit)
-                billed = None if rate is None else rate * share.count
+                rate, units = fee_rates.get(ledger.attribution.blocks[share.block].block.name), share.count
+            elif share.cls in mixed:
+                rate, units = mixed[share.cls][portion][1], tokens
             else:
-                rate = known.rates.get(share.cls)
-                billed = None if rate is None else rate * share.tokens
-        entries.append(
-            LedgerEntry(
-                index, share.block, share.cls, share.tokens, billed, share.exact, share.start, share.count
+                rate, units = rates.get(share.cls), tokens
+            billed = None if rate is None else rate * units
+            entries.append(
+                LedgerEntry(turn, share.block, share.cls, tokens, billed, share.exact, start, share.count)
             )
-        )
+            start += tokens if share.cls in INPUT_CLASSES else 0
     return tuple(entries)

@@ -43,6 +43,12 @@ class Trail(Sequence[T], Generic[T]):
         grown._length = len(grown._items)
         return grown
 
+    def shared_with(self, other: Trail[T]) -> int:
+        """Return how many leading items two trails have in common; at once if one continues the other."""
+        if self._items is other._items:
+            return min(self._length, other._length)
+        return shared_length(self, other)
+
     def __len__(self) -> int:
         return self._length
 

@@ -15,7 +15,7 @@ from typing import Any, Final, get_args
 import orjson
 
 from tokenprof.facts.times import seconds_between, utc_from_ns
-from tokenprof.facts.types import Problem, ProblemReason, Turn
+from tokenprof.facts.types import AnswerFacts, Problem, ProblemReason, Turn, facts_of
 from tokenprof.record import names
 from tokenprof.record.block_codec import (
     BlockDecoder,
@@ -27,7 +27,8 @@ from tokenprof.record.block_codec import (
     encode_selectors,
     encode_usage,
 )
-from tokenprof.record.exchange import Exchange, model_in
+from tokenprof.record.contexts import Placement
+from tokenprof.record.exchange import Call, Exchange, model_in
 from tokenprof.record.otlp import Attribute
 from tokenprof.record.span import usage_attributes
 from tokenprof.record.wire_values import int_of, text_of
@@ -236,4 +237,28 @@ def problem_of(attributes: Mapping[str, Any], started_ns: int) -> Problem:
         provider=text_of(attributes.get(names.PROVIDER)),
         model=text_of(attributes.get(names.REQUEST_MODEL)),
         error=text_of(attributes.get(names.ERROR_TYPE)),
+    )
+
+
+def turn_of(
+    exchange: Exchange, call: Call, place: Placement, base: int | None, tags: Mapping[str, str]
+) -> Turn:
+    """Return the turn of an exchange, as a reader of the recording will see it."""
+    kept = place.kept if base is not None else 0
+    return Turn(
+        **facts_of(AnswerFacts, call),
+        id=call.response_id or exchange.span_id,
+        context=place.context,
+        parent=place.parent,
+        compacted=place.compacted,
+        added=call.prompt[kept:],
+        base=base,
+        kept=kept,
+        provider=exchange.provider,
+        started_at=utc_from_ns(exchange.started_ns),
+        duration_s=seconds_between(exchange.started_ns, exchange.ended_ns),
+        ttft_s=seconds_between(exchange.started_ns, exchange.first_byte_ns),
+        agent=exchange.agent,
+        attempts=exchange.retries_taken + 1,
+        tags=tags,
     )

@@ -18,17 +18,16 @@ from pathlib import Path
 import orjson
 
 from tokenprof.facts.secret_masks import masked
-from tokenprof.facts.times import seconds_between, utc_from_ns
-from tokenprof.facts.types import AnswerFacts, ProblemReason, Turn, facts_of
+from tokenprof.facts.types import ProblemReason, Turn
 from tokenprof.facts.version import __version__
 from tokenprof.record import names
 from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.contexts import ContextTracker, Placement
+from tokenprof.record.contexts import ContextTracker
 from tokenprof.record.exchange import Call, Exchange, seller_of, unmeasured_call
 from tokenprof.record.otlp import Attribute, span_line
 from tokenprof.record.stored_context import HeldHistories
-from tokenprof.record.turn_codec import TurnEncoder, problem_attributes
+from tokenprof.record.turn_codec import TurnEncoder, problem_attributes, turn_of
 from tokenprof.record.wire_values import readable
 
 log = logging.getLogger("tokenprof")
@@ -338,27 +337,3 @@ def _may_be_billed(exchange: Exchange) -> bool:
 
 def _digest(request: bytes) -> bytes:
     return hashlib.blake2b(request, digest_size=16).digest()
-
-
-def turn_of(
-    exchange: Exchange, call: Call, place: Placement, base: int | None, tags: Mapping[str, str]
-) -> Turn:
-    """Return the turn of an exchange, as a reader of the recording will see it."""
-    kept = place.kept if base is not None else 0
-    return Turn(
-        **facts_of(AnswerFacts, call),
-        id=call.response_id or exchange.span_id,
-        context=place.context,
-        parent=place.parent,
-        compacted=place.compacted,
-        added=call.prompt[kept:],
-        base=base,
-        kept=kept,
-        provider=exchange.provider,
-        started_at=utc_from_ns(exchange.started_ns),
-        duration_s=seconds_between(exchange.started_ns, exchange.ended_ns),
-        ttft_s=seconds_between(exchange.started_ns, exchange.first_byte_ns),
-        agent=exchange.agent,
-        attempts=exchange.retries_taken + 1,
-        tags=tags,
-    )

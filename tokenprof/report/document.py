@@ -18,12 +18,25 @@ from tokenprof.report.written_finding import WrittenFinding
 
 SCHEMA: Final = "tokenprof.report/1"
 
+MOST_TURNS_WITH_ENTRIES: Final = 500
+"""Reports of longer runs leave the pairs of turn and block out unless they are asked for: there are as many
+as turns times blocks, and at this length they are nine tenths of the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntriesOmitted:
+    """Why a report does not list the pairs of turn and block, and how many there are."""
+
+    entries: int
+    reason: str
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """Everything that a report says, ready to be drawn or written.
 
     `deployments` are those that the run's models were costed on, the most expensive model's first.
+    `entries_omitted` says that the entries of turns are not part of the report; None if they are.
     """
 
     schema: str
@@ -35,10 +48,11 @@ class Report:
     warnings: tuple[str, ...]
     chain: ChainSection | None
     disclosure: Disclosure | None
+    entries_omitted: EntriesOmitted | None = None
 
 
-def report_of(analysis: Analysis) -> Report:
-    """Return the whole report of a run.
+def report_of(analysis: Analysis, *, with_entries: bool = False) -> Report:
+    """Return the whole report of a run. `with_entries` keeps the entries of every turn, however long the run.
 
     Raises `InputError` for prices or a deployment that cannot be used.
     """
@@ -52,4 +66,17 @@ def report_of(analysis: Analysis) -> Report:
         warnings=warnings_of(analysis),
         chain=analysis.chain,
         disclosure=analysis.disclosure,
+        entries_omitted=None if with_entries else _entries_omitted(analysis),
     )
+
+
+def _entries_omitted(analysis: Analysis) -> EntriesOmitted | None:
+    turns = len(analysis.run.turns)
+    if turns <= MOST_TURNS_WITH_ENTRIES:
+        return None
+    reason = (
+        f"The run has {turns:,} turns; above {MOST_TURNS_WITH_ENTRIES}, the tokens of each block in each "
+        "turn are left out. All sums are complete. --entries writes them, and so does "
+        "save(..., with_entries=True)."
+    )
+    return EntriesOmitted(analysis.ledger.spans.shares.entry_count, reason)

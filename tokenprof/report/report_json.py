@@ -40,6 +40,7 @@ Json = dict[str, Any]
 def report_json(report: Report) -> Json:
     """Return a report as a JSON object."""
     rows = report.rows
+    omitted = report.entries_omitted
     return {
         "schema": report.schema,
         "sources": [plain(source) for source in report.sources],
@@ -47,7 +48,7 @@ def report_json(report: Report) -> Json:
         "deployment": deployments_json(report.deployments),
         "totals": _totals(rows.totals),
         "classes": [_class(row) for row in rows.classes],
-        "turns": [_turn(row) for row in rows.turns],
+        "turns": [_turn(row, with_entries=omitted is None) for row in rows.turns],
         "blocks": [_block(row) for row in rows.blocks],
         "findings": [_finding(finding) for finding in report.findings],
         "warnings": list(report.warnings),
@@ -55,12 +56,13 @@ def report_json(report: Report) -> Json:
         "compute": _compute(rows),
         "chain": None if report.chain is None else chain_json(report.chain),
         "disclosure": None if report.disclosure is None else disclosure_json(report.disclosure),
+        **({} if omitted is None else {"entries_omitted": plain(omitted)}),
     }
 
 
-def json_report(analysis: Analysis) -> Json:
-    """Return the report of an analysis as a JSON object."""
-    return report_json(report_of(analysis))
+def json_report(analysis: Analysis, *, with_entries: bool = False) -> Json:
+    """Return the report of an analysis as a JSON object; `with_entries` as in `report_of`."""
+    return report_json(report_of(analysis, with_entries=with_entries))
 
 
 def plain(value: Any) -> Any:
@@ -121,7 +123,7 @@ def _with_bound(found: Json, row: ClassRow | BlockRow) -> Json:
     return found | {"at_least_usd": usd(row.at_least_usd)} if row.is_lower_bound else found
 
 
-def _turn(row: TurnRow) -> Json:
+def _turn(row: TurnRow, *, with_entries: bool) -> Json:
     return {
         "index": row.index,
         "id": row.id,
@@ -151,7 +153,7 @@ def _turn(row: TurnRow) -> Json:
         **({} if row.stated_usd is None else {"stated_usd": usd(row.stated_usd)}),
         **({} if not row.notes else {"notes": list(row.notes)}),
         **_output_estimate(row),
-        "entries": [_entry(entry) for entry in row.entries],
+        "entries": [_entry(entry) for entry in row.entries] if with_entries else None,
     }
 
 

@@ -42,7 +42,7 @@ from tokenprof.pricing.usage import CLASSES, Usage
 from tokenprof.report.chain_json import read_chain
 from tokenprof.report.deployment_json import read_deployments
 from tokenprof.report.disclosure_json import read_disclosure
-from tokenprof.report.document import Report
+from tokenprof.report.document import EntriesOmitted, Report
 from tokenprof.report.written_finding import WrittenFinding
 
 READABLE: Final = ("tokenprof.report/1", "tokenprof.report/2")
@@ -57,26 +57,22 @@ def load_report(path: str | Path) -> Report:
     """
     import orjson
 
-    file = Path(path)
     try:
-        found = orjson.loads(file.read_bytes())
+        found = orjson.loads((file := Path(path)).read_bytes())
     except OSError as error:
         raise InputError(f"{file}: the report cannot be read ({error.strerror}).") from error
     except orjson.JSONDecodeError as error:
         raise InputError(f"{file}: this is not JSON ({error}); name a file that `-o` wrote.") from error
     if not isinstance(found, dict) or found.get("schema") not in READABLE:
-        raise InputError(
-            f"{file}: this is not a report of tokenprof. `tokenprof report {file}` reads recordings; "
-            "`load_report` reads what `tokenprof report RUN -o FILE.json` wrote."
-        )
+        written = "`load_report` reads what `tokenprof report RUN -o FILE.json` wrote."
+        reads = f"`tokenprof report {file}` reads recordings"
+        raise InputError(f"{file}: this is not a report of tokenprof. {reads}; {written}")
     try:
-        report = read_report(found)
-        require_types(report)
+        require_types(report := read_report(found))
         return report
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise InputError(
-            f"{file}: the report is damaged ({type(error).__name__}: {error}); write it again."
-        ) from error
+        damage = f"the report is damaged ({type(error).__name__}: {error}); write it again."
+        raise InputError(f"{file}: {damage}") from error
 
 
 def read_report(found: Json) -> Report:
@@ -104,6 +100,7 @@ def read_report(found: Json) -> Report:
         warnings=tuple(found["warnings"]),
         chain=None if chain is None else read_chain(chain),
         disclosure=None if disclosure is None else read_disclosure(disclosure),
+        entries_omitted=EntriesOmitted(**omitted) if (omitted := found.get("entries_omitted")) else None,
     )
 
 
@@ -116,9 +113,8 @@ def _estimate(found: Json | None) -> Estimate | None:
 
 
 def _usage(found: Json | None) -> Usage | None:
-    return (
-        None if found is None else Usage(**{f"{cls}_tokens": found[cls] for cls in CLASSES if cls != "fee"})
-    )
+    tokens = [cls for cls in CLASSES if cls != "fee"]
+    return None if found is None else Usage(**{f"{cls}_tokens": found[cls] for cls in tokens})
 
 
 def _overlay(item: Any) -> str:
@@ -183,10 +179,9 @@ def _turn(row: Json) -> TurnRow:
 
 
 def _unpriced(entries: Sequence[EntryRow]) -> tuple[str, ...]:
-    with_tokens = [entry for entry in entries if entry.tokens or entry.count]
-    if not any(entry.billed_usd is not None for entry in with_tokens):
-        return ()
-    return tuple(dict.fromkeys(entry.cls for entry in with_tokens if entry.billed_usd is None))
+    used = [entry for entry in entries if entry.tokens or entry.count]
+    found = dict.fromkeys(entry.cls for entry in used if entry.billed_usd is None)
+    return tuple(found) if any(entry.billed_usd is not None for entry in used) else ()
 
 
 def _entry(turn: int, row: Json) -> EntryRow:

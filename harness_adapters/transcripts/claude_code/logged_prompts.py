@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tokenprof.facts.shared_prefix import shared_length
+from tokenprof.facts.shared_prefix import Trail, shared_length
 from tokenprof.facts.types import Block, Breakpoint
 from tokenprof.harness_adapters.wires.anthropic_content import tool_name
 from tokenprof.harness_adapters.wires.anthropic_messages import prompt_of
@@ -43,29 +44,56 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class LoggedPrompt:
-    """A request's context. Without a `head` the log does not show tools and system prompt."""
+    """A request's context. Without a `head` the log does not show tools and system prompt.
+
+    `starts` holds the index of each piece's first block among the blocks of all pieces. A prompt that
+    extends another one shares both trails with it.
+    """
 
     head: Head | None
-    pieces: tuple[LoggedPiece, ...]
+    pieces: Trail[LoggedPiece]
+    starts: Trail[int]
 
-    def rows(self) -> list[tuple[Block, ...]]:
-        """Return the blocks in the order of the prompt, head and pieces apart."""
-        return [self.head.blocks if self.head else (), *(piece.blocks for piece in self.pieces)]
+    @classmethod
+    def of(cls, head: Head | None, pieces: Sequence[LoggedPiece]) -> LoggedPrompt:
+        """Return a prompt of these messages."""
+        return cls(head, Trail(), Trail()).then(head, pieces)
 
-    def blocks(self) -> tuple[Block, ...]:
-        """Return all blocks, in the order of the prompt."""
-        return tuple(block for row in self.rows() for block in row)
+    def then(self, head: Head | None, more: Sequence[LoggedPiece]) -> LoggedPrompt:
+        """Return the prompt that has these messages too."""
+        at = self._message_blocks()
+        starts = []
+        for piece in more:
+            starts.append(at)
+            at += len(piece.blocks)
+        count = len(self.pieces)
+        return LoggedPrompt(head, self.pieces.then(count, more), self.starts.then(count, starts))
+
+    def _message_blocks(self) -> int:
+        return self.starts[-1] + len(self.pieces[-1].blocks) if self.pieces else 0
+
+    def blocks_after(self, kept: int) -> tuple[Block, ...]:
+        """Return the blocks after the first `kept`, in the order of the prompt."""
+        head = self.head.blocks if self.head else ()
+        if kept < len(head):
+            return (*head[kept:], *(block for piece in self.pieces for block in piece.blocks))
+        kept -= len(head)
+        at = max(bisect_right(self.starts, kept) - 1, 0)
+        blocks = [block for piece in self.pieces[at:] for block in piece.blocks]
+        return tuple(blocks[kept - self.starts[at] :]) if self.pieces else ()
 
 
 def shared_blocks(ours: LoggedPrompt, theirs: LoggedPrompt) -> int:
     """Return how many leading blocks two prompts share."""
-    ours_rows, their_rows = ours.rows(), theirs.rows()
-    # Rows that two prompts share are mostly one object, which is fast to compare.
-    rows = shared_length(ours_rows, their_rows)
-    shared = sum(map(len, ours_rows[:rows]))
-    if rows < min(len(ours_rows), len(their_rows)):
-        shared += shared_length(ours_rows[rows], their_rows[rows])
-    return shared
+    our_head = ours.head.blocks if ours.head else ()
+    their_head = theirs.head.blocks if theirs.head else ()
+    if our_head != their_head:
+        return shared_length(our_head, their_head)
+    pieces = ours.pieces.shared_with(theirs.pieces)
+    shared = ours.starts[pieces] if pieces < len(ours.pieces) else ours._message_blocks()
+    if pieces < min(len(ours.pieces), len(theirs.pieces)):
+        shared += shared_length(ours.pieces[pieces].blocks, theirs.pieces[pieces].blocks)
+    return len(our_head) + shared
 
 
 def joined(first: LoggedPiece, second: LoggedPiece) -> LoggedPiece:

@@ -107,7 +107,9 @@ class Response:
     def turn(self, context: str, parent: str | None, agent: str | None) -> Turn:
         """Return the turn. Raises UsageError if the usage contradicts itself."""
         usage, notes = self._normalised_usage()
-        prompt = self.prompt.blocks()
+        # Only a prompt that is said to have no tokens is looked at whole.
+        has_no_input = usage is not None and not usage.input_tokens
+        prompt = self.prompt.blocks_after(0) if has_no_input else ()
         reason = implausibility(usage, prompt, self.output)
         incomplete = usage is not None and self._output_is_a_placeholder(usage)
         if reason is not None and (not incomplete or not usage or not usage.input_tokens):
@@ -125,7 +127,7 @@ class Response:
             duration_s=(self.ended_at - self.started_at).total_seconds() if self.ended_at else None,
             status="ok",
             usage=usage,
-            added=prompt[self.kept :],
+            added=self.prompt.blocks_after(self.kept),
             output=self.output,
             base=self.base,
             kept=self.kept,

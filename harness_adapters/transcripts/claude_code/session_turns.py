@@ -222,12 +222,13 @@ class ClaudeCodeSession:
         return asked
 
     def _prompt(self, above: Above[Response], request: Request | None) -> LoggedPrompt:
-        history = above.response.prompt.pieces if above.response else ()
+        history = above.response.prompt if above.response else LoggedPrompt.of(None, ())
         added = self._added_messages(above, self._requests.tools(request))
         if request is None:
-            return LoggedPrompt(above.response.prompt.head if above.response else None, (*history, *added))
-        pieces = self._requests.messages(request, added) or (*history, *added)
-        return LoggedPrompt(self._requests.head(request, pieces), pieces)
+            return history.then(history.head, added)
+        found = self._requests.messages(request, added)
+        prompt = history.then(None, added) if not found else LoggedPrompt.of(None, found)
+        return replace(prompt, head=self._requests.head(request, prompt.pieces))
 
     def _added_messages(self, above: Above[Response], tools: Sequence[Wire]) -> list[LoggedPiece]:
         """Return the messages between the nearest earlier prompt and the one asked for."""

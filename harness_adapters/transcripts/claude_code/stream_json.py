@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -66,37 +66,77 @@ def read(path: Path) -> Run:
             "the file."
         )
     calls = _responses(lines, shaper, written, warnings)
-    results = {text_of(line.get("session_id")): line for line in lines if _is_result(line)}
+    results = _results(lines)
     if not results:
         warnings.append(f"{path}: the run has no result, so the output of its responses is unknown.")
-    sessions = {
-        text_of(mapping(line.get("message")).get("id")): text_of(line.get("session_id")) for line in lines
-    }
     done: list[LoggedCall] = []
-    for session, result in results.items():
+    for run in results:
         # Several runs may be written to one file; a result counts its own.
-        own = [
-            call for call in calls if len(results) == 1 or sessions.get(str(call.call.response_id)) == session
-        ]
+        own = [call for call in calls if len(results) == 1 or str(call.call.response_id) in run.responses]
         last = max((call.started_at for call in own), default=None)
-        at = last or utc_time(result.get("timestamp")) or written
-        rest, settled = _rest(result, session, own, at, shaper, f"{path}: session {session}", warnings)
+        at = last or utc_time(run.result.get("timestamp")) or written
+        where = f"{path}: session {run.session}"
+        rest, settled = _rest(run.result, run.session, own, at, shaper, where, warnings)
         done += [_with_rest(call, rest, settled) for call in own] + rest
     ended = {call.call.response_id for call in done}
     done += [call for call in calls if call.call.response_id not in ended]
     turns = turns_of(sorted(done, key=lambda call: call.started_at), shaper, path.stem[:19])
-    return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
+    return Run(in_time_order(turns), (Source(str(path), FORMAT, max(1, len(results))),), tuple(warnings))
+
+
+@dataclass(slots=True)
+class _StreamedRun:
+    """A result, and the ids of the responses that it counts."""
+
+    session: str
+    result: Wire
+    responses: set[str]
+
+
+def _results(lines: Sequence[Wire]) -> list[_StreamedRun]:
+    """Return the runs in a file. Results of one process count everything so far, so its last one is kept."""
+    runs: list[_StreamedRun] = []
+    newest: dict[str, _StreamedRun] = {}
+    waiting: dict[str, set[str]] = {}
+    for line in lines:
+        session = text_of(line.get("session_id"))
+        if not _is_result(line):
+            waiting.setdefault(session, set()).add(text_of(mapping(line.get("message")).get("id")))
+            continue
+        responses = waiting.pop(session, set())
+        run = newest.get(session)
+        if run is not None and _counts_all_of(line, run.result):
+            run.result = line
+            run.responses |= responses
+        else:
+            newest[session] = _StreamedRun(session, line, responses)
+            runs.append(newest[session])
+    return runs
+
+
+def _counts_all_of(result: Wire, earlier: Wire) -> bool:
+    """Whether a result counts at least what an earlier one counts, model by model."""
+    try:
+        now, before = usage_from_claude_code_models(result), usage_from_claude_code_models(earlier)
+    except UsageError:
+        return True
+    return all(
+        model in now
+        and now[model].input_tokens >= usage.input_tokens
+        and now[model].all_output_tokens >= usage.all_output_tokens
+        for model, usage in before.items()
+    )
 
 
 def _responses(
     lines: Sequence[Wire], shaper: Shaper, written: datetime, warnings: list[str]
 ) -> list[LoggedCall]:
     """Return the calls of the responses in the stream, with a group for each subagent."""
-    histories: dict[str, list[Wire]] = {}
+    histories: dict[tuple[str, str], list[Wire]] = {}
     found: dict[str, tuple[Wire, list[Wire], Wire]] = {}
     for line in lines:
-        group = text_of(line.get("parent_tool_use_id"))
-        history = histories.setdefault(group, [])
+        session, group = text_of(line.get("session_id")), text_of(line.get("parent_tool_use_id"))
+        history = histories.setdefault((session, group), [])
         message = mapping(line.get("message"))
         id_ = text_of(message.get("id"))
         if line.get("type") == "assistant" and id_ and message.get("model") != "<synthetic>":
@@ -109,9 +149,18 @@ def _responses(
             found[id_] = line, list(history), message
         if line.get("type") in ("user", "assistant") and message:
             history.append({"role": message.get("role"), "content": message.get("content")})
+    sessions = {text_of(line.get("session_id")) for line, _, _ in found.values()}
     return [
         # Responses without times keep the order of the stream.
-        _call(line, before, message, shaper, written + timedelta(microseconds=number), warnings)
+        _call(
+            line,
+            before,
+            message,
+            shaper,
+            written + timedelta(microseconds=number),
+            warnings,
+            run=text_of(line.get("session_id"))[:8] if len(sessions) > 1 else "",
+        )
         for number, (line, before, message) in enumerate(found.values())
     ]
 
@@ -123,6 +172,7 @@ def _call(
     shaper: Shaper,
     otherwise: datetime,
     warnings: list[str],
+    run: str,
 ) -> LoggedCall:
     request = {"model": message.get("model"), "messages": before}
     call = call_or_unmeasured(
@@ -132,13 +182,13 @@ def _call(
         warnings.append,
     )
     group = text_of(line.get("parent_tool_use_id"))
-    start = shaper.block("unattributed", START_NAME, {"start": group}, opens_message=True)
+    start = shaper.block("unattributed", START_NAME, {"start": f"{run}{group}"}, opens_message=True)
     is_short = message.get("stop_reason") is None
     return LoggedCall(
         call=replace(call, prompt=(start, *call.prompt), output_incomplete=is_short),
         provider=PROVIDER,
         started_at=utc_time(line.get("timestamp")) or otherwise,
-        group=group[-8:],
+        group="-".join(filter(None, (run, group[-8:]))),
         agent=text_of(line.get("subagent_type")) or ("subagent" if group else None),
     )
 

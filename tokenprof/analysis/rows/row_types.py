@@ -10,17 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from tokenprof.costing.cache_misses import CacheMiss
 from tokenprof.costing.cache_prediction import CachePrediction
+from tokenprof.costing.ledger import Ledger
 from tokenprof.facts.types import BlockKind, Section, TurnStatus
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.chain.figures import PublishedMargin
 from tokenprof.pricing.usage import Usage
-
-if TYPE_CHECKING:
-    from tokenprof.costing.ledger import Ledger
 
 SizeState = Literal["exact", "estimated"]
 """Whether the bill pins a size, or shares out a total that it pins."""

@@ -1,1 +1,1 @@
-"""What to look at next: the text and the JSON of comparisons."""
+"""The sentences and the JSON of comparisons, what-ifs and suggestions."""

@@ -1,0 +1,1 @@
+"""Comparisons, what-ifs and suggestions, drawn for a terminal."""

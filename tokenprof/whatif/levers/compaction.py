@@ -1,0 +1,75 @@
+"""`compaction=N`: a context that grows beyond N tokens is replaced by a summary."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall, SizedBlock
+from tokenprof.whatif.levers.lever import End, Lever, whole_tokens
+
+NAME = "compaction"
+HELP = "N: a context that grows beyond N tokens is replaced by a summary"
+
+SUMMARY_SHARE: Final = {"low": 0.03, "mid": 0.08, "high": 0.2}
+"""The size of a summary as a share of what it replaces; nobody publishes it, so the range is wide."""
+
+
+def lever(value: str) -> Lever:
+    """Return the lever. Raises `InputError` for a value that is not a number of tokens."""
+    limit = whole_tokens(NAME, value, value)
+
+    def change(geometry: Geometry, end: End) -> Geometry:
+        planned: dict[int, list[PlannedCall]] = {}
+        for _, calls in geometry.contexts():
+            for index, own in _compacted(calls, limit, SUMMARY_SHARE[end]):
+                planned[index] = own
+        return Geometry(tuple(call for each in geometry.calls for call in planned[each.index]))
+
+    shares = " to ".join(f"{share:.0%}" for share in (SUMMARY_SHARE["low"], SUMMARY_SHARE["high"]))
+    return Lever(
+        NAME,
+        value,
+        change,
+        (
+            f"A summary has {shares} of the tokens that it replaces, and is written in a call of its own.",
+            "The run takes the same turns after it, so nothing that was summarised is read again.",
+        ),
+        is_exact=False,
+    )
+
+
+def _compacted(calls: list[PlannedCall], limit: int, share: float) -> list[tuple[int, list[PlannedCall]]]:
+    """Return each call of a context as planned, with a call before it that writes a summary if one is due."""
+    gone: set[str] = set()
+    summaries: list[SizedBlock] = []
+    found = []
+    for call in calls:
+        planned = _with_summaries(call, gone, summaries)
+        if planned.tokens <= limit:
+            found.append((call.index, [planned]))
+            continue
+        old = [each for each in planned.blocks if _is_history(each)][:-1]
+        removed = sum(each.tokens for each in old)
+        size = max(1, round(removed * share))
+        if removed <= size:
+            found.append((call.index, [planned]))
+            continue
+        usage = replace(planned.usage, output_tokens=size, reasoning_tokens=0, fees=())
+        asks = replace(planned, usage=usage)
+        gone |= {each.id for each in old}
+        key = f"summary@{call.index}:{size}"
+        written = SizedBlock(key, key, size, None, size, size, (("cache_read", size),))
+        summaries = [written]
+        found.append((call.index, [asks, _with_summaries(call, gone, summaries)]))
+    return found
+
+
+def _is_history(each: SizedBlock) -> bool:
+    return each.block is None or each.block.section == "messages"
+
+
+def _with_summaries(call: PlannedCall, gone: set[str], summaries: list[SizedBlock]) -> PlannedCall:
+    left = call.with_blocks(lambda block: None if block.id in gone else block)
+    at = next((n for n, each in enumerate(left.blocks) if _is_history(each)), len(left.blocks))
+    return left.with_inserted(at, summaries) if summaries else left

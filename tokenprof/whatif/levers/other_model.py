@@ -1,0 +1,92 @@
+"""`model=NAME` or `model=PROVIDER/NAME`: the same calls on another model or host."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Final
+
+from tokenprof.attribute.priors import TokenizerPrior, prior_for
+from tokenprof.facts.errors import InputError
+from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall, SizedBlock
+from tokenprof.whatif.levers.lever import End, Lever
+
+NAME = "model"
+HELP = "NAME or PROVIDER/NAME: the same calls on another model"
+
+NORMAL_P90: Final = 1.2816
+"""How many standard deviations above the mean the 90th percentile of a normal distribution lies."""
+
+
+def lever(value: str) -> Lever:
+    """Return the lever. Raises `InputError` for an empty name."""
+    provider, slash, name = value.partition("/")
+    if not value or not (name if slash else provider):
+        raise InputError(f"{NAME}={value}: name a model, such as model=claude-sonnet-4-6.")
+    host, model = (provider, name) if slash else ("", provider)
+
+    def change(geometry: Geometry, end: End) -> Geometry:
+        return geometry.each(lambda call: _served_by(call, host, model, end))
+
+    return Lever(
+        NAME,
+        value,
+        change,
+        (
+            "The model takes the same turns and writes the same text.",
+            "Its cache reads and writes what the recorded one does.",
+            "Tokens of another tokenizer are an interval (P10–P90 of what is known about both).",
+        ),
+        is_exact=False,
+    )
+
+
+def provider_of(model: str, recorded: str) -> str:
+    """Return who sells a model by its name; the recorded provider if the name does not say."""
+    for prefix, provider in (
+        ("claude", "anthropic"),
+        ("gpt-", "openai"),
+        ("o1", "openai"),
+        ("o3", "openai"),
+        ("o4", "openai"),
+        ("gemini", "google"),
+        ("deepseek", "deepseek"),
+    ):
+        if model.startswith(prefix):
+            return provider
+    return recorded
+
+
+def _served_by(call: PlannedCall, host: str, model: str, end: End) -> PlannedCall:
+    turn = call.turn
+    provider = host or provider_of(model, turn.provider)
+    factor = tokenizer_factor(prior_for(turn.provider, turn.model), prior_for(provider, model), end)
+    moved = replace(turn, provider=provider, model=model)
+    if factor == 1:
+        return replace(call, turn=moved)
+
+    def scaled(block: SizedBlock) -> SizedBlock:
+        return replace(block, tokens=round(block.tokens * factor))
+
+    usage = replace(
+        call.usage,
+        output_tokens=round(call.usage.output_tokens * factor),
+        reasoning_tokens=round(call.usage.reasoning_tokens * factor),
+    )
+    return replace(
+        call,
+        turn=moved,
+        usage=usage,
+        blocks=tuple(map(scaled, call.blocks)),
+        tail=tuple(map(scaled, call.tail)),
+    )
+
+
+def tokenizer_factor(recorded: TokenizerPrior, planned: TokenizerPrior, end: End) -> float:
+    """Return how many tokens the planned model has for one of the recorded model."""
+    if recorded.name == planned.name and planned.name != "unknown":
+        return 1.0
+    mean = planned.mean["tokens"] / recorded.mean["tokens"]
+    relative = [prior.sd["tokens"] / prior.mean["tokens"] for prior in (recorded, planned)]
+    spread = NORMAL_P90 * mean * math.hypot(*relative)
+    return max(0.1, mean + {"low": -spread, "mid": 0.0, "high": spread}[end])

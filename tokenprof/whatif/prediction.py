@@ -1,0 +1,213 @@
+"""What a run would have been billed, and would have cost to compute, with some levers pulled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal, localcontext
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+
+from tokenprof.costing.billed_sums import NOTHING
+from tokenprof.costing.ledger import Ledger
+from tokenprof.facts.errors import InputError
+from tokenprof.facts.types import Run, Turn
+from tokenprof.pricing.usage import INPUT_CLASSES, TokenClass, Usage
+from tokenprof.whatif.geometry.planned_calls import Geometry, geometry_of
+from tokenprof.whatif.geometry.replayed_usage import ReplayedCall, explained_calls, replay
+from tokenprof.whatif.levers.lever import End, Lever
+
+if TYPE_CHECKING:
+    from tokenprof.costing.compute import Hardware
+    from tokenprof.hw_model.estimate import Estimate
+    from tokenprof.pricing.book import Price, PriceBook
+
+EXACT_DIGITS: Final = 60
+
+LEAST_COMPUTE_SHARE: Final = 0.005
+"""Compute that falls by less than this share has not fallen."""
+
+SavingKind = Literal["real", "list-price only", "none", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a run would have been billed with some levers pulled, beside what it was billed.
+
+    `after_usd` lies between `low_usd` and `high_usd`, which equal it if nothing was estimated; all are None
+    for your own hardware, whose price is `compute_after_usd`. `calls` are the model calls before and
+    after, `tokens_in` the prompt tokens. `explained` counts the recorded calls whose bills the cache rules
+    explain; the others keep the classes that they were billed in. `assumes` are sentences.
+    """
+
+    levers: tuple[Lever, ...]
+    before_usd: Decimal
+    after_usd: Decimal | None
+    low_usd: Decimal | None
+    high_usd: Decimal | None
+    compute_before_usd: Estimate | None
+    compute_after_usd: Estimate | None
+    calls: tuple[int, int]
+    tokens_in: tuple[int, int]
+    explained: int
+    assumes: tuple[str, ...]
+
+    @property
+    def saves_usd(self) -> Decimal | None:
+        """What the change saves; negative if it costs more. None for your own hardware."""
+        return None if self.after_usd is None else self.before_usd - self.after_usd
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing was estimated: both ends of the interval are the prediction."""
+        return self.low_usd == self.after_usd == self.high_usd
+
+    @property
+    def saving_kind(self) -> SavingKind:
+        """Whether a saving is real, since compute falls too, or of the list price only."""
+        if self.saves_usd is None:
+            return "unknown"
+        if self.saves_usd <= 0:
+            return "none"
+        before, after = self.compute_before_usd, self.compute_after_usd
+        if before is None or after is None:
+            return "unknown"
+        return "real" if after.mid < before.mid * (1 - LEAST_COMPUTE_SHARE) else "list-price only"
+
+
+class WhatIf:
+    """A recorded run, ready to be asked what it would have cost with something changed."""
+
+    def __init__(self, ledger: Ledger, book: PriceBook, hardware: Hardware):
+        self._ledger = ledger
+        self._book = book
+        self._hardware = hardware
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """The recorded calls that have a bill."""
+        return geometry_of(self._ledger)
+
+    @cached_property
+    def explained(self) -> frozenset[int]:
+        """The turns whose bills the cache rules explain to the token."""
+        return explained_calls(self.geometry)
+
+    @cached_property
+    def before_usd(self) -> Decimal:
+        """The recorded bill of those calls."""
+        return _exact_sum([self._ledger.billed_usd[call.index] or NOTHING for call in self.geometry.calls])
+
+    @cached_property
+    def compute_before_usd(self) -> Estimate | None:
+        """What those calls cost to compute."""
+        return self._compute([ReplayedCall(call, call.usage, True) for call in self.geometry.calls], ())
+
+    def ask(self, levers: Sequence[Lever]) -> Prediction:
+        """Return what the run would have cost with the levers pulled, one after another.
+
+        Raises `InputError` if a lever leads to a call that has no price.
+        """
+        ends: dict[End, Sequence[ReplayedCall]] = {"mid": self._replayed(levers, "mid")}
+        is_exact = all(lever.is_exact for lever in levers)
+        for end in () if is_exact else _ENDS:
+            ends[end] = self._replayed(levers, end)
+        own = any(lever.deployment for lever in levers)
+        bills = {} if own else {end: self._bill(calls) for end, calls in ends.items()}
+        mid = ends["mid"]
+        after = bills.get("mid")
+        low = min(bills.values(), default=None)
+        high = max(bills.values(), default=None)
+        return Prediction(
+            levers=tuple(levers),
+            before_usd=self.before_usd,
+            after_usd=after,
+            low_usd=low,
+            high_usd=high,
+            compute_before_usd=self.compute_before_usd,
+            compute_after_usd=self._compute(mid, levers),
+            calls=(len(self.geometry.calls), len(mid)),
+            tokens_in=(
+                sum(call.usage.input_tokens for call in self.geometry.calls),
+                sum(each.usage.input_tokens for each in mid),
+            ),
+            explained=len(self.explained),
+            assumes=tuple(dict.fromkeys(each for lever in levers for each in lever.assumes)),
+        )
+
+    def _replayed(self, levers: Sequence[Lever], end: End) -> Sequence[ReplayedCall]:
+        planned = self.geometry
+        for lever in levers:
+            planned = lever.change(planned, end)
+        return replay(planned, self.geometry, self.explained)
+
+    def _bill(self, calls: Sequence[ReplayedCall]) -> Decimal:
+        amounts = []
+        for each in calls:
+            turn, recorded = each.call.turn, self._ledger.run.turns[each.call.index]
+            same = (turn.provider, turn.model, turn.selectors) == (
+                recorded.provider,
+                recorded.model,
+                recorded.selectors,
+            )
+            if same and each.usage == recorded.usage:
+                amounts.append(self._ledger.billed_usd[each.call.index] or NOTHING)
+                continue
+            price = self._price(turn, each.usage)
+            amounts += price.amounts(in_classes_of(each.usage, price.rates)).values()
+        return _exact_sum(amounts)
+
+    def _price(self, turn: Turn, usage: Usage) -> Price:
+        """Return the price of a planned call on its day, or on the book's day if the model came later."""
+        from tokenprof.pricing.book import UnknownTierError, Unpriced
+
+        as_of = self._book.describe().as_of
+        days = [turn.started_at]
+        if as_of:
+            days.append(datetime.fromisoformat(as_of).replace(tzinfo=UTC))
+        reason = ""
+        for at in days:
+            try:
+                found = self._book.price(turn.provider, turn.model, at, usage, turn.selectors)
+            except UnknownTierError as error:
+                raise InputError(str(error)) from None
+            if not isinstance(found, Unpriced):
+                return found
+            reason = reason or found.reason
+        raise InputError(f"This has no price: {reason}")
+
+    def _compute(self, calls: Sequence[ReplayedCall], levers: Sequence[Lever]) -> Estimate | None:
+        """Return what planned calls cost to compute; a model that was recorded stays on its deployment."""
+        from tokenprof.costing.compute import cost_of_turns
+
+        turns = [replace(each.call.turn, usage=each.usage) for each in calls]
+        own = next((lever for lever in levers if lever.deployment), None)
+        return cost_of_turns(
+            Run(tuple(turns)),
+            self._hardware,
+            deployment=own.deployment if own else None,
+            usd_per_gpu_hour=own.usd_per_gpu_hour if own else None,
+        )
+
+
+_ENDS: Final[tuple[End, ...]] = ("low", "high")
+
+
+def in_classes_of(usage: Usage, rates: Mapping[str, Decimal]) -> Usage:
+    """Return usage in the classes that a price has rates for: not every provider bills cache writes."""
+    counts: dict[str, int] = {f"{cls}_tokens": 0 for cls in INPUT_CLASSES}
+    for cls in INPUT_CLASSES:
+        tokens = usage.tokens_of(cls)
+        fallback = (cls, *(other for other in _WRITES if cls in _WRITES), TokenClass.UNCACHED_INPUT)
+        counts[f"{next((each for each in fallback if each in rates), cls)}_tokens"] += tokens
+    return replace(usage, **cast(dict[str, Any], counts))
+
+
+_WRITES: Final = tuple(cls for cls in INPUT_CLASSES if cls.startswith("cache_write"))
+
+
+def _exact_sum(amounts: Sequence[Decimal]) -> Decimal:
+    with localcontext() as context:
+        context.prec = EXACT_DIGITS
+        return sum(amounts, NOTHING)

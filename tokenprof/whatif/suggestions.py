@@ -1,0 +1,125 @@
+"""What to change about a run: every lever that fits it is tried, and what pays is ranked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from tokenprof.facts.errors import InputError
+from tokenprof.whatif.all_levers import parse_levers
+from tokenprof.whatif.geometry.planned_calls import Geometry
+from tokenprof.whatif.levers.merged_calls import merged
+from tokenprof.whatif.levers.repeated_results import repeated
+from tokenprof.whatif.levers.tool_schemas import never_called
+from tokenprof.whatif.prediction import Prediction, SavingKind, WhatIf
+
+LEAST_SHARE: Final = Decimal("0.01")
+"""A change that saves less than this share of the bill is not worth a line."""
+
+CAPS_TOKENS: Final = (8000, 2000, 500)
+"""The sizes that results are cut to, the largest that saves something first."""
+
+TOOLS_CAPPED: Final = 3
+
+COMPACT_AT_TOKENS: Final = (100_000, 50_000)
+
+NOT_INTERACTIVE: Final = "tier"
+"""The lever that an interactive loop cannot use, since it waits for its answers; it is ranked last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A change that pays: `lever` as `tokenprof whatif --if` takes it, and what it saves of the bill.
+
+    `low_usd` and `high_usd` bound `saves_usd`; they equal it if nothing was estimated. `saving_kind` says
+    whether compute falls, too ("real"), or the bill alone ("list-price only"). `share` is of the recorded
+    bill. `assumes` are sentences.
+    """
+
+    lever: str
+    saves_usd: Decimal
+    low_usd: Decimal
+    high_usd: Decimal
+    share: Decimal
+    saving_kind: SavingKind
+    assumes: tuple[str, ...]
+    prediction: Prediction
+
+
+def suggestions(what_if: WhatIf) -> tuple[Suggestion, ...]:
+    """Return the changes that save at least a hundredth of the bill, the largest saving first."""
+    if not what_if.before_usd:
+        return ()
+    found: list[Suggestion] = []
+    for text in candidates(what_if.geometry, has_rules=bool(what_if.explained)):
+        try:
+            predicted = what_if.ask(parse_levers([text]))
+        except InputError:
+            continue  # There is no price for it, so nothing is known about what it saves.
+        suggestion = _suggestion(text, predicted)
+        # Two ways to the same bill, such as two sets of breakpoints, are one suggestion.
+        known = {(each.saves_usd, each.prediction.tokens_in) for each in found}
+        if suggestion is None or (suggestion.saves_usd, suggestion.prediction.tokens_in) in known:
+            continue
+        if suggestion.share >= LEAST_SHARE:
+            found.append(suggestion)
+    return tuple(sorted(found, key=lambda each: (each.lever.startswith(NOT_INTERACTIVE), -each.saves_usd)))
+
+
+def candidates(geometry: Geometry, *, has_rules: bool) -> Iterator[str]:
+    """Yield the levers that can change anything about a run; `has_rules` if cache rules explain its bill."""
+    ttls = {ttl for call in geometry.calls for _, ttl in call.marks}
+    written = [call.usage for call in geometry.calls]
+    if "5m" in ttls or any(usage.cache_write_5m_tokens for usage in written):
+        yield "ttl=1h"
+    if "1h" in ttls or any(usage.cache_write_1h_tokens for usage in written):
+        yield "ttl=5m"
+    if has_rules:
+        yield "breakpoints=automatic"
+        yield "breakpoints=sections"
+    if never_called(geometry):
+        yield "tools=deferred"
+    if any(repeated(call) for call in geometry.calls):
+        yield "rereads=once"
+    yield from _caps(geometry)
+    longest = max((call.tokens for call in geometry.calls), default=0)
+    yield from (f"compaction={limit}" for limit in COMPACT_AT_TOKENS if longest > limit)
+    if len(merged(geometry).calls) < len(geometry.calls):
+        yield "parallel=same-tool"
+    if not any(call.turn.selectors.batch for call in geometry.calls):
+        yield "tier=batch"
+
+
+def _caps(geometry: Geometry) -> Iterator[str]:
+    """Yield caps for the tools whose results take up most of all prompts."""
+    carried: dict[str, int] = defaultdict(int)
+    largest: dict[str, int] = defaultdict(int)
+    for call in geometry.calls:
+        for block in call.blocks:
+            if block.kind == "tool_result":
+                carried[block.name] += block.tokens
+                largest[block.name] = max(largest[block.name], block.tokens)
+    for tool in sorted(carried, key=lambda name: -carried[name])[:TOOLS_CAPPED]:
+        limit = next((limit for limit in CAPS_TOKENS if largest[tool] > 1.5 * limit), None)
+        if limit is not None:
+            yield f"cap={tool}:{limit}"
+
+
+def _suggestion(lever: str, predicted: Prediction) -> Suggestion | None:
+    after, low, high = predicted.after_usd, predicted.low_usd, predicted.high_usd
+    if after is None or low is None or high is None:
+        return None
+    before = predicted.before_usd
+    return Suggestion(
+        lever=lever,
+        saves_usd=before - after,
+        low_usd=before - high,
+        high_usd=before - low,
+        share=(before - after) / before,
+        saving_kind=predicted.saving_kind,
+        assumes=predicted.assumes,
+        prediction=predicted,
+    )
