@@ -170,8 +170,8 @@ def main() -> None:
     print(
         f"DeepSeek day 6, our full cost at a utilisation of {DEFAULT_UTILISATION:g}: "
         f"${ours['usd_at_2_an_hour']:,.0f} at $2 an hour, "
-        f"${ours['usd_at_the_owners_hour']:,.0f} at the owner's hour, published $87,072 "
-        f"({ours['busy_node_hours']:,.0f} busy node-hours)"
+        f"${ours['usd_at_the_owners_hour']:,.0f} at the owner's hour, "
+        f"published $87,072 ({ours['busy_node_hours']:,.0f} busy node-hours)"
     )
     if arguments.out:
         rows = [{**asdict(p), "ratio": p.ratio} for p in found]

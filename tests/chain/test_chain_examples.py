@@ -97,7 +97,7 @@ def test_ttl_1_the_longer_the_gap_the_further_out_the_cheapest_place():
 
 def test_margin_1_the_published_margins_are_not_outside_ours_and_margin_2_is_lower():
     (inference,), (all_in,) = rows("margin-1"), rows("margin-2")
-    assert inference.difference == "published overlaps our range"
+    assert inference.difference == "published within our range"
     assert numbers(all_in.ours)[2] < numbers(inference.ours)[2]
 
 

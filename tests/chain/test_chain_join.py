@@ -193,7 +193,8 @@ def test_several_closed_models_move_to_another_chip_together():
     small = ("anthropic", "claude-haiku-4-5", Usage(cache_read_tokens=9_000, output_tokens=200))
     ledger, hardware = costed(run_of(CLOSED, small, OPEN))
     chips_of_both = generations(hardware)
-    assert len(chips_of_both) == 7
+    # The open model's hosts and Anthropic's fleet have these in common.
+    assert chips_of_both == ["H100", "H200", "B200", "GB200"]
     for name in ("H200", "B200"):
         moved = on_chip(ledger.run, hardware, name)
         assert moved is not None
@@ -233,8 +234,8 @@ def list_index(name: str) -> int:
     return list(chips()).index(name)
 
 
-def test_an_open_model_moves_to_the_smallest_deployment_of_a_chip():
-    ledger, hardware = costed(run_of(OPEN))
+def test_an_open_model_on_a_given_deployment_moves_to_the_smallest_deployment_of_a_chip():
+    ledger, hardware = costed(run_of(OPEN), "kimi-k2.5@16xh100")
     moved = on_chip(ledger.run, hardware, "gb200")
     assert moved is not None
     (scenario,) = moved.scenarios.values()

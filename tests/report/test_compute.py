@@ -54,7 +54,7 @@ def test_kv_6_byte_seconds_in_use_and_in_gaps_follow_from_the_run_s_clock() -> N
 
 def test_kv_7_a_second_of_tool_latency_has_a_price_where_memory_limits_the_batch() -> None:
     def a_second(turns: int) -> float:
-        found = report(turns, "kimi-k2.5@8xh200", step=50_000, lasts_s=40)
+        found = report(turns, "kimi-k2.5@8xh200:tp=8,kv=bf16", step=50_000, lasts_s=40)
         return float(found["compute"]["kv"]["gap_usd_per_s_at_longest_context"]["mid"])
 
     assert 0 < a_second(2) < a_second(4) < 0.01
