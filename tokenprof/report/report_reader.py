@@ -112,8 +112,7 @@ def _estimate(found: Json | None) -> Estimate | None:
 
 
 def _usage(found: Json | None) -> Usage | None:
-    tokens = [cls for cls in CLASSES if cls != "fee"]
-    return None if found is None else Usage(**{f"{cls}_tokens": found[cls] for cls in tokens})
+    return None if found is None else Usage(**{f"{c}_tokens": found[c] for c in CLASSES if c != "fee"})
 
 
 def _overlay(item: Any) -> str:
