@@ -162,12 +162,14 @@ _SPELLINGS: dict[Meaning, str] = {
 
 _WORDS = re.compile(r"cache|token|reason|thought|thinking", re.IGNORECASE)
 
-_NO_COUNT = re.compile(
-    r"finish_?reason|stop_?reason|max_|maxtokens|budget|limit|per_?second|first|time|latency|price|cost|"
-    r"duration|request\.|_ms$|_s$|percent|ratio|rate$|enabled|ttl$|hash|fingerprint",
-    re.IGNORECASE,
+_NOT_COUNTS = frozenset(
+    {"finish", "stop", "max", "min", "budget", "limit", "limits", "per", "second", "first", "time", "latency"}
+    | {"price", "cost", "costs", "duration", "request", "ms", "percent", "ratio", "rate", "enabled", "ttl"}
+    | {"hash", "fingerprint", "avg", "average"}
 )
-"""Names that hold one of the words, and count nothing that is billed."""
+"""Words of names that hold one of the words above, and count nothing that is billed."""
+
+_WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 
 
 def meaning_of(key: str) -> Meaning | None:
@@ -189,7 +191,8 @@ def canonical(key: str) -> str:
 
 def may_be_billed(key: str) -> bool:
     """Whether a key that the table lacks sounds like tokens, a cache or reasoning."""
-    return bool(_WORDS.search(key)) and not _NO_COUNT.search(key)
+    words = {word.lower() for word in _WORD.findall(key)}
+    return bool(_WORDS.search(key)) and not words & _NOT_COUNTS
 
 
 _SIDES = {name.replace("_", ""): "in" for name in PARTS_OF_PROMPT} | {
