@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS := -n auto
 
-.PHONY: demo test check fuzz format clean harness-matrix
+.PHONY: demo test check fuzz bench format clean harness-matrix
 
 demo: $(VENV)/.installed
 	$(BIN)/tokenprof demo
@@ -31,6 +31,10 @@ fuzz: $(VENV)/.installed
 # Every client in an environment of its own, against the loopback provider (docs/harnesses.md).
 harness-matrix: $(VENV)/.installed
 	$(BIN)/python tests/matrix/run.py
+
+# Time and memory against the length of a run; results with machine and date in benchmarks/results/.
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/long_runs.py
 
 format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .

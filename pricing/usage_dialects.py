@@ -8,6 +8,7 @@ row, not a reader. `usage_reader` applies the table.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -177,6 +178,7 @@ def meaning_of(key: str) -> Meaning | None:
     return _TABLE.get(key) or _TABLE.get(canonical(key))
 
 
+@functools.lru_cache(maxsize=2048)
 def canonical(key: str) -> str:
     """Return a key as the table spells it: without prefix, case and underscores."""
     lowered = key

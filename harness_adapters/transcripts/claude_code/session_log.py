@@ -22,6 +22,7 @@ from tokenprof.reading.json_lines import line_or_warning, read_json_lines
 from tokenprof.reading.log_bytes import log_stem
 from tokenprof.reading.logged_calls import shaper_of_log
 from tokenprof.reading.recordings import in_time_order
+from tokenprof.record.block_facts import Shaper
 
 FORMAT = "Claude Code session"
 
@@ -78,17 +79,17 @@ def read(path: Path) -> Run:
     Raises InputError if the file cannot be opened.
     """
     files = [path, *companions(path)]
-    run = _read(path, files, with_reminders=True)
+    # One shaper for both readings, so that no text is counted twice.
+    shaper = shaper_of_log()
+    run = _read(path, files, shaper, with_reminders=True)
     if any(REMINDER in turn.added for turn in run.turns) and not bills_confirm(run.turns):
-        return _read(path, files, with_reminders=False)
+        return _read(path, files, shaper, with_reminders=False)
     return run
 
 
-def _read(path: Path, files: Sequence[Path], *, with_reminders: bool) -> Run:
+def _read(path: Path, files: Sequence[Path], shaper: Shaper, *, with_reminders: bool) -> Run:
     warnings: list[str] = []
-    session = ClaudeCodeSession(
-        _name(path), shaper_of_log(), _agent_types(files), with_reminders=with_reminders
-    )
+    session = ClaudeCodeSession(_name(path), shaper, _agent_types(files), with_reminders=with_reminders)
     for file in files[1:]:
         if file.name.startswith("agent-acompact"):
             for _, line in read_json_lines(file, []):
