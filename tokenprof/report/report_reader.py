@@ -69,20 +69,21 @@ def load_report(path: str | Path) -> Report:
         raise InputError(f"{file}: this is not a report of tokenprof. {reads}; {written}")
     try:
         require_types(report := read_report(found))
-        return report
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         damage = f"the report is damaged ({type(error).__name__}: {error}); write it again."
         raise InputError(f"{file}: {damage}") from error
+    return report
 
 
 def read_report(found: Json) -> Report:
     """Return a report from its JSON object."""
     turns = tuple(_turn(row) for row in found["turns"])
+    class_sums, block_sums = _sums(turns)
     rows = RunRows(
         totals=_totals(found["totals"]),
-        classes=_classes(found["classes"], turns),
+        classes=_classes(found["classes"], class_sums),
         turns=turns,
-        blocks=_blocks(found["blocks"], turns),
+        blocks=_blocks(found["blocks"], block_sums),
         groups=tuple(_group(row) for row in found.get("groups", ())),
         compute=_compute(found.get("compute")),
     )
@@ -231,8 +232,7 @@ def _sums(turns: Sequence[TurnRow]) -> tuple[dict[str, BilledSum], dict[str, Bil
     return classes, blocks
 
 
-def _classes(found: Sequence[Json], turns: Sequence[TurnRow]) -> tuple[ClassRow, ...]:
-    sums, _ = _sums(turns)
+def _classes(found: Sequence[Json], sums: Mapping[str, BilledSum]) -> tuple[ClassRow, ...]:
     return tuple(
         ClassRow(
             cls=row["class"],
@@ -248,13 +248,11 @@ def _classes(found: Sequence[Json], turns: Sequence[TurnRow]) -> tuple[ClassRow,
 
 
 def _at_least(row: Json, known: BilledSum | None) -> Decimal | None:
-    if "at_least_usd" in row:
-        return _usd(row["at_least_usd"])
-    return None if known is None or known.is_complete else known.at_least_usd
+    summed = None if known is None or known.is_complete else known.at_least_usd
+    return _usd(row["at_least_usd"]) if "at_least_usd" in row else summed
 
 
-def _blocks(found: Sequence[Json], turns: Sequence[TurnRow]) -> tuple[BlockRow, ...]:
-    _, sums = _sums(turns)
+def _blocks(found: Sequence[Json], sums: Mapping[str, BilledSum]) -> tuple[BlockRow, ...]:
     return tuple(
         BlockRow(
             id=row["id"],
