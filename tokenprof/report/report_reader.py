@@ -62,20 +62,21 @@ def load_report(path: str | Path) -> Report:
         raise InputError(f"{file}: this is not a report of tokenprof. {reads}; {written}")
     try:
         require_types(report := read_report(found))
-        return report
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         damage = f"the report is damaged ({type(error).__name__}: {error}); write it again."
         raise InputError(f"{file}: {damage}") from error
+    return report
 
 
 def read_report(found: Json) -> Report:
     """Return a report from its JSON object."""
     turns = tuple(read_turn(row) for row in found["turns"])
+    class_sums, block_sums = _sums(turns)
     rows = RunRows(
         totals=_totals(found["totals"]),
-        classes=_classes(found["classes"], turns),
+        classes=_classes(found["classes"], class_sums),
         turns=turns,
-        blocks=_blocks(found["blocks"], turns),
+        blocks=_blocks(found["blocks"], block_sums),
         groups=tuple(_group(row) for row in found.get("groups", ())),
         compute=_compute(found.get("compute")),
     )
@@ -133,8 +134,7 @@ def _sums(turns: Sequence[TurnRow]) -> tuple[dict[str, BilledSum], dict[str, Bil
     return classes, blocks
 
 
-def _classes(found: Sequence[Json], turns: Sequence[TurnRow]) -> tuple[ClassRow, ...]:
-    sums, _ = _sums(turns)
+def _classes(found: Sequence[Json], sums: Mapping[str, BilledSum]) -> tuple[ClassRow, ...]:
     return tuple(
         ClassRow(
             cls=row["class"],
@@ -155,8 +155,7 @@ def _at_least(row: Json, known: BilledSum | None) -> Decimal | None:
     return None if known is None or known.is_complete else known.at_least_usd
 
 
-def _blocks(found: Sequence[Json], turns: Sequence[TurnRow]) -> tuple[BlockRow, ...]:
-    _, sums = _sums(turns)
+def _blocks(found: Sequence[Json], sums: Mapping[str, BilledSum]) -> tuple[BlockRow, ...]:
     return tuple(
         BlockRow(
             id=row["id"],
