@@ -16,16 +16,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from tokenprof.costing.ledger import build_ledger
+from tokenprof.analysis.analysis import Analysis
 from tokenprof.facts.types import Block, Breakpoint, Features, Run, Turn
 from tokenprof.gate.baseline import scenario_of
 from tokenprof.gate.compare import compare
 from tokenprof.gate.sample import RunSample, sample_of
-from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import Usage
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
-BOOK = default_book()
 RESULTS = {"search": 400.0, "read_file": 900.0, "run_tests": 250.0}
 SCHEMAS = {"search": 140, "read_file": 120, "run_tests": 160, "send": 180, "plan": 220, "edit": 260}
 OUTPUT_TOKENS = 120.0
@@ -107,7 +105,7 @@ def sample(agent: Agent, rng: random.Random) -> RunSample:
             )
         )
         cached, kept, added = prompt_tokens, kept + len(added), [call, result]
-    return sample_of(build_ledger(Run(tuple(turns)), BOOK))
+    return sample_of(Analysis(Run(tuple(turns))))
 
 
 def experiment(agent: Agent, pairs: int, runs: int, rng: random.Random) -> dict[str, tuple[int, int, int]]:

@@ -40,7 +40,8 @@ def test_a_budget_holds_at_its_limit_and_not_one_above(
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
         [
-            f"*test_outside: *{message}*",
+            "*_ test_outside _*",
+            f"*{message}*",
             "*most expensive over the run: system system?0? 3,588 billed tokens ($0.0179), *",
             "*Lower the cost, or raise the budget*",
         ]
@@ -128,7 +129,7 @@ async def test_async(): agent(2)
 """
     )
     result.assert_outcomes(passed=2, failed=1)
-    result.stdout.fnmatch_lines(["*test_each?2?: turns is 2, budget at most 1*"])
+    result.stdout.fnmatch_lines(["*_ test_each?2? _*", "turns is 2, budget at most 1"])
 
 
 def test_the_folder_of_recordings_holds_no_empty_one(project: Project) -> None:

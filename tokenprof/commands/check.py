@@ -11,6 +11,7 @@ from tokenprof.commands.console.failures import naming
 from tokenprof.commands.console.output import add_output, format_of, put, require_writable, say
 from tokenprof.commands.console.values import file_path
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.near_names import did_you_mean
 
 COMPUTE_MEASURE: Final = "hardware_usd"
 """The one measure that needs a compute estimate, which takes longer."""
@@ -22,7 +23,8 @@ def add_commands(commands: Any) -> None:
         "check",
         help="fail a build when a run costs too much, with the reason",
         description="Check recorded runs against budgets and a baseline. Exit code 0: ok, or too few runs to "
-        "tell; 1: a regression, a budget crossed or, with --strict, an incomplete bill; 2: bad input.",
+        "tell; 1: a regression, a budget crossed, a scenario without a baseline or, with --strict, an "
+        "incomplete bill; 2: bad input.",
     )
     parser.add_argument("files", nargs="+", type=file_path, metavar="RUN", help="recordings or transcripts")
     parser.add_argument("--baseline", type=file_path, metavar="FILE", help="the committed baseline file")
@@ -54,8 +56,15 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument(
         "--strict",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="fail if a run's bill is incomplete: turns without usage or price, or any warning (default: "
+        "only if the environment variable CI is set)",
+    )
+    parser.add_argument(
+        "--allow-missing",
         action="store_true",
-        help="fail if a run's bill is incomplete: turns without usage or price, or any warning",
+        help="let scenarios pass that the baseline does not have, and a baseline that does not exist",
     )
     add_output(parser, ("text", "json", "junit", "sarif", "markdown"))
     add_assumption_options(parser)
@@ -68,8 +77,8 @@ def run_check(options: argparse.Namespace) -> int:
     from tokenprof.gate.budget import parse_budget
     from tokenprof.gate.formats import FORMATS
     from tokenprof.gate.outcome import judge
-    from tokenprof.gate.runs import sample_of_file
-    from tokenprof.gate.settings import parse_items, settings_from
+    from tokenprof.gate.runs import samples_of_file
+    from tokenprof.gate.settings import is_strict, parse_items, settings_from
 
     form = format_of(options)
     budget = parse_budget(parse_items(options.budget))
@@ -82,13 +91,14 @@ def run_check(options: argparse.Namespace) -> int:
     samples: dict[str, list[Any]] = {}
     for file in options.files:
         name = options.scenario or file.stem
-        sample = sample_of_file(file, assumptions, hardware=COMPUTE_MEASURE in budget)
-        samples.setdefault(name, []).append(sample)
+        found = samples_of_file(file, assumptions, hardware=COMPUTE_MEASURE in budget)
+        samples.setdefault(name, []).extend(found)
     known = {}
     if options.baseline:
-        if not options.update and not options.baseline.exists():
+        if not (options.update or options.allow_missing or options.baseline.exists()):
             raise InputError(
-                f"There is no baseline {options.baseline}; check the name, or write it with --update."
+                f"There is no baseline {options.baseline}; check the name, write it with --update, or let "
+                "the runs pass without one: --allow-missing."
             )
         with naming(options.baseline, "a baseline that --update wrote"):
             known = read_baseline(options.baseline)
@@ -106,12 +116,13 @@ def run_check(options: argparse.Namespace) -> int:
             baseline=known.get(name),
             settings=settings,
             wants_baseline=bool(options.baseline),
-            is_strict=options.strict,
+            is_strict=is_strict(options.strict),
+            may_be_missing=options.allow_missing,
         )
         for name, own in samples.items()
     ]
-    for name in samples.keys() - known.keys() if options.baseline else ():
-        say(f"{options.baseline} has no scenario {name!r}; --update adds it.")
+    for name in sorted(samples.keys() - known.keys()) if options.baseline else ():
+        say(f"{options.baseline} has no scenario {name!r}.{did_you_mean(name, known)} --update adds it.")
     put(options.output, FORMATS[form](outcomes, str(options.baseline or "")))
     return FOUND if any(outcome.failed for outcome in outcomes) else OK
 
@@ -122,6 +133,7 @@ def _require_an_effect(options: argparse.Namespace, *, costs_compute: bool) -> N
         ("--tolerance", options.tolerance),
         ("--measures", options.measures),
         ("--fail-on-price-rise", options.fail_on_price_rise),
+        ("--allow-missing", options.allow_missing),
     )
     if options.update and not options.baseline:
         raise InputError("--update writes a baseline; say which: --baseline FILE.")

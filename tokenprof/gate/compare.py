@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from statistics import fmean, median
 from typing import Final, Literal
 
@@ -22,6 +21,9 @@ from tokenprof.gate.sample import FIXED_KINDS, BlockGroup, RunSample
 Status = Literal["regression", "ok", "insufficient data"]
 
 CAUSES_NAMED: Final = 3
+
+LEAST_PART: Final = 0.01
+"""A cause is not named if it costs less than this part of the most expensive one, unless it is certain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,26 +222,38 @@ def _prices(scenario: BaselineScenario, now: Sequence[RunSample]) -> Iterator[Ch
         yield Change("list prices", "price", old, new, None)
 
 
-def _causes(
-    before: Sequence[RunSample], now: Sequence[RunSample], found: Sequence[Change]
-) -> Iterator[Cause]:
-    """Yield the block groups that cost more per run: those whose size grew, then the others by tokens."""
+def _causes(before: Sequence[RunSample], now: Sequence[RunSample], found: Sequence[Change]) -> list[Cause]:
+    """Return the block groups that cost more per run, the most expensive first.
+
+    Those whose size grew beyond chance are among them even if others cost more; if there are enough runs to
+    tell, they come before the others.
+    """
     named = [change.subject for change in found if change.kind in ("content", "size")]
-    keys = sorted(
-        {*_union(before), *_union(now)},
-        key=lambda key: (
-            named.index(key) if key in named else len(named),
-            -_growth(before, now, key, lambda group: float(group.billed_tokens)),
-        ),
-    )
-    for key in keys[:CAUSES_NAMED]:
+    causes = []
+    for key in dict.fromkeys([*named, *_union(before), *_union(now)]):
         tokens = _growth(before, now, key, lambda group: float(group.billed_tokens))
         if tokens <= 0 and key not in named:
             continue
         usd = _growth(before, now, key, lambda g: None if g.billed_usd is None else float(g.billed_usd))
         unbilled = _growth_not_billed(before, now, key)
         cost = unbilled or (tokens, usd)
-        yield Cause(key, _cause_text(before, now, key, *cost, billed=unbilled is None), *cost)
+        causes.append(Cause(key, _cause_text(before, now, key, *cost, billed=unbilled is None), *cost))
+    causes.sort(key=lambda cause: (cause.billed_usd or 0.0, cause.billed_tokens), reverse=True)
+    if min(len(before), len(now)) >= LEAST_RUNS:
+        # With enough runs to tell, what did not grow beyond chance is noise, however much it came to.
+        causes.sort(key=lambda cause: cause.subject not in named)
+    certain = [cause for cause in causes if cause.subject in named]
+    largest = causes[0] if causes else None
+    causes = [cause for cause in causes if cause in certain or _matters(cause, largest)]
+    shown = [cause.subject for cause in dict.fromkeys([*certain, *causes])][:CAUSES_NAMED]
+    return [cause for cause in causes if cause.subject in shown]
+
+
+def _matters(cause: Cause, largest: Cause | None) -> bool:
+    """Whether a cause comes to a hundredth of the first one."""
+    if largest is None or cause.billed_usd is None or not largest.billed_usd:
+        return largest is not None and cause.billed_tokens >= LEAST_PART * largest.billed_tokens
+    return cause.billed_usd >= LEAST_PART * largest.billed_usd
 
 
 def _growth_not_billed(
@@ -322,11 +336,6 @@ def _notes(
             yield f"{key} ({then:,.0f} tokens) is gone."
         elif then and later is not None and later < then * (1 - rules.tolerance):
             yield f"{key} shrank from {then:,.0f} to {later:,.0f} tokens."
-
-
-def usd_text(value: Decimal | None) -> str:
-    """Return dollars, or a word if they are not known."""
-    return "unpriced" if value is None else number("usd", value)
 
 
 def means(samples: Sequence[RunSample], measures: Sequence[str]) -> Mapping[str, float | None]:

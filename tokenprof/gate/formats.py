@@ -107,6 +107,7 @@ def to_sarif(outcomes: Sequence[Outcome], baseline: str) -> str:
     rules = [
         {"id": "regression", "shortDescription": {"text": "A scenario costs more than its baseline"}},
         {"id": "over-budget", "shortDescription": {"text": "A scenario is outside its budget"}},
+        {"id": "no-baseline", "shortDescription": {"text": "The baseline does not have a scenario"}},
     ]
     driver = {
         "name": "tokenprof",

@@ -37,12 +37,19 @@ class Outcome:
     before: BaselineScenario | None = None
     wants_baseline: bool = True
     is_strict: bool = False
+    may_be_missing: bool = True
+
+    @property
+    def lacks_baseline(self) -> bool:
+        """Whether the scenario must have a baseline and has none."""
+        return self.wants_baseline and self.verdict is None and not self.may_be_missing
 
     @property
     def failed(self) -> bool:
         """Whether the build should fail."""
         regressed = self.verdict is not None and self.verdict.status == "regression"
-        return bool(self.breaches) or regressed or (self.is_strict and bool(self.incomplete))
+        unknown = self.lacks_baseline or (self.is_strict and bool(self.incomplete))
+        return bool(self.breaches) or regressed or unknown
 
     @property
     def incomplete(self) -> dict[str, int]:
@@ -60,6 +67,8 @@ class Outcome:
             return "regression"
         if self.breaches:
             return "over budget"
+        if self.lacks_baseline:
+            return "no baseline"
         if self.failed:
             return "incomplete"
         if self.verdict is None:
@@ -70,12 +79,15 @@ class Outcome:
     def headline(self) -> str:
         """The outcome as one sentence."""
         if self.verdict is not None and self.verdict.status == "regression":
-            first = self.verdict.regressions[0].text
+            causes = self.verdict.causes
+            first = causes[0].text if causes else self.verdict.regressions[0].text
             more = len(self.verdict.regressions) - 1 + len(self.breaches)
             return f"{self.name}: {first}" + (f", and {more} more" if more else "")
         if self.breaches:
             more = len(self.breaches) - 1
             return f"{self.name}: {self.breaches[0].text}" + (f", and {more} more" if more else "")
+        if self.lacks_baseline:
+            return f"{self.name}: there is no baseline for it, so nothing was compared"
         usd = means(self.samples, ["usd"])["usd"]
         cost = "unpriced" if usd is None else number("usd", usd)
         return f"{self.name}: {self.status}, {cost} a run"
@@ -90,10 +102,12 @@ def judge(
     settings: Settings | None = None,
     wants_baseline: bool = True,
     is_strict: bool = False,
+    may_be_missing: bool = True,
 ) -> Outcome:
     """Return the outcome of a scenario. Every run must stay within the budget.
 
-    With `is_strict`, a run whose bill may be larger than measured fails.
+    With `is_strict`, a run whose bill may be larger than measured fails; without `may_be_missing`, a scenario
+    that wants a baseline and has none.
     """
     over: dict[str, Breach] = {}
     for sample in samples:
@@ -102,7 +116,16 @@ def judge(
             if worst is None or _worse(breach, worst):
                 over[breach.measure] = breach
     verdict = compare(baseline, samples, settings) if baseline is not None and baseline.samples else None
-    return Outcome(name, tuple(samples), tuple(over.values()), verdict, baseline, wants_baseline, is_strict)
+    return Outcome(
+        name,
+        tuple(samples),
+        tuple(over.values()),
+        verdict,
+        baseline,
+        wants_baseline,
+        is_strict,
+        may_be_missing,
+    )
 
 
 def _worse(one: Breach, other: Breach) -> bool:
@@ -147,6 +170,8 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         yield "  If this is meant, run with --tokenprof-update (`tokenprof check … --update`) and commit it."
     elif outcome.breaches:
         yield "  Lower the cost, or raise the budget where it is set."
+    elif outcome.lacks_baseline:
+        yield "  If it is new, write its baseline with --update, or let it pass with --allow-missing."
     elif outcome.status == "no baseline":
         yield "  There is no baseline for it yet: write one with --tokenprof-update."
 

@@ -39,6 +39,12 @@ FLAGS = (
     ("tokenprof_table", "--tokenprof", "print what each test cost"),
     ("tokenprof_update", "--tokenprof-update", "write what the tests cost to the baseline"),
     ("tokenprof_fail_on_price_rise", "--tokenprof-fail-on-price-rise", "fail if list prices rise, too"),
+    (
+        "tokenprof_strict",
+        "--tokenprof-strict",
+        "fail tests without a baseline and incomplete bills, too (default: if the variable CI is set)",
+    ),
+    ("tokenprof_allow_missing", "--tokenprof-allow-missing", "let tests pass that have no baseline yet"),
 )
 
 MARKS = (

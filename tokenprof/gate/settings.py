@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
@@ -27,7 +28,10 @@ def settings_from(
 
 
 def fraction(value: str | float) -> float:
-    """Return `"5%"`, `"0.05"` or `0.05` as 0.05. Raises InputError for anything else."""
+    """Return `"5%"`, `"0.05"` or `0.05` as 0.05.
+
+    Raises InputError for anything else; for `5` too, which could mean 5 % or five times as much.
+    """
     text = str(value).strip()
     try:
         number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
@@ -35,7 +39,19 @@ def fraction(value: str | float) -> float:
         raise InputError(f"The tolerance {value!r} is not a fraction; write 5% or 0.05.") from None
     if not 0 <= number < 100:
         raise InputError(f"The tolerance {value!r} is not a fraction from 0 up; write 5% or 0.05.")
+    if number >= 1 and not text.endswith("%"):
+        raise InputError(
+            f"The tolerance {value!r} would let a run cost {number + 1:g} times as much; write {number:g}%, "
+            f"or {100 * number:g}% if you mean that."
+        )
     return number
+
+
+def is_strict(given: bool | None, environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether what is not fully known fails: as given, else if the variable CI marks a build."""
+    if given is not None:
+        return given
+    return environ.get("CI", "").strip().lower() not in ("", "0", "false", "no")
 
 
 def _measures(value: str | Iterable[str]) -> tuple[str, ...]:

@@ -22,9 +22,9 @@ from tokenprof.gate.baseline import (
 )
 from tokenprof.gate.budget import number, parse_budget
 from tokenprof.gate.outcome import Outcome, explain, judge
-from tokenprof.gate.runs import sample_of_file
+from tokenprof.gate.runs import samples_of_file
 from tokenprof.gate.sample import RunSample
-from tokenprof.gate.settings import settings_from
+from tokenprof.gate.settings import is_strict, settings_from
 
 if TYPE_CHECKING:
     from tokenprof.analysis.analysis import Analysis
@@ -109,10 +109,10 @@ class TokenCosts:
     def samples(self) -> list[RunSample]:
         """Return the samples of every run that made a call."""
         with_hardware = "hardware_usd" in self._marks.get("token_budget", {})
-        found = []
+        found: list[RunSample] = []
         for path in [*self._runs, *self._added]:
             try:
-                found.append(sample_of_file(path, self._assumptions, hardware=with_hardware))
+                found += samples_of_file(path, self._assumptions, hardware=with_hardware)
             except InputError:
                 if path in self._added:
                     raise
@@ -155,9 +155,11 @@ class TokenCosts:
         self._tell(outcome)
         if not outcome.failed:
             return None
-        return "\n".join(explain(outcome))
+        # pytest names the test before the message, and cuts its one-line summary at the terminal's width.
+        return "\n".join(explain(outcome)).removeprefix(f"{outcome.name}: ")
 
     def _outcome(self, samples: Sequence[RunSample]) -> Outcome:
+        strict = is_strict(self._options["tokenprof_strict"] or None)
         budget = parse_budget(self._marks.get("token_budget", {}))
         rules = self._marks.get("token_baseline")
         known: BaselineScenario | None = None
@@ -179,6 +181,10 @@ class TokenCosts:
             baseline=known,
             settings=settings,
             wants_baseline=rules is not None,
+            is_strict=strict,
+            may_be_missing=bool(
+                not strict or self._options["tokenprof_update"] or self._options["tokenprof_allow_missing"]
+            ),
         )
 
     def _tell(self, outcome: Outcome) -> None:
