@@ -36,7 +36,7 @@ SLOWER_THAN_BEST: Final = 1.25
 
 POOLS_IDLE: Final = 1.15
 """Accelerators of split pools over those at work: replicas come in whole numbers, and one pool waits for the
-other (ratio of the best split to the ideal one in the captures of DeepSeek-R1)."""
+other. A judgement, not a measurement."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from tokenprof.record.digest import project_key, secret_file
 
 ROOT = Path(__file__).parents[2]
 
-CONSTANTS = [b"", b"x", b"short", bytes(31), bytes(32), b"a" * 64, os.urandom(31)]
+CONSTANTS = [b"", b"x", b"short", bytes(31), bytes(32), b"a" * 64, bytes(range(31))]
 """What a crash, a full disk or an editor may leave in the file."""
 
 
