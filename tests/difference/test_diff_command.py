@@ -46,6 +46,12 @@ def test_the_text_is_as_kept(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
 
 
+def test_compute_is_shown_if_it_was_asked_for() -> None:
+    lines = to_text(diff_goldens.compared(compute=True), 60).splitlines()
+    assert lines[1].startswith("Compute est.: $0.0")
+    assert max(map(len, lines)) <= 60
+
+
 def test_a_larger_result_is_found_in_a_recording(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diff", str(folder / "before.jsonl"), str(folder / "now.jsonl")]) == 0
     lines = capsys.readouterr().out.splitlines()
