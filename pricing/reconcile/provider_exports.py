@@ -73,7 +73,7 @@ def load_report(path: Path) -> tuple[ReportLine, ...]:
     except ValueError as error:
         raise ReportError(f"The report {path} is not valid JSON: {error}.") from error
     except RecursionError:
-        raise ReportError(f"The report {path} is nested more deeply than any export.") from None
+        raise ReportError(f"The report {path} is nested too deeply for a provider's export.") from None
     try:
         lines = [line for page in (pages if isinstance(pages, list) else [pages]) for line in _page(page)]
         if not all(line.model is None or isinstance(line.model, str) for line in lines):

@@ -123,7 +123,7 @@ def test_a_file_without_counts_says_so(tmp_path):
     path.write_text(json.dumps({"resourceMetrics": []}) + "\n")
     run = read([path])
     assert run.turns == ()
-    assert any("no span has token counts" in warning for warning in run.warnings)
+    assert any("no span with token counts" in warning for warning in run.warnings)
 
 
 def test_captured_content_makes_one_history_of_calls_that_are_traces_of_their_own():

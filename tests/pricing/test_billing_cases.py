@@ -205,9 +205,15 @@ def test_case_19_iterations_of_another_model_are_listed_with_it_and_not_added():
     ]
 
 
-@pytest.mark.parametrize("model", ["claude-opus-4-8-foobar", "claude-opus-4-", "gpt-4o", "no-such-model", ""])
+@pytest.mark.parametrize("model", ["claude-opus-4-8-foobar", "claude-opus-4-", "no-such-model", ""])
 def test_case_21_a_model_without_a_row_of_its_own_is_unpriced(model):
     assert isinstance(BOOK.price("anthropic", model, NOVEMBER, Usage(uncached_input_tokens=1)), Unpriced)
+
+
+def test_case_21_another_maker_s_model_has_its_maker_s_list_price_and_a_note():
+    price = BOOK.price("anthropic", "gpt-4o", NOVEMBER, Usage(uncached_input_tokens=1))
+    assert (price.provider, price.rates["uncached_input"]) == ("openai", Decimal("0.0000025"))
+    assert any("anthropic has no row for" in note for note in price.notes)
 
 
 def test_case_21_a_missing_write_rate_leaves_only_that_class_unknown():

@@ -29,6 +29,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def fresh_key() -> bytes:
     """The key as a new process would derive it."""
+    digest._user_secret.cache_clear()
     return project_key.__wrapped__()
 
 

@@ -57,7 +57,9 @@ def read_baseline(path: Path) -> dict[str, BaselineScenario]:
         return scenarios
     except OSError as error:
         raise InputError.unreadable(path, error) from None
-    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+    except RecursionError:
+        raise InputError(f"{path} is nested too deeply for a baseline. Restore it.") from None
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise InputError(
             f"{path} is not a baseline of tokenprof ({type(error).__name__}: {error}). Restore it from "
             "version control, or delete it and write it again with --tokenprof-update."

@@ -22,7 +22,7 @@ MOST_OPENINGS = 8
 LONGEST_EXACT_INTEGER_DIGITS = 18
 
 _BETWEEN_VALUES = " \t\r\n\0\ufeff"
-_OPENING = re.compile(rb'\s*(\{\s*"[^"\\]{1,40}")')
+_OPENING = re.compile(rb'\{\s*"[^"\\]{1,40}"')
 _ANY_OPENING = re.compile(r'\{\s*"')
 _HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
@@ -62,9 +62,9 @@ class RecordFinder:
 
     def _note_opening(self, line: bytes) -> None:
         if len(self._openings) < MOST_OPENINGS:
-            opening = _OPENING.match(line[:80])
+            opening = _OPENING.match(line[:80].lstrip())
             if opening:
-                self._openings.add(opening.group(1))
+                self._openings.add(opening.group())
 
     def _salvaged(self, line: bytes, reason: str) -> tuple[list[dict[str, Any]], str | None]:
         text = _decoded(line)
