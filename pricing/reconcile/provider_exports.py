@@ -8,7 +8,7 @@ pages, as JSON. Anthropic states costs in cents, which become dollars here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -64,8 +64,30 @@ def usd_of_cents(amount: str | Decimal) -> Decimal:
     return EXACT.scaleb(Decimal(amount), -2)
 
 
+def load_reports(paths: Sequence[Path]) -> tuple[ReportLine, ...]:
+    """Read exports, of which each holds a page or a list of pages. Raises `ReportError` naming the file.
+
+    A page that says `has_more` must be followed by another, in the same file or the next: days on a page
+    that was never fetched would look as if nobody had been billed for them.
+    """
+    lines: list[ReportLine] = []
+    for path in paths:
+        pages = _pages(path)
+        lines += _lines(path, pages)
+        if path == paths[-1] and pages and isinstance(pages[-1], dict) and pages[-1].get("has_more"):
+            raise ReportError(
+                f"The report {path} is incomplete: its last page says that more pages follow (has_more). "
+                "Fetch them with next_page and give all pages, in order."
+            )
+    return tuple(lines)
+
+
 def load_report(path: Path) -> tuple[ReportLine, ...]:
-    """Read an export of either provider, of usage or of costs. Raises `ReportError` naming the file."""
+    """Read one export of either provider, of usage or of costs. Raises `ReportError` naming the file."""
+    return _lines(path, _pages(path))
+
+
+def _pages(path: Path) -> list[Any]:
     try:
         pages = json.loads(path.read_text("utf-8"), parse_float=Decimal)
     except OSError as error:
@@ -74,8 +96,12 @@ def load_report(path: Path) -> tuple[ReportLine, ...]:
         raise ReportError(f"The report {path} is not valid JSON: {error}.") from error
     except RecursionError:
         raise ReportError(f"The report {path} is nested too deeply for a provider's export.") from None
+    return pages if isinstance(pages, list) else [pages]
+
+
+def _lines(path: Path, pages: list[Any]) -> tuple[ReportLine, ...]:
     try:
-        lines = [line for page in (pages if isinstance(pages, list) else [pages]) for line in _page(page)]
+        lines = [line for page in pages for line in _page(page)]
         if not all(line.model is None or isinstance(line.model, str) for line in lines):
             raise TypeError("the name of a model is not text")
         return tuple(lines)

@@ -7,7 +7,13 @@ from decimal import Decimal
 import pytest
 
 from tokenprof.pricing.book import Price, default_book
-from tokenprof.pricing.reconcile.provider_exports import ReportError, ReportLine, load_report, usd_of_cents
+from tokenprof.pricing.reconcile.provider_exports import (
+    ReportError,
+    ReportLine,
+    load_report,
+    load_reports,
+    usd_of_cents,
+)
 from tokenprof.pricing.reconcile.residuals import Charge, charges_of, reconcile, summary
 from tokenprof.pricing.usage import Usage
 
@@ -279,3 +285,13 @@ def test_a_report_that_cannot_be_read_is_an_error_naming_the_file(tmp_path, text
     with pytest.raises(ReportError, match=message) as error:
         load_report(path)
     assert "wrong.json" in str(error.value)
+
+
+def test_an_export_whose_last_page_has_more_is_refused_until_the_rest_is_given(tmp_path):
+    bucket = {"start_time": 1793491200, "results": []}
+    first, last = tmp_path / "page_1.json", tmp_path / "page_2.json"
+    first.write_text(json.dumps({"data": [bucket], "has_more": True, "next_page": "page_2"}))
+    last.write_text(json.dumps({"data": [bucket], "has_more": False}))
+    with pytest.raises(ReportError, match=r"page_1\.json is incomplete: its last page says that more"):
+        load_reports([first])
+    assert load_reports([first, last]) == ()

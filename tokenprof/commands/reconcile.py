@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from tokenprof.commands.console.assumption_options import add_price_options, assumptions_of
 from tokenprof.commands.console.exit_codes import FOUND, OK
-from tokenprof.commands.console.failures import naming
 from tokenprof.commands.console.output import add_output, format_of, json_text, put, require_writable
 from tokenprof.commands.console.tables import table
 from tokenprof.commands.console.values import file_path
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from tokenprof.facts.types import Run
     from tokenprof.pricing.book import PriceBook
-    from tokenprof.pricing.reconcile.provider_exports import ReportLine
     from tokenprof.pricing.reconcile.residuals import Charge, Residual
 
 
@@ -74,13 +72,10 @@ def reconcile_run(run: Run, reports: Sequence[Path], book: PriceBook) -> tuple[R
 
     Raises `ReportError` or `InputError` for an export that cannot be read.
     """
-    from tokenprof.pricing.reconcile.provider_exports import load_report
+    from tokenprof.pricing.reconcile.provider_exports import load_reports
     from tokenprof.pricing.reconcile.residuals import reconcile
 
-    lines: list[ReportLine] = []
-    for path in reports:
-        with naming(path, "a usage or cost export"):
-            lines += load_report(path)
+    lines = load_reports(reports)
     return reconcile(
         charges_of_run(run, book), lines, lambda provider, model: book.resolve(provider, model)[1] or model
     )
