@@ -79,7 +79,7 @@ def unreadable_call(exchange: Exchange, requested_model: str, status: TurnStatus
 
 
 def raw_json(value: object) -> str | None:
-    """Return a usage object as JSON, to be kept as it was; None if there is none."""
+    """Return a usage object as JSON, to be kept as it was; None without one."""
     if value is None:
         return None
     try:

@@ -107,7 +107,7 @@ def _said_in(result: str) -> str:
 
 
 def index_entries(text: str) -> list[tuple[str, str]]:
-    """Return (skill name, line) of each entry of a skills index in `text`; empty if there is none."""
+    """Return (skill name, line) of each entry of the skills index in `text`, if it has one."""
     if "skill" not in text.lower():
         return []
     entries = list(_tagged_entries(text)) or list(_listed_entries(text))

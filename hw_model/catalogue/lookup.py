@@ -104,7 +104,7 @@ def _by_plain_name() -> dict[str, str]:
 def find_model(name: str) -> ModelShape:
     """Return the shape of a model by catalogue name, Hugging Face id or provider's id, quantised or not.
 
-    Raises UnknownModelError, with similar names, if there is none.
+    Raises UnknownModelError, which lists similar names, for a model that is not in the catalogue.
     """
     known = _by_plain_name().get(plain_name(name))
     if known is not None:
@@ -132,7 +132,7 @@ def _plain_chip(name: str) -> str:
 def find_chip(name: str) -> Chip:
     """Return a chip by name, in any spelling (`h200`, `H200 SXM`, `h200_sxm`, `gb200 nvl72`).
 
-    Raises UnknownChipError, with similar names, if there is none.
+    Raises UnknownChipError, which lists similar names, for a chip that is not in the catalogue.
     """
     spellings = {_plain_chip(alias): chip for chip in chips().values() for alias in (chip.name, *chip.ids)}
     found = spellings.get(_plain_chip(name))

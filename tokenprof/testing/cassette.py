@@ -124,7 +124,7 @@ class Cassette:
             self._tape.append(taped)
 
     def reply_to(self, method: str, path: str, request: Any) -> Taped | str:
-        """Return the reply on the tape, or a sentence that says why there is none."""
+        """Return the reply on the tape, or a sentence that says why it has no reply."""
         with self._lock:
             here = [
                 i

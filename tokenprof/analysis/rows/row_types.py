@@ -46,7 +46,7 @@ class TurnRow:
     hardware costs stand side by side and are never added: at full cost, with idle KV priced at what it keeps
     out, and at what one more call costs a fleet that runs anyway. `unpriced_classes` are the classes that
     lack a price while others have one. `seller` is who sold the call if not `provider`, `stated_usd` what
-    the seller says it cost, `notes` what the counts leave out or why there are none. `entries` are drawn up
+    the seller says it cost, `notes` what the counts leave out or why they are missing. `entries` are drawn up
     when iterated. `output_tokens_estimate` is the size of an output without a final count, as a later prompt
     repeats it; it is not in `usage` and not in the bill.
     """
