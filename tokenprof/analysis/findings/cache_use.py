@@ -28,19 +28,20 @@ _LARGE_READ_SHARE: Final = Decimal("0.4")
 
 
 def cache_misses(evidence: Evidence) -> Iterator[Finding]:
-    """Find cache misses, one finding for each cause."""
-    by_cause: dict[CacheMissCause, dict[int, CacheMiss]] = defaultdict(dict)
+    """Find cache misses, one finding for each cause; those that a compaction caused stand apart."""
+    groups: dict[tuple[CacheMissCause, bool], dict[int, CacheMiss]] = defaultdict(dict)
     for turn in evidence.rows.turns:
         miss = turn.cache_miss
         if miss is not None and miss.cause in MISS_CAUSES:
-            by_cause[miss.cause][turn.index] = miss
-    for cause, misses in by_cause.items():
+            first = evidence.block_by_id.get(miss.block or "")
+            # A summary replaces what it sums up on purpose: the miss is the price of compaction.
+            is_wanted = first is not None and first.kind == "summary"
+            groups[miss.cause, is_wanted][turn.index] = miss
+    for (cause, is_wanted), misses in groups.items():
         firsts = dict.fromkeys(miss.block for miss in misses.values() if miss.block is not None)
         blocks = [evidence.block_by_id[each] for each in firsts if each in evidence.block_by_id]
         amounts = [miss.usd for miss in misses.values()]
         extra_usd = exact_sum_usd(amounts)
-        # A summary replaces what it sums up on purpose: the miss is the price of compaction.
-        is_wanted = any(block.kind == "summary" for block in blocks)
         saves_usd = extra_usd if cause in _AVOIDABLE_CAUSES and not is_wanted else None
         figures = CacheMisses(
             cause=cause,
