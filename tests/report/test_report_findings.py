@@ -209,6 +209,17 @@ def test_a_compaction_is_paid_for_on_purpose():
     assert found(missed("changed", kind="summary"))["cache-miss-changed"].saves_usd is None
 
 
+def test_a_compaction_does_not_hide_what_an_avoidable_miss_costs():
+    blocks = [block("s", "system", "system", 40), block("c", "summary", "summary", 40)]
+    misses = [
+        {"cause": "changed", "block": first, "field": None, "tokens": 40, "usd": usd, "evidence": "diff"}
+        for first, usd in (("s", "0.25"), ("c", "0.75"))
+    ]
+    made = report(blocks, [turn(at, write=["s", "c"], cache_miss=miss) for at, miss in enumerate(misses)])
+    each = [finding for finding in findings_of(made) if finding.code == "cache-miss-changed"]
+    assert {(finding.turns, finding.saves_usd) for finding in each} == {((0,), Decimal("0.25")), ((1,), None)}
+
+
 def test_a_miss_of_unknown_cost_promises_nothing():
     finding = found(missed("changed", usd=None))["cache-miss-changed"]
     assert finding.saves_usd is None
