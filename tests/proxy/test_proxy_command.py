@@ -65,6 +65,35 @@ def test_it_records_until_it_is_stopped(number: signal.Signals, tmp_path: Path) 
     assert [turn.id for turn in read([tmp_path / "run.jsonl"]).turns] == [answer.id]
 
 
+ON_ANOTHER_THREAD = """
+import signal, sys, threading, time
+from tokenprof.commands.main import main
+
+def interrupt():
+    time.sleep(3)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+threading.Thread(target=interrupt, daemon=True).start()
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [("proxy", "--port", "0"), ("run", "--", "sleep", "60")], ids=["proxy", "run"]
+)
+def test_a_signal_on_another_thread_stops_it_too(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    # The main thread, asleep in a wait without a deadline, would never see such a signal.
+    done = subprocess.run(
+        [sys.executable, "-c", ON_ANOTHER_THREAD, *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=40,
+        check=False,
+    )
+    assert done.returncode == {"proxy": 0, "run": 128 + signal.SIGTERM}[arguments[0]]
+
+
 def test_addresses_keep_the_path_that_an_api_starts_at(tmp_path: Path) -> None:
     environment = {"ANTHROPIC_BASE_URL": "https://gateway.example/anthropic/", "OPENAI_BASE_URL": ""}
     with proxy(folder=tmp_path, **environment) as (_, variables):

@@ -24,6 +24,7 @@ from tokenprof.facts.errors import InputError
 
 DEFAULT_PORT: Final = 8100
 HIGHEST_PORT: Final = 65_535
+WAKE_EVERY_S: Final = 0.2
 
 
 def add_commands(commands: Any) -> None:
@@ -71,10 +72,17 @@ def run_proxy(options: argparse.Namespace) -> int:
             for variable, url in addresses(proxy, options.upstream).items():
                 emit(f"export {variable}={url}\n")
             with suppress(KeyboardInterrupt):
-                threading.Event().wait()
+                _wait_for_a_signal()
     finally:
         recorded = not remove_if_empty(path)
     report_recording(path, assumptions, recorded=recorded)
     if assumptions is None and recorded:
         say(f"recorded in {path}; read it with: tokenprof report {path}")
     return OK
+
+
+def _wait_for_a_signal() -> None:
+    never = threading.Event()
+    # The system may deliver a signal on another thread; its handler runs here once this thread wakes.
+    while not never.wait(WAKE_EVERY_S):
+        pass

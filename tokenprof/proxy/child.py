@@ -14,6 +14,8 @@ FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 
 LOOPBACK = "127.0.0.1"
 
+WAKE_EVERY_S = 0.2
+
 
 def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a command to its end and return its exit code, as a shell would: 128 + n for a signal n.
@@ -37,13 +39,22 @@ def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
         child = subprocess.Popen(list(command), env=dict(environment))
         for number in early:
             child.send_signal(number)
-        code = child.wait()
+        code = _wait(child)
     except OSError as error:
         raise InputError(f"{command[0]} cannot be run: {error.strerror or error}.") from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     return code if code >= 0 else 128 - code
+
+
+def _wait(child: subprocess.Popen[bytes]) -> int:
+    while True:
+        # The system may deliver a signal on another thread; its handler runs here once this thread wakes.
+        try:
+            return child.wait(timeout=WAKE_EVERY_S)
+        except subprocess.TimeoutExpired:
+            continue
 
 
 _FROM_TERMINAL = {getattr(signal, name) for name in ("SIGINT", "SIGQUIT") if hasattr(signal, name)}
