@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 
 from tokenprof.pricing.catalogue import GenaiPrices, snapshot_date
+from tokenprof.pricing.media_rates import with_media
 from tokenprof.pricing.overlay import EVERY_MODEL, Launch, Multiplier, Overlays
 from tokenprof.pricing.overlay_toml import load_overlay, shipped_overlays
 from tokenprof.pricing.price_source import PriceSource
-from tokenprof.pricing.rates import Band, MixedRates, Price, Quote, Unpriced, UnpricedError, scaled
+from tokenprof.pricing.rates import Band, Price, Quote, Unpriced, UnpricedError, scaled
 from tokenprof.pricing.selectors import Selectors, UnknownTierError, price_context
 from tokenprof.pricing.sellers import MAKERS, SHAPES, spellings
 from tokenprof.pricing.usage import TokenClass, Usage
@@ -41,14 +41,6 @@ DEFAULT_WRITES = (TokenClass.CACHE_WRITE_5M, TokenClass.CACHE_WRITE_30M, TokenCl
 TTL_UNKNOWN_NOTE = "Cache writes of unknown time to live are priced at the rate of the shortest one."
 
 NO_LAUNCH_NOTE = "No launch date is known; the listed rates are assumed to have held on this date."
-
-AUDIO_NOTE = "Audio tokens have a rate of their own, so their class has no single one."
-
-AUDIO_AS_TEXT_NOTE = "No rate for audio is listed; its tokens are priced as text."
-
-IMAGE_NOTE = "Images that the model writes have a rate of their own."
-
-IMAGE_AS_TEXT_NOTE = "No rate for images that the model writes is listed; their tokens are priced as text."
 
 _STANDARD = Selectors()
 
@@ -89,7 +81,7 @@ class PriceBook:
         answer = self._answer(provider, model, at, selectors)
         if isinstance(answer, Unpriced):
             return answer
-        price = _with_media(*answer.at(usage.input_tokens), usage)
+        price = with_media(*answer.at(usage.input_tokens), usage)
         if "request" in price.fee_rates and "request" not in dict(usage.fees):
             return Unpriced(
                 f"{provider} charges a fee per request for '{model}', which the recorded usage does not "
@@ -98,6 +90,23 @@ class PriceBook:
         if usage.cache_write_tokens and TTL_UNKNOWN_NOTE not in price.notes:
             return replace(price, notes=(*price.notes, TTL_UNKNOWN_NOTE))
         return price
+
+    def band_starts(
+        self, provider: str, model: str, at: datetime, selectors: Selectors = _STANDARD
+    ) -> tuple[int, ...] | Unpriced:
+        """Return the prompt sizes [tokens] above which the rates of a call change, 0 first.
+
+        Parameters and errors are those of `price`.
+        """
+        answer = self._answer(provider, model, at, selectors)
+        if isinstance(answer, Unpriced):
+            return answer
+        return tuple(band.above_tokens for band, _ in answer.bands)
+
+    def depends_on_hour(self, provider: str, model: str) -> bool:
+        """Return whether the rates of a model differ by the time of day."""
+        provider, row = self.resolve(provider, model)
+        return row is not None and self._depends_on_hour(provider, row)
 
     def describe(self) -> PriceSource:
         """Return the book's name, version and date, and its overlays."""
@@ -300,34 +309,6 @@ def default_book(overlays: Sequence[Path] = ()) -> PriceBook:
     """
     parts = (*shipped_overlays(), *(load_overlay(path) for path in overlays))
     return PriceBook(GenaiPrices(), Overlays(parts))
-
-
-def _with_media(band: Band, price: Price, usage: Usage) -> Price:
-    """Return a price for usage with audio or images: a class that holds text too has no single rate."""
-    audio = {
-        TokenClass.UNCACHED_INPUT: usage.audio_input_tokens,
-        TokenClass.OUTPUT: usage.audio_output_tokens,
-    }
-    image = {TokenClass.OUTPUT: usage.image_output_tokens}
-    rates: dict[str, Decimal] = dict(price.rates)
-    mixed: dict[str, MixedRates] = {}
-    notes: list[str] = []
-    for cls in audio:
-        heard, seen = audio[cls], image.get(cls, 0)
-        if not heard and not seen:
-            continue
-        own = (band.audio_rates.get(cls) if heard else None), (band.image_rates.get(cls) if seen else None)
-        if cls in rates and seen == usage.tokens_of(cls) and own[1] is not None:
-            rates[cls] = own[1]
-        elif cls in rates and own != (None, None):
-            mixed[cls] = MixedRates(rates.pop(cls), *own)
-        if heard:
-            notes.append(AUDIO_AS_TEXT_NOTE if own[0] is None else AUDIO_NOTE)
-        if seen:
-            notes.append(IMAGE_AS_TEXT_NOTE if own[1] is None else IMAGE_NOTE)
-    if not notes:
-        return price
-    return replace(price, rates=rates, mixed=mixed, notes=(*price.notes, *dict.fromkeys(notes)))
 
 
 def _multiplied(quote: Quote, factor: Multiplier) -> Quote:

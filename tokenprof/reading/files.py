@@ -47,7 +47,7 @@ def read(paths: AnyPath | Sequence[AnyPath]) -> Run:
         found = _files_below(path, warnings) if is_folder else [(path, reader_of(path))]
         for file, reader in found:
             chosen.setdefault(file.resolve(), _Chosen(file, reader, is_named=not is_folder))
-    companions = {other.resolve() for one in chosen.values() for other in _companions(one.reader, one.file)}
+    companions = {other.resolve() for one in chosen.values() for other in companions_of(one.reader, one.file)}
     return merge(
         _runs_of([one for real, one in chosen.items() if real not in companions], warnings), warnings
     )
@@ -68,7 +68,7 @@ def _runs_of(chosen: Sequence[_Chosen], warnings: list[str]) -> list[Run]:
     failed: list[InputError] = []
     for one in chosen:
         try:
-            runs.append(_run_of(one.file, one.reader))
+            runs.append(run_of(one.file, one.reader))
         except InputError as error:
             if one.is_named:
                 raise
@@ -91,7 +91,11 @@ def _as_paths(paths: AnyPath | Sequence[AnyPath]) -> list[Path]:
     return [Path(path) for path in given]
 
 
-def _run_of(file: Path, reader: TranscriptReader) -> Run:
+def run_of(file: Path, reader: TranscriptReader) -> Run:
+    """Return the run that a file and its companions hold.
+
+    Raises InputError for a file that cannot be read or holds something else than it begins with.
+    """
     try:
         run = reader.read(file)
         require_types(run)
@@ -125,7 +129,7 @@ def _files_below(folder: Path, warnings: list[str]) -> list[tuple[Path, Transcri
             found.append((path, reader_of(path)))
         except UnknownFormatError:
             # A folder may hold any number of JSON files that have nothing to do with a bill.
-            if log_name(path).endswith(LINES) or _holds_counts(path):
+            if log_name(path).endswith(LINES) or holds_counts(path):
                 unknown.append(path)
         except InputError as error:
             unreadable.append(error)
@@ -141,7 +145,8 @@ def _files_below(folder: Path, warnings: list[str]) -> list[tuple[Path, Transcri
     return found
 
 
-def _holds_counts(path: Path) -> bool:
+def holds_counts(path: Path) -> bool:
+    """Return whether a file of an unknown format has keys that count tokens, so that it may hold a bill."""
     with open_log(path) as file:
         try:
             head = file.read(SEARCHED_BYTES)
@@ -150,7 +155,8 @@ def _holds_counts(path: Path) -> bool:
     return any(key in head for key in COUNTS)
 
 
-def _companions(reader: TranscriptReader, path: Path) -> Sequence[Path]:
+def companions_of(reader: TranscriptReader, path: Path) -> Sequence[Path]:
+    """Return the further files that are read together with a file and not by themselves."""
     of: Callable[[Path], Sequence[Path]] | None = getattr(reader, "companions", None)
     try:
         return of(path) if of else ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -24,6 +24,27 @@ def merge(runs: Sequence[Run], warnings: Iterable[str] = ()) -> Run:
     runs = [with_fetched(run) for run in runs]
     turns: list[Turn] = []
     notes = list(warnings)
+    for run, repeated in repeated_responses(runs):
+        turns += _without(run, repeated, offset=len(turns))
+        if repeated:
+            notes.append(
+                f"{run.sources[0].file}: {len(repeated)} of its responses are in another file too; "
+                "each is counted once."
+            )
+    notes += [warning for run in runs for warning in (*run.warnings, *notes_of(run))]
+    return Run(
+        own.in_time_order(turns),
+        tuple(source for run in runs for source in run.sources),
+        tuple(notes),
+        tuple(problem for run in runs for problem in run.problems),
+    )
+
+
+def repeated_responses(runs: Sequence[Run]) -> Iterator[tuple[Run, set[int]]]:
+    """Yield the runs, those that show more first, each with the indices of its turns that an earlier one has.
+
+    The blocks of the turns do not matter.
+    """
     known: dict[object, list[_Counted]] = {}
     for run in sorted(runs, key=_shows_less):
         recorded, format_ = _is_recording(run), run.sources[0].format if run.sources else ""
@@ -43,19 +64,7 @@ def merge(runs: Sequence[Run], warnings: Iterable[str] = ()) -> Run:
             counted = _Counted(turn, recorded, format_, is_only_one=ids[turn.id] == 1)
             for key in (_identity(turn), _counts(turn)):
                 known.setdefault(key, []).append(counted)
-        turns += _without(run, repeated, offset=len(turns))
-        if repeated:
-            notes.append(
-                f"{run.sources[0].file}: {len(repeated)} of its responses are in another file too; "
-                "each is counted once."
-            )
-    notes += [warning for run in runs for warning in (*run.warnings, *notes_of(run))]
-    return Run(
-        own.in_time_order(turns),
-        tuple(source for run in runs for source in run.sources),
-        tuple(notes),
-        tuple(problem for run in runs for problem in run.problems),
-    )
+        yield run, repeated
 
 
 @dataclass(frozen=True, slots=True)
