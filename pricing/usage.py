@@ -7,9 +7,10 @@ knowing where they came from. `tokenprof.pricing.normalise` makes them from what
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from operator import attrgetter
 
 
 class TokenClass(StrEnum):
@@ -74,10 +75,18 @@ class Usage:
     image_output_tokens: int = 0
 
     def __post_init__(self) -> None:
-        for name in _TOKEN_FIELDS:
-            check_count(name, getattr(self, name))
-        for name, count in self.fees:
-            check_count(f"fees[{name}]", count)
+        for name, value in zip(_TOKEN_FIELDS, _token_values(self), strict=True):
+            if type(value) is not int or value < 0:
+                check_count(name, value)
+        if self.fees:
+            for name, count in self.fees:
+                check_count(f"fees[{name}]", count)
+            if len({name for name, _ in self.fees}) != len(self.fees):
+                raise UsageError(f"Usage.fees names a fee twice: {self.fees}. Add the counts up first.")
+        if self.audio_input_tokens or self.audio_output_tokens or self.image_output_tokens:
+            self._check_parts()
+
+    def _check_parts(self) -> None:
         for part, whole in (
             ("audio_input", self.input_tokens),
             ("audio_output", self.all_output_tokens),
@@ -85,13 +94,11 @@ class Usage:
         ):
             if getattr(self, f"{part}_tokens") > whole:
                 raise UsageError(f"Usage key '{part}_tokens' exceeds the {whole} tokens it is part of.")
-        if len({name for name, _ in self.fees}) != len(self.fees):
-            raise UsageError(f"Usage.fees names a fee twice: {self.fees}. Add the counts up first.")
 
     @property
     def input_tokens(self) -> int:
         """The whole prompt: the sum of the seven input classes."""
-        return sum(getattr(self, f"{cls}_tokens") for cls in INPUT_CLASSES)
+        return sum(_input_values(self))
 
     @property
     def all_output_tokens(self) -> int:
@@ -140,3 +147,7 @@ def add_fees(*fees: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
 
 
 _TOKEN_FIELDS = tuple(field.name for field in fields(Usage) if field.name != "fees")
+
+# Every turn of every run passes here many times; one call in C instead of a lookup by name for each field.
+_token_values = attrgetter(*_TOKEN_FIELDS)
+_input_values: Callable[[Usage], tuple[int, ...]] = attrgetter(*(f"{cls}_tokens" for cls in INPUT_CLASSES))

@@ -173,6 +173,7 @@ _NOT_COUNTS = frozenset(
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 
 
+@functools.lru_cache(maxsize=2048)
 def meaning_of(key: str) -> Meaning | None:
     """Return what the count under a key means; None for a spelling that the table does not have."""
     return _TABLE.get(key) or _TABLE.get(canonical(key))
@@ -191,6 +192,7 @@ def canonical(key: str) -> str:
     return ".".join(parts)
 
 
+@functools.lru_cache(maxsize=2048)
 def may_be_billed(key: str) -> bool:
     """Whether a key that the table lacks sounds like tokens, a cache or reasoning."""
     words = {word.lower() for word in _WORD.findall(key)}

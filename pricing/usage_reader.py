@@ -54,10 +54,13 @@ class _Counts:
 
     def add(self, meaning: Meaning, key: str, count: int) -> None:
         known = self.value.get(meaning)
-        if known and count and known != count and meaning in (Meaning.READ, Meaning.WRITE):
+        if not known:
+            self.value[meaning], self.key[meaning] = count, key
+            return
+        if count and known != count and meaning in (Meaning.READ, Meaning.WRITE):
             self.notes.append(f"Usage keys '{self.key[meaning]}' and '{key}' contradict each other.")
-        ranks = RANK.get(canonical(key), len(RANK)), RANK.get(canonical(self.key.get(meaning, "")), len(RANK))
-        if not known or (count and ranks[0] < ranks[1]):
+        ranks = RANK.get(canonical(key), len(RANK)), RANK.get(canonical(self.key[meaning]), len(RANK))
+        if count and ranks[0] < ranks[1]:
             self.value[meaning], self.key[meaning] = count, key
 
 
@@ -161,9 +164,9 @@ def _cached_keys(counts: _Counts) -> str:
 def _counts(raw: Wire) -> _Counts:
     counts = _Counts()
     for key, value in _leaves(raw):
-        last = key.rpartition(".")[2]
         meaning = meaning_of(key)
-        if "server_tool_use" in key and last.endswith("_requests"):
+        if "server_tool_use" in key and key.endswith("_requests"):
+            last = key.rpartition(".")[2]
             counts.fees.append((PIECES.get(last, last.removesuffix("_requests")), count_of(key, value)))
         elif meaning is Meaning.REPEATED or value is None:
             continue
@@ -184,7 +187,9 @@ def _counts(raw: Wire) -> _Counts:
 
 def _leaves(raw: Wire, prefix: str = "") -> Iterator[tuple[str, object]]:
     for key, value in raw.items():
-        if isinstance(value, Mapping):
+        if type(value) is int or type(value) is str:
+            yield f"{prefix}{key}", value
+        elif isinstance(value, Mapping):
             yield from _leaves(value, f"{prefix}{key}.")
         elif not isinstance(value, list | tuple):
             yield f"{prefix}{key}", value
@@ -193,7 +198,9 @@ def _leaves(raw: Wire, prefix: str = "") -> Iterator[tuple[str, object]]:
 
 def _modalities(raw: Wire) -> Iterator[tuple[str, Wire]]:
     for key, value in raw.items():
+        if not isinstance(value, list | tuple):
+            continue
         side = canonical(f"{key}.x").partition(".")[0]
-        if isinstance(value, list | tuple) and side in ("in", "out"):
+        if side in ("in", "out"):
             for entry in entries(value):
                 yield side, entry

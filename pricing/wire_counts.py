@@ -74,6 +74,8 @@ def count_of(key: str, value: object) -> int:
 
     Raises `UsageError` naming the key for anything else.
     """
+    if type(value) is int and 0 <= value <= MOST_TOKENS:
+        return value
     if isinstance(value, str) and value.strip().isdecimal():
         value = int(value)
     if isinstance(value, float) and value.is_integer():

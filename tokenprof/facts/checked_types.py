@@ -55,7 +55,11 @@ def _checks_of(kind: type) -> tuple[tuple[str, _Check], ...]:
 
 
 def _is_sound(value: Any) -> bool:
-    return all(holds(getattr(value, field)) for field, holds in _checks_of(type(value)))
+    # A plain loop, because every field of every turn and block passes here.
+    for field, holds in _checks_of(type(value)):  # noqa: SIM110
+        if not holds(getattr(value, field)):
+            return False
+    return True
 
 
 def _check_of(hint: Any) -> _Check:
@@ -66,8 +70,12 @@ def _check_of(hint: Any) -> _Check:
     if hint is None or hint is type(None):
         return lambda value: value is None
     if origin in (typing.Union, types.UnionType):
-        checks = tuple(map(_check_of, arguments))
-        return lambda value: any(holds(value) for holds in checks)
+        checks = tuple(_check_of(each) for each in arguments if each is not type(None))
+        if len(arguments) == 2 and len(checks) == 1:
+            holds_value = checks[0]
+            return lambda value: value is None or holds_value(value)
+        has_none = len(checks) < len(arguments)
+        return lambda value: (has_none and value is None) or any(holds(value) for holds in checks)
     if origin is typing.Literal:
         # A name that a later release adds is not damage.
         kinds = tuple({type(each) for each in arguments})
@@ -95,7 +103,8 @@ def _check_of_collection(origin: Any, arguments: tuple[Any, ...]) -> _Check:
         item_holds = _check_of(arguments[0])
         expected: Any = tuple if origin is tuple else (Sequence, Set)
         return lambda value: (
-            isinstance(value, expected) and not isinstance(value, str) and all(map(item_holds, value))
+            (type(value) is tuple and not value)
+            or (isinstance(value, expected) and not isinstance(value, str) and all(map(item_holds, value)))
         )
     return lambda _: True
 

@@ -24,13 +24,15 @@ def utc_time(value: object) -> datetime | None:
     nanoseconds since the epoch; the size of the number says which. Text without an offset is taken as UTC.
     """
     try:
-        if isinstance(value, str) and value.isdecimal() and len(value) >= _LEAST_DIGITS:
+        if isinstance(value, str) and len(value) >= _LEAST_DIGITS and value.isdecimal():
             value = int(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return datetime.fromtimestamp(value / _units_per_s(value), UTC)
         if not isinstance(value, str):
             return None
         at = datetime.fromisoformat(value)
+        if at.tzinfo is UTC:
+            return at
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError):
         return None

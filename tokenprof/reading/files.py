@@ -11,6 +11,7 @@ from tokenprof.facts.checked_types import require_types
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
 from tokenprof.reading.formats import TranscriptReader, UnknownFormatError, known_formats, reader_of, suffixes
+from tokenprof.reading.garbage import no_search_for_cycles
 from tokenprof.reading.log_bytes import DamagedFileError, log_name, open_log
 from tokenprof.reading.merge import merge
 
@@ -41,20 +42,12 @@ def read(paths: AnyPath | Sequence[AnyPath]) -> Run:
     that is empty, malformed or of an unknown format, and for a folder of which no file can be read.
     """
     warnings: list[str] = []
-    chosen: dict[Path, _Chosen] = {}
-    for path in _as_paths(paths):
-        is_folder = path.is_dir()
-        found = _files_below(path, warnings) if is_folder else [(path, reader_of(path))]
-        for file, reader in found:
-            chosen.setdefault(file.resolve(), _Chosen(file, reader, is_named=not is_folder))
-    companions = {other.resolve() for one in chosen.values() for other in companions_of(one.reader, one.file)}
-    return merge(
-        _runs_of([one for real, one in chosen.items() if real not in companions], warnings), warnings
-    )
+    with no_search_for_cycles():
+        return merge(runs_of(find_logs(paths, warnings), _whole, warnings), warnings)
 
 
 @dataclass(frozen=True, slots=True)
-class _Chosen:
+class LogFile:
     """A file to read. `is_named` says that the user named it, and not a folder above it."""
 
     file: Path
@@ -62,13 +55,33 @@ class _Chosen:
     is_named: bool
 
 
-def _runs_of(chosen: Sequence[_Chosen], warnings: list[str]) -> list[Run]:
+def find_logs(paths: AnyPath | Sequence[AnyPath], warnings: list[str]) -> list[LogFile]:
+    """Return the files of known formats that `paths` name or hold, each once.
+
+    Files that are read together with another one are left out (`companions_of` names them). Raises
+    InputError as `read` does.
+    """
+    chosen: dict[Path, LogFile] = {}
+    for path in _as_paths(paths):
+        is_folder = path.is_dir()
+        found = _files_below(path, warnings) if is_folder else [(path, reader_of(path))]
+        for file, reader in found:
+            chosen.setdefault(file.resolve(), LogFile(file, reader, is_named=not is_folder))
+    companions = {other.resolve() for one in chosen.values() for other in companions_of(one.reader, one.file)}
+    return [one for real, one in chosen.items() if real not in companions]
+
+
+def _whole(log: LogFile) -> Run:
+    return run_of(log.file, log.reader)
+
+
+def runs_of(chosen: Sequence[LogFile], read_one: Callable[[LogFile], Run], warnings: list[str]) -> list[Run]:
     """Return the runs of files; one that cannot be read costs a warning if it was found in a folder."""
     runs: list[Run] = []
     failed: list[InputError] = []
     for one in chosen:
         try:
-            runs.append(run_of(one.file, one.reader))
+            runs.append(read_one(one))
         except InputError as error:
             if one.is_named:
                 raise
@@ -91,13 +104,13 @@ def _as_paths(paths: AnyPath | Sequence[AnyPath]) -> list[Path]:
     return [Path(path) for path in given]
 
 
-def run_of(file: Path, reader: TranscriptReader) -> Run:
-    """Return the run that a file and its companions hold.
+def run_of(file: Path, reader: TranscriptReader, read_one: Callable[[Path], Run] | None = None) -> Run:
+    """Return the run that a file and its companions hold, read by its reader or by `read_one`.
 
     Raises InputError for a file that cannot be read or holds something else than it begins with.
     """
     try:
-        run = reader.read(file)
+        run = (read_one or reader.read)(file)
         require_types(run)
         return run
     except OSError as error:

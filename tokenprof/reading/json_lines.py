@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 
 from tokenprof.facts.errors import InputError
@@ -21,15 +22,28 @@ LONGEST_LINE_BYTES = 256 * 2**20
 _CUT_SHORT = "the last line is cut short and was left out."
 
 
-def read_json_lines(path: Path, warnings: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def parse_in_part(data: bytes, decode: Callable[[bytes], Any]) -> Any:
+    """Return what `decode`, a typed decoder of msgspec, makes of JSON; the whole value if it refuses it.
+
+    Raises ValueError if the data are not one JSON value.
+    """
+    try:
+        return decode(data)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return orjson.loads(data)
+
+
+def read_json_lines(
+    path: Path, warnings: list[str], parse: Callable[[bytes], Any] = orjson.loads
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the number of each line of another program's file, counted from 1, and its object.
 
     What cannot be read is left out, with an entry in `warnings` that names the line: a line that is not a
     JSON object or is longer than `LONGEST_LINE_BYTES`, and the rest of a damaged compressed file. Several
-    objects on one line are all yielded; blank lines are skipped. Raises InputError for a file that cannot be
-    opened.
+    objects on one line are all yielded; blank lines are skipped. `parse` returns the object on a line, or
+    only those of its fields that are needed. Raises InputError for a file that cannot be opened.
     """
-    finder = RecordFinder()
+    finder = RecordFinder(parse)
     bad = 0
     with open_log(path) as file:
         number = 0
@@ -75,13 +89,46 @@ def line_or_warning(where: str, warnings: list[str]) -> Iterator[None]:
     """
     try:
         yield
-    except InputError as error:
-        warnings.append(f"{error} The line was left out.")
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
-        warnings.append(
-            f"{where}: this line was left out: it holds something unexpected "
-            f"({type(error).__name__}: {error})."
-        )
+    except _FAULTS_OF_A_LINE as error:
+        warnings.append(_left_out(where, error))
+
+
+def feed_lines(
+    path: Path,
+    warnings: list[str],
+    add: Callable[[dict[str, Any], str], None],
+    parse: Callable[[bytes], Any] = orjson.loads,
+) -> None:
+    """Call `add` with each object of a file, and with the file and the line that holds it.
+
+    What cannot be read is left out, as in `read_json_lines`. So is a line that holds something else than
+    `add` expects, with a warning. Raises InputError for a file that cannot be opened.
+    """
+    prefix = f"{path}:"
+    for number, line in read_json_lines(path, warnings, parse):
+        try:
+            add(line, f"{prefix}{number}")
+        except _FAULTS_OF_A_LINE as error:
+            warnings.append(_left_out(f"{prefix}{number}", error))
+
+
+_FAULTS_OF_A_LINE = (
+    InputError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+
+
+def _left_out(where: str, error: Exception) -> str:
+    if isinstance(error, InputError):
+        return f"{error} The line was left out."
+    return (
+        f"{where}: this line was left out: it holds something unexpected ({type(error).__name__}: {error})."
+    )
 
 
 def read_strict_lines(path: Path, warnings: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -40,10 +40,15 @@ def parse_json(data: bytes) -> Any:
 
 
 class RecordFinder:
-    """Finds the JSON objects of the lines of one file; remembers how its records begin."""
+    """Finds the JSON objects of the lines of one file; remembers how its records begin.
 
-    def __init__(self) -> None:
-        self._openings: set[bytes] = set()
+    `parse` returns the value on a line, or as much of it as is needed; it raises ValueError if the line is
+    not JSON.
+    """
+
+    def __init__(self, parse: Callable[[bytes], Any] = orjson.loads) -> None:
+        self._parse = parse
+        self._openings: tuple[bytes, ...] = ()
 
     def records_of(self, line: bytes) -> tuple[list[dict[str, Any]], str | None]:
         """Return the objects on a line, and what was lost of it (None if nothing was).
@@ -52,8 +57,8 @@ class RecordFinder:
         blocks of zero bytes.
         """
         try:
-            value = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
+            value = self._parse(line)
+        except ValueError as error:
             return self._salvaged(line, str(error))
         if not isinstance(value, dict):
             return [], "it is not a JSON object"
@@ -61,10 +66,11 @@ class RecordFinder:
         return [value], None
 
     def _note_opening(self, line: bytes) -> None:
-        if len(self._openings) < MOST_OPENINGS:
-            opening = _OPENING.match(line[:80].lstrip())
-            if opening:
-                self._openings.add(opening.group())
+        if line.startswith(self._openings) or len(self._openings) >= MOST_OPENINGS:
+            return
+        opening = _OPENING.match(line[:80].lstrip())
+        if opening and opening.group() not in self._openings:
+            self._openings += (opening.group(),)
 
     def _salvaged(self, line: bytes, reason: str) -> tuple[list[dict[str, Any]], str | None]:
         text = _decoded(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -21,7 +22,11 @@ def merge(runs: Sequence[Run], warnings: Iterable[str] = ()) -> Run:
     Transcripts of resumed and forked sessions repeat earlier responses under their provider's ids, and a
     recording and a transcript of one run hold the same ones. `warnings` come before those of the runs.
     """
-    runs = [with_fetched(run) for run in runs]
+    return merge_complete([with_fetched(run) for run in runs], warnings)
+
+
+def merge_complete(runs: Sequence[Run], warnings: Iterable[str] = ()) -> Run:
+    """Return several runs as one, as `merge` does; fetched counts are in their calls already."""
     turns: list[Turn] = []
     notes = list(warnings)
     for run, repeated in repeated_responses(runs):
@@ -123,6 +128,7 @@ def _counts(turn: Turn) -> object:
     return "counts", _plain(turn.model), usage.input_tokens, usage.cache_read_tokens, usage.all_output_tokens
 
 
+@functools.lru_cache(maxsize=1024)
 def _plain(model: str) -> str:
     """Return a model's name without the prefix of a gateway and the date of a snapshot."""
     return SNAPSHOT.sub("", model.rpartition("/")[2].removesuffix("[1m]"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tokenprof.facts.shared_prefix import Trail, shared_length
-from tokenprof.facts.types import Block, Breakpoint
+from tokenprof.facts.types import Block, BlockKind, Breakpoint
 from tokenprof.harness_adapters.wires.anthropic_content import tool_name
 from tokenprof.harness_adapters.wires.anthropic_messages import prompt_of
 from tokenprof.harness_adapters.wires.skills_touched import Skills
@@ -104,6 +104,11 @@ def joined(first: LoggedPiece, second: LoggedPiece) -> LoggedPiece:
     opening, *others = second.blocks
     blocks = (*first.blocks, replace(opening, opens_message=False), *others)
     return LoggedPiece(first.role, blocks, first.ends + tuple(at + end for end in second.ends))
+
+
+def named(piece: LoggedPiece, kind: BlockKind, name: str) -> LoggedPiece:
+    """Return a piece whose blocks have this kind and name."""
+    return replace(piece, blocks=tuple(replace(block, kind=kind, name=name) for block in piece.blocks))
 
 
 class PieceMaker:

@@ -14,6 +14,8 @@ from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import (
     joined,
 )
 from tokenprof.harness_adapters.transcripts.claude_code.request_records import Request
+from tokenprof.harness_adapters.transcripts.claude_code.row_chain import Above
+from tokenprof.harness_adapters.transcripts.claude_code.written_texts import WrittenTexts
 from tokenprof.harness_adapters.wires.anthropic_messages import cache_miss_of, output_of, selectors_of
 from tokenprof.harness_adapters.wires.implausible_usage import implausibility, raw_json
 from tokenprof.pricing.normalise import advisor_iterations, read_anthropic
@@ -32,6 +34,9 @@ LEAST_FRAMING_TOKENS_PER_CALL = 20
 
 BYTES_PER_TOKEN = 4
 
+COMPACTION_AGENT = "acompact"
+"""How the id of an agent that compacts a conversation begins."""
+
 ADVISOR = "advisor"
 """The name of the agent whose turns are the advice of another model."""
 
@@ -42,7 +47,7 @@ EMPTY = LoggedPiece("assistant", (), ())
 class Response:
     """A billed response, as far as its rows have been read.
 
-    Its content is kept in `items` until `settle` turns it into `piece` and `output`.
+    Its content is kept in `items` until `settle` turns it into `piece` and `output`, or `let_go` drops it.
     """
 
     index: int
@@ -57,6 +62,7 @@ class Response:
     breakpoints: tuple[Breakpoint, ...] = ()
     compacted: bool = False
     attempts: int = 1
+    has_prompt: bool = True
     model: str = ""
     requested_model: str = ""
     ended_at: datetime | None = None
@@ -67,6 +73,7 @@ class Response:
     items: list[Wire] = field(default_factory=list)
     piece: LoggedPiece = EMPTY
     output: tuple[Block, ...] = ()
+    shows_output: bool = True
     _seen: set[object] = field(default_factory=set)
 
     def add_row(self, line: Wire, items: Sequence[Wire], at: datetime | None) -> None:
@@ -104,6 +111,12 @@ class Response:
         self.piece = joined(self.piece, maker.piece("assistant", self.items))
         self.items = []
 
+    def let_go(self, written: WrittenTexts) -> None:
+        """Discard the content. What decides whether the output's count is final is handed to `written`."""
+        if self.items and not (self.has_stopped and _output_tokens(self.usage or {}) > 0):
+            written.add(self, self.items)
+        self.items, self.shows_output = [], False
+
     def turn(self, context: str, parent: str | None, agent: str | None) -> Turn:
         """Return the turn. Raises UsageError if the usage contradicts itself."""
         usage, notes = self._normalised_usage()
@@ -128,7 +141,7 @@ class Response:
             status="ok",
             usage=usage,
             added=self.prompt.blocks_after(self.kept),
-            output=self.output,
+            output=self.output if self.shows_output else (),
             base=self.base,
             kept=self.kept,
             agent=agent,
@@ -136,8 +149,8 @@ class Response:
             attempts=self.attempts,
             selectors=selectors_of(self.usage or {}),
             breakpoints=self.breakpoints,
-            settings=request.settings if request else {},
-            hidden_prefix=self.prompt.head is None,
+            settings=request.settings if request and self.shows_output else {},
+            hidden_prefix=self.prompt.head is None and self.shows_output,
             output_incomplete=incomplete,
             notes=notes,
             raw_usage=raw_json(self.usage) if notes else None,
@@ -190,6 +203,24 @@ class Response:
         written = sum(_local_tokens(block.features) for block in self.output)
         framing = LEAST_FRAMING_TOKENS_PER_CALL * len(self.calls)
         return usage.all_output_tokens < LEAST_SHARE_OF_LOCAL_COUNT * written + framing
+
+
+def thread_of(line: Wire, above: Above[Response]) -> str:
+    """Return the conversation of a row: empty for the main one, else the subagent's id."""
+    agent = line.get("agentId")
+    if isinstance(agent, str):
+        return agent
+    if not line.get("isSidechain"):
+        return ""
+    if above.response is not None and above.response.thread:
+        return above.response.thread
+    return f"sidechain-{above.top[:8]}"
+
+
+def is_compaction(response: Response) -> bool:
+    """Whether a response is the summary that a compaction asked for."""
+    source = response.request.source if response.request else ""
+    return response.thread.startswith(COMPACTION_AGENT) or source == "compact"
 
 
 def _output_tokens(usage: Wire) -> int:

@@ -14,13 +14,14 @@ from itertools import groupby
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.times import utc_time
-from tokenprof.facts.types import TASK_NOTIFICATION, BlockKind, Turn
+from tokenprof.facts.types import TASK_NOTIFICATION, Turn
 from tokenprof.harness_adapters.transcripts.claude_code.attachments import loaded_schemas, sent_attachment
 from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import (
     LoggedPiece,
     LoggedPrompt,
     PieceMaker,
     joined,
+    named,
     shared_blocks,
 )
 from tokenprof.harness_adapters.transcripts.claude_code.request_records import (
@@ -29,7 +30,12 @@ from tokenprof.harness_adapters.transcripts.claude_code.request_records import (
     Requests,
     message_hash,
 )
-from tokenprof.harness_adapters.transcripts.claude_code.responses import Response
+from tokenprof.harness_adapters.transcripts.claude_code.responses import (
+    COMPACTION_AGENT,
+    Response,
+    is_compaction,
+    thread_of,
+)
 from tokenprof.harness_adapters.transcripts.claude_code.row_chain import Above, Entry, RowChain
 from tokenprof.harness_adapters.transcripts.claude_code.row_contents import (
     as_sent,
@@ -39,17 +45,21 @@ from tokenprof.harness_adapters.transcripts.claude_code.row_contents import (
     unlogged_after_compaction,
 )
 from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders import TaskReminders
+from tokenprof.harness_adapters.transcripts.claude_code.written_texts import WrittenTexts
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wire_values import Wire, content_items, mapping, text_of
 
 ROW_TYPES = frozenset({"user", "assistant", "attachment", "system", "progress"})
 SYNTHETIC_MODEL = "<synthetic>"
-COMPACTION_AGENT = "acompact"
+NO_PROMPT = LoggedPrompt.of(None, ())
 
 
 class ClaudeCodeSession:
-    """A session while it is read: add the lines of its files, the main file first, then ask for the turns."""
+    """A session while it is read: add the lines of its files, the main file first, then ask for the turns.
+
+    Without `with_blocks`, the turns have their bills, times and places, but no blocks.
+    """
 
     def __init__(
         self,
@@ -58,7 +68,10 @@ class ClaudeCodeSession:
         agent_types: Mapping[str, str] | None = None,
         *,
         with_reminders: bool = True,
+        with_blocks: bool = True,
     ):
+        self._with_blocks = with_blocks
+        self._written = WrittenTexts()
         self._reminders = TaskReminders(expected=with_reminders)
         self._name = name
         self._shaper = shaper
@@ -101,6 +114,8 @@ class ClaudeCodeSession:
             return
         self._last_row = uuid
         self._last_time = utc_time(line.get("timestamp")) or self._last_time
+        if kind == "progress" and not self._unlogged:
+            return
         message = line.get("message")
         if kind == "system":
             self._add_event(line, uuid)
@@ -182,13 +197,21 @@ class ClaudeCodeSession:
 
     def _open(self, id_: str, line: Wire, uuid: str, where: str) -> Response:
         above = self._chain.above(uuid)
-        thread = _thread_of(line, above)
+        thread = thread_of(line, above)
         request = self._requests.get(line.get("requestRef"))
-        if not thread and request is None and above.response is not None:
-            above = self._with_reminder(above)
-        prompt = self._prompt(above, request)
+        if self._with_blocks:
+            if not thread and request is None and above.response is not None:
+                above = self._with_reminder(above)
+            prompt = self._prompt(above, request)
+        else:
+            prompt = NO_PROMPT
+            if above.response is not None:
+                above.response.let_go(self._written)
         nearest = above.response or self._newest.get(thread)
-        kept = shared_blocks(prompt, nearest.prompt) if nearest else 0
+        if self._with_blocks:
+            kept = shared_blocks(prompt, nearest.prompt) if nearest else 0
+        else:
+            kept = int(above.response is not None and above.response.has_prompt)
         response = Response(
             index=len(self._responses),
             id=id_,
@@ -199,11 +222,12 @@ class ClaudeCodeSession:
             kept=kept,
             started_at=self._asked_at(above, request, where),
             request=request,
-            breakpoints=self._requests.breakpoints(request, prompt) if request else (),
+            breakpoints=self._requests.breakpoints(request, prompt) if request and self._with_blocks else (),
             compacted=thread in self._newest
             and above.response is None
             and any(entry.is_summary for entry in above.entries),
             attempts=1 + above.failed_attempts,
+            has_prompt=above.response is not None or any(e.items or e.piece for e in above.entries),
         )
         self._responses[id_] = self._newest[thread] = response
         return response
@@ -261,9 +285,9 @@ class ClaudeCodeSession:
             definitions = tools or tuple(self._schemas.values())
             piece = self._maker.piece(entry.role, entry.items, definitions)
             if entry.is_summary:
-                piece = _named(piece, "summary", "compaction")
+                piece = named(piece, "summary", "compaction")
             elif entry.kind is not None:
-                piece = _named(piece, entry.kind, entry.name)
+                piece = named(piece, entry.kind, entry.name)
             more = [] if tools else loaded_without_schema(entry.items, self._schemas)
             if entry.is_summary and not self._requests:
                 more.append(unlogged_after_compaction(self._name, entry.order))
@@ -276,6 +300,10 @@ class ClaudeCodeSession:
     def turns(self, warnings: list[str]) -> list[Turn]:
         """Return the turns in the order of their first rows, and add what is wrong to `warnings`."""
         turns = []
+        if not self._with_blocks:
+            for response in self._responses.values():
+                response.let_go(self._written)
+            self._written.count()
         for response in self._responses.values():
             response.settle(self._maker, self._shaper)
             try:
@@ -313,30 +341,9 @@ class ClaudeCodeSession:
                 f"{self._name}: no log of subagent {', '.join(missing)} was found, so its calls are "
                 "not counted."
             )
-        compaction_calls = sum(map(_is_compaction, self._responses.values()))
+        compaction_calls = sum(map(is_compaction, self._responses.values()))
         if self._compactions > compaction_calls:
             warnings.append(
                 f"{self._name}: {self._compactions - compaction_calls} of {self._compactions} compactions "
                 "left no record of their own call, so its cost is not counted."
             )
-
-
-def _named(piece: LoggedPiece, kind: BlockKind, name: str) -> LoggedPiece:
-    return replace(piece, blocks=tuple(replace(block, kind=kind, name=name) for block in piece.blocks))
-
-
-def _thread_of(line: Wire, above: Above[Response]) -> str:
-    """Return the conversation of a row: empty for the main one, else the subagent's id."""
-    agent = line.get("agentId")
-    if isinstance(agent, str):
-        return agent
-    if not line.get("isSidechain"):
-        return ""
-    if above.response is not None and above.response.thread:
-        return above.response.thread
-    return f"sidechain-{above.top[:8]}"
-
-
-def _is_compaction(response: Response) -> bool:
-    source = response.request.source if response.request else ""
-    return response.thread.startswith(COMPACTION_AGENT) or source == "compact"

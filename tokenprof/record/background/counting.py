@@ -34,7 +34,7 @@ def is_loaded() -> bool:
     return bool(_loaded)
 
 
-def count_tokens(texts: Sequence[str]) -> list[Mapping[str, int]]:
+def count_tokens(texts: Sequence[str], vocabularies: Sequence[str] = VOCABULARIES) -> list[Mapping[str, int]]:
     """Return the tokens of each text in every vocabulary that is available (an empty mapping if none is)."""
     if not texts:
         return []
@@ -44,24 +44,24 @@ def count_tokens(texts: Sequence[str]) -> list[Mapping[str, int]]:
         return [{} for _ in texts]
     _counting.append(here)
     try:
-        counted = _count(texts)
+        counted = _count(texts, vocabularies)
         _loaded[:] = [True]
         return counted
     finally:
         _counting.remove(here)
 
 
-def _count(texts: Sequence[str]) -> list[Mapping[str, int]]:
+def _count(texts: Sequence[str], vocabularies: Sequence[str]) -> list[Mapping[str, int]]:
     counts: dict[str, list[int]] = {}
     try:
         import toktok  # type: ignore[import-untyped]
     except ImportError:
-        for name in VOCABULARIES:
+        for name in vocabularies:
             counted = _count_with_tiktoken(name, texts)
             if counted is not None:
                 counts[name] = counted
     else:
-        for name in VOCABULARIES:
+        for name in vocabularies:
             # One thread: the host needs the machine too.
             counts[name] = toktok.batch_count(texts, name, threads=1)
     return [{name: column[i] for name, column in counts.items()} for i in range(len(texts))]
