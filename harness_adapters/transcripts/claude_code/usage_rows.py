@@ -15,7 +15,7 @@ from tokenprof.reading.json_lines import parse_in_part
 from tokenprof.record.wire_values import text_of
 
 
-class _Row(TypedDict, total=False):
+class _UsageRow(TypedDict, total=False):
     type: Any
     subtype: Any
     uuid: Any
@@ -29,18 +29,18 @@ class _Row(TypedDict, total=False):
     toolUseResult: msgspec.Raw
 
 
-class _Item(TypedDict, total=False):
+class _AnsweringItem(TypedDict, total=False):
     tool_use_id: Any
 
 
-class _Message(TypedDict, total=False):
-    content: list[_Item] | str
+class _UserMessage(TypedDict, total=False):
+    content: list[_AnsweringItem] | str
 
 
 PARSED_WHOLE = frozenset({"assistant", "attachment", "api-request"})
 
-_row_of = msgspec.json.Decoder(_Row).decode
-_message_of = msgspec.json.Decoder(_Message).decode
+_row_of = msgspec.json.Decoder(_UsageRow).decode
+_message_of = msgspec.json.Decoder(_UserMessage).decode
 
 
 def usage_row(line: bytes) -> Any:
