@@ -57,18 +57,25 @@ MAY_IMPORT = {
     "report.terminal": "facts costing chain analysis.rows report pricing pricing.chain hw_model",
     "report.formats": "facts report report.terminal",
     "report.comparisons": "difference whatif report report.next_steps report.terminal hw_model",
+    "store.schema": "",
+    "store.writing": "facts store.schema",
+    "store.ingest": "facts reading attribute costing pricing store.schema store.writing",
+    "store.queries": "facts reading pricing store.schema store.writing store.ingest",
+    "store.exports": "facts pricing store.schema store.queries",
+    "store": "",
+    "fleet": "facts reading pricing store.schema store.writing store.ingest store.queries",
     "live": "facts record record.background costing analysis pricing hw_model",
     "gate": "facts reading costing analysis report live pricing",
     "proxy": "facts record live",
     "proxy.bootstrap": "",
     "testing": "facts pricing.cache",
-    "commands.console": "facts reading analysis",
+    "commands.console": "facts reading analysis store.queries",
     "commands.hw": "facts analysis commands.console hw_model hw_model.catalogue hw_model.equations "
     "hw_model.measured",
     "commands.prices": "facts analysis commands.console pricing",
     "commands": "facts record record.background reading attribute costing chain whatif analysis difference "
-    "report report.terminal report.next_steps report.comparisons live gate proxy testing commands.console "
-    "pricing pricing.chain pricing.reconcile",
+    "report report.terminal report.next_steps report.comparisons store.schema store.writing store.ingest "
+    "store.queries store.exports live gate proxy testing commands.console pricing pricing.chain pricing.reconcile",
     "harness_adapters": "",
     "harness_adapters.wires": "facts record pricing",
     "harness_adapters.clients": "facts record record.background reading attribute harness_adapters.wires",

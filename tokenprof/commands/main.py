@@ -24,6 +24,9 @@ COMMANDS: Final = (
     "disclosure",
     "reconcile",
     "count",
+    "ingest",
+    "totals",
+    "query",
     "prices",
     "hw",
 )

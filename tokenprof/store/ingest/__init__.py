@@ -1,0 +1,1 @@
+"""From logs to rows: which files changed, what they hold, which responses another file holds too."""

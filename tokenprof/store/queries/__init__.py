@@ -1,0 +1,1 @@
+"""What is asked of a store: prices applied to recorded facts, totals by any dimension, SQL."""

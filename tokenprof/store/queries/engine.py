@@ -1,0 +1,121 @@
+"""DuckDB, in memory, over the files of a store: the embedded engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from tokenprof.facts.errors import InputError
+
+if TYPE_CHECKING:
+    import duckdb
+
+NEEDED: Final = ("pyarrow", "duckdb")
+INSTALL: Final = "pip install 'agent-tokenprof[store]'"
+
+
+class SqlEngine(Protocol):
+    """What the queries need of an engine; DuckDB and Spark both have it, in a few lines."""
+
+    def run(self, sql: str) -> None:
+        """Run a statement."""
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows that a query finds."""
+
+    def put(self, name: str, table: Any) -> None:
+        """Make an Arrow table a table of this name."""
+
+    def keep(self, name: str, sql: str) -> None:
+        """Make what a query finds a table of this name, so that it is worked out once."""
+
+
+def require_store_packages() -> None:
+    """Raise InputError, with the way out, if a package that a store needs is not installed."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise InputError(f"A store needs {' and '.join(missing)}, which is not installed: {INSTALL}")
+
+
+class DuckDbEngine:
+    """A database in memory that sees some files and nothing else of the machine."""
+
+    def __init__(self) -> None:
+        require_store_packages()
+        import duckdb
+
+        self._connection: duckdb.DuckDBPyConnection = duckdb.connect(":memory:")
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute("SET preserve_insertion_order = false")
+
+    def files(self, name: str, paths: Sequence[str], columns: Mapping[str, str]) -> None:
+        """Make Parquet files a view of this name; without any, an empty one with these columns."""
+        if not paths:
+            nulls = ", ".join(f'CAST(NULL AS {kind}) AS "{column}"' for column, kind in columns.items())
+            self.run(f"CREATE VIEW {name} AS SELECT {nulls} WHERE false")
+            return
+        listed = ", ".join(quoted(path) for path in paths)
+        names = ", ".join(f'"{column}"' for column in columns)
+        self.run(
+            f"CREATE VIEW {name} AS SELECT {names} FROM "
+            f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)"
+        )
+
+    def shut(self, folder: Path | None) -> None:
+        """Let later statements read this folder and nothing else: no other file, no network."""
+        if folder is not None:
+            self.run(f"SET allowed_directories = [{quoted(str(folder))}]")
+        self.run("SET enable_external_access = false")
+        self.run("SET lock_configuration = true")
+
+    def run(self, sql: str) -> None:
+        """Run a statement."""
+        self._connection.execute(sql)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows that a query finds."""
+        return self._connection.execute(sql).fetchall()
+
+    def put(self, name: str, table: Any) -> None:
+        """Make an Arrow table a table of this name."""
+        self._connection.register("_handed_over", table)
+        self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM _handed_over")
+        self._connection.unregister("_handed_over")
+
+    def keep(self, name: str, sql: str) -> None:
+        """Make what a query finds a table of this name, so that it is worked out once."""
+        self._connection.execute(f"CREATE OR REPLACE TEMPORARY TABLE {name} AS {sql}")
+
+    def arrow(self, sql: str) -> Any:
+        """Return what a query finds as an Arrow table."""
+        return self._connection.execute(sql).to_arrow_table()
+
+    def selected(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Return the columns and rows of a query of the user's.
+
+        Raises InputError for what is not one SELECT, and for SQL that DuckDB cannot run.
+        """
+        import duckdb
+
+        try:
+            statements = self._connection.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise InputError("query runs one SELECT and nothing else; nothing in a store can be changed.")
+            found = self._connection.execute(statements[0])
+            return [column[0] for column in found.description or ()], found.fetchall()
+        except duckdb.Error as error:
+            raise InputError(sentence_of_sql_error(error)) from error
+
+
+def sentence_of_sql_error(error: Exception) -> str:
+    """Return what an engine says about a query as one line."""
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip().startswith("Candidate")]
+    return f"The SQL cannot be run: {' '.join([first, *lines])}"
+
+
+def quoted(text: str) -> str:
+    """Return a text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"

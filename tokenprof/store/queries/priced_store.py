@@ -1,0 +1,73 @@
+"""The way in for commands and exports: a store (or a run in memory) with prices applied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tokenprof.facts.errors import InputError
+from tokenprof.store.queries.dimensions import Dimension
+from tokenprof.store.queries.engine import DuckDbEngine, sentence_of_sql_error
+from tokenprof.store.queries.open_store import open_store
+from tokenprof.store.queries.rates import apply_prices
+from tokenprof.store.queries.totals import Totals, totals_by
+from tokenprof.store.queries.views import make_plain_views, make_priced_views
+
+if TYPE_CHECKING:
+    from tokenprof.pricing.book import PriceBook
+
+
+@dataclass(slots=True)
+class PricedStore:
+    """Facts with prices applied: totals, the rows of a query, and tables as Arrow."""
+
+    engine: DuckDbEngine
+    unpriced: dict[str, int] = field(default_factory=dict)
+
+    def totals(self, dimensions: Sequence[Dimension] = (), where: str | None = None) -> Totals:
+        """Return totals by some dimensions. Raises InputError for a `where` that DuckDB cannot run."""
+        import duckdb
+
+        try:
+            found = totals_by(self.engine, dimensions, where)
+        except duckdb.Error as error:
+            if where is None:
+                raise
+            raise InputError(
+                f"--where {where!r}: {sentence_of_sql_error(error)} Conditions are on the columns of turns "
+                "(docs/store.md), such as model = 'gpt-5' or tags['team'] = 'search'."
+            ) from error
+        found.unpriced = self.unpriced
+        return found
+
+    def select(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Return the columns and rows that one SELECT finds. Raises InputError for other SQL."""
+        return self.engine.selected(sql)
+
+    def arrow(self, sql: str) -> Any:
+        """Return what a query finds as an Arrow table."""
+        return self.engine.arrow(sql)
+
+
+def priced_store(
+    store: Path, book: PriceBook, *, seller: str | None = None, paths: Sequence[Path] = ()
+) -> PricedStore:
+    """Open a store and apply prices.
+
+    Parameters: `store`, its folder; `book`, the prices; `seller`, who sold the calls that do not show it;
+    `paths`, to look only at the logs below them. Raises InputError if there is no store, or no such log.
+    """
+    engine = open_store(store, paths)
+    found = with_prices(engine, book, seller)
+    engine.shut(store)
+    return found
+
+
+def with_prices(engine: DuckDbEngine, book: PriceBook, seller: str | None = None) -> PricedStore:
+    """Apply prices to facts that an engine already has."""
+    unpriced = apply_prices(engine, book, seller)
+    make_priced_views(engine)
+    make_plain_views(engine)
+    return PricedStore(engine, unpriced)

@@ -1,0 +1,1 @@
+"""Files of a store: written whole or not at all, by one writer at a time."""

@@ -1,0 +1,125 @@
+"""Commits: rows written to partitions, then the state, then the manifest."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tokenprof.store.schema.arrow_tables import SCHEMAS, empty_table
+from tokenprof.store.schema.columns import DATA_TABLES, STATE_TABLES, StoredTable
+from tokenprof.store.writing.durable_files import write_durably
+from tokenprof.store.writing.manifest import STATE, DataFile, Manifest, partition, write_manifest
+
+COMPRESSION: Final = "zstd"
+MOST_FILES_A_PARTITION: Final = 8
+"""A partition with more files is written as one."""
+
+Tables = Mapping[str, pa.Table]
+
+
+def commit(
+    store: Path, manifest: Manifest, rows: Sequence[Tables], state: Tables, roots: Iterable[str] = ()
+) -> Manifest:
+    """Add rows to a store and replace its state. Returns the new commit, which readers see from then on.
+
+    `rows` are tables of several logs, `state` the whole of `logs` and `repeats`. Raises OSError if the disk
+    refuses; the store is then as it was.
+    """
+    generation = manifest.generation + 1
+    files = {table: list(manifest.files_of(table)) for table in manifest.files}
+    for table in DATA_TABLES:
+        parts = [each[table.name] for each in rows if table.name in each and each[table.name].num_rows]
+        if parts:
+            files.setdefault(table.name, []).extend(
+                _write_partitions(store, table, pa.concat_tables(parts), generation)
+            )
+    for table in STATE_TABLES:
+        path = f"{STATE}/{table.name}-{generation:08d}.parquet"
+        files[table.name] = [
+            _write(store, path, state.get(table.name, empty_table(table.name)), (generation,))
+        ]
+    made = replace(
+        manifest,
+        generation=generation,
+        roots=tuple(dict.fromkeys((*manifest.roots, *roots))),
+        files={table: tuple(listed) for table, listed in files.items()},
+    )
+    write_manifest(store, made)
+    return made
+
+
+def _write_partitions(store: Path, table: StoredTable, rows: pa.Table, generation: int) -> list[DataFile]:
+    keys = (
+        pa.table({"day": rows["day"], "project": rows["project"]}).group_by(["day", "project"]).aggregate([])
+    )
+    written = []
+    for key in keys.to_pylist():
+        chosen = rows.filter(
+            pc.and_(pc.equal(rows["day"], key["day"]), pc.equal(rows["project"], key["project"]))
+        )
+        folder = partition(table.name, key["day"].isoformat(), key["project"])
+        path = f"{folder}/{generation:08d}.parquet"
+        written.append(_write(store, path, _sorted(table, chosen), (generation,)))
+    return written
+
+
+def _sorted(table: StoredTable, rows: pa.Table) -> pa.Table:
+    return rows.sort_by([(name, "ascending") for name in table.sort_columns])
+
+
+def _write(store: Path, path: str, rows: pa.Table, generations: tuple[int, ...]) -> DataFile:
+    write_durably(store / path, lambda to: pq.write_table(rows, to, compression=COMPRESSION))
+    return DataFile(path, (store / path).stat().st_size, rows.num_rows, generations)
+
+
+def read_rows(store: Path, manifest: Manifest, table: str) -> pa.Table:
+    """Return all rows of a table, those of replaced logs included. Raises OSError if a file is gone."""
+    files = manifest.files_of(table)
+    if not files:
+        return empty_table(table)
+    schema = SCHEMAS[table]
+    return pa.concat_tables(
+        pq.ParquetFile(store / each.path).read(columns=schema.names).cast(schema) for each in files
+    )
+
+
+def compacted(store: Path, manifest: Manifest, live: Iterable[int], *, force: bool = False) -> Manifest:
+    """Write partitions of many files, or of many rows that no longer count, as one file each; commit that.
+
+    `live` are the numbers of the logs that still count. Returns the new commit, or the same one if there was
+    nothing to do.
+    """
+    wanted = pa.array(sorted(live), pa.int64())
+    generation = manifest.generation + 1
+    files = dict(manifest.files)
+    changed = False
+    for table in DATA_TABLES:
+        folders: dict[str, list[DataFile]] = defaultdict(list)
+        for each in manifest.files_of(table.name):
+            folders[each.path.rpartition("/")[0]].append(each)
+        kept: list[DataFile] = []
+        for folder, listed in folders.items():
+            if not force and len(listed) <= MOST_FILES_A_PARTITION:
+                kept += listed
+                continue
+            changed = True
+            part = Manifest(files={table.name: tuple(listed)})
+            rows = read_rows(store, part, table.name)
+            rows = rows.filter(pc.is_in(rows["log_id"], value_set=wanted))
+            if rows.num_rows:
+                generations = tuple(sorted({number for each in listed for number in each.generations}))
+                path = f"{folder}/{generation:08d}.parquet"
+                kept.append(_write(store, path, _sorted(table, rows), generations))
+        files[table.name] = tuple(kept)
+    if not changed:
+        return manifest
+    made = replace(manifest, generation=generation, files=files)
+    write_manifest(store, made)
+    return made
