@@ -75,7 +75,8 @@ MAY_IMPORT = {
     "commands.prices": "facts analysis commands.console pricing",
     "commands": "facts record record.background reading attribute costing chain whatif analysis difference "
     "report report.terminal report.next_steps report.comparisons store.schema store.writing store.ingest "
-    "store.queries store.exports live gate proxy testing commands.console pricing pricing.chain pricing.reconcile",
+    "store.queries store.exports live gate proxy testing commands.console pricing pricing.chain "
+    "pricing.reconcile",
     "harness_adapters": "",
     "harness_adapters.wires": "facts record pricing",
     "harness_adapters.clients": "facts record record.background reading attribute harness_adapters.wires",
@@ -104,6 +105,7 @@ FOUND_BY_NAME = {
     "tokenprof/proxy/wrap_in_child.py": "harness_adapters.clients",
     "tokenprof/proxy/bootstrap/tokenprof_after_import.py": "proxy",
     "tokenprof/proxy/bootstrap/sitecustomize.py": "proxy.bootstrap",
+    "tokenprof/store/queries/engine.py": "",
     "tokenprof/commands/main.py": "commands commands.hw commands.prices",
     "tokenprof/commands/hw/__init__.py": "commands.hw",
     "tokenprof/commands/prices/__init__.py": "commands.prices",

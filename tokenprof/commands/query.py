@@ -70,7 +70,7 @@ def _cell(value: Any) -> Cell:
     if isinstance(value, Decimal):
         return _plain(value)
     if value is None or isinstance(value, str | int | float | bool):
-        return value  # type: ignore[no-any-return]
+        return value
     return str(_json(value))
 
 

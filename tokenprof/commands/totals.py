@@ -20,7 +20,7 @@ from tokenprof.commands.console.values import file_path, whole_number
 if TYPE_CHECKING:
     from tokenprof.analysis.assumptions import Assumptions
     from tokenprof.store.queries.priced_store import PricedStore
-    from tokenprof.store.queries.totals import Totals, TotalsRow
+    from tokenprof.store.queries.totals import GroupTotal, StoreTotals
 
 SUFFIXES: Final = {"csv": (".csv",)}
 _AT_LEAST: Final = "at least "
@@ -90,7 +90,7 @@ def _of_files(paths: Sequence[Path], assumptions: Assumptions, *, with_blocks: b
     return priced_files(paths, price_book(assumptions), seller=assumptions.seller, with_blocks=with_blocks)
 
 
-def _rendered(found: Totals, rows: Sequence[TotalsRow], form: str) -> str | bytes:
+def _rendered(found: StoreTotals, rows: Sequence[GroupTotal], form: str) -> str | bytes:
     if form == "json":
         return json_text(totals_json(found, rows))
     if form == "csv":
@@ -98,7 +98,7 @@ def _rendered(found: Totals, rows: Sequence[TotalsRow], form: str) -> str | byte
     return _text(found, rows)
 
 
-def _text(found: Totals, rows: Sequence[TotalsRow]) -> str:
+def _text(found: StoreTotals, rows: Sequence[GroupTotal]) -> str:
     by_turn = found.level == "turn"
     heads = [*found.dimensions, *(_TURN_HEADS if by_turn else ["tokens"]), "billed USD"]
     cells = [[*(each or "-" for each in row.key), *_counts(row, by_turn), _money(row)] for row in rows]
@@ -124,20 +124,20 @@ def _text(found: Totals, rows: Sequence[TotalsRow]) -> str:
 _TURN_HEADS: Final = ["turns", "prompt tokens", "cached", "output tokens"]
 
 
-def _counts(row: TotalsRow, by_turn: bool) -> list[int | None]:
+def _counts(row: GroupTotal, by_turn: bool) -> list[int | None]:
     if by_turn:
         return [row.turns, row.input_tokens, row.cache_read_tokens, row.output_tokens]
     return [row.tokens]
 
 
-def _money(row: TotalsRow) -> str:
+def _money(row: GroupTotal) -> str:
     nothing_known = row.turns is not None and row.turns == row.unpriced_turns + row.unmeasured_turns
     if nothing_known and row.is_lower_bound:
         return "unknown"
     return _AT_LEAST * row.is_lower_bound + plain_usd(row.billed_usd)
 
 
-def _whole_money(found: Totals) -> str:
+def _whole_money(found: StoreTotals) -> str:
     whole = _money(found.whole)
     return _AT_LEAST + whole if found.is_lower_bound and whole[:1].isdigit() else whole
 
@@ -149,7 +149,7 @@ def plain_usd(amount: Decimal) -> str:
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
-def what_is_missing(found: Totals) -> list[str]:
+def what_is_missing(found: StoreTotals) -> list[str]:
     """Return a sentence for each thing that totals lack."""
     whole = found.whole
     counted = (
@@ -176,7 +176,7 @@ def what_is_missing(found: Totals) -> list[str]:
     return lines
 
 
-def totals_json(found: Totals, rows: Sequence[TotalsRow]) -> dict[str, object]:
+def totals_json(found: StoreTotals, rows: Sequence[GroupTotal]) -> dict[str, object]:
     """Return totals as JSON: money as decimal strings, what is missing in numbers."""
     return {
         "schema": "tokenprof.totals/1",
@@ -200,7 +200,7 @@ def totals_json(found: Totals, rows: Sequence[TotalsRow]) -> dict[str, object]:
     }
 
 
-def _row_json(row: TotalsRow, *, with_turns: bool) -> dict[str, object]:
+def _row_json(row: GroupTotal, *, with_turns: bool) -> dict[str, object]:
     usd = {"billed_usd": plain_usd(row.billed_usd), "is_lower_bound": row.is_lower_bound}
     if not with_turns:
         return {"tokens": row.tokens, **usd}
@@ -216,7 +216,7 @@ def _row_json(row: TotalsRow, *, with_turns: bool) -> dict[str, object]:
     }
 
 
-def _csv(found: Totals, rows: Sequence[TotalsRow]) -> str:
+def _csv(found: StoreTotals, rows: Sequence[GroupTotal]) -> str:
     page = io.StringIO()
     with_turns = found.level == "turn"
     listed = [*rows] if found.dimensions else [found.whole]

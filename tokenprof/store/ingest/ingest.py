@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenprof.facts.errors import InputError
-from tokenprof.store.ingest.file_identity import identify, number_of
+from tokenprof.store.ingest.file_identity import FileIdentity, identify, number_of
 from tokenprof.store.ingest.known_logs import KnownLog, KnownLogs, known_logs
 from tokenprof.store.ingest.read_log import ReadLog, ReadOptions, read_log
 from tokenprof.store.ingest.repair import opened_store
@@ -172,10 +173,9 @@ class _Writer:
         return before != self._known.by_id
 
     def _remember(self, file: Path, before: KnownLog | None, log: KnownLog) -> None:
-        try:
+        files: tuple[FileIdentity, ...] = ()
+        with suppress(OSError):
             files = (identify(file),)
-        except OSError:
-            files = ()
         if before is not None and before.state == log.state and before.files == files and files:
             return
         if before is not None and before.state in ("not_a_log", "unreadable"):

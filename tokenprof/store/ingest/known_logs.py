@@ -1,4 +1,4 @@
-"""What a store knows of the logs that it has read, and what has become of their files since."""
+"""What a store knows about the logs that it has read, and what has become of their files since."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def _no_turns() -> pa.Table:
 def _without(manifest: Manifest, broken: Sequence[tuple[str, DataFile]]) -> tuple[Manifest, frozenset[int]]:
     """Return a commit without damaged files, and the commits whose logs must be read again."""
     if any(table in {each.name for each in STATE_TABLES} for table, _ in broken):
-        # Without the list of logs nothing is known of the rows; all of them are made anew.
+        # Without the list of logs nothing is known of the rows; all of them are made again.
         return Manifest(
             manifest.generation, with_names=manifest.with_names, roots=manifest.roots
         ), frozenset()
@@ -101,7 +101,7 @@ def _rebuilt(store: Path, manifest: Manifest) -> OpenedStore:
         if (store / name).exists():
             (store / name).rename(aside / name)
     note = (
-        f"The store {store} has schema {manifest.schema}; it is made anew with schema {SCHEMA_VERSION} from "
+        f"The store {store} has schema {manifest.schema}; it is made again with schema {SCHEMA_VERSION} from "
         f"its logs. The earlier files are in {aside}. They may hold what came from logs that no longer "
         "exist; remove them if you do not need that."
     )

@@ -1,4 +1,4 @@
-"""Which logs must be read: the files below some paths, compared with what a store knows of them."""
+"""Which logs must be read: the files below some paths, compared with those that a store has read."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LogToRead:
 
 @dataclass(slots=True)
 class Scan:
-    """What was found: logs to read, logs that are as they were, and files that are no logs or cannot be read.
+    """What was found: logs to read, logs that are as they were, files that are not logs or cannot be read.
 
     `may_hold_bills` are files of unknown formats that count tokens. `gone` are logs whose file is no more.
     """

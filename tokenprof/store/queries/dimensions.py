@@ -77,5 +77,5 @@ def _dimension(name: str) -> Dimension:
     if name in _BLOCK:
         return Dimension(name, _BLOCK[name], "block")
     raise InputError(
-        f"Totals cannot be by {name!r}.{did_you_mean(name, NAMES)} They can be by {', '.join(NAMES)}."
+        f"StoreTotals cannot be by {name!r}.{did_you_mean(name, NAMES)} They can be by {', '.join(NAMES)}."
     )

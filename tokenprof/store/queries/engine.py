@@ -95,7 +95,7 @@ class DuckDbEngine:
     def selected(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Return the columns and rows of a query of the user's.
 
-        Raises InputError for what is not one SELECT, and for SQL that DuckDB cannot run.
+        Raises InputError if it is not one SELECT, or if DuckDB cannot run it.
         """
         import duckdb
 

@@ -57,7 +57,7 @@ def committed(store: Path) -> Manifest:
         )
     if manifest.schema != SCHEMA_VERSION:
         way_out = (
-            "run `tokenprof ingest` once, which makes it anew"
+            "run `tokenprof ingest` once, which makes it again"
             if manifest.schema < SCHEMA_VERSION
             else "upgrade tokenprof"
         )

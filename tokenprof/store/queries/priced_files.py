@@ -1,4 +1,4 @@
-"""Totals of files without a store: their turns in memory, asked with the same SQL."""
+"""StoreTotals of files without a store: their turns in memory, asked with the same SQL."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tokenprof.facts.types import Run
 from tokenprof.reading.files import read
+from tokenprof.reading.usage_only import read_usage
 from tokenprof.store.ingest.known_logs import KnownLog, logs_table
 from tokenprof.store.ingest.log_rows import LogName, project_of, tables_of_log, tables_of_turns
 from tokenprof.store.queries.engine import DuckDbEngine
@@ -28,7 +29,8 @@ def priced_files(
     `with_blocks` also puts what was billed on blocks, which takes longer. Raises InputError for files that
     cannot be read.
     """
-    return priced_run(read(paths), book, _label(paths), seller=seller, with_blocks=with_blocks)
+    run = read(paths) if with_blocks else read_usage(paths)
+    return priced_run(run, book, _label(paths), seller=seller, with_blocks=with_blocks)
 
 
 def priced_run(

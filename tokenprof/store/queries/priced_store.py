@@ -12,7 +12,7 @@ from tokenprof.store.queries.dimensions import Dimension
 from tokenprof.store.queries.engine import DuckDbEngine, sentence_of_sql_error
 from tokenprof.store.queries.open_store import open_store
 from tokenprof.store.queries.rates import apply_prices
-from tokenprof.store.queries.totals import Totals, totals_by
+from tokenprof.store.queries.totals import StoreTotals, totals_by
 from tokenprof.store.queries.views import make_plain_views, make_priced_views
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class PricedStore:
     engine: DuckDbEngine
     unpriced: dict[str, int] = field(default_factory=dict)
 
-    def totals(self, dimensions: Sequence[Dimension] = (), where: str | None = None) -> Totals:
+    def totals(self, dimensions: Sequence[Dimension] = (), where: str | None = None) -> StoreTotals:
         """Return totals by some dimensions. Raises InputError for a `where` that DuckDB cannot run."""
         import duckdb
 

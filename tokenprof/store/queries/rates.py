@@ -2,7 +2,7 @@
 
 A price depends on who sold the call, the model, the day (rarely the minute), how it was served, and the size
 of the prompt. So a year of turns needs a few thousand look-ups, and pricing it again with other prices takes
-as long as one query. Rates are exact decimals; where one needs more digits than a DECIMAL holds, that is an
+as long as one query. FoundRates are exact decimals; where one needs more digits than a DECIMAL holds, that is an
 error and not a rounded rate.
 """
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 from tokenprof.facts.errors import InputError
 from tokenprof.pricing.selectors import Selectors, UnknownTierError
 from tokenprof.pricing.usage import CLASSES, TokenClass, Usage, UsageError
+from tokenprof.store.ingest.ledger_runs import MEDIA, UNCLEAR
 from tokenprof.store.queries.engine import SqlEngine, quoted
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ RATE_TYPE: Final = f"DECIMAL({RATE_DIGITS}, {MOST_DECIMALS})"
 
 NO_LIMIT: Final = 2**62
 UNPRICED: Final = -1
-MEDIA: Final = ("text", "audio", "image", "unclear")
 
 HAS_MEDIA: Final = (
     "(coalesce(audio_input_tokens, 0) + coalesce(audio_output_tokens, 0) "
@@ -43,7 +43,7 @@ HAS_MEDIA: Final = (
 
 @dataclass(frozen=True, slots=True)
 class BilledWay:
-    """What a price depends on, but for the size of the prompt. `only` is a turn that is priced by itself."""
+    """What a price depends on, except for the size of the prompt. `only` is a turn that is priced by itself."""
 
     seller: str
     model: str
@@ -55,7 +55,7 @@ class BilledWay:
 
 
 @dataclass(slots=True)
-class Rates:
+class FoundRates:
     """The rates that were found, as columns of `price_bands` and `rates`, and why there is no price.
 
     A band is a way of being billed and an interval of prompt sizes, with the number of its price.
@@ -105,7 +105,7 @@ def _rates_of(price: Price) -> Iterator[tuple[str, str, str, Decimal]]:
             for media, rate in (("text", mixed.text), ("audio", mixed.audio), ("image", mixed.image)):
                 yield cls.value, media, "", _checked(mixed.text if rate is None else rate)
         elif cls in price.rates:
-            for media in MEDIA:
+            for media in (*MEDIA, UNCLEAR):
                 yield cls.value, media, "", _checked(price.rates[cls])
     for fee, rate in price.fee_rates.items():
         yield TokenClass.FEE.value, "text", fee, _checked(rate)
@@ -153,7 +153,7 @@ def apply_prices(engine: SqlEngine, book: PriceBook, seller: str | None = None) 
         CASE WHEN {HAS_MEDIA} THEN concat(CAST(log_id AS VARCHAR(20)), ':', CAST(turn AS VARCHAR(20)))
         ELSE '' END AS only_turn FROM sold"""
     )
-    found = Rates()
+    found = FoundRates()
     for way in _ways(engine):
         _look_up(book, way, found)
     engine.put("price_bands", _bands_table(found.bands))
@@ -190,7 +190,7 @@ def _utc(at: datetime) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
-def _look_up(book: PriceBook, way: BilledWay, found: Rates) -> None:
+def _look_up(book: PriceBook, way: BilledWay, found: FoundRates) -> None:
     from tokenprof.pricing.book import Unpriced
 
     try:

@@ -1,4 +1,4 @@
-"""Totals of a store by any dimensions: tokens and exact money, and what they lack.
+"""StoreTotals of a store by any dimensions: tokens and exact money, and what they lack.
 
 A turn whose price is not known as a whole has no bill, as in a report; its tokens count. By class or by block
 the parts that have a price are counted. Money is summed as DECIMAL, from counts that were grouped by their
@@ -22,7 +22,7 @@ WHOLE: Final[Key] = ()
 
 
 @dataclass(slots=True)
-class TotalsRow:
+class GroupTotal:
     """What one group was billed. `billed_usd` is what is known; `is_lower_bound` says that more was billed.
 
     By block, `turns` is None: a turn is billed for many blocks.
@@ -52,17 +52,17 @@ class TotalsRow:
 
 
 @dataclass(slots=True)
-class Totals:
+class StoreTotals:
     """The groups, the most expensive first, the whole, and what is not in any group.
 
-    `missing_calls` were made but not recorded; `unreadable_logs` could not be read; `warnings` counts what the
-    readers warned of. `unpriced` are the reasons why there is no price.
+    `missing_calls` were made but not recorded; `unreadable_logs` could not be read; `warnings` counts what
+    the readers warned of. `unpriced` are the reasons why there is no price.
     """
 
     level: Level
     dimensions: tuple[str, ...]
-    rows: list[TotalsRow]
-    whole: TotalsRow
+    rows: list[GroupTotal]
+    whole: GroupTotal
     missing_calls: int = 0
     unreadable_logs: int = 0
     warnings: int = 0
@@ -81,7 +81,7 @@ def level_of(dimensions: Sequence[Dimension]) -> Level:
     return "block" if "block" in levels else "class" if "class" in levels else "turn"
 
 
-def totals_by(engine: SqlEngine, dimensions: Sequence[Dimension], where: str | None = None) -> Totals:
+def totals_by(engine: SqlEngine, dimensions: Sequence[Dimension], where: str | None = None) -> StoreTotals:
     """Return the totals by some dimensions (none: only the whole).
 
     `where` is a condition on turns, in SQL, such as `model = 'gpt-5' AND day >= '2026-06-01'`. The priced
@@ -90,20 +90,20 @@ def totals_by(engine: SqlEngine, dimensions: Sequence[Dimension], where: str | N
     condition = where or "true"
     level = level_of(dimensions)
     rows = _rows(engine, dimensions, level, condition)
-    whole = next(iter(_turn_rows(engine, (), condition)), TotalsRow(WHOLE))
-    found = Totals(level, tuple(each.name for each in dimensions), rows, whole)
+    whole = next(iter(_turn_rows(engine, (), condition)), GroupTotal(WHOLE))
+    found = StoreTotals(level, tuple(each.name for each in dimensions), rows, whole)
     found.rows.sort(key=lambda row: (-row.billed_usd, [each or "" for each in row.key]))
     _take_in_logs(engine, found, condition)
     return found
 
 
-def _rows(engine: SqlEngine, by: Sequence[Dimension], level: Level, where: str) -> list[TotalsRow]:
+def _rows(engine: SqlEngine, by: Sequence[Dimension], level: Level, where: str) -> list[GroupTotal]:
     if level == "turn":
         return list(_turn_rows(engine, by, where)) if by else []
     return list(_line_rows(engine, by, where, of_blocks=level == "block"))
 
 
-def _turn_rows(engine: SqlEngine, by: Sequence[Dimension], where: str) -> Iterator[TotalsRow]:
+def _turn_rows(engine: SqlEngine, by: Sequence[Dimension], where: str) -> Iterator[GroupTotal]:
     names = _names(by)
     counts = f"""
 SELECT {_select(by)} count(*) AS turns, coalesce(sum(input_tokens), 0), coalesce(sum(cache_read_tokens), 0),
@@ -126,14 +126,14 @@ LEFT JOIN (SELECT log_id AS of_log, turn AS turn FROM unpriced_turns) u
         turns, input_, read, output, unmeasured, incomplete, unpriced = map(int, row[len(by) :])
         if turns:
             usd = billed.get(tuple(row[: len(by)])) or Decimal(0)
-            yield TotalsRow(
+            yield GroupTotal(
                 key, turns, input_, read, output, input_ + output, usd, unpriced, unmeasured, incomplete
             )
 
 
 def _line_rows(
     engine: SqlEngine, by: Sequence[Dimension], where: str, *, of_blocks: bool
-) -> Iterator[TotalsRow]:
+) -> Iterator[GroupTotal]:
     names = _names(by)
     if of_blocks:
         turn_dimensions = "".join(
@@ -150,7 +150,7 @@ def _line_rows(
         source = f"SELECT l.*, {_select(by)} 1 AS one FROM lines l WHERE ({where})"
     for row in engine.rows(_money(by, names, source)):
         usd, unpriced, tokens = row[len(by) :]
-        yield TotalsRow(
+        yield GroupTotal(
             tuple(_text(each) for each in row[: len(by)]),
             turns=None,
             tokens=int(tokens or 0),
@@ -172,7 +172,7 @@ FROM ({grouped}) g LEFT JOIN rates r
 {_group(names, len(by))}"""
 
 
-def _take_in_logs(engine: SqlEngine, found: Totals, where: str) -> None:
+def _take_in_logs(engine: SqlEngine, found: StoreTotals, where: str) -> None:
     """Add what is known of whole logs; with a condition, of those that hold a turn that meets it."""
     those = "" if where == "true" else f" WHERE log_id IN (SELECT log_id FROM priced_turns WHERE {where})"
     ((missing, warnings),) = engine.rows(

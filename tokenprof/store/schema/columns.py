@@ -18,7 +18,7 @@ ColumnType = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class StoredColumn:
     """A column: its name, its type, what it means, and whether it may be unknown."""
 
     name: str
@@ -34,7 +34,7 @@ class StoredTable:
     name: str
     meaning: str
     day_of: str
-    columns: tuple[Column, ...]
+    columns: tuple[StoredColumn, ...]
 
     @property
     def sort_columns(self) -> tuple[str, ...]:
@@ -46,13 +46,15 @@ class StoredTable:
 
 
 _PLACE: Final = (
-    Column("day", "date", "the partition's day, UTC"),
-    Column("project", "string", "the partition's project: the tag `project`, else the folder of the log"),
-    Column("log_id", "int64", "which version of which log the row is from; see `logs`"),
+    StoredColumn("day", "date", "the partition's day, UTC"),
+    StoredColumn(
+        "project", "string", "the partition's project: the tag `project`, else the folder of the log"
+    ),
+    StoredColumn("log_id", "int64", "which version of which log the row is from; see `logs`"),
 )
 
 _TOKENS: Final = tuple(
-    Column(f"{cls}_tokens", "int64", meaning, nullable=True)
+    StoredColumn(f"{cls}_tokens", "int64", meaning, nullable=True)
     for cls, meaning in (
         ("uncached_input", "prompt tokens billed as fresh input; unknown if the turn is unmeasured"),
         ("cache_read", "prompt tokens read from the cache"),
@@ -72,42 +74,46 @@ TURNS: Final = StoredTable(
     "the turn's start",
     (
         *_PLACE,
-        Column("turn", "int32", "its number in the log, from 0"),
-        Column("path", "int32", "which chain of prompts it is on; prompts of a chain extend one another"),
-        Column("step", "int32", "its place on that chain, from 0"),
-        Column("started_at", "timestamp", "when the call began"),
-        Column("duration_s", "double", "how long it took", nullable=True),
-        Column("ttft_s", "double", "time to the first token", nullable=True),
-        Column("gap_s", "double", "idle time until the next turn of its context", nullable=True),
-        Column("response_id", "string", "the provider's id of the response"),
-        Column("context", "string", "the message history that it extends"),
-        Column("parent", "string", "the context that spawned this one", nullable=True),
-        Column("session", "string", "project/name of the log"),
-        Column("agent", "string", "the agent that made the call", nullable=True),
-        Column("provider", "string", "whose API it is"),
-        Column("seller", "string", "who sold the call, if that is somebody else", nullable=True),
-        Column("model", "string", "the model that served it"),
-        Column("requested_model", "string", "the model that was asked for"),
-        Column("status", "string", "ok, partial or error"),
-        Column("attempts", "int32", "how often it was tried"),
-        Column("tags", "tags", "the run's tags"),
-        Column("service_tier", "string", "the tier that it was served on; empty for the standard one"),
-        Column("speed", "string", "the speed that it was served at; empty for the standard one"),
-        Column("inference_geo", "string", "the region that it was served in; empty if none is named"),
-        Column("batch", "bool", "whether it was part of a batch"),
-        Column("is_measured", "bool", "whether the provider reported usage"),
+        StoredColumn("turn", "int32", "its number in the log, from 0"),
+        StoredColumn(
+            "path", "int32", "which chain of prompts it is on; prompts of a chain extend one another"
+        ),
+        StoredColumn("step", "int32", "its place on that chain, from 0"),
+        StoredColumn("started_at", "timestamp", "when the call began"),
+        StoredColumn("duration_s", "double", "how long it took", nullable=True),
+        StoredColumn("ttft_s", "double", "time to the first token", nullable=True),
+        StoredColumn("gap_s", "double", "idle time until the next turn of its context", nullable=True),
+        StoredColumn("response_id", "string", "the provider's id of the response"),
+        StoredColumn("context", "string", "the message history that it extends"),
+        StoredColumn("parent", "string", "the context that spawned this one", nullable=True),
+        StoredColumn("session", "string", "project/name of the log"),
+        StoredColumn("agent", "string", "the agent that made the call", nullable=True),
+        StoredColumn("provider", "string", "whose API it is"),
+        StoredColumn("seller", "string", "who sold the call, if that is somebody else", nullable=True),
+        StoredColumn("model", "string", "the model that served it"),
+        StoredColumn("requested_model", "string", "the model that was asked for"),
+        StoredColumn("status", "string", "ok, partial or error"),
+        StoredColumn("attempts", "int32", "how often it was tried"),
+        StoredColumn("tags", "tags", "the run's tags"),
+        StoredColumn("service_tier", "string", "the tier that it was served on; empty for the standard one"),
+        StoredColumn("speed", "string", "the speed that it was served at; empty for the standard one"),
+        StoredColumn("inference_geo", "string", "the region that it was served in; empty if none is named"),
+        StoredColumn("batch", "bool", "whether it was part of a batch"),
+        StoredColumn("is_measured", "bool", "whether the provider reported usage"),
         *_TOKENS,
-        Column("input_tokens", "int64", "the whole prompt", nullable=True),
-        Column("audio_input_tokens", "int64", "how much of the prompt is audio", nullable=True),
-        Column("audio_output_tokens", "int64", "how much of the output is audio", nullable=True),
-        Column("image_output_tokens", "int64", "how much of the output is images", nullable=True),
-        Column("fees", "int64", "how many pieces were billed by the piece; see `fees`"),
-        Column("has_request_fee", "bool", "whether a fee per request is among them"),
-        Column("output_incomplete", "bool", "whether its output has no final count anywhere"),
-        Column("output_rest_in", "string", "the response that counts the rest of its output", nullable=True),
-        Column("notes", "int32", "how many notes say what its counts leave out"),
-        Column("stated_usd", "string", "what the seller itself says it cost [USD]", nullable=True),
-        Column("format", "string", "the format of the log"),
+        StoredColumn("input_tokens", "int64", "the whole prompt", nullable=True),
+        StoredColumn("audio_input_tokens", "int64", "how much of the prompt is audio", nullable=True),
+        StoredColumn("audio_output_tokens", "int64", "how much of the output is audio", nullable=True),
+        StoredColumn("image_output_tokens", "int64", "how much of the output is images", nullable=True),
+        StoredColumn("fees", "int64", "how many pieces were billed by the piece; see `fees`"),
+        StoredColumn("has_request_fee", "bool", "whether a fee per request is among them"),
+        StoredColumn("output_incomplete", "bool", "whether its output has no final count anywhere"),
+        StoredColumn(
+            "output_rest_in", "string", "the response that counts the rest of its output", nullable=True
+        ),
+        StoredColumn("notes", "int32", "how many notes say what its counts leave out"),
+        StoredColumn("stated_usd", "string", "what the seller itself says it cost [USD]", nullable=True),
+        StoredColumn("format", "string", "the format of the log"),
     ),
 )
 
@@ -117,9 +123,9 @@ FEES: Final = StoredTable(
     "the turn's start",
     (
         *_PLACE,
-        Column("turn", "int32", "the turn that was charged"),
-        Column("fee", "string", "what was charged for"),
-        Column("pieces", "int64", "how many"),
+        StoredColumn("turn", "int32", "the turn that was charged"),
+        StoredColumn("fee", "string", "what was charged for"),
+        StoredColumn("pieces", "int64", "how many"),
     ),
 )
 
@@ -129,21 +135,21 @@ BLOCKS: Final = StoredTable(
     "the first turn of the log",
     (
         *_PLACE,
-        Column("block", "int32", "its number in the log"),
-        Column("kind", "string", "system, tool, tool_result, output, and so on (docs/nomenclature.md)"),
-        Column("name", "string", "its name; empty unless the store keeps names", nullable=True),
-        Column("tool", "string", "the tool whose schema, call or result it is", nullable=True),
-        Column("skill", "string", "the skill that it holds", nullable=True),
-        Column("mcp_server", "string", "the MCP server of that tool", nullable=True),
-        Column("digest", "string", "keyed digest of its text; equal texts of a project match"),
-        Column("context", "string", "the message history that it is in"),
-        Column("born_turn", "int32", "the turn that first sent or wrote it"),
-        Column("last_turn", "int32", "the last turn that sent it"),
-        Column("tokens", "int64", "size of one occurrence"),
-        Column("tokens_low", "int64", "its lower bound"),
-        Column("tokens_high", "int64", "its upper bound"),
-        Column("is_exact", "bool", "whether the bill pins the size"),
-        Column("evicted_by", "string", "why it left: compaction or changed", nullable=True),
+        StoredColumn("block", "int32", "its number in the log"),
+        StoredColumn("kind", "string", "system, tool, tool_result, output, and so on (docs/nomenclature.md)"),
+        StoredColumn("name", "string", "its name; empty unless the store keeps names", nullable=True),
+        StoredColumn("tool", "string", "the tool whose schema, call or result it is", nullable=True),
+        StoredColumn("skill", "string", "the skill that it holds", nullable=True),
+        StoredColumn("mcp_server", "string", "the MCP server of that tool", nullable=True),
+        StoredColumn("digest", "string", "keyed digest of its text; equal texts of a project match"),
+        StoredColumn("context", "string", "the message history that it is in"),
+        StoredColumn("born_turn", "int32", "the turn that first sent or wrote it"),
+        StoredColumn("last_turn", "int32", "the last turn that sent it"),
+        StoredColumn("tokens", "int64", "size of one occurrence"),
+        StoredColumn("tokens_low", "int64", "its lower bound"),
+        StoredColumn("tokens_high", "int64", "its upper bound"),
+        StoredColumn("is_exact", "bool", "whether the bill pins the size"),
+        StoredColumn("evicted_by", "string", "why it left: compaction or changed", nullable=True),
     ),
 )
 
@@ -153,14 +159,14 @@ CALLS: Final = StoredTable(
     "the first turn of the log",
     (
         *_PLACE,
-        Column("turn", "int32", "the turn that wrote the call, or first sent it"),
-        Column("tool", "string", "the tool's name"),
-        Column("mcp_server", "string", "its MCP server", nullable=True),
-        Column("block", "int32", "the block of the call"),
-        Column("result_block", "int32", "the block of its result", nullable=True),
-        Column("call_tokens", "int64", "size of the call"),
-        Column("result_tokens", "int64", "size of the result", nullable=True),
-        Column("result_turn", "int32", "the turn that first sent the result", nullable=True),
+        StoredColumn("turn", "int32", "the turn that wrote the call, or first sent it"),
+        StoredColumn("tool", "string", "the tool's name"),
+        StoredColumn("mcp_server", "string", "its MCP server", nullable=True),
+        StoredColumn("block", "int32", "the block of the call"),
+        StoredColumn("result_block", "int32", "the block of its result", nullable=True),
+        StoredColumn("call_tokens", "int64", "size of the call"),
+        StoredColumn("result_tokens", "int64", "size of the result", nullable=True),
+        StoredColumn("result_turn", "int32", "the turn that first sent the result", nullable=True),
     ),
 )
 
@@ -170,14 +176,14 @@ LEDGER: Final = StoredTable(
     "the first turn of the log",
     (
         *_PLACE,
-        Column("block", "int32", "the block that the tokens are on"),
-        Column("path", "int32", "the chain of prompts; see `turns`"),
-        Column("first_step", "int32", "the first step of the chain that was billed so"),
-        Column("after_step", "int32", "the first step after it that was not"),
-        Column("class", "string", "the price class"),
-        Column("media", "string", "text, audio, image, or unclear if the counts do not say"),
-        Column("fee", "string", "the name of a fee; empty for tokens"),
-        Column("units", "int64", "tokens a turn; for a fee, pieces"),
+        StoredColumn("block", "int32", "the block that the tokens are on"),
+        StoredColumn("path", "int32", "the chain of prompts; see `turns`"),
+        StoredColumn("first_step", "int32", "the first step of the chain that was billed so"),
+        StoredColumn("after_step", "int32", "the first step after it that was not"),
+        StoredColumn("class", "string", "the price class"),
+        StoredColumn("media", "string", "text, audio, image, or unclear if the counts do not say"),
+        StoredColumn("fee", "string", "the name of a fee; empty for tokens"),
+        StoredColumn("units", "int64", "tokens a turn; for a fee, pieces"),
     ),
 )
 
@@ -186,20 +192,20 @@ LOGS: Final = StoredTable(
     "One row a log that was read or passed over; it is what an ingest compares files with.",
     "",
     (
-        Column("log_id", "int64", "names this version of the log"),
-        Column("source", "string", "the path of its main file"),
-        Column("format", "string", "its format; empty if no reader knows it"),
-        Column("project", "string", "see `turns`"),
-        Column("session", "string", "see `turns`"),
-        Column("state", "string", "present, gone, unreadable, or not_a_log"),
-        Column("files", "files", "its files as they were when they were read"),
-        Column("turns", "int64", "how many responses it holds"),
-        Column("missing_calls", "int64", "calls that could not be recorded"),
-        Column("warnings", "strings", "what could not be read"),
-        Column("error", "string", "why it is unreadable", nullable=True),
-        Column("first_at", "timestamp", "its first turn", nullable=True),
-        Column("last_at", "timestamp", "its last turn", nullable=True),
-        Column("generation", "int64", "the commit that wrote it"),
+        StoredColumn("log_id", "int64", "names this version of the log"),
+        StoredColumn("source", "string", "the path of its main file"),
+        StoredColumn("format", "string", "its format; empty if no reader knows it"),
+        StoredColumn("project", "string", "see `turns`"),
+        StoredColumn("session", "string", "see `turns`"),
+        StoredColumn("state", "string", "present, gone, unreadable, or not_a_log"),
+        StoredColumn("files", "files", "its files as they were when they were read"),
+        StoredColumn("turns", "int64", "how many responses it holds"),
+        StoredColumn("missing_calls", "int64", "calls that could not be recorded"),
+        StoredColumn("warnings", "strings", "what could not be read"),
+        StoredColumn("error", "string", "why it is unreadable", nullable=True),
+        StoredColumn("first_at", "timestamp", "its first turn", nullable=True),
+        StoredColumn("last_at", "timestamp", "its last turn", nullable=True),
+        StoredColumn("generation", "int64", "the commit that wrote it"),
     ),
 )
 
@@ -207,13 +213,16 @@ REPEATS: Final = StoredTable(
     "repeats",
     "One row a response that another log holds too; it is counted there and not here.",
     "",
-    (Column("log_id", "int64", "the log"), Column("turn", "int32", "its turn that is not counted")),
+    (
+        StoredColumn("log_id", "int64", "the log"),
+        StoredColumn("turn", "int32", "its turn that is not counted"),
+    ),
 )
 
 DATA_TABLES: Final = (TURNS, FEES, BLOCKS, CALLS, LEDGER)
 """The tables in partitions by day and project."""
 
 STATE_TABLES: Final = (LOGS, REPEATS)
-"""The tables that every commit writes anew, as one file each."""
+"""The tables that every commit writes again, as one file each."""
 
 ALL_TABLES: Final = (*DATA_TABLES, *STATE_TABLES)

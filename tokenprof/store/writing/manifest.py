@@ -25,7 +25,7 @@ from tokenprof.store.writing.durable_files import UNFINISHED, write_durably
 
 MANIFEST: Final = "manifest.json"
 STATE: Final = "state"
-FORMAT: Final = "tokenprof.store"
+FORMAT: Final = "tokenprof-store"
 
 SAFE_CHARACTERS: Final = "-_. "
 LONGEST_NAME: Final = 200

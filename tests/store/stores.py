@@ -1,0 +1,39 @@
+"""What tests ask of stores."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+from tokenprof.analysis.analysis import Analysis
+from tokenprof.analysis.assumptions import Assumptions, price_book
+from tokenprof.reading.files import read
+from tokenprof.store.queries.dimensions import parse_dimensions
+from tokenprof.store.queries.priced_store import PricedStore, priced_store
+from tokenprof.store.queries.totals import StoreTotals
+
+
+def opened(store: Path, *paths: Path) -> PricedStore:
+    return priced_store(store, price_book(Assumptions()), paths=paths)
+
+
+def totals(store: Path, by: str = "", where: str | None = None) -> StoreTotals:
+    return opened(store).totals(parse_dimensions([by]), where)
+
+
+def billed(store: Path) -> Decimal:
+    return totals(store).whole.billed_usd
+
+
+def reported(*paths: Path) -> Analysis:
+    return Analysis(read(paths))
+
+
+def everything(store: Path) -> dict[str, object]:
+    """The totals of a store by everything that can be summed, as plain values."""
+    priced = opened(store)
+    found: dict[str, object] = {}
+    for by in ("", "month,model", "session", "class", "tool,kind", "agent,status"):
+        sums = priced.totals(parse_dimensions([by]))
+        found[by] = [(row.key, row.turns, row.tokens, row.billed_usd) for row in [*sums.rows, sums.whole]]
+    return found

@@ -1,0 +1,68 @@
+"""A writer that is killed leaves what it had committed; the next one completes it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kill_points import kill_at_random
+from stores import everything
+
+from tokenprof.store.ingest.ingest import ingest
+from tokenprof.store.writing import commits, manifest
+
+pytestmark = pytest.mark.slow
+
+
+def test_killed_at_random_moments(sessions: Path, tmp_path: Path) -> None:
+    hit, whole = kill_at_random(sessions, tmp_path, points=6, seed=1, longest_s=0.25)
+    assert hit >= 1
+    assert whole >= 1
+
+
+@pytest.mark.parametrize("write", range(1, 8))
+def test_stopped_before_any_of_its_writes(
+    sessions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: int
+) -> None:
+    """Every file that a commit writes may be the last one that it gets to write."""
+    store = tmp_path / "store"
+    first = sessions / "project0"
+    ingest([first], store)
+    before = everything(store)
+    with monkeypatch.context() as stopped:
+        written = 0
+
+        def write_some(*arguments: object) -> None:
+            nonlocal written
+            written += 1
+            if written >= write:
+                raise KeyboardInterrupt
+            durable(*arguments)  # type: ignore[arg-type]
+
+        durable = commits.write_durably
+        stopped.setattr(commits, "write_durably", write_some)
+        stopped.setattr(manifest, "write_durably", write_some)
+        with pytest.raises(KeyboardInterrupt):
+            ingest([sessions], store)
+    assert everything(store) == before
+    ingest([sessions], store)
+    ingest([sessions], tmp_path / "fresh")
+    assert everything(store) == everything(tmp_path / "fresh")
+
+
+def test_two_ingests_at_once_leave_one_whole_store(sessions: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    command = [sys.executable, "-m", "tokenprof", "ingest", str(sessions), "--store", str(store)]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ})
+        for _ in range(2)
+    ]
+    ends = [(process.communicate(), process.returncode) for process in both]
+    for (_, error), code in ends:
+        assert code == 0 or b"is being written by process" in error
+    assert any(code == 0 for _, code in ends)
+    ingest([sessions], tmp_path / "fresh")
+    assert everything(store) == everything(tmp_path / "fresh")

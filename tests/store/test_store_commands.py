@@ -1,0 +1,76 @@
+"""`ingest`, `totals` and `query` as a user calls them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from stores import reported
+
+from tokenprof.commands.main import main
+
+
+def test_ingest_totals_and_query(sessions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = str(tmp_path / "store")
+    assert main(["ingest", str(sessions), "--store", store]) == 0
+    assert capsys.readouterr().out.startswith("5 logs read (5 new): 20 turns, 0.2 MB; 0 did not change.\n")
+    assert main(["ingest", "--store", store]) == 0
+    assert capsys.readouterr().out.startswith("Nothing to read: 5 logs did not change.\n")
+    assert main(["totals", "--store", store, "--by", "project", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(group["project"], group["turns"]) for group in found["groups"]] == [
+        ("project0", 12),
+        ("project1", 8),
+    ]
+    assert float(found["total"]["billed_usd"]) == float(reported(sessions).totals.billed_usd or 0)
+    sql = "SELECT project, count(*) AS n FROM turns GROUP BY project ORDER BY project"
+    assert main(["query", sql, "--store", store, "--format", "csv"]) == 0
+    assert list(csv.reader(capsys.readouterr().out.splitlines())) == [
+        ["project", "n"],
+        ["project0", "12"],
+        ["project1", "8"],
+    ]
+
+
+def test_a_store_can_be_asked_about_some_paths(
+    sessions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = str(tmp_path / "store")
+    main(["ingest", str(sessions), "--store", store])
+    capsys.readouterr()
+    assert main(["totals", str(sessions / "project1"), "--store", store, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["total"]["turns"] == 8
+    assert main(["totals", str(tmp_path / "other"), "--store", store]) == 2
+    assert "holds no log of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["totals"], "There is no store in"),
+        (["query", "DROP TABLE logs"], "runs one SELECT and nothing else"),
+        (["query", "SELECT 1; SELECT 2"], "runs one SELECT and nothing else"),
+        (["query", "SELECT * FROM read_text('/etc/hostname')"], "Cannot access file"),
+        (["query", "SELECT nothing FROM turns"], "Referenced column"),
+        (["ingest", "--every", "5"], "--every says how often --watch looks"),
+        (["totals", "--by", "modle"], "Did you mean model?"),
+    ],
+)
+def test_mistakes_are_sentences(
+    sessions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    store = tmp_path / "store"
+    if arguments != ["totals"]:
+        main(["ingest", str(sessions), "--store", str(store)])
+    capsys.readouterr()
+    assert main([*arguments, "--store", str(store)]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_what_is_missing_is_said(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["totals", str(logs), "--by", "model"]) == 0
+    shown = capsys.readouterr().out
+    assert "at least" in shown.splitlines()[-4]
+    assert "turns ended before the final count of the output; the bill is at least" in shown
