@@ -2,8 +2,8 @@
 
 A price depends on who sold the call, the model, the day (rarely the minute), how it was served, and the size
 of the prompt. So a year of turns needs a few thousand look-ups, and pricing it again with other prices takes
-as long as one query. FoundRates are exact decimals; where one needs more digits than a DECIMAL holds, that is an
-error and not a rounded rate.
+as long as one query. Rates are exact decimals; a rate with more digits than a DECIMAL holds is an error, and
+is not rounded.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ HAS_MEDIA: Final = (
 
 @dataclass(frozen=True, slots=True)
 class BilledWay:
-    """What a price depends on, except for the size of the prompt. `only` is a turn that is priced by itself."""
+    """What a price depends on, except for the size of the prompt. `only` is a turn priced by itself."""
 
     seller: str
     model: str
