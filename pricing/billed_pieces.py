@@ -39,10 +39,10 @@ def pieces_of_response(response: Wire) -> tuple[Fees, tuple[str, ...]]:
         str(item.get("container_id")) for item in items if item.get("type") == "code_interpreter_call"
     }
     if containers:
-        notes.append(
-            f"{_times(len(containers), 'code interpreter container')} ran for this answer and is billed by "
-            "size and time, beside the tokens; no count shows it, so it is not in the bill."
-        )
+        notes.append(_ran(len(containers), "code interpreter container"))
+    shells = sum(_runs_in_container(item) for item in items)
+    if shells:
+        notes.append(_ran(shells, "hosted shell call"))
     images = sum(item.get("type") == "image_generation_call" for item in items)
     if images:
         notes.append(
@@ -52,6 +52,19 @@ def pieces_of_response(response: Wire) -> tuple[Fees, tuple[str, ...]]:
     return fees, tuple(notes)
 
 
+def _ran(count: int, what: str) -> str:
+    return (
+        f"{_times(count, what)} ran for this answer, billed by size and time beside the tokens; no count "
+        "shows it, so it is not in the bill."
+    )
+
+
+def _runs_in_container(item: Wire) -> bool:
+    """Whether a shell call ran on the provider's machine; one without such an environment ran here."""
+    environment = str(_object(item.get("environment")).get("type"))
+    return item.get("type") == "shell_call" and environment.startswith("container")
+
+
 def _is_search(item: Wire) -> bool:
     if item.get("type") != "web_search_call" or item.get("status") == "failed":
         return False
@@ -59,25 +72,38 @@ def _is_search(item: Wire) -> bool:
 
 
 def searches_of_gemini(model: str, candidates: Iterable[Wire]) -> Fees:
-    """Return the searches that a grounded answer is billed for: per query, before Gemini 3 per prompt."""
-    queries = 0
+    """Return the searches that a grounded answer is billed for: per query, before Gemini 3 per prompt.
+
+    Grounding with Google Maps is billed per prompt.
+    """
+    queries = maps = 0
     grounded = False
     for candidate in candidates:
         found = _object(candidate.get("groundingMetadata") or candidate.get("grounding_metadata"))
         asked = found.get("webSearchQueries") or found.get("web_search_queries")
         queries += len(asked) if isinstance(asked, list) else 0
-        grounded = (
-            grounded or bool(asked) or bool(found.get("groundingChunks") or found.get("grounding_chunks"))
-        )
+        chunks = entries(found.get("groundingChunks") or found.get("grounding_chunks"))
+        on_map = [chunk for chunk in chunks if "maps" in chunk]
+        maps += bool(on_map)
+        grounded = grounded or bool(asked) or len(on_map) < len(chunks)
     generation = re.search(r"gemini-(\d+)", model)
     if generation and int(generation.group(1)) < 3:
         queries = int(grounded)
-    return add_fees([("web_search", queries)])
+    return add_fees([("web_search", queries), ("maps_grounding", maps)])
 
 
 def stated_usd(raw_usage: Wire) -> Decimal | None:
-    """Return what a seller says that a call cost (OpenRouter's `usage.cost`), or None."""
+    """Return what a seller says that a call cost, or None.
+
+    OpenRouter has it in `usage.cost`, Perplexity in its `total_cost`, and xAI in ticks of 10⁻¹⁰ USD
+    (docs.x.ai/developers/cost-tracking).
+    """
+    ticks = raw_usage.get("cost_in_usd_ticks")
+    if is_count(ticks):
+        return Decimal(str(ticks)) * USD_PER_TICK
     cost = raw_usage.get("cost")
+    if isinstance(cost, Mapping):
+        cost = cost.get("total_cost")
     if isinstance(cost, bool) or not isinstance(cost, int | float | str):
         return None
     try:
@@ -85,6 +111,9 @@ def stated_usd(raw_usage: Wire) -> Decimal | None:
     except InvalidOperation:
         return None
     return usd if usd.is_finite() and usd >= 0 else None
+
+
+USD_PER_TICK = Decimal("1e-10")
 
 
 def seller_in(completion: Wire) -> str | None:

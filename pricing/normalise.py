@@ -9,12 +9,13 @@ All functions raise it, also for a missing or malformed count. Sources: the type
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tokenprof.pricing.normalise_telemetry import usage_from_otel
-from tokenprof.pricing.usage import Usage, add_fees
+from tokenprof.pricing.usage import Usage, UsageError, add_fees
 from tokenprof.pricing.usage_dialects import ANTHROPIC, GEMINI, OPENAI_CHAT, OPENAI_RESPONSES
 from tokenprof.pricing.usage_reader import UsageReading, read_usage
 from tokenprof.pricing.wire_counts import Wire, entries
@@ -31,6 +32,7 @@ __all__ = [
     "merge_cumulative",
     "read_anthropic",
     "read_gemini",
+    "unread_advice",
     "usage_from_anthropic",
     "usage_from_gemini",
     "usage_from_openai_chat",
@@ -54,11 +56,39 @@ def usage_from_anthropic(raw: Wire) -> Usage:
 def read_anthropic(raw: Wire) -> UsageReading:
     """Return what `usage_from_anthropic` does, with notes of what was not understood."""
     read = read_usage(raw, ANTHROPIC)
-    usage = read.usage
+    usage, notes = read.usage, list(read.notes)
     for entry in entries(raw.get("iterations")):
-        if entry.get("type") == "compaction":
+        role = str(entry.get("type"))
+        if role == "compaction":
             usage += read_usage(entry, ANTHROPIC).usage
-    return UsageReading(usage, read.notes)
+        elif role not in ("message", ADVICE):
+            notes += _note_of_iteration(role, entry)
+    credit = raw.get("fallback_credit")
+    if isinstance(credit, Mapping) and credit.get("status") == "redeemed":
+        notes.append(
+            "A fallback credit was redeemed: its cache writes cost what reads cost, not what is billed."
+        )
+    return UsageReading(usage, tuple(notes))
+
+
+ADVICE = "advisor_message"
+"""The type of an iteration in which another model advised."""
+
+
+def _note_of_iteration(role: str, entry: Wire) -> Iterable[str]:
+    """Yield a note about an iteration that the counts of an answer may leave out."""
+    try:
+        usage = read_usage(entry, ANTHROPIC).usage
+    except UsageError:
+        yield f"An iteration of the type '{role}' has counts that cannot be read; it may not be in this bill."
+        return
+    tokens = usage.input_tokens + usage.all_output_tokens
+    if tokens:
+        model = entry.get("model") or "model unknown"
+        yield (
+            f"{tokens:,} tokens of an iteration of the type '{role}' ({model}) may not be in this bill, "
+            "or have another price."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +115,22 @@ def anthropic_iterations(raw: Wire) -> tuple[ModelUsage, ...]:
 
 
 def advisor_iterations(raw: Wire) -> tuple[ModelUsage, ...]:
-    """Return the iterations of another model's advice, which the top-level counts leave out."""
-    asked = [entry for entry in entries(raw.get("iterations")) if entry.get("type") == "advisor_message"]
-    return anthropic_iterations({"iterations": asked})
+    """Return the iterations of another model's advice, which the top-level counts leave out.
+
+    Those whose counts cannot be read are left to `unread_advice`.
+    """
+    found: list[ModelUsage] = []
+    for entry in entries(raw.get("iterations")):
+        if entry.get("type") == ADVICE:
+            with contextlib.suppress(UsageError):
+                found += anthropic_iterations({"iterations": [entry]})
+    return tuple(found)
+
+
+def unread_advice(raw: Wire) -> int:
+    """Return how many iterations of another model's advice have counts that cannot be read."""
+    advised = [entry for entry in entries(raw.get("iterations")) if entry.get("type") == ADVICE]
+    return len(advised) - len(advisor_iterations(raw))
 
 
 def merge_anthropic_stream(start: Wire, deltas: Sequence[Wire]) -> dict[str, Any]:
@@ -157,8 +200,7 @@ def usage_from_gemini(raw: Wire) -> Usage:
 
 def read_gemini(raw: Wire) -> UsageReading:
     """Return what `usage_from_gemini` does, with notes of what was not understood."""
-    # A prompt that was blocked has no candidates, and a cut stream may have no counts but the total.
-    return read_usage({"promptTokenCount": None, "candidatesTokenCount": None, **raw}, GEMINI)
+    return read_usage(raw, GEMINI)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,14 @@ MODALITIES = {
 }
 """Gemini lists parts by modality; only these have rates of their own."""
 
-PIECES = {"web_search_requests": "web_search", "web_fetch_requests": "web_fetch"}
+PIECES = {"num_sources_used": "live_search_source", "num_search_queries": "search_query"}
+"""Counts beside the tokens of what xAI and Perplexity bill by the piece."""
+
+TOOL_COUNTS = {"server_tool_use": "_requests", "server_side_tool_usage_details": "_calls"}
+"""Objects in which Anthropic and xAI count the tools that they ran, and how their keys end."""
+
+WITHOUT_FEE = frozenset({"mcp"})
+"""Tools for which a provider bills only the tokens that they bring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,7 @@ def read_usage(raw: Wire, convention: Convention) -> UsageReading:
     needs, reasoning_is_beside = convention.needs, convention.reasoning_is_beside
     input_includes_cache = convention.input_includes_cache
     counts = _counts(raw)
+    _restore_from_total(counts, needs, reasoning_is_beside)
     for meaning, name in ((Meaning.PROMPT, needs[0]), (Meaning.OUTPUT, needs[1])):
         if meaning not in counts.value and (meaning is Meaning.OUTPUT or Meaning.FRESH not in counts.value):
             raise UsageError(f"Usage key '{name}' is missing, so the call is unmeasured; it is not zero.")
@@ -128,6 +136,24 @@ def read_usage(raw: Wire, convention: Convention) -> UsageReading:
     return UsageReading(usage, tuple(dict.fromkeys(counts.notes)))
 
 
+def _restore_from_total(counts: _Counts, needs: tuple[str, str], reasoning_is_beside: bool) -> None:
+    """Add the count of the prompt or of the output if only that is missing and a total leaves it."""
+    total = counts.value.get(Meaning.TOTAL)
+    missing = [meaning for meaning in (Meaning.PROMPT, Meaning.OUTPUT) if meaning not in counts.value]
+    if not total or len(missing) != 1 or Meaning.FRESH in counts.value:
+        return
+    beside = counts.of(Meaning.EXTRA_PROMPT) + (counts.of(Meaning.REASONING) if reasoning_is_beside else 0)
+    lost = total - counts.of(Meaning.PROMPT) - counts.of(Meaning.OUTPUT) - beside
+    if lost < 0:
+        return
+    name = needs[0] if missing[0] is Meaning.PROMPT else needs[1]
+    counts.add(missing[0], name, lost)
+    if lost:
+        counts.notes.append(
+            f"Usage key '{name}' is missing; what '{counts.key[Meaning.TOTAL]}' leaves for it is billed."
+        )
+
+
 def _unexplained(counts: _Counts, total: int | None, known: int) -> int:
     """Return the output that only a total counts, which is reasoning; note a total that fits no reading."""
     if total is None or total == known:
@@ -165,14 +191,14 @@ def _counts(raw: Wire) -> _Counts:
     counts = _Counts()
     for key, value in _leaves(raw):
         meaning = meaning_of(key)
-        if "server_tool_use" in key and key.endswith("_requests"):
-            last = key.rpartition(".")[2]
-            counts.fees.append((PIECES.get(last, last.removesuffix("_requests")), count_of(key, value)))
+        if meaning is None and (piece := _piece_of(key)) is not None:
+            if value is not None:
+                counts.fees.append((piece, count_of(key, value)))
         elif meaning is Meaning.REPEATED or value is None:
             continue
         elif meaning is not None:
             counts.add(meaning, key, count_of(key, value))
-        elif may_be_billed(key) and is_count(value) and count_of(key, value):
+        elif may_be_billed(key) and not _is_part_of_cached(key) and is_count(value) and count_of(key, value):
             counts.notes.append(
                 f"Usage key '{key}' is not understood, so what it counts may be missing from the bill or "
                 "have another price."
@@ -183,6 +209,25 @@ def _counts(raw: Wire) -> _Counts:
             key = f"{name}.{entry.get('modality')}"
             counts.add(meaning, key, counts.of(meaning) + count_of(key, entry.get("tokenCount") or 0))
     return counts
+
+
+def _piece_of(key: str) -> str | None:
+    """Return the name of the fee that a key counts, or None."""
+    last = key.rpartition(".")[2]
+    if last in PIECES:
+        return PIECES[last]
+    for holder, ending in TOOL_COUNTS.items():
+        name = last.removesuffix(ending)
+        if holder in key and name != last and name not in WITHOUT_FEE:
+            return name
+    return None
+
+
+def _is_part_of_cached(key: str) -> bool:
+    """Whether a key counts the cached part's text, which the cached part has already: OpenAI Realtime's
+    `cached_tokens_details.text_tokens`."""
+    holder, _, last = key.lower().rpartition(".")
+    return last.startswith("text") and holder.endswith(("cached_tokens_details", "cachedtokensdetails"))
 
 
 def _leaves(raw: Wire, prefix: str = "") -> Iterator[tuple[str, object]]:

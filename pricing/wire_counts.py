@@ -6,6 +6,7 @@ Nothing is clamped. A value that is not a count, a part larger than its whole, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -65,19 +66,23 @@ def part(raw: Wire, key: str) -> Wire:
 def is_count(value: object) -> bool:
     """Whether a value is a number of pieces, as a number or as text."""
     if isinstance(value, str):
-        return value.strip().isdecimal()
+        return bool(_WHOLE_NUMBER.fullmatch(value.strip()))
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+_WHOLE_NUMBER = re.compile(r"([0-9]{1,20})(?:\.0{1,6})?")
+
+
 def count_of(key: str, value: object) -> int:
-    """Return a count: an integer, a float without a fraction, or an integer as text.
+    """Return a count: an integer, a float without a fraction, or either of them as text.
 
     Raises `UsageError` naming the key for anything else.
     """
     if type(value) is int and 0 <= value <= MOST_TOKENS:
         return value
-    if isinstance(value, str) and value.strip().isdecimal():
-        value = int(value)
+    found = _WHOLE_NUMBER.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found:
+        value = int(found.group(1))
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and value > MOST_TOKENS:

@@ -19,6 +19,12 @@ from tokenprof.harness_adapters.wires.anthropic_messages import (
     settings_of,
 )
 from tokenprof.harness_adapters.wires.aws_eventstream import EVENTSTREAM, eventstream_payloads
+from tokenprof.harness_adapters.wires.exchange_bodies import (
+    answer_of,
+    is_event_stream,
+    notes_of_request,
+    request_of,
+)
 from tokenprof.harness_adapters.wires.implausible_usage import (
     call_or_unmeasured,
     raw_json,
@@ -26,11 +32,16 @@ from tokenprof.harness_adapters.wires.implausible_usage import (
 )
 from tokenprof.harness_adapters.wires.server_sent_events import events_of
 from tokenprof.pricing.billed_pieces import stated_usd
-from tokenprof.pricing.normalise import advisor_iterations, merge_anthropic_stream, read_anthropic
+from tokenprof.pricing.normalise import (
+    advisor_iterations,
+    merge_anthropic_stream,
+    read_anthropic,
+    unread_advice,
+)
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.content_coding import decoded_body
-from tokenprof.record.exchange import Call, Exchange, unanswered_call, was_answered
-from tokenprof.record.wire_values import Wire, loads_leniently, loads_or_text, mapping, text_of
+from tokenprof.record.exchange import Call, Exchange, model_in, unanswered_call, was_answered
+from tokenprof.record.wire_values import Wire, loads_or_text, mapping, text_of
 
 PROVIDER = "anthropic"
 BEDROCK = "aws.bedrock"
@@ -38,16 +49,21 @@ BEDROCK = "aws.bedrock"
 
 def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     """Return the call in an exchange, without a response id if there was nothing to bill."""
-    body = mapping(loads_leniently(exchange.request))
-    requested_model = str(body.get("model", ""))
+    body = request_of(exchange)
+    requested_model = str(body.get("model") or model_in(exchange.request))
     message, status = _message_of(exchange)
     if message is None:
         return unanswered_call(requested_model)
     if message is UNREADABLE:
         return unreadable_call(exchange, requested_model)
     call = call_or_unmeasured(
-        lambda told: call_of_message(body, told, status, shaper, otherwise=exchange.span_id), message, "usage"
+        lambda told: call_of_message(body, told, status, shaper, otherwise=exchange.span_id),
+        message,
+        "usage",
+        more_notes=notes_of_request(exchange, body),
     )
+    if not call.requested_model:
+        call = replace(call, requested_model=requested_model, model=call.model or requested_model)
     # Bedrock answers with the maker's name for the model; the price depends on the id that was requested.
     return replace(call, model=requested_model) if exchange.provider == BEDROCK else call
 
@@ -96,17 +112,14 @@ def _message_of(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
         return None, "error"
     data = decoded_body(exchange)
     content_type = exchange.headers.get("content-type", "")
-    if "text/event-stream" in content_type or EVENTSTREAM in content_type:
+    if is_event_stream(exchange, data) or EVENTSTREAM in content_type:
         events = list(eventstream_payloads(data) if EVENTSTREAM in content_type else events_of(data))
         message, status = message_of_events(events)
         is_error = any(event.get("type") == "error" for event in events)
         return message if message is not None or is_error else UNREADABLE, status
-    try:
-        found = loads_leniently(data)
-    except ValueError:
-        return UNREADABLE, "partial"
+    found = answer_of(data)
     if isinstance(found, dict) and (found.get("type") == "error" or found.get("error")):
-        return None, "error"
+        return (found, "error") if found.get("usage") else (None, "error")
     fits = isinstance(found, dict) and (found.get("type") == "message" or "usage" in found)
     return (found, "ok") if fits else (UNREADABLE, "partial")
 
@@ -117,11 +130,15 @@ UNREADABLE: dict[str, Any] = {"type": "unreadable"}
 
 def notes_of_iterations(usage: Wire) -> tuple[str, ...]:
     """Return a note for each other model that was billed for advice beside the counts of an answer."""
-    return tuple(
+    unread = unread_advice(usage)
+    return (UNREAD_ADVICE,) * bool(unread) + tuple(
         f"{part.usage.input_tokens + part.usage.all_output_tokens:,} tokens of an advisor "
         f"({part.model or 'model unknown'}) are not in this bill: the counts of the answer leave them out."
         for part in advisor_iterations(usage)
     )
+
+
+UNREAD_ADVICE = "The counts of an advisor cannot be read, so its tokens are not in this bill."
 
 
 def message_of_events(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, TurnStatus]:
@@ -130,6 +147,7 @@ def message_of_events(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, Tu
     blocks: dict[int, dict[str, Any]] = {}
     arguments: dict[int, list[str]] = {}
     deltas: list[Wire] = []
+    ending: dict[str, Any] = {}
     status: TurnStatus = "partial"
     for event in events:
         kind, at = event.get("type"), _index(event)
@@ -141,20 +159,22 @@ def message_of_events(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, Tu
         elif kind == "content_block_delta":
             _apply_delta(blocks.setdefault(at, {}), delta, arguments.setdefault(at, []))
         elif kind == "message_delta":
-            deltas.append(mapping(event.get("usage")))
-            if message is not None:
-                message.update({k: v for k, v in delta.items() if v is not None})
-                if delta.get("stop_reason"):
-                    status = "ok"
+            deltas += [counted for holder in (delta, event) if (counted := mapping(holder.get("usage")))]
+            ending.update({k: v for k, v in delta.items() if v is not None and k != "usage"})
+            if delta.get("stop_reason"):
+                status = "ok"
         elif kind == "error":
             status = "error"
-    if message is None:
+    if message is None and not (blocks or deltas):
         return None, "error"
+    # The events that begin an answer may be lost; the counts at its end still hold.
+    message = {"type": "message", **(message or {}), **ending}
     for at, parts in arguments.items():
         if parts:
             blocks[at]["input"] = loads_or_text("".join(parts))
     message["content"] = [blocks[at] for at in sorted(blocks)]
     message["usage"] = merge_anthropic_stream(mapping(message.get("usage")), deltas)
+    status = "partial" if status == "ok" and not message["usage"] else status
     return message, status
 
 

@@ -12,9 +12,9 @@ from urllib.parse import unquote
 import orjson
 
 from tokenprof.harness_adapters.wires import anthropic_exchange
+from tokenprof.harness_adapters.wires.exchange_bodies import notes_of_request, request_of
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange
-from tokenprof.record.wire_values import loads_leniently, mapping
 
 _MODEL = re.compile(r"/(?:model/.*?|models/)([^/]+?)(?::rawPredict|:streamRawPredict|/invoke[^/]*)$")
 
@@ -24,5 +24,8 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     found = _MODEL.search(unquote(exchange.target))
     if found is None:
         raise ValueError(f"the path {exchange.target} does not name a model")
-    body = {**mapping(loads_leniently(exchange.request)), "model": found.group(1)}
-    return anthropic_exchange.interpret(replace(exchange, request=orjson.dumps(body)), shaper)
+    body = request_of(exchange)
+    named = replace(exchange, request=orjson.dumps({**body, "model": found.group(1)}))
+    call = anthropic_exchange.interpret(named, shaper)
+    notes = notes_of_request(exchange, body)
+    return call if call is None or not notes else replace(call, notes=(*call.notes, *notes))

@@ -20,6 +20,7 @@ from tokenprof.harness_adapters.wires.converse_shapes import (
     as_messages_request,
     as_messages_usage,
 )
+from tokenprof.harness_adapters.wires.exchange_bodies import answer_of, notes_of_request, request_of
 from tokenprof.harness_adapters.wires.implausible_usage import (
     call_or_unmeasured,
     unreadable_call,
@@ -29,7 +30,7 @@ from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.content_coding import decoded_body
 from tokenprof.record.exchange import Call, Exchange, unanswered_call, was_answered
-from tokenprof.record.wire_values import Wire, loads_leniently, loads_or_text, mapping, text_of
+from tokenprof.record.wire_values import Wire, loads_or_text, mapping, text_of
 
 _MODEL = re.compile(r"/model/(.+)/converse(?:-stream)?$")
 
@@ -39,7 +40,7 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     found = _MODEL.search(unquote(exchange.target))
     # An ARN begins with an account, which must not be recorded; its last part names the model or profile.
     requested = found.group(1).rpartition("/")[2] if found else ""
-    body = mapping(loads_leniently(exchange.request))
+    body = request_of(exchange)
     answer, status = _answer(exchange)
     if answer is None:
         return unanswered_call(requested)
@@ -52,6 +53,7 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
         ),
         answer,
         "usage",
+        more_notes=notes_of_request(exchange, body),
     )
 
 
@@ -91,10 +93,7 @@ def _answer(exchange: Exchange) -> tuple[Wire | None, TurnStatus]:
     if EVENTSTREAM in exchange.headers.get("content-type", ""):
         joined, status = joined_events(eventstream_messages(data))
         return joined if joined is not None or status == "error" else UNREADABLE, status
-    try:
-        answer = loads_leniently(data)
-    except ValueError:
-        return UNREADABLE, "partial"
+    answer = answer_of(data)
     fits = isinstance(answer, dict) and bool(answer.keys() & {"output", "usage"})
     return (answer, "ok") if fits else (UNREADABLE, "partial")
 
@@ -134,6 +133,8 @@ def joined_events(events: Iterable[tuple[str, Wire]]) -> tuple[Wire | None, Turn
             status = "error"
     if not answer and not blocks:
         return None, status
+    # The counts come after the answer.
+    status = "partial" if status == "ok" and "usage" not in answer else status
     for at, parts in arguments.items():
         if "toolUse" in blocks[at]:
             blocks[at]["toolUse"]["input"] = loads_or_text("".join(parts) or "{}")

@@ -12,6 +12,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from tokenprof.facts.types import TurnStatus
+from tokenprof.harness_adapters.wires.exchange_bodies import (
+    answer_of,
+    is_event_stream,
+    notes_of_request,
+    request_of,
+)
 from tokenprof.harness_adapters.wires.gemini_blocks import (
     field,
     output_of_generation,
@@ -23,14 +29,14 @@ from tokenprof.harness_adapters.wires.implausible_usage import (
     raw_json,
     unreadable_call,
 )
-from tokenprof.harness_adapters.wires.server_sent_events import events_of
+from tokenprof.harness_adapters.wires.server_sent_events import UNREADABLE_EVENT, events_of
 from tokenprof.pricing.billed_pieces import searches_of_gemini
 from tokenprof.pricing.normalise import merge_cumulative, read_gemini, with_fees
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.content_coding import decoded_body
 from tokenprof.record.exchange import Call, Exchange, unanswered_call, was_answered
-from tokenprof.record.wire_values import Wire, loads_leniently, mapping, sequence, text_of
+from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 SETTINGS = ("toolConfig", "generationConfig")
 
@@ -41,7 +47,7 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     """Return the call in an exchange, without a response id if there was nothing to bill."""
     found = _MODEL.search(unquote(exchange.target))
     requested = found.group(1) if found else ""
-    body = mapping(loads_leniently(exchange.request))
+    body = request_of(exchange)
     answer, status = _answer(exchange)
     if answer is None:
         return unanswered_call(requested)
@@ -53,6 +59,7 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
         ),
         answer,
         "usageMetadata",
+        more_notes=notes_of_request(exchange, body),
     )
 
 
@@ -92,20 +99,18 @@ def _parts_of(candidate: Wire) -> list[Wire]:
 def _tier(raw: object) -> str | None:
     """Return the tier on which a call was served, if the usage names another than the ordinary one."""
     said = text_of(field(mapping(raw), "trafficType")).lower()
-    return {"on_demand_priority": "priority", "on_demand_flex": "flex"}.get(said)
+    tier = said.removeprefix("traffic_type_").removeprefix("on_demand").lstrip("_")
+    return None if tier in ("", "unspecified") else tier
 
 
 def _answer(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
     if not was_answered(exchange):
         return None, "error"
     data = decoded_body(exchange)
-    if "text/event-stream" in exchange.headers.get("content-type", ""):
+    if is_event_stream(exchange, data):
         joined, status = joined_chunks(events_of(data))
         return joined if joined is not None else UNREADABLE, status
-    try:
-        found = loads_leniently(data)
-    except ValueError:
-        return UNREADABLE, "partial"
+    found = answer_of(data)
     if isinstance(found, list):
         joined, status = joined_chunks(sequence(found))
         return joined if joined is not None else UNREADABLE, status
@@ -131,7 +136,11 @@ def joined_chunks(chunks: Iterable[Wire]) -> tuple[dict[str, Any] | None, TurnSt
     parts: list[dict[str, Any]] = []
     grounding: Wire = {}
     status: TurnStatus = "partial"
+    is_damaged = False
     for chunk in chunks:
+        if chunk is UNREADABLE_EVENT:
+            is_damaged = True
+            continue
         so_far = mapping(answer.get("usageMetadata"))
         counted = merge_cumulative(so_far, mapping(field(chunk, "usageMetadata")))
         answer.update({name: value for name, value in chunk.items() if name not in JOINED})
@@ -147,6 +156,8 @@ def joined_chunks(chunks: Iterable[Wire]) -> tuple[dict[str, Any] | None, TurnSt
             status = "ok"
     if not answer:
         return None, "error"
+    if is_damaged and "usageMetadata" not in answer and status == "ok":
+        status = "partial"
     whole: dict[str, Any] = {"content": {"role": "model", "parts": parts}}
     if grounding:
         whole["groundingMetadata"] = grounding

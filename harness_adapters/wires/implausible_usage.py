@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import orjson
 
 from tokenprof.facts.types import Block, TurnStatus
 from tokenprof.pricing.usage import Usage, UsageError
+from tokenprof.pricing.usage_dialects import may_be_billed
 from tokenprof.record.exchange import Call, Exchange
 from tokenprof.record.wire_values import Wire
 
@@ -16,6 +17,13 @@ LEAST_PROMPT_BYTES = 10_000
 """A prompt of this size takes thousands of tokens, so that a count of 0 is a placeholder."""
 
 NO_OUTPUT_COUNT = "Its usage counts 0 output tokens, but the answer has content; it is counted as unmeasured."
+CUT_SHORT = "Its answer ended before its counts; it is counted as unmeasured."
+FEW_OUTPUT_TOKENS = (
+    "Its usage counts far fewer output tokens than the text of the answer takes; it is counted as unmeasured."
+)
+FEW_INPUT_TOKENS = (
+    "Its usage counts far fewer input tokens than the prompt takes; it is counted as unmeasured."
+)
 NO_INPUT_COUNT = "Its usage counts 0 input tokens, but a prompt was sent; it is counted as unmeasured."
 
 
@@ -24,19 +32,43 @@ def call_or_unmeasured(
     answer: Wire,
     usage_key: str,
     tell: Callable[[str], object] | None = None,
+    more_notes: Sequence[str] = (),
 ) -> Call:
-    """Return the call of an answer. If its counts cannot be right, it has no usage.
+    """Return the call of an answer, with `more_notes`. If its counts cannot be right, it has no usage.
 
     Its notes say why, the counts are kept as they were, and `tell` is called with the reason.
     """
+    raw = answer.get(usage_key)
     try:
-        return plausible(call_of(answer))
+        if raw is not None and not isinstance(raw, Mapping):
+            kind = _KINDS.get(type(raw), "something else")
+            raise UsageError(f"'{usage_key}' should be an object of counts, but it is {kind}.")
+        call = plausible(call_of(answer))
+        notes = (*call.notes, *more_notes)
+        if call.usage is None and not call.notes:
+            if call.status != "ok":
+                notes = (CUT_SHORT, *notes)
+            elif (unknown := _unknown_counts(answer)) is not None:
+                notes = (f"Its counts may stand under '{unknown}', which is not understood.", *notes)
+                call = replace(call, raw_usage=raw_json(answer[unknown]))
+        return call if notes == call.notes else replace(call, notes=notes)
     except UsageError as error:
         if tell is not None:
             tell(f"A turn is counted as unmeasured. {error}")
         call = call_of({key: value for key, value in answer.items() if key != usage_key})
         reason = f"It is counted as unmeasured. {error}"
-        return replace(call, notes=(*call.notes, reason), raw_usage=raw_json(answer.get(usage_key)))
+        return replace(call, notes=(*call.notes, reason, *more_notes), raw_usage=raw_json(raw))
+
+
+def _unknown_counts(answer: Wire) -> str | None:
+    """Return a key of an answer without usage that sounds like one; llama.cpp has its own `timings`."""
+    names = (key for key, value in answer.items() if isinstance(value, Mapping | int | float) and value)
+    return next((key for key in names if may_be_billed(key) or any(w in key.lower() for w in COUNTING)), None)
+
+
+COUNTING = ("usage", "timings", "stats", "billed")
+
+_KINDS = {str: "text", list: "a list", bool: "true or false", int: "a number", float: "a number"}
 
 
 def plausible(call: Call) -> Call:
@@ -54,11 +86,32 @@ def implausibility(usage: Usage | None, prompt: Sequence[Block], output: Sequenc
         return None
     if not usage.all_output_tokens and any(block.features.bytes for block in output):
         return NO_OUTPUT_COUNT
+    if _is_too_few(usage.all_output_tokens, output):
+        return FEW_OUTPUT_TOKENS
+    if _is_too_few(usage.input_tokens, prompt):
+        return FEW_INPUT_TOKENS
     if not usage.input_tokens:
         sent = sum(block.features.bytes for block in prompt)
         if sent >= LEAST_PROMPT_BYTES or (not usage.all_output_tokens and sent and output):
             return NO_INPUT_COUNT
     return None
+
+
+def _is_too_few(tokens: int, blocks: Sequence[Block]) -> bool:
+    """Whether texts are far longer than any tokenizer could put into so many tokens.
+
+    What may not be in the prompt as it was sent is left out: thinking, deferred tools, pictures, documents.
+    """
+    shown = sum(
+        block.features.chars for block in blocks if block.kind not in NOT_AS_SENT and not block.deferred
+    )
+    return shown >= LEAST_PROMPT_BYTES and tokens * MOST_CHARS_PER_TOKEN < shown
+
+
+NOT_AS_SENT = frozenset({"thinking", "image", "document", "server_state"})
+
+MOST_CHARS_PER_TOKEN = 150
+"""Vocabularies have no longer entries but runs of one character; English takes 4 or 5 per token."""
 
 
 def unreadable_call(exchange: Exchange, requested_model: str, status: TurnStatus = "partial") -> Call:

@@ -18,7 +18,7 @@ from tokenprof.harness_adapters.wires.openai_blocks import (
 )
 from tokenprof.harness_adapters.wires.progressive_disclosure import INSTRUCTION_ROLES
 from tokenprof.harness_adapters.wires.prompt_layout import LaidOutPrompt, PromptLayout, referenced_tools
-from tokenprof.harness_adapters.wires.server_sent_events import DONE
+from tokenprof.harness_adapters.wires.server_sent_events import DONE, UNREADABLE_EVENT
 from tokenprof.pricing.normalise import merge_cumulative
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wire_values import Wire, loads_or_text, mapping, sequence, text_of
@@ -101,13 +101,15 @@ def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None,
     message: dict[str, Any] = {"role": "assistant"}
     calls: dict[int, dict[str, Any]] = {}
     status: TurnStatus = "partial"
+    is_damaged = False
     for event in events:
+        is_damaged = is_damaged or event is UNREADABLE_EVENT
         if event is DONE:
             status = "error" if status == "error" else "ok"
             continue
         if event.get("error"):
             status = "error"
-        for key in ("id", "model", "service_tier", "object", "created", "provider"):
+        for key in KEPT_OF_CHUNKS:
             if event.get(key) is not None:
                 completion[key] = event[key]
         for counted in usages_in(event):
@@ -121,15 +123,25 @@ def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None,
                 _grow(calls, call)
     if not completion:
         return None, status
+    if is_damaged and "usage" not in completion:
+        status = "partial"
     if calls:
         message["tool_calls"] = [calls[index] for index in sorted(calls)]
     return {**completion, "choices": [{"index": 0, "message": message}]}, status
 
 
+KEPT_OF_CHUNKS = ("id", "model", "service_tier", "object", "created", "provider", "timings")
+
+
 def usages_in(answer: Wire) -> list[Wire]:
-    """Return the usage objects in a completion or a chunk: on top, in a choice (Moonshot), in Groq's own."""
+    """Return the usage objects in a completion or a chunk.
+
+    They stand on top, in a choice (Moonshot), in what a choice holds (relays), or in Groq's own object.
+    """
     groq = mapping(answer.get("x_groq"))
-    found = (groq, *sequence(answer.get("choices")), answer)
+    choices = sequence(answer.get("choices"))
+    inner = [mapping(choice.get(name)) for choice in choices for name in ("delta", "message")]
+    found = (groq, *inner, *choices, answer)
     return [holder["usage"] for holder in found if isinstance(holder.get("usage"), Mapping)]
 
 

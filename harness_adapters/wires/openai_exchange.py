@@ -5,9 +5,16 @@ The adapters of HTTP libraries and the proxy both use it.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tokenprof.facts.types import TurnStatus
+from tokenprof.harness_adapters.wires.exchange_bodies import (
+    answer_of,
+    is_event_stream,
+    notes_of_request,
+    request_of,
+)
 from tokenprof.harness_adapters.wires.implausible_usage import (
     call_or_unmeasured,
     raw_json,
@@ -34,10 +41,12 @@ from tokenprof.pricing.usage_dialects import OPENAI_CHAT, OPENAI_RESPONSES
 from tokenprof.pricing.usage_reader import read_usage
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.content_coding import decoded_body
-from tokenprof.record.exchange import Call, Exchange, unanswered_call, was_answered
-from tokenprof.record.wire_values import Wire, loads_leniently, mapping, sequence, text_of
+from tokenprof.record.exchange import Call, Exchange, model_in, unanswered_call, was_answered
+from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 PROVIDER = "openai"
+
+_RESPONSES = re.compile(r"/responses(/|$)")
 
 COMPACTION = "response.compaction"
 """The answer of `POST /responses/compact`, a call that is billed like any other."""
@@ -47,15 +56,16 @@ SETTINGS = ("model", "tool_choice", "reasoning", "reasoning_effort", "text", "ve
 
 def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     """Return the call in an exchange; a request with messages is one of Chat Completions."""
-    is_chat = "messages" in _body(exchange)
+    body = request_of(exchange)
+    is_chat = "messages" in body if body else not _RESPONSES.search(exchange.target)
     return interpret_chat(exchange, shaper) if is_chat else interpret_responses(exchange, shaper)
 
 
 def interpret_chat(exchange: Exchange, shaper: Shaper) -> Call | None:
     """Return the call in a Chat Completions exchange."""
-    body = _body(exchange)
+    body = request_of(exchange)
     completion, status = _answer(exchange, "chat.completion")
-    requested = text_of(body.get("model"))
+    requested = text_of(body.get("model")) or model_in(exchange.request)
     if completion is None:
         return unanswered_call(requested)
     if completion is UNREADABLE:
@@ -64,6 +74,7 @@ def interpret_chat(exchange: Exchange, shaper: Shaper) -> Call | None:
         lambda told: call_of_completion(body, told, status, shaper, otherwise=exchange.span_id),
         completion,
         "usage",
+        more_notes=notes_of_request(exchange, body),
     )
 
 
@@ -100,9 +111,9 @@ def call_of_completion(
 
 def interpret_responses(exchange: Exchange, shaper: Shaper) -> Call | None:
     """Return the call in a Responses exchange; `continues` names the history that the provider holds."""
-    body = _body(exchange)
+    body = request_of(exchange)
     response, status = _answer(exchange, "response")
-    requested = text_of(body.get("model"))
+    requested = text_of(body.get("model")) or model_in(exchange.request)
     if response is None:
         return unanswered_call(requested)
     if response is UNREADABLE:
@@ -113,6 +124,7 @@ def interpret_responses(exchange: Exchange, shaper: Shaper) -> Call | None:
         lambda told: call_of_response(body, told, status, shaper, otherwise=exchange.span_id),
         response,
         "usage",
+        more_notes=notes_of_request(exchange, body),
     )
 
 
@@ -128,9 +140,12 @@ def call_of_response(
     written = [item for item in items if not is_compaction or item.get("type") == "compaction"]
     raw = mapping(response.get("usage"))
     read = read_usage(raw, OPENAI_RESPONSES) if raw else None
-    fees, fee_notes = pieces_of_response(response)
+    pieces, fee_notes = pieces_of_response(response)
+    # xAI counts the tools that it ran in the usage, too.
+    counted = () if read is None else dict(read.usage.fees)
+    fees = [(name, count) for name, count in pieces if name not in counted]
     notes = (*(() if read is None else read.notes), *fee_notes)
-    if read is None and response.get("status") in RUNNING:
+    if read is None and response.get("status") in RUNNING and status == "ok":
         notes = (*notes, RUNS_ON)
     miss, missed_tokens = _cache_miss(response.get("prompt_cache_diagnostics"))
     thread = _conversation(body)
@@ -160,23 +175,15 @@ def call_of_response(
     )
 
 
-def _body(exchange: Exchange) -> Wire:
-    """Return the body of a request; a background response is fetched by a request without one."""
-    return mapping(loads_leniently(exchange.request)) if exchange.request else {}
-
-
 def _answer(exchange: Exchange, kind: str) -> tuple[dict[str, Any] | None, TurnStatus]:
     if not was_answered(exchange):
         return None, "error"
     data = decoded_body(exchange)
-    if "text/event-stream" in exchange.headers.get("content-type", ""):
+    if is_event_stream(exchange, data):
         events = events_of(data)
         made, status = completion_of_stream(events) if kind != "response" else response_of_stream(events)
         return made if made is not None or status == "error" else UNREADABLE, status
-    try:
-        found = loads_leniently(data)
-    except ValueError:
-        return UNREADABLE, "partial"
+    found = answer_of(data)
     if isinstance(found, dict) and found.get("error") and not found.get("usage"):
         return None, "error"
     # Other hosts of OpenAI's API leave `object` out, or name it as they like.

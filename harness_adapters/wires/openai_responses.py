@@ -18,6 +18,7 @@ from tokenprof.harness_adapters.wires.openai_blocks import (
 )
 from tokenprof.harness_adapters.wires.progressive_disclosure import INSTRUCTION_ROLES
 from tokenprof.harness_adapters.wires.prompt_layout import LaidOutPrompt, PromptLayout, references_in
+from tokenprof.harness_adapters.wires.server_sent_events import UNREADABLE_EVENT
 from tokenprof.pricing.normalise import merge_cumulative
 from tokenprof.record.block_facts import Shaper, json_text
 from tokenprof.record.wire_values import (
@@ -30,7 +31,7 @@ from tokenprof.record.wire_values import (
 )
 
 FAILED = "response.failed"
-ENDINGS = ("response.completed", "response.incomplete", FAILED)
+ENDINGS = ("response.completed", "response.incomplete", "response.done", FAILED)
 
 CALLS = {"function_call": "arguments", "custom_tool_call": "input", "local_shell_call": "action"}
 RESULTS = frozenset({"function_call_output", "custom_tool_call_output", "local_shell_call_output"})
@@ -151,24 +152,30 @@ def response_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, T
     """Return the response of a stream's events, and how it ended.
 
     The last event holds the whole response. If the stream is cut, its first event still has the id and model.
+    Relays may leave the output to the events before, or send the usage in an event of its own.
     """
     response: dict[str, Any] | None = None
     items: list[Wire] = []
     status: TurnStatus = "partial"
     usage: Wire = {}
+    is_damaged = False
     for event in events:
         type_ = event.get("type")
+        is_damaged = is_damaged or event is UNREADABLE_EVENT
+        usage = merge_cumulative(usage, mapping(event.get("usage")))
         if isinstance(event.get("response"), dict):
             response = event["response"]
             usage = merge_cumulative(usage, mapping(response.get("usage")))
-            if usage:
-                response = {**response, "usage": usage}
         if type_ == "response.output_item.done" and isinstance(event.get("item"), dict):
             items.append(event["item"])
         if type_ in ENDINGS:
-            return response, "error" if type_ == FAILED else "ok"
-        if type_ == "error":
+            status = "error" if type_ == FAILED else "ok"
+        elif type_ == "error":
             status = "error"
-    if response is not None and items:
+    if response is not None and items and not response.get("output"):
         response = {**response, "output": items}
+    if is_damaged and not usage and status == "ok":
+        status = "partial"
+    if usage:
+        response = {**(response or {}), "usage": usage}
     return response, status

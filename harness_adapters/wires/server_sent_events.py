@@ -14,11 +14,19 @@ from tokenprof.record.wire_values import Wire, loads_leniently
 DONE: Wire = {"type": "[DONE]"}
 """The event for the line that ends an OpenAI stream."""
 
+UNREADABLE_EVENT: Wire = {"type": "[unreadable]"}
+"""An event whose payload is not JSON: its bytes are damaged, or a server keeps the line busy with words."""
+
+FIELDS = (b":", b"event", b"id", b"retry")
+"""How lines without data may begin."""
+
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 def events_of(data: bytes) -> Iterator[Wire]:
     """Yield the payload of each event that is a JSON object, and `DONE` for the closing line.
+
+    What is not JSON is `UNREADABLE_EVENT`.
 
     A last event that was cut off is left out, and so are comments and events without data.
     """
@@ -28,6 +36,8 @@ def events_of(data: bytes) -> Iterator[Wire]:
             lines.append(line[5:].removeprefix(b" "))
         elif line == b"data":
             lines.append(b"")
+        elif line and not line.startswith(FIELDS):
+            yield UNREADABLE_EVENT
         elif not line and lines:
             event = _event(b"\n".join(lines))
             lines = []
@@ -45,5 +55,5 @@ def _event(payload: bytes) -> Wire | None:
     try:
         event: Any = loads_leniently(payload)
     except ValueError:
-        return None
+        return UNREADABLE_EVENT
     return event if isinstance(event, dict) else None

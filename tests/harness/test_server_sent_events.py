@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenprof.harness_adapters.wires.anthropic_exchange import message_of_events
-from tokenprof.harness_adapters.wires.server_sent_events import DONE, events_of
+from tokenprof.harness_adapters.wires.server_sent_events import DONE, UNREADABLE_EVENT, events_of
 
 A, B = b'data: {"a": 1}', b'data: {"b": 2}'
 
@@ -22,12 +22,25 @@ A, B = b'data: {"a": 1}', b'data: {"b": 2}'
         b": keep-alive\n\nevent: x\nid: 7\n" + A + b"\n\nretry: 5\n\n" + B + b"\n\n",
         b'data:{"a":\ndata: 1}\n\n' + B + b"\n\n",
         A + b"\n\n" + B,
-        A + b"\n\n" + B + b'\n\ndata: {"c": ',
-        A + b"\n\ndata: not json\n\ndata: 5\n\n" + B + b"\n\n",
+        A + b"\n\ndata: 5\n\n" + B + b"\n\n",
     ],
 )
 def test_events_are_read_whatever_ends_their_lines_and_stands_between_them(stream: bytes) -> None:
     assert list(events_of(stream)) == [{"a": 1}, {"b": 2}]
+
+
+@pytest.mark.parametrize(
+    ("stream", "expected"),
+    [
+        (A + b"\n\n" + B + b'\n\ndata: {"c": ', [{"a": 1}, {"b": 2}, UNREADABLE_EVENT]),
+        (A + b"\n\ndata: not json\n\n" + B + b"\n\n", [{"a": 1}, UNREADABLE_EVENT, {"b": 2}]),
+        (A + b'\n\nta: {"c": 3}\n\n' + B + b"\n\n", [{"a": 1}, UNREADABLE_EVENT, {"b": 2}]),
+    ],
+)
+def test_an_event_that_is_damaged_is_told_from_one_that_is_not_there(
+    stream: bytes, expected: list[object]
+) -> None:
+    assert list(events_of(stream)) == expected
 
 
 def test_the_closing_line_of_a_stream_is_told_from_an_event() -> None:
@@ -38,7 +51,7 @@ def test_the_closing_line_of_a_stream_is_told_from_an_event() -> None:
 def test_a_stream_cut_anywhere_gives_whole_events_only(at: int) -> None:
     stream = A + b"\n\n" + B + b"\n\ndata: [DONE]\n\n"
     whole = [{"a": 1}, {"b": 2}, DONE]
-    found = list(events_of(stream[:at]))
+    found = [event for event in events_of(stream[:at]) if event is not UNREADABLE_EVENT]
     assert found == whole[: len(found)]
 
 

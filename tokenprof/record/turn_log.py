@@ -26,9 +26,10 @@ from tokenprof.record.block_facts import Shaper
 from tokenprof.record.contexts import ContextTracker
 from tokenprof.record.exchange import Call, Exchange, seller_of, unmeasured_call
 from tokenprof.record.otlp import Attribute, span_line
+from tokenprof.record.read_call import read_call
 from tokenprof.record.stored_context import HeldHistories
 from tokenprof.record.turn_codec import TurnEncoder, problem_attributes, turn_of
-from tokenprof.record.wire_values import readable
+from tokenprof.record.wires import is_fetch
 
 log = logging.getLogger("tokenprof")
 
@@ -84,6 +85,7 @@ class TurnLog:
         self._answers: dict[str, str] = {}
         self._replaced = 0
         self._unmeasured: set[str] = set()
+        self._fetched: set[str] = set()
         self._told: set[str] = set()
         self._begin_a_file()
 
@@ -98,8 +100,8 @@ class TurnLog:
     def record(self, exchange: Exchange) -> tuple[Call | None, Turn | None, Call | None]:
         """Write an exchange. Return the call as read, and the turn with its completed call if it is one."""
         self._name_attempt(exchange)
-        call = _read(exchange, self._shaper)
-        if not exchange.request and not self._is_awaited(call):
+        call = read_call(exchange, self._shaper)
+        if is_fetch(exchange) and not self._is_awaited(call):
             return call, None, None
         self._remember_failure(exchange)
         if call is None or call.response_id is None:
@@ -116,10 +118,17 @@ class TurnLog:
         return call, turn, whole
 
     def _is_awaited(self, call: Call | None) -> bool:
-        """Whether a fetched answer brings the counts of a call that was recorded here without them."""
-        if call is None or call.usage is None or call.response_id not in self._unmeasured:
+        """Whether a fetched answer brings the counts of a call that has none yet.
+
+        It was recorded here without them, or asked for elsewhere to run in the background.
+        """
+        if call is None or call.usage is None or call.response_id in self._fetched:
             return False
-        self._unmeasured.discard(call.response_id)
+        asked_elsewhere = bool(call.content and call.content["response"].get("background"))
+        if call.response_id not in self._unmeasured and not asked_elsewhere:
+            return False
+        self._fetched.add(str(call.response_id))
+        self._unmeasured.discard(str(call.response_id))
         return True
 
     def _tell(self, call: Call) -> None:
@@ -310,22 +319,6 @@ def _shaper(later: Callable[[str, str], None] | None) -> Shaper:
         return Shaper(later=later)
     except Exception:  # noqa: BLE001 - no home, no working directory: the digests match no other recording
         return Shaper(key=secrets.token_bytes(32), later=later)
-
-
-def _read(exchange: Exchange, shaper: Shaper) -> Call | None:
-    """Return the call in an exchange; if the fast parser refuses its bodies, in a form that it takes."""
-    try:
-        call = exchange.interpret(exchange, shaper)
-    except ValueError:
-        call = None
-    else:
-        is_answered = exchange.status_code is not None and 200 <= exchange.status_code < 300
-        if (call is not None and call.response_id is not None) or not (is_answered and exchange.body):
-            return call
-    request, body = readable(exchange.request), readable(exchange.body)
-    if request == exchange.request and body == exchange.body and call is not None:
-        return call
-    return exchange.interpret(replace(exchange, request=request, body=body), shaper)
 
 
 def _may_be_billed(exchange: Exchange) -> bool:

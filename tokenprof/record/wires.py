@@ -80,6 +80,11 @@ FETCHED = re.compile(r"/v1/responses/resp[^/]*$")
 """Where a response that ran in the background is fetched, with the counts that its call lacked."""
 
 
+def is_fetch(exchange: Exchange) -> bool:
+    """Whether an exchange only fetched a response, which another request had asked for."""
+    return not exchange.request and FETCHED.search(exchange.target.partition("?")[0].rstrip("/")) is not None
+
+
 def wire_of(method: str, target: str) -> Wire | None:
     """Return the API of a request that is a model call; None for counts, lists of models and the like."""
     path = target.partition("?")[0].rstrip("/")

@@ -26,7 +26,7 @@ _MAX_ORIGINS: Final = 3
 LEAST_DIFFERENCE: Final = Decimal("0.001")
 """Smaller differences between a seller's figure and list prices are rounding."""
 
-UNUSABLE: Final = "counts were sent that cannot be used, for the reason given above"
+UNUSABLE: Final = ", for the reason given above"
 
 
 def warnings_of(analysis: Analysis) -> tuple[str, ...]:
@@ -42,14 +42,14 @@ def warnings_of(analysis: Analysis) -> tuple[str, ...]:
         f"{_named(turns)} {form(len(turns), 'is', 'are')} unpriced: {reason}"
         for reason, turns in unpriced.items()
     ]
-    for has_notes, why in ((False, "no usage was recorded"), (True, UNUSABLE)):
+    for has_notes, why in ((False, ": no usage was recorded"), (True, UNUSABLE)):
         unmeasured = [
             index
             for index, turn in enumerate(run.turns)
             if turn.usage is None and bool(turn.notes) == has_notes
         ]
         if unmeasured:
-            found.append(f"{_named(unmeasured)} {form(len(unmeasured), 'is', 'are')} unmeasured: {why}.")
+            found.append(f"{_named(unmeasured)} {form(len(unmeasured), 'is', 'are')} unmeasured{why}.")
     found += _fees_without_a_price(ledger)
     found += _stated_otherwise(ledger)
     incomplete = [
