@@ -146,7 +146,7 @@ def test_any_damaged_answer_leaves_a_turn(
 
 @pytest.mark.parametrize("name", sorted(WIRE_SAMPLES))
 @pytest.mark.parametrize("usage", [7, "none", [], [{}], True, {"a": {"b": "c"}}, {"tokens": {}}])
-def test_a_usage_that_is_no_usage_leaves_an_unmeasured_turn_with_the_reason(
+def test_a_usage_of_another_kind_leaves_an_unmeasured_turn_with_the_reason(
     name: str, usage: Any, tmp_path: Path
 ) -> None:
     (turn,) = recorded(tmp_path, whole(WIRE_SAMPLES[name], usage)).turns
