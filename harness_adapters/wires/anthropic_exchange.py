@@ -19,12 +19,6 @@ from tokenprof.harness_adapters.wires.anthropic_messages import (
     settings_of,
 )
 from tokenprof.harness_adapters.wires.aws_eventstream import EVENTSTREAM, eventstream_payloads
-from tokenprof.harness_adapters.wires.exchange_bodies import (
-    answer_of,
-    is_event_stream,
-    notes_of_request,
-    request_of,
-)
 from tokenprof.harness_adapters.wires.implausible_usage import (
     call_or_unmeasured,
     raw_json,
@@ -41,6 +35,12 @@ from tokenprof.pricing.normalise import (
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.content_coding import decoded_body
 from tokenprof.record.exchange import Call, Exchange, model_in, unanswered_call, was_answered
+from tokenprof.record.exchange_bodies import (
+    answer_of,
+    is_event_stream,
+    notes_of_request,
+    request_of,
+)
 from tokenprof.record.wire_values import Wire, loads_or_text, mapping, text_of
 
 PROVIDER = "anthropic"

@@ -12,9 +12,9 @@ from urllib.parse import unquote
 import orjson
 
 from tokenprof.harness_adapters.wires import anthropic_exchange
-from tokenprof.harness_adapters.wires.exchange_bodies import notes_of_request, request_of
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.exchange_bodies import notes_of_request, request_of
 
 _MODEL = re.compile(r"/(?:model/.*?|models/)([^/]+?)(?::rawPredict|:streamRawPredict|/invoke[^/]*)$")
 

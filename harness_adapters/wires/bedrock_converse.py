@@ -20,7 +20,6 @@ from tokenprof.harness_adapters.wires.converse_shapes import (
     as_messages_request,
     as_messages_usage,
 )
-from tokenprof.harness_adapters.wires.exchange_bodies import answer_of, notes_of_request, request_of
 from tokenprof.harness_adapters.wires.implausible_usage import (
     call_or_unmeasured,
     unreadable_call,
@@ -30,6 +29,7 @@ from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.content_coding import decoded_body
 from tokenprof.record.exchange import Call, Exchange, unanswered_call, was_answered
+from tokenprof.record.exchange_bodies import answer_of, notes_of_request, request_of
 from tokenprof.record.wire_values import Wire, loads_or_text, mapping, text_of
 
 _MODEL = re.compile(r"/model/(.+)/converse(?:-stream)?$")

@@ -12,12 +12,6 @@ from typing import Any
 from urllib.parse import unquote
 
 from tokenprof.facts.types import TurnStatus
-from tokenprof.harness_adapters.wires.exchange_bodies import (
-    answer_of,
-    is_event_stream,
-    notes_of_request,
-    request_of,
-)
 from tokenprof.harness_adapters.wires.gemini_blocks import (
     field,
     output_of_generation,
@@ -36,6 +30,12 @@ from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.content_coding import decoded_body
 from tokenprof.record.exchange import Call, Exchange, unanswered_call, was_answered
+from tokenprof.record.exchange_bodies import (
+    answer_of,
+    is_event_stream,
+    notes_of_request,
+    request_of,
+)
 from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 SETTINGS = ("toolConfig", "generationConfig")

@@ -9,12 +9,6 @@ import re
 from typing import Any
 
 from tokenprof.facts.types import TurnStatus
-from tokenprof.harness_adapters.wires.exchange_bodies import (
-    answer_of,
-    is_event_stream,
-    notes_of_request,
-    request_of,
-)
 from tokenprof.harness_adapters.wires.implausible_usage import (
     call_or_unmeasured,
     raw_json,
@@ -42,6 +36,12 @@ from tokenprof.pricing.usage_reader import read_usage
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.content_coding import decoded_body
 from tokenprof.record.exchange import Call, Exchange, model_in, unanswered_call, was_answered
+from tokenprof.record.exchange_bodies import (
+    answer_of,
+    is_event_stream,
+    notes_of_request,
+    request_of,
+)
 from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 PROVIDER = "openai"
