@@ -28,14 +28,14 @@ from tokenprof.pricing.billed_pieces import searches_of_gemini
 from tokenprof.pricing.normalise import merge_cumulative, read_gemini, with_fees
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.content_coding import decoded_body
-from tokenprof.record.exchange import Call, Exchange, unanswered_call, was_answered
-from tokenprof.record.exchange_bodies import (
+from tokenprof.record.content_coding import (
     answer_of,
+    decoded_body,
     is_event_stream,
     notes_of_request,
     request_of,
 )
+from tokenprof.record.exchange import Call, Exchange, unanswered_call, was_answered
 from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 SETTINGS = ("toolConfig", "generationConfig")

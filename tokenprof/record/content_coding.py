@@ -1,4 +1,4 @@
-"""Bodies without their content coding (gzip, deflate, br, zstd), decoded up to a bound.
+"""The bodies of an exchange: without their content coding, decoded up to a bound, and as what they are.
 
 A few kilobytes can decode to gigabytes. Only our copy is decoded, so a body beyond the bound reaches its
 reader all the same; it is just not recorded.
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tokenprof.record.exchange import Exchange
+from tokenprof.record.wire_values import Wire, loads_leniently, mapping
 
 MOST_DECODED_BYTES = 256 * 2**20
 ALWAYS_ALLOWED_BYTES = 16 * 2**20
@@ -112,3 +113,38 @@ _DECODERS: dict[str, Callable[[bytes], Iterator[bytes]]] = {
     "br": _from_brotli,
     "zstd": _from_zstd,
 }
+
+
+UNREAD_REQUEST = "The request cannot be read, so its prompt is not shown; the counts are those of the answer."
+
+_EVENTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_JSON = (b"{", b"[")
+
+
+def request_of(exchange: Exchange) -> Wire:
+    """Return the body of a request; empty if there is none or it is not a JSON object."""
+    try:
+        return mapping(loads_leniently(exchange.request)) if exchange.request else {}
+    except (ValueError, RecursionError):
+        return {}
+
+
+def notes_of_request(exchange: Exchange, body: Wire) -> tuple[str, ...]:
+    """Return a note if a request has a body that could not be read."""
+    return (UNREAD_REQUEST,) if exchange.request.strip() and not body else ()
+
+
+def is_event_stream(exchange: Exchange, data: bytes) -> bool:
+    """Whether an answer is server-sent events. Relays send them as JSON, and JSON as them."""
+    head = data.lstrip()[:8]
+    if "text/event-stream" in exchange.headers.get("content-type", ""):
+        return not head.startswith(_JSON)
+    return head.startswith(_EVENTS)
+
+
+def answer_of(data: bytes) -> Any:
+    """Return the value of a JSON answer; None if it is not JSON."""
+    try:
+        return loads_leniently(data)
+    except (ValueError, RecursionError):
+        return None
