@@ -13,13 +13,14 @@ import argparse
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from calibration_sets import POINTS, newest_services, published_points, rows_of, training_set
 from hw_fit import TARGET, write
 
 from tokenprof.hw_model.equations.constants import fitted
-from tokenprof.hw_model.measured.calibration import predict, priors
+from tokenprof.hw_model.measured.calibration import cell_weights, predict, priors
 from tokenprof.hw_model.measured.error_figures import error_figures
 from tokenprof.hw_model.measured.service_fit import (
     ServicePrediction,
@@ -29,7 +30,7 @@ from tokenprof.hw_model.measured.service_fit import (
 from tokenprof.hw_model.measured.service_rows import ServicePoint, split_pools
 from tokenprof.hw_model.measured.service_validation import validate_services
 
-ITERATIONS = 5
+ITERATIONS = 3
 SHRUNK_BY_ROWS = 15.0
 PERCENTILES = (4.0, 96.0)
 
@@ -49,7 +50,7 @@ def held_out(points: Sequence[ServicePoint], group_of: Callable[[ServicePoint], 
     return ServicePrediction(*columns)
 
 
-def show(name: str, ratio: np.ndarray) -> dict[str, object]:
+def show(name: str, ratio: np.ndarray) -> dict[str, Any]:
     ratio = ratio[~np.isnan(ratio)]
     figures = error_figures(ratio)
     if ratio.size:
@@ -61,30 +62,60 @@ def show(name: str, ratio: np.ndarray) -> dict[str, object]:
     return figures
 
 
-def spreads(ratio: np.ndarray, regimes: Sequence[str]) -> dict[str, list[float]]:
+def spreads(ratio: np.ndarray, regimes: Sequence[str], weights: np.ndarray) -> dict[str, tuple[float, float]]:
     """Return the percentiles of measured over predicted by regime, few rows drawn towards all of them.
 
-    `sglang fp8 aggregated drafts` counts for itself and for `aggregated drafts`.
+    `sglang fp8 aggregated drafts` counts for itself and for `aggregated drafts`. Rows of one series are not
+    independent: a cell of n rows counts as √n rows would (`weights`).
     """
     logs = -np.log(ratio)
-    overall = np.percentile(logs, PERCENTILES)
+    overall = percentiles(logs, weights)
     names = np.array(regimes)
     coarse = np.array([" ".join(name.split()[2:]) for name in regimes])
     found = {"all": overall}
     for labels in (coarse, names):
         for regime in sorted(set(labels.tolist())):
-            own = logs[labels == regime]
-            weight = own.size / (own.size + SHRUNK_BY_ROWS)
-            found[regime] = weight * np.percentile(own, PERCENTILES) + (1.0 - weight) * overall
-    return {name: [round(float(np.exp(v)), 3) for v in pair] for name, pair in found.items()}
+            own = labels == regime
+            wider = found.get(" ".join(regime.split()[2:]), overall)
+            share = own.sum() / (own.sum() + SHRUNK_BY_ROWS)
+            found[regime] = share * percentiles(logs[own], weights[own]) + (1.0 - share) * wider
+    return {name: (float(np.exp(low)), float(np.exp(high))) for name, (low, high) in found.items()}
 
 
-def agentic_spread() -> tuple[list[float], np.ndarray]:
-    """Return percentiles of measured over predicted on agentic rows (no fit uses them), and the ratios."""
-    report = validate_services(rows_of(POINTS))
+def percentiles(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return weighted percentiles, on straight lines between the middles of the weights."""
+    order = np.argsort(values)
+    share = (np.cumsum(weights[order]) - weights[order] / 2.0) / weights.sum()
+    return np.interp(np.array(PERCENTILES) / 100.0, share, values[order])
+
+
+def covered(
+    ratio: np.ndarray, regimes: Sequence[str], cells: Sequence[str], weights: np.ndarray
+) -> np.ndarray:
+    """Return which rows lie in the interval made of the errors of all other cells."""
+    inside = np.zeros(len(ratio), dtype=bool)
+    names = np.array(cells)
+    for cell in sorted(set(cells)):
+        own = names == cell
+        kept = [r for r, mine in zip(regimes, own, strict=True) if not mine]
+        table = spreads(ratio[~own], kept, weights[~own])
+        for i in np.flatnonzero(own):
+            regime = regimes[i]
+            low, high = table.get(regime) or table.get(" ".join(regime.split()[2:])) or table["all"]
+            inside[i] = low <= 1.0 / ratio[i] <= high
+    return inside
+
+
+def agentic_errors() -> tuple[np.ndarray, list[str], np.ndarray]:
+    """Return predicted over measured on agentic rows, which no fit uses, their groups, and which are sold.
+
+    An operator does not sell a service whose first token takes more than half a minute, or that streams fewer
+    than ten tokens a second: those rows are scored, but say nothing of what an operator's error costs.
+    """
+    rows = rows_of(POINTS)
     points = {p.service.row: p for p in published_points() if p.agentic is not None}
-    ratio = []
-    for point in report["points"]:
+    ratio, groups, sold = [], [], []
+    for point in validate_services(rows)["points"]:
         p = points.get(point["row"])
         if p is None:
             continue
@@ -95,8 +126,15 @@ def agentic_spread() -> tuple[list[float], np.ndarray]:
             seen = p.output_tokens_per_s_per_gpu * tokens / load.output_tokens
         if seen:
             ratio.append(point["total_tokens_per_s_per_gpu"] / seen)
-    found = np.array(ratio)
-    return [round(float(np.exp(v)), 3) for v in np.percentile(-np.log(found), PERCENTILES)], found
+            groups.append(f"{p.service.model} {p.service.base.chip.name}")
+            slow = p.service.tpot_s is not None and p.service.tpot_s > 1.0 / LEAST_SOLD_TOKENS_PER_S
+            late = p.service.ttft_s is not None and p.service.ttft_s > LONGEST_SOLD_TTFT_S
+            sold.append(not (slow or late))
+    return np.array(ratio), groups, np.array(sold)
+
+
+LEAST_SOLD_TOKENS_PER_S = 10.0
+LONGEST_SOLD_TTFT_S = 30.0
 
 
 def main() -> None:
@@ -109,14 +147,22 @@ def main() -> None:
     figures: dict[str, object] = {}
     services = [split_pools(p, fitted()) for p in newest_services()]
     ours = held_out(services, lambda p: p.cell)
+    by_chip = held_out(services, lambda p: p.base.chip.name)
     gained = np.array([p.tokens_per_s_per_gpu for p in services], dtype=float)
     tpot = np.array([p.tpot_s for p in services], dtype=float)
     sound = np.array([not p.disagrees_with_itself for p in services])
     for name, chosen in (("all", np.ones_like(sound)), ("rows that agree with themselves", sound)):
-        figures[f"R1 throughput, {name}"] = show(
-            f"DeepSeek-R1 throughput, {name}", (ours.tokens_per_s_per_gpu / gained)[chosen]
-        )
-        figures[f"R1 tpot, {name}"] = show(f"DeepSeek-R1 TPOT, {name}", (ours.tpot_s / tpot)[chosen])
+        for what, found in (("a cell left out", ours), ("a chip left out", by_chip)):
+            label = f"R1 {{}}, {what}, {name}"
+            figures[label.format("throughput")] = show(
+                label.format("throughput"), (found.tokens_per_s_per_gpu / gained)[chosen]
+            )
+            figures[label.format("TPOT")] = show(label.format("TPOT"), (found.tpot_s / tpot)[chosen])
+    chips = np.array([p.base.chip.name for p in services])
+    for chip in sorted(set(chips.tolist())):
+        own = (chips == chip) & sound
+        show(f"    {chip} left out, throughput", (by_chip.tokens_per_s_per_gpu / gained)[own])
+        show(f"    {chip} left out, TPOT", (by_chip.tpot_s / tpot)[own])
     others = [
         p.service
         for p in published_points()
@@ -124,8 +170,8 @@ def main() -> None:
     ]
     theirs = held_out(others, lambda p: p.model)
     other_gained = np.array([p.tokens_per_s_per_gpu for p in others], dtype=float)
-    figures["other models, throughput"] = show(
-        "other models, throughput", theirs.tokens_per_s_per_gpu / other_gained
+    figures["other models, throughput, a model left out"] = show(
+        "other models, throughput, a model left out", theirs.tokens_per_s_per_gpu / other_gained
     )
     models = np.array([p.model for p in others])
     for model in sorted(set(models.tolist())):
@@ -133,19 +179,37 @@ def main() -> None:
     ratio = np.concatenate(
         [(ours.tokens_per_s_per_gpu / gained)[sound], theirs.tokens_per_s_per_gpu / other_gained]
     )
-    regimes = [p.regime for p, good in zip(services, sound, strict=True) if good] + [p.regime for p in others]
+    used = [*(p for p, good in zip(services, sound, strict=True) if good), *others]
+    regimes, cells = [p.regime for p in used], [p.cell for p in used]
+    weights = cell_weights([f"{p.cell} {p.regime}" for p in used])
+    inside = covered(ratio, regimes, cells, weights)
+    print(f"90 % intervals of other cells hold {inside.mean():.1%} of all rows")
     for regime in sorted(set(regimes)):
-        show(f"  throughput, {regime}", ratio[np.array(regimes) == regime])
-    times = np.concatenate([(ours.tpot_s / tpot)[sound]])
-    for regime in sorted({p.regime for p in services}):
-        show(
-            f"  TPOT, {regime}",
-            times[np.array([p.regime for p, g in zip(services, sound, strict=True) if g]) == regime],
-        )
-    found = spreads(ratio, regimes)
-    found["agentic"], agents = agentic_spread()
-    figures["agentic"] = show("agentic services, not fitted", agents)
-    print(f"{'':52s} within 3x {np.mean((agents < 3) & (agents > 1 / 3)):.0%}")
+        own = np.array(regimes) == regime
+        row = show(f"  {regime}", ratio[own])
+        row["covered"] = float(inside[own].mean())
+        figures[f"throughput, {regime}"] = row
+        print(f"{'':52s} 90 % interval of other cells holds {row['covered']:.0%}")
+    times = (ours.tpot_s / tpot)[sound]
+    first = np.array([p.regime for p in used[: len(times)]])
+    for regime in sorted(set(first.tolist())):
+        show(f"  TPOT, {regime}", times[first == regime])
+    found = spreads(ratio, regimes, weights)
+    agents, groups, sold = agentic_errors()
+    agent_weights = cell_weights(groups)
+    for name, chosen in (("agentic", np.ones_like(sold)), ("agentic sold", sold)):
+        logs = percentiles(-np.log(agents[chosen]), agent_weights[chosen])
+        found[name] = (float(np.exp(logs[0])), float(np.exp(logs[1])))
+        row = show(f"{name} services, not fitted", agents[chosen])
+        row["within_3x"] = float(np.mean((agents[chosen] < 3) & (agents[chosen] > 1 / 3)))
+        row["spread"] = list(found[name])
+        figures[name] = row
+        print(f"{'':52s} within 3x {row['within_3x']:.0%}, 4th to 96th percentile {found[name]}")
+    middles = [float(np.median(agents[np.array(groups) == g])) for g in sorted(set(groups))]
+    for group, middle in zip(sorted(set(groups)), middles, strict=True):
+        print(f"    {group:48s} median {middle:.2f}")
+    figures["agentic, median over groups"] = float(np.median(middles))
+    print(f"agentic, median over groups {np.median(middles):.2f}")
     measured, _ = training_set()
     decode = predict(measured, fitted()) / np.array([m.tpot_s for m in measured])
     figures["decode times, in sample"] = show("decode times, clean, in sample", decode)
@@ -154,7 +218,7 @@ def main() -> None:
         document["service_spread"] = {
             "about": "Measured over predicted throughput, 4th and 96th percentile, of cells and models "
             "left out of the fit.",
-            "by_regime": found,
+            "by_regime": {name: [round(v, 3) for v in pair] for name, pair in found.items()},
         }
         write(document)
     if arguments.out:

@@ -21,7 +21,7 @@ from tokenprof.hw_model.equations.deployment import Deployment
 from tokenprof.hw_model.equations.gpu_hour import Ownership
 from tokenprof.hw_model.equations.memory import capacity_batch
 from tokenprof.hw_model.equations.rates import CHUNK_TOKENS
-from tokenprof.hw_model.equations.timing import decode_step, prefill, prompt_pair_s
+from tokenprof.hw_model.equations.timing import decode_step, prefill
 from tokenprof.hw_model.service.aggregated import output_tokens_per_s
 from tokenprof.hw_model.service.load import ClientLoad
 
@@ -58,11 +58,8 @@ def decode_tokens_per_s(d: Deployment, per_accelerator: float, context_tokens: f
 
 def prompt_tokens_per_s(d: Deployment, prompt_tokens: float) -> float:
     """Prompts of one length, packed into a chunk on every attention rank."""
-    plan, tokens = d.plan(), CHUNK_TOKENS * d.dp
-    chunk = prefill(plan, tokens, 0.0, C)
-    attention_s = float(prompt_pair_s(plan, C)) * prompt_tokens / 2.0 * tokens
-    work_s = float(chunk.dense_s + chunk.experts_s) + attention_s
-    return tokens / (work_s + float(chunk.communication_s) + float(chunk.overhead_s))
+    tokens = CHUNK_TOKENS * d.dp
+    return tokens / float(prefill(d.plan(), tokens, 0.0, C, prompts=tokens / prompt_tokens).total_s)
 
 
 def offline_tokens_per_s(d: Deployment, isl: float, osl: float, replicas: int, largest: float = 1e9) -> float:
@@ -84,8 +81,8 @@ def drained_tokens_per_s(d: Deployment, isl: float, samples: int, mean: float, l
 
 def points() -> list[Point]:
     fp8, bf16_kv = ("fp8", "fp8", "fp8"), ("fp8", "fp8", "bf16")
-    wide_decode = deployment("deepseek-v3", "h800", bf16_kv, dp=144, ep=144)
-    wide_prefill = deployment("deepseek-v3", "h800", bf16_kv, dp=32, ep=32)
+    wide_decode = deployment("deepseek-v3", "h800", bf16_kv, dp=144, ep=144, overlap=True)
+    wide_prefill = deployment("deepseek-v3", "h800", bf16_kv, dp=32, ep=32, overlap=True)
     h100_prefill = deployment("deepseek-v3", "h100", bf16_kv, dp=32, ep=32, engine="sglang")
     gb200_prefill = deployment("deepseek-v3", "gb200", bf16_kv, dp=8, ep=8, engine="sglang")
     gb200_decode = deployment("deepseek-v3", "gb200", bf16_kv, dp=48, ep=48, engine="sglang")
@@ -132,8 +129,14 @@ def day_at_our_cost() -> dict[str, float]:
     $2 an H800-hour and at our owner's hour.
     """
     fp8 = ("fp8", "fp8", "bf16")
-    decode = 8 * decode_tokens_per_s(deployment("deepseek-v3", "h800", fp8, dp=144, ep=144), 88, 4989) / 144
-    prompts = 8 * prompt_tokens_per_s(deployment("deepseek-v3", "h800", fp8, dp=32, ep=32), 4000) / 32
+    decode = (
+        8
+        * decode_tokens_per_s(deployment("deepseek-v3", "h800", fp8, dp=144, ep=144, overlap=True), 88, 4989)
+        / 144
+    )
+    prompts = (
+        8 * prompt_tokens_per_s(deployment("deepseek-v3", "h800", fp8, dp=32, ep=32, overlap=True), 4000) / 32
+    )
     busy = 168e9 / decode / 3600 + (608e9 - 342e9) / prompts / 3600
     gpu_hours = busy * 8 / DEFAULT_UTILISATION
     return {

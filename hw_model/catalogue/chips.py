@@ -52,6 +52,12 @@ class Chip:
     published_usd_per_hour: Mapping[str, float]
     sources: Mapping[str, str]
 
+    @property
+    def families(self) -> frozenset[str]:
+        """Families of kernels, as in a plan: `amd`, `cdna3` (AMD without 4-bit arithmetic), `tpu` (2.10)."""
+        older = {"cdna3"} if self.maker == "amd" and "fp4" not in self.flops_per_s else set()
+        return _FAMILIES[self.maker] | older
+
     def flops_per_s_at(self, dtype: str) -> float:
         """Return the dense rate at which this chip multiplies weights of a dtype [FLOP/s].
 
@@ -63,6 +69,19 @@ class Chip:
         raise ValueError(
             f"the chip {self.name} has no rate for {dtype}; see its row in hw_model/data/chips.json"
         )
+
+
+FAMILIES: Final = ("amd", "cdna3", "tpu")
+
+# Families of kernels (2.10) that a maker's chips belong to. Too few points of Intel's are published to fit
+# constants of its own, so they are those of the least mature stack that was measured: AMD's on CDNA 3.
+_FAMILIES: Final[Mapping[str, frozenset[str]]] = {
+    "nvidia": frozenset(),
+    "amd": frozenset({"amd"}),
+    "google": frozenset({"tpu"}),
+    "aws": frozenset({"tpu"}),
+    "intel": frozenset({"amd", "cdna3"}),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from tokenprof.hw_model.catalogue.chips import Chip
+from tokenprof.hw_model.catalogue.chips import FAMILIES, Chip
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
 from tokenprof.hw_model.equations import memory
 from tokenprof.hw_model.equations.constants import fitted
@@ -16,6 +16,10 @@ from tokenprof.hw_model.equations.drafts import tokens_per_step
 from tokenprof.hw_model.equations.plan import ServingPlan, model_numbers
 
 ENGINES: Final = ("trtllm", "vllm", "sglang", "atom")
+
+OVERLAPPING: Final = ("sglang", "vllm")
+"""Engines whose releases let two micro-batches overlap: SGLang (`enable-two-batch-overlap`), vLLM
+(`enable-dbo`). TensorRT-LLM's one-sided exchange over NVLink is not overlapped."""
 
 MATURING_DAYS: Final = 14.0
 """Days in which an engine closes all but a third of a new model's gap on a chip that is not its first."""
@@ -38,7 +42,8 @@ class Deployment:
     are cut over `ep` ranks. `acceptance` is the chance that the first drafted token is accepted (None: as
     fitted), `step_tokens` the tokens that a step yields if they are known (2.7). `software_years` is how much
     older the software is than that of the constants [years], `model_days` how long the model had been out
-    (None: long ago).
+    (None: long ago). `overlap` says whether two micro-batches hide the exchange with experts (None: as the
+    engine does).
     """
 
     shape: ModelShape
@@ -56,6 +61,7 @@ class Deployment:
     step_tokens: float | None = None
     software_years: float = 0.0
     model_days: float | None = None
+    overlap: bool | None = None
 
     @property
     def accelerators(self) -> int:
@@ -85,17 +91,21 @@ class Deployment:
         """Whether expert ranks also talk over the network, beyond the links of one scale-up domain."""
         return self.tp * self.dp > self.chip.scaleup_world
 
-    def sent_copies(self) -> float:
-        """Return how many copies of a token go to experts elsewhere, over the replica's slowest link (2.5).
-
-        A token is sent once to each of its k experts, and of n places one in n is home. A place is an
-        accelerator, or a scale-up domain if the replica crosses it.
-        """
-        if self.shape.experts is None or self.dp == 1:
-            return 0.0
+    @property
+    def exchange_places(self) -> float:
+        """Places that experts are on (2.5): domains if the replica crosses them, else accelerators."""
         ranks = self.tp * self.dp
-        places = ranks / self.chip.scaleup_world if self.crosses_scaleup else float(ranks)
-        return self.shape.experts.top_k * (1.0 - 1.0 / places)
+        return ranks / self.chip.scaleup_world if self.crosses_scaleup else float(ranks)
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether two micro-batches take turns at computing and exchanging (2.5).
+
+        Engines with kernels for it do so where the exchange goes over the network.
+        """
+        if self.overlap is not None:
+            return self.overlap and self.attention_data_parallel
+        return self.engine in OVERLAPPING and self.crosses_scaleup and self.attention_data_parallel
 
     @property
     def tokens_per_step(self) -> float:
@@ -113,6 +123,7 @@ class Deployment:
         )
         # The states of linear attention are cut over all tensor-parallel ranks, KV only over `kv_shards`.
         numbers["state_bytes"] *= self.kv_shards / self.tp
+        limit = self.shape.experts.node_limit if self.shape.experts else None
         return ServingPlan(
             **numbers,
             dense_flops_per_s=chip.flops_per_s_at(self.rest_dtype),
@@ -129,15 +140,15 @@ class Deployment:
             expert_parallel=float(self.ep),
             kv_shards=float(self.kv_shards),
             crosses_scaleup=float(self.crosses_scaleup),
-            sent_copies=self.sent_copies(),
+            exchange_places=self.exchange_places,
+            node_limit=float(limit or np.inf),
+            overlaps=float(self.overlaps),
             drafted_tokens=float(self.drafted_tokens),
             tokens_per_step=self.tokens_per_step,
             **{engine: float(engine == self.engine) for engine in ENGINES},
             software_years=self.software_years,
             immaturity=0.0 if self.model_days is None else float(np.exp(-self.model_days / MATURING_DAYS)),
-            amd=float(chip.maker == "amd"),
-            cdna3=float(chip.maker == "amd" and "fp4" not in chip.flops_per_s),
-            tpu=float(chip.maker in ("google", "aws")),
+            **{family: float(family in chip.families) for family in FAMILIES},
             fp4_dense=float(self.rest_dtype in FP4),
             fp4_experts=float(
                 self.experts_dtype in FP4 and self.shape.experts is not None and "fp4" in chip.flops_per_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -39,6 +40,13 @@ def kv_budget_bytes(plan: ServingPlan) -> Number:
     """
     usable = plan.memory_bytes * USABLE_HBM - OTHER_MEMORY_BYTES - weight_bytes_per_accelerator(plan)
     return usable * plan.accelerators * plan.kv_shards / plan.attention_tp
+
+
+def with_kv_room(plan: ServingPlan, kv_bytes: Number) -> ServingPlan:
+    """Return a plan whose replica has this much memory for distinct KV [bytes]: 2.6 solved for the memory."""
+    each = kv_bytes * plan.attention_tp / plan.kv_shards / plan.accelerators
+    needed = each + OTHER_MEMORY_BYTES + weight_bytes_per_accelerator(plan)
+    return replace(plan, memory_bytes=needed / USABLE_HBM)
 
 
 def capacity_batch(plan: ServingPlan, context_tokens: Number) -> Number:

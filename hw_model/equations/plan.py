@@ -70,8 +70,12 @@ class ServingPlan:
     expert_parallel: Number
     kv_shards: Number
     crosses_scaleup: Number
-    # Copies of a token that are sent to experts elsewhere: on other nodes, or other ranks of the only node.
-    sent_copies: Number
+    # Exchange with experts (2.5): places that they are on (scale-up domains if the replica crosses them, else
+    # accelerators), the most of them that one token's experts are on, and whether two micro-batches take
+    # turns, as 0 or 1.
+    exchange_places: Number
+    node_limit: Number
+    overlaps: Number
     # Speculative decoding: tokens drafted beside each real one, and tokens that a step yields (2.7).
     drafted_tokens: Number
     tokens_per_step: Number

@@ -113,10 +113,10 @@ def rates(
     per_byte_s = memory_usd_per_byte_s(plan, batch, context_tokens, usd_per_accelerator_hour, utilisation, c)
     # A busy prompt server: a chunk on every attention group, every pipeline stage at work on another one.
     tokens = CHUNK_TOKENS * plan.attention_dp
-    chunk = prefill(plan, tokens, 0.0, c)
+    chunk = prefill(plan, tokens, 0.0, c, prompts=plan.attention_dp)
     per_token = 1.0 / (tokens * plan.stages)
     growing_pair_s = prompt_pair_s(plan, c) / plan.stages
-    fixed_attention_s = chunk.own_attention_s * per_token - growing_pair_s * tokens / 2.0
+    fixed_attention_s = chunk.own_attention_s * per_token - growing_pair_s * CHUNK_TOKENS / 2.0
     work_s = (chunk.dense_s + chunk.experts_s + chunk.communication_s) * per_token + fixed_attention_s
     token_s = work_s + chunk.overhead_s * per_token
     load_s = bytes_per_token(plan) / plan.kv_shards / (

@@ -16,6 +16,12 @@ from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.catalogue.kv_size import read_bytes
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, evenly_touched
 from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.exchange import (
+    copies_to_experts,
+    copies_to_places,
+    exchange_s,
+    exposed_s,
+)
 from tokenprof.hw_model.equations.kernel_families import (
     dense_family,
     expert_family,
@@ -199,24 +205,6 @@ def reduce_s(plan: ServingPlan, tokens: Number, c: Constants, *, wait_s: float) 
     return np.where(np.asarray(plan.attention_tp) > 1, 2.0 * plan.layers * each, 0.0)
 
 
-def exchange_s(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
-    """Return the time in which tokens go to their experts and come back, all to all (2.5) [s].
-
-    0 unless attention is data-parallel. `tokens` are those of one attention group. They go out in fp8 and
-    come back in bf16 (DeepEP; DeepSeek-V3, arXiv 2412.19437).
-    """
-    crosses = np.asarray(plan.crosses_scaleup) > 0
-    link = np.where(
-        crosses,
-        c.exchange_net_bandwidth * plan.net_bytes_per_s,
-        c.exchange_bandwidth * plan.link_bytes_per_s,
-    )
-    latency = np.where(crosses, c.exchange_net_s, c.exchange_s)
-    sent_bytes = tokens / plan.attention_tp * plan.sent_copies * plan.hidden * 3.0
-    both_ways = plan.moe_layers * (2.0 * latency + sent_bytes / link)
-    return np.where(np.asarray(plan.attention_dp) > 1, both_ways, 0.0)
-
-
 def overhead_s(plan: ServingPlan, c: Constants) -> Number:
     """Return the time of a step that no hardware shortens: launches of each layer, and the host (2.3) [s]."""
     engine = (
@@ -259,23 +247,37 @@ def decode_step(plan: ServingPlan, batch: Number, context_tokens: Number, c: Con
     weights and KV are read once (2.7). A pipeline cuts the batch into one micro-batch per stage, and they
     follow one another through the stages.
     """
-    per_stage = batch / plan.stages
-    per_group = per_stage / plan.attention_dp
+    per_group = batch / plan.stages / plan.attention_dp
     checked = 1.0 + plan.drafted_tokens
-    dense = dense_s(plan, per_group * checked, c)
-    experts = experts_s(plan, per_stage * checked, c, arithmetic=c.expert_arithmetic, tile_rows=c.tile_rows)
-    attention = decode_attention_s(plan, per_group, context_tokens, c)
-    old = software_age(plan, c)
+    dense, experts, attention = _decode_work(plan, batch, context_tokens, c)
+    launches = overhead_s(plan, c)
+    exchange = exchange_s(plan, per_group * checked, copies_to_experts(plan), c)
+    if np.any(plan.overlaps):
+        half = _decode_work(plan, batch / 2.0, context_tokens, c)
+        halved_s = 2.0 * (sum(half) + launches)
+        exchange = exposed_s(plan, exchange, dense + experts + attention + launches, halved_s)
     reduce = reduce_s(plan, per_group * checked, c, wait_s=c.collective_wait_s)
-    exchange = c.exchange_stretch * exchange_s(plan, per_group * checked, c)
+    old = software_age(plan, c)
     return StepTime(
         dense_s=old * dense,
         experts_s=old * experts,
         attention_s=old * attention,
         communication_s=old * (reduce + exchange),
-        overhead_s=old * (overhead_s(plan, c) + sequences_s(plan, per_group, c)),
+        overhead_s=old * (launches + sequences_s(plan, per_group, c)),
         drafts_s=old * drafts_s(plan, c),
     )
+
+
+def _decode_work(
+    plan: ServingPlan, batch: Number, context_tokens: Number, c: Constants
+) -> tuple[Number, Number, Number]:
+    """Return the times of linear layers, experts and attention of a decode step [s] (2.3)."""
+    per_stage = batch / plan.stages
+    per_group = per_stage / plan.attention_dp
+    checked = 1.0 + plan.drafted_tokens
+    dense = dense_s(plan, per_group * checked, c)
+    experts = experts_s(plan, per_stage * checked, c, arithmetic=c.expert_arithmetic, tile_rows=c.tile_rows)
+    return dense, experts, decode_attention_s(plan, per_group, context_tokens, c)
 
 
 def drafts_s(plan: ServingPlan, c: Constants) -> Number:
@@ -320,12 +322,17 @@ def prefill(
     experts = experts_s(
         plan, new_tokens, c, arithmetic=c.prompt_expert_arithmetic, tile_rows=c.prompt_tile_rows
     )
-    exchange = c.exchange_stretch * exchange_s(plan, per_group, c)
+    own_s = pair_s * new_tokens * length / 2.0 + fixed_s
+    prefix_s = pair_s * new_tokens * cached_tokens
+    # Halves of thousands of tokens are as efficient as the whole.
+    work_s = dense + experts + (own_s + prefix_s) / old
+    exchange = exchange_s(plan, per_group, copies_to_places(plan), c)
+    exchange = exposed_s(plan, exchange, work_s, work_s)
     return PrefillTime(
         dense_s=old * dense,
         experts_s=old * experts,
-        own_attention_s=pair_s * new_tokens * length / 2.0 + fixed_s,
-        prefix_attention_s=pair_s * new_tokens * cached_tokens,
+        own_attention_s=own_s,
+        prefix_attention_s=prefix_s,
         communication_s=old * (reduce_s(plan, per_group, c, wait_s=0.0) + exchange),
         overhead_s=old * overhead_s(plan, c),
     )

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from tokenprof.hw_model.catalogue.arrays import Array
-from tokenprof.hw_model.catalogue.chips import Chip
+from tokenprof.hw_model.catalogue.chips import FAMILIES, Chip
 from tokenprof.hw_model.catalogue.kv_size import STATE_BYTES_PER_ELEMENT
 from tokenprof.hw_model.catalogue.lookup import chips
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
@@ -107,7 +107,8 @@ def _closed_plan(drawn: Mapping[str, Array]) -> ServingPlan:
         expert_flops_per_s=rate, attention_flops_per_s=flops[:, names.index("bf16")],
         **_machine(drawn["chip"]),
         attention_tp=none + 1.0, attention_dp=none + 1.0, stages=none + 1.0, expert_parallel=none + 1.0,
-        kv_shards=np.where(latent, 1.0, 8.0), crosses_scaleup=none, sent_copies=none + top_k,
+        kv_shards=np.where(latent, 1.0, 8.0), crosses_scaleup=none,
+        exchange_places=none + 1.0, node_limit=none + np.inf, overlaps=none,
         drafted_tokens=none, tokens_per_step=none + 1.0,
         trtllm=none + 1.0, vllm=none, sglang=none, atom=none, software_years=none, immaturity=none,
         fp4_dense=none, fp4_experts=fp4 * has_fp4, int4_experts=none, widened_experts=fp4 * (1.0 - has_fp4),
@@ -118,9 +119,7 @@ def _machine(chip: Array) -> dict[str, Array]:
     rates = ("memory_bytes", "hbm_bytes_per_s", "link_bytes_per_s", "net_bytes_per_s", "collective_s")
     return {
         **{name: chip_table(chip, attrgetter(name)) for name in rates},
-        "amd": chip_table(chip, lambda c: float(c.maker == "amd")),
-        "cdna3": chip_table(chip, lambda c: float(c.maker == "amd" and "fp4" not in c.flops_per_s)),
-        "tpu": chip_table(chip, lambda c: float(c.maker in ("google", "aws"))),
+        **{family: chip_table(chip, lambda c, name=family: float(name in c.families)) for family in FAMILIES},
     }
 
 
@@ -172,7 +171,6 @@ def _whole(shape: ModelShape, chip: Chip, quantised: bool, engine: str, kv_fp8: 
     return replace(
         base.plan(),
         kv_shards=float(max(growing, default=8)),
-        sent_copies=float(shape.experts.top_k) if shape.experts else 0.0,
     )
 
 

@@ -84,8 +84,8 @@ def cut_plan(
 ) -> ServingPlan:
     """Return plans of an uncut model in a layout.
 
-    `whole` is cut over one rank; its `kv_shards` are the most that its KV can be cut into, and its
-    `sent_copies` the experts that a token goes to.
+    `whole` is cut over one rank; its `kv_shards` are the most that its KV can be cut into. Where experts lie
+    across the network, two micro-batches overlap if that gains.
     """
     tp, dp, pp = (float(part) for part in layout)
     shards = np.minimum(tp, whole.kv_shards)
@@ -97,7 +97,7 @@ def cut_plan(
         state_bytes=whole.state_bytes * shards / tp,
         expert_parallel=tp * dp if dp > 1 else 1.0,
         crosses_scaleup=crosses,
-        sent_copies=whole.sent_copies * (1.0 - 1.0 / places) if dp > 1 else 0.0,
+        exchange_places=places, overlaps=crosses * float(dp > 1),
         drafted_tokens=float(drafted),
         tokens_per_step=tokens_per_step(drafted, acceptance),
     )  # fmt: skip

@@ -15,13 +15,17 @@ LARGEST_PROMPT_RANKS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One pool: ranks of a replica, and how many replicas; 0 if the text does not say."""
+    """One pool: ranks of a replica, and how many replicas; 0 if the text does not say.
+
+    `attention_open` says that the text leaves open how attention is cut: over the ranks, or a copy on each.
+    """
 
     tp: int
     dp: int
     pp: int = 1
     ep: int = 1
     replicas: int = 1
+    attention_open: bool = False
 
     @property
     def accelerators(self) -> int:
@@ -101,7 +105,10 @@ def _two_pools(text: str, gpus: int | None) -> tuple[Cut, Cut] | None:
             return _of_gpus(int(prompts), None, False), _of_gpus(int(decodes), None, True)
         if gpus is not None:
             each = gpus // (int(prompts) + int(decodes))
-            return Cut(each, 1, replicas=int(prompts)), Cut(each, 1, replicas=int(decodes))
+            return (
+                Cut(each, 1, replicas=int(prompts), attention_open=True),
+                Cut(each, 1, replicas=int(decodes), attention_open=True),
+            )
     instances = re.match(r"(\d+) prefill \+ (\d+) decode instances", text)
     if instances and gpus is not None:
         prompts_n, decodes_n = (int(part) for part in instances.groups())
@@ -121,7 +128,7 @@ def _pool(text: str, decodes: bool) -> Cut | None:
     if cut is not None and cut.ep == cut.tp >= USUAL_DECODE_RANKS:
         # Experts over eight ranks or more come with data-parallel attention (vLLM's wide recipes).
         return Cut(1, cut.tp, ep=cut.ep, replicas=0)
-    return None if cut is None else Cut(cut.tp, cut.dp, cut.pp, cut.ep, 0)
+    return None if cut is None else Cut(cut.tp, cut.dp, cut.pp, cut.ep, 0, attention_open=cut.ep > 1)
 
 
 def _of_gpus(gpus: int, ranks: int | None, decodes: bool) -> Cut:
@@ -129,10 +136,10 @@ def _of_gpus(gpus: int, ranks: int | None, decodes: bool) -> Cut:
     if not decodes:
         each = min(ranks or LARGEST_PROMPT_RANKS, LARGEST_PROMPT_RANKS)
         each = next(size for size in (each, 8, 4, 2, 1) if size <= gpus and gpus % size == 0)
-        return Cut(each, 1, ep=each, replicas=gpus // each)
+        return Cut(each, 1, ep=each, replicas=gpus // each, attention_open=True)
     if ranks is not None and ranks > USUAL_DECODE_RANKS:
         return Cut(1, ranks, ep=ranks, replicas=max(gpus // ranks, 1))
     each = ranks if ranks is not None and ranks > 1 else USUAL_DECODE_RANKS
     each = next(size for size in (each, 8, 4, 2, 1) if size <= gpus and gpus % size == 0)
     ep = 1 if ranks == 1 else each
-    return Cut(each, 1, ep=ep, replicas=gpus // each)
+    return Cut(each, 1, ep=ep, replicas=gpus // each, attention_open=True)

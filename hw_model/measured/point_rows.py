@@ -27,6 +27,7 @@ from tokenprof.hw_model.fleet.layouts import (
     clients_at_speed,
     services_of,
 )
+from tokenprof.hw_model.measured.agentic_rows import AgenticPoint, agentic_lengths, agentic_point
 from tokenprof.hw_model.measured.layout_text import Cut, ServiceLayout, read_layout
 from tokenprof.hw_model.measured.measurements import INFERENCEX_MEAN_LENGTH, MeasurementError, Row, number
 from tokenprof.hw_model.measured.service_rows import (
@@ -38,32 +39,12 @@ from tokenprof.hw_model.measured.service_rows import (
 )
 from tokenprof.hw_model.service.load import ClientLoad
 from tokenprof.hw_model.service.pools import Pools
-from tokenprof.hw_model.service.sessions import AgentLoad, ParkingSpace
 
 POINT_COLUMNS: Final = ("model", "hardware", "engine", "parallelism", "workload")
 
-# Sessions of Claude Code that AgentX replays: the mean input of 60,996 requests, and input to output as on
-# the row that states both (121 : 1). The gap closes Little's law on rows that state sessions, rate, TTFT and
-# speed.
-REPLAYED_INPUT_TOKENS: Final = 207_082.0
-REPLAYED_OUTPUT_TOKENS: Final = REPLAYED_INPUT_TOKENS / 121.0
-# Codex on SWE-bench Pro (610 traces): contexts from 12,000 to 80,000 tokens, 131 : 1, median delay 5.2 s.
-CODEX_INPUT_TOKENS: Final = 46_000.0
-CODEX_INPUT_TO_OUTPUT: Final = 131.0
-CODEX_GAP_S: Final = 8.0
-REPLAYED_HIT_RATE: Final = 0.97
-REPLAYED_GAP_S: Final = 16.0
 USUAL_SPEED: Final = 40.0
 
 _DTYPES: Final = {"nvfp4": "fp4", "mxfp4": "fp4", "fp4": "fp4", "fp8": "fp8", "int4": "int4", "bf16": "bf16"}
-
-
-@dataclass(frozen=True, slots=True)
-class AgenticPoint:
-    """What an agentic row asks of its pools, and where idle KV may wait."""
-
-    load: AgentLoad
-    parking: ParkingSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +80,11 @@ def _point(index: int, row: Row, c: Constants) -> PublishedPoint:
     disaggregated = row["disaggregated"].strip().lower() == "true"
     speed = _speed(row)
     gpus = None if (count := number(row, "n_gpus")) is None or count > 512 else int(count)
-    prompt_tokens, output_tokens = _lengths(row, agentic)
+    prompt_tokens, output_tokens = agentic_lengths(row) if agentic else _lengths(row)
     layout = read_layout(row["parallelism"], gpus, disaggregated)
     decode_only = row["parallelism"].strip() in ("decode", "decode node")
     pools: Pools | None = None
+    asked: AgenticPoint | None = None
     clients = number(row, "concurrency") or 0.0
     if layout is not None and layout.decode.accelerators <= 1024:
         decode, prompt = _replica(base, layout.decode), None
@@ -112,14 +94,23 @@ def _point(index: int, row: Row, c: Constants) -> PublishedPoint:
             decode = _with_drafts(decode, row, drafted)
         if layout.prompt is not None:
             prompt = replace(_replica(base, layout.prompt), drafted_tokens=0)
-        pools = _pools(layout, prompt, decode, ClientLoad(clients, prompt_tokens, output_tokens), c)
+        pools = _pools(layout, prompt, decode, ClientLoad(clients, prompt_tokens, output_tokens), speed, c)
     if base.drafted_tokens:
         base = _with_drafts(base, row, base.drafted_tokens)
     load = ClientLoad(clients, prompt_tokens, output_tokens)
+    found: list[Pools] = [] if pools is None else [pools]
     if pools is None:
         kind = False if decode_only else disaggregated
         found = services_of(base, disaggregated=kind, gpus=gpus, context_tokens=prompt_tokens)
         found = found or services_of(base, disaggregated=kind, gpus=None, context_tokens=prompt_tokens)
+    if agentic and disaggregated and len(found) > 1:
+        # The split between pools is fixed when they are set up, and has to carry prompts that miss the cache.
+        sized = cheapest_service(found, load, c, tokens_per_s=speed or USUAL_SPEED)
+        found = [sized.pools] if sized else found
+    if agentic and found:
+        asked = agentic_point(row, found, load, base.chip, speed or USUAL_SPEED, c)
+        pools, load = asked.pools, replace(load, clients=float(np.asarray(asked.load.sessions)))
+    elif pools is None:
         chosen = cheapest_service(found, load, c, tokens_per_s=speed or (None if clients else USUAL_SPEED))
         if chosen is None:
             raise MeasurementError(f"{base.shape.name} does not fit on {base.chip.name} in any usual layout")
@@ -146,7 +137,7 @@ def _point(index: int, row: Row, c: Constants) -> PublishedPoint:
             acceptance_stated=base.step_tokens is not None,
             layout_known=layout is not None and clients > 0,
         ),
-        agentic=_agentic(row, base, pools, load, clients) if agentic else None,
+        agentic=asked,
         prompts_only=prompts_only,
         output_tokens_per_s_per_gpu=number(row, "output_tokens_per_s_per_gpu"),
         queues=(number(row, "closure_ratio") or 1.0) > QUEUES_ABOVE,
@@ -158,18 +149,40 @@ QUEUES_ABOVE: Final = 1.35
 
 
 def _pools(
-    layout: ServiceLayout, prompt: Deployment | None, decode: Deployment, load: ClientLoad, c: Constants
+    layout: ServiceLayout,
+    prompt: Deployment | None,
+    decode: Deployment,
+    load: ClientLoad,
+    speed: float | None,
+    c: Constants,
 ) -> Pools:
-    """Return the pools of a layout; if it does not say how many replicas, the ratio that serves most."""
-    plan = decode.plan()
+    """Return the pools of a layout; what it leaves open is what serves most at the row's speed (2.13).
+
+    That is how attention is cut, and how many replicas there are.
+    """
+    decodes = _ways(decode, layout.decode)
     if layout.prompt is None or prompt is None:
+        plan = decodes[0].plan()
         return Pools(plan, plan, float(layout.decode.replicas), float(layout.decode.replicas))
     ratios = [(layout.prompt.replicas, layout.decode.replicas)] if layout.decode.replicas else POOL_RATIOS
-    found = [Pools(prompt.plan(), plan, float(p), float(d), 1.0) for p, d in ratios]
+    found = [
+        Pools(one.plan(), other.plan(), float(p), float(d), 1.0)
+        for one in _ways(prompt, layout.prompt)
+        for other in decodes
+        for p, d in ratios
+    ]
     if len(found) == 1 or not load.clients:
         return found[0]
-    chosen = cheapest_service(found, load, c, tokens_per_s=None)
+    chosen = cheapest_service(found, load, c, tokens_per_s=speed)
     return chosen.pools if chosen else found[0]
+
+
+def _ways(replica: Deployment, cut: Cut) -> list[Deployment]:
+    """Return the ways in which a replica's attention may be cut; one if the row says which."""
+    ranks = replica.tp
+    if not cut.attention_open or replica.shape.experts is None or ranks == 1:
+        return [replica]
+    return [replica, replace(replica, tp=1, dp=ranks, ep=ranks)]
 
 
 def _base(row: Row) -> Deployment:
@@ -231,49 +244,13 @@ FORCED_DRAFTS: Final = 5
 SLOW_TENTH: Final = 0.8
 
 
-def _lengths(row: Row, agentic: bool) -> tuple[float, float]:
-    """Return the mean prompt and output of a row [tokens]."""
+def _lengths(row: Row) -> tuple[float, float]:
+    """Return the mean prompt and output of a row of single turns [tokens]."""
     prompt, output = number(row, "isl"), number(row, "osl")
     context = number(row, "mean_context_tokens")
-    if agentic and _replays_codex(row):
-        return prompt or context or CODEX_INPUT_TOKENS, output or CODEX_INPUT_TOKENS / CODEX_INPUT_TO_OUTPUT
-    if agentic:
-        total, out = number(row, "input_tokens_per_s_per_gpu"), number(row, "output_tokens_per_s_per_gpu")
-        prompt = prompt or context or REPLAYED_INPUT_TOKENS
-        if output is None and total and out:
-            output = prompt * out / total
-        return prompt, output or REPLAYED_OUTPUT_TOKENS
     if prompt is None and context is not None:
         return context, output or 1024.0
     prompt, output = prompt or 8192.0, output or 1024.0
     nominal = prompt in (1024.0, 8192.0) and output in (1024.0, 8192.0)
     scale = INFERENCEX_MEAN_LENGTH if nominal else 1.0
     return scale * prompt, scale * output
-
-
-def _replays_codex(row: Row) -> bool:
-    return "codex" in row["note"].lower() or "mooncake" in row["engine"].lower()
-
-
-def _agentic(row: Row, base: Deployment, pools: Pools, load: ClientLoad, sessions: float) -> AgenticPoint:
-    """Return the sessions of an agentic row and where their idle KV may wait.
-
-    Idle KV may move to host memory unless the row says that it stays in the accelerators, and to a store
-    without limit if the row names one. `sessions` is 0 if the row does not say how many there are.
-    """
-    words = f"{row['engine']} {row['note']}".lower()
-    inside = any(word in words for word in ("gpu-resident", "kv in gpu", "no kv store"))
-    prompt = float(np.asarray(load.prompt_tokens))
-    replica = float(np.asarray(pools.prompt.accelerators))
-    link = 0.8 * base.chip.host_link_bytes_per_s * float(np.asarray(pools.prompt.attention_tp))
-    room = 1e18 if "store" in words else base.chip.host_memory_bytes * replica
-    return AgenticPoint(
-        AgentLoad(
-            sessions,
-            REPLAYED_HIT_RATE * prompt,
-            (1.0 - REPLAYED_HIT_RATE) * prompt,
-            load.output_tokens,
-            CODEX_GAP_S if _replays_codex(row) else REPLAYED_GAP_S,
-        ),
-        ParkingSpace() if inside else ParkingSpace(room, link),
-    )

@@ -223,19 +223,20 @@ def _point(index: int, row: Row) -> ServicePoint:
         ttft_s=number(row, "median_ttft_s"),
         tokens_per_s_per_gpu=number(row, "total_tokens_per_s_per_gpu"),
         layout_known=not disaggregated or bool(number(row, "decode_num_workers")),
-        disagrees_with_itself=not 0.75 < _closure(row) < 1.4,
+        disagrees_with_itself=not 0.75 < _closure(row, float(np.asarray(pools.accelerators))) < 1.4,
     )  # fmt: skip
 
 
-def _closure(row: Row) -> float:
-    """Return the throughput that clients and times imply over the one stated; 1 if unknown."""
+def _closure(row: Row, gpus: float) -> float:
+    """Return the throughput that clients and times imply on `gpus` accelerators over the one stated.
+
+    1 if a figure is unknown.
+    """
     names = ("conc", "isl", "osl", "median_ttft_s", "median_tpot_s", "total_tokens_per_s_per_gpu")
     found = [number(row, name) for name in names]
     if any(value is None for value in found):
         return 1.0
     clients, isl, osl, ttft, tpot, total = (float(value or 0.0) for value in found)
-    gpus = wanted(row, "num_decode_gpu")
-    gpus += (number(row, "num_prefill_gpu") or 0.0) if _true(row, "disagg") else 0.0
     scale = INFERENCEX_MEAN_LENGTH
     return clients * scale * (isl + osl) / (ttft + scale * osl * tpot) / gpus / total
 

@@ -26,7 +26,6 @@ from tokenprof.hw_model.service.pools import prompt_s
 from tokenprof.hw_model.service.sessions import (
     agent_service,
     agent_tokens_per_s_per_accelerator,
-    agents_at_speed,
 )
 
 NOMINAL_COVERAGE: Final = 0.9
@@ -105,9 +104,6 @@ def _estimates_of_points(points: Sequence[PublishedPoint], c: Constants) -> list
         service = p.service
         if p.agentic is not None:
             load = p.agentic.load
-            if not float(np.asarray(load.sessions)):
-                speed = 1.0 / service.tpot_s if service.tpot_s else 40.0
-                load = agents_at_speed(service.pools, load, c, p.agentic.parking, speed)
             served = agent_service(service.pools, load, c, p.agentic.parking)
             gained = agent_tokens_per_s_per_accelerator(service.pools, load, served)
             values = (_one(served.tpot_s), _one(served.ttft_s), _one(gained))

@@ -8,6 +8,7 @@ cliff. All of it is one fixed point, found by repeating the equations.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,7 +20,7 @@ from tokenprof.hw_model.equations.constants import Constants
 from tokenprof.hw_model.equations.memory import capacity_batch
 from tokenprof.hw_model.equations.rates import CHUNK_TOKENS
 from tokenprof.hw_model.equations.timing import decode_step, prefill
-from tokenprof.hw_model.service.pools import Pools
+from tokenprof.hw_model.service.pools import Pools, stack_pools
 
 ROUNDS: Final = 40
 
@@ -33,7 +34,7 @@ CONTEXTS_PER_SESSION: Final = 1.44
 STATE_CHECKPOINT_TOKENS: Final = 32_768.0
 """How often the state of linear attention is kept (vLLM, Kimi K3): a hit computes half of that again."""
 
-LEAST_RECENT: Final = 2.0
+LEAST_RECENT: Final = 3.0
 """The cache drops the context that has waited longest, which is often the next to return: between 1 (any
 context is dropped) and no hit at all past the capacity (contexts return in a fixed order)."""
 
@@ -85,7 +86,7 @@ def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingS
     """Return what a fixed number of live sessions get (2.12).
 
         turns/s  = sessions / (TTFT + O * TPOT + gap)                                   (Little's law)
-        hit rate = min(1, room for parked KV / contexts parked)^2,  parked = contexts - running
+        hit rate = min(1, room for parked KV / contexts parked)^3,  parked = contexts - running
         prompt   = hit * T(new | cached) + (1 - hit) * T(new + cached) + transfer from the parking space
         TTFT     = front end + prompt + wait, a queue with unequal service times        (Pollaczek, Khinchine)
         TPOT     = T_step(running) / tokens per step / (1 - share of time that prompts take)
@@ -161,19 +162,35 @@ SLOWER_THAN_BEST: Final = 1.25
 LONGEST_TTFT_S: Final = 10.0
 
 
-def agents_at_speed(
-    pools: Pools, load: AgentLoad, c: Constants, parking: ParkingSpace, tokens_per_s: float
-) -> AgentLoad:
-    """Return the load with the number of sessions that yields most turns while each gets `tokens_per_s`.
+@dataclass(frozen=True, slots=True)
+class AgentPools:
+    """Pools of agents, where their idle KV waits, and how many live sessions they serve."""
 
-    The first token comes within `LONGEST_TTFT_S`. A service that cannot give that speed runs at up to
-    `SLOWER_THAN_BEST` times its shortest time per token.
+    pools: Pools
+    parking: ParkingSpace
+    sessions: float
+
+
+def agents_at_speed(
+    candidates: Sequence[tuple[Pools, ParkingSpace]], load: AgentLoad, c: Constants, tokens_per_s: float
+) -> AgentPools:
+    """Return the candidate and the number of sessions with most turns per accelerator at a speed (2.13).
+
+    Each session gets `tokens_per_s`, and the first token comes within `LONGEST_TTFT_S`. If no candidate can
+    give that speed, the slowest time per token allowed is `SLOWER_THAN_BEST` times the shortest.
     """
-    asked = replace(load, sessions=SESSION_STEPS * float(np.asarray(pools.decode_replicas)))
-    served = agent_service(pools, asked, c, parking)
-    tpot_s, ttft_s = np.asarray(served.tpot_s), np.asarray(served.ttft_s)
-    # A service too slow for what is asked runs at nearly its best speed.
+    steps = len(SESSION_STEPS)
+    pools = stack_pools([p for p, _ in candidates for _ in SESSION_STEPS])
+    parking = ParkingSpace(
+        np.repeat([float(np.asarray(x.capacity_bytes)) for _, x in candidates], steps),
+        np.repeat([float(np.asarray(x.bytes_per_s)) for _, x in candidates], steps),
+    )
+    sessions = np.tile(SESSION_STEPS, len(candidates)) * np.asarray(pools.decode_replicas)
+    served = agent_service(pools, replace(load, sessions=sessions), c, parking)
+    turns = np.asarray(served.turns_per_s / pools.accelerators)
+    tpot_s = np.where(turns > 0.0, np.asarray(served.tpot_s), np.inf)
+    ttft_s = np.asarray(served.ttft_s)
     slowest = np.maximum(1.0 / tokens_per_s, SLOWER_THAN_BEST * tpot_s.min())
     enough = (tpot_s <= slowest) & (ttft_s <= np.maximum(LONGEST_TTFT_S, ttft_s.min()))
-    best = int(np.argmax(np.where(enough, np.asarray(served.turns_per_s), -1.0)))
-    return replace(load, sessions=float(np.asarray(asked.sessions)[best]))
+    best = int(np.argmax(np.where(enough, turns, -1.0)))
+    return AgentPools(*candidates[best // steps], float(sessions[best]))

@@ -102,6 +102,10 @@ def test_2_14_without_first_tokens_the_slope_of_duration_on_output_counts():
     assert observed_speed([replace(t, duration_s=0.001 * t.output_tokens / 50) for t in turns]) is None
 
 
+# A text that names accelerators only leaves open how attention is cut.
+OPEN = Cut(8, 1, ep=8, attention_open=True)
+
+
 @pytest.mark.parametrize(
     ("text", "gpus", "layout"),
     [
@@ -110,11 +114,13 @@ def test_2_14_without_first_tokens_the_slope_of_duration_on_output_counts():
         ("TP4 EP4", 4, ServiceLayout(Cut(4, 1, ep=4))),
         ("TP8 PP2", 16, ServiceLayout(Cut(8, 1, 2))),
         ("TP8 over 8 cores", 4, ServiceLayout(Cut(4, 1))),
-        ("8P+8D", 16, ServiceLayout(Cut(8, 1, ep=8), Cut(8, 1, ep=8))),
+        ("8P+8D", 16, ServiceLayout(OPEN, OPEN)),
         (
             "prefill 4 GPU, TP=4 | decode 40 GPU, EP=8",
             44,
-            ServiceLayout(Cut(8, 1, ep=8, replicas=5), Cut(4, 1, ep=4)),
+            ServiceLayout(
+                Cut(8, 1, ep=8, replicas=5, attention_open=True), Cut(4, 1, ep=4, attention_open=True)
+            ),
         ),
     ],
 )

@@ -9,9 +9,15 @@ from tokenprof.hw_model.cost import BASES, DeploymentDescription, ServingScenari
 from tokenprof.hw_model.equations.batching import Batch
 from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.equations.deployment_text import parse_deployment
+from tokenprof.hw_model.equations.exchange import (
+    copies_to_experts,
+    copies_to_places,
+    exchange_s,
+    exposed_s,
+)
 from tokenprof.hw_model.equations.plan import ServingPlan
 from tokenprof.hw_model.equations.rates import Feature, Rates, rates
-from tokenprof.hw_model.equations.timing import all_reduce_s, decode_step, exchange_s, prefill, reduce_s
+from tokenprof.hw_model.equations.timing import all_reduce_s, decode_step, prefill, reduce_s
 from tokenprof.hw_model.service.aggregated import time_per_output_token_s
 from tokenprof.hw_model.service.load import ClientLoad
 
@@ -26,6 +32,7 @@ C = replace(
     kv_bandwidth=0.5,
     prompt_attention_arithmetic=0.5,
     interference=1.0,
+    exchange_stretch=2.0,
 )
 
 
@@ -36,7 +43,7 @@ def plan(**given: float) -> ServingPlan:
         "attention_tp": 1.0, "attention_dp": 1.0, "stages": 1.0, "tokens_per_step": 1.0, "trtllm": 1.0,
         "dense_flops_per_s": 1e15, "expert_flops_per_s": 1e15, "attention_flops_per_s": 1e12,
         "hbm_bytes_per_s": 1e9, "link_bytes_per_s": 1e11, "net_bytes_per_s": 1e10, "collective_s": 5e-6,
-        "memory_bytes": 80e9,
+        "memory_bytes": 80e9, "exchange_places": 1.0,
     }  # fmt: skip
     return ServingPlan(**(numbers | given))
 
@@ -57,20 +64,43 @@ def test_2_5_tensor_parallelism_takes_two_all_reduces_a_layer():
 
 def test_2_5_experts_get_tokens_in_fp8_and_give_them_back_in_bf16():
     # 64 tokens * 3 copies * 1,024 * (1 + 2) B = 589,824 B, over links at 50 GB/s: 11.79648 µs;
-    # out and back take 6 µs of latency each; five layers with experts.
-    apart = plan(attention_dp=2.0, moe_layers=5.0, sent_copies=3.0)
-    found = exchange_s(apart, 64.0, C)
-    assert float(found) == pytest.approx(5 * (12e-6 + 11.79648e-6), rel=1e-12)
+    # out and back take 6 µs of latency each; five layers with experts; ranks that arrive late double it.
+    apart = plan(attention_dp=2.0, moe_layers=5.0)
+    found = exchange_s(apart, 64.0, 3.0, C)
+    assert float(found) == pytest.approx(2 * 5 * (12e-6 + 11.79648e-6), rel=1e-12)
     # Over the network, at a tenth of the rate, the bytes take ten times as long, and each way 20 µs.
-    across = exchange_s(replace(apart, crosses_scaleup=1.0), 64.0, C)
-    assert float(across) == pytest.approx(5 * (40e-6 + 117.9648e-6), rel=1e-12)
+    across = exchange_s(replace(apart, crosses_scaleup=1.0), 64.0, 3.0, C)
+    assert float(across) == pytest.approx(2 * 5 * (40e-6 + 117.9648e-6), rel=1e-12)
+    assert float(exchange_s(replace(apart, attention_dp=1.0), 64.0, 3.0, C)) == 0.0
 
 
-def test_2_5_the_exchange_is_not_hidden_at_any_width():
-    # 16 ranks as well as 8: what ranks wait for one another stretches it.
-    wide = plan(attention_dp=16.0, moe_layers=5.0, sent_copies=3.0)
+def test_2_5_a_decode_step_sends_a_copy_to_each_expert_and_a_prompt_one_to_each_place():
+    wide = plan(attention_dp=32.0, top_k=8.0, exchange_places=4.0, node_limit=4.0, crosses_scaleup=1.0)
+    # Of 8 experts on 4 nodes a quarter are at home.
+    assert float(copies_to_experts(wide)) == 6.0
+    # 4 * (1 - 0.75^8) = 3.5995 nodes have one, three quarters of them elsewhere.
+    assert float(copies_to_places(wide)) == pytest.approx(2.6997, abs=1e-4)
+    # Routing that stays on two nodes of eighteen sends at most two copies.
+    limited = replace(wide, exchange_places=18.0, node_limit=2.0)
+    assert float(copies_to_places(limited)) == pytest.approx(2 * 17 / 18)
+    assert float(copies_to_places(replace(wide, exchange_places=1.0))) == 0.0
+
+
+def test_2_5_two_micro_batches_hide_the_exchange_only_where_that_gains():
+    overlapping = plan(overlaps=1.0)
+    # 10 ms of work, 12 in halves: an exchange of 8 is hidden but for the 2 that halving costs.
+    assert float(exposed_s(overlapping, 8.0, 10.0, 12.0)) == pytest.approx(2.0)
+    # One of 20 is hidden but for 10; one of 1 is cheaper without halves.
+    assert float(exposed_s(overlapping, 20.0, 10.0, 12.0)) == pytest.approx(10.0)
+    assert float(exposed_s(overlapping, 1.0, 10.0, 12.0)) == pytest.approx(1.0)
+    assert float(exposed_s(plan(), 8.0, 10.0, 12.0)) == pytest.approx(8.0)
+
+
+def test_2_5_an_engine_that_does_not_overlap_exposes_the_whole_exchange():
+    wide = plan(attention_dp=16.0, moe_layers=5.0, top_k=4.0, exchange_places=4.0)
     step = decode_step(wide, 16.0, 0.0, C)
-    assert float(step.communication_s) == pytest.approx(C.exchange_stretch * float(exchange_s(wide, 1.0, C)))
+    assert float(step.communication_s) == pytest.approx(float(exchange_s(wide, 1.0, 3.0, C)))
+    assert float(decode_step(replace(wide, overlaps=1.0), 16.0, 0.0, C).total_s) <= float(step.total_s)
 
 
 def test_2_7_a_step_that_checks_drafts_pays_for_drafting_them():
