@@ -12,7 +12,8 @@ from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.equations.turn_work import TurnWork
 
 MEASURABLE_OUTPUT_TOKENS: Final = 50
-"""Calls with fewer output tokens say little about decoding: what comes before the first token is longer."""
+"""Calls with fewer output tokens say little about decoding: what comes before the first token is longer, and
+logs that were written before an answer was complete count one token or a few."""
 
 LEAST_CALLS: Final = 5
 LARGEST_SAMPLE: Final = 400
@@ -67,7 +68,11 @@ def _of_streamed(seconds_per_token: Array) -> ObservedSpeed:
 
 def _of_slope(turns: Sequence[TurnWork]) -> ObservedSpeed | None:
     """Return the speed from the median of the slopes between all pairs of calls, with Sen's interval."""
-    clocked = [(float(t.output_tokens), t.duration_s) for t in turns if t.duration_s and t.output_tokens > 0]
+    clocked = [
+        (float(t.output_tokens), t.duration_s)
+        for t in turns
+        if t.duration_s and t.output_tokens >= MEASURABLE_OUTPUT_TOKENS
+    ]
     if len(clocked) < LEAST_CALLS:
         return None
     points = np.array(clocked, dtype=float)

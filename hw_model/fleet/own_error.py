@@ -12,18 +12,21 @@ from tokenprof.hw_model.fleet.operator_choice import Choice
 
 LONG_CONTEXT_TOKENS: Final = 16_000.0
 
+SOLD: Final = "agentic sold"
+
 
 def own_error(context_tokens: float, choice: Choice, rng: np.random.Generator) -> Array:
     """Return by what factor the model's own error moves the cost of each draw, by regime (section 5).
 
     Log-normal, with the median and the spread of measured over predicted throughput of held-out services; of
-    agentic ones if the context is long.
+    agentic ones that an operator would sell if the context is long. Services that keep agents waiting for
+    minutes are not sold: `operator_choice` runs fewer sessions.
     """
     table = read_data("constants.json")["service_spread"]["by_regime"]
     draws = len(choice.disaggregated)
     z = rng.normal(0.0, 1.0, draws)
-    if context_tokens > LONG_CONTEXT_TOKENS and "agentic" in table:
-        low, high = np.full(draws, table["agentic"][0]), np.full(draws, table["agentic"][1])
+    if context_tokens > LONG_CONTEXT_TOKENS and SOLD in table:
+        low, high = np.full(draws, table[SOLD][0]), np.full(draws, table[SOLD][1])
     else:
         pairs = {
             (apart, drafts): table.get(_regime(apart, drafts), table["all"])
