@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from operator import attrgetter
 from typing import Any, Final
 
@@ -119,8 +120,12 @@ def _machine(chip: Array) -> dict[str, Array]:
     rates = ("memory_bytes", "hbm_bytes_per_s", "link_bytes_per_s", "net_bytes_per_s", "collective_s")
     return {
         **{name: chip_table(chip, attrgetter(name)) for name in rates},
-        **{family: chip_table(chip, lambda c, name=family: float(name in c.families)) for family in FAMILIES},
+        **{family: chip_table(chip, partial(_in_family, family)) for family in FAMILIES},
     }
+
+
+def _in_family(family: str, chip: Chip) -> float:
+    return float(family in chip.families)
 
 
 def draw_open(
