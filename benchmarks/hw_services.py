@@ -31,7 +31,7 @@ from tokenprof.hw_model.measured.service_rows import ServicePoint, split_pools
 from tokenprof.hw_model.measured.service_validation import validate_services
 
 ITERATIONS = 3
-SHRUNK_BY_ROWS = 15.0
+SHRUNK_BY_ROWS = 30.0
 PERCENTILES = (4.0, 96.0)
 
 

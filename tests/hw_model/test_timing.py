@@ -88,9 +88,9 @@ def test_2_5_a_decode_step_sends_a_copy_to_each_expert_and_a_prompt_one_to_each_
 
 def test_2_5_two_micro_batches_hide_the_exchange_only_where_that_gains():
     overlapping = plan(overlaps=1.0)
-    # 10 ms of work, 12 in halves: an exchange of 8 is hidden but for the 2 that halving costs.
+    # 10 ms of work, 12 in halves: an exchange of 8 is hidden except the 2 that halving costs.
     assert float(exposed_s(overlapping, 8.0, 10.0, 12.0)) == pytest.approx(2.0)
-    # One of 20 is hidden but for 10; one of 1 is cheaper without halves.
+    # One of 20 is hidden except 10; one of 1 is cheaper without halves.
     assert float(exposed_s(overlapping, 20.0, 10.0, 12.0)) == pytest.approx(10.0)
     assert float(exposed_s(overlapping, 1.0, 10.0, 12.0)) == pytest.approx(1.0)
     assert float(exposed_s(plan(), 8.0, 10.0, 12.0)) == pytest.approx(8.0)
