@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from calibration_sets import POINTS, newest_services, published_points, rows_of, training_set
-from hw_fit import TARGET, write
+from hw_fit import POINTS, TARGET, newest_services, published_points, rows_of, training_set, write
 
 from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.measured.calibration import cell_weights, predict, priors
