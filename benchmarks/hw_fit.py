@@ -2,7 +2,8 @@
 
     python benchmarks/hw_fit.py [--write]
 
-The sets that a fit may use, and which rows are left out, are defined here. Without --write it prints what it would write. `benchmarks/hw_services.py` cross-validates the same fit.
+Which rows a fit may use is defined here. Without --write it prints what it would write.
+`benchmarks/hw_services.py` cross-validates the same fit.
 """
 
 from __future__ import annotations
