@@ -144,6 +144,9 @@ def _point(index: int, row: Row, c: Constants) -> PublishedPoint:
     )  # fmt: skip
 
 
+SLOWER_THAN_SAID: Final = 1.25
+"""How much slower than its row says a service may be: as much as times per token are off."""
+
 QUEUES_ABOVE: Final = 1.35
 """Above this ratio of clients times speed to throughput, requests queue in the server."""
 
@@ -156,9 +159,9 @@ def _pools(
     speed: float | None,
     c: Constants,
 ) -> Pools:
-    """Return the pools of a layout; what it leaves open is what serves most at the row's speed (2.13).
+    """Return the pools of a layout; what it leaves open is what serves most (2.13).
 
-    That is how attention is cut, and how many replicas there are.
+    That is how attention is cut, and how many replicas there are: enough for the row's speed.
     """
     decodes = _ways(decode, layout.decode)
     if layout.prompt is None or prompt is None:
@@ -173,7 +176,8 @@ def _pools(
     ]
     if len(found) == 1 or not load.clients:
         return found[0]
-    chosen = cheapest_service(found, load, c, tokens_per_s=speed)
+    slowest = speed / SLOWER_THAN_SAID if speed and len(ratios) > 1 else None
+    chosen = cheapest_service(found, load, c, tokens_per_s=slowest)
     return chosen.pools if chosen else found[0]
 
 

@@ -19,7 +19,13 @@ from tokenprof.hw_model.equations.timing import decode_step, prefill
 from tokenprof.hw_model.service.load import ClientLoad
 
 VLLM_LARGEST_BATCH: Final = 256.0
-"""The default of vLLM's `max_num_seqs`; further requests wait."""
+"""The default of vLLM's `max_num_seqs`, which each data-parallel rank has; further requests wait."""
+
+
+def engine_limit(plan: ServingPlan) -> Number:
+    """Return how many sequences an engine runs at once by default, whatever fits (2.6) [sequences]."""
+    limit = VLLM_LARGEST_BATCH * np.asarray(plan.attention_dp)
+    return np.where(np.asarray(plan.vllm) > 0, limit, np.inf)
 
 
 def running_sequences(plan: ServingPlan, load: ClientLoad) -> Number:
@@ -30,8 +36,7 @@ def running_sequences(plan: ServingPlan, load: ClientLoad) -> Number:
     """
     held = capacity_batch(plan, load.prompt_tokens + load.output_tokens / 2.0)
     fit = np.where(held < 1.0, np.inf, held)
-    engine = np.where(np.asarray(plan.vllm) > 0, VLLM_LARGEST_BATCH, np.inf)
-    return np.minimum(np.minimum(load.clients, fit), engine)
+    return np.minimum(np.minimum(load.clients, fit), engine_limit(plan))
 
 
 def time_per_output_token_s(plan: ServingPlan, load: ClientLoad, c: Constants) -> Number:

@@ -20,6 +20,7 @@ from tokenprof.hw_model.equations.memory import capacity_batch
 from tokenprof.hw_model.equations.plan import ServingPlan, stack
 from tokenprof.hw_model.equations.rates import CHUNK_TOKENS
 from tokenprof.hw_model.equations.timing import decode_step, prefill
+from tokenprof.hw_model.service.aggregated import engine_limit
 from tokenprof.hw_model.service.load import ClientLoad
 
 ROUNDS: Final = 14
@@ -27,10 +28,6 @@ ROUNDS: Final = 14
 
 OUTPUT_SPREAD: Final = 0.2
 """Answers that started together end within this share of their time: lengths drawn at 0.8 to 1.0."""
-
-VLLM_LARGEST_BATCH: Final = 256.0
-"""The default of vLLM's `max_num_seqs`; further requests wait."""
-
 
 @dataclass(frozen=True, slots=True)
 class Pools:
@@ -113,7 +110,7 @@ def closed_loop(pools: Pools, load: ClientLoad, c: Constants) -> Served:
     """
     context = load.prompt_tokens + load.output_tokens / 2.0
     fit = capacity_batch(pools.decode, context)
-    engine = np.where(np.asarray(pools.decode.vllm) > 0, VLLM_LARGEST_BATCH, np.inf)
+    engine = engine_limit(pools.decode)
     room = np.minimum(np.where(fit < 1.0, np.inf, fit), engine) * pools.decode_replicas
     servers = pools.prompt_replicas * pools.prompt.attention_dp
     front = c.request_s + handover_s(pools, load, c)
