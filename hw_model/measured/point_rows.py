@@ -114,8 +114,8 @@ def _point(index: int, row: Row, c: Constants) -> PublishedPoint:
         chosen = cheapest_service(found, load, c, tokens_per_s=speed or (None if clients else USUAL_SPEED))
         if chosen is None:
             raise MeasurementError(f"{base.shape.name} does not fit on {base.chip.name} in any usual layout")
-        pools, load = chosen.pools, replace(load, clients=chosen.clients)
-    elif not clients:
+        pools = chosen.pools
+    if not agentic and not clients:
         load = replace(load, clients=clients_at_speed(pools, load, c, speed or USUAL_SPEED))
     drafts = base.drafted_tokens > 0
     prompts_only = not (agentic or number(row, "osl") or number(row, "output_tokens_per_s_per_gpu") or speed)

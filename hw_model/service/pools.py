@@ -29,6 +29,7 @@ ROUNDS: Final = 14
 OUTPUT_SPREAD: Final = 0.2
 """Answers that started together end within this share of their time: lengths drawn at 0.8 to 1.0."""
 
+
 @dataclass(frozen=True, slots=True)
 class Pools:
     """Replicas that serve one model: those that compute prompts, and those that decode.
