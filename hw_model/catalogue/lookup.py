@@ -101,6 +101,13 @@ def _by_plain_name() -> dict[str, str]:
     return names
 
 
+@cache
+def _known_by_name() -> dict[str, dict[str, str]]:
+    """Return models of which too little is published for a shape, by plain name, with what is known."""
+    rows = read_data("models.json")["named_only"]
+    return {plain_name(known): row for row in rows for known in (row["name"], *row["ids"])}
+
+
 def find_model(name: str) -> ModelShape:
     """Return the shape of a model by catalogue name, Hugging Face id or provider's id, quantised or not.
 
@@ -109,6 +116,12 @@ def find_model(name: str) -> ModelShape:
     known = _by_plain_name().get(plain_name(name))
     if known is not None:
         return models()[known]
+    partly = _known_by_name().get(plain_name(name))
+    if partly is not None:
+        raise UnknownModelError(
+            f"the shape of {name!r} is not published in full: {partly['known']} ({partly['source']}); "
+            "add its config.json to hw_model/data/models.json"
+        )
     near = get_close_matches(plain_name(name), list(_by_plain_name()), n=4, cutoff=0.5)
     hint = (
         f"similar names: {', '.join(dict.fromkeys(_by_plain_name()[n] for n in near))}"

@@ -2,8 +2,9 @@
 
 For instance `deepseek-v3@8xh200`, `kimi-k2.5@8xh200:dp=8,ep=8` or
 `llama-3.1-70b@4xh100:weights=fp8,engine=vllm`. The options are `weights`, `experts` and `kv` (dtypes), `tp`,
-`dp`, `ep` and `pp` (ranks), `engine`, `mtp` (tokens that speculative decoding drafts ahead) and `acceptance`
-(the chance that the first of them is accepted).
+`dp`, `ep` and `pp` (ranks), `engine`, `mtp` (tokens that speculative decoding drafts ahead), `acceptance`
+(the chance that the first of them is accepted) and `overlap` (`yes` or `no`: whether two micro-batches hide
+the exchange with experts).
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ def parse_deployment(text: str, *, default_chip: str = "H200") -> Deployment:
         engine=_engine(text, options.get("engine", "trtllm")),
         drafted_tokens=_count(text, "mtp", options["mtp"]) if "mtp" in options else 0,
         acceptance=_share(text, options["acceptance"]) if "acceptance" in options else None,
+        overlap=_yes(text, options["overlap"]) if "overlap" in options else None,
     )
     explicit = {key: _count(text, key, options[key]) for key in ("tp", "dp", "pp", "ep") if key in options}
     if match["count"] is None and not explicit.keys() & {"tp", "dp", "pp"}:
@@ -86,7 +88,19 @@ def parse_deployment(text: str, *, default_chip: str = "H200") -> Deployment:
     return deployment
 
 
-OPTIONS: Final = ("weights", "experts", "kv", "tp", "dp", "ep", "pp", "engine", "mtp", "acceptance")
+OPTIONS: Final = (
+    "weights",
+    "experts",
+    "kv",
+    "tp",
+    "dp",
+    "ep",
+    "pp",
+    "engine",
+    "mtp",
+    "acceptance",
+    "overlap",
+)
 
 
 def _option(text: str, part: str) -> tuple[str, str]:
@@ -109,6 +123,12 @@ def _engine(text: str, name: str) -> str:
             f"{text!r}: no constants for the engine {name!r}; the engines are {', '.join(ENGINES)}"
         )
     return name
+
+
+def _yes(text: str, value: str) -> bool:
+    if value not in ("yes", "no"):
+        raise DeploymentError(f"{text!r}: overlap must be yes or no, not {value!r}")
+    return value == "yes"
 
 
 def _share(text: str, value: str) -> float:

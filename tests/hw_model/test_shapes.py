@@ -213,3 +213,8 @@ def test_every_figure_of_a_chip_has_a_source():
 )
 def test_an_open_model_is_known_by_the_ids_of_clouds(id_, name):
     assert find_model(id_).name == name
+
+
+def test_a_model_of_which_too_little_is_published_is_refused_with_what_is_known():
+    with pytest.raises(UnknownModelError, match="95 B active"):
+        find_model("Qwen/Qwen3.8-2.4T-A95B")

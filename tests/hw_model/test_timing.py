@@ -205,3 +205,13 @@ def test_a_call_is_reduced_to_its_features():
     assert features("hold") == {"HOLD_SECONDS": 3, "HOLD_TOKEN_SECONDS": 3 * 19_100}
     with pytest.raises(ValueError, match="read, prefill, decode and hold"):
         nothing.features(work, part="think")
+
+
+def test_2_5_a_deployment_says_whether_micro_batches_overlap():
+    wide = "deepseek-v3@32xh100:dp=32,ep=32"
+    assert not parse_deployment(wide).overlaps
+    assert parse_deployment(f"{wide},engine=sglang").overlaps
+    assert parse_deployment(f"{wide},overlap=yes").plan().overlaps == 1.0
+    assert not parse_deployment(f"{wide},engine=sglang,overlap=no").overlaps
+    # DeepSeek-V3 keeps a token's experts on four nodes.
+    assert parse_deployment(wide).plan().node_limit == 4.0
