@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tokenprof.facts.types import AnswerFacts, CallerFacts, Turn, block_key, facts_of
+from tokenprof.reading.batch_counts import BatchCounts
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.contexts import ContextTracker, Placement
 from tokenprof.record.digest import key_of_logs
@@ -27,9 +28,12 @@ class LoggedCall(CallerFacts):
     is_one_history: bool = False
 
 
-def shaper_of_log() -> Shaper:
-    """Return a maker of blocks for another program's log, with the key for such logs."""
-    return Shaper(key_of_logs())
+def shaper_of_log(counts: BatchCounts | None = None) -> Shaper:
+    """Return a maker of blocks for another program's log, with the key for such logs.
+
+    With `counts`, texts are counted in batches, and the caller must `finish` them.
+    """
+    return Shaper(key_of_logs()) if counts is None else Shaper(key_of_logs(), count=counts)
 
 
 def turns_of(calls: Iterable[LoggedCall], shaper: Shaper, name: str) -> list[Turn]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -221,6 +221,34 @@ def is_compaction(response: Response) -> bool:
     """Whether a response is the summary that a compaction asked for."""
     source = response.request.source if response.request else ""
     return response.thread.startswith(COMPACTION_AGENT) or source == "compact"
+
+
+def warnings_of(
+    name: str,
+    responses: Collection[Response],
+    failed_calls: int,
+    agents_named: Set[str],
+    compactions: int,
+) -> list[str]:
+    """Return what a session's rows say about calls that are not among its responses."""
+    warnings = []
+    if failed_calls:
+        warnings.append(
+            f"{name}: {failed_calls} call{'s' if failed_calls > 1 else ''} ended in an "
+            "API error and were not billed; they are not counted as turns."
+        )
+    missing = sorted(agents_named - {response.thread for response in responses})
+    if missing:
+        warnings.append(
+            f"{name}: no log of subagent {', '.join(missing)} was found, so its calls are not counted."
+        )
+    unrecorded = compactions - sum(map(is_compaction, responses))
+    if unrecorded > 0:
+        warnings.append(
+            f"{name}: {unrecorded} of {compactions} compactions "
+            "left no record of their own call, so its cost is not counted."
+        )
+    return warnings
 
 
 def _output_tokens(usage: Wire) -> int:

@@ -19,6 +19,7 @@ from tokenprof.harness_adapters.transcripts.claude_code.session_turns import Cla
 from tokenprof.harness_adapters.transcripts.claude_code.unlogged_calls import read_but_never_written
 from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders import REMINDER, bills_confirm
 from tokenprof.harness_adapters.transcripts.claude_code.usage_rows import usage_row
+from tokenprof.reading.batch_counts import BatchCounts
 from tokenprof.reading.json_lines import feed_lines, read_json_lines
 from tokenprof.reading.log_bytes import log_stem
 from tokenprof.reading.logged_calls import shaper_of_log
@@ -82,10 +83,11 @@ def read(path: Path) -> Run:
     """
     files = [path, *companions(path)]
     # One shaper for both readings, so that no text is counted twice.
-    shaper = shaper_of_log()
-    run = _read(path, files, shaper, with_reminders=True)
+    counts = BatchCounts()
+    shaper = shaper_of_log(counts)
+    run = _read(path, files, shaper, counts, with_reminders=True)
     if any(REMINDER in turn.added for turn in run.turns) and not bills_confirm(run.turns):
-        return _read(path, files, shaper, with_reminders=False)
+        return _read(path, files, shaper, counts, with_reminders=False)
     return run
 
 
@@ -95,7 +97,7 @@ def read_bills(path: Path) -> Run:
     The bills, times and warnings are those of `read`. Raises InputError if the file cannot be opened.
     """
     files = [path, *companions(path)]
-    run = _read(path, files, shaper_of_log(), with_reminders=False, with_blocks=False)
+    run = _read(path, files, shaper_of_log(), BatchCounts(), with_reminders=False, with_blocks=False)
     if any(turn.usage is not None and not turn.usage.input_tokens for turn in run.turns):
         # Only the prompt shows whether a count of 0 can be right.
         return without_blocks(read(path))
@@ -103,7 +105,13 @@ def read_bills(path: Path) -> Run:
 
 
 def _read(
-    path: Path, files: Sequence[Path], shaper: Shaper, *, with_reminders: bool, with_blocks: bool = True
+    path: Path,
+    files: Sequence[Path],
+    shaper: Shaper,
+    counts: BatchCounts,
+    *,
+    with_reminders: bool,
+    with_blocks: bool = True,
 ) -> Run:
     warnings: list[str] = []
     parse = orjson.loads if with_blocks else usage_row
@@ -116,6 +124,8 @@ def _read(
                 session.note_unlogged(line)
     for file in files:
         feed_lines(file, warnings, session.add, parse)
+    session.settle()
+    counts.finish()
     turns = in_time_order(session.turns(warnings))
     calls, tokens = read_but_never_written(turns)
     if calls:

@@ -33,8 +33,8 @@ from tokenprof.harness_adapters.transcripts.claude_code.request_records import (
 from tokenprof.harness_adapters.transcripts.claude_code.responses import (
     COMPACTION_AGENT,
     Response,
-    is_compaction,
     thread_of,
+    warnings_of,
 )
 from tokenprof.harness_adapters.transcripts.claude_code.row_chain import Above, Entry, RowChain
 from tokenprof.harness_adapters.transcripts.claude_code.row_contents import (
@@ -297,22 +297,31 @@ class ClaudeCodeSession:
             entry.items = []
         return entry.piece
 
-    def turns(self, warnings: list[str]) -> list[Turn]:
-        """Return the turns in the order of their first rows, and add what is wrong to `warnings`."""
-        turns = []
-        if not self._with_blocks:
-            for response in self._responses.values():
-                response.let_go(self._written)
-            self._written.count()
+    def settle(self) -> None:
+        """Make blocks of what is left, after the last line."""
         for response in self._responses.values():
-            response.settle(self._maker, self._shaper)
+            if self._with_blocks:
+                response.settle(self._maker, self._shaper)
+            else:
+                response.let_go(self._written)
+        self._written.count()
+
+    def turns(self, warnings: list[str]) -> list[Turn]:
+        """Return the turns in the order of their first rows, and add what is wrong to `warnings`.
+
+        Call `settle` first; then the tokens of all blocks must be known.
+        """
+        turns = []
+        for response in self._responses.values():
             try:
                 turns.append(self._turn(response))
             except UsageError as error:
                 warnings.append(f"{response.where}: {error} The response is counted as unmeasured.")
                 response.usage = None
                 turns.append(self._turn(response))
-        self._warn(warnings)
+        warnings += warnings_of(
+            self._name, self._responses.values(), self._failed_calls, self._agents_named, self._compactions
+        )
         # Turns name their base by its place, so these come after all others.
         advice = [
             turn
@@ -327,23 +336,3 @@ class ClaudeCodeSession:
             return response.turn(self._name, None, None)
         agent = "compaction" if thread.startswith(COMPACTION_AGENT) else self._agent_types.get(thread, thread)
         return response.turn(f"{self._name}.{thread}", self._name, agent)
-
-    def _warn(self, warnings: list[str]) -> None:
-        if self._failed_calls:
-            warnings.append(
-                f"{self._name}: {self._failed_calls} call{'s' if self._failed_calls > 1 else ''} ended in an "
-                "API error and were not billed; they are not counted as turns."
-            )
-        threads = {response.thread for response in self._responses.values()}
-        missing = sorted(self._agents_named - threads)
-        if missing:
-            warnings.append(
-                f"{self._name}: no log of subagent {', '.join(missing)} was found, so its calls are "
-                "not counted."
-            )
-        compaction_calls = sum(map(is_compaction, self._responses.values()))
-        if self._compactions > compaction_calls:
-            warnings.append(
-                f"{self._name}: {self._compactions - compaction_calls} of {self._compactions} compactions "
-                "left no record of their own call, so its cost is not counted."
-            )
