@@ -7,7 +7,7 @@ only reads them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
@@ -262,14 +262,18 @@ class Run:
         """Return each turn's whole prompt, put together from the deltas, in the order of `turns`."""
         whole: dict[int, Trail[Block]] = {}
         for index in range(len(self.turns)):
-            # Of calls that ran in parallel, the one that ended first may have started last.
-            chain = [index]
-            while (base := self.turns[chain[-1]].base) is not None and base not in whole:
-                chain.append(base)
-            for at in reversed(chain):
+            for at in self.bases_first(index, whole):
                 turn = self.turns[at]
                 if turn.base is None:
                     whole[at] = Trail(turn.added)
                 else:
                     whole[at] = whole[turn.base].then(turn.kept, turn.added)
         return [whole[index] for index in range(len(self.turns))]
+
+    def bases_first(self, index: int, known: Container[int]) -> list[int]:
+        """Return a turn's index after those of its bases that are not `known`, each after its own base."""
+        # Of calls that ran in parallel, the one that ended first may have started last.
+        chain = [index]
+        while (base := self.turns[chain[-1]].base) is not None and base not in known:
+            chain.append(base)
+        return chain[::-1]

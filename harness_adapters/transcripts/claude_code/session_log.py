@@ -17,7 +17,11 @@ import orjson
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.transcripts.claude_code.session_turns import ClaudeCodeSession
 from tokenprof.harness_adapters.transcripts.claude_code.unlogged_calls import read_but_never_written
-from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders import REMINDER, bills_confirm
+from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders import (
+    REMINDER,
+    bills_confirm,
+    without_reminders,
+)
 from tokenprof.harness_adapters.transcripts.claude_code.usage_rows import usage_row
 from tokenprof.reading.batch_counts import BatchCounts
 from tokenprof.reading.json_lines import feed_lines, read_json_lines
@@ -25,7 +29,6 @@ from tokenprof.reading.log_bytes import log_stem
 from tokenprof.reading.logged_calls import shaper_of_log
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.reading.usage_only import without_blocks
-from tokenprof.record.block_facts import Shaper
 
 FORMAT = "Claude Code session"
 
@@ -82,12 +85,9 @@ def read(path: Path) -> Run:
     Raises InputError if the file cannot be opened.
     """
     files = [path, *companions(path)]
-    # One shaper for both readings, so that no text is counted twice.
-    counts = BatchCounts()
-    shaper = shaper_of_log(counts)
-    run = _read(path, files, shaper, counts, with_reminders=True)
+    run = _read(path, files)
     if any(REMINDER in turn.added for turn in run.turns) and not bills_confirm(run.turns):
-        return _read(path, files, shaper, counts, with_reminders=False)
+        return without_reminders(run)
     return run
 
 
@@ -97,26 +97,19 @@ def read_bills(path: Path) -> Run:
     The bills, times and warnings are those of `read`. Raises InputError if the file cannot be opened.
     """
     files = [path, *companions(path)]
-    run = _read(path, files, shaper_of_log(), BatchCounts(), with_reminders=False, with_blocks=False)
+    run = _read(path, files, with_blocks=False)
     if any(turn.usage is not None and not turn.usage.input_tokens for turn in run.turns):
         # Only the prompt shows whether a count of 0 can be right.
         return without_blocks(read(path))
     return without_blocks(run)
 
 
-def _read(
-    path: Path,
-    files: Sequence[Path],
-    shaper: Shaper,
-    counts: BatchCounts,
-    *,
-    with_reminders: bool,
-    with_blocks: bool = True,
-) -> Run:
+def _read(path: Path, files: Sequence[Path], *, with_blocks: bool = True) -> Run:
     warnings: list[str] = []
+    counts = BatchCounts()
     parse = orjson.loads if with_blocks else usage_row
     session = ClaudeCodeSession(
-        _name(path), shaper, _agent_types(files), with_reminders=with_reminders, with_blocks=with_blocks
+        _name(path), shaper_of_log(counts), _agent_types(files), with_blocks=with_blocks
     )
     for file in files[1:]:
         if file.name.startswith("agent-acompact"):

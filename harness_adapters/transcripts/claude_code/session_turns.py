@@ -67,12 +67,11 @@ class ClaudeCodeSession:
         shaper: Shaper,
         agent_types: Mapping[str, str] | None = None,
         *,
-        with_reminders: bool = True,
         with_blocks: bool = True,
     ):
         self._with_blocks = with_blocks
         self._written = WrittenTexts()
-        self._reminders = TaskReminders(expected=with_reminders)
+        self._reminders = TaskReminders()
         self._name = name
         self._shaper = shaper
         self._maker = PieceMaker(shaper)

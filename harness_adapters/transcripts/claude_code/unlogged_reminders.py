@@ -7,12 +7,14 @@ more than the log shows. Versions that log attachments log the reminder too.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from tokenprof.facts.types import Block, Features, Turn
+from tokenprof.facts.shared_prefix import Trail
+from tokenprof.facts.types import Block, Features, Run, Turn
 from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import LoggedPiece
 
 ROWS_BETWEEN = 10
@@ -66,6 +68,23 @@ class TaskReminders:
             return None
         self._rows_since_reminder = 0
         return LoggedPiece("user", (REMINDER,), (0,))
+
+
+def without_reminders(run: Run) -> Run:
+    """Return a run whose prompts have no reminders that are not in the log."""
+    places: dict[int, Trail[int]] = {}
+    for index in range(len(run.turns)):
+        for at in run.bases_first(index, places):
+            turn = run.turns[at]
+            known = places[turn.base] if turn.base is not None else Trail[int]()
+            new = [turn.kept + number for number, block in enumerate(turn.added) if block == REMINDER]
+            places[at] = known.then(bisect_left(known, turn.kept), new)
+    turns = []
+    for turn in run.turns:
+        kept = turn.kept - bisect_left(places[turn.base], turn.kept) if turn.base is not None else 0
+        added = tuple(block for block in turn.added if block != REMINDER)
+        turns.append(replace(turn, base=turn.base if kept else None, kept=kept, added=added))
+    return replace(run, turns=tuple(turns))
 
 
 def bills_confirm(turns: Sequence[Turn]) -> bool:
