@@ -115,17 +115,21 @@ class Usage:
 
         Raises `UsageError` for a name that is not one of `TokenClass`.
         """
-        if cls not in CLASSES:
+        read = _tokens_of.get(cls)
+        if read is not None:
+            return read(self)
+        if cls != TokenClass.FEE:
             raise UsageError(f"There is no billed class '{cls}'; the classes are {', '.join(CLASSES)}.")
-        return 0 if cls == TokenClass.FEE else getattr(self, f"{cls}_tokens")
+        return 0
 
     def by_class(self) -> dict[str, int]:
         """Return the tokens of every class by its plain name, all ten names present."""
         return {cls.value: self.tokens_of(cls) for cls in TokenClass}
 
     def __add__(self, other: Usage) -> Usage:
-        sums = {name: getattr(self, name) + getattr(other, name) for name in _TOKEN_FIELDS}
-        return Usage(**sums, fees=add_fees(self.fees, other.fees))
+        values = zip(_TOKEN_FIELDS, _token_values(self), _token_values(other), strict=True)
+        fees = add_fees(self.fees, other.fees) if self.fees or other.fees else ()
+        return Usage(**{name: ours + theirs for name, ours, theirs in values}, fees=fees)
 
 
 def check_count(name: str, value: object) -> int:
@@ -150,4 +154,5 @@ _TOKEN_FIELDS = tuple(field.name for field in fields(Usage) if field.name != "fe
 
 # Every turn of every run passes here many times; one call in C instead of a lookup by name for each field.
 _token_values = attrgetter(*_TOKEN_FIELDS)
+_tokens_of: dict[str, Callable[[Usage], int]] = {cls: attrgetter(f"{cls}_tokens") for cls in TOKEN_CLASSES}
 _input_values: Callable[[Usage], tuple[int, ...]] = attrgetter(*(f"{cls}_tokens" for cls in INPUT_CLASSES))

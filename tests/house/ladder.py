@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "facts": "pricing",
     "record.background": "",
     "record": "facts record.background pricing",
-    "reading": "facts record",
+    "reading": "facts record record.background",
     "attribute": "facts pricing",
     "costing": "facts attribute pricing pricing.cache hw_model",
     "chain": "facts costing pricing pricing.cache pricing.chain hw_model hw_model.catalogue "

@@ -9,6 +9,7 @@ Learning, 2006, eq. 3.49-3.51).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,26 +50,28 @@ def features_of(block: Block) -> Vector:
     f = block.features
     kind = block.kind
     is_call = kind == "tool_call" or (kind == "output" and block.role == "assistant" and block.name != "text")
-    values = {
-        "tokens": tokens,
-        "tokens_tool": tokens if kind == "tool" else 0.0,
-        "tokens_call": tokens if is_call else 0.0,
-        "tokens_result": tokens if kind in _RESULT_KINDS else 0.0,
-        "tokens_thinking": tokens if kind == "thinking" or block.role == "reasoning" else 0.0,
-        "tokens_second_vocabulary": f.tokens.get("cl100k_base", tokens) - tokens if f.tokens else 0.0,
-        "digits": f.digits,
-        "punctuation": f.punctuation,
-        "uppercase": f.uppercase,
-        "spaces": f.spaces,
-        "newlines": f.newlines,
-        "non_ascii": f.non_ascii,
-        "per_message": 1.0 if block.opens_message and block.section == "messages" else 0.0,
-        "per_tool_call": 1.0 if is_call else 0.0,
-        "per_tool_result": 1.0 if kind == "tool_result" or (kind == "skill" and block.link) else 0.0,
-        "per_tool": 1.0 if kind == "tool" else 0.0,
-        "per_block": 1.0,
-    }
-    return np.array([values[name] for name in COEFFICIENTS], dtype=np.float64)
+    return np.array(
+        (
+            tokens,
+            tokens if kind == "tool" else 0.0,
+            tokens if is_call else 0.0,
+            tokens if kind in _RESULT_KINDS else 0.0,
+            tokens if kind == "thinking" or block.role == "reasoning" else 0.0,
+            f.tokens.get("cl100k_base", tokens) - tokens if f.tokens else 0.0,
+            f.digits,
+            f.punctuation,
+            f.uppercase,
+            f.spaces,
+            f.newlines,
+            f.non_ascii,
+            1.0 if block.opens_message and block.section == "messages" else 0.0,
+            1.0 if is_call else 0.0,
+            1.0 if kind == "tool_result" or (kind == "skill" and block.link) else 0.0,
+            1.0 if kind == "tool" else 0.0,
+            1.0,
+        ),
+        dtype=np.float64,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ def fit(model: str, provider: str, observations: Sequence[Observation]) -> Estim
     return Estimator(prior, coefficients, covariance, scale)
 
 
+@functools.lru_cache(maxsize=256)
 def unfitted(provider: str, model: str) -> Estimator:
     """Return the estimator for a model before it has seen any of the run."""
     return fit(model, provider, [])

@@ -60,7 +60,8 @@ def condition(unknowns: Unknowns, rows: Sequence[SegmentRow]) -> tuple[Vector, V
         common = features @ unknowns.shared
         with_rows = common @ (design @ features).T + own[:, None] * design.T
         innovation = design @ with_rows
-        innovation += np.diag(noise + ROUNDING * (1.0 + np.diag(innovation)))
+        diagonal = innovation.reshape(-1)[:: len(rows) + 1]
+        diagonal += noise + ROUNDING * (1.0 + diagonal)
         gain = np.linalg.solve(innovation, with_rows.T).T
         posterior = mean + gain @ (totals - design @ mean)
         spread = np.einsum("ij,ij->i", common, features) + own - np.einsum("ij,ij->i", gain, with_rows)

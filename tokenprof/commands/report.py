@@ -16,6 +16,7 @@ from tokenprof.commands.console.output import (
     put,
     require_writable,
 )
+from tokenprof.commands.console.progress_line import ProgressLine
 from tokenprof.commands.console.values import file_path, whole_number
 from tokenprof.facts.errors import InputError
 
@@ -63,6 +64,12 @@ def add_commands(commands: Any) -> None:
         action="store_true",
         help="write every block of every turn into JSON, also for runs of more than 500 turns",
     )
+    parser.add_argument(
+        "--jobs",
+        type=whole_number(1),
+        metavar="N",
+        help="read files with N processes (default: as many as are worth it)",
+    )
     add_assumption_options(parser)
     parser.set_defaults(run=run_report)
 
@@ -83,7 +90,12 @@ def run_report(options: argparse.Namespace) -> int:
     from tokenprof.reading.files import read
     from tokenprof.reading.tag_filter import with_tags
 
-    run = with_tags(read(options.files), options.tag)
+    line = ProgressLine()
+    try:
+        run = read(options.files, jobs=options.jobs, watch=line, keeps_part=True)
+    finally:
+        line.end()
+    run = with_tags(run, options.tag)
     show_report(
         Analysis(run, assumptions, _counts(run, options.counts)),
         form,

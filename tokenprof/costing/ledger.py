@@ -79,7 +79,11 @@ class Ledger:
 
     def classes_of(self, turn: int) -> tuple[TurnClass, ...]:
         """Return what a turn was billed for each class that it used."""
-        return tuple(turn_classes(self.run, self.prices, turn))
+        return self._classes[turn]
+
+    @cached_property
+    def _classes(self) -> list[tuple[TurnClass, ...]]:
+        return [tuple(turn_classes(self.run, self.prices, turn)) for turn in range(len(self.run.turns))]
 
     @cached_property
     def spans(self) -> BilledSpans:

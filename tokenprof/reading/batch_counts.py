@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tokenprof.record.block_facts import count_tokens
+from tokenprof.record.background.counting import count_tokens
 
 COUNTED_AT_ONCE_CHARS = 2**20
 """So many characters of texts are held at most before they are counted."""

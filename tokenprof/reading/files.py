@@ -10,10 +10,19 @@ from pathlib import Path
 from tokenprof.facts.checked_types import require_types
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
-from tokenprof.reading.formats import TranscriptReader, UnknownFormatError, known_formats, reader_of, suffixes
+from tokenprof.reading.formats import (
+    TranscriptReader,
+    UnknownFormatError,
+    known_formats,
+    reader_named,
+    reader_of,
+    suffixes,
+)
 from tokenprof.reading.garbage import no_search_for_cycles
 from tokenprof.reading.log_bytes import DamagedFileError, log_name, open_log
 from tokenprof.reading.merge import merge
+from tokenprof.reading.parallel import read_each
+from tokenprof.reading.progress import Watcher, unwatched
 
 LISTED_FILES = 5
 NOT_LOGS = frozenset({"node_modules", ".git", ".venv", "site-packages"})
@@ -31,19 +40,34 @@ SEARCHED_BYTES = 2**20
 AnyPath = str | os.PathLike[str]
 
 
-def read(paths: AnyPath | Sequence[AnyPath]) -> Run:
+def read(
+    paths: AnyPath | Sequence[AnyPath],
+    *,
+    jobs: int | None = 1,
+    watch: Watcher = unwatched,
+    keeps_part: bool = False,
+) -> Run:
     """Return the turns of files and folders together, in time order, each billed response once.
 
     `paths` is one path or several. In a folder, every file of a known format is read, at any depth,
     compressed ones included. Warnings name the files that cannot be read and those of unknown formats that
     may hold a bill: `*.jsonl` files, and other JSON files with counts of tokens.
 
+    `jobs` is the number of processes that read (None: as many as are worth it); `watch` is told after each
+    file. With `keeps_part`, Ctrl-C ends the reading, and a warning says what is missing.
+
     Raises InputError for a path that does not exist or cannot be read, for no path at all, for a named file
     that is empty, malformed or of an unknown format, and for a folder of which no file can be read.
     """
     warnings: list[str] = []
     with no_search_for_cycles():
-        return merge(runs_of(find_logs(paths, warnings), _whole, warnings), warnings)
+        logs = find_logs(paths, warnings)
+        return merge(runs_of(logs, whole_run, warnings, jobs, watch, keeps_part=keeps_part), warnings)
+
+
+def whole_run(path: Path, form: str) -> Run:
+    """Return the run in a file of a named format."""
+    return run_of(path, reader_named(form))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +95,40 @@ def find_logs(paths: AnyPath | Sequence[AnyPath], warnings: list[str]) -> list[L
     return [one for real, one in chosen.items() if real not in companions]
 
 
-def _whole(log: LogFile) -> Run:
-    return run_of(log.file, log.reader)
+def runs_of(
+    chosen: Sequence[LogFile],
+    read_one: Callable[[Path, str], Run],
+    warnings: list[str],
+    jobs: int | None = 1,
+    watch: Watcher = unwatched,
+    *,
+    keeps_part: bool = False,
+) -> list[Run]:
+    """Return the runs of files; one that cannot be read costs a warning if it was found in a folder.
 
-
-def runs_of(chosen: Sequence[LogFile], read_one: Callable[[LogFile], Run], warnings: list[str]) -> list[Run]:
-    """Return the runs of files; one that cannot be read costs a warning if it was found in a folder."""
-    runs: list[Run] = []
-    failed: list[InputError] = []
-    for one in chosen:
-        try:
-            runs.append(read_one(one))
-        except InputError as error:
-            if one.is_named:
-                raise
-            failed.append(error)
-    if failed and not runs:
+    `read_one` is a function of a module, given a path and the name of its format. The other parameters are
+    those of `read`.
+    """
+    results: dict[int, Run | InputError] = {}
+    files = [(one.file, one.reader.FORMAT) for one in chosen]
+    try:
+        for index, result in read_each(files, read_one, jobs, watch):
+            results[index] = result
+            if isinstance(result, InputError) and chosen[index].is_named:
+                raise result
+    except KeyboardInterrupt:
+        if not keeps_part or not any(isinstance(result, Run) for result in results.values()):
+            raise
+        warnings.append(
+            f"Reading was interrupted: {len(results)} of {len(chosen)} files were read, and what the others "
+            "hold is not in this report."
+        )
+    runs = [results[index] for index in sorted(results)]
+    failed = [result for result in runs if isinstance(result, InputError)]
+    if failed and len(failed) == len(runs):
         raise failed[0]
     warnings += [f"{error} The file was left out." for error in failed]
-    return runs
+    return [result for result in runs if isinstance(result, Run)]
 
 
 def _as_paths(paths: AnyPath | Sequence[AnyPath]) -> list[Path]:

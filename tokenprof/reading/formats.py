@@ -104,6 +104,11 @@ def reader_of(path: Path) -> TranscriptReader:
     return readers[0]
 
 
+def reader_named(form: str) -> TranscriptReader:
+    """Return the reader of a format by its name. Raises KeyError if there is none."""
+    return {reader.FORMAT: reader for reader in (_OwnReader(), *transcript_readers())}[form]
+
+
 def _recognises(reader: TranscriptReader, first_lines: Sequence[Mapping[str, Any]]) -> bool:
     try:
         return reader.recognises(first_lines)

@@ -12,27 +12,46 @@ from pathlib import Path
 
 from tokenprof.facts.types import Run, Turn
 from tokenprof.reading.files import AnyPath, LogFile, find_logs, run_of, runs_of
+from tokenprof.reading.formats import TranscriptReader, reader_named
 from tokenprof.reading.garbage import no_search_for_cycles
 from tokenprof.reading.merge import merge_complete, with_fetched
+from tokenprof.reading.progress import Watcher, unwatched
 
 
-def read_usage(paths: AnyPath | Sequence[AnyPath]) -> Run:
+def read_usage(
+    paths: AnyPath | Sequence[AnyPath],
+    *,
+    jobs: int | None = 1,
+    watch: Watcher = unwatched,
+    keeps_part: bool = False,
+) -> Run:
     """Return the turns of files and folders together as `tokenprof.reading.files.read` does, without blocks.
 
     Bills, times, ids, tags, notes, warnings and problems are the same; `added` and `output` are empty.
-    Raises InputError as `read` does.
+    The other parameters, and what is raised, are those of `read`.
     """
     warnings: list[str] = []
     with no_search_for_cycles():
-        return merge_complete(runs_of(find_logs(paths, warnings), usage_of_log, warnings), warnings)
+        logs = find_logs(paths, warnings)
+        runs = runs_of(logs, _bare_run, warnings, jobs, watch, keeps_part=keeps_part)
+        return merge_complete(runs, warnings)
+
+
+def _bare_run(path: Path, form: str) -> Run:
+    return usage_of(path, reader_named(form))
 
 
 def usage_of_log(log: LogFile) -> Run:
     """Return the turns of one file and its companions, without blocks. Raises InputError as `read` does."""
-    read_one: Callable[[Path], Run] | None = getattr(log.reader, "read_bills", None)
+    return usage_of(log.file, log.reader)
+
+
+def usage_of(path: Path, reader: TranscriptReader) -> Run:
+    """Return the turns of a file of a known format, without blocks. Raises InputError as `read` does."""
+    read_one: Callable[[Path], Run] | None = getattr(reader, "read_bills", None)
     if read_one is not None:
-        return run_of(log.file, log.reader, read_one)
-    return without_blocks(with_fetched(run_of(log.file, log.reader)))
+        return run_of(path, reader, read_one)
+    return without_blocks(with_fetched(run_of(path, reader)))
 
 
 def without_blocks(run: Run) -> Run:

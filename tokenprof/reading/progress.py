@@ -1,0 +1,39 @@
+"""How far a reading of many files has come, for whoever wants to show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Files and bytes that are read, of all that will be, and the seconds since the first one."""
+
+    files: int
+    all_files: int
+    bytes: int
+    all_bytes: int
+    seconds: float
+
+    @property
+    def bytes_per_s(self) -> float | None:
+        """The rate so far; None before anything is read."""
+        return self.bytes / self.seconds if self.seconds > 0 and self.bytes else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest takes at the rate so far; None before anything is read."""
+        rate = self.bytes_per_s
+        return None if rate is None else (self.all_bytes - self.bytes) / rate
+
+
+class Watcher(Protocol):
+    """Is told about each file that was read."""
+
+    def __call__(self, progress: Progress) -> None:
+        """Take note of how far the reading has come."""
+
+
+def unwatched(_: Progress) -> None:
+    """Show nothing."""
