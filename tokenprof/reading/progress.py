@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,8 @@ class Progress:
         return None if rate is None else (self.all_bytes - self.bytes) / rate
 
 
-class Watcher(Protocol):
-    """Is told about each file that was read."""
-
-    def __call__(self, progress: Progress) -> None:
-        """Take note of how far the reading has come."""
+Watcher = Callable[[Progress], None]
+"""Is told about each file that was read."""
 
 
 def unwatched(_: Progress) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,31 +46,43 @@ class Head:
 class LoggedPrompt:
     """A request's context. Without a `head` the log does not show tools and system prompt.
 
-    `starts` holds the index of each piece's first block among the blocks of all pieces. A prompt that
-    extends another one shares both trails with it.
+    `starts` holds the index of each piece's first block among the blocks of all pieces, `loaded` the names
+    of the tools whose schemas stand in them. A prompt that extends another one shares both trails with it.
     """
 
     head: Head | None
     pieces: Trail[LoggedPiece]
     starts: Trail[int]
+    loaded: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, head: Head | None, pieces: Sequence[LoggedPiece]) -> LoggedPrompt:
         """Return a prompt of these messages."""
         return cls(head, Trail(), Trail()).then(head, pieces)
 
-    def then(self, head: Head | None, more: Sequence[LoggedPiece]) -> LoggedPrompt:
-        """Return the prompt that has these messages too."""
-        at = self._message_blocks()
+    def then(self, head: Head | None, more: Sequence[LoggedPiece], kept: int | None = None) -> LoggedPrompt:
+        """Return the prompt of the first `kept` messages (None: all of them), followed by `more`."""
+        count = len(self.pieces)
+        loaded = self.loaded
+        if kept is not None and kept < count:
+            count = kept
+            loaded = _tools_in(self.pieces[:kept])
+        at = self.blocks_of(count)
         starts = []
         for piece in more:
             starts.append(at)
             at += len(piece.blocks)
-        count = len(self.pieces)
-        return LoggedPrompt(head, self.pieces.then(count, more), self.starts.then(count, starts))
+        new = _tools_in(more) - loaded
+        return LoggedPrompt(
+            head,
+            self.pieces.then(count, more),
+            self.starts.then(count, starts),
+            loaded | new if new else loaded,
+        )
 
-    def _message_blocks(self) -> int:
-        return self.starts[-1] + len(self.pieces[-1].blocks) if self.pieces else 0
+    def blocks_of(self, pieces: int) -> int:
+        """Return how many blocks the first messages have."""
+        return self.starts[pieces - 1] + len(self.pieces[pieces - 1].blocks) if pieces else 0
 
     def blocks_after(self, kept: int) -> tuple[Block, ...]:
         """Return the blocks after the first `kept`, in the order of the prompt."""
@@ -90,10 +102,14 @@ def shared_blocks(ours: LoggedPrompt, theirs: LoggedPrompt) -> int:
     if our_head != their_head:
         return shared_length(our_head, their_head)
     pieces = ours.pieces.shared_with(theirs.pieces)
-    shared = ours.starts[pieces] if pieces < len(ours.pieces) else ours._message_blocks()
+    shared = ours.blocks_of(pieces)
     if pieces < min(len(ours.pieces), len(theirs.pieces)):
         shared += shared_length(ours.pieces[pieces].blocks, theirs.pieces[pieces].blocks)
     return len(our_head) + shared
+
+
+def _tools_in(pieces: Iterable[LoggedPiece]) -> frozenset[str]:
+    return frozenset(block.name for piece in pieces for block in piece.blocks if block.kind == "tool")
 
 
 def joined(first: LoggedPiece, second: LoggedPiece) -> LoggedPiece:
@@ -152,14 +168,12 @@ class PieceMaker:
         ends = tuple(breakpoint_.after - start for breakpoint_ in prompt.breakpoints)
         return LoggedPiece(role, prompt.blocks[start:], ends)
 
-    def head(
-        self, shape_hash: str, shape: Wire, markers: Sequence[Wire], pieces: Sequence[LoggedPiece]
-    ) -> Head:
+    def head(self, shape_hash: str, shape: Wire, markers: Sequence[Wire], referenced: Set[str]) -> Head:
         """Return tools and system prompt of a request shape, with `cacheControl` markers set on them.
 
-        A deferred tool that `pieces` reference stands there and not here.
+        A deferred tool that the messages reference stands there and not here.
         """
-        loaded = sorted({b.name for p in pieces for b in p.blocks if b.kind == "tool"})
+        loaded = sorted(referenced)
         key = (shape_hash, *loaded, *(str(marker) for marker in markers))
         if key not in self._heads:
             self._heads[key] = self._make_head(shape, markers, loaded)

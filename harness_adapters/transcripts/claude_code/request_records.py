@@ -9,12 +9,13 @@ undocumented and was observed in version 2.1.330, so anything may be missing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from tokenprof.facts.shared_prefix import Trail
 from tokenprof.facts.types import Breakpoint
 from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import (
     Head,
@@ -33,7 +34,8 @@ RECORD_TYPES = frozenset({"api-request", "api-request-shape", "api-request-blob"
 class Request:
     """One `api-request` record.
 
-    `messages` are the hashes of all its messages; None if its base is unknown.
+    `messages` are the hashes of all its messages, the first `keep` of them those of its `base`; None if its
+    base is unknown.
     """
 
     id: str
@@ -41,7 +43,9 @@ class Request:
     source: str
     model: str | None
     shape: str
-    messages: tuple[str, ...] | None
+    base: str | None
+    keep: int
+    messages: Trail[str] | None
     tail: int
     markers: tuple[Wire, ...]
     settings: Mapping[str, str]
@@ -63,6 +67,7 @@ class Requests:
         self._requests: dict[str, Request] = {}
         self._blobs: dict[str, Wire] = {}
         self._pieces: dict[str, LoggedPiece] = {}
+        self._prompts: dict[str, LoggedPrompt] = {}
 
     def __bool__(self) -> bool:
         return bool(self._requests)
@@ -80,19 +85,21 @@ class Requests:
     def _add_request(self, line: Wire) -> None:
         params = mapping(line.get("params"))
         tail = tuple(str(h) for h in line.get("tail") or ())
-        kept: tuple[str, ...] | None = ()
-        if line.get("base") is not None:
-            base = self._requests.get(str(line["base"]))
-            keep = int(line.get("keep") or 0)
-            known = base.messages if base else None
-            kept = known[:keep] if known is not None and len(known) >= keep else None
+        base = str(line["base"]) if line.get("base") is not None else None
+        keep = int(line.get("keep") or 0) if base is not None else 0
+        known: Trail[str] | None = Trail()
+        if base is not None:
+            known = self._requests[base].messages if base in self._requests else None
+        is_known = known is not None and len(known) >= keep
         request = Request(
             id=str(line.get("id")),
             timestamp=str(line.get("timestamp") or ""),
             source=str(line.get("querySource") or ""),
             model=params.get("model") if isinstance(params.get("model"), str) else None,
             shape=str(line.get("shapeHash")),
-            messages=None if kept is None else kept + tail,
+            base=base,
+            keep=keep,
+            messages=known.then(keep, tail) if known is not None and is_known else None,
             tail=len(tail),
             markers=tuple(marker for marker in line.get("cacheControl") or () if _is_marker(marker)),
             settings=settings_of(params, self._shaper),
@@ -112,24 +119,29 @@ class Requests:
         """Note the message that the log's rows hold for a hash."""
         self._pieces.setdefault(hash_, piece)
 
-    def messages(
-        self, request: Request, expected_tail: Sequence[LoggedPiece]
-    ) -> tuple[LoggedPiece, ...] | None:
-        """Return a request's messages; None if some cannot be found.
+    def prompt(self, request: Request, expected_tail: Sequence[LoggedPiece]) -> LoggedPrompt | None:
+        """Return a request's messages as a prompt without a head; None if some cannot be found.
 
         `expected_tail` is what the rows say was added. If it has as many messages as the tail, it is used for
         hashes without a match, as in a redacted log.
         """
-        if request.messages is None:
+        if not request.messages:
             return None
-        pieces = [self._piece_of(hash_, request) for hash_ in request.messages]
-        start = len(pieces) - request.tail
+        base = self._prompts.get(request.base or "")
+        kept = request.keep if base is not None else 0
+        hashes = request.messages[kept:]
+        pieces = [self._piece_of(hash_, request) for hash_ in hashes]
+        start = max(len(pieces) - request.tail, 0)
         if None in pieces[start:] and len(expected_tail) == request.tail:
             for index, stand_in in enumerate(expected_tail, start):
                 if pieces[index] is None:
-                    self._pieces[request.messages[index]] = pieces[index] = stand_in
-        found = tuple(piece for piece in pieces if piece is not None)
-        return found if len(found) == len(pieces) else None
+                    self._pieces[hashes[index]] = pieces[index] = stand_in
+        found = [piece for piece in pieces if piece is not None]
+        if len(found) < len(pieces):
+            return None
+        prompt = (base or LoggedPrompt.of(None, ())).then(None, found, kept)
+        self._prompts[request.id] = prompt
+        return prompt
 
     def _piece_of(self, hash_: str, request: Request) -> LoggedPiece | None:
         if hash_ not in self._pieces and hash_ in self._blobs:
@@ -139,38 +151,37 @@ class Requests:
             )
         return self._pieces.get(hash_)
 
-    def head(self, request: Request, pieces: Sequence[LoggedPiece]) -> Head | None:
-        """Return a request's tools and system prompt; None if its shape is missing from the log."""
+    def head(self, request: Request, referenced: Set[str]) -> Head | None:
+        """Return a request's tools and system prompt; None if its shape is missing from the log.
+
+        `referenced` names the tools whose schemas stand in the messages.
+        """
         shape = self._shapes.get(request.shape)
         if shape is None:
             return None
         markers = [marker for marker in request.markers if marker["path"][0] in ("tools", "system")]
-        return self._maker.head(request.shape, shape, markers, pieces)
+        return self._maker.head(request.shape, shape, markers, referenced)
 
     def breakpoints(self, request: Request, prompt: LoggedPrompt) -> tuple[Breakpoint, ...]:
         """Return a request's cache breakpoints as indices of its prompt."""
-        starts = []
-        at = len(prompt.head.blocks) if prompt.head else 0
-        for piece in prompt.pieces:
-            starts.append(at)
-            at += len(piece.blocks)
         found = list(prompt.head.breakpoints) if prompt.head else []
         for marker in request.markers:
-            after = _place(marker["path"], prompt.pieces, starts, at)
+            after = _place(marker["path"], prompt)
             if after is not None:
                 found.append(Breakpoint(after, "1h" if marker["value"].get("ttl") == "1h" else "5m"))
         return tuple(sorted(found, key=lambda breakpoint_: breakpoint_.after))
 
 
-def _place(path: Sequence[Any], pieces: Sequence[LoggedPiece], starts: Sequence[int], end: int) -> int | None:
+def _place(path: Sequence[Any], prompt: LoggedPrompt) -> int | None:
     """Return the index of the block that has a marker in the messages."""
+    first = len(prompt.head.blocks) if prompt.head else 0
     if path[0] == "cache_control":
-        return end - 1 if end else None
-    if path[0] != "messages" or len(path) < 2 or not path[1] < len(pieces):
+        return first + prompt.blocks_of(len(prompt.pieces)) - 1 if prompt.pieces or first else None
+    if path[0] != "messages" or len(path) < 2 or not path[1] < len(prompt.pieces):
         return None
-    ends = pieces[path[1]].ends
+    ends = prompt.pieces[path[1]].ends
     item = path[3] if len(path) > 3 else len(ends) - 1
-    return starts[path[1]] + ends[item] if 0 <= item < len(ends) else None
+    return first + prompt.starts[path[1]] + ends[item] if 0 <= item < len(ends) else None
 
 
 def _is_marker(value: object) -> bool:

@@ -249,9 +249,8 @@ class ClaudeCodeSession:
         added = self._added_messages(above, self._requests.tools(request))
         if request is None:
             return history.then(history.head, added)
-        found = self._requests.messages(request, added)
-        prompt = history.then(None, added) if not found else LoggedPrompt.of(None, found)
-        return replace(prompt, head=self._requests.head(request, prompt.pieces))
+        prompt = self._requests.prompt(request, added) or history.then(None, added)
+        return replace(prompt, head=self._requests.head(request, prompt.loaded))
 
     def _added_messages(self, above: Above[Response], tools: Sequence[Wire]) -> list[LoggedPiece]:
         """Return the messages between the nearest earlier prompt and the one asked for."""
