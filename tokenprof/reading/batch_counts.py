@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tokenprof.reading.remembered_counts import remembered_counts
 from tokenprof.record.background.counting import count_tokens
 
 COUNTED_AT_ONCE_CHARS = 2**20
@@ -32,7 +33,13 @@ class BatchCounts:
         return list(promised)
 
     def finish(self) -> None:
-        """Count what has not been counted yet."""
-        for tokens, counted in zip(self._tokens, count_tokens(self._texts), strict=True):
-            tokens.update(counted)
+        """Count what has not been counted yet, in this run of the program or an earlier one."""
+        memory = remembered_counts()
+        known = memory.find(self._texts)
+        new = [text for text, tokens in zip(self._texts, known, strict=True) if tokens is None]
+        counted = count_tokens(new)
+        memory.add(new, counted)
+        left = iter(counted)
+        for tokens, found in zip(self._tokens, known, strict=True):
+            tokens.update(next(left) if found is None else found)
         self._texts, self._tokens, self._chars = [], [], 0

@@ -1,6 +1,6 @@
 """Many files read at once, each by one of several processes; one process if that is as fast.
 
-Processes are started anew instead of forked, because a fork copies locks that other threads may hold.
+Processes are started fresh and not forked, because a fork copies locks that other threads may hold.
 """
 
 from __future__ import annotations
