@@ -1,6 +1,6 @@
 """Makes a folder of Claude Code sessions of any size out of real ones, with other texts, ids and days.
 
-    python benchmarks/cloned_corpus.py FOLDER --like SESSIONS… --megabytes 100
+    python benchmarks/speed/cloned_corpus.py FOLDER --like SESSIONS… --megabytes 100
 
 Each copy keeps the rows, the sizes and the counts of its original. The words of every text are put in another
 order, drawn from the seed, the copy and the text; so a text that occurs twice in a session still occurs twice

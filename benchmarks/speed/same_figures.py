@@ -1,6 +1,6 @@
 """Whether two checkouts print the same report: every figure of its JSON, compared one by one.
 
-    python benchmarks/same_figures.py OTHER_CHECKOUT FILE_OR_FOLDER…
+    python benchmarks/speed/same_figures.py OTHER_CHECKOUT FILE_OR_FOLDER…
 
 Reports each path with both and prints where they differ first. Figures of compute may differ in their last
 digits, since sums of floats depend on their order; billed figures and tokens may not.
@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-HERE = Path(__file__).parents[1]
+HERE = Path(__file__).parents[2]
 SHOWN = 5
 RELATIVE = 1e-9
 
