@@ -88,23 +88,25 @@ def run_report(options: argparse.Namespace) -> int:
 
     from tokenprof.analysis.analysis import Analysis
     from tokenprof.reading.files import read
+    from tokenprof.reading.garbage import no_search_for_cycles
     from tokenprof.reading.tag_filter import with_tags
 
     line = ProgressLine()
-    try:
-        run = read(options.files, jobs=options.jobs, watch=line, keeps_part=True)
-    finally:
-        line.end()
-    run = with_tags(run, options.tag)
-    show_report(
-        Analysis(run, assumptions, _counts(run, options.counts)),
-        form,
-        options.output,
-        turns=options.turns,
-        blocks=options.blocks,
-        is_full=options.full,
-        with_entries=options.entries,
-    )
+    with no_search_for_cycles():
+        try:
+            run = read(options.files, jobs=options.jobs, watch=line, keeps_part=True)
+        finally:
+            line.end()
+        run = with_tags(run, options.tag)
+        show_report(
+            Analysis(run, assumptions, _counts(run, options.counts)),
+            form,
+            options.output,
+            turns=options.turns,
+            blocks=options.blocks,
+            is_full=options.full,
+            with_entries=options.entries,
+        )
     return OK
 
 

@@ -106,7 +106,9 @@ def reader_of(path: Path) -> TranscriptReader:
 
 def reader_named(form: str) -> TranscriptReader:
     """Return the reader of a format by its name. Raises KeyError if there is none."""
-    return {reader.FORMAT: reader for reader in (_OwnReader(), *transcript_readers())}[form]
+    if form == own.FORMAT:
+        return _OwnReader()
+    return {reader.FORMAT: reader for reader in transcript_readers()}[form]
 
 
 def _recognises(reader: TranscriptReader, first_lines: Sequence[Mapping[str, Any]]) -> bool:
