@@ -16,7 +16,6 @@ from tokenprof.commands.console.output import (
     put,
     require_writable,
 )
-from tokenprof.commands.console.progress_line import ProgressLine
 from tokenprof.commands.console.values import file_path, whole_number
 from tokenprof.facts.errors import InputError
 
@@ -87,6 +86,7 @@ def run_report(options: argparse.Namespace) -> int:
     require_writable(options.output, [*options.files, options.counts, *assumptions.prices])
 
     from tokenprof.analysis.analysis import Analysis
+    from tokenprof.commands.console.progress_line import ProgressLine
     from tokenprof.reading.files import read
     from tokenprof.reading.garbage import no_search_for_cycles
     from tokenprof.reading.tag_filter import with_tags
