@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tokenprof.hw_model.assumed import DEFAULT_UTILISATION
+from tokenprof.hw_model.assumed import DEFAULT_UTILISATION, USUAL_UTILISATION
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
 from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.equations.deployment import Deployment
@@ -139,9 +139,13 @@ def day_at_our_cost() -> dict[str, float]:
     )
     busy = 168e9 / decode / 3600 + (608e9 - 342e9) / prompts / 3600
     gpu_hours = busy * 8 / DEFAULT_UTILISATION
+    low, _, high = USUAL_UTILISATION
     return {
         "busy_node_hours": busy,
+        "busy_share_of_what_was_paid": busy / (226.75 * 24),
         "usd_at_2_an_hour": gpu_hours * 2.0,
+        "usd_at_2_an_hour_low": busy * 8 / high * 2.0,
+        "usd_at_2_an_hour_high": busy * 8 / low * 2.0,
         "usd_at_the_owners_hour": gpu_hours * Ownership().usd_per_chip_hour(find_chip("h800")),
     }
 
@@ -172,9 +176,14 @@ def main() -> None:
     ours = day_at_our_cost()
     print(
         f"DeepSeek day 6, our full cost at a utilisation of {DEFAULT_UTILISATION:g}: "
-        f"${ours['usd_at_2_an_hour']:,.0f} at $2 an hour, "
-        f"${ours['usd_at_the_owners_hour']:,.0f} at the owner's hour, "
-        f"published $87,072 ({ours['busy_node_hours']:,.0f} busy node-hours)"
+        f"${ours['usd_at_2_an_hour']:,.0f} at $2 an hour "
+        f"(${ours['usd_at_2_an_hour_low']:,.0f} to ${ours['usd_at_2_an_hour_high']:,.0f} at "
+        f"{USUAL_UTILISATION[2]:g} to {USUAL_UTILISATION[0]:g}), "
+        f"${ours['usd_at_the_owners_hour']:,.0f} at the owner's hour, published $87,072"
+    )
+    print(
+        f"DeepSeek day 6, busy: {ours['busy_node_hours']:,.0f} node-hours by our rates, "
+        f"{ours['busy_share_of_what_was_paid']:.0%} of those paid; at night nodes were given to training"
     )
     if arguments.out:
         rows = [{**asdict(p), "ratio": p.ratio} for p in found]
