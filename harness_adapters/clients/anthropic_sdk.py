@@ -26,17 +26,21 @@ from tokenprof.harness_adapters.clients.host_calls import (
 )
 from tokenprof.harness_adapters.clients.httpx_response import observe
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, Replacement
-from tokenprof.harness_adapters.wires.anthropic_exchange import PROVIDER, interpret
 from tokenprof.record.attempt import Attempt
-from tokenprof.record.block_facts import canonical
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.session import active_recorder, current_agent, current_tags
+from tokenprof.record.wires import interpreter_of, wire_of
 
 if TYPE_CHECKING:
     from anthropic import APIRequest
     from anthropic._middleware import AsyncCallNext, CallNext
 
 MESSAGES_PATHS = ("/v1/messages",)
+PROVIDER = "anthropic"
+
+_WIRE = wire_of("POST", MESSAGES_PATHS[0])
+assert _WIRE is not None
+_INTERPRET = interpreter_of(_WIRE)
 
 
 class TokenprofMiddleware(Middleware):
@@ -174,7 +178,7 @@ def _attempt(request: APIRequest, provider: str) -> Attempt | None:
     # than everything else here. Platforms are sent another form of it.
     is_sent_as_it_is = provider == PROVIDER
     exchange = Exchange(
-        interpret=interpret,
+        interpret=_INTERPRET,
         provider=provider,
         request=_stand_in(body) if is_sent_as_it_is else _serialised(request, body),
         started_ns=time.time_ns(),
@@ -189,6 +193,9 @@ def _attempt(request: APIRequest, provider: str) -> Attempt | None:
 
 
 def _serialised(request: APIRequest, body: dict[str, Any]) -> bytes:
+    # Only the clients of platforms come here, and they pay for this import.
+    from tokenprof.record.block_facts import canonical
+
     extra = request.options.extra_json
     return canonical({**body, **extra} if extra else body)
 

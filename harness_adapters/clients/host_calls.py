@@ -19,13 +19,11 @@ from tokenprof.record.attempt import Attempt
 from tokenprof.record.exchange import Exchange, attempt_of_headers
 from tokenprof.record.session import active_recorder, current_agent, current_tags
 from tokenprof.record.span import start_span
-from tokenprof.record.wires import interpreter_of, load_wires, wire_of
+from tokenprof.record.wires import interpreter_of, wire_of
 
 log = logging.getLogger("tokenprof")
 
 Answer = TypeVar("Answer")
-
-load_wires()
 
 _inside: ContextVar[bool] = ContextVar("tokenprof_inside_a_seen_call", default=False)
 

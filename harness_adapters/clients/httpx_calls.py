@@ -15,7 +15,6 @@ from tokenprof.facts.adapters import load_adapter
 from tokenprof.harness_adapters.clients.host_calls import begin, begun, call_through, call_through_async
 from tokenprof.harness_adapters.clients.httpx_response import observe
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, is_marked, marked
-from tokenprof.harness_adapters.wires.openai_chat import with_usage
 from tokenprof.record.attempt import Attempt
 from tokenprof.record.session import active_recorder
 from tokenprof.record.wires import wire_of
@@ -84,7 +83,12 @@ class Library:
                 return args, kwargs
             given = self._request_of(args, kwargs)
             wire = wire_of(given.method, given.url.path)
-            asking = with_usage(given.content) if wire and wire.adapter == "openai_exchange" else None
+            if wire is None or wire.adapter != "openai_exchange":
+                return args, kwargs
+            # Only who asks for it pays for this import.
+            from tokenprof.harness_adapters.wires.openai_chat import with_usage
+
+            asking = with_usage(given.content)
             if asking is None:
                 return args, kwargs
             headers = [(k, v) for k, v in given.headers.multi_items() if k.lower() != "content-length"]

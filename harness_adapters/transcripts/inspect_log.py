@@ -28,7 +28,7 @@ from tokenprof.reading.lenient_json import parse_json
 from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper, json_text
-from tokenprof.record.exchange import Call
+from tokenprof.record.call import Call
 from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 FORMAT = "inspect_ai log"

@@ -12,7 +12,7 @@ from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage_dialects import OPENAI_CHAT
 from tokenprof.pricing.usage_reader import read_usage
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.exchange import Call
+from tokenprof.record.call import Call
 from tokenprof.record.wire_values import Wire, text_of
 
 SELLERS = {

@@ -33,6 +33,7 @@ from tokenprof.pricing.normalise import (
     unread_advice,
 )
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.call import Call, unanswered_call
 from tokenprof.record.content_coding import (
     answer_of,
     decoded_body,
@@ -40,7 +41,7 @@ from tokenprof.record.content_coding import (
     notes_of_request,
     request_of,
 )
-from tokenprof.record.exchange import Call, Exchange, model_in, unanswered_call, was_answered
+from tokenprof.record.exchange import Exchange, model_in, was_answered
 from tokenprof.record.wire_values import Wire, loads_or_text, mapping, text_of
 
 PROVIDER = "anthropic"

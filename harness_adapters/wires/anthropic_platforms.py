@@ -13,8 +13,9 @@ import orjson
 
 from tokenprof.harness_adapters.wires import anthropic_exchange
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.call import Call
 from tokenprof.record.content_coding import notes_of_request, request_of
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.exchange import Exchange
 
 _MODEL = re.compile(r"/(?:model/.*?|models/)([^/]+?)(?::rawPredict|:streamRawPredict|/invoke[^/]*)$")
 

@@ -27,8 +27,9 @@ from tokenprof.harness_adapters.wires.implausible_usage import (
 from tokenprof.pricing.normalise import merge_cumulative
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.call import Call, unanswered_call
 from tokenprof.record.content_coding import answer_of, decoded_body, notes_of_request, request_of
-from tokenprof.record.exchange import Call, Exchange, unanswered_call, was_answered
+from tokenprof.record.exchange import Exchange, was_answered
 from tokenprof.record.wire_values import Wire, loads_or_text, mapping, text_of
 
 _MODEL = re.compile(r"/model/(.+)/converse(?:-stream)?$")

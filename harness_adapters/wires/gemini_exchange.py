@@ -28,6 +28,7 @@ from tokenprof.pricing.billed_pieces import searches_of_gemini
 from tokenprof.pricing.normalise import merge_cumulative, read_gemini, with_fees
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.call import Call, unanswered_call
 from tokenprof.record.content_coding import (
     answer_of,
     decoded_body,
@@ -35,7 +36,7 @@ from tokenprof.record.content_coding import (
     notes_of_request,
     request_of,
 )
-from tokenprof.record.exchange import Call, Exchange, unanswered_call, was_answered
+from tokenprof.record.exchange import Exchange, was_answered
 from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 SETTINGS = ("toolConfig", "generationConfig")

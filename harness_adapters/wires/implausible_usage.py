@@ -10,7 +10,8 @@ import orjson
 from tokenprof.facts.types import Block, TurnStatus
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.pricing.usage_dialects import may_be_billed
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.record.call import Call
+from tokenprof.record.exchange import Exchange
 from tokenprof.record.wire_values import Wire
 
 LEAST_PROMPT_BYTES = 10_000

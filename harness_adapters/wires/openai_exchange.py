@@ -34,6 +34,7 @@ from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage_dialects import OPENAI_CHAT, OPENAI_RESPONSES
 from tokenprof.pricing.usage_reader import read_usage
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.call import Call, unanswered_call
 from tokenprof.record.content_coding import (
     answer_of,
     decoded_body,
@@ -41,7 +42,7 @@ from tokenprof.record.content_coding import (
     notes_of_request,
     request_of,
 )
-from tokenprof.record.exchange import Call, Exchange, model_in, unanswered_call, was_answered
+from tokenprof.record.exchange import Exchange, model_in, was_answered
 from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 PROVIDER = "openai"

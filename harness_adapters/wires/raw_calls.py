@@ -7,7 +7,7 @@ from tokenprof.harness_adapters.wires.gemini_blocks import field
 from tokenprof.harness_adapters.wires.gemini_exchange import call_of_generation
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion, call_of_response
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.exchange import Call
+from tokenprof.record.call import Call
 from tokenprof.record.wire_values import Wire, text_of
 
 

@@ -234,7 +234,7 @@ async def _until_ended(recorder: Recorder) -> None:
             return
         sleep = trio.sleep
     until = time.monotonic() + CLOSE_WAIT_S
-    while not recorder.is_ended() and (time.monotonic() < until or recorder.is_counting()):
+    while not recorder.is_ended() and time.monotonic() < until:
         await sleep(0.002)
 
 

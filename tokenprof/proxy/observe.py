@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 
 from tokenprof.record.attempt import Attempt
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.call import Call
 from tokenprof.record.content_coding import decoded
-from tokenprof.record.exchange import Call, Exchange, attempt_of_headers
+from tokenprof.record.exchange import Exchange, attempt_of_headers
 from tokenprof.record.recorder import Recorder
 from tokenprof.record.span import start_span
 from tokenprof.record.wires import interpreter_of, wire_of

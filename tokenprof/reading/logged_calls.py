@@ -9,9 +9,9 @@ from datetime import timedelta
 from tokenprof.facts.types import AnswerFacts, CallerFacts, Turn, block_key, facts_of
 from tokenprof.reading.batch_counts import BatchCounts
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.call import Call
 from tokenprof.record.contexts import ContextTracker, Placement
 from tokenprof.record.digest import key_of_logs
-from tokenprof.record.exchange import Call
 from tokenprof.record.stored_context import HeldHistories
 
 

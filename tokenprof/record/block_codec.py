@@ -15,6 +15,8 @@ import orjson
 from tokenprof.facts.types import Block, Breakpoint, Child, Features
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
+from tokenprof.record import names
+from tokenprof.record.otlp import Attribute
 
 _FEATURE_FIELDS = tuple(field.name for field in dataclasses.fields(Features))
 _USAGE_FIELDS = tuple(field.name for field in dataclasses.fields(Usage))
@@ -106,6 +108,18 @@ def decode_usage(text: str) -> Usage:
     counts = orjson.loads(text)
     fees = tuple((unit, count) for unit, count in counts.pop("fees", ()))
     return Usage(**counts, fees=fees)
+
+
+def usage_attributes(usage: Usage) -> dict[str, Attribute | None]:
+    """Return the conventional usage attributes: input inclusive of cache, output inclusive of reasoning."""
+    writes = usage.input_tokens - usage.uncached_input_tokens - usage.cache_read_tokens
+    return {
+        names.INPUT_TOKENS: usage.input_tokens,
+        names.OUTPUT_TOKENS: usage.all_output_tokens,
+        names.CACHE_READ_TOKENS: usage.cache_read_tokens,
+        names.CACHE_WRITE_TOKENS: writes,
+        names.REASONING_TOKENS: usage.reasoning_tokens or None,
+    }
 
 
 def encode_selectors(selectors: Selectors) -> str:

@@ -1,8 +1,8 @@
-"""What passes between an adapter and the recorder.
+"""What an adapter hands to the recorder: one attempt at a model call, as it went over the wire.
 
 On the caller's thread an adapter fills an `Exchange` with references and bytes it already has. Everything
 that takes time (parsing, digesting, counting) happens in `interpret`, which the recorder calls on its own
-thread and which returns a `Call`.
+thread and which returns a `Call`. The host's thread imports this module, so it imports little itself.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
-
-from tokenprof.facts.types import AnswerFacts, Block
-from tokenprof.pricing.sellers import seller_of_answer, seller_of_host
-from tokenprof.record.block_facts import Shaper
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
+
+    from tokenprof.record.block_facts import Shaper
+    from tokenprof.record.call import Call
 
 HEADERS_READ = ("content-encoding", "content-type", "request-id", "x-amzn-requestid")
 """The headers of a response that are read; they are not recorded."""
@@ -72,51 +71,6 @@ class OpenCall(Protocol):
         """End it because the recording ends."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call(AnswerFacts):
-    """What an adapter read in an exchange. `response_id` is None if the attempt produced no response to bill.
-
-    `prompt` holds all blocks of the request in the order of the cache; `output_as_prompt` the answer as the
-    blocks that it becomes when it is sent back. `continues` is the id of the response whose prompt and output
-    the provider itself puts in front of this prompt (a server-side thread), after the first `head` blocks,
-    which are sent again each time. `thread` is a name under which the provider keeps all that was said (a
-    conversation). `replaces` says that the answer replaces everything said before it (a compaction).
-    `content` is the request and the response as they went over the wire, kept only if content is recorded.
-    `seller` is who sold the call, if the answer says so.
-    """
-
-    response_id: str | None
-    prompt: tuple[Block, ...]
-    output_as_prompt: tuple[Block, ...] = ()
-    continues: str | None = None
-    head: int = 0
-    thread: str | None = None
-    replaces: bool = False
-    content: Mapping[str, Any] | None = None
-    seller: str | None = None
-
-
-def unanswered_call(requested_model: str) -> Call:
-    """Return the call of an attempt that failed: nothing to bill, and only the model that was asked for."""
-    return Call(
-        response_id=None, requested_model=requested_model, model="", status="error", usage=None, prompt=()
-    )
-
-
-def unmeasured_call(exchange: Exchange, call: Call | None) -> Call:
-    """Return the call of an exchange whose answer the recording did not see: it may be billed."""
-    requested = call.requested_model if call else model_in(exchange.request)
-    return Call(
-        response_id=exchange.span_id,
-        requested_model=requested,
-        model=requested,
-        status="partial",
-        usage=None,
-        prompt=(),
-        output_incomplete=True,
-    )
-
-
 CALL_HEADERS = ("idempotency-key", "amz-sdk-invocation-id")
 """Headers that all attempts at one call share."""
 
@@ -156,10 +110,3 @@ def was_answered(exchange: Exchange) -> bool:
     """Whether a provider accepted a request and sent something back, which may be billed."""
     code = exchange.status_code
     return code is not None and 200 <= code < 300 and bool(exchange.body)
-
-
-def seller_of(exchange: Exchange, call: Call) -> str | None:
-    """Return who sold a call, as its host or its answer shows; None if that is the API's own provider."""
-    found = seller_of_host(exchange.host) or call.seller
-    found = found or seller_of_answer(call.response_id or "", call.model, exchange.provider)
-    return None if found == exchange.provider else found

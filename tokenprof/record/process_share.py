@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
@@ -10,32 +11,48 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tokenprof.facts.types import Block, ProblemReason, Turn
 from tokenprof.facts.version import __version__
 from tokenprof.record import names
 from tokenprof.record.background.appended_file import AppendedFile
-from tokenprof.record.background.counting import count_tokens, is_counting, is_loaded
+from tokenprof.record.background.counting_process import COUNTING_PROCESS
+from tokenprof.record.background.late_imports import importing
+from tokenprof.record.background.settings import RecordingSettings
 from tokenprof.record.background.worker import Worker
-from tokenprof.record.block_facts import Shaper
-from tokenprof.record.exchange import Call, Exchange, OpenCall, without_prompt
-from tokenprof.record.otlp import Attribute, span_line
+from tokenprof.record.digest import project_key
+from tokenprof.record.exchange import Exchange, OpenCall, without_prompt
 from tokenprof.record.span import end_span
-from tokenprof.record.turn_codec import problem_attributes
-from tokenprof.record.turn_log import RecordingSettings, TurnLog
+
+if TYPE_CHECKING:
+    from tokenprof.facts.types import Block, ProblemReason, Turn
+    from tokenprof.record.call import Call
+    from tokenprof.record.otlp import Attribute
+    from tokenprof.record.turn_log import TurnLog
 
 log = logging.getLogger("tokenprof")
 
-TurnListener = Callable[[Turn, Sequence[Block]], None]
+TurnListener = Callable[["Turn", Sequence["Block"]], None]
 """Called on a thread of the recorder with each finished turn and its whole prompt."""
 
 CLOSE_WAIT_S = 1.8
-"""How long the end of a block waits for the recorder; loading the vocabularies is waited for besides."""
+"""How long the end of a block waits for the recorder, whatever there is to do."""
 
-LONGEST_LOADING_S = 20.0
+FULL_READING_S = 0.7
+"""How long after the end of a block prompts are still read. Later turns keep their model and their usage."""
+
+COUNTS_WAIT_S = 1.3
+"""How long after the end of a block tokens are waited for. Later ones are written when they come."""
+
+EXIT_WAIT_S = 10.0
+"""How long the end of a program waits for tokens that are still being counted, once."""
+
 YOUNG_PROCESS_S = 5.0
 MOST_QUEUED_BYTES = 64 * 1024 * 1024
 """From here on prompts are let go before they are read. Their turns keep their usage: no turn is dropped."""
+
+MOST_QUEUED_CALLS = 2_000
+"""As above, for small calls."""
 
 MOST_UNTOLD_TURNS = 10_000
 
@@ -65,6 +82,10 @@ class ProcessShare:
         self._settings = settings
         self._listener = listener
         self._queued_bytes = 0
+        self._finished_s = 0.0
+        self._unprepared = [True]
+        self._is_over = False
+        self._has_begun_to_count = False
         self._resource: dict[str, Attribute | None] = {
             "service.name": os.environ.get("OTEL_SERVICE_NAME", "tokenprof"),
             names.RUN_ID: self.run_id,
@@ -80,14 +101,27 @@ class ProcessShare:
         self.counter: Worker[dict[str, str]] = Worker("tokenprof-counter", self._count, _not_counted)
         self._counted: deque[dict[str, Mapping[str, int]]] = deque()
         self.teller: Worker[Callable[[], None]] = Worker("tokenprof-listener", _call, _not_told)
+        self._file: AppendedFile | None = None
         if self._path is not None and parent_run is None:
-            # The file is opened now, so that the host hears what is wrong with it.
-            self.log = TurnLog(self._path, self._resource, self._settings)
+            # The file is opened now, so that the host hears what is wrong with it; and the key of the digests
+            # belongs to the folder in which the host is now.
+            self._file = AppendedFile(self._path)
+            with contextlib.suppress(Exception):
+                project_key()
+
+    def watch(self, attempt: OpenCall) -> None:
+        """Note a call that has begun. The first one lets the worker prepare while the host waits for it."""
+        self.open[id(attempt)] = attempt
+        # Without preparation the call is recorded all the same, only later.
+        with contextlib.suppress(Exception):
+            self._unprepared.pop()
+            self.worker.put(None)
 
     def put(self, exchange: Exchange) -> None:
         """Queue an exchange."""
         size = len(exchange.request) + len(exchange.body)
-        if self._queued_bytes + size > MOST_QUEUED_BYTES:
+        is_full = self.worker.length() > MOST_QUEUED_CALLS
+        if is_full or self._queued_bytes + size > MOST_QUEUED_BYTES:
             exchange.request = without_prompt(exchange)
             size = len(exchange.request) + len(exchange.body)
         self._queued_bytes += size
@@ -96,6 +130,7 @@ class ProcessShare:
     def finish(self) -> None:
         """Take nothing more, and let the worker finish. Does nothing in a process that has no share yet."""
         if self.process == os.getpid():
+            self._finished_s = time.monotonic() if not self.is_closed else self._finished_s
             self.is_closed = True
             self.worker.finish()
 
@@ -103,41 +138,51 @@ class ProcessShare:
         """Wait until everything is written, and told, or the time is over."""
         if self.process != os.getpid():
             return
-        is_done = self.worker.wait(max(until - time.monotonic(), 0.0))
-        longest = time.monotonic() + LONGEST_LOADING_S
-        # A worker process that lives for one call should not wait for vocabularies at its end.
-        while not is_done and self._is_main and is_counting() and time.monotonic() < longest:
-            is_done = self.worker.wait(0.1)
-            until = time.monotonic() + CLOSE_WAIT_S
-        if not is_done:
-            is_done = self.worker.wait(max(until - time.monotonic(), 0.0))
-        if not is_done:
+        if not self.worker.wait(max(until - time.monotonic(), 0.0)):
             self._note_unfinished()
         self.teller.finish()
         self.teller.wait(max(until - time.monotonic(), 0.0))
+        if self._is_main and not self.counter.has_ended():
+            _still_counting.append(self)
+
+    def wait_for_counts(self, until: float) -> None:
+        """Wait until the tokens are counted and written, or the time is over."""
+        if self.process == os.getpid():
+            self.counter.wait(max(until - time.monotonic(), 0.0))
 
     def _record(self, exchange: Exchange | None) -> None:
-        if self._path is not None and self.log is None:
-            self.log = TurnLog(self._path, self._resource, self._settings)
-        turns = self.log
+        turns = self._opened_log()
         if turns is not None:
             self._write_losses(turns)
             self._write_counts(turns)
         if exchange is not None:
             self._queued_bytes -= len(exchange.request) + len(exchange.body)
+            if self.is_closed and time.monotonic() - self._finished_s > FULL_READING_S:
+                exchange.request = without_prompt(exchange)
             call, turn, whole = self._read(exchange)
             if exchange.span is not None:
                 self._tell(lambda: end_span(exchange, call))
             if turn is not None and whole is not None and self._listener is not None:
                 listener, prompt = self._listener, whole.prompt
                 self._tell(lambda: listener(turn, prompt))
-        if len(self.worker.pending()) <= 1:
+        if self.worker.length() <= 1:
             self._queued_bytes = 0
             self._have_counted()
+
+    def _opened_log(self) -> TurnLog | None:
+        """Return what writes the turns; it is imported and made here, on the recorder's thread."""
+        if self.log is None and self._path is not None:
+            with importing():
+                from tokenprof.record.turn_log import TurnLog
+            self.log = TurnLog(self._file or AppendedFile(self._path), self._resource, self._settings)
+            self._have_counted()
+        return self.log
 
     def _read(self, exchange: Exchange) -> tuple[Call | None, Turn | None, Call | None]:
         if self.log is not None:
             return self.log.record(exchange)
+        with importing():
+            from tokenprof.record.block_facts import Shaper
         return exchange.interpret(exchange, Shaper(key=b"", count=_no_counts)), None, None
 
     def _not_recorded(self, exchange: Exchange | None, error: BaseException) -> None:
@@ -163,31 +208,59 @@ class ProcessShare:
 
     def _have_counted(self, *, is_last: bool = False) -> None:
         is_young = is_last or time.monotonic() - self._began_s < YOUNG_PROCESS_S
-        if not self._is_main and is_young and not is_loaded():
+        if not self._is_main and is_young and not COUNTING_PROCESS.is_ready():
             # Many worker processes live for one call, and loading would take longer than that.
             return
         texts = self.log.take_uncounted() if self.log is not None else {}
-        if texts:
-            self.counter.put(texts)
+        if texts or not self._has_begun_to_count:
+            # Without texts the vocabularies are loaded, while the host waits for its first answer.
+            self._has_begun_to_count = True
+            try:
+                self.counter.put(texts)
+            except Exception:
+                log.warning("tokenprof cannot count tokens here", exc_info=True)
 
     def _count(self, texts: dict[str, str]) -> None:
-        self._counted.append(dict(zip(texts, count_tokens(list(texts.values())), strict=True)))
-        self.worker.put(None)
+        counted = dict(zip(texts, COUNTING_PROCESS.count(list(texts.values())), strict=True))
+        if not counted:
+            return
+        self._counted.append(counted)
+        if self._is_over:
+            self._write_late_counts()
+        else:
+            self.worker.put(None)
 
     def _write_counts(self, turns: TurnLog) -> None:
         while self._counted:
-            turns.write_counts(self._counted.popleft())
+            # At the end of a block, two threads may come here.
+            with contextlib.suppress(IndexError):
+                turns.write_counts(self._counted.popleft())
+
+    def _write_late_counts(self) -> None:
+        """Write counts that came after the end of the block."""
+        from tokenprof.record.turn_log import TurnLog
+
+        if self._path is None or self.process != os.getpid() or not self._path.exists():
+            return
+        turns = TurnLog(AppendedFile(self._path), self._resource, self._settings)
+        self._write_counts(turns)
+        turns.close()
 
     def _finish_counting(self, turns: TurnLog) -> None:
         self._have_counted(is_last=True)
         self.counter.finish()
-        self.counter.wait(LONGEST_LOADING_S)
+        self.counter.wait(max(self._finished_s + COUNTS_WAIT_S - time.monotonic(), 0.0))
+        self._is_over = True
         self._write_counts(turns)
 
     def _at_end(self) -> None:
+        if self.losses:
+            self._opened_log()
         if self.log is None:
+            if self._file is not None:
+                self._file.close()
             return
-        for step in (self._write_losses, self._finish_counting, TurnLog.close):
+        for step in (self._write_losses, self._finish_counting, _close):
             try:
                 step(self.log)
             except Exception:
@@ -203,6 +276,9 @@ class ProcessShare:
         log.warning("tokenprof ends with %d calls that are not written yet", len(missing))
         if self._path is None or not missing:
             return
+        from tokenprof.record.otlp import span_line
+        from tokenprof.record.turn_codec import problem_attributes
+
         lines = [
             span_line(
                 self._resource,
@@ -224,6 +300,17 @@ class ProcessShare:
             file.close()
 
 
+_still_counting: list[ProcessShare] = []
+
+
+@atexit.register
+def _wait_for_counts() -> None:
+    """Let a program that lives shorter than the vocabularies take to load end with its tokens counted."""
+    until = time.monotonic() + EXIT_WAIT_S
+    while _still_counting:
+        _still_counting.pop().wait_for_counts(until)
+
+
 def _call(told: Callable[[], None]) -> None:
     told()
 
@@ -238,3 +325,7 @@ def _not_counted(texts: dict[str, str], error: BaseException) -> None:
 
 def _no_counts(texts: Sequence[str]) -> list[Mapping[str, int]]:
     return [{} for _ in texts]
+
+
+def _close(turns: TurnLog) -> None:
+    turns.close()

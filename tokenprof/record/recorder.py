@@ -17,12 +17,14 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tokenprof.facts.types import ProblemReason
-from tokenprof.record.background.counting import is_counting
-from tokenprof.record.exchange import Exchange, OpenCall
+from tokenprof.record.background.settings import RecordingSettings
 from tokenprof.record.process_share import CLOSE_WAIT_S, ProcessShare, TurnListener
-from tokenprof.record.turn_log import RecordingSettings
+
+if TYPE_CHECKING:
+    from tokenprof.facts.types import ProblemReason
+    from tokenprof.record.exchange import Exchange, OpenCall
 
 log = logging.getLogger("tokenprof")
 
@@ -89,7 +91,7 @@ class Recorder:
 
     def watch(self, attempt: OpenCall) -> None:
         """Note a call that has begun; it is cut if it is still open when the recording ends."""
-        self._share_here().open[id(attempt)] = attempt
+        self._share_here().watch(attempt)
 
     def unwatch(self, attempt: OpenCall) -> None:
         """Forget a call that has ended."""
@@ -144,10 +146,6 @@ class Recorder:
         """Whether nothing is left to do after `end`."""
         share = self._share
         return share.process != os.getpid() or (share.worker.has_ended() and share.teller.is_idle())
-
-    def is_counting(self) -> bool:
-        """Whether the end waits for tokens to be counted."""
-        return self.waits_for_counts and is_counting()
 
     def _new_share(self, parent_run: str | None) -> ProcessShare:
         return ProcessShare(

@@ -11,13 +11,14 @@ import secrets
 import sys
 from typing import TYPE_CHECKING
 
-from tokenprof.pricing.usage import Usage
 from tokenprof.record import names
-from tokenprof.record.exchange import Call, Exchange
-from tokenprof.record.otlp import Attribute
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
+
+    from tokenprof.record.call import Call
+    from tokenprof.record.exchange import Exchange
+    from tokenprof.record.otlp import Attribute
 
 SDK_SCOPES = ("com.anthropic.sdk",)
 """Instrumentation scopes of SDKs that trace their own calls."""
@@ -73,6 +74,8 @@ def end_span(exchange: Exchange, call: Call | None) -> None:
         return
     from opentelemetry.trace import Status, StatusCode
 
+    from tokenprof.record.block_codec import usage_attributes
+
     attributes: dict[str, Attribute | None] = {
         names.OPERATION: "chat",
         names.PROVIDER: exchange.provider,
@@ -99,15 +102,3 @@ def end_span(exchange: Exchange, call: Call | None) -> None:
         span.set_attribute(names.ERROR_TYPE, error)
         span.set_status(Status(StatusCode.ERROR, error))
     span.end(end_time=exchange.ended_ns)
-
-
-def usage_attributes(usage: Usage) -> dict[str, Attribute | None]:
-    """Return the conventional usage attributes: input inclusive of cache, output inclusive of reasoning."""
-    writes = usage.input_tokens - usage.uncached_input_tokens - usage.cache_read_tokens
-    return {
-        names.INPUT_TOKENS: usage.input_tokens,
-        names.OUTPUT_TOKENS: usage.all_output_tokens,
-        names.CACHE_READ_TOKENS: usage.cache_read_tokens,
-        names.CACHE_WRITE_TOKENS: writes,
-        names.REASONING_TOKENS: usage.reasoning_tokens or None,
-    }

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tokenprof.facts.types import Block
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.exchange import Call
+from tokenprof.record.call import Call
 
 HELD_NAME = "earlier turns, held by the provider"
 """The name of the block for everything said before the recording began."""

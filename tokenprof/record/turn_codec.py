@@ -26,11 +26,12 @@ from tokenprof.record.block_codec import (
     encode_breakpoints,
     encode_selectors,
     encode_usage,
+    usage_attributes,
 )
+from tokenprof.record.call import Call
 from tokenprof.record.contexts import Placement
-from tokenprof.record.exchange import Call, Exchange, model_in
+from tokenprof.record.exchange import Exchange, model_in
 from tokenprof.record.otlp import Attribute
-from tokenprof.record.span import usage_attributes
 from tokenprof.record.wire_values import int_of, text_of
 
 

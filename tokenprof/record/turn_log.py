@@ -12,8 +12,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -22,11 +21,13 @@ from tokenprof.facts.types import ProblemReason, Turn
 from tokenprof.facts.version import __version__
 from tokenprof.record import names
 from tokenprof.record.background.appended_file import AppendedFile
+from tokenprof.record.background.counting_process import COUNTING_PROCESS
+from tokenprof.record.background.settings import RecordingSettings
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.call import Call, read_call, seller_of, unmeasured_call
 from tokenprof.record.contexts import ContextTracker
-from tokenprof.record.exchange import Call, Exchange, seller_of, unmeasured_call
+from tokenprof.record.exchange import Exchange
 from tokenprof.record.otlp import Attribute, span_line
-from tokenprof.record.read_call import read_call
 from tokenprof.record.stored_context import HeldHistories
 from tokenprof.record.turn_codec import TurnEncoder, problem_attributes, turn_of
 from tokenprof.record.wires import is_fetch
@@ -52,29 +53,18 @@ UNSENT = (
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingSettings:
-    """What a recording holds; `tags` are those of the run, `seller` who sells its calls, if known."""
-
-    tags: Mapping[str, str] = field(default_factory=dict)
-    content: bool = False
-    cache_diagnostics: bool = False
-    counts_at_once: bool = False
-    seller: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Failed:
     call: str
     attempts: int
 
 
 class TurnLog:
-    """One process's share of a recording. Raises what `AppendedFile` raises if the file cannot be opened."""
+    """One process's share of a recording."""
 
     def __init__(
-        self, path: Path, resource: Mapping[str, Attribute | None], settings: RecordingSettings
+        self, file: AppendedFile, resource: Mapping[str, Attribute | None], settings: RecordingSettings
     ) -> None:
-        self._file = AppendedFile(path)
+        self._file = file
         self._resource = resource
         self._settings = settings
         self._shaper = _shaper(None if settings.counts_at_once else self._count_later)
@@ -316,9 +306,9 @@ class TurnLog:
 
 def _shaper(later: Callable[[str, str], None] | None) -> Shaper:
     try:
-        return Shaper(later=later)
+        return Shaper(later=later, count=COUNTING_PROCESS.count)
     except Exception:  # noqa: BLE001 - no home, no working directory: the digests match no other recording
-        return Shaper(key=secrets.token_bytes(32), later=later)
+        return Shaper(key=secrets.token_bytes(32), later=later, count=COUNTING_PROCESS.count)
 
 
 def _may_be_billed(exchange: Exchange) -> bool:

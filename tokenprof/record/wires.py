@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from tokenprof.facts.adapters import AdapterError, load_adapter
-from tokenprof.record.block_facts import Shaper
-from tokenprof.record.exchange import Call, Exchange
+from tokenprof.facts.adapters import load_adapter
+from tokenprof.record.background.late_imports import importing
+
+if TYPE_CHECKING:
+    from tokenprof.record.block_facts import Shaper
+    from tokenprof.record.call import Call
+    from tokenprof.record.exchange import Exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,23 +104,18 @@ def wire_of(method: str, target: str) -> Wire | None:
 def interpreter_of(wire: Wire) -> Callable[[Exchange, Shaper], Call | None]:
     """Return the function that reads a wire's exchanges.
 
-    Its adapter is loaded when that is called, on the recorder's thread, unless `load_wires` has done so. It
-    then raises AdapterError if the adapter cannot be loaded.
+    Its adapter is loaded when that is called for the first time, on the recorder's thread, so that a program
+    pays only for the APIs that it calls. It then raises AdapterError if the adapter cannot be loaded.
     """
     return functools.partial(_interpret, wire.adapter)
 
 
 def _interpret(adapter: str, exchange: Exchange, shaper: Shaper) -> Call | None:
-    call: Call | None = load_adapter(f"wires.{adapter}").interpret(exchange, shaper)
+    call: Call | None = _loaded(adapter).interpret(exchange, shaper)
     return call
 
 
-def load_wires() -> None:
-    """Load the adapters now, on the thread that begins to watch a library.
-
-    If the recorder's thread did it during the first call, a process that is forked meanwhile would be left
-    with half a module.
-    """
-    for wire in WIRES:
-        with contextlib.suppress(AdapterError):
-            load_adapter(f"wires.{wire.adapter}")
+@functools.cache
+def _loaded(adapter: str) -> Any:
+    with importing():
+        return load_adapter(f"wires.{adapter}")

@@ -26,7 +26,7 @@ from tokenprof.reading.json_documents import json_objects
 from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.exchange import Call
+from tokenprof.record.call import Call
 from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 FORMAT = "Claude Code output"

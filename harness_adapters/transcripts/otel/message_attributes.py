@@ -14,7 +14,7 @@ from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
 from tokenprof.harness_adapters.wires.raw_calls import call_of
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.block_facts import Shaper, json_text
-from tokenprof.record.exchange import Call
+from tokenprof.record.call import Call
 from tokenprof.record.wire_values import Wire, mapping, opened, sequence, text_of
 
 CONTEXT_NAME = "context, not in the spans"

@@ -58,6 +58,10 @@ class Worker(Generic[Item]):
                 continue
         return []
 
+    def length(self) -> int:
+        """Return how many items are not finished."""
+        return len(self._items)
+
     def has_ended(self) -> bool:
         """Whether the worker has ended after `finish`, or has nothing to end."""
         return self._has_ended or (bool(self._unstarted) and not self._items)

@@ -1,0 +1,109 @@
+"""The process that counts tokens: right counts, no trace in the host, no life of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tokenprof.record.background import counting_process
+from tokenprof.record.background.counting import count_tokens
+from tokenprof.record.background.counting_process import CountingProcess
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the process is started by a POSIX shell")
+
+PROGRAM = """
+import os, sys, time
+from tokenprof.record.background.counting_process import COUNTING_PROCESS
+COUNTING_PROCESS.count(["a"])
+print("counted", flush=True)
+"""
+
+
+def _serving(host: int) -> list[int]:
+    """Return the counting processes that were started for a host."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if any(word.endswith(b"counting.py") for word in words) and str(host).encode() in words:
+                found.append(int(entry.name))
+    return found
+
+
+def _until(condition: object, seconds: float = 30.0) -> bool:
+    assert callable(condition)
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.05)
+    return bool(condition())
+
+
+def test_it_counts_what_the_tokenizer_counts() -> None:
+    texts = ["hello world", "", "zwölf Boxkämpfer", "中文" * 5000, "<|endoftext|>", "x" * 100_000]
+    assert CountingProcess().count(texts) == count_tokens(texts)
+
+
+def test_half_a_character_is_counted_as_one_that_cannot_be_read() -> None:
+    assert CountingProcess().count(["x\ud800"]) == count_tokens(["x?"])
+
+
+def test_it_is_no_child_of_the_host_and_a_killed_one_is_replaced() -> None:
+    counter = CountingProcess()
+    counter.count(["a"])
+    first = set(_serving(os.getpid()))
+    with pytest.raises(ChildProcessError):
+        os.waitpid(next(iter(first)), os.WNOHANG)
+    for process in first:
+        os.kill(process, signal.SIGKILL)
+    assert counter.count(["hello world"]) == count_tokens(["hello world"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["", "time.sleep(60)"], ids=["ends", "is killed"])
+def test_it_ends_with_its_host(end: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", PROGRAM + end], stdout=subprocess.PIPE) as host:
+        assert host.stdout is not None
+        assert host.stdout.readline() == b"counted\n"
+        if end:
+            assert _serving(host.pid)
+            host.kill()
+        host.wait(timeout=30)
+        assert _until(lambda: not _serving(host.pid))
+
+
+def test_a_descriptor_that_the_host_has_taken_over_is_left_alone(tmp_path: Path) -> None:
+    counter = CountingProcess()
+    counter.count(["a"])
+    assert counter._socket is not None
+    taken = counter._socket.fileno()
+    os.close(taken)
+    ours = os.open(tmp_path / "host's own", os.O_RDWR | os.O_CREAT)
+    os.dup2(ours, taken)
+    assert counter.count(["hello world"]) == count_tokens(["hello world"])
+    assert os.fstat(taken).st_ino == os.fstat(ours).st_ino
+    assert (tmp_path / "host's own").read_bytes() == b""
+    os.close(taken)
+    os.close(ours)
+
+
+@pytest.mark.parametrize("name", ["uwsgi", "", "my-frozen-app"])
+def test_a_program_that_is_not_python_is_never_started_again(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", f"/usr/bin/{name}" if name else "")
+    monkeypatch.setattr(CountingProcess, "_start", lambda self: pytest.fail("started"))
+    assert CountingProcess().count(["a", "b"]) == [{}, {}]
+
+
+def test_where_nothing_can_be_started_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting_process, "START", "exit 1")
+    assert CountingProcess().count(["a"]) == [{}]

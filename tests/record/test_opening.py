@@ -1,0 +1,67 @@
+"""What opening a recording brings into the host: little, and nothing that it does not use."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import sys, threading
+import httpx
+before = set(sys.modules)
+import tokenprof
+with tokenprof.profile(sys.argv[1]):
+    print(*sorted(set(sys.modules) - before))
+    print(threading.active_count())
+"""
+
+HEAVY = (
+    "anthropic",
+    "openai",
+    "opentelemetry",
+    "toktok",
+    "numpy",
+    "tokenprof.facts.types",
+    "tokenprof.record.turn_log",
+    "tokenprof.record.block_facts",
+    "tokenprof.harness_adapters.wires.anthropic_exchange",
+    "tokenprof.pricing.book",
+)
+
+FORKS = """
+import os, sys, threading
+from tokenprof.record.background.late_imports import importing
+inside, leave = threading.Event(), threading.Event()
+def imports():
+    with importing():
+        inside.set()
+        leave.wait(0.3)
+        open(sys.argv[1], "w").close()
+threading.Thread(target=imports).start()
+inside.wait()
+if os.fork() == 0:
+    os._exit(0 if os.path.exists(sys.argv[1]) else 1)
+sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+def test_opening_imports_no_sdk_no_tokenizer_and_nothing_that_only_our_threads_need(tmp_path: Path) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path / "run.jsonl")],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    modules, threads = found.stdout.splitlines()
+    assert set(modules.split()).isdisjoint(HEAVY)
+    assert threads == "1"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_fork_waits_for_an_import_of_ours(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", FORKS, str(tmp_path / "imported")]
+    assert subprocess.run(program, check=False, timeout=60).returncode == 0

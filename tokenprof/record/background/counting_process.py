@@ -1,0 +1,190 @@
+"""Counts tokens in a process of our own, because a tokenizer that loads stops every thread of its process.
+
+Loading the vocabularies holds the interpreter's lock for up to a second, and nothing can divide that. The
+process is started when the first call is recorded. It imports nothing of the host, is given its texts over a
+socket, keeps none of them, and ends when the host does, or after a minute without work. The host cannot wait
+for it by mistake, because it is not the host's child: a shell starts it and leaves at once.
+
+Where no such process can be started (another system, a frozen program, a sandbox), nothing is counted: sizes
+are then estimated from the other measures of a text.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from tokenprof.record.background import counting
+from tokenprof.record.background.fork_safe_lock import ForkSafeLock
+from tokenprof.record.background.late_imports import importing
+
+LONGEST_COUNT_S: Final = 30.0
+MOST_FAILURES: Final = 3
+MOST_BYTES_AT_ONCE: Final = 4 * 2**20
+SHELL: Final = "/bin/sh"
+START: Final = 'exec 3<&0; "$@" <&3 3<&- &'
+"""Starts a command in the background, whose standard input a shell would close otherwise, and leaves it."""
+
+KEPT_VARIABLES: Final = (
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "TMPDIR",
+    "TIKTOKEN_CACHE_DIR",
+    "DATA_GYM_CACHE_DIR",
+)
+"""The process gets no other variable: keys are not its business."""
+
+
+class CountingProcess:
+    """A process that counts tokens, started when it is first needed, one for each process that records."""
+
+    def __init__(self) -> None:
+        self._lock = ForkSafeLock()
+        self._host = os.getpid()
+        self._socket: socket.socket | None = None
+        self._identity = (0, 0)
+        self._failures = 0
+        self._working: list[int] = []
+
+    def is_working(self) -> bool:
+        """Whether texts are being counted for this process; the first ones wait for the vocabularies."""
+        return os.getpid() in self._working
+
+    def is_ready(self) -> bool:
+        """Whether the process runs already."""
+        return self._socket is not None and self._host == os.getpid()
+
+    def count(self, texts: Sequence[str]) -> list[Mapping[str, int]]:
+        """Return the tokens of each text in every vocabulary; empty mappings if they cannot be counted.
+
+        Called on threads of ours only, and waits for its turn and for the answer.
+        """
+        self._working.append(os.getpid())
+        try:
+            with self._lock:
+                return [counted for part in _parts(texts) for counted in self._counted(part)]
+        finally:
+            self._working.remove(os.getpid())
+
+    def _counted(self, texts: Sequence[str]) -> list[Mapping[str, int]]:
+        nothing: list[Mapping[str, int]] = [{} for _ in texts]
+        if self._host != os.getpid():
+            self._let_go()
+            self._host, self._failures = os.getpid(), 0
+        if self._failures >= MOST_FAILURES or not can_be_started():
+            return nothing
+        try:
+            if self._socket is None or not self._is_ours():
+                self._start()
+            return self._asked(texts)
+        except (OSError, ValueError):
+            # It has ended for want of work, or it was killed: once more, with a new one.
+            self._let_go()
+            self._failures += 1
+        try:
+            self._start()
+            found = self._asked(texts)
+        except (OSError, ValueError):
+            self._let_go()
+            return nothing
+        self._failures = 0
+        return found
+
+    def _start(self) -> None:
+        with importing():
+            import subprocess
+        self._let_go()
+        ours, theirs = socket.socketpair()
+        try:
+            ours.settimeout(LONGEST_COUNT_S)
+            subprocess.run(
+                [SHELL, "-c", START, SHELL, *_command()],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
+                cwd="/",
+                start_new_session=True,
+                timeout=LONGEST_COUNT_S,
+                check=True,
+            )
+        except BaseException as error:
+            ours.close()
+            raise error if isinstance(error, OSError) else OSError(str(error)) from error
+        finally:
+            theirs.close()
+        found = os.fstat(ours.fileno())
+        self._socket, self._identity = ours, (found.st_dev, found.st_ino)
+
+    def _asked(self, texts: Sequence[str]) -> list[Mapping[str, int]]:
+        connection = self._socket
+        if connection is None or not self._is_ours():
+            raise OSError("the socket is gone")
+        connection.sendall(counting.packed(texts))
+        answer = bytearray()
+        while not answer.endswith(b"\n"):
+            received = connection.recv(65_536)
+            if not received:
+                raise OSError("the counting process has ended")
+            answer += received
+        return counting.unpacked(bytes(answer), len(texts))
+
+    def _is_ours(self) -> bool:
+        """Whether the number is still our socket: a program may close all descriptors and open its own."""
+        try:
+            found = os.fstat(self._socket.fileno()) if self._socket is not None else None
+        except OSError:
+            return False
+        return found is not None and (found.st_dev, found.st_ino) == self._identity
+
+    def _let_go(self) -> None:
+        connection, self._socket = self._socket, None
+        if connection is None:
+            return
+        try:
+            found = os.fstat(connection.fileno())
+        except OSError:
+            found = None
+        if found is not None and (found.st_dev, found.st_ino) == self._identity:
+            connection.close()
+        else:
+            connection.detach()
+
+
+def can_be_started() -> bool:
+    """Whether this program is an ordinary Python, with a shell beside it, and a tokenizer to run."""
+    is_python = os.path.basename(sys.executable or "").lower().startswith(("python", "pypy"))
+    is_plain = os.name == "posix" and not getattr(sys, "frozen", False) and is_python
+    return is_plain and os.access(SHELL, os.X_OK) and Path(counting.__file__).is_file()
+
+
+def _command() -> list[str]:
+    folders = {
+        str(Path(spec.origin).parent.parent)
+        for name in counting.TOKENIZERS
+        if (spec := importlib.util.find_spec(name)) is not None and spec.origin
+    }
+    # Without the host's start-up files, its folder, and what its environment asks of Python.
+    return [sys.executable, "-I", "-S", str(Path(counting.__file__)), str(os.getpid()), *sorted(folders)]
+
+
+def _parts(texts: Sequence[str]) -> list[Sequence[str]]:
+    """Return texts in parts of a bounded size; an empty part if there are none, which only starts."""
+    parts: list[list[str]] = [[]]
+    size = 0
+    for text in texts:
+        if parts[-1] and size + len(text) > MOST_BYTES_AT_ONCE:
+            parts.append([])
+            size = 0
+        parts[-1].append(text)
+        size += len(text)
+    return list(parts)
+
+
+COUNTING_PROCESS: Final = CountingProcess()
+"""That of this process; a forked child starts its own."""

@@ -1,0 +1,50 @@
+"""Imports on a thread of ours, and the forks that must not fall into the middle of one.
+
+A child that is forked while another thread imports a module is left with half of it, behind a lock that
+nobody will open. So a fork waits for our imports, which take a fraction of a second once in a process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+
+LONGEST_WAIT_S = 2.0
+
+_importing: list[int] = []
+"""The processes that are importing: in a forked child, also its parent, if the wait was too short."""
+
+_forking: list[int] = []
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Hold up forks while the block imports modules, and the imports while another thread forks."""
+    here = os.getpid()
+    until = time.monotonic() + LONGEST_WAIT_S
+    _importing.append(here)
+    while _forking and time.monotonic() < until:
+        _importing.remove(here)
+        time.sleep(0.001)
+        _importing.append(here)
+    try:
+        yield
+    finally:
+        _importing.remove(here)
+
+
+def _before_fork() -> None:
+    _forking.append(os.getpid())
+    until = time.monotonic() + LONGEST_WAIT_S
+    while os.getpid() in _importing and time.monotonic() < until:
+        time.sleep(0.001)
+
+
+def _after_fork() -> None:
+    _forking.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

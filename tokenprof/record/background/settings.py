@@ -1,0 +1,17 @@
+"""What a recording holds, as its owner asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSettings:
+    """What a recording holds; `tags` are those of the run, `seller` who sells its calls, if known."""
+
+    tags: Mapping[str, str] = field(default_factory=dict)
+    content: bool = False
+    cache_diagnostics: bool = False
+    counts_at_once: bool = False
+    seller: str | None = None
