@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,17 +48,23 @@ def _until(condition: object, seconds: float = 30.0) -> bool:
     return bool(condition())
 
 
-def test_it_counts_what_the_tokenizer_counts() -> None:
+@pytest.fixture(name="counter")
+def _counter() -> Iterator[CountingProcess]:
+    made = CountingProcess()
+    yield made
+    made.close()
+
+
+def test_it_counts_what_the_tokenizer_counts(counter: CountingProcess) -> None:
     texts = ["hello world", "", "zwölf Boxkämpfer", "中文" * 5000, "<|endoftext|>", "x" * 100_000]
-    assert CountingProcess().count(texts) == count_tokens(texts)
+    assert counter.count(texts) == count_tokens(texts)
 
 
-def test_half_a_character_is_counted_as_one_that_cannot_be_read() -> None:
-    assert CountingProcess().count(["x\ud800"]) == count_tokens(["x?"])
+def test_half_a_character_is_counted_as_one_that_cannot_be_read(counter: CountingProcess) -> None:
+    assert counter.count(["x\ud800"]) == count_tokens(["x?"])
 
 
-def test_it_is_no_child_of_the_host_and_a_killed_one_is_replaced() -> None:
-    counter = CountingProcess()
+def test_it_is_no_child_of_the_host_and_a_killed_one_is_replaced(counter: CountingProcess) -> None:
     counter.count(["a"])
     first = set(_serving(os.getpid()))
     with pytest.raises(ChildProcessError):
@@ -80,12 +87,11 @@ def test_it_ends_with_its_host(end: str) -> None:
         assert _until(lambda: not _serving(host.pid))
 
 
-def test_a_descriptor_that_the_host_has_taken_over_is_left_alone(tmp_path: Path) -> None:
-    counter = CountingProcess()
+def test_a_descriptor_that_the_host_has_taken_over_is_left_alone(
+    counter: CountingProcess, tmp_path: Path
+) -> None:
     counter.count(["a"])
-    assert counter._socket is not None
-    taken = counter._socket.fileno()
-    os.close(taken)
+    taken = counter._descriptor
     ours = os.open(tmp_path / "host's own", os.O_RDWR | os.O_CREAT)
     os.dup2(ours, taken)
     assert counter.count(["hello world"]) == count_tokens(["hello world"])

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import select
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -46,7 +48,8 @@ class CountingProcess:
     def __init__(self) -> None:
         self._lock = ForkSafeLock()
         self._host = os.getpid()
-        self._socket: socket.socket | None = None
+        # A number, because a socket object complains when a program ends without closing it.
+        self._descriptor = -1
         self._identity = (0, 0)
         self._failures = 0
         self._working: list[int] = []
@@ -57,7 +60,7 @@ class CountingProcess:
 
     def is_ready(self) -> bool:
         """Whether the process runs already."""
-        return self._socket is not None and self._host == os.getpid()
+        return self._descriptor >= 0 and self._host == os.getpid()
 
     def count(self, texts: Sequence[str]) -> list[Mapping[str, int]]:
         """Return the tokens of each text in every vocabulary; empty mappings if they cannot be counted.
@@ -74,23 +77,23 @@ class CountingProcess:
     def _counted(self, texts: Sequence[str]) -> list[Mapping[str, int]]:
         nothing: list[Mapping[str, int]] = [{} for _ in texts]
         if self._host != os.getpid():
-            self._let_go()
+            self.close()
             self._host, self._failures = os.getpid(), 0
         if self._failures >= MOST_FAILURES or not can_be_started():
             return nothing
         try:
-            if self._socket is None or not self._is_ours():
+            if not self._is_ours():
                 self._start()
             return self._asked(texts)
         except (OSError, ValueError):
             # It has ended for want of work, or it was killed: once more, with a new one.
-            self._let_go()
+            self.close()
             self._failures += 1
         try:
             self._start()
             found = self._asked(texts)
         except (OSError, ValueError):
-            self._let_go()
+            self.close()
             return nothing
         self._failures = 0
         return found
@@ -98,10 +101,10 @@ class CountingProcess:
     def _start(self) -> None:
         with importing():
             import subprocess
-        self._let_go()
+        self.close()
         ours, theirs = socket.socketpair()
         try:
-            ours.settimeout(LONGEST_COUNT_S)
+            ours.setblocking(False)
             subprocess.run(
                 [SHELL, "-c", START, SHELL, *_command()],
                 stdin=theirs.fileno(),
@@ -119,41 +122,42 @@ class CountingProcess:
         finally:
             theirs.close()
         found = os.fstat(ours.fileno())
-        self._socket, self._identity = ours, (found.st_dev, found.st_ino)
+        self._descriptor, self._identity = ours.detach(), (found.st_dev, found.st_ino)
 
     def _asked(self, texts: Sequence[str]) -> list[Mapping[str, int]]:
-        connection = self._socket
-        if connection is None or not self._is_ours():
-            raise OSError("the socket is gone")
-        connection.sendall(counting.packed(texts))
+        until = time.monotonic() + LONGEST_COUNT_S
+        rest = memoryview(counting.packed(texts))
+        while rest:
+            self._wait_for(select.POLLOUT, until)
+            rest = rest[os.write(self._descriptor, rest[:65_536]) :]
         answer = bytearray()
         while not answer.endswith(b"\n"):
-            received = connection.recv(65_536)
+            self._wait_for(select.POLLIN, until)
+            received = os.read(self._descriptor, 65_536)
             if not received:
                 raise OSError("the counting process has ended")
             answer += received
         return counting.unpacked(bytes(answer), len(texts))
 
+    def _wait_for(self, event: int, until: float) -> None:
+        poll = select.poll()
+        poll.register(self._descriptor, event)
+        if not self._is_ours() or not poll.poll(max(until - time.monotonic(), 0.0) * 1000):
+            raise OSError("the counting process does not answer")
+
     def _is_ours(self) -> bool:
         """Whether the number is still our socket: a program may close all descriptors and open its own."""
         try:
-            found = os.fstat(self._socket.fileno()) if self._socket is not None else None
+            found = os.fstat(self._descriptor) if self._descriptor >= 0 else None
         except OSError:
             return False
         return found is not None and (found.st_dev, found.st_ino) == self._identity
 
-    def _let_go(self) -> None:
-        connection, self._socket = self._socket, None
-        if connection is None:
-            return
-        try:
-            found = os.fstat(connection.fileno())
-        except OSError:
-            found = None
-        if found is not None and (found.st_dev, found.st_ino) == self._identity:
-            connection.close()
-        else:
-            connection.detach()
+    def close(self) -> None:
+        """Let the process end. The next texts start another."""
+        if self._is_ours():
+            os.close(self._descriptor)
+        self._descriptor = -1
 
 
 def can_be_started() -> bool:
