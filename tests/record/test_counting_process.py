@@ -64,7 +64,7 @@ def test_half_a_character_is_counted_as_one_that_cannot_be_read(counter: Countin
     assert counter.count(["x\ud800"]) == count_tokens(["x?"])
 
 
-def test_it_is_no_child_of_the_host_and_a_killed_one_is_replaced(counter: CountingProcess) -> None:
+def test_it_is_not_a_child_of_the_host_and_a_killed_one_is_replaced(counter: CountingProcess) -> None:
     counter.count(["a"])
     first = set(_serving(os.getpid()))
     with pytest.raises(ChildProcessError):

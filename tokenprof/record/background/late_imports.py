@@ -1,6 +1,6 @@
 """Imports on a thread of ours, and the forks that must not fall into the middle of one.
 
-A child that is forked while another thread imports a module is left with half of it, behind a lock that
+A child that is forked while another thread imports a module is left with half of it and with a lock that
 nobody will open. So a fork waits for our imports, which take a fraction of a second once in a process.
 """
 
