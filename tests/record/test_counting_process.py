@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tokenprof.record.background import counting_process
 from tokenprof.record.background.counting import count_tokens
 from tokenprof.record.background.counting_process import CountingProcess
 
@@ -111,5 +110,5 @@ def test_a_program_that_is_not_python_is_never_started_again(
 
 
 def test_where_nothing_can_be_started_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting_process, "START", "exit 1")
+    monkeypatch.setattr("tokenprof.record.background.counting_process.START", "exit 1")
     assert CountingProcess().count(["a"]) == [{}]

@@ -23,6 +23,8 @@ from pathlib import Path
 VOCABULARIES = ("o200k_base", "cl100k_base")
 """The vocabularies in which every text is counted. Estimates start from the first."""
 
+PROGRAM = Path(__file__)
+
 TOKENIZERS = ("toktok", "tiktoken")
 
 IDLE_S = 60.0

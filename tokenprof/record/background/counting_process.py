@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from tokenprof.record.background import counting
+from tokenprof.record.background.counting import PROGRAM, TOKENIZERS, packed, unpacked
 from tokenprof.record.background.fork_safe_lock import ForkSafeLock
 from tokenprof.record.background.late_imports import importing
 
@@ -126,7 +126,7 @@ class CountingProcess:
 
     def _asked(self, texts: Sequence[str]) -> list[Mapping[str, int]]:
         until = time.monotonic() + LONGEST_COUNT_S
-        rest = memoryview(counting.packed(texts))
+        rest = memoryview(packed(texts))
         while rest:
             self._wait_for(select.POLLOUT, until)
             rest = rest[os.write(self._descriptor, rest[:65_536]) :]
@@ -137,7 +137,7 @@ class CountingProcess:
             if not received:
                 raise OSError("the counting process has ended")
             answer += received
-        return counting.unpacked(bytes(answer), len(texts))
+        return unpacked(bytes(answer), len(texts))
 
     def _wait_for(self, event: int, until: float) -> None:
         poll = select.poll()
@@ -164,17 +164,17 @@ def can_be_started() -> bool:
     """Whether this program is an ordinary Python, with a shell beside it, and a tokenizer to run."""
     is_python = os.path.basename(sys.executable or "").lower().startswith(("python", "pypy"))
     is_plain = os.name == "posix" and not getattr(sys, "frozen", False) and is_python
-    return is_plain and os.access(SHELL, os.X_OK) and Path(counting.__file__).is_file()
+    return is_plain and os.access(SHELL, os.X_OK) and PROGRAM.is_file()
 
 
 def _command() -> list[str]:
     folders = {
         str(Path(spec.origin).parent.parent)
-        for name in counting.TOKENIZERS
+        for name in TOKENIZERS
         if (spec := importlib.util.find_spec(name)) is not None and spec.origin
     }
     # Without the host's start-up files, its folder, and what its environment asks of Python.
-    return [sys.executable, "-I", "-S", str(Path(counting.__file__)), str(os.getpid()), *sorted(folders)]
+    return [sys.executable, "-I", "-S", str(PROGRAM), str(os.getpid()), *sorted(folders)]
 
 
 def _parts(texts: Sequence[str]) -> list[Sequence[str]]:
