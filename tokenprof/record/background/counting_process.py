@@ -11,14 +11,12 @@ are then estimated from the other measures of a text.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import select
 import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from tokenprof.record.background.counting import PROGRAM, TOKENIZERS, packed, unpacked
@@ -168,13 +166,13 @@ def can_be_started() -> bool:
 
 
 def _command() -> list[str]:
-    folders = {
-        str(Path(spec.origin).parent.parent)
-        for name in TOKENIZERS
-        if (spec := importlib.util.find_spec(name)) is not None and spec.origin
-    }
+    folders = [
+        folder
+        for folder in map(os.path.abspath, sys.path)
+        if any(os.path.isdir(os.path.join(folder, name)) for name in TOKENIZERS)
+    ]
     # Without the host's start-up files, its folder, and what its environment asks of Python.
-    return [sys.executable, "-I", "-S", str(PROGRAM), str(os.getpid()), *sorted(folders)]
+    return [sys.executable, "-I", "-S", str(PROGRAM), str(os.getpid()), *folders]
 
 
 def _parts(texts: Sequence[str]) -> list[Sequence[str]]:
