@@ -24,11 +24,11 @@ from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.background.counting_process import COUNTING_PROCESS
 from tokenprof.record.background.settings import RecordingSettings
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.call import Call, read_call, seller_of, unmeasured_call
-from tokenprof.record.contexts import ContextTracker
+from tokenprof.record.call import Call
+from tokenprof.record.contexts import ContextTracker, HeldHistories
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.otlp import Attribute, span_line
-from tokenprof.record.stored_context import HeldHistories
+from tokenprof.record.read_call import read_call, seller_of, unmeasured_call
 from tokenprof.record.turn_codec import TurnEncoder, problem_attributes, turn_of
 from tokenprof.record.wires import is_fetch
 
