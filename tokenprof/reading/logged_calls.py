@@ -10,9 +10,8 @@ from tokenprof.facts.types import AnswerFacts, CallerFacts, Turn, block_key, fac
 from tokenprof.reading.batch_counts import BatchCounts
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import Call
-from tokenprof.record.contexts import ContextTracker, Placement
+from tokenprof.record.contexts import ContextTracker, HeldHistories, Placement
 from tokenprof.record.digest import key_of_logs
-from tokenprof.record.stored_context import HeldHistories
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
