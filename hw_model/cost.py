@@ -14,14 +14,19 @@ import numpy as np
 
 from tokenprof.hw_model.assumed import DEFAULT_TOKENS_PER_S, DEFAULT_UTILISATION, USUAL_UTILISATION
 from tokenprof.hw_model.catalogue.arrays import Array
-from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_model
+from tokenprof.hw_model.catalogue.lookup import (
+    UnknownChipError,
+    UnknownModelError,
+    chips,
+    find_chip,
+    find_model,
+)
 from tokenprof.hw_model.catalogue.shapes import ModelShape
 from tokenprof.hw_model.description import SAMPLED, Assumption, DeploymentDescription, Parallelism
 from tokenprof.hw_model.equations.batching import choose_batch
 from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.equations.deployment import Deployment, DeploymentError, require_capacity
 from tokenprof.hw_model.equations.deployment_text import parse_deployment
-from tokenprof.hw_model.equations.gpu_hour import Ownership
 from tokenprof.hw_model.equations.rates import BASES, Rates, rates
 from tokenprof.hw_model.equations.timing import decode_step
 from tokenprof.hw_model.estimate import Estimate
@@ -36,48 +41,35 @@ from tokenprof.hw_model.fleet.closed_model_classes import (
     precisions_in_words,
 )
 from tokenprof.hw_model.fleet.operator_choice import FEW_SEQUENCES, MeanTurn
-from tokenprof.hw_model.scenario import PERCENTILES, Part, ServingScenario, TurnWork
+from tokenprof.hw_model.hours import BY_THE_USER, hour_assumptions, hour_draws, owner_ranges
+from tokenprof.hw_model.scenario import OWNED, PERCENTILES, Part, ServingScenario, TurnWork
+from tokenprof.hw_model.serving_settings import (
+    AssumptionError,
+    RentedHours,
+    RentOfChip,
+    ServingSettings,
+)
 
 __all__ = [
     "BASES",
+    "OWNED",
     "Assumption",
     "AssumptionError",
     "DeploymentDescription",
     "DeploymentError",
     "Estimate",
     "Part",
+    "RentOfChip",
+    "RentedHours",
     "ServingScenario",
+    "ServingSettings",
     "TurnWork",
     "UnknownChipError",
     "UnknownModelError",
+    "find_chip",
+    "find_model",
     "scenario_for",
 ]
-
-BY_THE_USER: Final = "given by the user"
-
-
-class AssumptionError(ValueError):
-    """A figure given by the user is outside its range; the message names it and what is allowed."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """What the user says about the fleet, in place of our assumptions; None for what they do not say."""
-
-    utilisation: float | None
-    usd_per_gpu_hour: float | None
-
-    def __post_init__(self) -> None:
-        # Written so that NaN, which compares false with everything, is refused too.
-        if self.utilisation is not None and not 0 < self.utilisation <= 1:
-            raise AssumptionError(
-                f"a utilisation of {self.utilisation} is not possible; give a share above 0 and at most 1"
-            )
-        hour = self.usd_per_gpu_hour
-        if hour is not None and not 0 < hour < float("inf"):
-            raise AssumptionError(
-                f"{hour} USD per accelerator-hour is not possible; give a price above 0, for example 2.5"
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +92,7 @@ def scenario_for(
     model: str,
     *,
     turns: Sequence[TurnWork],
-    deployment: str | None = None,
-    utilisation: float | None = None,
-    usd_per_gpu_hour: float | None = None,
+    settings: ServingSettings | None = None,
     when: date | None = None,
     draws: int = 2000,
     seed: int = 0,
@@ -111,22 +101,21 @@ def scenario_for(
 
     Its deployment is drawn: chips that its hosts have on the day `when` (None: today's), and on them whatever
     serves this run's calls at its speed for least (section 4 of docs/hardware.md). The shape of an open model
-    is known, that of a closed one is drawn too. `deployment` says how it is served instead
-    (`deepseek-v3@8xh200`; the grammar is in `tokenprof.hw_model.equations.deployment`).
-
-    `utilisation` is the share of the fleet's hours that are sold, above 0 and at most 1; without it, it is
-    drawn, or 0.5 for a given deployment. `usd_per_gpu_hour` is USD per accelerator-hour and replaces the
-    owner's cost on every chip; without it, that cost is worked out bottom up (2.9). `draws` and `seed` do not
-    apply to a given deployment; scenarios of one seed share the draws of finances and load.
+    is known, that of a closed one is drawn too. `settings` says what is known instead: a deployment
+    (`deepseek-v3@8xh200`), a chip, whose hours are paid, and so on; without it, the hours are the owner's,
+    bottom up (2.9), and utilisation is drawn, or 0.5 for a given deployment. `draws` and `seed` do not apply
+    to a given deployment; scenarios of one seed share the draws of finances and load.
 
     Raises UnknownModelError for a model that nobody has described, DeploymentError for a deployment that is
-    not possible or does not hold the run's context, and AssumptionError for a utilisation or a price outside
-    its range.
+    not possible or does not hold the run's context, and UnknownChipError for a chip that the catalogue lacks.
     """
-    given = _Given(utilisation, usd_per_gpu_hour)
-    run = _ObservedRun(provider, model, mean_turn(turns), observed_speed(turns), when)
-    if deployment is not None:
-        return _fixed(run, parse_deployment(deployment), given)
+    given = settings or ServingSettings()
+    speed = observed_speed(turns)
+    if given.tokens_per_s is not None:
+        speed = ObservedSpeed(given.tokens_per_s, 0.0, len(turns), BY_THE_USER)
+    run = _ObservedRun(provider, model, mean_turn(turns), speed, when)
+    if given.deployment is not None:
+        return _fixed(run, parse_deployment(given.deployment), given)
     try:
         shape = find_model(model)
     except UnknownModelError:
@@ -177,36 +166,33 @@ def mean_context_tokens(turns: Sequence[TurnWork]) -> float:
 def _clock_in_words(run: _ObservedRun) -> str:
     if run.speed is None:
         return "assumed: a usual interactive speed"
+    if run.speed.method == BY_THE_USER:
+        return BY_THE_USER
     return (
         f"this run's own clock: {run.speed.method}, {run.speed.tokens_per_s:.1f} tokens/s over "
         f"{run.speed.calls} calls, standard error {run.speed.log_sd:.0%}"
     )
 
 
-def _fixed(run: _ObservedRun, deployment: Deployment, given: _Given) -> ServingScenario:
+def _fixed(run: _ObservedRun, deployment: Deployment, given: ServingSettings) -> ServingScenario:
     """Return the scenario of a described deployment."""
     c = fitted()
     require_capacity(deployment, run.context_tokens)
     plan = deployment.plan()
-    owner = Ownership()
-    usd_per_hour = given.usd_per_gpu_hour or owner.usd_per_chip_hour(deployment.chip)
     load = given.utilisation or DEFAULT_UTILISATION
     alone_s = float(decode_step(plan, 1.0, run.context_tokens, c).total_s / plan.tokens_per_step)
     wanted_s = 1.0 / (run.speed.tokens_per_s if run.speed else DEFAULT_TOKENS_PER_S)
     # A deployment too slow for what was seen is not refused: it is run at nearly its best speed.
     target_s = max(wanted_s, 1.25 * alone_s)
     batch = choose_batch(plan, run.context_tokens, c, target_s=target_s * float(plan.tokens_per_step))
-    hour: tuple[Assumption, ...] = (
-        Assumption(
-            "USD per accelerator-hour, owned",
-            round(usd_per_hour, 3),
-            "capital recovery, equation 2.9",
-            unit="USD/h",
-        ),
-        *owner.assumptions(deployment.chip),
+    chip = deployment.chip
+    hours = hour_draws(
+        owner_ranges(given).usual().parts_usd_per_hour(np.array([chip.capex_usd[1]]), chip.all_in_kw),
+        np.array([list(chips()).index(chip.name)]),
+        given,
+        utilisation=np.array([load]),
+        service_factor=np.ones(1),
     )
-    if given.usd_per_gpu_hour is not None:
-        hour = (Assumption("USD per accelerator-hour", usd_per_hour, BY_THE_USER, unit="USD/h"),)
     usual = f"assumed; {USUAL_UTILISATION[0]}-{USUAL_UTILISATION[2]} is usual"
     assumptions = [
         Assumption(
@@ -219,7 +205,7 @@ def _fixed(run: _ObservedRun, deployment: Deployment, given: _Given) -> ServingS
         ),
         Assumption("mean context, tokens", round(run.context_tokens), "this run", unit="tokens"),
         Assumption("utilisation", load, usual if given.utilisation is None else BY_THE_USER),
-        *hour,
+        *hour_assumptions(hours, chip, given),
         Assumption("model shape", deployment.shape.name, deployment.shape.source),
         Assumption("chip rates", deployment.chip.name, deployment.chip.sources["tflops"]),
     ]
@@ -247,28 +233,39 @@ def _fixed(run: _ObservedRun, deployment: Deployment, given: _Given) -> ServingS
         precision=deployment.precision,
         parallelism=Parallelism(deployment.tp, deployment.dp, deployment.ep, deployment.pp),
         assumptions=tuple(assumptions),
+        hours=hours.basis,
     )
-    table = rates(plan, batch, run.context_tokens, usd_per_hour, load, c)
-    return ServingScenario(run.provider, run.model, description, False, table)
+    table = rates(plan, batch, run.context_tokens, hours.paid_usd, load, c)
+    return ServingScenario(run.provider, run.model, description, False, table, hours)
 
 
 def _sampled(
-    run: _ObservedRun, served: ModelClass | ModelShape, fleet: str, given: _Given, draws: int, seed: int
+    run: _ObservedRun,
+    served: ModelClass | ModelShape,
+    fleet: str,
+    given: ServingSettings,
+    draws: int,
+    seed: int,
 ) -> ServingScenario:
     """Return the scenario of a model whose deployment is drawn."""
     c = fitted()
-    asked = sampling.FleetQuestion(served, fleet, run.turn, run.speed, run.when)
+    chip = None if given.chip is None else find_chip(given.chip).name
+    asked = sampling.FleetQuestion(served, fleet, run.turn, run.speed, run.when, chip, owner_ranges(given))
     try:
         drawn = sampling.sample(
             asked, utilisation=given.utilisation or USUAL_UTILISATION, draws=draws, seed=seed, c=c
         )
     except ValueError as problem:
         raise DeploymentError(str(problem)) from None
-    replaced: frozenset[str] = frozenset()
-    hour = drawn.usd_per_accelerator_hour
-    if given.usd_per_gpu_hour is not None:
-        replaced = sampling.BEHIND_THE_HOUR
-        hour = np.full(draws, given.usd_per_gpu_hour)
+    hours = hour_draws(
+        drawn.owner_hour,
+        drawn.choices["chip"],
+        given,
+        utilisation=drawn.utilisation,
+        service_factor=drawn.cost_factor,
+        seed=seed,
+    )
+    replaced = sampling.BEHIND_THE_HOUR if hours.basis.tenure != "owned" else frozenset()
     is_open = isinstance(served, ModelShape)
     usual = f"assumed: triangular {', '.join(map(str, USUAL_UTILISATION))}"
     evidence = served.source if isinstance(served, ModelShape) else served.evidence
@@ -290,17 +287,14 @@ def _sampled(
             assumptions.append(
                 Assumption(name, mid, sources[name] + _narrowed(name, drawn, run), low, high, unit)
             )
-    if given.usd_per_gpu_hour is not None:
-        assumptions.append(
-            Assumption("USD per accelerator-hour", given.usd_per_gpu_hour, BY_THE_USER, unit="USD/h")
-        )
+    assumptions += hour_assumptions(hours, None, given)
     weights = "as published, or 4-bit where the chip multiplies it" if is_open else precisions_in_words()
     low, mid, high = _percentiles_of(drawn.choices["error of this model"])
     assumptions += [
         Assumption(
             "chips drawn from",
-            ", ".join(sampling.fleet_at(fleet, run.when)),
-            "public statements; weights assumed",
+            ", ".join(asked.weights()),
+            "public statements; weights assumed" if chip is None else BY_THE_USER,
         ),
         Assumption("weights drawn from", weights, "assumed"),
         Assumption(
@@ -329,11 +323,14 @@ def _sampled(
         precision=SAMPLED,
         parallelism=None,
         assumptions=tuple(assumptions),
+        hours=hours.basis,
     )
-    table = rates(drawn.plan, drawn.batch, run.context_tokens, hour, drawn.utilisation, c)
+    table = rates(drawn.plan, drawn.batch, run.context_tokens, hours.paid_usd, drawn.utilisation, c)
     scaled = Rates({name: usd * drawn.cost_factor[:, None] for name, usd in table.by_basis.items()})
     everything = {**drawn.named, **drawn.choices}
-    return ServingScenario(run.provider, run.model, description, True, scaled, everything, replaced)
+    if hours.basis.tenure == "rented":
+        everything["USD per accelerator-hour, rented"] = hours.paid_usd
+    return ServingScenario(run.provider, run.model, description, True, scaled, hours, everything, replaced)
 
 
 def _percentiles_of(values: Array) -> tuple[float, float, float]:

@@ -18,10 +18,14 @@ from tokenprof.hw_model.description import DeploymentDescription
 from tokenprof.hw_model.equations.rates import BASES, CHUNK_TOKENS, Feature, Rates
 from tokenprof.hw_model.equations.turn_work import TurnWork
 from tokenprof.hw_model.estimate import Estimate
+from tokenprof.hw_model.hours import HourDraws
 
-__all__ = ["PERCENTILES", "Part", "ServingScenario", "TurnWork"]
+__all__ = ["OWNED", "PERCENTILES", "Part", "ServingScenario", "TurnWork"]
 
 Part = Literal["read", "prefill", "decode", "hold"]
+
+OWNED: Final = "owned"
+"""The basis of full cost at the owner's hours, whoever serves the model: the floor under the headline."""
 
 PERCENTILES: Final = (10, 50, 90)
 """The percentiles of the draws that `low`, `mid` and `high` are."""
@@ -35,7 +39,7 @@ class ServingScenario:
 
     `description` is what a report says about the deployment. `drawn` holds every draw of a sampled deployment
     by name; the draws named in `replaced` had no effect on the cost, because the user gave a figure in their
-    place. `rates` are USD per feature, one row per draw.
+    place. `rates` are USD per feature at the hours that the server pays, one row per draw; `hours` are those.
     """
 
     provider: str
@@ -43,6 +47,7 @@ class ServingScenario:
     description: DeploymentDescription
     sampled: bool
     rates: Rates
+    hours: HourDraws
     drawn: Mapping[str, Array] = field(default_factory=dict)
     replaced: frozenset[str] = frozenset()
 
@@ -96,18 +101,18 @@ class ServingScenario:
         """Return the USD of some work in every draw, an array of shape (draws,); one draw if not sampled.
 
         Scenarios of one seed share the draws of finances and load, so theirs may be added draw by draw.
-        Raises ValueError for a basis that is not in `BASES`.
+        Raises ValueError for a basis that is not `OWNED` or in `BASES`.
         """
         return np.asarray(self._table(basis) @ np.asarray(features, dtype=float))
 
     def usd(self, features: Array, basis: str = "resource_share") -> Estimate:
-        """Return the USD of some work. Raises ValueError for a basis that is not in `BASES`."""
+        """Return the USD of some work. Raises ValueError for a basis that is not `OWNED` or in `BASES`."""
         return self.usd_many(np.asarray(features, dtype=float)[None, :], basis)[0]
 
     def usd_many(self, features: Array, basis: str = "resource_share") -> list[Estimate]:
         """Return the USD of many pieces of work, given as an array of shape (pieces, features).
 
-        Raises ValueError for a basis that is not in `BASES`.
+        Raises ValueError for a basis that is not `OWNED` or in `BASES`.
         """
         table = self._table(basis)
         work = np.atleast_2d(np.asarray(features, dtype=float))
@@ -156,9 +161,16 @@ class ServingScenario:
         return sorted(shares, key=lambda item: -item[1])
 
     def _table(self, basis: str) -> Array:
+        if basis == OWNED:
+            return self._owned
         if basis not in self.rates.by_basis:
-            raise ValueError(f"{basis!r} is not a basis for a cost; the bases are {', '.join(BASES)}")
+            known = ", ".join((*BASES, OWNED))
+            raise ValueError(f"{basis!r} is not a basis for a cost; the bases are {known}")
         return self.rates.by_basis[basis]
+
+    @cached_property
+    def _owned(self) -> Array:
+        return np.asarray(self.rates.by_basis[BASES[0]] * self.hours.owner_over_paid[:, None])
 
 
 def _percentiles(usd: Array) -> Array:

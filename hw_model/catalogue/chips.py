@@ -29,8 +29,8 @@ class Chip:
 
     `hbm_bytes` is what is advertised, `memory_bytes` what software sees. `collective_s` is the time of the
     smallest all-reduce among neighbours. `scaleup_world` is how many accelerators share the fast links.
-    `capex_usd` is low, middle and high capital per accelerator, with its share of server and network.
-    `published_usd_per_hour` holds what others say an hour costs its owner; rents are in the chain file.
+    `capex_usd` is low, middle and high capital per accelerator, with its share of server and network. What
+    others say an hour costs, and what it is rented for, is in `pricing/data/gpu_hours.csv`.
     """
 
     name: str
@@ -49,7 +49,6 @@ class Chip:
     tdp_w: float
     all_in_kw: float
     capex_usd: tuple[float, float, float]
-    published_usd_per_hour: Mapping[str, float]
     sources: Mapping[str, str]
 
     @property
@@ -115,7 +114,6 @@ def chip_from_row(row: Mapping[str, Any]) -> Chip:
         tdp_w=row["tdp_w"]["value"],
         all_in_kw=row["all_in_kw"]["value"],
         capex_usd=(capex["low"], capex["value"], capex["high"]),
-        published_usd_per_hour=row["published_usd_per_hour"]["value"],
         sources={
             key: cell["source"] for key, cell in row.items() if isinstance(cell, dict) and "source" in cell
         },

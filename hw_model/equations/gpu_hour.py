@@ -55,6 +55,39 @@ class OwnerHour:
         return self.chips_usd + self.building_usd + self.power_usd
 
 
+Range = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRanges:
+    """Low, usual and high of an owner's finances and power, to draw from; equal where they are given."""
+
+    cost_of_capital: Range = COST_OF_CAPITAL
+    life_years: Range = LIFE_YEARS
+    colo_usd_per_kw_month: Range = COLO_USD_PER_KW_MONTH
+    usd_per_kwh: Range = USD_PER_KWH
+
+    def drawn(self, rng: np.random.Generator, draws: int) -> Ownership:
+        """Return an owner per draw, each figure uniform between its ends."""
+        return Ownership(
+            cost_of_capital=rng.uniform(self.cost_of_capital[0], self.cost_of_capital[2], draws),
+            life_years=rng.uniform(self.life_years[0], self.life_years[2], draws),
+            colo_usd_per_kw_month=rng.uniform(
+                self.colo_usd_per_kw_month[0], self.colo_usd_per_kw_month[2], draws
+            ),
+            usd_per_kwh=rng.uniform(self.usd_per_kwh[0], self.usd_per_kwh[2], draws),
+        )
+
+    def usual(self) -> Ownership:
+        """Return the owner with the usual figures."""
+        return Ownership(
+            self.cost_of_capital[1],
+            self.life_years[1],
+            colo_usd_per_kw_month=self.colo_usd_per_kw_month[1],
+            usd_per_kwh=self.usd_per_kwh[1],
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Ownership:
     """How an accelerator is owned and housed.

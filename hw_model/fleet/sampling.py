@@ -20,13 +20,7 @@ from tokenprof.hw_model.catalogue.lookup import chips
 from tokenprof.hw_model.catalogue.shapes import ModelShape
 from tokenprof.hw_model.equations.batching import Batch
 from tokenprof.hw_model.equations.constants import Constants
-from tokenprof.hw_model.equations.gpu_hour import (
-    COLO_USD_PER_KW_MONTH,
-    COST_OF_CAPITAL,
-    LIFE_YEARS,
-    USD_PER_KWH,
-    Ownership,
-)
+from tokenprof.hw_model.equations.gpu_hour import OwnerHour, OwnerRanges
 from tokenprof.hw_model.equations.plan import ServingPlan
 from tokenprof.hw_model.fleet.architectures import (
     chip_table,
@@ -48,7 +42,9 @@ from tokenprof.hw_model.fleet.operator_choice import POOLS_IDLE, Choice, MeanTur
 from tokenprof.hw_model.fleet.own_error import own_error
 
 BEHIND_THE_HOUR: Final = frozenset({"capital per accelerator", "cost of capital", "life, years"})
-"""Names of the draws that only decide what an accelerator-hour costs."""
+"""Names of the draws that only decide what an accelerator-hour costs its owner."""
+
+USUAL_OWNERS: Final = OwnerRanges()
 
 UNITS: Final[Mapping[str, str]] = {
     "KV bytes per token": "bytes/token",
@@ -71,7 +67,7 @@ TRIES: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class FleetDraws:
-    """Draws of plans, batches, hourly prices [USD] and utilisation, aligned by index.
+    """Draws of plans, batches, owner's hours [USD] and utilisation, aligned by index.
 
     `cost_factor` is by what the cost of a draw is multiplied: the model's own error, and accelerators of
     split pools that wait. `named` holds the quantities that a report lists, `choices` further draws; both are
@@ -82,7 +78,7 @@ class FleetDraws:
 
     plan: ServingPlan
     batch: Batch
-    usd_per_accelerator_hour: Array
+    owner_hour: OwnerHour
     utilisation: Array
     cost_factor: Array
     named: Mapping[str, Array]
@@ -96,7 +92,8 @@ class FleetDraws:
 class FleetQuestion:
     """Whose fleet it is, what it serves, and the run that is looked at.
 
-    `model` is a class of closed models or a known shape; `when` is the day of the run (None: today).
+    `model` is a class of closed models or a known shape; `when` is the day of the run (None: today). `chip`
+    is the only one used, if it is given; `owner` is what an owner's finances are drawn from.
     """
 
     model: ModelClass | ModelShape
@@ -104,6 +101,12 @@ class FleetQuestion:
     turn: MeanTurn
     observed: ObservedSpeed | None
     when: date | None = None
+    chip: str | None = None
+    owner: OwnerRanges = USUAL_OWNERS
+
+    def weights(self) -> dict[str, float]:
+        """Return the chips that are drawn from, each with its weight."""
+        return fleet_at(self.fleet, self.when) if self.chip is None else {self.chip: 1.0}
 
 
 def sample(
@@ -121,12 +124,7 @@ def sample(
         if isinstance(utilisation, float | int)
         else shared.triangular(*utilisation, size=draws)
     )
-    owner = Ownership(
-        cost_of_capital=shared.uniform(COST_OF_CAPITAL[0], COST_OF_CAPITAL[2], draws),
-        life_years=shared.uniform(LIFE_YEARS[0], LIFE_YEARS[2], draws),
-        colo_usd_per_kw_month=shared.uniform(COLO_USD_PER_KW_MONTH[0], COLO_USD_PER_KW_MONTH[2], draws),
-        usd_per_kwh=shared.uniform(USD_PER_KWH[0], USD_PER_KWH[2], draws),
-    )
+    owner = asked.owner.drawn(shared, draws)
     capex_quantile = shared.random(draws)
     private = np.random.default_rng([seed, 1])
     drawn, choice, speed, likely = _choices(asked, draws, private, c)
@@ -141,7 +139,7 @@ def sample(
     return FleetDraws(
         plan=chosen.plan,
         batch=chosen.batch,
-        usd_per_accelerator_hour=np.asarray(owner.usd_per_hour(capex, kw)),
+        owner_hour=owner.parts_usd_per_hour(capex, kw),
         utilisation=load,
         cost_factor=error * np.where(chosen.disaggregated > 0, POOLS_IDLE, 1.0),
         named={**after, "capital per accelerator": capex, "utilisation": load},
@@ -182,7 +180,7 @@ def fleet_at(fleet: str, when: date | None) -> dict[str, float]:
 def _draw(
     asked: FleetQuestion, draws: int, rng: np.random.Generator
 ) -> tuple[dict[str, Array], ServingPlan, Array]:
-    weights = fleet_at(asked.fleet, asked.when)
+    weights = asked.weights()
     names = list(chips())
     index = np.array([names.index(name) for name in weights], dtype=float)
     chip = index[weighted_choice(rng, draws, list(weights.values()))]

@@ -11,6 +11,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
+from tokenprof.pricing.chain.gpu_hours import (
+    OF_CONTRACT,
+    HourPrice,
+    HourRange,
+    hour_range,
+    shipped_hour_prices,
+)
 from tokenprof.pricing.chain.interval import Interval
 
 Key = TypeVar("Key")
@@ -97,6 +104,22 @@ class Supplier:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """What a supplier took in and spent in a period, or what the kind of supplier does (`lab` or `host`).
+
+    `spend_per_revenue` is dollars spent per dollar of revenue; of a host, the cost of revenue only. Rows of a
+    supplier stand in the file with the latest first.
+    """
+
+    supplier: str
+    kind: Literal["lab", "host"]
+    period: str
+    spend_per_revenue: Decimal
+    source: str
+    checked: date
+
+
+@dataclass(frozen=True, slots=True)
 class ChipPrice:
     """What is paid for an accelerator [USD], without its share of a server, and who gets it."""
 
@@ -121,9 +144,9 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class ChainData:
-    """All figures by name; rentals by chip and contract."""
+    """All figures by name. `hours` are readings of what accelerator-hours cost and are rented for."""
 
-    rentals: Mapping[tuple[str, str], Figure]
+    hours: tuple[HourPrice, ...]
     site: Mapping[str, Figure]
     building_parts: Mapping[str, Figure]
     chip_prices: Mapping[str, ChipPrice]
@@ -134,10 +157,33 @@ class ChainData:
     aggregators: Mapping[str, Aggregator]
     plans: Mapping[str, SubscriptionPlan]
     suppliers: Mapping[str, Supplier]
+    accounts: tuple[Account, ...] = ()
 
-    def rental(self, chip: str, contract: str = "reserved") -> Figure:
-        """Return the rent of a GPU-hour of a chip [USD]. Raises `ChainDataError`, with the known ones."""
-        return _find(self.rentals, (chip, contract), "rental")
+    def rental(self, chip: str, contract: str = "reserved", when: date | None = None) -> HourRange:
+        """Return the rent of a GPU-hour of a chip on a day [USD]. Raises `ChainDataError` without one."""
+        if contract not in OF_CONTRACT:
+            raise ChainDataError(
+                f"Hours are not rented {contract!r}; the known contracts are {', '.join(OF_CONTRACT)}."
+            )
+        found = hour_range(self.hours, chip, OF_CONTRACT[contract], contract, when)
+        if found is None:
+            raise ChainDataError(f"No rent of {chip} is known, {contract}; add a row to a chain file.")
+        return found
+
+    def rents(self, contract: str, when: date | None = None) -> dict[str, HourRange]:
+        """Return the rents of a day, by chip. Raises `ChainDataError` for a contract that nobody offers."""
+        if contract not in OF_CONTRACT:
+            raise ChainDataError(
+                f"Hours are not rented {contract!r}; the known contracts are {', '.join(OF_CONTRACT)}."
+            )
+        tiers = OF_CONTRACT[contract]
+        names = dict.fromkeys(row.chip for row in self.hours)
+        found = {chip: hour_range(self.hours, chip, tiers, contract, when) for chip in names}
+        return {chip: rent for chip, rent in found.items() if rent is not None}
+
+    def require_accounts(self, kind: str) -> None:
+        """Raise `ChainDataError`: there are no accounts of a kind of supplier."""
+        raise ChainDataError(f"The chain file has no accounts of a {kind}; add a row [[account]] to it.")
 
     def share(self, name: str) -> Figure:
         """Return a share by name. Raises `ChainDataError`, with the known names."""
@@ -146,6 +192,10 @@ class ChainData:
     def plan(self, name: str) -> SubscriptionPlan:
         """Return a plan by name. Raises `ChainDataError`, with the known names."""
         return _find(self.plans, name, "plan")
+
+    def anchor(self, name: str) -> Anchor:
+        """Return a break-even anchor by name. Raises `ChainDataError`, with the known names."""
+        return _find(self.anchors, name, "anchor")
 
     def aggregator(self, name: str) -> Aggregator:
         """Return an aggregator by name. Raises `ChainDataError`, with the known names."""
@@ -180,10 +230,7 @@ def _read(tables: Mapping[str, Any]) -> ChainData:
         return list(tables.get(table, ()))
 
     return ChainData(
-        rentals={
-            (row["chip"], row["contract"]): _figure(row, f"{row['chip']}, {row['contract']}")
-            for row in rows("rental")
-        },
+        hours=_hours(rows("rental")),
         site={row["name"]: _figure(row, row["name"]) for row in rows("site")},
         building_parts={row["name"]: _figure(row, row["name"]) for row in rows("building_part")},
         chip_prices={
@@ -240,7 +287,36 @@ def _read(tables: Mapping[str, Any]) -> ChainData:
             row["name"]: Supplier(row["name"], frozenset(row["layers"]), row["source"], row["checked"])
             for row in rows("supplier")
         },
+        accounts=tuple(
+            Account(
+                row["supplier"],
+                row["kind"],
+                row["period"],
+                Decimal(row["spend_usd"]) / Decimal(row["revenue_usd"]),
+                row["source"],
+                row["checked"],
+            )
+            for row in rows("account")
+        ),
     )
+
+
+def _hours(rows: list[Mapping[str, Any]]) -> tuple[HourPrice, ...]:
+    """Return the shipped readings, with those of a chain file in place of the same chip and contract's."""
+    own = tuple(
+        HourPrice(
+            row["chip"],
+            row["contract"],
+            _figure(row, row["chip"]).value,
+            row["checked"],
+            "assumed" if row.get("assumed") else "",
+            row["source"],
+        )
+        for row in rows
+    )
+    replaced = {(row.chip.lower(), row.tier) for row in own}
+    kept = (row for row in shipped_hour_prices() if (row.chip.lower(), row.tier) not in replaced)
+    return (*own, *kept)
 
 
 def _figure(row: Mapping[str, Any], name: str) -> Figure:

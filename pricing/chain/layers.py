@@ -55,9 +55,9 @@ def third_party_cost(inference_usd: Interval) -> ServingCost:
     return ServingCost("3P", inference_usd, NOTHING)
 
 
-def first_party_cost(inference_usd: Interval, data: ChainData) -> ServingCost:
-    """Return the cost of serving your own model: inference, and training in proportion to it."""
-    return ServingCost("1P", inference_usd, inference_usd * data.share("training_per_inference").value)
+def first_party_cost(inference_usd: Interval, training_usd: Interval) -> ServingCost:
+    """Return the cost of serving your own model: inference, and training recovered from its revenue."""
+    return ServingCost("1P", inference_usd, training_usd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,12 @@ def anchor_usd(
 
 
 def decompose_spread(
-    price_usd: Decimal, anchored_usd: Decimal, compute_usd: Interval, data: ChainData
+    price_usd: Decimal, anchored_usd: Decimal, compute_usd: Interval, training_usd: Interval, data: ChainData
 ) -> Spread:
     """Split a price's spread over the anchor (for the same tokens) into named parts and a named residual.
 
-    Efficiency loss is what the model's own compute costs beyond the anchor. Training is in proportion to
-    that compute. The brand premium is a share of the price without the premium.
+    Efficiency loss is what the model's own compute costs beyond the anchor. The brand premium is a share of
+    the price without the premium.
     """
     premium = data.share("brand_premium").value
     of_price = Interval(
@@ -104,15 +104,14 @@ def decompose_spread(
         price_usd * premium.high / (ONE + premium.high),
     )
     efficiency = compute_usd - Interval.exactly(anchored_usd)
-    training = compute_usd * data.share("training_per_inference").value
     spread = Interval.exactly(price_usd - anchored_usd)
     return Spread(
         price_usd=price_usd,
         anchor_usd=anchored_usd,
         efficiency_loss=efficiency,
-        training_amortisation=training,
+        training_amortisation=training_usd,
         brand_premium=of_price,
-        residual=spread - add_up((efficiency, training, of_price)),
+        residual=spread - add_up((efficiency, training_usd, of_price)),
     )
 
 
@@ -199,15 +198,18 @@ def route_of(
     compute_supplier: Supplier,
     seller: Supplier | None = None,
     serves: Literal["L3a", "L3b"] | None = None,
+    *,
+    owns_racks: bool | None = None,
 ) -> tuple[Stage, ...]:
     """Return the route of a token: racks and GPU-hours, who serves it, and who resells it, if anybody.
 
     `serves` says whether the model is the supplier's own (L3a) or has another's weights (L3b), for a supplier
-    that does both (default: its own).
+    that does both (default: its own). `owns_racks` says whether the hours are those of its own racks
+    (default: as its row says).
     """
     layer = serves or ("L3a" if "L3a" in model_supplier.layers else "L3b")
-    own_racks = "L1" in model_supplier.layers
-    below = model_supplier.name if own_racks else compute_supplier.name
+    own = "L1" in model_supplier.layers if owns_racks is None else owns_racks
+    below = model_supplier.name if own else compute_supplier.name
     stages = [Stage("L1", below), Stage("L2", below), Stage(layer, model_supplier.name)]
     return (*stages, Stage("L4", seller.name)) if seller else tuple(stages)
 
@@ -219,7 +221,10 @@ class WaterfallStepName(StrEnum):
     """
 
     APPLICATION = "application or aggregator"
-    LAB_MARGIN = "lab margin: everything else, and profit"
+    DISCOUNT = "discount: not collected"
+    RESULT = "operating result"
+    OTHER_COSTS = "pay, sales and everything else"
+    UNEXPLAINED = "not explained by compute, rent, training"
     TRAINING = "training"
     GPU_HOUR_MARGIN = "GPU-hour margin"
     CHIPS = "chips"
@@ -261,54 +266,77 @@ class Waterfall:
         }
 
 
-def waterfall(
-    billed_usd: Decimal,
-    owner_cost_usd: Mapping[WaterfallStepName, Interval],
-    rental_per_owner_cost: Interval,
-    data: ChainData,
-    *,
-    fee_usd: Decimal = Decimal(0),
-    supplier: str | None = None,
-) -> Waterfall:
-    """Push a billed amount down the chain to chips, building and power.
+@dataclass(frozen=True, slots=True)
+class HourDollars:
+    """What the hours of some work cost [USD]: their owner by part, and beyond that whoever pays for them.
 
-    `owner_cost_usd` is what the run's hours cost the owner of the racks, split into `OWNER_PARTS`;
-    `rental_per_owner_cost` is the rent of a GPU-hour over that cost; `fee_usd` is what an application or
-    aggregator keeps. `supplier` serves the model (default: a lab that rents): one that owns its racks pays no
-    GPU-hour margin, and a host of others' weights pays for no training. Raises `ValueError` for a billed
-    amount that is not positive, and `ChainDataError` for an unknown supplier.
+    `margin` is 0 for own racks, and negative if the owner rents its hours out at a loss. `market_margin` is
+    the same at the rent of the market; None if no rent is known.
     """
-    if billed_usd <= 0:
-        raise ValueError(f"Only a positive amount can be pushed down the chain, but it is {billed_usd} USD.")
-    layers = data.supplier(supplier).layers if supplier else frozenset({"L3a"})
-    parts = {name: usd.rounded() for name, usd in owner_cost_usd.items()}
-    owner = add_up(parts.values())
-    over_cost = rental_per_owner_cost.at_least(ONE) - Interval.exactly(ONE)
-    rent_beyond_cost = (owner * over_cost).rounded()
-    margin = NOTHING if "L1" in layers else rent_beyond_cost
-    training_share = data.share("training_per_inference")
-    training = ((owner + margin) * training_share.value).rounded() if "L3a" in layers else NOTHING
-    kept = Interval.exactly(fee_usd)
-    left = Interval.exactly(billed_usd) - add_up((kept, owner, margin, training))
+
+    owner: Mapping[WaterfallStepName, Interval]
+    margin: Interval
+    market_margin: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaidBill:
+    """What is paid [USD], and what of it never reaches the supplier: a reseller's fee, a discount."""
+
+    paid_usd: Decimal
+    fee_usd: Decimal = Decimal(0)
+    discount_usd: Decimal = Decimal(0)
+
+    @property
+    def revenue_usd(self) -> Decimal:
+        """What the supplier takes in."""
+        return self.paid_usd - self.fee_usd - self.discount_usd
+
+
+def waterfall(
+    bill: PaidBill, hours: HourDollars, training_per_revenue: Interval | None, training_source: str = ""
+) -> Waterfall:
+    """Push a bill down the chain to chips, building and power, bottom up.
+
+    `training_per_revenue` is what the supplier spends on training per dollar that it takes in; None for a
+    host of others' weights, which trains nothing. What the other steps leave is not explained, and may be
+    negative. The middles add up to what is paid, to the last decimal. Raises `ValueError` for an amount that
+    is not positive.
+    """
+    paid = bill.paid_usd
+    if paid <= 0:
+        raise ValueError(f"Only a positive amount can be pushed down the chain, but it is {paid} USD.")
+    parts = {name: usd.rounded() for name, usd in hours.owner.items()}
+    owner, margin = add_up(parts.values()), hours.margin.rounded()
+    internal = None
+    if hours.market_margin is not None and margin == NOTHING:
+        internal = hours.market_margin.rounded()
+    training = NOTHING
+    if training_per_revenue is not None and bill.revenue_usd > 0:
+        training = (Interval.exactly(bill.revenue_usd) * training_per_revenue).rounded()
+    fee, discount = Interval.exactly(bill.fee_usd), Interval.exactly(bill.discount_usd)
+    left = Interval.exactly(paid) - add_up((fee, discount, owner, margin, training))
+    names = WaterfallStepName
     return Waterfall(
-        billed_usd,
+        paid,
         (
-            WaterfallStep(WaterfallStepName.APPLICATION, kept, "the fee of the path"),
+            WaterfallStep(names.APPLICATION, fee, "the fee of the path"),
+            WaterfallStep(names.DISCOUNT, discount, "the discount that you set; list price without one"),
             WaterfallStep(
-                WaterfallStepName.LAB_MARGIN,
-                left,
-                "what the other parts leave of the lab's revenue",
+                names.UNEXPLAINED, left, "pay, sales, free users, profit, and the error of the other steps"
             ),
             WaterfallStep(
-                WaterfallStepName.TRAINING,
+                names.TRAINING,
                 training,
-                training_share.source if "L3a" in layers else "a host trains nothing",
+                "a host trains nothing" if training_per_revenue is None else training_source,
             ),
             WaterfallStep(
-                WaterfallStepName.GPU_HOUR_MARGIN,
+                names.GPU_HOUR_MARGIN,
                 margin,
-                "internal to the supplier, so not paid" if "L1" in layers else "rental over the owner's cost",
-                rent_beyond_cost if "L1" in layers else None,
+                "own racks: internal to the supplier, so not paid"
+                if internal is not None
+                else "what is paid for an hour beyond its owner's cost",
+                internal,
             ),
             *(
                 WaterfallStep(name, usd, "the owner's cost of the hours: hardware model")

@@ -116,13 +116,13 @@ def _bill(book: PriceBook) -> Iterator[Example]:
 
 
 def _chain(book: PriceBook, data: ChainData) -> Iterator[Example]:
-    reserved = markup(Interval.exactly("1.0"), data.rental("h100").value)
+    reserved = markup(Interval.exactly("1.0"), data.rental("H100").usd)
     yield Example(
         "l2-1",
         "reserved H100 over its floor of $1.0 an hour",
         "2-3x; margin 50 % at $2, 67 % at $3",
         f"{plain(reserved.factor.low)}-{plain(reserved.factor.high)}x; margin {between(reserved.margin)}",
-        data.rental("h100").source,
+        data.rental("H100").source,
         differs(
             ("2", reserved.factor.low),
             ("3", reserved.factor.high),
@@ -131,13 +131,15 @@ def _chain(book: PriceBook, data: ChainData) -> Iterator[Example]:
         ),
     )
     inference = Interval.exactly("0.30")
-    host, lab = third_party_cost(inference).total_usd, first_party_cost(inference, data).total_usd
+    of_spend = data.share("training_of_spend").value / data.share("inference_of_spend").value
+    host = third_party_cost(inference).total_usd
+    lab = first_party_cost(inference, inference * of_spend).total_usd
     yield Example(
         "l3-1",
         "cost of the same tokens to a host (3P) and to a lab (1P), where inference is $0.30",
         None,
         f"3P {between(host)}; 1P {between(lab)}",
-        data.share("training_per_inference").source,
+        data.share("training_of_spend").source,
     )
     paths = end_prices(Decimal(100), data.aggregator("openrouter"), data.plan("claude-max"), 20)
     yield Example(

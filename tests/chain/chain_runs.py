@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tokenprof.chain.example_runs import growing_run, task_run
+from tokenprof.chain.claims.example_runs import growing_run, task_run
 from tokenprof.costing.compute import cost_to_compute
 from tokenprof.costing.ledger import build_ledger
+from tokenprof.costing.served_hours import Serving
 from tokenprof.facts.types import Run, Turn
+from tokenprof.hw_model.cost import ServingSettings
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.chain.figures import load_chain_data
 from tokenprof.pricing.usage import Usage
@@ -36,10 +38,16 @@ def run_of(*calls: tuple[str, str, Usage], gap_s: float = 20.0) -> Run:
     )
 
 
-def costed(run: Run, deployment: str | None = None):
+def costed(run: Run, deployment: str | None = None, **said):
+    """The ledger of a run and its compute; `said` are fields of `Serving`."""
     ledger = build_ledger(run, BOOK)
     ledger.check()
-    return ledger, cost_to_compute(ledger, deployment=deployment)
+    return ledger, cost_to_compute(ledger, serving=Serving(ServingSettings(deployment), **said))
+
+
+def task(**said):
+    """The 50 calls of the published task, served as is said."""
+    return costed(task_run(), **said)
 
 
 TASK = costed(task_run())

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from chain_runs import BOOK, DATA, GROWING, TASK, costed, run_of
+from chain_runs import BOOK, DATA, GROWING, TASK, costed, run_of, task
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,11 +15,13 @@ from tokenprof.chain.choices import Choices
 from tokenprof.chain.cost_shaped_price import cost_shaped
 from tokenprof.chain.hardware_sweeps import at_utilisation, generations, on_chip, sweeps_of
 from tokenprof.chain.kv_between_turns import kv_waiting
-from tokenprof.chain.owner_cost import owner_cost, owner_shares
-from tokenprof.chain.section import chain_section
+from tokenprof.chain.make_section import chain_section
+from tokenprof.chain.owner_cost import hour_costs, owner_shares
 from tokenprof.costing.compute import cost_to_compute
 from tokenprof.costing.ledger import build_ledger
-from tokenprof.hw_model.catalogue.lookup import UnknownChipError, find_chip
+from tokenprof.costing.served_hours import Serving
+from tokenprof.hw_model.catalogue.lookup import UnknownChipError, chips, find_chip
+from tokenprof.hw_model.cost import ServingSettings
 from tokenprof.hw_model.equations.gpu_hour import Ownership
 from tokenprof.pricing.chain.layers import WaterfallStepName
 from tokenprof.pricing.usage import Usage
@@ -35,8 +37,9 @@ def steps(chain) -> dict:
 @pytest.mark.parametrize("path", ["direct", "aggregator", "plan"])
 @pytest.mark.parametrize("supplier", [None, "google", "fireworks"])
 def test_the_middles_of_the_steps_are_what_was_paid_by_every_path(path, supplier):
-    chain = chain_of(*TASK, DATA, Choices(path=path, supplier=supplier))
+    chain = chain_of(*task(supplier=supplier), DATA, Choices(path=path))
     assert sum(step.usd.mid for step in chain.fall.steps) == chain.paid_usd
+    assert sum(step.usd.mid for step in chain.by_accounts.steps) == chain.paid_usd
     paid = {"direct": "7.5", "aggregator": "7.9125", "plan": "5"}[path]
     assert chain.paid_usd == Decimal(paid)
     assert chain.billed_usd == Decimal("7.5")
@@ -46,7 +49,9 @@ def test_chips_building_and_power_are_the_run_s_compute_as_the_report_states_it(
     _, hardware = TASK
     chain = chain_of(*TASK, DATA)
     parts = sum(steps(chain)[name].usd.mid for name in ("chips", "building", "power"))
-    assert float(parts) == pytest.approx(hardware.usd(hardware.total).mid, rel=2e-3)
+    assert float(parts) == pytest.approx(hardware.usd(hardware.total, "owned").mid, rel=2e-3)
+    paid = parts + steps(chain)["GPU-hour margin"].usd.mid
+    assert float(paid) == pytest.approx(hardware.usd(hardware.total).mid, rel=2e-3)
 
 
 def test_the_parts_of_an_hour_on_known_hardware_are_those_of_its_owner():
@@ -57,18 +62,22 @@ def test_the_parts_of_an_hour_on_known_hardware_are_those_of_its_owner():
     h200, owner = find_chip("h200"), Ownership()
     power = owner.load * h200.all_in_kw * owner.usd_per_kwh / owner.usd_per_chip_hour(h200)
     assert shares["power"] == pytest.approx(power)
-    cost = owner_cost(hardware.scenarios, hardware.total.by_model)
-    assert all(part.is_exact for part in cost.values())
+    cost, over_owner = hour_costs(hardware.scenarios, hardware.total.by_model)
+    assert all(part.is_exact for part in cost.owner.values())
+    # H200 hours are rented for 1.825 a year and more in 2026, and cost their owner 1.59.
+    assert float(over_owner.mid) == pytest.approx(1.825 / owner.usd_per_chip_hour(h200), rel=1e-3)
 
 
 def test_an_integrated_supplier_s_gpu_hour_margin_is_shown_and_in_no_sum():
-    rented = steps(chain_of(*TASK, DATA))
-    owned = steps(chain_of(*TASK, DATA, Choices(supplier="google")))
+    same = Choices(training_per_revenue=Decimal("0.4"))
+    rented = steps(chain_of(*TASK, DATA, same))
+    served = task(supplier="google")
+    owned = steps(chain_of(*served, DATA, same))
     assert rented["GPU-hour margin"].usd.mid > 0
     assert owned["GPU-hour margin"].usd.high == 0
     assert owned["GPU-hour margin"].internal_usd == rented["GPU-hour margin"].usd
-    assert owned[WaterfallStepName.LAB_MARGIN].usd.mid > rented[WaterfallStepName.LAB_MARGIN].usd.mid
-    kinds = [layer.sale.kind for layer in chain_of(*TASK, DATA, Choices(supplier="google")).layers]
+    assert owned[WaterfallStepName.UNEXPLAINED].usd.mid > rented[WaterfallStepName.UNEXPLAINED].usd.mid
+    kinds = [layer.sale.kind for layer in chain_of(*served, DATA).layers]
     assert kinds == ["internal", "market"]
 
 
@@ -93,7 +102,7 @@ def test_an_aggregator_of_one_s_own_needs_no_supplier_row():
 
 
 def test_a_host_of_others_weights_pays_for_no_training():
-    chain = chain_of(*TASK, DATA, Choices(supplier="fireworks"))
+    chain = chain_of(*task(supplier="fireworks"), DATA)
     assert steps(chain)["training"].usd.high == 0
     assert [layer.sale.layer for layer in chain.layers] == ["L2", "L3b"]
 
@@ -117,27 +126,55 @@ def test_a_chip_is_taken_apart_by_its_own_row_where_there_is_one():
     )
     assert on_h100.chip_price is DATA.chip_prices["H100"]
     assert on_h200.chip_price is DATA.chip_prices["B200"]
-    # 1,350 of the H100's 38,000 of capital is memory, 10,000 servers and network.
+    # 1,350 of the H100's 32,100 of capital is memory, 4,100 servers and network.
     chips = steps(on_h100)["chips"].usd.mid
-    assert float(on_h100.parts["chips"]["memory (HBM)"].mid / chips) == pytest.approx(1350 / 38000)
-    assert float(on_h100.parts["chips"]["servers and network"].mid / chips) == pytest.approx(10 / 38)
+    assert float(on_h100.parts["chips"]["memory (HBM)"].mid / chips) == pytest.approx(1350 / 32100)
+    assert float(on_h100.parts["chips"]["servers and network"].mid / chips) == pytest.approx(4.1 / 32.1)
 
 
 def test_the_margin_is_what_compute_leaves_of_the_bill():
     chain = chain_of(*TASK, DATA)
     assert chain.inference_margin.mid == 1 - chain.compute_usd.mid / chain.billed_usd
-    assert chain.all_in_margin.mid == steps(chain)[WaterfallStepName.LAB_MARGIN].usd.mid / chain.billed_usd
+    assert chain.all_in_margin.mid == steps(chain)[WaterfallStepName.UNEXPLAINED].usd.mid / chain.billed_usd
     assert chain.all_in_margin.mid < chain.inference_margin.mid
 
 
-def test_the_all_in_margin_is_of_the_list_price_even_if_a_plan_is_what_was_paid():
-    rented, owned = (
-        [chain_of(*TASK, DATA, Choices(path=path, supplier=supplier)) for path in ("direct", "plan")]
-        for supplier in (None, "google")
-    )
-    for direct, plan in (rented, owned):
-        assert (direct.paid_usd, plan.paid_usd) == (Decimal("7.5"), 5)
-        assert plan.all_in_margin == direct.all_in_margin
+def test_margins_are_of_what_the_supplier_takes_in_by_every_path():
+    for served in (TASK, task(supplier="google")):
+        direct, resold, plan = (
+            chain_of(*served, DATA, Choices(path=path)) for path in ("direct", "aggregator", "plan")
+        )
+        # A reseller's fee never reaches the supplier; under a plan the session's share is all that it gets.
+        assert resold.inference_margin == direct.inference_margin
+        assert plan.bill.revenue_usd == 5
+        assert plan.inference_margin.mid == 1 - plan.compute_usd.mid / 5
+        assert plan.all_in_margin.mid == steps(plan)[WaterfallStepName.UNEXPLAINED].usd.mid / 5
+        assert all(chain.all_in_margin.high < 1 for chain in (direct, resold, plan))
+
+
+def test_a_discount_is_a_step_of_its_own_and_no_revenue():
+    chain = chain_of(*TASK, DATA, Choices(discount=Decimal("0.2")))
+    assert steps(chain)[WaterfallStepName.DISCOUNT].usd.mid == Decimal("1.5")
+    assert chain.bill.revenue_usd == 6
+    assert sum(step.usd.mid for step in chain.fall.steps) == Decimal("7.5")
+    assert sum(step.usd.mid for step in chain.by_accounts.steps) == Decimal("7.5")
+
+
+def test_training_is_recovered_from_the_revenue_of_the_period():
+    # 42 % of a lab's spend; Anthropic spent 10.341 for 10.9 of revenue in the latest period.
+    chain = chain_of(*TASK, DATA)
+    assert float(steps(chain)["training"].usd.mid) == pytest.approx(7.5 * 0.42 * 10.341 / 10.9)
+    given = chain_of(*TASK, DATA, Choices(training_per_revenue=Decimal("0.1")))
+    assert steps(given)["training"].usd.mid == Decimal("0.75")
+
+
+def test_by_accounts_a_lab_spends_42_percent_on_training_and_28_on_inference():
+    chain = chain_of(*TASK, DATA)
+    found = {step.name: step.usd.mid for step in chain.by_accounts.steps}
+    spent = sum(usd for name, usd in found.items() if name != WaterfallStepName.RESULT)
+    assert float(found["training"] / spent) == pytest.approx(0.42)
+    hours = sum(found[name] for name in ("GPU-hour margin", "chips", "building", "power"))
+    assert float(hours / spent) == pytest.approx(0.28)
 
 
 def test_a_plan_cannot_be_shared_by_no_run():
@@ -153,17 +190,18 @@ def test_a_plan_breaks_even_sooner_against_list_price_than_against_compute():
     assert found["claude-max"].sessions_at_compute_cost.mid == 100 / chain.compute_usd.mid
 
 
-def test_the_spread_over_the_anchor_reads_cached_tokens_at_the_anchor_s_cache_rate():
-    chain = chain_of(*TASK, DATA)
-    # 10 M cached tokens at 0.014 and 0.1 M of output at 0.28
-    assert chain.spread.anchor_usd == Decimal("0.168")
+@pytest.mark.parametrize(("anchor", "usd"), [("deepseek-v3", "0.168"), ("deepseek-v4-flash", "0.056")])
+def test_the_spread_over_an_anchor_reads_cached_tokens_at_its_cache_rate(anchor, usd):
+    spread = chain_of(*TASK, DATA, Choices(anchor=anchor)).spreads[anchor]
+    # 10 M cached tokens at 0.014 or 0.0028, and 0.1 M of output at 0.28
+    assert spread.anchor_usd == Decimal(usd)
     named = (
-        chain.spread.efficiency_loss,
-        chain.spread.training_amortisation,
-        chain.spread.brand_premium,
-        chain.spread.residual,
+        spread.efficiency_loss,
+        spread.training_amortisation,
+        spread.brand_premium,
+        spread.residual,
     )
-    assert sum(part.mid for part in named) == chain.spread.spread_usd == Decimal("7.332")
+    assert sum(part.mid for part in named) == spread.spread_usd == Decimal("7.5") - Decimal(usd)
 
 
 def test_turns_without_price_or_model_are_left_out_and_counted():
@@ -183,7 +221,11 @@ def test_turns_without_price_or_model_are_left_out_and_counted():
 
 def test_a_run_on_two_providers_follows_each_by_its_own_supplier():
     chain = chain_of(*costed(run_of(CLOSED, OPEN, CLOSED)), DATA)
-    assert chain.suppliers == {"anthropic": "anthropic", "moonshotai": None}
+    assert {name: server.name for name, server in chain.servers.items()} == {
+        "anthropic": "anthropic",
+        "moonshotai": "moonshotai",
+    }
+    assert all(server.trains and server.hours.tenure == "rented" for server in chain.servers.values())
     assert sum(step.usd.mid for step in chain.fall.steps) == chain.billed_usd
     alone = chain_of(*costed(run_of(CLOSED, CLOSED)), DATA)
     assert steps(chain)["power"].usd.mid > steps(alone)["power"].usd.mid
@@ -194,7 +236,7 @@ def test_several_closed_models_move_to_another_chip_together():
     ledger, hardware = costed(run_of(CLOSED, small, OPEN))
     chips_of_both = generations(hardware)
     # The open model's hosts and Anthropic's fleet have these in common.
-    assert chips_of_both == ["H100", "H200", "B200", "GB200"]
+    assert chips_of_both == ["H100", "H200", "B200", "GB200", "GB300", "VR200"]
     for name in ("H200", "B200"):
         moved = on_chip(ledger.run, hardware, name)
         assert moved is not None
@@ -210,37 +252,26 @@ def test_half_the_utilisation_doubles_the_cost_of_known_hardware():
         at_utilisation(ledger.run, hardware, 1.5)
 
 
-def test_generations_of_a_closed_model_are_its_maker_s_and_their_draws_partition_the_sample():
+def test_generations_of_a_closed_model_are_its_maker_s_and_the_next_ones():
     ledger, hardware = TASK
-    (scenario,) = hardware.scenarios.values()
-    names = generations(hardware)
-    assert names == ["H100", "H200", "B200", "GB200", "TPU v6e", "TPU v7", "Trainium2"]
-    draws = 0
-    for name in names:
-        moved = on_chip(ledger.run, hardware, name)
-        assert moved is not None
-        (kept,) = moved.scenarios.values()
-        assert set(np.unique(kept.drawn["chip"])) == {float(list_index(name))}
-        draws += len(kept.drawn["chip"])
-    assert draws == len(scenario.drawn["chip"])
-    assert on_chip(ledger.run, hardware, "MI300X") is None
+    assert generations(hardware) == [
+        "H100", "H200", "B200", "GB200", "GB300", "TPU v6e", "TPU v7", "Trainium2", "VR200",
+    ]  # fmt: skip
+    moved = on_chip(ledger.run, hardware, "gb200")
+    assert moved is not None
+    (scenario,) = moved.scenarios.values()
+    assert set(np.unique(scenario.drawn["chip"])) == {float(list(chips()).index("GB200"))}
     with pytest.raises(UnknownChipError):
         on_chip(ledger.run, hardware, "abacus")
 
 
-def list_index(name: str) -> int:
-    from tokenprof.hw_model.catalogue.lookup import chips
-
-    return list(chips()).index(name)
-
-
-def test_an_open_model_on_a_given_deployment_moves_to_the_smallest_deployment_of_a_chip():
+def test_an_open_model_on_a_given_deployment_moves_to_what_an_operator_would_choose_on_a_chip():
     ledger, hardware = costed(run_of(OPEN), "kimi-k2.5@16xh100")
     moved = on_chip(ledger.run, hardware, "gb200")
     assert moved is not None
     (scenario,) = moved.scenarios.values()
-    assert scenario.description.chip == "GB200"
-    assert scenario.description.chips < 16
+    assert scenario.sampled
+    assert {list(chips())[int(index)] for index in scenario.drawn["chip"]} == {"GB200"}
 
 
 def test_a_cost_shaped_bill_has_the_same_total_to_the_last_decimal():
@@ -285,7 +316,9 @@ def test_gaps_are_kept_further_out_the_longer_they_last():
 
 def test_a_fleet_that_is_sold_less_pays_more_to_hold_kv():
     ledger, _ = costed(run_of(CLOSED, CLOSED, gap_s=12.0))
-    usual, same, idle = (kv_waiting(ledger, utilisation=share).gaps[0] for share in (None, 0.5, 0.25))
+    usual, same, idle = (
+        kv_waiting(ledger, ServingSettings(utilisation=share)).gaps[0] for share in (None, 0.5, 0.25)
+    )
     assert usual == same
     assert idle.usd.mid > usual.usd.mid
 
@@ -293,7 +326,11 @@ def test_a_fleet_that_is_sold_less_pays_more_to_hold_kv():
 def test_the_user_s_price_of_an_hour_holds_in_every_sweep_and_gap():
     ledger = build_ledger(run_of(OPEN, OPEN, gap_s=12.0), BOOK)
     half, whole = (
-        chain_detail(ledger, cost_to_compute(ledger, usd_per_gpu_hour=usd), {}, usd_per_gpu_hour=usd)
+        chain_detail(
+            ledger,
+            cost_to_compute(ledger, serving=Serving(ServingSettings(usd_per_gpu_hour=usd))),
+            {},
+        )
         for usd in (2.0, 4.0)
     )
     for sweep in ("utilisation", "generations"):
@@ -318,18 +355,16 @@ def test_sweeps_cost_and_bill_the_followed_turns_alone():
 
 
 def test_the_contract_of_the_rental_decides_the_gpu_hour_margin():
-    reserved, on_demand = (
-        chain_of(*TASK, DATA, Choices(contract=contract)) for contract in ("reserved", "on demand")
-    )
-    assert reserved.rental.name == "h100, reserved"
-    assert on_demand.rental.name == "h100, on demand"
-    assert on_demand.rental_per_owner_cost.high > reserved.rental_per_owner_cost.high
+    contract, on_demand = (chain_of(*task(contract=terms), DATA) for terms in ("contract", "on demand"))
+    margins = [steps(chain)["GPU-hour margin"].usd.mid for chain in (contract, on_demand)]
+    assert margins[1] > margins[0] > 0
+    assert on_demand.rental_per_owner_cost.high > contract.rental_per_owner_cost.high
 
 
 def test_another_figure_in_the_data_file_changes_the_result():
-    share = DATA.share("training_per_inference")
+    share = DATA.share("training_of_spend")
     free = replace(share, value=share.value.exactly(0))
-    chain = chain_of(*TASK, replace(DATA, shares={**DATA.shares, "training_per_inference": free}))
+    chain = chain_of(*TASK, replace(DATA, shares={**DATA.shares, "training_of_spend": free}))
     assert steps(chain)["training"].usd.high == 0
 
 
@@ -348,16 +383,24 @@ MODELS = st.sampled_from([CLOSED[:2], ("anthropic", "claude-haiku-4-5"), OPEN[:2
     st.lists(st.tuples(MODELS, CALLS), min_size=1, max_size=6),
     st.sampled_from(["direct", "aggregator", "plan"]),
     st.sampled_from([None, "google", "fireworks"]),
+    st.sampled_from([None, "own", "rent"]),
+    # At a million sessions a month a plan pays next to nothing, and margins are far below 0.
+    st.sampled_from([1, 20, 1_000_000]),
+    st.sampled_from([None, Decimal("0.25")]),
 )
-def test_dollars_are_conserved_whatever_was_called(calls, path, supplier):
+def test_dollars_are_conserved_whatever_was_called(calls, path, supplier, hours, sessions, discount):
     usages = [
         replace(usage, cache_write_5m_tokens=0) if provider == "moonshotai" else usage
         for (provider, _), usage in calls
     ]
-    ledger, hardware = costed(run_of(*((*model, use) for (model, _), use in zip(calls, usages, strict=True))))
-    chain = chain_of(ledger, hardware, DATA, Choices(path=path, supplier=supplier))
-    assert abs(sum(step.usd.mid for step in chain.fall.steps) - chain.paid_usd) < Decimal("1e-20")
-    assert chain.fall.steps[0].usd.mid >= 0
+    run = run_of(*((*model, use) for (model, _), use in zip(calls, usages, strict=True)))
+    ledger, hardware = costed(run, supplier=supplier, hours=hours)
+    chosen = Choices(path=path, sessions_per_month=sessions, discount=discount)
+    chain = chain_of(ledger, hardware, DATA, chosen)
+    for fall in (chain.fall, chain.by_accounts):
+        assert sum(step.usd.mid for step in fall.steps) == chain.paid_usd
+        assert fall.steps[0].usd.mid >= 0
+        assert all(step.usd.low <= step.usd.mid <= step.usd.high for step in fall.steps)
     shaped = cost_shaped(ledger, hardware)
     assert sum(turn.shaped_usd.mid for turn in shaped) == chain.billed_usd
     assert all(turn.shaped_usd.low >= 0 for turn in shaped)

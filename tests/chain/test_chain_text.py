@@ -8,7 +8,7 @@ from chain_runs import GROWING, TASK, costed, run_of
 
 from tokenprof.chain.chain_detail import chain_detail
 from tokenprof.chain.choices import Choices
-from tokenprof.chain.section import chain_section
+from tokenprof.chain.make_section import chain_section
 from tokenprof.pricing.chain.interval import Interval
 from tokenprof.pricing.usage import Usage
 from tokenprof.report.terminal.chain_numbers import counts, dollars, percents, with_range
@@ -99,6 +99,7 @@ def test_long_runs_show_their_first_and_last_turns_and_count_the_rest():
 
 def test_assumptions_show_figures_with_their_range_and_say_which_are_assumed():
     shown = "\n".join(lines(TASK))
-    assert "· USD per GPU-hour rented: h100, reserved 2.5 (2-3): " in shown
-    assert "· training per dollar of inference 1.5 (1.0-2.0, assumed): " in shown
+    assert "· USD per GPU-hour of anthropic, rented: rented, contract, USD/h: H100 " in shown
+    assert "· spend per dollar of revenue of anthropic: anthropic 2026-Q2 (projected): " in shown
+    assert "· brand premium, share of the price 0.25 (0-0.36, assumed): " in shown
     assert "· who gets what of a chip: B200: Epoch AI" in shown

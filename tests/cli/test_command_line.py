@@ -41,7 +41,7 @@ def test_json_is_the_contract_and_nothing_else_is_printed(recording: Path) -> No
     report = json.loads(done.stdout)
     jsonschema.validate(report, json.loads(schema_path().read_text()))
     check(report)
-    assert report["schema"] == "tokenprof.report/1"
+    assert report["schema"] == "tokenprof.report/2"
     assert report["totals"]["turns"] == 3
 
 

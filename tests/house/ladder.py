@@ -41,20 +41,23 @@ MAY_IMPORT = {
     "record": "facts record.background pricing",
     "reading": "facts record record.background",
     "attribute": "facts pricing",
-    "costing": "facts attribute pricing pricing.cache hw_model",
+    "costing": "facts attribute pricing pricing.cache pricing.chain hw_model",
     "chain": "facts costing pricing pricing.cache pricing.chain hw_model hw_model.catalogue "
+    "hw_model.equations",
+    "chain.claims": "facts costing chain pricing pricing.chain hw_model hw_model.catalogue "
     "hw_model.equations",
     "whatif.geometry": "facts attribute costing pricing pricing.cache",
     "whatif.levers": "facts attribute whatif.geometry pricing hw_model hw_model.equations",
     "whatif": "facts attribute costing whatif.geometry whatif.levers pricing hw_model",
     "analysis.rows": "facts attribute costing pricing pricing.chain hw_model",
     "analysis.findings": "facts costing analysis.rows pricing hw_model",
-    "analysis": "facts reading costing chain whatif analysis.rows analysis.findings pricing hw_model "
-    "hw_model.equations",
+    "analysis": "facts reading costing chain whatif analysis.rows analysis.findings pricing pricing.chain "
+    "hw_model hw_model.equations",
     "difference": "facts attribute costing analysis pricing hw_model",
-    "report": "facts costing chain analysis analysis.rows analysis.findings pricing pricing.chain hw_model",
+    "report": "facts costing chain chain.claims analysis analysis.rows analysis.findings pricing "
+    "pricing.chain hw_model",
     "report.next_steps": "costing whatif difference report",
-    "report.terminal": "facts costing chain analysis.rows report pricing pricing.chain hw_model",
+    "report.terminal": "facts costing chain chain.claims analysis.rows report pricing pricing.chain hw_model",
     "report.formats": "facts report report.terminal",
     "report.comparisons": "difference whatif report report.next_steps report.terminal hw_model",
     "store.schema": "",
@@ -70,12 +73,12 @@ MAY_IMPORT = {
     "proxy.bootstrap": "",
     "testing": "facts pricing.cache",
     "commands.console": "facts reading analysis store.queries",
-    "commands.hw": "facts analysis commands.console hw_model hw_model.catalogue hw_model.equations "
-    "hw_model.measured",
+    "commands.hw": "facts analysis commands.console pricing.chain hw_model hw_model.catalogue "
+    "hw_model.equations hw_model.measured",
     "commands.prices": "facts analysis commands.console pricing",
-    "commands": "facts record record.background reading attribute costing chain whatif analysis difference "
-    "report report.terminal report.next_steps report.comparisons store.schema store.writing store.ingest "
-    "store.queries store.exports live gate proxy testing commands.console pricing pricing.chain "
+    "commands": "facts record record.background reading attribute costing chain chain.claims whatif analysis "
+    "difference report report.terminal report.next_steps report.comparisons store.schema store.writing "
+    "store.ingest store.queries store.exports live gate proxy testing commands.console pricing pricing.chain "
     "pricing.reconcile",
     "harness_adapters": "",
     "harness_adapters.wires": "facts record pricing",

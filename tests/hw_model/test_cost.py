@@ -10,6 +10,7 @@ from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
 from tokenprof.hw_model.cost import (
     BASES,
     DeploymentError,
+    ServingSettings,
     TurnWork,
     UnknownModelError,
     scenario_for,
@@ -65,11 +66,13 @@ def test_a_model_nobody_has_described_is_refused():
 
 
 def test_a_deployment_can_be_named_and_an_impossible_one_is_refused():
-    scenario = scenario_for("any", "any", turns=TURNS, deployment="kimi-k2.5@8xh200:tp=8,kv=fp8")
+    scenario = scenario_for(
+        "any", "any", turns=TURNS, settings=ServingSettings(deployment="kimi-k2.5@8xh200:tp=8,kv=fp8")
+    )
     assert scenario.description.chips == 8
     assert scenario.description.parallelism.tp == 8
     with pytest.raises(DeploymentError, match="take 16 of them"):
-        scenario_for("any", "any", turns=TURNS, deployment="kimi-k2.5@4xh100")
+        scenario_for("any", "any", turns=TURNS, settings=ServingSettings(deployment="kimi-k2.5@4xh100"))
     with pytest.raises(DeploymentError, match="no option 'speed'"):
         parse_deployment("deepseek-v3@8xh200:speed=9")
 
@@ -88,7 +91,12 @@ def test_features_add_up_and_cost_is_linear_in_them():
 def test_only_a_memory_bound_fleet_charges_for_idle_kv_and_only_on_the_opportunity_basis():
     held = TurnWork(150_000, 0, 0, gap_s=30.0)
     turns = [TurnWork(150_000, 1_000, 100, duration_s=20.0)]
-    bound = scenario_for("x", "kimi-k2.5", turns=turns, deployment="kimi-k2.5@8xh200:tp=8", utilisation=1.0)
+    bound = scenario_for(
+        "x",
+        "kimi-k2.5",
+        turns=turns,
+        settings=ServingSettings(deployment="kimi-k2.5@8xh200:tp=8", utilisation=1.0),
+    )
     hold = bound.features(held, part="hold")
     assert bound.usd(hold, "opportunity").mid > 0
     assert bound.usd(hold, "resource_share").mid == bound.usd(hold, "marginal").mid == 0
@@ -103,7 +111,7 @@ def test_only_a_memory_bound_fleet_charges_for_idle_kv_and_only_on_the_opportuni
 @pytest.mark.parametrize("context", [8_000, 100_000])
 def test_the_shares_of_a_batch_add_up_to_what_the_replica_costs(basis, text, context):
     turns = [TurnWork(context, 0, 2)]
-    scenario = scenario_for("x", "x", turns=turns, deployment=text, utilisation=0.4)
+    scenario = scenario_for("x", "x", turns=turns, settings=ServingSettings(deployment=text, utilisation=0.4))
     deployment, c = parse_deployment(text), fitted()
     rows = {row.name: row.value for row in scenario.description.assumptions}
     plan = deployment.plan()
@@ -118,8 +126,8 @@ def test_the_shares_of_a_batch_add_up_to_what_the_replica_costs(basis, text, con
 
 
 def test_marginal_is_below_the_full_share_and_utilisation_divides_it():
-    busy = scenario_for("x", "deepseek-v3", turns=TURNS, utilisation=1.0)
-    idle = scenario_for("x", "deepseek-v3", turns=TURNS, utilisation=0.5)
+    busy = scenario_for("x", "deepseek-v3", turns=TURNS, settings=ServingSettings(utilisation=1.0))
+    idle = scenario_for("x", "deepseek-v3", turns=TURNS, settings=ServingSettings(utilisation=0.5))
     assert run_usd(busy, "marginal").mid < run_usd(busy, "resource_share").mid
     assert run_usd(idle, "resource_share").mid == pytest.approx(2 * run_usd(busy, "resource_share").mid)
     assert run_usd(idle, "marginal").mid == pytest.approx(run_usd(busy, "marginal").mid)
@@ -129,7 +137,9 @@ def test_cost_rises_with_context_with_output_and_with_precision():
     def usd(deployment, cached, output):
         turns = [TurnWork(cached, 500, output)]
         return run_usd(
-            scenario_for("x", "x", turns=turns, deployment=deployment), "resource_share", turns
+            scenario_for("x", "x", turns=turns, settings=ServingSettings(deployment=deployment)),
+            "resource_share",
+            turns,
         ).mid
 
     small = usd("llama-3.1-70b@8xh200:weights=fp8", 10_000, 300)

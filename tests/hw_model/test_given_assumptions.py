@@ -2,7 +2,7 @@
 
 import pytest
 
-from tokenprof.hw_model.cost import AssumptionError, TurnWork, scenario_for
+from tokenprof.hw_model.cost import AssumptionError, ServingSettings, TurnWork, scenario_for
 
 TURNS = [TurnWork(20_000, 1_500, 400, duration_s=16.0)]
 FIXED = ("deepseek", "deepseek-v3")
@@ -19,12 +19,17 @@ def assumptions(scenario):
 
 @pytest.mark.parametrize("model", [FIXED, SAMPLED])
 def test_a_given_price_of_an_hour_scales_the_cost(model):
-    one, three = (scenario_for(*model, turns=TURNS, usd_per_gpu_hour=usd) for usd in (1.0, 3.0))
+    one, three = (
+        scenario_for(*model, turns=TURNS, settings=ServingSettings(usd_per_gpu_hour=usd))
+        for usd in (1.0, 3.0)
+    )
     assert decode_usd(three) == pytest.approx(3 * decode_usd(one))
 
 
 def test_given_figures_of_a_fixed_deployment_are_assumptions_with_their_source():
-    scenario = scenario_for(*FIXED, turns=TURNS, utilisation=0.25, usd_per_gpu_hour=2.5)
+    scenario = scenario_for(
+        *FIXED, turns=TURNS, settings=ServingSettings(utilisation=0.25, usd_per_gpu_hour=2.5)
+    )
     rows = assumptions(scenario)
     assert (rows["utilisation"].value, rows["utilisation"].source) == (0.25, "given by the user")
     hour = rows["USD per accelerator-hour"]
@@ -35,7 +40,9 @@ def test_given_figures_of_a_fixed_deployment_are_assumptions_with_their_source()
 
 
 def test_given_figures_of_a_sampled_model_are_assumptions_with_their_source():
-    scenario = scenario_for(*SAMPLED, turns=TURNS, utilisation=0.25, usd_per_gpu_hour=2.5, draws=200)
+    scenario = scenario_for(
+        *SAMPLED, turns=TURNS, settings=ServingSettings(utilisation=0.25, usd_per_gpu_hour=2.5), draws=200
+    )
     rows = assumptions(scenario)
     assert rows["utilisation"].value == rows["utilisation"].low == rows["utilisation"].high == 0.25
     assert rows["utilisation"].source == rows["USD per accelerator-hour"].source == "given by the user"
@@ -45,7 +52,10 @@ def test_given_figures_of_a_sampled_model_are_assumptions_with_their_source():
 
 def test_a_given_price_leaves_the_price_of_chips_out_of_what_drives_the_interval():
     work = scenario_for(*SAMPLED, turns=TURNS).features(TURNS[0], part="decode")
-    owned, given = (scenario_for(*SAMPLED, turns=TURNS, usd_per_gpu_hour=usd) for usd in (None, 2.5))
+    owned, given = (
+        scenario_for(*SAMPLED, turns=TURNS, settings=ServingSettings(usd_per_gpu_hour=usd))
+        for usd in (None, 2.5)
+    )
     owner = {"capital per accelerator", "cost of capital", "life, years"}
     assert owner <= {name for name, _ in owned.sensitivity(work)}
     assert not owner & {name for name, _ in given.sensitivity(work)}
@@ -54,10 +64,10 @@ def test_a_given_price_leaves_the_price_of_chips_out_of_what_drives_the_interval
 @pytest.mark.parametrize("utilisation", [0.0, -0.5, 1.01, float("nan"), float("inf")])
 def test_an_impossible_utilisation_is_refused(utilisation):
     with pytest.raises(AssumptionError, match=f"a utilisation of {utilisation} is not possible"):
-        scenario_for(*FIXED, turns=TURNS, utilisation=utilisation)
+        scenario_for(*FIXED, turns=TURNS, settings=ServingSettings(utilisation=utilisation))
 
 
 @pytest.mark.parametrize("usd", [0.0, -2.0, float("nan"), float("inf")])
 def test_an_impossible_price_of_an_hour_is_refused(usd):
     with pytest.raises(AssumptionError, match=f"{usd} USD per accelerator-hour is not possible"):
-        scenario_for(*SAMPLED, turns=TURNS, usd_per_gpu_hour=usd)
+        scenario_for(*SAMPLED, turns=TURNS, settings=ServingSettings(usd_per_gpu_hour=usd))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tokenprof.hw_model.cost import TurnWork, scenario_for
+from tokenprof.hw_model.cost import ServingSettings, TurnWork, scenario_for
 from tokenprof.hw_model.equations.constants import NAMES, constant_rows, fitted
 from tokenprof.hw_model.equations.deployment_text import parse_deployment
 from tokenprof.hw_model.fleet.closed_model_classes import CLASSES, FLEETS, model_class
@@ -203,5 +203,7 @@ def test_what_drives_the_interval_and_what_cancels():
     assert times.high / times.low < 0.5 * dollars.high / dollars.low
     margin = scenario.gross_margin(decode, billed_usd=500 * 25e-6)
     assert margin.low < margin.mid < margin.high < 1
-    fixed = scenario_for("x", "deepseek-v3", turns=turns, deployment="deepseek-v3@16xh200")
+    fixed = scenario_for(
+        "x", "deepseek-v3", turns=turns, settings=ServingSettings(deployment="deepseek-v3@16xh200")
+    )
     assert fixed.sensitivity(decode) == []

@@ -170,12 +170,17 @@ def test_2_6_the_prompts_of_others_hold_up_a_stage_for_its_share_of_them():
     assert waiting_s(replace(one, stages=2.0)) == pytest.approx(waiting_s(one) / 2)
 
 
+ONE = Estimate(1.0, 1.0, 1.0)
+
+
 def scenario(**usd_per_feature: float) -> ServingScenario:
     table = np.zeros((1, len(Feature)))
     for name, usd in usd_per_feature.items():
         table[0, Feature[name]] = usd
     described = DeploymentDescription("m", "c", 1, "bf16", None, ())
-    return ServingScenario("p", "m", described, False, Rates({"resource_share": table}))
+    one = np.ones(1)
+    hours = HourDraws(OwnerHour(one, one, one), one, None, one, one, HourBasis("owned", ONE, ONE, ""))
+    return ServingScenario("p", "m", described, False, Rates({"resource_share": table}), hours)
 
 
 def test_a_prompt_position_costs_its_own_work_and_the_new_tokens_before_it():

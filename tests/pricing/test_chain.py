@@ -1,5 +1,6 @@
 """The chain from GPU-hours to the application: published rows, limiting cases, conservation."""
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -7,9 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenprof.pricing.book import default_book
+from tokenprof.pricing.chain.accounts import revenue_split, top_down
 from tokenprof.pricing.chain.figures import ChainDataError, SubscriptionPlan, load_chain_data
 from tokenprof.pricing.chain.interval import Interval, add_up, gross_margin
 from tokenprof.pricing.chain.layers import (
+    OWNER_PARTS,
+    HourDollars,
+    PaidBill,
+    WaterfallStepName,
     anchor_usd,
     break_even_sessions,
     decompose_spread,
@@ -34,7 +40,7 @@ def interval(low, mid, high) -> Interval:
 
 
 def test_l2_1_reserved_h100_hours_are_marked_up_two_to_three_times():
-    rented = markup(Interval.exactly("1.0"), DATA.rental("h100").value)
+    rented = markup(Interval.exactly("1.0"), DATA.rental("H100").usd)
     assert (rented.factor.low, rented.factor.high) == (2, 3)
     assert rented.margin.low == Decimal("0.5")
     assert round(rented.margin.high, 2) == Decimal("0.67")
@@ -43,15 +49,15 @@ def test_l2_1_reserved_h100_hours_are_marked_up_two_to_three_times():
 def test_l3_1_a_host_pays_for_inference_and_a_lab_for_training_too():
     inference = Interval.exactly("0.30")
     assert third_party_cost(inference).total_usd == inference
-    lab = first_party_cost(inference, DATA)
+    lab = first_party_cost(inference, Interval.exactly("0.45"))
     assert lab.training_usd.mid == Decimal("0.45")
     assert lab.total_usd.mid == Decimal("0.75")
 
 
 def test_l3_2_the_spread_over_the_anchor_is_its_parts_and_a_named_residual():
-    anchored = anchor_usd(DATA.anchors["DeepSeek V3 at launch"], 1_000_000, 1_000_000)
+    anchored = anchor_usd(DATA.anchor("deepseek-v3"), 1_000_000, 1_000_000)
     assert anchored == Decimal("0.42")
-    parts = decompose_spread(Decimal("30"), anchored, interval("1", "2", "6"), DATA)
+    parts = decompose_spread(Decimal("30"), anchored, interval("1", "2", "6"), interval("1", "3", "12"), DATA)
     assert parts.spread_usd == Decimal("29.58")
     named = add_up((parts.efficiency_loss, parts.training_amortisation, parts.brand_premium, parts.residual))
     assert named.mid == parts.spread_usd
@@ -60,7 +66,9 @@ def test_l3_2_the_spread_over_the_anchor_is_its_parts_and_a_named_residual():
 
 
 def test_l3_2_at_the_anchor_with_its_own_compute_nothing_is_lost_to_efficiency():
-    parts = decompose_spread(Decimal("0.42"), Decimal("0.42"), Interval.exactly("0.42"), DATA)
+    parts = decompose_spread(
+        Decimal("0.42"), Decimal("0.42"), Interval.exactly("0.42"), Interval.exactly("0.1"), DATA
+    )
     assert parts.spread_usd == 0
     assert parts.efficiency_loss == Interval.exactly(0)
 
@@ -121,59 +129,77 @@ PARTS = {
 }
 
 
+HOURS = HourDollars(PARTS, interval("2", "3", "4"), interval("2", "3", "4"))
+
+
 def test_dollar_1_the_middles_of_the_steps_are_the_billed_amount():
-    fall = waterfall(Decimal("20"), PARTS, interval("2", "2.5", "3"), DATA, fee_usd=Decimal("1.1"))
+    fall = waterfall(
+        PaidBill(Decimal("20"), fee_usd=Decimal("1.1")), HOURS, Interval.exactly("0.4"), "accounts"
+    )
     assert sum(step.usd.mid for step in fall.steps) == 20
     by_name = {step.name: step.usd.mid for step in fall.steps}
-    # 2.0 of racks, rented at 2.5 times that, and 1.5 times the 5.0 of rent for training
-    assert (by_name["GPU-hour margin"], by_name["training"]) == (3, Decimal("7.5"))
-    assert by_name["lab margin: everything else, and profit"] == Decimal("6.4")
+    # 2.0 of racks, rented for 3.0 more, and 0.4 of the 18.9 that the lab takes in for training
+    assert (by_name["GPU-hour margin"], by_name["training"]) == (3, Decimal("7.56"))
+    assert by_name[WaterfallStepName.UNEXPLAINED] == Decimal("6.34")
     assert fall.shares()["chips"].mid == Decimal("0.08")
 
 
 def test_dollar_1_an_integrated_supplier_pays_no_gpu_hour_margin_and_a_host_no_training():
-    own = {
-        step.name: step
-        for step in waterfall(Decimal("20"), PARTS, interval("2", "2.5", "3"), DATA, supplier="x-ai").steps
-    }
+    own_racks = HourDollars(PARTS, Interval.exactly(0), interval("2", "3", "4"))
+    own = {step.name: step for step in waterfall(PaidBill(Decimal("20")), own_racks, None).steps}
     assert own["GPU-hour margin"].usd == Interval.exactly(0)
     assert "internal" in own["GPU-hour margin"].source
-    # 2.0 of racks at 2.5 times that: 3.0 that a renter would pay, shown and counted nowhere
+    # 3.0 that a renter would pay, shown and counted nowhere
     assert own["GPU-hour margin"].internal_usd is not None
     assert own["GPU-hour margin"].internal_usd.mid == 3
     assert sum(step.usd.mid for step in own.values()) == 20
-    assert own["training"].usd.mid == 3
-    host = {
-        step.name: step
-        for step in waterfall(
-            Decimal("20"), PARTS, interval("2", "2.5", "3"), DATA, supplier="fireworks"
-        ).steps
-    }
-    assert host["training"].usd == Interval.exactly(0)
+    assert own["training"].usd == Interval.exactly(0)
 
 
 def test_dollar_1_nothing_can_be_pushed_down_from_a_bill_of_nothing():
     with pytest.raises(ValueError, match="positive amount"):
-        waterfall(Decimal(0), PARTS, Interval.exactly(2), DATA)
+        waterfall(PaidBill(Decimal(0)), HOURS, None)
 
 
 AMOUNTS = st.decimals(min_value=0, max_value=10**6, places=9)
 INTERVALS = st.lists(AMOUNTS, min_size=3, max_size=3).map(lambda figures: Interval(*sorted(figures)))
 
 
+MARGINS = st.lists(st.decimals(min_value=-(10**6), max_value=10**6, places=9), min_size=3, max_size=3).map(
+    lambda figures: Interval(*sorted(figures))
+)
+
+
 @settings(deadline=None, max_examples=200)
 @given(
     st.decimals(min_value=Decimal("0.000001"), max_value=10**6, places=6),
-    st.dictionaries(st.sampled_from(["chips", "building", "power"]), INTERVALS, min_size=1),
-    INTERVALS,
-    st.sampled_from([None, "anthropic", "x-ai", "fireworks", "google"]),
+    st.dictionaries(st.sampled_from(OWNER_PARTS), INTERVALS, min_size=1),
+    MARGINS,
+    st.sampled_from([None, "anthropic", "openai", "fireworks", "cerebras"]),
+    st.booleans(),
 )
-def test_dollar_1_the_steps_add_up_whatever_the_inputs(billed, parts, rental, supplier):
-    fall = waterfall(billed, parts, rental, DATA, supplier=supplier)
-    assert sum(step.usd.mid for step in fall.steps) == billed
-    assert (
-        add_up(step.usd for step in fall.steps).low <= billed <= add_up(step.usd for step in fall.steps).high
-    )
+def test_dollar_1_both_waterfalls_add_up_whatever_the_inputs(billed, parts, margin, supplier, trains):
+    hours, bill = HourDollars(parts, margin), PaidBill(billed)
+    split = revenue_split(DATA, supplier, trains=trains)
+    for fall in (
+        waterfall(bill, hours, split.training if trains else None),
+        top_down(bill, split, hours, trains=trains),
+    ):
+        assert sum(step.usd.mid for step in fall.steps) == billed
+        whole = add_up(step.usd for step in fall.steps)
+        assert whole.low <= billed <= whole.high
+
+
+def test_the_range_of_an_hour_is_that_of_the_readings_in_force_on_the_day():
+    # Three years: 1.78 in August and 1.30 in April 2026; one year: 2.35 in March 2026, 1.70 in October 2025.
+    now = DATA.rental("H100", "contract", date(2026, 11, 1)).usd
+    assert (now.low, now.mid, now.high) == (Decimal("1.3"), Decimal("1.74"), Decimal("2.35"))
+    before = DATA.rental("H100", "contract", date(2026, 1, 1)).usd
+    assert before == Interval.exactly("1.7")
+    with pytest.raises(ChainDataError, match="No rent of Trainium2 is known"):
+        DATA.rental("Trainium2", "contract")
+    with pytest.raises(ChainDataError, match="Hours are not rented 'by the minute'"):
+        DATA.rents("by the minute")
 
 
 @settings(deadline=None, max_examples=200)
@@ -195,7 +221,6 @@ def test_a_range_out_of_order_is_an_error():
 
 def test_every_figure_has_a_source_and_a_day():
     for table in (
-        DATA.rentals,
         DATA.shares,
         DATA.margins,
         DATA.anchors,

@@ -1,4 +1,4 @@
-"""Reports to test with: a tiny ledger that turns declared prompts into `tokenprof.report/1`.
+"""Reports to test with: a tiny ledger that turns declared prompts into `tokenprof.report/2`.
 
 Blocks are declared with their size, turns with the blocks read, written and sent fresh. All sums are
 made here, by the plainest arithmetic there is, so that tests can state hand-worked dollars.
@@ -147,7 +147,7 @@ def report(
     unmeasured = sum(t["usage"] is None for t in done)
     totals = _money(done)
     return {
-        "schema": "tokenprof.report/1",
+        "schema": "tokenprof.report/2",
         "sources": [{"file": "run.jsonl", "format": "tokenprof", "runs": 1}],
         "prices": {"book": "genai-prices", "version": "0.2.3", "as_of": "2026-11-12", "overlays": []},
         "deployment": (deployment or DEPLOYMENT) if hardware else None,

@@ -10,7 +10,9 @@ from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.costing.compute import cost_to_compute
 from tokenprof.costing.ledger import build_ledger
+from tokenprof.costing.served_hours import Serving
 from tokenprof.facts.types import Run, Turn
+from tokenprof.hw_model.cost import ServingSettings
 from tokenprof.hw_model.equations.rates import Feature
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import Usage
@@ -83,7 +85,7 @@ def test_the_later_half_of_a_prompt_costs_more_to_compute_than_the_earlier() -> 
     half = 50_000
     usage = Usage(half, cache_write_5m_tokens=half, output_tokens=1)
     ledger = build_ledger(Run((turn(0, 0, 4, usage),)), BOOK)
-    hardware = cost_to_compute(ledger, deployment="llama-3.1-70b@8xh200")
+    hardware = cost_to_compute(ledger, serving=Serving(ServingSettings("llama-3.1-70b@8xh200")))
     earlier, later, _ = (cost for _, cost in hardware.of_entries(ledger, 0))
     assert [entry.tokens for entry in ledger.entries[0]] == [half, half, 1]
     assert earlier is not None

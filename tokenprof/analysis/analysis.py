@@ -93,15 +93,10 @@ class Analysis:
     @cached_property
     def hardware(self) -> Hardware:
         """What each turn, class and block cost to compute."""
+        from tokenprof.analysis.scenario import serving_of
         from tokenprof.costing.compute import cost_to_compute
 
-        given = self.assumptions
-        return cost_to_compute(
-            self.ledger,
-            deployment=given.deployment,
-            utilisation=given.utilisation,
-            usd_per_gpu_hour=given.usd_per_gpu_hour,
-        )
+        return cost_to_compute(self.ledger, serving=serving_of(self.assumptions))
 
     @cached_property
     def cache_outcomes(self) -> tuple[CacheOutcome, ...]:
@@ -134,9 +129,15 @@ class Analysis:
     @cached_property
     def chain(self) -> ChainSection | None:
         """Where the billed dollars go, down to chips; None if no turn is both priced and modelled."""
-        from tokenprof.chain.section import chain_section
+        from tokenprof.analysis.scenario import choices_of
+        from tokenprof.chain.make_section import chain_section
 
-        return chain_section(self.ledger, self.hardware)
+        return chain_section(
+            self.ledger,
+            self.hardware,
+            choices=choices_of(self.assumptions),
+            without_evidence=self.assumptions.without_evidence,
+        )
 
     @cached_property
     def _what_ifs(self) -> WhatIf:

@@ -13,8 +13,9 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
+from tokenprof.analysis.settings_table import SETTINGS, SettingRow, row_of
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
 
@@ -23,30 +24,17 @@ if TYPE_CHECKING:
 
 PYPROJECT: Final = "pyproject.toml"
 
-PRICES: Final = "prices"
-DEPLOYMENT: Final = "deployment"
-USD_PER_GPU_HOUR: Final = "usd-per-gpu-hour"
-UTILISATION: Final = "utilisation"
-SELLER: Final = "seller"
-
-SETTINGS: Final = (PRICES, DEPLOYMENT, USD_PER_GPU_HOUR, UTILISATION, SELLER)
-"""The settings by the names that they have in pyproject.toml and, after two dashes, on the command line."""
-
-USD_PER_GPU_HOUR_RANGE: Final = (0.001, 100_000)
-UTILISATION_RANGE: Final = (0.001, 1)
-"""Values outside these are slips: a price by the second, a share in percent."""
-
 PriceFiles = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """The prices and hardware that a run is costed with.
+    """What a run is costed with; None keeps the default, which `settings_table` names with its source.
 
     `prices` are the user's price files, later ones winning. `deployment` is a text such as
     `deepseek-v3@8xh200`. `usd_per_gpu_hour` is USD per accelerator-hour. `utilisation` is the share of the
-    fleet's hours that are sold, from 0.001 to 1. None keeps the default of the hardware model. `seller`
-    is who sold the calls that do not show it, by its name in prices, such as `openrouter`.
+    fleet's hours that are sold, from 0.001 to 1. `seller` is who sold the calls that do not show it, by its
+    name in prices, such as `openrouter`. `without_evidence` names published evidence that is not to be used.
     """
 
     prices: tuple[Path, ...] = ()
@@ -54,6 +42,30 @@ class Assumptions:
     usd_per_gpu_hour: float | None = None
     utilisation: float | None = None
     seller: str | None = None
+    model: str | None = None
+    hours: Literal["own", "rent"] | None = None
+    contract: str | None = None
+    usd_per_kwh: float | None = None
+    cost_of_capital: float | None = None
+    life_years: float | None = None
+    colo_usd_per_kw_month: float | None = None
+    chip: str | None = None
+    precision: str | None = None
+    speed: float | None = None
+    tool_latency: float | None = None
+    ttl: str | None = None
+    supplier: str | None = None
+    compute: str | None = None
+    path: str | None = None
+    aggregator: str | None = None
+    credits: float | None = None
+    plan: str | None = None
+    sessions: float | None = None
+    anchor: str | None = None
+    training_share: float | None = None
+    discount: float | None = None
+    overhead: float | None = None
+    without_evidence: tuple[str, ...] = ()
 
 
 def resolve_assumptions(
@@ -63,37 +75,42 @@ def resolve_assumptions(
     usd_per_gpu_hour: float | None = None,
     utilisation: float | None = None,
     seller: str | None = None,
+    settings: Mapping[str, object] | None = None,
+    without_evidence: Sequence[str] = (),
     environ: Mapping[str, str] = os.environ,
     folder: Path | None = None,
 ) -> Assumptions:
     """Return the settings in force: from the arguments, the environment and pyproject.toml, in this order.
 
-    Arguments that are None are looked up in `environ` (`TOKENPROF_PRICES`, separated as in PATH,
-    `TOKENPROF_DEPLOYMENT`, `TOKENPROF_USD_PER_GPU_HOUR`, `TOKENPROF_UTILISATION`, `TOKENPROF_SELLER`; an
-    empty variable counts as unset), then in `[tool.tokenprof]` of the nearest pyproject.toml from `folder`
-    (default: the current folder) up. An empty sequence of `prices` is a setting: no price files.
+    `settings` holds any of the settings of `settings_table` by name, such as {"hours": "rent"}. What is not
+    given is looked up in `environ` (`TOKENPROF_` and the name in capitals, such as `TOKENPROF_UTILISATION`;
+    the files of `TOKENPROF_PRICES` are separated as in PATH; an empty variable counts as unset), then in
+    `[tool.tokenprof]` of the nearest pyproject.toml from `folder` (default: the current folder) up. An empty
+    sequence of `prices` is a setting: no price files.
 
-    Raises InputError for a pyproject.toml that cannot be read, an unknown key, a price file that cannot be
-    read, a number outside its range, and a deployment that does not exist. The message names the setting,
-    where it came from and the way out.
+    Raises InputError for a pyproject.toml that cannot be read, an unknown name, a price file that cannot be
+    read, a number outside its range, and a deployment or a chip that does not exist. The message names the
+    setting, where it came from and the way out.
     """
-    given = {
-        PRICES: prices,
-        DEPLOYMENT: deployment,
-        USD_PER_GPU_HOUR: usd_per_gpu_hour,
-        UTILISATION: utilisation,
-        SELLER: seller,
+    given: dict[str, object] = {
+        "prices": prices,
+        "deployment": deployment,
+        "usd-per-gpu-hour": usd_per_gpu_hour,
+        "utilisation": utilisation,
+        "seller": seller,
     }
+    for name, value in (settings or {}).items():
+        if name not in SETTINGS:
+            raise InputError(
+                f"There is no setting {name!r}.{did_you_mean(name, SETTINGS)} "
+                "`tokenprof settings` lists them."
+            )
+        given[name] = value
     found = {name: _Setting(name, value, "") for name, value in given.items() if value is not None}
     for setting in (*_from_environment(environ), *_from_pyproject(folder or Path.cwd())):
         found.setdefault(setting.name, setting)
-    return Assumptions(
-        prices=found[PRICES].paths() if PRICES in found else (),
-        deployment=found[DEPLOYMENT].deployment() if DEPLOYMENT in found else None,
-        usd_per_gpu_hour=found[USD_PER_GPU_HOUR].usd() if USD_PER_GPU_HOUR in found else None,
-        utilisation=found[UTILISATION].share() if UTILISATION in found else None,
-        seller=found[SELLER].name_of_seller() if SELLER in found else None,
-    )
+    values = {setting.row.field: setting.converted() for setting in found.values()}
+    return Assumptions(**cast(dict[str, Any], values), without_evidence=tuple(without_evidence))
 
 
 def price_book(assumptions: Assumptions) -> PriceBook:
@@ -186,17 +203,46 @@ class _Setting:
             raise self.fail(repr(self.value), "give a name as in prices, such as openrouter.")
         return self.value.strip().lower()
 
-    def usd(self) -> float:
-        """Return dollars per accelerator-hour."""
-        low, high = USD_PER_GPU_HOUR_RANGE
-        return self._number(
-            low, high, f"give dollars per accelerator-hour from {low} to {high:,}, such as 2.5."
-        )
+    @property
+    def row(self) -> SettingRow:
+        """The row of the table that this is a value of."""
+        found = row_of(self.name)
+        assert found is not None
+        return found
 
-    def share(self) -> float:
-        """Return a share of hours."""
-        low, high = UTILISATION_RANGE
-        return self._number(low, high, f"give a share from {low} to {high}, such as 0.5.")
+    def converted(self) -> object:
+        """Return the value as `Assumptions` holds it."""
+        by_name = {
+            "prices": self.paths,
+            "deployment": self.deployment,
+            "seller": self.name_of_seller,
+            "chip": self.chip,
+        }
+        if self.name in by_name:
+            return by_name[self.name]()
+        row = self.row
+        if row.kind in ("number", "whole"):
+            number = self._number(row.low, row.high, row.way_out)
+            if row.kind == "whole" and number != int(number):
+                raise self.fail(self.value, row.way_out)
+            return number
+        if not isinstance(self.value, str) or not self.value.strip():
+            raise self.fail(repr(self.value), row.way_out)
+        text = self.value.strip()
+        if row.choices and text not in row.choices:
+            raise self.fail(repr(text), f"{row.way_out}{did_you_mean(text, row.choices)}")
+        return text
+
+    def chip(self) -> str:
+        """Return the chip, once it is known to be in the catalogue."""
+        from tokenprof.hw_model.cost import UnknownChipError, find_chip
+
+        if not isinstance(self.value, str) or not self.value.strip():
+            raise self.fail(repr(self.value), "give a chip such as gb200.")
+        try:
+            return find_chip(self.value).name
+        except UnknownChipError as error:
+            raise self.fail(repr(self.value), f"{error.args[0]}.") from None
 
     def _number(self, low: float, high: float, way_out: str) -> float:
         try:
@@ -214,7 +260,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[_Setting]:
         text = environ.get(variable, "").strip()
         if not text:
             continue
-        value = [part for part in text.split(os.pathsep) if part] if name == PRICES else text
+        value = [part for part in text.split(os.pathsep) if part] if name == "prices" else text
         yield _Setting(name, value, f"from {variable}")
 
 

@@ -10,18 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tokenprof.chain.choices import Choices, rental_over_cost, supplier_of
+from tokenprof.chain.choices import Choices, paid_bill
 from tokenprof.chain.followed_turns import FollowedTurns, by_provider, followed_turns
 from tokenprof.chain.layers import Layer, layers_of
-from tokenprof.chain.owner_cost import as_interval, owner_cost
+from tokenprof.chain.owner_cost import as_interval, hour_costs
 from tokenprof.chain.plans_and_spread import PlanFigures, plan_figures, spread_over_anchor
-from tokenprof.chain.waterfall import add_falls, finer_parts, price_of_chip
+from tokenprof.chain.servers import Server, servers_of
+from tokenprof.chain.waterfall import add_falls, finer_parts, owner_cost_of, price_of_chip, steps_by_name
 from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
-from tokenprof.pricing.chain.figures import ChainData, ChipPrice, Figure
-from tokenprof.pricing.chain.interval import Interval, add_up, gross_margin
+from tokenprof.pricing.chain.accounts import RevenueSplit, revenue_split, top_down
+from tokenprof.pricing.chain.figures import ChainData, ChipPrice
+from tokenprof.pricing.chain.interval import Interval, gross_margin
 from tokenprof.pricing.chain.layers import (
     EndPrices,
+    PaidBill,
     Spread,
     Waterfall,
     WaterfallStepName,
@@ -34,40 +37,53 @@ from tokenprof.pricing.chain.layers import (
 class Chain:
     """A run's billed dollars followed down the chain.
 
-    `turns` are the followed ones, `left_out` those without a price or a model. `parts` splits steps of the
-    waterfall further; `suppliers` names who serves each provider's models (None: nobody has said).
-    `rental_per_owner_cost` is the rent of an accelerator-hour divided by its owner's cost.
+    `turns` are the followed ones, `left_out` those without a price or a model, `is_lower_bound` whether the
+    bill is at least this much. `fall` starts from what the hours cost, `by_accounts` from what suppliers of
+    this kind spend. `parts` splits steps of the waterfall further; `servers` says who serves each provider's
+    models, and whose hours it pays. `compute_usd` is at the hours that are paid, `owner_usd` at the owner's.
+    `rental_per_owner_cost` is the rent of an accelerator-hour divided by its owner's cost; None if no rent is
+    known.
     """
 
     billed_usd: Decimal
     turns: int
     left_out: int
-    paid_usd: Decimal
+    is_lower_bound: bool
+    bill: PaidBill
     choices: Choices
     fall: Waterfall
+    by_accounts: Waterfall
     parts: Mapping[WaterfallStepName, Mapping[str, Interval]]
     chip_price: ChipPrice | None
     compute_usd: Interval
-    rental: Figure
-    rental_per_owner_cost: Interval
+    owner_usd: Interval
+    rental_per_owner_cost: Interval | None
     layers: tuple[Layer, ...]
     prices: EndPrices
     plans: tuple[PlanFigures, ...]
-    spread: Spread
-    suppliers: Mapping[str, str | None]
+    spreads: Mapping[str, Spread]
+    servers: Mapping[str, Server]
+    accounts: Mapping[str, RevenueSplit]
 
     @property
-    def inference_margin(self) -> Interval:
-        """The share of the list price that is left after the owner's cost of the hours."""
-        return gross_margin(Interval.exactly(self.billed_usd), self.compute_usd)
+    def paid_usd(self) -> Decimal:
+        """What the user pays [USD]."""
+        return self.bill.paid_usd
 
     @property
-    def all_in_margin(self) -> Interval:
-        """The share of the list price that is left after rented hours and training."""
-        beyond_cost = (WaterfallStepName.APPLICATION, WaterfallStepName.LAB_MARGIN)
-        cost = add_up(step.usd for step in self.fall.steps if step.name not in beyond_cost)
-        left = Interval.exactly(self.billed_usd) - cost
-        return Interval(*(usd / self.billed_usd for usd in (left.low, left.mid, left.high)))
+    def inference_margin(self) -> Interval | None:
+        """What is left of the supplier's revenue after the hours, as a share; None without revenue."""
+        revenue = self.bill.revenue_usd
+        return gross_margin(Interval.exactly(revenue), self.compute_usd) if revenue > 0 else None
+
+    @property
+    def all_in_margin(self) -> Interval | None:
+        """The same after training."""
+        revenue = self.bill.revenue_usd
+        if revenue <= 0:
+            return None
+        left = steps_by_name(self.fall)[WaterfallStepName.UNEXPLAINED].usd
+        return Interval(left.low / revenue, left.mid / revenue, left.high / revenue)
 
 
 class NothingToPushDownError(ValueError):
@@ -95,41 +111,56 @@ def chain_of(ledger: Ledger, hardware: Hardware, figures: ChainData, choices: Ch
         chosen.credits_usd,
     )
     paid_usd = _paid_usd(prices, chosen)
-    rental, over_cost = rental_over_cost(hardware, figures, chosen.contract)
     of_providers = by_provider(ledger, hardware, followed)
-    suppliers = {
-        provider: supplier_of(provider, figures, chosen)
-        for provider, turns in of_providers.items()
-        if turns.billed_usd > 0
-    }
-    falls = []
-    for provider, supplier in suppliers.items():
-        turns = of_providers[provider]
-        share_usd = paid_usd * (turns.billed_usd / followed.billed_usd)
-        fee_usd = share_usd - turns.billed_usd if chosen.path == "aggregator" else Decimal(0)
-        cost = owner_cost(hardware.scenarios, turns.work.by_model)
-        falls.append(waterfall(share_usd, cost, over_cost, figures, fee_usd=fee_usd, supplier=supplier))
+    servers = servers_of(ledger.run, hardware, figures)
+    falls, downs = [], []
+    splits: dict[str, RevenueSplit] = {}
+    left_usd = paid_usd
+    billed = {name: turns for name, turns in of_providers.items() if turns.billed_usd > 0}
+    for place, (provider, turns) in enumerate(billed.items(), start=1):
+        server = servers[provider]
+        share_usd = (paid_usd * (turns.billed_usd / followed.billed_usd)).quantize(PICODOLLAR)
+        # The last provider takes what rounding leaves, so that the whole is what is paid.
+        share_usd = left_usd if place == len(billed) else share_usd
+        left_usd -= share_usd
+        bill = paid_bill(share_usd, turns.billed_usd, chosen)
+        hours, _ = hour_costs(hardware.scenarios, turns.work.by_model)
+        split = splits[provider] = revenue_split(figures, server.name, trains=server.trains)
+        training = chosen.training(split.training) if server.trains else None
+        falls.append(waterfall(bill, hours, training, split.source))
+        downs.append(top_down(bill, split, hours, trains=server.trains))
+    _, over_cost = hour_costs(hardware.scenarios, followed.work.by_model)
     fall, chip_price = add_falls(paid_usd, falls), price_of_chip(hardware, figures)
+    training_usd = steps_by_name(fall)[WaterfallStepName.TRAINING].usd
     return Chain(
         billed_usd=followed.billed_usd,
         turns=len(followed.indices),
         left_out=followed.left_out,
-        paid_usd=paid_usd,
+        is_lower_bound=followed.is_lower_bound,
+        bill=paid_bill(paid_usd, followed.billed_usd, chosen),
         choices=chosen,
         fall=fall,
+        by_accounts=add_falls(paid_usd, downs),
         parts=finer_parts(fall, chip_price, figures),
         chip_price=chip_price,
         compute_usd=compute_usd,
-        rental=rental,
+        owner_usd=owner_cost_of(fall),
         rental_per_owner_cost=over_cost,
-        layers=layers_of(fall, over_cost, suppliers, followed.billed_usd, figures, chosen),
+        layers=layers_of(fall, over_cost, servers, followed.billed_usd, figures, chosen),
         prices=prices,
         plans=tuple(
             plan_figures(plan, followed.billed_usd, compute_usd, chosen) for plan in figures.plans.values()
         ),
-        spread=spread_over_anchor(followed, compute_usd, figures, chosen),
-        suppliers=suppliers,
+        spreads={
+            name: spread_over_anchor(followed, compute_usd, training_usd, figures, name)
+            for name in dict.fromkeys((chosen.anchor, *figures.anchors))
+        },
+        servers=servers,
+        accounts=splits,
     )
+
+
+PICODOLLAR = Decimal("1e-12")
 
 
 def _compute_usd(hardware: Hardware, followed: FollowedTurns) -> Interval | None:

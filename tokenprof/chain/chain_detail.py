@@ -40,27 +40,14 @@ def chain_detail(
     ledger: Ledger,
     hardware: Hardware,
     usd_per_call: Mapping[str, Decimal],
-    *,
-    deployment: str | None = None,
-    utilisation: float | None = None,
-    usd_per_gpu_hour: float | None = None,
 ) -> ChainDetail:
     """Return sweeps, waiting KV and tool payments of a run.
 
-    `usd_per_call` is what one call of a tool costs [USD]. `hardware` was made with `deployment`,
-    `utilisation` (share of the fleet's hours that are sold) and `usd_per_gpu_hour` (USD per accelerator-hour
-    in place of the owner's cost). Raises `hw_model.deployment.DeploymentError` for a deployment that is not
-    possible.
+    `usd_per_call` is what one call of a tool costs [USD].
     """
     return ChainDetail(
-        sweeps=sweeps_of(
-            ledger,
-            hardware,
-            deployment=deployment,
-            utilisation=utilisation,
-            usd_per_gpu_hour=usd_per_gpu_hour,
-        ),
-        waiting=kv_waiting(ledger, deployment, utilisation, usd_per_gpu_hour),
+        sweeps=sweeps_of(ledger, hardware),
+        waiting=kv_waiting(ledger, hardware.serving.settings),
         tool_payments=tool_payments_of(ledger, usd_per_call),
     )
 

@@ -1,31 +1,28 @@
-"""What the user chooses about the chain, and the companies and contracts that those choices name."""
+"""What the user chooses about the chain, and who sells the tokens on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Literal
 
-from tokenprof.costing.compute import Hardware
-from tokenprof.hw_model.catalogue.lookup import find_chip
-from tokenprof.hw_model.equations.gpu_hour import Ownership
-from tokenprof.pricing.chain.figures import ChainData, Figure, Supplier
+from tokenprof.pricing.chain.figures import ChainData, Supplier
 from tokenprof.pricing.chain.interval import Interval
+from tokenprof.pricing.chain.layers import PaidBill
 
 SalesPath = Literal["direct", "aggregator", "plan"]
-
-BEST_KNOWN_CHIP: Final = "H100"
-"""The chip whose rental market stands in for one that has no rental row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
     """What the user says about the chain; everything else is read from the chain file.
 
-    `supplier` serves the model; None means the run's own provider, if the chain file has it. `compute` owns
-    the racks that the supplier rents, if it rents, under `contract`. `sessions_per_month` such runs share the
-    price of `plan`; `credits_usd` is the credit bought at a time at the aggregator [USD]. `anchor` is the
-    price taken to break even. Raises `ValueError` if fewer than one session shares a plan.
+    `compute` owns the racks that the supplier rents, if it rents (None: not known). `sessions_per_month` such
+    runs share the price of `plan`; `credits_usd` is the credit bought at a time at the aggregator [USD].
+    `anchor` is the price taken to break even. `training_per_revenue` is training spend per dollar that the
+    supplier takes in (None: by its accounts), `discount` the share of the list price that is not collected
+    (None: nothing is known of this bill), `overhead` the cost beyond accelerators over that of accelerators
+    (None: the range of the chain file). Raises `ValueError` if fewer than one session shares a plan.
     """
 
     path: SalesPath = "direct"
@@ -33,10 +30,11 @@ class Choices:
     plan: str = "claude-max"
     sessions_per_month: int = 20
     credits_usd: Decimal = Decimal(100)
-    supplier: str | None = None
-    compute: str = "coreweave"
-    contract: str = "reserved"
-    anchor: str = "DeepSeek V3 at launch"
+    compute: str | None = None
+    anchor: str = "deepseek-v4-flash"
+    training_per_revenue: Decimal | None = None
+    discount: Decimal | None = None
+    overhead: Decimal | None = None
 
     def __post_init__(self) -> None:
         if self.sessions_per_month < 1:
@@ -44,15 +42,17 @@ class Choices:
                 f"A plan cannot be shared by {self.sessions_per_month} runs a month; choose at least 1."
             )
 
+    def training(self, by_accounts: Interval) -> Interval:
+        """Return training spend per dollar of revenue: the user's, else that of the accounts."""
+        given = self.training_per_revenue
+        return by_accounts if given is None else Interval.exactly(given)
 
-def supplier_of(provider: str, figures: ChainData, choices: Choices) -> str | None:
-    """Return who serves a provider's models; None, taken as a lab that rents, if nobody has said.
 
-    Raises `ChainDataError` for a supplier that the chain file lacks.
-    """
-    if choices.supplier is not None:
-        return figures.supplier(choices.supplier).name
-    return provider if provider in figures.suppliers else None
+def paid_bill(paid_usd: Decimal, billed_usd: Decimal, choices: Choices) -> PaidBill:
+    """Return what is paid for some turns, what a reseller keeps of it, and what is not collected [USD]."""
+    fee_usd = paid_usd - billed_usd if choices.path == "aggregator" else Decimal(0)
+    discount = Decimal(0) if choices.path == "plan" else choices.discount or Decimal(0)
+    return PaidBill(paid_usd, fee_usd, billed_usd * discount)
 
 
 def seller_of(serving: Supplier, figures: ChainData, choices: Choices) -> Supplier | None:
@@ -65,20 +65,3 @@ def seller_of(serving: Supplier, figures: ChainData, choices: Choices) -> Suppli
     name = aggregator.name.partition(",")[0]
     unlisted = Supplier(name, frozenset({"L4"}), aggregator.source, aggregator.checked)
     return figures.suppliers.get(name, unlisted)
-
-
-def rental_over_cost(hardware: Hardware, figures: ChainData, contract: str) -> tuple[Figure, Interval]:
-    """Return the rent of an accelerator-hour [USD/h], and that rent divided by the owner's cost of the hour.
-
-    The chip is the deployment's if its rent is known, else `BEST_KNOWN_CHIP`. Raises `ChainDataError` for a
-    contract that the chain file lacks.
-    """
-    names = {scenario.description.chip for scenario in hardware.scenarios.values()}
-    chip = names.pop() if len(names) == 1 else BEST_KNOWN_CHIP
-    contracts = [(chip.lower(), contract), (chip.lower(), "three years")]
-    key = next((key for key in contracts if key in figures.rentals), None)
-    if key is None:
-        chip, key = BEST_KNOWN_CHIP, (BEST_KNOWN_CHIP.lower(), contract)
-    rental = figures.rental(*key)
-    owned = Interval.exactly(Decimal(f"{Ownership().usd_per_chip_hour(find_chip(chip)):.9g}"))
-    return rental, rental.value / owned

@@ -18,6 +18,7 @@ class FollowedTurns:
     """Some turns of a run that have a price and a model, with what they were billed and what they computed.
 
     `left_out` counts the run's other turns: those without a price, without usage, or without a model.
+    `is_lower_bound` says that the bill is at least this much: an output was cut short, or calls are missing.
     """
 
     indices: tuple[int, ...]
@@ -25,6 +26,7 @@ class FollowedTurns:
     billed_usd: Decimal
     work: Work
     usage: Usage
+    is_lower_bound: bool
 
 
 def followed_turns(ledger: Ledger, hardware: Hardware) -> FollowedTurns:
@@ -54,4 +56,9 @@ def _together(ledger: Ledger, hardware: Hardware, indices: Iterable[int]) -> Fol
         billed_usd=sum((ledger.billed_usd[index] or Decimal(0) for index in kept), Decimal(0)),
         work=sum_work(hardware.turns[index] for index in kept),
         usage=sum((turn.usage for turn in turns if turn.usage is not None), Usage()),
+        is_lower_bound=bool(ledger.run.problems)
+        or any(
+            turn.status == "partial" or (turn.output_incomplete and turn.output_rest_in is None)
+            for turn in turns
+        ),
     )

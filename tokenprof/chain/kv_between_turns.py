@@ -14,6 +14,7 @@ from tokenprof.chain.owner_cost import as_interval
 from tokenprof.costing.compute import turn_works
 from tokenprof.costing.ledger import Ledger
 from tokenprof.hw_model.assumed import DEFAULT_UTILISATION
+from tokenprof.hw_model.cost import ServingSettings
 from tokenprof.hw_model.economics import Operation, unit_cost
 from tokenprof.hw_model.equations.deployment import Deployment
 from tokenprof.hw_model.equations.deployment_text import parse_deployment
@@ -78,24 +79,21 @@ def waiting_session(
     )
 
 
-def kv_waiting(
-    ledger: Ledger,
-    deployment: str | None = None,
-    utilisation: float | None = None,
-    usd_per_gpu_hour: float | None = None,
-) -> KvWaiting:
+def kv_waiting(ledger: Ledger, settings: ServingSettings | None = None) -> KvWaiting:
     """Return every recorded gap of a run, its KV cache on a deployment (default: `STAND_IN`).
 
-    `utilisation` is the share of the fleet's hours that are sold (default: 0.5), `usd_per_gpu_hour` the USD
-    per accelerator-hour (default: the owner's cost). Raises `hw_model.deployment.DeploymentError` for a
-    deployment that is not possible.
+    `settings` may name the deployment, its utilisation (default: 0.5), the price of an hour (default: the
+    owner's cost) and a tool latency. Raises `hw_model.deployment.DeploymentError` for a deployment that is
+    not possible.
     """
-    named, share = deployment or STAND_IN, utilisation or DEFAULT_UTILISATION
+    said = settings or ServingSettings()
+    named, share = said.deployment or STAND_IN, said.utilisation or DEFAULT_UTILISATION
+    usd_per_gpu_hour = said.usd_per_gpu_hour
     served = parse_deployment(named)
     tiers = tiers_of(served.chip)
     following = _next_in_context(ledger)
     found = []
-    for index, work in enumerate(turn_works(ledger.run)):
+    for index, work in enumerate(turn_works(ledger.run, said.tool_latency_s)):
         if work is None or work.gap_s is None:
             continue
         context_tokens = work.cached_tokens + work.new_tokens + work.output_tokens

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
+from typing import Final
 
 from tokenprof.chain.choices import Choices, seller_of
+from tokenprof.chain.servers import Server
 from tokenprof.chain.waterfall import owner_cost_of, steps_by_name
-from tokenprof.pricing.chain.figures import ChainData
+from tokenprof.pricing.chain.figures import ChainData, Supplier
 from tokenprof.pricing.chain.interval import ONE, Interval, gross_margin
 from tokenprof.pricing.chain.layers import (
     Markup,
@@ -32,8 +35,8 @@ class Layer:
 
 def layers_of(
     fall: Waterfall,
-    rental_per_owner_cost: Interval,
-    suppliers: Mapping[str, str | None],
+    rental_per_owner_cost: Interval | None,
+    servers: Mapping[str, Server],
     billed_usd: Decimal,
     figures: ChainData,
     choices: Choices,
@@ -41,30 +44,46 @@ def layers_of(
     """Return each layer's input cost against its output price for a run, from GPU-hours up.
 
     A layer that sells to its own company makes no transaction; its row is marked internal. A run on several
-    providers is shown as if the first known supplier served all of it; without a known supplier there are no
-    layers. Raises `ChainDataError` for a company that the chain file lacks.
+    providers is shown as if the first one's server served all of it. Nobody is named who is not known.
+    Raises `ChainDataError` for a company that the chain file lacks.
     """
-    served_by = next((name for name in suppliers.values() if name is not None), None)
-    if served_by is None:
-        return ()
-    serving = figures.supplier(served_by)
-    route = route_of(serving, figures.supplier(choices.compute), seller_of(serving, figures, choices))
+    server = next(iter(servers.values()))
+    serving = server.supplier or Supplier(
+        UNKNOWN_SERVER, frozenset({"L3a"} if server.trains else {"L3b"}), "not known", date.min
+    )
+    route = route_of(
+        serving,
+        _owner_of_racks(figures, choices),
+        seller_of(serving, figures, choices),
+        "L3a" if server.trains else "L3b",
+        owns_racks=server.owns_racks,
+    )
     sold = _markups(fall, rental_per_owner_cost, billed_usd, choices)
     return tuple(Layer(sale, *sold[sale.layer]) for sale in sales(route) if sale.layer in sold)
 
 
+UNKNOWN_SERVER: Final = "the model's server (not named)"
+UNKNOWN_OWNER: Final = "the owner of the racks (not named)"
+
+
+def _owner_of_racks(figures: ChainData, choices: Choices) -> Supplier:
+    if choices.compute is not None:
+        return figures.supplier(choices.compute)
+    return Supplier(UNKNOWN_OWNER, frozenset({"L1", "L2"}), "not public", date.min)
+
+
 def _markups(
-    fall: Waterfall, rental_per_owner_cost: Interval, billed_usd: Decimal, choices: Choices
+    fall: Waterfall, rental_per_owner_cost: Interval | None, billed_usd: Decimal, choices: Choices
 ) -> dict[str, tuple[str, Markup]]:
     """Return what each layer sells, and at what markup."""
     steps = steps_by_name(fall)
     owner, training = owner_cost_of(fall), steps[WaterfallStepName.TRAINING].usd
     margin = steps[WaterfallStepName.GPU_HOUR_MARGIN]
-    rent_at_market = owner + (margin.internal_usd or margin.usd)
-    hours = owner + margin.usd
+    rent_at_market = _not_below_zero(owner + (margin.internal_usd or margin.usd))
+    hours = _not_below_zero(owner + margin.usd)
     billed, paid = Interval.exactly(billed_usd), Interval.exactly(fall.billed_usd)
     # Rent and cost are of the same hours, so their ratio is known better than either.
-    over_cost = rental_per_owner_cost.at_least(ONE)
+    over_cost = rental_per_owner_cost or Interval.exactly(ONE)
     rent_margin = gross_margin(over_cost, Interval.exactly(ONE))
     resold = ("tokens, resold", markup(billed, paid))
     if choices.path == "plan":
@@ -76,3 +95,8 @@ def _markups(
         "L3b": ("tokens", markup(hours, billed)),
         "L4": resold,
     }
+
+
+def _not_below_zero(usd: Interval) -> Interval:
+    """Return a sum of ranges whose parts do not move together, without what is below 0."""
+    return usd.at_least(Decimal("1e-12"))

@@ -1,7 +1,8 @@
-"""What a run's hours cost their owner: chips, building and power, draw by draw.
+"""What a run's hours cost: their owner, by part, and whoever rents them, draw by draw.
 
-The hardware model prices work at the owner's cost of an accelerator-hour. Here that hour is taken apart, so
-that what is uncertain about the hour stays joint with what is uncertain about the work.
+The hardware model prices work at the hour that the server pays, and keeps the owner's hour beside it by part.
+Here both are taken apart, so that what is uncertain about the hour stays joint with what is uncertain about
+the work.
 """
 
 from __future__ import annotations
@@ -13,56 +14,65 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenprof.costing.work import Model
-from tokenprof.hw_model.catalogue.lookup import chips, find_chip
-from tokenprof.hw_model.equations.gpu_hour import Ownership
+from tokenprof.hw_model.cost import OWNED
 from tokenprof.hw_model.scenario import ServingScenario
 from tokenprof.pricing.chain.interval import Interval
-from tokenprof.pricing.chain.layers import OWNER_PARTS, WaterfallStepName
+from tokenprof.pricing.chain.layers import OWNER_PARTS, HourDollars, WaterfallStepName
 
 Array = npt.NDArray[np.float64]
 
 
 def owner_shares(scenario: ServingScenario) -> dict[WaterfallStepName, Array]:
-    """Return the shares of an accelerator-hour's cost that are chips, building and power, draw by draw.
+    """Return the shares of an owner's hour that are chips, building and power, draw by draw.
 
     Chips include their maintenance. The equations are in docs/chain.md, "The owner's hour".
     """
-    owner, drawn = Ownership(), scenario.drawn
-    if drawn:
-        table = list(chips().values())
-        kw = np.array([chip.all_in_kw for chip in table])[drawn["chip"].astype(int)]
-        capital = drawn["capital per accelerator"]
-        owner = Ownership(cost_of_capital=drawn["cost of capital"], life_years=drawn["life, years"])
-    else:
-        chip = find_chip(scenario.description.chip)
-        kw, capital = np.array([chip.all_in_kw]), np.array([chip.capex_usd[1]])
-    hour = owner.parts_usd_per_hour(capital, kw)
-    hourly = dict(zip(OWNER_PARTS, (hour.chips_usd, hour.building_usd, hour.power_usd), strict=True))
-    return {name: np.asarray(usd / hour.total_usd) for name, usd in hourly.items()}
+    hour = scenario.hours.owner
+    parts = zip(OWNER_PARTS, (hour.chips_usd, hour.building_usd, hour.power_usd), strict=True)
+    return {name: np.asarray(usd / hour.total_usd) for name, usd in parts}
 
 
-def owner_cost(
+def hour_costs(
     scenarios: Mapping[Model, ServingScenario], work: Mapping[Model, Array]
-) -> dict[WaterfallStepName, Interval]:
-    """Return what some work costs the owner of the racks [USD], by part: P10, P50 and P90.
+) -> tuple[HourDollars, Interval | None]:
+    """Return what the hours of some work cost (P10, P50 and P90), and their rent over their owner's cost.
 
-    `work` holds the work's features by model, each of which `scenarios` must describe. The middles are scaled
-    to add up to the middle of the whole, as the report states it.
+    The ratio is that of the market, whoever pays; None if no rent is known.
+
+    `work` holds the work's features by model, each of which `scenarios` must describe. The middles of the
+    owner's parts are scaled to add up to the middle of the owner's cost, and with that of the margin to the
+    middle of what is paid, as the report states both.
     """
     parts: dict[WaterfallStepName, list[Array]] = {name: [] for name in OWNER_PARTS}
+    owned: list[Array] = []
+    paid: list[Array] = []
+    rented: list[Array] = []
     for model, features in work.items():
-        usd = scenarios[model].draws_usd(features)
-        for name, share in owner_shares(scenarios[model]).items():
+        scenario = scenarios[model]
+        usd = scenario.draws_usd(features, OWNED)
+        owned.append(usd)
+        paid.append(scenario.draws_usd(features))
+        if scenario.hours.rent_usd is not None:
+            rented.append(usd * scenario.hours.rent_usd / scenario.hours.owner.total_usd)
+        for name, share in owner_shares(scenario).items():
             parts[name].append(usd * share)
+    own, full = add_draws(owned), add_draws(paid)
     joint = {name: add_draws(draws) for name, draws in parts.items()}
-    middle = float(np.median(np.sum(list(joint.values()), axis=0)))
-    of_parts = {name: np.percentile(usd, [10, 50, 90]) for name, usd in joint.items()}
-    scale = middle / (sum(row[1] for row in of_parts.values()) or 1.0)
-    found = {}
-    for name, (low, mid, high) in of_parts.items():
-        scaled = mid * scale
-        found[name] = as_interval(min(low, scaled), scaled, max(high, scaled))
-    return found
+    middle = float(np.median(own))
+    scale = middle / (sum(float(np.median(usd)) for usd in joint.values()) or 1.0)
+    of_parts = {name: _around(usd, float(np.median(usd)) * scale) for name, usd in joint.items()}
+    margin = _around(full - own, float(np.median(full)) - middle)
+    if len(rented) < len(owned):
+        return HourDollars(of_parts, margin), None
+    market = add_draws(rented)
+    of_market = _around(market - own, float(np.median(market)) - middle)
+    ratio = _around(market / own, float(np.median(market)) / middle if middle else 1.0)
+    return HourDollars(of_parts, margin, of_market), ratio
+
+
+def _around(draws: Array, mid: float) -> Interval:
+    low, _, high = np.percentile(draws, [10, 50, 90]).tolist()
+    return as_interval(min(low, mid), mid, max(high, mid))
 
 
 def add_draws(draws: Sequence[Array]) -> Array:

@@ -50,15 +50,19 @@ def plan_figures(
 
 
 def spread_over_anchor(
-    followed: FollowedTurns, compute_usd: Interval, figures: ChainData, choices: Choices
+    followed: FollowedTurns,
+    compute_usd: Interval,
+    training_usd: Interval,
+    figures: ChainData,
+    anchor: str,
 ) -> Spread:
-    """Return a run's price over the break-even anchor's price for the same tokens, split into parts [USD].
+    """Return a run's price over an anchor's price for the same tokens, split into parts [USD].
 
-    Raises `KeyError` for an anchor that the chain file lacks.
+    Raises `ChainDataError` for an anchor that the chain file lacks.
     """
     usage = followed.usage
     fresh_tokens = usage.input_tokens - usage.cache_read_tokens
     anchored_usd = anchor_usd(
-        figures.anchors[choices.anchor], fresh_tokens, usage.all_output_tokens, usage.cache_read_tokens
+        figures.anchor(anchor), fresh_tokens, usage.all_output_tokens, usage.cache_read_tokens
     )
-    return decompose_spread(followed.billed_usd, anchored_usd, compute_usd, figures)
+    return decompose_spread(followed.billed_usd, anchored_usd, compute_usd, training_usd, figures)

@@ -7,7 +7,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
+from tokenprof.commands.console.assumption_options import (
+    add_assumption_options,
+    assumptions_of,
+    settings_of,
+)
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.failures import naming
 from tokenprof.commands.console.output import (
@@ -19,33 +23,19 @@ from tokenprof.commands.console.output import (
     require_writable,
     say,
 )
-from tokenprof.commands.console.values import choice, file_path, one_of, require_known, usd, whole_number
+from tokenprof.commands.console.values import choice, file_path, require_known, usd
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tokenprof.analysis.assumptions import Assumptions
     from tokenprof.chain.chain_detail import ChainDetail
-    from tokenprof.chain.choices import Choices
     from tokenprof.chain.section import ChainSection
     from tokenprof.costing.ledger import Ledger
     from tokenprof.pricing.chain.figures import ChainData
 
 PATHS: Final = ("direct", "aggregator", "plan")
 ADD_ROW: Final = "Add a row to a chain file (--chain)."
-
-DEFAULTS: Final[Mapping[str, Any]] = {
-    "path": "direct",
-    "aggregator": "openrouter",
-    "plan": "claude-max",
-    "sessions": 20,
-    "credits": Decimal(100),
-    "compute": "coreweave",
-    "contract": "reserved",
-}
-"""What the options about the market are if nobody gives them."""
 
 
 def add_commands(commands: Any) -> None:
@@ -64,51 +54,23 @@ def add_commands(commands: Any) -> None:
     )
     add_output(parser, ("text", "json", "svg"))
     add_assumption_options(parser)
-    parser.add_argument(
-        "--chip", metavar="NAME", help="cost the work on this generation of hardware, e.g. h100 or gb200"
-    )
     _add_market(parser)
     parser.set_defaults(run=run_chain)
 
 
 def _add_market(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the chain above the chip")
-    group.add_argument(
-        "--path",
-        type=one_of(PATHS),
-        metavar=choice(PATHS),
-        help=f"how the tokens are bought (default: {DEFAULTS['path']})",
-    )
-    group.add_argument(
-        "--aggregator", metavar="NAME", help=f"who resells the tokens (default: {DEFAULTS['aggregator']})"
-    )
-    group.add_argument("--plan", metavar="NAME", help=f"subscription (default: {DEFAULTS['plan']})")
-    group.add_argument(
-        "--sessions",
-        type=whole_number(1),
-        metavar="N",
-        help=f"number of such runs a month that share a plan (default: {DEFAULTS['sessions']})",
-    )
-    group.add_argument(
-        "--credits",
-        type=usd,
-        metavar="USD",
-        help="credit bought at a time from the aggregator, which has a least fee "
-        f"(default: {DEFAULTS['credits']})",
-    )
-    group.add_argument(
-        "--supplier", metavar="NAME", help="who serves the model (default: the run's provider)"
-    )
-    group.add_argument(
-        "--compute",
-        metavar="NAME",
-        help=f"whose GPU-hours the supplier rents, if it rents (default: {DEFAULTS['compute']})",
-    )
-    group.add_argument(
-        "--contract",
-        metavar="TERMS",
-        help=f"terms of the rental, e.g. three years or on demand (default: {DEFAULTS['contract']})",
-    )
+    for name, metavar, what in (
+        ("path", choice(PATHS), "how the tokens are bought (default: direct)"),
+        ("aggregator", "NAME", "who resells the tokens (default: openrouter)"),
+        ("plan", "NAME", "subscription (default: claude-max)"),
+        ("sessions", "N", "number of such runs a month that share a plan (default: 20)"),
+        ("credits", "USD", "credit bought at a time from the aggregator, with its least fee (default: 100)"),
+        ("supplier", "NAME", "who serves the model (default: the run's seller or provider)"),
+        ("compute", "NAME", "whose GPU-hours the supplier rents (default: not known, so not named)"),
+        ("contract", "TERMS", "terms of rented hours, e.g. three years or on demand (default: contract)"),
+    ):
+        group.add_argument(f"--{name}", metavar=metavar, help=what)
     group.add_argument(
         "--tool-price",
         type=_tool_price,
@@ -129,10 +91,6 @@ def run_chain(options: argparse.Namespace) -> int:
         _require_examples_only(options, form)
     elif not options.files:
         raise InputError("Give a recording to follow the dollars of, or --examples.")
-    if options.chip and options.deployment:
-        raise InputError(
-            "--deployment names its chips, so --chip has no effect beside it; give one of the two."
-        )
     assumptions = assumptions_of(options)
     with naming(options.chain or Path(), "a chain file"):
         data = load_chain_data(options.chain)
@@ -147,8 +105,9 @@ def run_chain(options: argparse.Namespace) -> int:
 
 def _require_examples_only(options: argparse.Namespace, form: str) -> None:
     """Raise InputError for options that belong to a run."""
-    run_only = [*DEFAULTS, "supplier", "tool_price", "chip", "deployment", "usd_per_gpu_hour", "utilisation"]
-    given = [f"--{name.replace('_', '-')}" for name in run_only if getattr(options, name) not in (None, [])]
+    row_names = [*settings_of(options)]
+    given = [f"--{name}" for name in row_names if name not in ("seller",)]
+    given += ["--tool-price"] if options.tool_price else []
     given += [str(file) for file in options.files]
     if given:
         raise InputError(f"--examples follows no run, so {' and '.join(given)} has no effect; leave it out.")
@@ -156,69 +115,43 @@ def _require_examples_only(options: argparse.Namespace, form: str) -> None:
         raise InputError("The examples are a table: use --format text or json.")
 
 
-def _choices(options: argparse.Namespace, data: ChainData) -> Choices:
-    """Return what the user said about the market. Raises InputError for a name that the chain file lacks."""
-    from tokenprof.chain.choices import Choices
-
-    said = {name: default if getattr(options, name) is None else getattr(options, name)
-            for name, default in DEFAULTS.items()}  # fmt: skip
-    require_known("aggregator", said["aggregator"], data.aggregators, ADD_ROW)
-    require_known("plan", said["plan"], data.plans, ADD_ROW)
-    require_known("supplier", said["compute"], data.suppliers, ADD_ROW)
-    require_known("contract", said["contract"], {terms for _, terms in data.rentals}, ADD_ROW)
-    if options.supplier is not None:
-        require_known("supplier", options.supplier, data.suppliers, ADD_ROW)
-    return Choices(
-        path=said["path"],
-        aggregator=said["aggregator"],
-        plan=said["plan"],
-        sessions_per_month=said["sessions"],
-        credits_usd=said["credits"],
-        supplier=options.supplier,
-        compute=said["compute"],
-        contract=said["contract"],
-    )
+def _require_named(said: Assumptions, data: ChainData) -> None:
+    """Raise InputError for a name that the chain file lacks."""
+    for what, name, known in (
+        ("aggregator", said.aggregator, data.aggregators),
+        ("plan", said.plan, data.plans),
+        ("supplier", said.compute, data.suppliers),
+        ("supplier", said.supplier, data.suppliers),
+        ("anchor", said.anchor, data.anchors),
+    ):
+        if name is not None:
+            require_known(what, name, known, ADD_ROW)
 
 
 def _chain(
     options: argparse.Namespace, assumptions: Assumptions, data: ChainData
 ) -> tuple[ChainSection, ChainDetail]:
     from tokenprof.analysis.analysis import Analysis
-    from tokenprof.chain.chain import chain_of
+    from tokenprof.analysis.scenario import choices_of, serving_of
     from tokenprof.chain.chain_detail import chain_detail
-    from tokenprof.chain.cost_shaped_price import cost_shaped
-    from tokenprof.chain.hardware_sweeps import on_chip
-    from tokenprof.chain.section import section_of
+    from tokenprof.chain.make_section import chain_section
+    from tokenprof.costing.compute import cost_to_compute
     from tokenprof.reading.files import read
 
-    choices = _choices(options, data)
-    analysis = Analysis(read(options.files), assumptions)
-    ledger, hardware = analysis.ledger, analysis.hardware
+    _require_named(assumptions, data)
+    ledger = Analysis(read(options.files), assumptions).ledger
+    hardware = cost_to_compute(ledger, serving=serving_of(assumptions, data))
     prices = dict(options.tool_price)
-    detail = chain_detail(
-        ledger,
-        hardware,
-        prices,
-        deployment=assumptions.deployment,
-        utilisation=assumptions.utilisation,
-        usd_per_gpu_hour=assumptions.usd_per_gpu_hour,
-    )
+    detail = chain_detail(ledger, hardware, prices)
     _warn_of_uncalled(ledger, set(prices) - {paid.tool for paid in detail.tool_payments})
-    if options.chip:
-        moved = on_chip(
-            ledger.run, hardware, options.chip, assumptions.utilisation, assumptions.usd_per_gpu_hour
-        )
-        if moved is None:
-            known = ", ".join(step.chip for step in detail.sweeps.generations)
-            raise InputError(f"This run cannot have been served on {options.chip}; it can on {known}.")
-        hardware = moved
-    chain = chain_of(ledger, hardware, data, choices)
-    if options.contract and not chain.rental.name.endswith(f", {options.contract}"):
+    section = chain_section(
+        ledger, hardware, data, choices_of(assumptions), without_evidence=assumptions.without_evidence
+    )
+    if section is None:
         raise InputError(
-            f"Nobody is known to rent these chips out {options.contract!r}; the nearest terms are "
-            f"{chain.rental.name!r}. {ADD_ROW}"
+            "No dollar of this run can be followed: no turn has both a price and a model of what it computed."
         )
-    return section_of(chain, cost_shaped(ledger, hardware), data), detail
+    return section, detail
 
 
 def _warn_of_uncalled(ledger: Ledger, tools: set[str]) -> None:
@@ -229,7 +162,7 @@ def _warn_of_uncalled(ledger: Ledger, tools: set[str]) -> None:
 
 def _examples(assumptions: Assumptions, data: ChainData, form: str) -> str | bytes:
     from tokenprof.analysis.assumptions import price_book
-    from tokenprof.chain.worked_examples import all_examples
+    from tokenprof.chain.claims.worked_examples import all_examples
 
     rows = all_examples(price_book(assumptions), data)
     if form == "json":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from tokenprof.costing.block_work import model_work
 from tokenprof.costing.ledger import Ledger, LedgerEntry
+from tokenprof.costing.served_hours import Serving
 from tokenprof.costing.work import Model, Work, WorkByBlock, sum_work
 from tokenprof.facts.types import Run
 from tokenprof.hw_model.cost import (
@@ -40,7 +41,7 @@ class Hardware:
     """The modelled work of a ledger, by turn, class and block, and the deployments it ran on.
 
     `works` is what each turn asked of the hardware, `part_usd` what each of its `PARTS` costs. Neither has
-    turns that are unmeasured or whose model is not described.
+    turns that are unmeasured or whose model is not described. `serving` is what was said about the service.
     """
 
     scenarios: Mapping[Model, ServingScenario]
@@ -50,6 +51,7 @@ class Hardware:
     total: Work
     works: Sequence[TurnWork | None]
     part_usd: Mapping[int, Sequence[Estimate]]
+    serving: Serving = field(default_factory=Serving)
 
     def of_entries(self, ledger: Ledger, turn: int) -> Iterator[tuple[LedgerEntry, Estimate | None]]:
         """Yield the entries of a turn, each with what it costs to compute [USD]; None if unknown."""
@@ -93,21 +95,18 @@ class Hardware:
 
 def cost_to_compute(
     ledger: Ledger,
-    *,
-    deployment: str | None = None,
-    utilisation: float | None = None,
-    usd_per_gpu_hour: float | None = None,
+    serving: Serving | None = None,
     draws: int = 2000,
 ) -> Hardware:
     """Model the work of a ledger. Turns without usage, and models nobody has described, are left unknown.
 
-    `utilisation` is the share of the fleet's hours that are sold, `usd_per_gpu_hour` the USD per
-    accelerator-hour that replace the owner's cost; both are assumed where they are None. Raises
-    `hw_model.cost.DeploymentError` for a deployment that is not possible, and `hw_model.cost.AssumptionError`
-    for a utilisation or a price outside its range.
+    `serving` is what is said about the deployment and its hours; the rest is assumed or drawn. Raises
+    `hw_model.cost.DeploymentError` for a deployment that is not possible, and
+    `pricing.chain.figures.ChainDataError` for a supplier or a contract without a row.
     """
-    works = turn_works(ledger.run)
-    scenarios = _scenarios(ledger.run, works, deployment, utilisation, usd_per_gpu_hour, draws)
+    said = serving or Serving()
+    works = turn_works(ledger.run, said.settings.tool_latency_s)
+    scenarios = _scenarios(ledger.run, works, said, draws)
     parts = _parts(ledger.run, works, scenarios)
     turns: list[Work] = []
     for index, turn in enumerate(ledger.run.turns):
@@ -117,7 +116,7 @@ def cost_to_compute(
             turns[index].add(model, parts[index].sum(axis=0))
     classes, blocks = _classes_and_blocks(ledger, works, scenarios, parts)
     part_usd = PartCosts(ledger.run, parts, scenarios)
-    return Hardware(scenarios, tuple(turns), classes, blocks, sum_work(turns), works, part_usd)
+    return Hardware(scenarios, tuple(turns), classes, blocks, sum_work(turns), works, part_usd, said)
 
 
 def _classes_and_blocks(
@@ -172,32 +171,30 @@ class PartCosts(Mapping[int, Sequence[Estimate]]):
 def cost_of_turns(
     run: Run,
     known: Hardware,
-    *,
-    deployment: str | None = None,
-    utilisation: float | None = None,
-    usd_per_gpu_hour: float | None = None,
+    serving: Serving | None = None,
     draws: int = 2000,
 ) -> Estimate | None:
     """Return what other turns than those of a ledger cost to compute [USD]; None if a model is not described.
 
-    Models that `known` has a deployment for are costed on that one, so that the same run costs the same; with
-    `deployment` or `usd_per_gpu_hour`, that replaces every deployment.
+    Models that `known` has a deployment for are costed on that one, so that the same run costs the same;
+    `serving`, if it is given, replaces every deployment.
     """
-    works = turn_works(run)
-    scenarios = {} if deployment or usd_per_gpu_hour else dict(known.scenarios)
+    said = serving or known.serving
+    works = turn_works(run, said.settings.tool_latency_s)
+    scenarios = dict(known.scenarios) if serving is None else {}
     missing = {
         (turn.provider, turn.model)
         for turn, work in zip(run.turns, works, strict=True)
         if work is not None and (turn.provider, turn.model) not in scenarios
     }
     if missing:
-        made = _scenarios(run, works, deployment, utilisation, usd_per_gpu_hour, draws)
+        made = _scenarios(run, works, said, draws)
         scenarios |= {model: made[model] for model in missing if model in made}
     parts = _parts(run, works, scenarios)
     total = Work(missing=any(work is not None and at not in parts for at, work in enumerate(works)))
     for index, features in parts.items():
         total.add((run.turns[index].provider, run.turns[index].model), features.sum(axis=0))
-    return Hardware(scenarios, (), {}, {}, total, works, {}).usd(total)
+    return Hardware(scenarios, (), {}, {}, total, works, {}, said).usd(total)
 
 
 def _parts(
@@ -230,10 +227,11 @@ def _fraction(scenario: ServingScenario, work: TurnWork, entry: LedgerEntry) -> 
     return 1, scenario.prefill_weights(start, start + entry.tokens, cached_tokens=cached) / whole
 
 
-def turn_works(run: Run) -> list[TurnWork | None]:
+def turn_works(run: Run, tool_latency_s: float | None = None) -> list[TurnWork | None]:
     """Return what each turn asked of the hardware; None for an unmeasured one.
 
-    The gap is the idle time from the end of a turn to the start of the next one of its context.
+    The gap is the idle time from the end of a turn to the start of the next one of its context, or
+    `tool_latency_s` in place of each of them.
     """
     gaps: dict[int, float] = {}
     newest: dict[str, int] = {}
@@ -242,7 +240,7 @@ def turn_works(run: Run) -> list[TurnWork | None]:
         if before is not None:
             earlier = run.turns[before]
             idle = (turn.started_at - earlier.started_at).total_seconds() - (earlier.duration_s or 0.0)
-            gaps[before] = max(idle, 0.0)
+            gaps[before] = max(idle, 0.0) if tool_latency_s is None else tool_latency_s
         newest[turn.context] = index
     return [
         None
@@ -260,29 +258,21 @@ def turn_works(run: Run) -> list[TurnWork | None]:
 
 
 def _scenarios(
-    run: Run,
-    works: Sequence[TurnWork | None],
-    deployment: str | None,
-    utilisation: float | None,
-    usd_per_gpu_hour: float | None,
-    draws: int,
+    run: Run, works: Sequence[TurnWork | None], serving: Serving, draws: int
 ) -> dict[Model, ServingScenario]:
     by_model: dict[Model, list[TurnWork]] = defaultdict(list)
+    sellers: dict[Model, str | None] = {}
     for turn, work in zip(run.turns, works, strict=True):
         if work is not None:
             by_model[turn.provider, turn.model].append(work)
+            sellers.setdefault((turn.provider, turn.model), turn.seller)
     found = {}
     for (provider, model), done in by_model.items():
+        when = run.turns[0].started_at.date()
+        settings = serving.of_model(provider, model, sellers[provider, model], when)
         try:
             found[provider, model] = scenario_for(
-                provider,
-                model,
-                turns=done,
-                deployment=deployment,
-                utilisation=utilisation,
-                usd_per_gpu_hour=usd_per_gpu_hour,
-                when=run.turns[0].started_at.date(),
-                draws=draws,
+                provider, model, turns=done, settings=settings, when=when, draws=draws
             )
         except UnknownModelError:
             continue

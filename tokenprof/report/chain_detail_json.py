@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 from tokenprof.chain.chain_detail import ChainDetail, ToolPayment
+from tokenprof.chain.claims.worked_examples import CLAIM_SOURCES
 from tokenprof.chain.hardware_sweeps import GenerationStep, Sweeps, SweptCost, UtilisationStep
 from tokenprof.chain.kv_between_turns import KvGap, KvWaiting
-from tokenprof.chain.worked_examples import CLAIM_SOURCES
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.chain.published_claims import Example
-from tokenprof.report.chain_json import range_json, read_json, read_range
-from tokenprof.report.money import estimate_json, usd
+from tokenprof.report.chain_json import read_json
+from tokenprof.report.money import estimate_json, range_json, read_range, usd
 
 Json = dict[str, Any]
 JsonObject = Mapping[str, Any]

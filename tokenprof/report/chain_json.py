@@ -19,6 +19,7 @@ from tokenprof.chain.section import (
     SectionLayer,
     SectionPaths,
     SectionPlan,
+    SectionServer,
     SectionSpread,
     SectionStep,
     ShapedBill,
@@ -28,18 +29,22 @@ from tokenprof.facts.errors import InputError
 from tokenprof.pricing.chain.figures import Figure, PublishedMargin
 from tokenprof.pricing.chain.interval import Interval
 from tokenprof.pricing.chain.layers import WaterfallStepName
-from tokenprof.report.money import usd
+from tokenprof.report.bridge_json import bridge_json, read_bridge, read_evidence
+from tokenprof.report.money import range_json, read_range, usd
 
 Json = dict[str, Any]
 JsonObject = Mapping[str, Any]
 Found = TypeVar("Found")
 
-SCHEMA: Final = "tokenprof.chain/1"
+SCHEMA: Final = "tokenprof.chain/2"
+READ: Final = ("tokenprof.chain/1", SCHEMA)
+RENAMED: Final = {"lab margin: everything else, and profit": WaterfallStepName.UNEXPLAINED.value}
+"""Names of steps in the first form of the section, with what they are called in this one."""
 
 
 def chain_json(section: ChainSection) -> Json:
     """Return a chain section as JSON (docs/report.md)."""
-    paths, spread = section.paths, section.spread
+    paths = section.paths
     found: Json = {
         "schema": SCHEMA,
         "path": section.path,
@@ -48,21 +53,18 @@ def chain_json(section: ChainSection) -> Json:
         "billed_usd": usd(section.billed_usd),
         "paid_usd": usd(section.paid_usd),
         "compute_usd": range_json(section.compute_usd),
-        "suppliers": dict(section.suppliers),
+        "owner_usd": None if section.owner_usd is None else range_json(section.owner_usd),
+        "is_lower_bound": section.is_lower_bound,
+        "suppliers": {server.provider: server.supplier for server in section.servers},
+        "servers": [_server_json(server) for server in section.servers],
         "waterfall": [_step_json(step) for step in section.waterfall],
+        "by_accounts": [_step_json(step) for step in section.by_accounts],
         "layers": [_layer_json(layer) for layer in section.layers],
-        "inference_margin": range_json(section.inference_margin),
-        "all_in_margin": range_json(section.all_in_margin),
+        "inference_margin": _range_or_none(section.inference_margin),
+        "all_in_margin": _range_or_none(section.all_in_margin),
         "published_margins": [_margin_json(margin) for margin in section.published_margins],
-        "spread": {
-            "anchor": spread.anchor,
-            "anchor_usd": usd(spread.anchor_usd),
-            "spread_usd": usd(spread.spread_usd),
-            "efficiency_loss": range_json(spread.efficiency_loss_usd),
-            "training_amortisation": range_json(spread.training_amortisation_usd),
-            "brand_premium": range_json(spread.brand_premium_usd),
-            "residual": range_json(spread.residual_usd),
-        },
+        "spread": _spread_json(section.spreads[0]),
+        "spreads": [_spread_json(spread) for spread in section.spreads],
         "paths": {
             "direct_usd": usd(paths.direct_usd),
             "aggregator": paths.aggregator,
@@ -81,7 +83,57 @@ def chain_json(section: ChainSection) -> Json:
     }
     if section.cost_shaped is not None:
         found["cost_shaped"] = _shaped_json(section.cost_shaped)
-    return found
+    return found | bridge_json(section)
+
+
+def _range_or_none(found: Interval | None) -> Json | None:
+    return None if found is None else range_json(found)
+
+
+def _spread_json(spread: SectionSpread) -> Json:
+    return {
+        "anchor": spread.anchor,
+        "anchor_usd": usd(spread.anchor_usd),
+        "spread_usd": usd(spread.spread_usd),
+        "efficiency_loss": range_json(spread.efficiency_loss_usd),
+        "training_amortisation": range_json(spread.training_amortisation_usd),
+        "brand_premium": range_json(spread.brand_premium_usd),
+        "residual": range_json(spread.residual_usd),
+    }
+
+
+def _read_spread(spread: JsonObject) -> SectionSpread:
+    return SectionSpread(
+        anchor=spread["anchor"],
+        anchor_usd=Decimal(spread["anchor_usd"]),
+        spread_usd=Decimal(spread["spread_usd"]),
+        efficiency_loss_usd=read_range(spread["efficiency_loss"]),
+        training_amortisation_usd=read_range(spread["training_amortisation"]),
+        brand_premium_usd=read_range(spread["brand_premium"]),
+        residual_usd=read_range(spread["residual"]),
+    )
+
+
+def _server_json(server: SectionServer) -> Json:
+    return {
+        "provider": server.provider,
+        "supplier": server.supplier,
+        "hours": server.hours,
+        "usd_per_hour": range_json(server.usd_per_hour),
+        "trains": server.trains,
+        "source": server.source,
+    }
+
+
+def _read_server(server: JsonObject) -> SectionServer:
+    return SectionServer(
+        server["provider"],
+        server["supplier"],
+        server["hours"],
+        read_range(server["usd_per_hour"]),
+        server["trains"],
+        server["source"],
+    )
 
 
 def read_chain(chain: JsonObject) -> ChainSection:
@@ -89,7 +141,7 @@ def read_chain(chain: JsonObject) -> ChainSection:
 
     Raises `InputError` if it is not a chain section.
     """
-    if chain.get("schema", SCHEMA) != SCHEMA:
+    if chain.get("schema", SCHEMA) not in READ:
         raise InputError(
             f"The chain section of this report has the form {chain['schema']!r}, but this version reads "
             f"{SCHEMA!r}. Make the report again from the recording."
@@ -111,7 +163,7 @@ def read_json(read: Callable[[JsonObject], Found], found: JsonObject, what: str)
 
 
 def _read_section(chain: JsonObject) -> ChainSection:
-    spread, paths, shaped = chain["spread"], chain["paths"], chain.get("cost_shaped")
+    paths, shaped, owner = chain["paths"], chain.get("cost_shaped"), chain.get("owner_usd")
     return ChainSection(
         path=_read_path(chain["path"]),
         turns=chain["turns"],
@@ -119,21 +171,16 @@ def _read_section(chain: JsonObject) -> ChainSection:
         billed_usd=Decimal(chain["billed_usd"]),
         paid_usd=Decimal(chain["paid_usd"]),
         compute_usd=read_range(chain["compute_usd"]),
-        suppliers=dict(chain.get("suppliers", {})),
+        owner_usd=None if owner is None else read_range(owner),
+        is_lower_bound=chain.get("is_lower_bound", False),
+        servers=tuple(_read_server(server) for server in chain.get("servers", ())),
         waterfall=tuple(_read_step(step) for step in chain["waterfall"]),
+        by_accounts=tuple(_read_step(step) for step in chain.get("by_accounts", ())),
         layers=tuple(_read_layer(layer) for layer in chain.get("layers", ())),
-        inference_margin=read_range(chain["inference_margin"]),
-        all_in_margin=read_range(chain["all_in_margin"]),
+        inference_margin=None if chain["inference_margin"] is None else read_range(chain["inference_margin"]),
+        all_in_margin=None if chain["all_in_margin"] is None else read_range(chain["all_in_margin"]),
         published_margins=tuple(_read_margin(row) for row in chain.get("published_margins", ())),
-        spread=SectionSpread(
-            anchor=spread["anchor"],
-            anchor_usd=Decimal(spread["anchor_usd"]),
-            spread_usd=Decimal(spread["spread_usd"]),
-            efficiency_loss_usd=read_range(spread["efficiency_loss"]),
-            training_amortisation_usd=read_range(spread["training_amortisation"]),
-            brand_premium_usd=read_range(spread["brand_premium"]),
-            residual_usd=read_range(spread["residual"]),
-        ),
+        spreads=tuple(_read_spread(spread) for spread in chain.get("spreads", [chain["spread"]])),
         paths=SectionPaths(
             direct_usd=Decimal(paths["direct_usd"]),
             aggregator=paths["aggregator"],
@@ -148,6 +195,9 @@ def _read_section(chain: JsonObject) -> ChainSection:
             for row in chain.get("assumptions", ())
         ),
         cost_shaped=None if shaped is None else _read_shaped(shaped),
+        bridge=read_bridge(chain.get("bridge")),
+        posterior_bridge=read_bridge(chain.get("posterior_bridge")),
+        evidence=read_evidence(chain.get("evidence")),
     )
 
 
@@ -172,7 +222,7 @@ def _step_json(step: SectionStep) -> Json:
 def _read_step(step: JsonObject) -> SectionStep:
     internal = step.get("internal_usd")
     return SectionStep(
-        name=WaterfallStepName(step["name"]),
+        name=WaterfallStepName(RENAMED.get(step["name"], step["name"])),
         usd=read_range(step["usd"]),
         share=read_range(step["share"]),
         internal_usd=None if internal is None else read_range(internal),
@@ -302,17 +352,3 @@ def _read_shaped(shaped: JsonObject) -> ShapedBill:
             for turn in shaped["turns"]
         ),
     )
-
-
-def range_json(interval: Interval) -> Json:
-    """Return an interval as decimal strings, without trailing zeros."""
-    return {name: _plain(getattr(interval, name)) for name in ("low", "mid", "high")}
-
-
-def read_range(ends: JsonObject) -> Interval:
-    """Return the interval of `{low, mid, high}`. Raises `KeyError` or `ArithmeticError` for anything else."""
-    return Interval(Decimal(ends["low"]), Decimal(ends["mid"]), Decimal(ends["high"]))
-
-
-def _plain(figure: Decimal) -> str:
-    return format(figure.normalize(), "f") if figure else "0"

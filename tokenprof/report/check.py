@@ -1,4 +1,4 @@
-"""Whether a report adds up: the conservation rules of `tokenprof.report/1`, checked on the JSON itself.
+"""Whether a report adds up: the conservation rules of `tokenprof.report/2`, checked on the JSON itself.
 
 Exact where the contract is exact: tokens are integers and money is summed as decimals without
 rounding, so a cent that went missing anywhere between the bill and the blocks is found here.

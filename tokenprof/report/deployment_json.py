@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tokenprof.hw_model.description import Assumption, DeploymentDescription, Parallelism
+from tokenprof.hw_model.description import Assumption, DeploymentDescription, HourBasis, Parallelism
+from tokenprof.hw_model.estimate import Estimate
+from tokenprof.report.money import estimate_json
 
 Json = dict[str, Any]
 
@@ -27,8 +29,28 @@ def _description(description: DeploymentDescription) -> Json:
         "chips": description.chips,
         "precision": description.precision,
         **({} if cut is None else {"parallelism": asdict(cut)}),
+        **({} if description.hours is None else {"hour_basis": _hours(description.hours)}),
         "assumptions": [_assumption(row) for row in description.assumptions],
     }
+
+
+def _hours(hours: HourBasis) -> Json:
+    return {
+        "hours": hours.tenure,
+        "usd_per_hour": estimate_json(hours.paid),
+        "owner_usd_per_hour": estimate_json(hours.owner),
+        "source": hours.source,
+    }
+
+
+def _read_hours(found: Mapping[str, Any] | None) -> HourBasis | None:
+    if found is None:
+        return None
+    paid, owner = (
+        Estimate(*(float(found[name][end]) for end in ("low", "mid", "high")))
+        for name in ("usd_per_hour", "owner_usd_per_hour")
+    )
+    return HourBasis(found["hours"], paid, owner, found["source"])
 
 
 def _assumption(row: Assumption) -> Json:
@@ -54,6 +76,7 @@ def _read(found: Mapping[str, Any]) -> DeploymentDescription:
         precision=found.get("precision", ""),
         parallelism=None if cut is None else Parallelism(**cut),
         assumptions=tuple(_read_assumption(row) for row in found["assumptions"]),
+        hours=_read_hours(found.get("hour_basis")),
     )
 
 

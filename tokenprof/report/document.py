@@ -16,7 +16,7 @@ from tokenprof.report.finding_wording import written
 from tokenprof.report.warning_wording import warnings_of
 from tokenprof.report.written_finding import WrittenFinding
 
-SCHEMA: Final = "tokenprof.report/1"
+SCHEMA: Final = "tokenprof.report/2"
 
 MOST_TURNS_WITH_ENTRIES: Final = 500
 """Reports of longer runs leave the pairs of turn and block out unless they are asked for: there are as many

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from tokenprof.hw_model.estimate import Estimate
+from tokenprof.pricing.chain.interval import Interval
 
 EstimateJson = dict[str, str]
 
@@ -30,3 +33,17 @@ def _decimal(value: float) -> str:
         return "0"
     digits = f"{value:.{max(SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(abs(value))), 0)}f}"
     return digits.rstrip("0").rstrip(".") if "." in digits else digits
+
+
+def range_json(interval: Interval) -> dict[str, str]:
+    """Return an interval as decimal strings, without trailing zeros."""
+    return {name: _plain(getattr(interval, name)) for name in ("low", "mid", "high")}
+
+
+def read_range(ends: Mapping[str, Any]) -> Interval:
+    """Return the interval of `{low, mid, high}`. Raises `KeyError` or `ArithmeticError` for anything else."""
+    return Interval(Decimal(ends["low"]), Decimal(ends["mid"]), Decimal(ends["high"]))
+
+
+def _plain(figure: Decimal) -> str:
+    return format(figure.normalize(), "f") if figure else "0"

@@ -1,4 +1,4 @@
-"""A report as the JSON object `tokenprof.report/1` (docs/report.md).
+"""A report as the JSON object `tokenprof.report/2` (docs/report.md).
 
 Money is a decimal string, an estimate three of them; None becomes null, never 0.
 """
@@ -102,6 +102,7 @@ def _hardware(row: Totals | TurnRow) -> Json:
         "hardware_usd": estimate_json(row.hardware_usd),
         "hardware_opportunity_usd": estimate_json(row.hardware_opportunity_usd),
         "hardware_marginal_usd": estimate_json(row.hardware_marginal_usd),
+        "hardware_owned_usd": estimate_json(row.hardware_owned_usd),
     }
 
 

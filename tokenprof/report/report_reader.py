@@ -114,6 +114,7 @@ def _totals(row: Json) -> Totals:
         hardware_usd=estimate_of(row["hardware_usd"]),
         hardware_opportunity_usd=estimate_of(row["hardware_opportunity_usd"]),
         hardware_marginal_usd=estimate_of(row["hardware_marginal_usd"]),
+        hardware_owned_usd=estimate_of(row.get("hardware_owned_usd")),
         price_to_cost=estimate_of(row["price_to_cost"]),
         missing_calls=row.get("missing_calls", 0),
         incomplete=tuple(Incompleteness(**found) for found in row.get("incomplete", ())),

@@ -59,6 +59,7 @@ def read_turn(row: Json) -> TurnRow:
         hardware_usd=estimate_of(row["hardware_usd"]),
         hardware_opportunity_usd=estimate_of(row["hardware_opportunity_usd"]),
         hardware_marginal_usd=estimate_of(row["hardware_marginal_usd"]),
+        hardware_owned_usd=estimate_of(row.get("hardware_owned_usd")),
         price_to_cost=estimate_of(row.get("price_to_cost")),
         cache_miss=_miss(row["cache_miss"]),
         cache_prediction=_prediction(row.get("cache_prediction")),

@@ -180,15 +180,15 @@ class WhatIf:
     def _compute(self, calls: Sequence[ReplayedCall], levers: Sequence[Lever]) -> Estimate | None:
         """Return what planned calls cost to compute; a model that was recorded stays on its deployment."""
         from tokenprof.costing.compute import cost_of_turns
+        from tokenprof.costing.served_hours import Serving
+        from tokenprof.hw_model.cost import ServingSettings
 
         turns = [replace(each.call.turn, usage=each.usage) for each in calls]
         own = next((lever for lever in levers if lever.deployment), None)
-        return cost_of_turns(
-            Run(tuple(turns)),
-            self._hardware,
-            deployment=own.deployment if own else None,
-            usd_per_gpu_hour=own.usd_per_gpu_hour if own else None,
-        )
+        serving = None
+        if own is not None:
+            serving = Serving(ServingSettings(own.deployment, usd_per_gpu_hour=own.usd_per_gpu_hour))
+        return cost_of_turns(Run(tuple(turns)), self._hardware, serving=serving)
 
 
 _ENDS: Final[tuple[End, ...]] = ("low", "high")

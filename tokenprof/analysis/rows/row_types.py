@@ -81,6 +81,7 @@ class TurnRow:
     stated_usd: Decimal | None = None
     notes: tuple[str, ...] = ()
     output_tokens_estimate: Estimate | None = None
+    hardware_owned_usd: Estimate | None = None
     entries: Sequence[EntryRow] = field(default=(), compare=False, repr=False)
 
     @property
@@ -206,7 +207,8 @@ class Totals:
 
     `missing_calls` were made but could not be recorded: with any, every sum is a lower bound.
     `incomplete` lists why the bill may be larger than shown; it is empty if nothing is missing.
-    `stated_usd` sums what sellers themselves say that calls cost; None if none does.
+    `stated_usd` sums what sellers themselves say that calls cost; None if none does. `hardware_usd` is at
+    the hours that the servers of the models pay, `hardware_owned_usd` at their owners' cost.
     """
 
     turns: int
@@ -223,6 +225,7 @@ class Totals:
     missing_calls: int = 0
     incomplete: tuple[Incompleteness, ...] = ()
     stated_usd: Decimal | None = None
+    hardware_owned_usd: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)

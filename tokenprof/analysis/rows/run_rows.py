@@ -22,6 +22,7 @@ from tokenprof.costing.billed_sums import NOTHING
 from tokenprof.costing.compute import FULL_COST, Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.work import Work
+from tokenprof.hw_model.cost import OWNED
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.usage import CLASSES, Usage
 
@@ -70,6 +71,7 @@ def totals(ledger: Ledger, hardware: Hardware) -> Totals:
         hardware_usd=hardware_usd,
         hardware_opportunity_usd=hardware.usd(hardware.total, "opportunity"),
         hardware_marginal_usd=hardware.usd(hardware.total, "marginal"),
+        hardware_owned_usd=hardware.usd(hardware.total, OWNED),
         price_to_cost=price_to_cost(comparable, hardware_usd),
         missing_calls=sum(problem.calls for problem in ledger.run.problems),
         incomplete=incompleteness(ledger),
@@ -127,6 +129,7 @@ def turn_rows(
     full = hardware.many(hardware.turns, FULL_COST)
     opportunity = hardware.many(hardware.turns, "opportunity")
     marginal = hardware.many(hardware.turns, "marginal")
+    owned = hardware.many(hardware.turns, OWNED)
     return tuple(
         TurnRow(
             index=index,
@@ -151,6 +154,7 @@ def turn_rows(
             hardware_usd=full[index],
             hardware_opportunity_usd=opportunity[index],
             hardware_marginal_usd=marginal[index],
+            hardware_owned_usd=owned[index],
             price_to_cost=price_to_cost(ledger.billed_usd[index], full[index]),
             cache_miss=misses[index],
             cache_prediction=predictions[index],

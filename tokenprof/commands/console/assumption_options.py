@@ -1,19 +1,28 @@
-"""The options for prices and hardware, alike in every command that shows a dollar."""
+"""The options for prices and hardware, alike in every command that shows a dollar.
+
+All of them are rows of `tokenprof.analysis.settings_table`; `--set NAME=VALUE` sets any of them.
+"""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from tokenprof.analysis.settings_table import SETTINGS, row_of
 from tokenprof.commands.console.values import file_path, positive_number, share
+from tokenprof.facts.errors import InputError
+from tokenprof.facts.near_names import did_you_mean
 
 if TYPE_CHECKING:
     from tokenprof.analysis.assumptions import Assumptions
 
 _ELSEWHERE = (
     "What is not given here is taken from the environment (TOKENPROF_PRICES and so on), then from "
-    "[tool.tokenprof] in the nearest pyproject.toml."
+    "[tool.tokenprof] in the nearest pyproject.toml. `tokenprof settings` lists every name that --set takes."
 )
+
+OPTIONS_OF_SETTINGS: Final = ("chip", "precision", "speed", "hours")
+"""Settings beside prices and operation that have an option of their own in every command with compute."""
 
 
 def add_price_options(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +40,47 @@ def add_assumption_options(parser: argparse.ArgumentParser) -> None:
         help="cost the work on this deployment, e.g. deepseek-v3@8xh200 (default: by the model of each call)",
     )
     add_operating_options(group)
+    whose = group.add_mutually_exclusive_group()
+    whose.add_argument(
+        "--own",
+        dest="hours",
+        action="store_const",
+        const="own",
+        help="hours at their owner's cost (default: as whoever serves the model pays them)",
+    )
+    whose.add_argument(
+        "--rent", dest="hours", action="store_const", const="rent", help="hours at what they are rented for"
+    )
+    group.add_argument(
+        "--chip", metavar="NAME", help="serve on this chip, e.g. h100 or gb200 (default: a drawn fleet)"
+    )
+    group.add_argument("--precision", metavar="DTYPE", help="weights in bf16, fp8 or fp4 (default: drawn)")
+    group.add_argument(
+        "--speed",
+        metavar="TOKENS_PER_S",
+        help="speed to each user (default: the run's own clock, else drawn)",
+    )
+    add_set_option(group)
+    group.add_argument(
+        "--without-evidence",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="leave a piece of published evidence out of the posterior: price-covers-cost, hosts or "
+        "published-margins (repeatable)",
+    )
+
+
+def add_set_option(group: argparse._ActionsContainer) -> None:
+    """Add `--set NAME=VALUE`, which sets any row of the table of settings."""
+    group.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set any assumption by name (repeatable); tokenprof settings lists them",
+    )
 
 
 def add_operating_options(group: argparse._ActionsContainer) -> None:
@@ -39,13 +89,13 @@ def add_operating_options(group: argparse._ActionsContainer) -> None:
         "--usd-per-gpu-hour",
         type=positive_number,
         metavar="USD",
-        help="price of an accelerator-hour (default: what it costs its owner, bottom up)",
+        help="price of an accelerator-hour (default: by chip, date and whose racks they are)",
     )
     group.add_argument(
         "--utilisation",
         type=share,
         metavar="SHARE",
-        help="share of the fleet's hours that are sold (default: 0.5, or sampled for closed models)",
+        help="share of the fleet's hours that are sold (default: drawn, or 0.5 for a given deployment)",
     )
 
 
@@ -64,20 +114,65 @@ def _add_prices(group: argparse._ActionsContainer) -> None:
     )
 
 
-def assumptions_of(options: argparse.Namespace) -> Assumptions:
+def assumptions_of(options: argparse.Namespace, more: dict[str, object] | None = None) -> Assumptions:
     """Return the settings that the options, the environment and pyproject.toml give together.
 
-    Raises InputError if one cannot be used, a price file included, before any work is done.
+    `more` are settings by name that win over all of these. Raises InputError if one cannot be used, a price
+    file included, before any work is done.
     """
     from tokenprof.analysis.assumptions import price_book, resolve_assumptions
 
+    named = settings_of(options)
     found = resolve_assumptions(
         prices=getattr(options, "prices", None),
-        deployment=getattr(options, "deployment", None),
-        usd_per_gpu_hour=getattr(options, "usd_per_gpu_hour", None),
-        utilisation=getattr(options, "utilisation", None),
-        seller=getattr(options, "seller", None),
+        settings={**named, **(more or {})},
+        without_evidence=evidence_names(getattr(options, "without_evidence", [])),
     )
     if found.prices:
         price_book(found)
     return found
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, object]:
+    """Return the settings that options of their own and `--set` give.
+
+    Raises InputError for a name that does not exist, one without a value, and one that is given twice.
+    """
+    found: dict[str, object] = {}
+    for name in SETTINGS:
+        row = row_of(name)
+        value = None if row is None or name == "prices" else getattr(options, row.field, None)
+        if value is not None:
+            found[name] = value
+    for text in getattr(options, "settings", None) or []:
+        name, value = parse_setting(text)
+        if name in found:
+            raise InputError(f"--set {text}: {name} is set twice; give it once.")
+        found[name] = value
+    return found
+
+
+def parse_setting(text: str, option: str = "--set") -> tuple[str, str]:
+    """Return the name and the value of NAME=VALUE. Raises InputError for another form or an unknown name."""
+    name, equals, value = text.partition("=")
+    name = name.strip().replace("_", "-")
+    if not equals or not value.strip():
+        raise InputError(f"{option} {text}: write NAME=VALUE, such as utilisation=0.5.")
+    if name not in SETTINGS or name == "prices":
+        raise InputError(
+            f"{option} {text}: there is no setting {name!r}.{did_you_mean(name, SETTINGS)} "
+            "`tokenprof settings` lists them."
+        )
+    return name, value.strip()
+
+
+def evidence_names(given: list[str]) -> tuple[str, ...]:
+    """Return the names of evidence to leave out. Raises InputError for a name that does not exist."""
+    known = ("price-covers-cost", "hosts", "published-margins")
+    for name in given:
+        if name not in known:
+            raise InputError(
+                f"--without-evidence {name}: there is no such evidence.{did_you_mean(name, known)} "
+                f"There are {', '.join(known)}."
+            )
+    return tuple(given)

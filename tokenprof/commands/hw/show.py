@@ -155,7 +155,6 @@ def _deployment(text: str) -> dict[str, Any]:
         "kv_budget_bytes": d.kv_budget_bytes(),
         **held,
         "usd_per_accelerator_hour": Ownership().usd_per_chip_hour(d.chip),
-        "published_usd_per_hour": dict(d.chip.published_usd_per_hour),
         "hbm_bytes_per_s": d.chip.hbm_bytes_per_s,
         "link_bytes_per_s": d.chip.link_bytes_per_s,
         "net_bytes_per_s": d.chip.net_bytes_per_s,

@@ -67,17 +67,22 @@ def path_lines(section: ChainSection, console: Console) -> list[Text]:
 
 
 def spread_lines(section: ChainSection, console: Console) -> list[Text]:
-    """Return the run's price over the break-even anchor's, and what lies between."""
-    spread = section.spread
-    return [
-        Text(f"Over the break-even anchor ({spread.anchor})", "bold"),
+    """Return the run's price over each anchor's, and what lies between for the chosen one."""
+    if not section.spreads:
+        return []
+    spread, *others = section.spreads
+    lines = [
+        Text(f"Over a price taken to break even ({spread.anchor})", "bold"),
         labelled("anchor for these tokens", dollars(spread.anchor_usd)),
         labelled("spread", dollars(spread.spread_usd)),
         labelled("  efficiency loss", with_range(spread.efficiency_loss_usd)),
-        labelled("  training amortisation", with_range(spread.training_amortisation_usd)),
+        labelled("  training", with_range(spread.training_amortisation_usd)),
         labelled("  brand premium", with_range(spread.brand_premium_usd)),
-        labelled("  residual", with_range(spread.residual_usd)),
+        labelled("  not explained", with_range(spread.residual_usd)),
     ]
+    for other in others:
+        lines.append(labelled(f"anchor {other.anchor}", dollars(other.anchor_usd)))
+    return lines
 
 
 def tool_lines(payments: tuple[ToolPayment, ...]) -> list[Text]:

@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.chain.chain_detail import ChainDetail
+from tokenprof.chain.claims.worked_examples import CLAIM_SOURCES
 from tokenprof.chain.section import ChainSection
-from tokenprof.chain.worked_examples import CLAIM_SOURCES
 from tokenprof.pricing.chain.figures import Figure
 from tokenprof.pricing.chain.published_claims import Example
+from tokenprof.report.terminal.chain_bridge import bridge_lines, evidence_lines
 from tokenprof.report.terminal.chain_hardware import generation_lines, utilisation_lines, waiting_lines
 from tokenprof.report.terminal.chain_numbers import plain
 from tokenprof.report.terminal.chain_prices import (
@@ -23,7 +24,7 @@ from tokenprof.report.terminal.chain_prices import (
     spread_lines,
     tool_lines,
 )
-from tokenprof.report.terminal.chain_waterfall import margin_lines, waterfall_lines
+from tokenprof.report.terminal.chain_waterfall import accounts_lines, margin_lines, waterfall_lines
 from tokenprof.report.terminal.grid import paragraph
 from tokenprof.report.terminal.wording import MONEY, SOFT
 
@@ -35,9 +36,16 @@ def chain_lines(
 ) -> list[Text]:
     """Return a chain as lines.
 
-    `brief` is what a report shows: the waterfall and the margins. `detail` is what `tokenprof chain` adds.
+    `brief` is what a report shows in full: the waterfalls, the margins and the bridge to published ones.
+    `detail` is what `tokenprof chain` adds.
     """
-    parts = [waterfall_lines(section, console), margin_lines(section, console)]
+    parts = [
+        waterfall_lines(section, console),
+        accounts_lines(section, console),
+        margin_lines(section, console),
+        bridge_lines(section, console),
+        evidence_lines(section, console),
+    ]
     if not brief:
         parts += [
             layer_lines(section, console),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -24,7 +25,9 @@ from tokenprof.report.terminal.wording import BAD, MID, MONEY, SOFT
 
 SHORT: Final = {
     WaterfallStepName.APPLICATION: "application, aggregator",
-    WaterfallStepName.LAB_MARGIN: "lab: margin and the rest",
+    WaterfallStepName.UNEXPLAINED: "not explained by these",
+    WaterfallStepName.OTHER_COSTS: "pay, sales, the rest",
+    WaterfallStepName.DISCOUNT: "discount",
 }
 """Steps whose name is shortened to fit 80 columns."""
 
@@ -40,7 +43,7 @@ def step_label(name: WaterfallStepName) -> str:
 
 def chain_heading(section: ChainSection) -> str:
     """Return what the waterfall is of, in words."""
-    paid = dollars(section.paid_usd)
+    paid = (AT_LEAST if section.is_lower_bound else "") + dollars(section.paid_usd)
     what = {
         "direct": f"Where {paid} billed goes",
         "aggregator": f"Where {paid} paid by way of {section.paths.aggregator} goes",
@@ -51,25 +54,48 @@ def chain_heading(section: ChainSection) -> str:
     return f"{what} ({numbers.count(section.turns, 'turn')}{unknown})"
 
 
+AT_LEAST: Final = "at least "
+
+
+BY_ACCOUNTS: Final = "The same bill from published accounts of suppliers of this kind"
+
+
 def waterfall_lines(section: ChainSection, console: Console) -> list[Text]:
-    """Return the waterfall: each step in dollars, as a share, and as a bar from where the last ended."""
+    """Return the waterfall from what the hours cost, and what hangs under its steps."""
     decimals = estimate_decimals([step.usd for step in section.waterfall])
+    lines = [Text(chain_heading(section), "bold"), *_drawn(section.waterfall, console, decimals)]
+    for step in section.waterfall:
+        for note in _notes(step, decimals):
+            lines += paragraph(Text(note, SOFT), console, indent=2)
+    return lines
+
+
+def accounts_lines(section: ChainSection, console: Console) -> list[Text]:
+    """Return the waterfall from accounts, to be read beside the one from what the hours cost."""
+    if not section.by_accounts:
+        return []
+    decimals = estimate_decimals([step.usd for step in section.by_accounts])
+    return [Text(BY_ACCOUNTS, "bold"), *_drawn(section.by_accounts, console, decimals)]
+
+
+def _drawn(steps: Sequence[SectionStep], console: Console, decimals: int) -> list[Text]:
+    """Return steps in dollars, as shares, and as bars from where the last ended; no row for a step of 0."""
+    shown = [step for step in steps if not step.usd.is_exact or step.usd.mid]
     figures: list[list[str | Text]] = [
         [
             step_label(step.name),
             Text(dollars(step.usd.mid, decimals), MID),
             Text(between(step.usd, decimals), SOFT),
-            f"{100 * step.share.mid:.1f}%",
+            f"{100 * step.share.mid:,.1f}%",
         ]
-        for step in section.waterfall
+        for step in shown
     ]
     cells = bar_cells(figures, console)
-    rows = []
-    begun = Decimal(0)
-    for row, step in zip(figures, section.waterfall, strict=True):
-        share = step.share.mid
-        rows.append(TableRow([*row, Text(_bar(begun, share, cells), BAD if share < 0 else MONEY)]))
-        begun += share
+    bars = bars_of([step.share.mid for step in shown], cells)
+    rows = [
+        TableRow([*row, Text(bar, BAD if step.share.mid < 0 else MONEY)])
+        for row, bar, step in zip(figures, bars, shown, strict=True)
+    ]
     columns = [
         Column("", "left"),
         Column("USD", "right"),
@@ -77,11 +103,33 @@ def waterfall_lines(section: ChainSection, console: Console) -> list[Text]:
         Column("share", "right"),
         Column("", "left"),
     ]
-    lines = [Text(chain_heading(section), "bold"), *table("", columns, rows, console)]
-    for step in section.waterfall:
-        for note in _notes(step, decimals):
-            lines += paragraph(Text(note, SOFT), console, indent=2)
-    return lines
+    return table("", columns, rows, console)
+
+
+def bars_of(shares: Sequence[Decimal], cells: int) -> list[str]:
+    """Return a bar for each share, from where the one above it ended; a loss runs back to the left.
+
+    The scale is from the leftmost end of any bar to the rightmost, so a loss and what is beyond the bill
+    have room. A vertical line marks 0, unless it is at the edge. A share other than 0 has at least a cell.
+    """
+    ends, at = [], Decimal(0)
+    for share in shares:
+        ends.append((min(at, at + share), max(at, at + share)))
+        at += share
+    least = min((low for low, _ in ends), default=Decimal(0))
+    most = max((high for _, high in ends), default=Decimal(1))
+    scale = (most - least) or Decimal(1)
+    zero = int((Decimal(0) - least) / scale * cells)
+    bars = []
+    for (low, high), share in zip(ends, shares, strict=True):
+        width = max(round((high - low) / scale * cells), 1 if share else 0)
+        start = min(int((low - least) / scale * cells), cells - width)
+        line = [" "] * cells
+        if least < 0 and zero < cells:
+            line[zero] = "│"
+        line[start : start + width] = ("░" if share < 0 else "█") * width
+        bars.append("".join(line).rstrip())
+    return bars
 
 
 def chain_sentence(section: ChainSection, console: Console) -> list[Text]:
@@ -98,10 +146,14 @@ def chain_sentence(section: ChainSection, console: Console) -> list[Text]:
 def margin_lines(section: ChainSection, console: Console) -> list[Text]:
     """Return the margins of the run beside those that were published."""
     published = "; ".join(f"{figure.name} {percents(figure.value)}" for figure in section.published_margins)
+    of = "paid" if section.path == "plan" else "list"
+    rows = (
+        (f"margin on inference, {of}", section.inference_margin),
+        ("after training too", section.all_in_margin),
+    )
     return [
-        labelled("margin on inference", percents(section.inference_margin)),
-        labelled("after rent and training", percents(section.all_in_margin)),
-        *paragraph(Text(f"published: {published}", SOFT), console, indent=2),
+        *(labelled(name, percents(margin)) for name, margin in rows if margin is not None),
+        *paragraph(Text(f"published, of revenue: {published}", SOFT), console, indent=2),
     ]
 
 
@@ -117,11 +169,3 @@ def _notes(step: SectionStep, decimals: int) -> list[str]:
         parts = ", ".join(f"{part.name} {dollars(part.usd.mid, decimals + 1)}" for part in step.parts)
         notes.append(f"{step.name}: {parts}")
     return notes
-
-
-def _bar(begun: Decimal, share: Decimal, cells: int) -> str:
-    """Return a bar from where the one above it ended, kept within the dollar whatever the middles do."""
-    ends = sorted((begun, begun + share))
-    start, end = (min(max(end, Decimal(0)), Decimal(1)) for end in ends)
-    width = max(round((end - start) * cells), 1 if share else 0)
-    return " " * min(int(start * cells), cells - width) + "█" * width

@@ -17,9 +17,11 @@ from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable
 from tokenprof.report.terminal.basis import basis
 from tokenprof.report.terminal.block_table import block_table, group_table
+from tokenprof.report.terminal.chain_bridge import bridge_sentence
 from tokenprof.report.terminal.chain_text import chain_lines
 from tokenprof.report.terminal.chain_waterfall import chain_sentence
 from tokenprof.report.terminal.class_table import class_table
+from tokenprof.report.terminal.compute_lines import compute_lines
 from tokenprof.report.terminal.first_lines import driver, top_changes, what_to_change
 from tokenprof.report.terminal.grid import paragraph
 from tokenprof.report.terminal.headline import headline
@@ -63,7 +65,7 @@ def render(
     changes = top_changes(report.findings)
     others = [finding for finding in report.findings if finding not in changes]
     sections: Sequence[list[Text]] = (
-        headline(rows, console) + driver(rows, console),
+        headline(rows, console) + compute_lines(report, console) + driver(rows, console),
         what_to_change(report.findings, rows.totals.billed_usd, console),
         class_table(rows, console),
         slice_tables(rows, console, is_full=is_full),
@@ -101,7 +103,9 @@ def to_text(
 def _chain(chain: ChainSection | None, console: Console, *, is_full: bool) -> list[Text]:
     if chain is None:
         return []
-    return chain_lines(chain, console, brief=True) if is_full else chain_sentence(chain, console)
+    if is_full:
+        return chain_lines(chain, console, brief=True)
+    return chain_sentence(chain, console) + bridge_sentence(chain, console)
 
 
 def _findings(found: Sequence[WrittenFinding], console: Console, most: int | None) -> list[Text]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tokenprof.chain.example_serving_rows import serving_rows
-from tokenprof.chain.example_site_rows import site_rows
-from tokenprof.chain.example_task_rows import task_rows
+from tokenprof.chain.claims.example_serving_rows import serving_rows
+from tokenprof.chain.claims.example_site_rows import site_rows
+from tokenprof.chain.claims.example_task_rows import task_rows
 from tokenprof.pricing.book import PriceBook
 from tokenprof.pricing.chain.figures import ChainData
 from tokenprof.pricing.chain.published_claims import Example, examples

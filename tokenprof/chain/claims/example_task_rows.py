@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from tokenprof.chain.chain import Chain, chain_of
+from tokenprof.chain.claims.example_runs import TASK, growing_run, task_run
 from tokenprof.chain.cost_shaped_price import cost_shaped
-from tokenprof.chain.example_runs import TASK, growing_run, task_run
 from tokenprof.chain.hardware_sweeps import at_utilisation, generations, on_chip
 from tokenprof.costing.compute import Hardware, cost_to_compute
 from tokenprof.costing.ledger import Ledger, build_ledger
@@ -47,21 +47,21 @@ def _shape(book: PriceBook) -> Example:
 
 
 def _margins(chain: Chain, figures: ChainData) -> Iterator[Example]:
-    published = figures.margins["inference gross margin of a closed lab"]
+    published = figures.margins["Anthropic, inference gross margin, spring of 2026"]
     yield Example(
         "margin-1",
         "inference gross margin of a closed lab, as a share of the task's list price",
         "0.70 (0.38 to the mid-0.60s in a year)",
-        between(chain.inference_margin),
+        between(chain.inference_margin or Interval.exactly(0)),
         f"{TASK}; the owner's cost of hours, 0.3 to 0.8 of them sold; published: {published.source}",
-        f"published {_overlaps(published.value, chain.inference_margin)}",
+        f"published {_overlaps(published.value, chain.inference_margin or Interval.exactly(0))}",
     )
     yield Example(
         "margin-2",
         "the same after rented hours and training: the profit map beside the revenue map",
         None,
-        between(chain.all_in_margin),
-        f"{TASK}; training 1 to 2 dollars per dollar of inference",
+        between(chain.all_in_margin or Interval.exactly(0)),
+        f"{TASK}; training by the accounts of the lab",
     )
 
 
@@ -74,7 +74,7 @@ def _overlaps(published: Interval, ours: Interval) -> str:
 
 def _dollar(chain: Chain, figures: ChainData) -> Example:
     shares = chain.fall.shares()
-    beyond_cost = (WaterfallStepName.APPLICATION, WaterfallStepName.LAB_MARGIN)
+    beyond_cost = (WaterfallStepName.APPLICATION, WaterfallStepName.UNEXPLAINED)
     upstream = add_up(share for name, share in shares.items() if name not in beyond_cost)
     parts = ", ".join(f"{name} {plain(share.mid)}" for name, share in shares.items())
     return Example(
@@ -83,7 +83,7 @@ def _dollar(chain: Chain, figures: ChainData) -> Example:
         "0.70 of a lab's spend (training 0.42, inference 0.28)",
         f"{between(upstream)}: {parts}",
         f"{TASK}; a share of the list price, while the published one is of what a lab spends; "
-        f"{figures.share('training_per_inference').source}",
+        f"{figures.share('training_of_spend').source}",
         within(upstream.low, upstream.high, Decimal("0.70")).replace("the range", "our range"),
     )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tokenprof.chain.chain import chain_of
-from tokenprof.chain.example_runs import example_run
+from tokenprof.chain.claims.example_runs import example_run
 from tokenprof.chain.kv_between_turns import STAND_IN, waiting_session
 from tokenprof.chain.owner_cost import as_interval
 from tokenprof.costing.compute import cost_to_compute
 from tokenprof.costing.ledger import build_ledger
+from tokenprof.costing.served_hours import Serving
+from tokenprof.hw_model.cost import ServingSettings
 from tokenprof.hw_model.equations.deployment_text import parse_deployment
 from tokenprof.hw_model.kv_tiers import break_even_hold_s, gap_costs, tiers_of
 from tokenprof.pricing.book import PriceBook
@@ -31,11 +33,13 @@ def _layer_by_layer(book: PriceBook, figures: ChainData, requests: int) -> Examp
     """Return the anchor case: 1 M input tokens and 100 output tokens in a number of requests."""
     usage = Usage(uncached_input_tokens=1_000_000 // requests, output_tokens=100 // requests)
     ledger = build_ledger(example_run("moonshotai", "kimi-k2.5", [usage] * requests), book)
-    hardware = cost_to_compute(ledger, deployment="kimi-k2.5@h100")
+    serving = Serving(ServingSettings("kimi-k2.5@h100"))
+    hardware = cost_to_compute(ledger, serving=serving)
     chain = chain_of(ledger, hardware, figures)
-    over_cost = chain.rental_per_owner_cost
+    over_cost = chain.rental_per_owner_cost or Interval.exactly(ONE)
     cost, rented = chain.compute_usd, chain.compute_usd * over_cost
     scenario = next(iter(hardware.scenarios.values())).description
+    rents = figures.rental("H100", "contract", AT.date()).source
     rent_margin = gross_margin(over_cost, Interval.exactly(ONE))
     token_margin = gross_margin(Interval.exactly(chain.billed_usd), rented)
     return Example(
@@ -45,7 +49,7 @@ def _layer_by_layer(book: PriceBook, figures: ChainData, requests: int) -> Examp
         f"L1 sells hours that cost {between(cost)}; L2 for {between(rented)}, gross margin "
         f"{between(rent_margin)}; L3 bills {plain(chain.billed_usd)}, gross margin {between(token_margin)}",
         f"{scenario.chips} H100, {scenario.precision}, half of the hours sold; a host (3P) pays for no "
-        f"training; rental: {chain.rental.source}; list price of {AT:%Y-%m-%d}",
+        f"training; rents: {rents}; list price of {AT:%Y-%m-%d}",
     )
 
 
@@ -54,7 +58,7 @@ def _spread(book: PriceBook, figures: ChainData) -> Example:
     usage = Usage(uncached_input_tokens=200_000, output_tokens=20_000)
     ledger = build_ledger(example_run("anthropic", "claude-opus-4-8", [usage] * 5), book)
     chain = chain_of(ledger, cost_to_compute(ledger), figures)
-    spread = chain.spread
+    spread = chain.spreads[chain.choices.anchor]
     anchor = figures.anchors[chain.choices.anchor]
     return Example(
         "l3-2",

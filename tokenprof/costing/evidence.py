@@ -1,0 +1,224 @@
+"""What published prices and margins say about the draws of a run's cost: weights, and what they move.
+
+The hardware model draws costs from physics and from what is assumed of fleets (the prior). Prices and margins
+are evidence on the same costs. Each piece gives every draw a likelihood; a posterior counts draws by the
+product of those that are in use. Neither replaces the other, and each piece can be switched off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tokenprof.costing.compute import Hardware
+from tokenprof.costing.ledger import Ledger
+from tokenprof.costing.work import Work, sum_work
+from tokenprof.hw_model.estimate import Estimate
+from tokenprof.pricing.chain.figures import ChainData, Figure
+
+Array = npt.NDArray[np.float64]
+
+PRICE_COVERS_COST: Final = "price-covers-cost"
+HOSTS: Final = "hosts"
+PUBLISHED_MARGINS: Final = "published-margins"
+
+EVIDENCE: Final[Mapping[str, str]] = {
+    PRICE_COVERS_COST: "a class of tokens is rarely sold for long below what its hours cost",
+    HOSTS: "what competing hosts charge for open models, over what this model says these cost",
+    PUBLISHED_MARGINS: "the margins that labs are reported to make on inference",
+}
+"""The pieces of evidence, by the names that switch them off, in words."""
+
+PRODUCTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "input": (
+        "uncached_input", "cache_write_5m", "cache_write_1h", "cache_write_30m", "cache_write_12h",
+        "cache_write",
+    ),
+    "cache_read": ("cache_read",),
+    "output": ("output", "reasoning"),
+}  # fmt: skip
+"""What is sold under one price: a prompt token that is computed, one that is read, one that is written."""
+
+SOLD_BELOW_COST: Final = 0.1
+"""How often a class is sold below the cost of its hours all the same; judgement."""
+
+PRICE_LOG_SD: Final = 0.3
+"""How sharply a price below cost counts against a draw: a factor of 1.35 either way is nothing; judgement."""
+
+RUN_LOG_SD: Final = 0.5
+"""How far one run's margin is from its lab's average: its share of cached input, its speed; judgement."""
+
+NORMAL_OF_ENDS: Final = 1.2816
+"""Standard deviations from the middle of a normal distribution to its tenth or ninetieth percentile."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceEffect:
+    """A piece of evidence, whether it is in use, and the ratio that it would lead to alone."""
+
+    name: str
+    about: str
+    in_use: bool
+    price_to_cost: Estimate | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """The cost of a run's followed turns with the evidence that is in use.
+
+    `hardware_usd` is at the hours that are paid [USD], `price_to_cost` billed ÷ that. `effective_draws` is
+    how many equally likely draws the weighted ones are worth.
+    """
+
+    hardware_usd: Estimate
+    price_to_cost: Estimate
+    effective_draws: float
+    effects: tuple[EvidenceEffect, ...]
+    weights: Array
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedCost:
+    """The followed turns of a run as draws: cost in all and by product, at the hours that are paid [USD].
+
+    `service` is by what the cost of each draw was multiplied beyond the equations. `trains` says that the
+    server serves its own, closed models.
+    """
+
+    billed_usd: float
+    cost_usd: Array
+    billed_by_product: Mapping[str, float]
+    cost_by_product: Mapping[str, Array]
+    service: Array
+    trains: bool
+
+
+def followed_cost(ledger: Ledger, hardware: Hardware, turns: Sequence[int], *, trains: bool) -> FollowedCost:
+    """Return the draws of some turns. The classes are those of all modelled turns, in proportion."""
+    work = sum_work(hardware.turns[index] for index in turns)
+    billed = sum((ledger.billed_usd[index] or Decimal(0) for index in turns), Decimal(0))
+    by_product, cost = {}, {}
+    for product, classes in PRODUCTS.items():
+        sums = [ledger.classes[cls] for cls in classes if cls in ledger.classes]
+        amount = float(sum((each.at_least_usd or Decimal(0) for each in sums), Decimal(0)))
+        done = sum_work(hardware.classes.get(cls, Work()) for cls in classes)
+        if amount > 0 and done.by_model:
+            by_product[product], cost[product] = amount, _draws(hardware, done)
+    service = [np.asarray(hardware.scenarios[model].hours.service_factor) for model in work.by_model]
+    joint = np.exp(np.mean(np.broadcast_arrays(*(np.log(each) for each in service)), axis=0))
+    return FollowedCost(float(billed), _draws(hardware, work), by_product, cost, joint, trains)
+
+
+def _draws(hardware: Hardware, work: Work) -> Array:
+    each = [hardware.scenarios[model].draws_usd(features) for model, features in work.by_model.items()]
+    return np.asarray(np.sum(np.broadcast_arrays(*each), axis=0))
+
+
+def posterior_of(cost: FollowedCost, figures: ChainData, without: Sequence[str] = ()) -> Posterior:
+    """Return the cost with all evidence but that named in `without`, and what each piece does alone."""
+    found = {name: _likelihood(name, cost, figures) for name in EVIDENCE}
+    weights = np.ones(len(cost.cost_usd))
+    for name, (likely, _) in found.items():
+        if likely is not None and name not in without:
+            weights = weights * likely
+    weights = _normal(weights)
+    effects = tuple(
+        EvidenceEffect(
+            name,
+            about,
+            found[name][0] is not None and name not in without,
+            _ratio(cost, _normal(found[name][0])) if found[name][0] is not None else None,
+            found[name][1],
+        )
+        for name, about in EVIDENCE.items()
+    )
+    return Posterior(
+        Estimate(*weighted_percentiles(cost.cost_usd, weights)),
+        _ratio(cost, weights),
+        float(1.0 / np.sum(weights**2)),
+        effects,
+        weights,
+    )
+
+
+def _ratio(cost: FollowedCost, weights: Array) -> Estimate:
+    low, mid, high = weighted_percentiles(cost.cost_usd, weights)
+    return Estimate(cost.billed_usd / high, cost.billed_usd / mid, cost.billed_usd / low)
+
+
+def _normal(weights: Array | None) -> Array:
+    assert weights is not None
+    total = float(np.sum(weights))
+    # Evidence that no draw agrees with at all says that the model is wrong, not which draw is right.
+    return weights / total if total > 0 else np.full(len(weights), 1.0 / len(weights))
+
+
+def weighted_percentiles(values: Array, weights: Array) -> tuple[float, float, float]:
+    """Return P10, P50 and P90 of values that count by their weights, each the value of one draw.
+
+    Equal weights give the percentiles of `ServingScenario.usd_many`.
+    """
+    order = np.argsort(values)
+    below = np.cumsum(weights[order]) - weights[order] / 2.0
+    last = len(values) - 1
+    if np.allclose(weights, weights[0]):
+        ranks = [round(share * last) for share in (0.1, 0.5, 0.9)]
+    else:
+        ranks = [min(int(np.searchsorted(below, share)), last) for share in (0.1, 0.5, 0.9)]
+    low, mid, high = values[order][ranks].tolist()
+    return low, mid, high
+
+
+def _likelihood(name: str, cost: FollowedCost, figures: ChainData) -> tuple[Array | None, str]:
+    """Return how likely each draw makes a piece of evidence (None: it says nothing here), and its source."""
+    if name == PRICE_COVERS_COST:
+        likely = np.ones(len(cost.cost_usd))
+        for product, billed in cost.billed_by_product.items():
+            margin = np.log(billed / np.maximum(cost.cost_by_product[product], 1e-300)) / PRICE_LOG_SD
+            likely = likely * (SOLD_BELOW_COST + (1.0 - SOLD_BELOW_COST) * _normal_below(margin))
+        return (
+            likely,
+            "judgement: one class in ten is sold below cost; a factor of 1.35 either way is nothing",
+        )
+    if name == HOSTS:
+        market, margin_of_hosts = figures.share("host_price_to_cost"), figures.share("host_margin")
+        moved = np.log(cost.service / np.median(cost.service))
+        due, sd = _log_of(market)
+        usual, usual_sd = _log_of(margin_of_hosts)
+        spread = float(np.hypot(sd, usual_sd))
+        return _bell(moved, due - usual, spread), f"{market.source}; {margin_of_hosts.source}"
+    if not cost.trains:
+        return None, "published margins are those of labs"
+    target, revenue = figures.share("inference_per_revenue"), figures.share("revenue_per_list")
+    overhead = figures.share("serving_overhead")
+    of_revenue = np.log(
+        cost.cost_usd * (1.0 + float(overhead.value.mid)) / (cost.billed_usd * float(revenue.value.mid))
+    )
+    middle, sd = _log_of(target)
+    _, revenue_sd = _log_of(revenue)
+    spread = float(np.sqrt(sd**2 + revenue_sd**2 + RUN_LOG_SD**2))
+    return _bell(of_revenue, middle, spread), f"{target.source}; {revenue.source}"
+
+
+def _log_of(row: Figure) -> tuple[float, float]:
+    """Return the logarithm of a figure's middle, and the deviation of which its ends are P10 and P90."""
+    low, mid, high = (float(end) for end in (row.value.low, row.value.mid, row.value.high))
+    return float(np.log(mid)), float(np.log(high / low) / (2.0 * NORMAL_OF_ENDS))
+
+
+def _bell(values: Array, middle: float, sd: float) -> Array:
+    return np.asarray(np.exp(-0.5 * ((values - middle) / sd) ** 2))
+
+
+def _normal_below(z: Array) -> Array:
+    """Return the share of a standard normal distribution below z (Abramowitz and Stegun 26.2.17)."""
+    t = 1.0 / (1.0 + 0.2316419 * np.abs(z))
+    series = t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
+    above = np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi) * series
+    return np.asarray(np.where(z >= 0, 1.0 - above, above))

@@ -1,0 +1,60 @@
+"""The lines under the ratio: whose hours it is at, what its ends mean, and what published evidence says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from tokenprof.hw_model.description import SAMPLED
+from tokenprof.report import numbers
+from tokenprof.report.terminal.chain_bridge import cents, evidence_ratio
+from tokenprof.report.terminal.grid import paragraph
+from tokenprof.report.terminal.wording import SOFT
+
+if TYPE_CHECKING:
+    from tokenprof.report.document import Report
+
+WHOSE: Final = {
+    "owned": "at the owner's hours",
+    "rented": "at rented hours",
+    "given": "at the price of an hour that you gave",
+}
+
+
+def compute_lines(report: Report, console: Console) -> list[Text]:
+    """Return what the ratio of the first line rests on, in two or three lines; nothing without one."""
+    totals = report.rows.totals
+    if totals.hardware_usd is None or not report.deployments:
+        return []
+    first = report.deployments[0]
+    said = Text(style=SOFT)
+    if first.hours is not None:
+        hour = first.hours.paid
+        said.append(f"Compute is full cost {WHOSE[first.hours.tenure]} (${hour.mid:.2f} an hour")
+        said.append(")" if hour.low == hour.high else f", {hour.low:.2f}–{hour.high:.2f})")
+    if totals.hardware_owned_usd is not None and first.hours is not None:
+        if first.hours.tenure != "owned":
+            said.append(f"; at the owner's {numbers.usd_interval(totals.hardware_owned_usd)}")
+        if totals.hardware_marginal_usd is not None:
+            said.append(f"; marginal {numbers.usd_interval(totals.hardware_marginal_usd)}")
+        said.append(". ")
+    said.append(
+        "Its ends are P10 and P90 of the deployments that could serve this run."
+        if first.chip == SAMPLED
+        else "One deployment, so the ends are equal: what is uncertain about it is not in them."
+    )
+    lines = paragraph(said, console)
+    chain = report.chain
+    if chain is None or chain.evidence is None or chain.bridge is None:
+        return lines
+    bridge = chain.bridge
+    also = Text(style=SOFT)
+    if chain.evidence.effective_draws > 1:
+        also.append(f"With published prices and margins as evidence: {evidence_ratio(chain.evidence)}. ")
+    also.append(
+        f"Published margins are a cost of {cents(bridge.published.low)}–{cents(bridge.published.high)} per "
+        f"dollar of revenue; this run's compute is {cents(bridge.full_cost_per_list)} per list dollar."
+    )
+    return lines + paragraph(also, console)
