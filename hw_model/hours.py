@@ -150,8 +150,9 @@ def hour_assumptions(hours: HourDraws, chip: Chip | None, settings: ServingSetti
 
 
 def _hour_row(name: str, usd: Estimate, source: str) -> Assumption:
-    ends = (None, None) if usd.low == usd.high else (round(usd.low, 3), round(usd.high, 3))
-    return Assumption(name, round(usd.mid, 3), source, *ends, "USD/h")
+    if usd.low == usd.high:
+        return Assumption(name, round(usd.mid, 3), source, unit="USD/h")
+    return Assumption(name, round(usd.mid, 3), source, round(usd.low, 3), round(usd.high, 3), "USD/h")
 
 
 def _spread(values: Array) -> Estimate:

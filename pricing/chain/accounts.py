@@ -113,7 +113,9 @@ def _scaled(whole: Interval, mid: Decimal) -> Interval:
     """Return a part of a whole, with the whole's relative ends."""
     if not whole.mid:
         return Interval.exactly(mid)
-    return Interval(mid * whole.low / whole.mid, mid, mid * whole.high / whole.mid).rounded()
+    low, high = mid * whole.low / whole.mid, mid * whole.high / whole.mid
+    # A quotient of 28 digits may be a hair to the wrong side of the middle.
+    return Interval(min(low, mid), mid, max(high, mid)).rounded()
 
 
 def _of(usd: Decimal, share: Interval) -> Interval:

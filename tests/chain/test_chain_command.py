@@ -191,7 +191,7 @@ def test_the_examples_are_lines_of_text_and_objects_of_json(capsysbinary):
         (["--plan", "gold"], "No plan is named 'gold'"),
         (["--supplier", "nobody"], "No supplier is named 'nobody'"),
         (["--utilisation", "0"], "--utilisation: '0' is not a number above 0"),
-        (["--sessions", "0"], "sessions 0: give a whole number from 1 to 1e+09, such as 50."),
+        (["--sessions", "0"], "--sessions: '0' is not a whole number of at least 1"),
         (["--set", "session=3"], "there is no setting 'session'. Did you mean sessions?"),
         (["--set", "hours=mine"], "hours 'mine': give one of own, rent."),
         (["--set", "utilisation"], "--set utilisation: write NAME=VALUE"),

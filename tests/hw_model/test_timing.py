@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tokenprof.hw_model.cost import BASES, DeploymentDescription, ServingScenario, TurnWork
+from tokenprof.hw_model.description import HourBasis
 from tokenprof.hw_model.equations.batching import Batch
 from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.equations.deployment_text import parse_deployment
@@ -15,9 +16,12 @@ from tokenprof.hw_model.equations.exchange import (
     exchange_s,
     exposed_s,
 )
+from tokenprof.hw_model.equations.gpu_hour import OwnerHour
 from tokenprof.hw_model.equations.plan import ServingPlan
 from tokenprof.hw_model.equations.rates import Feature, Rates, rates
 from tokenprof.hw_model.equations.timing import all_reduce_s, decode_step, prefill, reduce_s
+from tokenprof.hw_model.estimate import Estimate
+from tokenprof.hw_model.hours import HourDraws
 from tokenprof.hw_model.service.aggregated import time_per_output_token_s
 from tokenprof.hw_model.service.load import ClientLoad
 

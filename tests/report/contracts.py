@@ -160,6 +160,7 @@ def report(
             **totals,
             "hardware_opportunity_usd": None,
             "hardware_marginal_usd": None,
+            "hardware_owned_usd": None,
         },
         "classes": [
             _class_row(name, entries) for name in CLASSES if any(e["class"] == name for e in entries)
@@ -200,6 +201,7 @@ def _priced(
         **_money(item["entries"]),
         "hardware_opportunity_usd": None,
         "hardware_marginal_usd": None,
+        "hardware_owned_usd": None,
     }
 
 

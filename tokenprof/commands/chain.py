@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +36,13 @@ if TYPE_CHECKING:
     from tokenprof.pricing.chain.figures import ChainData
 
 PATHS: Final = ("direct", "aggregator", "plan")
+TYPES: Final[Mapping[str, Callable[[str], object]]] = {
+    "sessions": whole_number(1),
+    "credits": usd,
+    "path": one_of(("direct", "aggregator", "plan")),
+}
+"""How the values of options are read; the others are names."""
+
 ADD_ROW: Final = "Add a row to a chain file (--chain)."
 
 
@@ -70,7 +78,7 @@ def _add_market(parser: argparse.ArgumentParser) -> None:
         ("compute", "NAME", "whose GPU-hours the supplier rents (default: not known, so not named)"),
         ("contract", "TERMS", "terms of rented hours, e.g. three years or on demand (default: contract)"),
     ):
-        group.add_argument(f"--{name}", metavar=metavar, help=what)
+        group.add_argument(f"--{name}", metavar=metavar, help=what, type=TYPES.get(name, str))
     group.add_argument(
         "--tool-price",
         type=_tool_price,

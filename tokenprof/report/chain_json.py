@@ -38,7 +38,9 @@ Found = TypeVar("Found")
 
 SCHEMA: Final = "tokenprof.chain/2"
 READ: Final = ("tokenprof.chain/1", SCHEMA)
-RENAMED: Final = {"lab margin: everything else, and profit": WaterfallStepName.UNEXPLAINED.value}
+RENAMED: Final[Mapping[str, str]] = {
+    "lab margin: everything else, and profit": WaterfallStepName.UNEXPLAINED.value
+}
 """Names of steps in the first form of the section, with what they are called in this one."""
 
 

@@ -128,6 +128,11 @@ def assumptions_of(options: argparse.Namespace, more: dict[str, object] | None =
         settings={**named, **(more or {})},
         without_evidence=evidence_names(getattr(options, "without_evidence", [])),
     )
+    if found.deployment and (found.chip or found.precision):
+        option = "chip" if found.chip else "precision"
+        raise InputError(
+            f"--deployment names its {option}, so --{option} has no effect beside it; give one of the two."
+        )
     if found.prices:
         price_book(found)
     return found

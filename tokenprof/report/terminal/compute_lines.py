@@ -26,7 +26,7 @@ WHOSE: Final = {
 def compute_lines(report: Report, console: Console) -> list[Text]:
     """Return what the ratio of the first line rests on, in two or three lines; nothing without one."""
     totals = report.rows.totals
-    if totals.hardware_usd is None or not report.deployments:
+    if totals.hardware_usd is None or not report.deployments or report.deployments[0].hours is None:
         return []
     first = report.deployments[0]
     said = Text(style=SOFT)
