@@ -24,7 +24,7 @@ from tokenprof.commands.console.output import (
     require_writable,
     say,
 )
-from tokenprof.commands.console.values import choice, file_path, require_known, usd
+from tokenprof.commands.console.values import choice, file_path, one_of, require_known, usd, whole_number
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
 
@@ -39,7 +39,7 @@ PATHS: Final = ("direct", "aggregator", "plan")
 TYPES: Final[Mapping[str, Callable[[str], object]]] = {
     "sessions": whole_number(1),
     "credits": usd,
-    "path": one_of(("direct", "aggregator", "plan")),
+    "path": one_of(PATHS),
 }
 """How the values of options are read; the others are names."""
 
