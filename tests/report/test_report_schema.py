@@ -80,7 +80,7 @@ def without(*path):
 
 
 BREACHES = {
-    "another version": with_value("schema", "tokenprof.report/2"),
+    "another version": with_value("schema", "tokenprof.report/3"),
     "no totals": without("totals"),
     "no warnings": without("warnings"),
     "money as a float": with_value("totals", "billed_usd", 0.34951),

@@ -19,8 +19,6 @@ from tokenprof.chain.section import (
     SectionLayer,
     SectionPaths,
     SectionPlan,
-    SectionServer,
-    SectionSpread,
     SectionStep,
     ShapedBill,
     StepPart,
@@ -30,6 +28,12 @@ from tokenprof.pricing.chain.figures import Figure, PublishedMargin
 from tokenprof.pricing.chain.interval import Interval
 from tokenprof.pricing.chain.layers import WaterfallStepName
 from tokenprof.report.bridge_json import bridge_json, read_bridge, read_evidence
+from tokenprof.report.chain_parts_json import (
+    read_server,
+    read_spread,
+    server_json,
+    spread_json,
+)
 from tokenprof.report.money import range_json, read_range, usd
 
 Json = dict[str, Any]
@@ -58,15 +62,15 @@ def chain_json(section: ChainSection) -> Json:
         "owner_usd": None if section.owner_usd is None else range_json(section.owner_usd),
         "is_lower_bound": section.is_lower_bound,
         "suppliers": {server.provider: server.supplier for server in section.servers},
-        "servers": [_server_json(server) for server in section.servers],
+        "servers": [server_json(server) for server in section.servers],
         "waterfall": [_step_json(step) for step in section.waterfall],
         "by_accounts": [_step_json(step) for step in section.by_accounts],
         "layers": [_layer_json(layer) for layer in section.layers],
         "inference_margin": _range_or_none(section.inference_margin),
         "all_in_margin": _range_or_none(section.all_in_margin),
         "published_margins": [_margin_json(margin) for margin in section.published_margins],
-        "spread": _spread_json(section.spreads[0]),
-        "spreads": [_spread_json(spread) for spread in section.spreads],
+        "spread": spread_json(section.spreads[0]),
+        "spreads": [spread_json(spread) for spread in section.spreads],
         "paths": {
             "direct_usd": usd(paths.direct_usd),
             "aggregator": paths.aggregator,
@@ -90,52 +94,6 @@ def chain_json(section: ChainSection) -> Json:
 
 def _range_or_none(found: Interval | None) -> Json | None:
     return None if found is None else range_json(found)
-
-
-def _spread_json(spread: SectionSpread) -> Json:
-    return {
-        "anchor": spread.anchor,
-        "anchor_usd": usd(spread.anchor_usd),
-        "spread_usd": usd(spread.spread_usd),
-        "efficiency_loss": range_json(spread.efficiency_loss_usd),
-        "training_amortisation": range_json(spread.training_amortisation_usd),
-        "brand_premium": range_json(spread.brand_premium_usd),
-        "residual": range_json(spread.residual_usd),
-    }
-
-
-def _read_spread(spread: JsonObject) -> SectionSpread:
-    return SectionSpread(
-        anchor=spread["anchor"],
-        anchor_usd=Decimal(spread["anchor_usd"]),
-        spread_usd=Decimal(spread["spread_usd"]),
-        efficiency_loss_usd=read_range(spread["efficiency_loss"]),
-        training_amortisation_usd=read_range(spread["training_amortisation"]),
-        brand_premium_usd=read_range(spread["brand_premium"]),
-        residual_usd=read_range(spread["residual"]),
-    )
-
-
-def _server_json(server: SectionServer) -> Json:
-    return {
-        "provider": server.provider,
-        "supplier": server.supplier,
-        "hours": server.hours,
-        "usd_per_hour": range_json(server.usd_per_hour),
-        "trains": server.trains,
-        "source": server.source,
-    }
-
-
-def _read_server(server: JsonObject) -> SectionServer:
-    return SectionServer(
-        server["provider"],
-        server["supplier"],
-        server["hours"],
-        read_range(server["usd_per_hour"]),
-        server["trains"],
-        server["source"],
-    )
 
 
 def read_chain(chain: JsonObject) -> ChainSection:
@@ -175,14 +133,14 @@ def _read_section(chain: JsonObject) -> ChainSection:
         compute_usd=read_range(chain["compute_usd"]),
         owner_usd=None if owner is None else read_range(owner),
         is_lower_bound=chain.get("is_lower_bound", False),
-        servers=tuple(_read_server(server) for server in chain.get("servers", ())),
+        servers=tuple(read_server(server) for server in chain.get("servers", ())),
         waterfall=tuple(_read_step(step) for step in chain["waterfall"]),
         by_accounts=tuple(_read_step(step) for step in chain.get("by_accounts", ())),
         layers=tuple(_read_layer(layer) for layer in chain.get("layers", ())),
         inference_margin=None if chain["inference_margin"] is None else read_range(chain["inference_margin"]),
         all_in_margin=None if chain["all_in_margin"] is None else read_range(chain["all_in_margin"]),
         published_margins=tuple(_read_margin(row) for row in chain.get("published_margins", ())),
-        spreads=tuple(_read_spread(spread) for spread in chain.get("spreads", [chain["spread"]])),
+        spreads=tuple(read_spread(spread) for spread in chain.get("spreads", [chain["spread"]])),
         paths=SectionPaths(
             direct_usd=Decimal(paths["direct_usd"]),
             aggregator=paths["aggregator"],

@@ -1,4 +1,4 @@
-"""The bridge to published margins in a terminal, whole and in short, and what evidence says of the cost."""
+"""The bridge to published margins in a terminal, whole and in short, and what evidence does to the cost."""
 
 from __future__ import annotations
 
