@@ -4,9 +4,9 @@
     python benchmarks/speed/rivals_speed.py --corpus FOLDER
 
 The corpus is made by `cloned_corpus.py`, unless `--corpus` names one. The other tools are installed from
-their registries into a folder of their own: ccusage (npm; totals), claude-context-cost (pip; tokens by source,
-without money). Everything is measured in one run, as processes of its own, start included, over the whole
-tree of processes; `parse` is what reading the same lines with orjson takes. Results go to
+their registries into a folder of their own: ccusage (npm; totals), claude-context-cost (pip; tokens by
+source, without money). Everything is measured in one run, each in a process of its own, start included, over
+the whole tree of processes; `parse` is what reading the same lines with orjson takes. Results go to
 `benchmarks/results/rivals_speed.json`, with machine, date and versions.
 """
 
@@ -102,10 +102,8 @@ def main() -> None:
         print(f"{megabytes:.1f} MB\n{'':32}   CPU s   MB/s of CPU   wall s   peak MB")
         for name, (command, more) in runs.items():
             row = rows[name] = measured(command, more)
-            print(
-                f"{name:32} {row.cpu_s:7.2f} {megabytes / row.cpu_s:13.1f} {row.wall_s:8.2f} {row.peak_mb:9.0f}",
-                flush=True,
-            )
+            rate = megabytes / row.cpu_s
+            print(f"{name:32} {row.cpu_s:7.2f} {rate:13.1f} {row.wall_s:8.2f} {row.peak_mb:9.0f}", flush=True)
         write(rows, megabytes)
 
 
