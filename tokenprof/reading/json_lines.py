@@ -58,6 +58,10 @@ def read_json_lines(
             if not line:
                 break
             number += 1
+            whole = finder.whole_record(line) if len(line) < LONGEST_LINE_BYTES else None
+            if whole is not None:
+                yield number, whole
+                continue
             if len(line) == LONGEST_LINE_BYTES and not line.endswith(b"\n"):
                 records = []
                 lost = f"it is longer than {LONGEST_LINE_BYTES // 2**20} MiB"

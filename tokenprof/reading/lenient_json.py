@@ -56,17 +56,29 @@ class RecordFinder:
         An interrupted write leaves two records on one line, or half of one before the next. A crash leaves
         blocks of zero bytes.
         """
+        value = self.whole_record(line)
+        if value is not None:
+            return [value], None
         try:
-            value = self._parse(line)
+            self._parse(line)
         except ValueError as error:
             return self._salvaged(line, str(error))
-        if not isinstance(value, dict):
-            return [], "it is not a JSON object"
-        self._note_opening(line)
-        return [value], None
+        return [], "it is not a JSON object"
+
+    def whole_record(self, line: bytes) -> dict[str, Any] | None:
+        """Return the object that a line is, as nearly all are; None if it is anything else."""
+        try:
+            value = self._parse(line)
+        except ValueError:
+            return None
+        if type(value) is not dict:
+            return None
+        if not line.startswith(self._openings):
+            self._note_opening(line)
+        return value
 
     def _note_opening(self, line: bytes) -> None:
-        if line.startswith(self._openings) or len(self._openings) >= MOST_OPENINGS:
+        if len(self._openings) >= MOST_OPENINGS:
             return
         opening = _OPENING.match(line[:80].lstrip())
         if opening and opening.group() not in self._openings:

@@ -119,15 +119,15 @@ def _read(path: Path, files: Sequence[Path], *, with_blocks: bool = True) -> Run
         feed_lines(file, warnings, session.add, parse)
     session.settle()
     counts.finish()
-    turns = in_time_order(session.turns(warnings))
-    calls, tokens = read_but_never_written(turns)
+    turns = session.turns(warnings)
+    calls, tokens = read_but_never_written(turns, session.bases())
     if calls:
         warnings.append(
             f"{path}: {calls} {'calls' if calls > 1 else 'call'} read {tokens:,} tokens from the cache that "
             "no call in this log wrote. The calls that wrote them are not logged, so the bill is at least "
             "what is shown."
         )
-    return Run(turns, (Source(str(path), FORMAT, 1),), tuple(warnings))
+    return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 
 def _name(path: Path) -> str:

@@ -102,9 +102,9 @@ class ClaudeCodeSession:
     def add(self, line: Wire, where: str) -> None:
         """Add one line. `where` is its file and number. Raises InputError if a row has no time at all."""
         kind = text_of(line.get("type"))
-        if kind in RECORD_TYPES:
-            self._requests.add(line)
         if kind not in ROW_TYPES:
+            if kind in RECORD_TYPES:
+                self._requests.add(line)
             return
         self._rows += 1
         uuid = str(line.get("uuid") or f"row {self._rows}")
@@ -303,6 +303,10 @@ class ClaudeCodeSession:
             else:
                 response.let_go(self._written)
         self._written.count()
+
+    def bases(self) -> list[int | None]:
+        """Return, for each response, the index of the one whose prompt it continues."""
+        return [response.base for response in self._responses.values()]
 
     def turns(self, warnings: list[str]) -> list[Turn]:
         """Return the turns in the order of their first rows, and add what is wrong to `warnings`.

@@ -11,20 +11,23 @@ from collections.abc import Sequence
 from tokenprof.facts.types import Turn
 
 
-def read_but_never_written(turns: Sequence[Turn]) -> tuple[int, int]:
+def read_but_never_written(turns: Sequence[Turn], bases: Sequence[int | None]) -> tuple[int, int]:
     """Return how many calls read more than the log's calls had cached, and by how many tokens in all.
 
-    `turns` are those of one session, in time order. The first call of a conversation proves nothing, because
+    `turns` are those of one session; `bases` are, for the first of them, the indices of the turns whose
+    prompts they continue. The first call of a conversation proves nothing, because
     another session may have cached the same system prompt and tools; nor does the first one after a
     compaction.
     """
     roots: dict[str, str] = {}
     cached: dict[tuple[str, str], int] = {}
     calls = tokens = 0
-    for turn in turns:
+    for index in sorted(range(len(turns)), key=lambda at: turns[at].started_at):
+        turn = turns[index]
         if turn.usage is None:
             continue
-        above = turns[turn.base].context if turn.base is not None else turn.context
+        base = bases[index] if index < len(bases) else None
+        above = turns[base].context if base is not None else turn.context
         root = roots.setdefault(turn.context, roots.get(above, above))
         key = root, turn.model
         read = turn.usage.cache_read_tokens
