@@ -9,7 +9,7 @@ again. Observed in 0.169; earlier versions are read by their public structs (`co
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from tokenprof.facts.errors import InputError
 from tokenprof.facts.shared_prefix import shared_length
 from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Block, Run, Source, Turn
+from tokenprof.harness_adapters.transcripts.codex_lines import recognises, usage_line
 from tokenprof.harness_adapters.transcripts.codex_totals import SessionTotal, UsageRecord
 from tokenprof.harness_adapters.wires.implausible_usage import raw_json
 from tokenprof.harness_adapters.wires.openai_blocks import add_instructions, add_tools
@@ -29,31 +30,20 @@ from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.pricing.usage_dialects import CODEX
 from tokenprof.pricing.usage_reader import read_usage
-from tokenprof.reading.json_lines import line_or_warning, read_json_lines
+from tokenprof.reading.json_lines import feed_lines
 from tokenprof.reading.log_bytes import log_stem
 from tokenprof.reading.logged_calls import shaper_of_log
 from tokenprof.reading.recordings import in_time_order
+from tokenprof.reading.usage_only import without_blocks
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
+__all__ = ["FORMAT", "read", "read_bills", "recognises"]
+
 FORMAT = "Codex session"
 
-LINE_TYPES = frozenset(
-    {
-        "session_meta",
-        "response_item",
-        "compacted",
-        "turn_context",
-        "world_state",
-        "event_msg",
-        "token_usage_record",
-    }
-)
 WRITTEN = frozenset({"reasoning", "function_call", "custom_tool_call", "local_shell_call", "web_search_call"})
 """Items that the model wrote, apart from its messages."""
-
-LINES_TO_LOOK_AT = 3
-"""The first line may be damaged."""
 
 TIERS = {"fast": "priority"}
 """Names that Codex gives to tiers that have another name in prices."""
@@ -68,27 +58,23 @@ REPLAY_PAUSE = timedelta(seconds=0.2)
 """A longer pause between two lines ends a replay; a model takes longer to answer."""
 
 
-def recognises(first_lines: Sequence[Wire]) -> bool:
-    """Whether a file that begins with these lines is a Codex rollout."""
-    return any(
-        text_of(line.get("type")) in LINE_TYPES
-        and isinstance(line.get("payload"), Mapping)
-        and "timestamp" in line
-        for line in first_lines[:LINES_TO_LOOK_AT]
-    )
-
-
 def read(path: Path) -> Run:
     """Return the turns of a session, one per billed call. A line that cannot be read costs a warning.
 
     Raises InputError if the file cannot be opened.
     """
+    return _read(path)
+
+
+def read_bills(path: Path) -> Run:
+    """Return the turns of a session as `read` does, without blocks. Raises InputError as `read` does."""
+    return without_blocks(_read(path, with_blocks=False))
+
+
+def _read(path: Path, *, with_blocks: bool = True) -> Run:
     warnings: list[str] = []
-    session = _Session(log_stem(path), warnings)
-    for number, line in read_json_lines(path, warnings):
-        where = f"{path}:{number}"
-        with line_or_warning(where, warnings):
-            session.add(line, where)
+    session = _Session(log_stem(path), warnings, with_blocks)
+    feed_lines(path, warnings, session.add, orjson.loads if with_blocks else usage_line)
     session.end(str(path))
     return Run(in_time_order(session.turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
@@ -99,6 +85,7 @@ class _Session:
 
     name: str
     warnings: list[str]
+    with_blocks: bool = True
     turns: list[Turn] = field(default_factory=list)
     _shaper: Shaper = field(default_factory=shaper_of_log)
     _context: list[Block] = field(default_factory=list)
@@ -172,7 +159,7 @@ class _Session:
             self._is_fork = True
             self._replays_until = self._at + REPLAY_WITHIN if self._at is not None else None
         instructions = text_of(mapping(meta.get("base_instructions")).get("text"))
-        if instructions:
+        if instructions and self.with_blocks:
             add_instructions(self._layout, instructions, "base instructions")
 
     def _note_tier(self, settings: Wire) -> None:
@@ -201,9 +188,8 @@ class _Session:
             self._last_call_wrote_nothing = False
         else:
             self._asked_at = self._at
-        if type_ == "message" and self._is_base_instructions(item):
-            return
-        add_item(layout, item)
+        if self.with_blocks and not (type_ == "message" and self._is_base_instructions(item)):
+            add_item(layout, item)
 
     def _is_base_instructions(self, item: Wire) -> bool:
         """Newer versions repeat the instructions as the first developer message; they are only sent once."""
@@ -224,9 +210,9 @@ class _Session:
         self._context = kept
         self._layout = PromptLayout(self._shaper, blocks=self._context, tools=self._items().tools)
         history, message = sequence(payload.get("replacement_history")), text_of(payload.get("message"))
-        for item in history:
+        for item in history if self.with_blocks else ():
             add_item(self._layout, item)
-        if not history and message:
+        if not history and message and self.with_blocks:
             add_item(self._layout, {"type": "message", "role": "user", "content": message})
         self._compacted = True
         self._written, self._prompt_length = [], None
@@ -314,7 +300,7 @@ class _Session:
                 status="ok",
                 usage=usage,
                 added=prompt[kept:],
-                output=output_of_responses(written, self._shaper),
+                output=output_of_responses(written, self._shaper) if self.with_blocks else (),
                 selectors=Selectors(service_tier=self._tier),
                 notes=notes,
                 raw_usage=raw_json(dict(raw)) if notes else None,

@@ -16,6 +16,7 @@ from tokenprof.reading.usage_only import read_usage, without_blocks
 DATA = Path(__file__).parent.parent / "data"
 LOGS = DATA / "logs"
 SESSIONS = sorted((LOGS / "session_log").glob("*.jsonl"))
+DAMAGED = [*SESSIONS, LOGS / "codex" / "rollout.jsonl"]
 SAMPLES = sorted(log.file for log in find_logs(DATA, []))
 
 
@@ -58,6 +59,8 @@ DAMAGES = {
     "contradiction": lambda rng, line: _with_usage(line, output_tokens=-4),
     "text for object": lambda rng, line: line.replace(b'"message":{', b'"message":"gone","was":{', 1),
     "number for kind": lambda rng, line: line.replace(b'"type":"user"', b'"type":7', 1),
+    "other event": lambda rng, line: line.replace(b'"token_count"', b'"agent_message"', 1),
+    "no payload": lambda rng, line: line.replace(b'"payload":{', b'"payload":[],"was":{', 1),
     "nan": lambda rng, line: line.replace(b'"isSidechain":false', b'"isSidechain":NaN', 1),
 }
 
@@ -72,7 +75,9 @@ def _with_usage(line: bytes, **counts: int | None) -> bytes:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("session", SESSIONS, ids=lambda path: path.stem[:8])
+@pytest.mark.parametrize(
+    "session", [*SESSIONS, LOGS / "codex" / "rollout.jsonl"], ids=lambda path: path.stem[:8]
+)
 def test_a_damaged_session_has_the_same_turns_and_warnings(tmp_path: Path, session: Path, damage: str):
     rng = random.Random(damage)
     for number in range(4):
