@@ -67,6 +67,14 @@ MAY_IMPORT = {
     "store.exports": "facts pricing store.schema store.queries",
     "store": "",
     "fleet": "facts reading pricing store.schema store.writing store.ingest store.queries",
+    "pictures": "",
+    "pictures.views": "facts attribute costing chain analysis analysis.rows difference report "
+    "report.next_steps report.terminal pricing pricing.chain pricing.cache hw_model",
+    "pictures.page": "facts report pictures.views",
+    "pictures.live": "facts reading analysis report pricing pricing.cache pictures.views pictures.page",
+    "pictures.exchange": "facts report pictures.views",
+    "pictures.figures": "facts analysis report pictures.views",
+    "pictures.formats": "facts analysis report pictures.views pictures.page pictures.exchange",
     "live": "facts record record.background costing analysis pricing hw_model",
     "gate": "facts reading costing analysis report live pricing",
     "proxy": "facts record live",
@@ -76,10 +84,12 @@ MAY_IMPORT = {
     "commands.hw": "facts analysis commands.console pricing.chain hw_model hw_model.catalogue "
     "hw_model.equations hw_model.measured",
     "commands.prices": "facts analysis commands.console pricing",
+    "commands.viewing": "facts reading analysis proxy pictures.views pictures.page pictures.live "
+    "pictures.figures commands.console",
     "commands": "facts record record.background reading attribute costing chain chain.claims whatif analysis "
     "difference report report.terminal report.next_steps report.comparisons store.schema store.writing "
-    "store.ingest store.queries store.exports live gate proxy testing commands.console pricing pricing.chain "
-    "pricing.reconcile",
+    "store.ingest store.queries store.exports pictures.views pictures.page pictures.live live gate proxy "
+    "testing commands.console pricing pricing.chain pricing.reconcile",
     "harness_adapters": "",
     "harness_adapters.wires": "facts record pricing",
     "harness_adapters.clients": "facts record record.background reading attribute harness_adapters.wires",
@@ -101,7 +111,7 @@ FOUND_BY_NAME = {
     "tokenprof/facts/adapters.py": "harness_adapters",
     "tokenprof/record/wires.py": "harness_adapters.wires",
     "tokenprof/reading/formats.py": "harness_adapters.transcripts",
-    "tokenprof/analysis/renderers.py": "report report.formats",
+    "tokenprof/analysis/renderers.py": "report report.formats pictures.formats",
     "tokenprof/analysis/frames.py": "",
     "tokenprof/live/imports.py": "",
     "tokenprof/live/profile.py": "harness_adapters.clients",
@@ -109,7 +119,8 @@ FOUND_BY_NAME = {
     "tokenprof/proxy/bootstrap/tokenprof_after_import.py": "proxy",
     "tokenprof/proxy/bootstrap/sitecustomize.py": "proxy.bootstrap",
     "tokenprof/store/queries/engine.py": "",
-    "tokenprof/commands/main.py": "commands commands.hw commands.prices",
+    "tokenprof/commands/main.py": "commands commands.hw commands.prices commands.viewing",
+    "tokenprof/commands/viewing/__init__.py": "commands.viewing",
     "tokenprof/commands/hw/__init__.py": "commands.hw",
     "tokenprof/commands/prices/__init__.py": "commands.prices",
     "tokenprof/commands/count.py": "harness_adapters.clients",

@@ -252,7 +252,7 @@ class Analysis:
         return frame_of(self, table, library)
 
     def save(self, path: str | Path, *, with_entries: bool = False) -> Path:
-        """Write the report to a file in the format that its suffix names (`.json`, `.txt`, `.svg`).
+        """Write the report to a file in the format that its suffix names (`.html`, `.json`, `.txt`, …).
 
         The JSON of a run of more than 500 turns leaves out the entries of its turns unless `with_entries`
         is set: there are as many as turns times blocks.

@@ -46,13 +46,16 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("--full", action="store_true", help="show every cause and every change")
     parser.add_argument("--compute", action="store_true", help="also compare what the runs cost to compute")
-    add_output(parser, ("text", "json"))
+    add_output(parser, ("text", "json", "html"), {"html": (".html",)})
+    parser.add_argument("--html", action="store_true", help="write a page, as -o FILE.html does")
     add_assumption_options(parser)
     parser.set_defaults(run=run_diff)
 
 
 def run_diff(options: argparse.Namespace) -> int:
     """Read both runs, compare them, print the causes."""
+    if options.html:
+        options.format = "html"
     form = format_of(options)
     _require_two_sides(options, form)
     assumptions = assumptions_of(options)
@@ -67,6 +70,12 @@ def run_diff(options: argparse.Namespace) -> int:
         from tokenprof.report.next_steps.difference_json import difference_json
 
         put(options.output, json_text(difference_json(found)))
+        return OK
+    if form == "html":
+        from tokenprof.pictures.page.difference_page import difference_page
+        from tokenprof.pictures.views.difference_data import difference_data
+
+        put(options.output, difference_page(difference_data(before, now, found)))
         return OK
     from tokenprof.report.comparisons.difference_text import render, to_text
 
@@ -97,8 +106,8 @@ def _require_two_sides(options: argparse.Namespace, form: str) -> None:
             f"{named} named, and two sides are compared: tokenprof diff BEFORE NOW. Put several runs of one "
             "side in a folder, or give --tag twice."
         )
-    if form == "json" and options.full:
-        raise InputError("--full lengthens the text; JSON always holds everything. Leave it out.")
+    if form != "text" and options.full:
+        raise InputError("--full lengthens the text; other formats always hold everything. Leave it out.")
     hardware = [
         flag
         for flag, value in (

@@ -1,19 +1,25 @@
-"""The `tokenprof` command: parses arguments, runs a command, turns errors into sentences and exit codes."""
+"""The `tokenprof` command: parses arguments, runs a command, turns errors into sentences and exit codes.
+
+A status line is printed every few seconds, in a few hundredths of one, so nothing else is imported for it.
+"""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
-from typing import Final
+import sys
 
-from tokenprof.commands.console.exit_codes import BAD_INPUT, INTERRUPTED
-from tokenprof.commands.console.failures import sentence_of
-from tokenprof.commands.console.output import emit, say
-from tokenprof.commands.console.parser import CommandParser
-from tokenprof.facts.version import __version__
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
+
+    from tokenprof.commands.console.parser import CommandParser
+
+STATUS_LINE: Final = "statusline"
 
 COMMANDS: Final = (
     "report",
+    "viewing",
     "demo",
     "run",
     "proxy",
@@ -43,8 +49,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     `arguments` are the words after `tokenprof` (default: those of the process). What a user can cause is
     printed as one sentence on standard error; any other exception is a fault of ours and is raised.
     """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words[:1] == [STATUS_LINE] and len(words) < 3 and not any(word.startswith("-") for word in words):
+        from tokenprof.pictures.live.status_line import print_line
+
+        print_line(*words[1:])
+        return 0
+
+    from tokenprof.commands.console.exit_codes import BAD_INPUT, INTERRUPTED
+    from tokenprof.commands.console.failures import sentence_of
+    from tokenprof.commands.console.output import emit, say
+
     try:
-        options = build_parser().parse_args(arguments)
+        options = build_parser().parse_args(words)
         code = int(options.run(options))
         emit("")
         return code
@@ -60,6 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> CommandParser:
     """Return the parser with every command."""
+    from tokenprof.commands.console.parser import CommandParser
+    from tokenprof.facts.version import __version__
+
     parser = CommandParser(
         prog="tokenprof", description="Where an agent's bill came from, and what it cost to compute."
     )

@@ -1,0 +1,103 @@
+"""What a page draws adds up to the bill, and stays small."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hostile_page import hostile_run
+from long_runs import TOKENS, long_run
+
+from tokenprof.analysis.analysis import Analysis
+from tokenprof.pictures.page.page_json import page_json
+from tokenprof.pictures.views.cache_events import cache_events
+from tokenprof.pictures.views.context_bands import context_over_turns
+from tokenprof.pictures.views.page_data import page_data
+from tokenprof.pictures.views.prompt_rows import prompt_rows
+from tokenprof.pictures.views.spending_tree import spending_tree
+from tokenprof.pictures.views.turn_columns import FRESH, READ, WRITTEN
+
+
+@pytest.fixture(scope="module", params=["demo", "long", "hostile"])
+def analysis(request: pytest.FixtureRequest, demo: Analysis) -> Analysis:
+    made = {"long": lambda: Analysis(long_run(40)), "hostile": lambda: Analysis(hostile_run())}
+    return demo if request.param == "demo" else made[request.param]()
+
+
+def test_bands_add_up_to_every_prompt(analysis: Analysis) -> None:
+    context = context_over_turns(analysis.ledger)
+    for bands in (context.kind, context.tool, context.block):
+        for turn in analysis.turns:
+            assert turn.usage is not None
+            by_state = [sum(band[turn.index] for band in state) for state in bands.tokens]
+            assert by_state[READ] == turn.usage.cache_read_tokens
+            assert by_state[FRESH] == turn.usage.uncached_input_tokens
+            assert sum(by_state) == turn.usage.input_tokens
+
+
+def test_a_band_by_hand() -> None:
+    context = context_over_turns(Analysis(long_run(3)).ledger)
+    assert context.kind.names == ("user",)
+    assert context.kind.tokens[READ] == ((0, TOKENS, 2 * TOKENS),)
+    assert context.kind.tokens[WRITTEN] == ((TOKENS, TOKENS, TOKENS),)
+
+
+def test_prompts_can_be_rebuilt_from_rows(analysis: Analysis) -> None:
+    rows = prompt_rows(analysis.ledger)
+    for turn in analysis.turns:
+        row = rows.rows[rows.row[turn.index]]
+        tokens = sum(row.tokens[: rows.length[turn.index]])
+        if turn.index in rows.beside:
+            tokens += sum(rows.beside[turn.index].tokens)
+        assert tokens == turn.context_tokens
+
+
+@pytest.mark.parametrize("most_leaves", [1, 5, 3000])
+def test_every_level_of_the_tree_adds_up_to_the_bill(analysis: Analysis, most_leaves: int) -> None:
+    tree = spending_tree(analysis, most_leaves)
+    assert tree.billed_usd[0] == analysis.totals.billed_usd
+    below = [Decimal(0)] * len(tree.parent)
+    tokens = [0] * len(tree.parent)
+    for at, parent in enumerate(tree.parent):
+        if parent >= 0:
+            below[parent] += tree.billed_usd[at]
+            tokens[parent] += tree.tokens[at]
+    for at in range(len(tree.parent)):
+        if tokens[at]:
+            assert (below[at], tokens[at]) == (tree.billed_usd[at], tree.tokens[at])
+
+
+def test_first_uses_do_not_count_as_misses(demo: Analysis) -> None:
+    assert cache_events(demo).misses == ()
+
+
+def test_waits_lie_between_the_calls_of_a_context() -> None:
+    waits = cache_events(Analysis(long_run(3))).waits
+    assert [(wait.turn, wait.next_turn, wait.held_tokens) for wait in waits] == [(0, 1, 100), (1, 2, 200)]
+    assert [wait.ttl_s for wait in waits] == [300.0, 300.0]
+
+
+def test_a_cell_of_the_cube_is_the_engines_prediction(demo: Analysis) -> None:
+    cube = page_data(demo).what_if
+    assert cube.cells[0].after_usd == demo.totals.billed_usd
+    for cell in cube.cells[1:6]:
+        assert cell.after_usd == demo.what_if(*cell.levers).after_usd
+
+
+def test_a_long_run_says_why_it_has_no_cube() -> None:
+    cube = page_data(Analysis(long_run(1000))).what_if
+    assert cube.cells == ()
+    assert "tokenprof whatif RUN --if ttl=1h" in cube.left_out
+
+
+def test_two_hundred_turns_fit_into_two_megabytes() -> None:
+    assert len(page_json(page_data(Analysis(long_run(200))))) < 200_000
+
+
+def test_json_cannot_end_an_element_and_holds_neither_nan_nor_infinity() -> None:
+    written = page_json({"</script>": [float("nan"), float("inf"), Decimal("0.10"), 3.0, "a\u202eb & <!--"]})
+    assert written == (b'{"\\u003c/script\\u003e":[null,null,0.1,3,"a\\u202eb \\u0026 \\u003c!--"]}')
+
+
+def test_names_of_ten_megabytes_are_cut() -> None:
+    assert len(page_json(page_data(Analysis(hostile_run())))) < 200_000

@@ -1,0 +1,18 @@
+"""The page: one HTML file that opens from disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenprof.analysis.analysis import Analysis
+
+SUFFIX = ".html"
+
+
+def render_analysis(analysis: Analysis) -> bytes:
+    """Return the page about a run."""
+    from tokenprof.pictures.page.html_page import html_page
+    from tokenprof.pictures.views.page_data import page_data
+
+    return html_page(page_data(analysis))

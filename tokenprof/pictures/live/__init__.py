@@ -1,0 +1,1 @@
+"""A run while it grows: its cost, its context and its cache, in a terminal, a status line and a page."""

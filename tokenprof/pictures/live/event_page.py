@@ -1,0 +1,142 @@
+"""The live view as a page on 127.0.0.1, which server-sent events keep up to date."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from tokenprof.facts.inert_text import printable
+from tokenprof.pictures.live.following import Follower
+from tokenprof.pictures.live.live_state import LiveState
+from tokenprof.pictures.live.live_words import COLUMNS, headline, rows
+from tokenprof.pictures.page.html_page import asset, document, page_style, source_hash
+
+EVERY_S: Final = 1.0
+LOOPBACK: Final = "127.0.0.1"
+
+
+def event_of(state: LiveState | None, problem: str | None, source: str, now: datetime) -> dict[str, Any]:
+    """Return what the page shows: words, rows, and a number per turn for the two pictures."""
+    if state is None:
+        return {"headline": f"waiting for {printable(source)}", "problem": problem, "rows": []}
+    return {
+        "source": printable(source),
+        "headline": headline(state),
+        "problem": problem,
+        "columns": COLUMNS,
+        "rows": list(rows(state, now)),
+        "context_tokens": [tokens or 0 for tokens in state.context_tokens],
+        "turn_usd": [float(amount or 0) for amount in state.turn_usd],
+    }
+
+
+def live_html() -> bytes:
+    """Return the page; it may load nothing but the events of the server that it comes from."""
+    script = asset("live.js")
+    style = page_style()
+    rules = (
+        f"default-src 'none'; connect-src 'self'; script-src {source_hash(script)}; "
+        f"style-src {source_hash(style)}; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    return document("live.html").substitute(policy=rules, style=style, script=script).encode()
+
+
+class LiveServer:
+    """Serves the live page on the loopback address, under a path that nobody can guess.
+
+    Parameters: `follower`, what to show; `source`, what it is called; `port`, 0 for a free one.
+    """
+
+    def __init__(self, follower: Follower, source: str, port: int = 0) -> None:
+        self._follower, self._source = follower, source
+        self._event = b""
+        self._changed = threading.Condition()
+        self._stopped = threading.Event()
+        self._key = secrets.token_urlsafe(16)
+        self._server = ThreadingHTTPServer((LOOPBACK, port), _handler_of(self))
+        self._server.daemon_threads = True
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://{LOOPBACK}:{self._server.server_address[1]}/{self._key}/"
+
+    def __enter__(self) -> LiveServer:
+        for run in (self._server.serve_forever, self._follow):
+            threading.Thread(target=run, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        with self._changed:
+            self._changed.notify_all()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer_to(self, path: str, host: str) -> str | None:
+        """Return what a request asks for, `page` or `events`; None if it may have neither.
+
+        A page of another site that has its name point here sends its own name as the host.
+        """
+        if host.rpartition(":")[0] not in (LOOPBACK, "localhost"):
+            return None
+        return {f"/{self._key}/": "page", f"/{self._key}/events": "events"}.get(urlsplit(path).path)
+
+    def wait_for_event(self, last: bytes) -> bytes | None:
+        """Return the newest event once it differs from the last one sent; None when the server stops."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._event != last or self._stopped.is_set())
+            return None if self._stopped.is_set() else self._event
+
+    def _follow(self) -> None:
+        while not self._stopped.is_set():
+            self._follower.poll()
+            found = event_of(self._follower.state, self._follower.problem, self._source, datetime.now(UTC))
+            with self._changed:
+                self._event = json.dumps(found).encode()
+                self._changed.notify_all()
+            self._stopped.wait(EVERY_S)
+
+
+def _handler_of(live: LiveServer) -> Callable[..., BaseHTTPRequestHandler]:
+    class LivePageHandler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = live.answer_to(self.path, self.headers.get("Host", ""))
+            if asked is None:
+                self.send_error(HTTPStatus.NOT_FOUND)
+                return
+            self.send_response(HTTPStatus.OK)
+            kind = "text/html; charset=utf-8" if asked == "page" else "text/event-stream"
+            for name, value in (
+                ("Content-Type", kind),
+                ("Cache-Control", "no-store"),
+                ("X-Frame-Options", "DENY"),
+            ):
+                self.send_header(name, value)
+            self.end_headers()
+            if asked == "page":
+                self.wfile.write(live_html())
+            else:
+                self._send_events()
+
+        def _send_events(self) -> None:
+            last = b""
+            while (event := live.wait_for_event(last)) is not None:
+                last = event
+                try:
+                    self.wfile.write(b"data: " + event + b"\n\n")
+                    self.wfile.flush()
+                except OSError:
+                    return
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing about requests."""
+
+    return LivePageHandler

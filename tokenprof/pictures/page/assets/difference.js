@@ -1,0 +1,99 @@
+// The page about two runs: causes, a tree with both bills, and both contexts on one scale.
+// @ts-check
+"use strict";
+(() => {
+  /** @type {DifferenceData} */
+  const compared = JSON.parse(byId("data").textContent || "{}");
+
+  const FIRST_CAUSES = 12;
+
+  function causes() {
+    const root = byId("causes"), width = widthOf(root), high = 44;
+    const most = d3.max(compared.causes, (cause) => Math.abs(cause.usd)) || 1;
+    const x = d3.scaleLinear([-most, most], [0, Math.min(360, width)]);
+    const line = (/** @type {CauseLine} */ cause) => {
+      const svg = svgEl("svg", { width: x(most), height: 14, "aria-hidden": "true" },
+        svgEl("rect", { x: Math.min(x(0), x(cause.usd)), width: Math.max(1, Math.abs(x(cause.usd) - x(0))), height: 14, rx: 2, fill: cause.usd > 0 ? "var(--miss)" : "var(--money)" }),
+        svgEl("line", { x1: x(0), x2: x(0), y1: 0, y2: high, class: "zero" }));
+      return el("li", {}, el("span", { class: "grow" }, cause.text), svg, el("span", { class: "number" }, cause.written));
+    };
+    const first = compared.causes.slice(0, FIRST_CAUSES), rest = compared.causes.slice(FIRST_CAUSES);
+    refill(root, el("ol", { class: "misses causes" }, ...first.map(line)));
+    if (rest.length) root.append(el("details", {}, el("summary", {}, `${rest.length} smaller causes`), el("ol", { class: "misses causes" }, ...rest.map(line))));
+    if (!compared.causes.length) root.append(el("p", { class: "soft" }, "Nothing differs."));
+  }
+
+  function tree() {
+    const root = byId("tree"), width = widthOf(root), row = 40, t = compared.tree;
+    const span = t.parent.map((_, at) => Math.max(t.before_usd[at], t.now_usd[at]));
+    const left = t.parent.map(() => 0), wide = t.parent.map(() => width), depth = t.parent.map(() => 0);
+    const most = d3.max(t.parent, (_, at) => Math.abs(t.now_usd[at] - t.before_usd[at])) || 1;
+    const used = t.parent.map(() => 0);
+    const svg = svgEl("svg", { width, height: 3 * row, role: "img", "aria-label": "Agents, tools and kinds by what they were billed before and now" });
+    const below = t.parent.map((_, parent) => t.parent.reduce((sum, own, at) => sum + (own === parent ? span[at] : 0), 0));
+    t.parent.forEach((parent, at) => {
+      if (parent >= 0) {
+        depth[at] = depth[parent] + 1;
+        wide[at] = below[parent] ? (wide[parent] * span[at]) / below[parent] : 0;
+        left[at] = left[parent] + used[parent];
+        used[parent] += wide[at];
+      }
+      if (wide[at] < 1) return;
+      const change = t.now_usd[at] - t.before_usd[at];
+      const words = `${t.name[at]}: ${usd(t.before_usd[at])} before, ${usd(t.now_usd[at])} now`;
+      const box = svgEl("g", { class: "box", transform: `translate(${left[at]},${depth[at] * row})`, mouseenter: () => (byId("words").textContent = words) },
+        svgEl("title", {}, words),
+        svgEl("rect", { width: Math.max(0.5, wide[at] - 1), height: row - 3, rx: 3, fill: "var(--box-run)" }),
+        svgEl("rect", { width: Math.max(0.5, wide[at] - 1), height: row - 3, rx: 3, fill: change > 0 ? "var(--miss)" : "var(--money)", "fill-opacity": (0.75 * Math.abs(change)) / most }));
+      if (wide[at] > 40) {
+        box.append(svgEl("text", { x: 6, y: 15, class: "on-plain" }, fitting(t.name[at], wide[at] - 10)));
+        box.append(svgEl("text", { x: 6, y: 30, class: "on-plain" }, fitting(`${change > 0 ? "+" : ""}${usd(change)}`, wide[at] - 10)));
+      }
+      svg.append(box);
+    });
+    refill(root, svg);
+  }
+
+  /** @param {ContextBands} bands */
+  function turnsOf(bands) {
+    const states = bands.tokens;
+    return bands.names.map((_, band) => states[0][band].map((_, turn) => states.reduce((sum, state) => sum + state[band][turn], 0)));
+  }
+
+  function contexts() {
+    const before = turnsOf(compared.before.context), now = turnsOf(compared.now.context);
+    const count = Math.max(before[0]?.length ?? 0, now[0]?.length ?? 0, 1);
+    const tops = [before, now].flatMap((side) => (side[0] ?? []).map((_, turn) => side.reduce((sum, band) => sum + band[turn], 0)));
+    const most = d3.max(tops) || 1;
+    draw("context-before", compared.before.context, before, count, most);
+    draw("context-now", compared.now.context, now, count, most);
+    const names = [...new Set([...compared.before.context.names, ...compared.now.context.names])];
+    refill(byId("legend"), ...names.map((name) => el("span", { class: "key" }, el("span", { class: "swatch", fill: colourOf(name), "aria-hidden": "true" }), name)));
+  }
+
+  /** @param {string} id @param {ContextBands} bands @param {number[][]} tokens @param {number} count @param {number} most */
+  function draw(id, bands, tokens, count, most) {
+    const root = byId(id), width = widthOf(root), height = 240, left = 46;
+    const x = d3.scaleLinear([-0.5, count - 0.5], [left, width - 8]), y = d3.scaleLinear([0, most * 1.02], [height - 22, 8]);
+    const svg = svgEl("svg", { width, height, role: "img", "aria-label": `Context over turns: ${bands.names.join(", ")}` });
+    const floor = new Array(tokens[0]?.length ?? 0).fill(0);
+    tokens.forEach((band, at) => {
+      const top = band.map((size, turn) => floor[turn] + size);
+      svg.append(svgEl("path", { d: stepArea(x, y, floor, top), fill: colourOf(bands.names[at]) }, svgEl("title", {}, bands.names[at])));
+      top.forEach((size, turn) => (floor[turn] = size));
+    });
+    const chart = d3.select(svg);
+    chart.append("g").attr("class", "axis").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).ticks(4).tickFormat((value) => short(Number(value))));
+    chart.append("g").attr("class", "axis").attr("transform", `translate(0,${height - 22})`).call(d3.axisBottom(x).ticks(Math.min(count, 6)).tickFormat((value) => (Number.isInteger(Number(value)) ? String(value) : "")));
+    refill(root, svg);
+  }
+
+  function all() {
+    causes();
+    tree();
+    contexts();
+    document.documentElement.setAttribute("data-drawn", "all");
+  }
+  all();
+  addEventListener("resize", all);
+})();

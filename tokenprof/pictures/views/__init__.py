@@ -1,0 +1,1 @@
+"""What each picture shows, as typed columns: taken from an analysis once, drawn by several renderers."""

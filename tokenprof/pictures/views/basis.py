@@ -1,0 +1,110 @@
+"""What the figures of a page rest on: files, prices, deployment, and every assumption with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tokenprof.chain.section import ChainSection
+from tokenprof.pictures.views.names import shown
+from tokenprof.pricing.chain.figures import Figure
+from tokenprof.pricing.chain.interval import Interval
+from tokenprof.report import numbers
+from tokenprof.report.document import Report
+
+
+@dataclass(frozen=True, slots=True)
+class BasisLine:
+    """An assumption or a source: what it is about, its value in words, and where it comes from."""
+
+    about: str
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class DollarStep:
+    """A step of where the dollar goes: who gets it [USD], its share of what was paid, and why."""
+
+    name: str
+    low_usd: float
+    mid_usd: float
+    high_usd: float
+    mid_share: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarginRange:
+    """A margin as a share of revenue: implied by this run, or published."""
+
+    name: str
+    low: float
+    mid: float | None
+    high: float
+    source: str
+    is_published: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DollarMap:
+    """Where the billed dollar goes: from the chips upwards, and the margins in published accounts."""
+
+    paid: str
+    steps: tuple[DollarStep, ...]
+    margins: tuple[MarginRange, ...]
+
+
+def basis_lines(report: Report) -> tuple[BasisLine, ...]:
+    """Return what a report rests on, a line each."""
+    return tuple(_lines(report))
+
+
+def _lines(report: Report) -> Iterator[BasisLine]:
+    for source in report.sources:
+        yield BasisLine("recording", shown(source.file), shown(source.format), "the file itself")
+    prices = report.prices
+    value = " ".join(
+        part for part in (prices.version, f"as of {prices.as_of}" if prices.as_of else "") if part
+    )
+    origin = ", ".join([prices.book, *prices.overlays])
+    yield BasisLine("prices", "list prices", value, f"{origin}; each turn at the price when it ran")
+    for deployment in report.deployments:
+        where = f"{deployment.model} on {deployment.chips} × {deployment.chip}"
+        yield BasisLine("compute", "deployment", where, "docs/hardware.md")
+        for item in deployment.assumptions:
+            value = item.value if isinstance(item.value, str) else numbers.quantity(item.value)
+            if item.low is not None and item.high is not None and item.low != item.high:
+                value += f" ({numbers.quantity(item.low)} to {numbers.quantity(item.high)})"
+            yield BasisLine("compute", item.name, f"{value} {item.unit or ''}".strip(), item.source or "")
+    if report.chain is not None:
+        for row in report.chain.assumptions:
+            value = str(row.value) if isinstance(row, Figure) else ""
+            yield BasisLine("where the dollar goes", row.name, value, row.source)
+
+
+def dollar_map(chain: ChainSection | None) -> DollarMap | None:
+    """Return where the billed dollar goes; None if nothing can be followed."""
+    if chain is None:
+        return None
+    implied = chain.inference_margin
+    return DollarMap(
+        paid=numbers.usd(chain.paid_usd),
+        steps=tuple(
+            DollarStep(step.name, *_ends(step.usd), mid_share=float(step.share.mid), source=step.source)
+            for step in chain.waterfall
+            if step.usd.high or step.usd.low
+        ),
+        margins=(
+            MarginRange("this run, bottom-up", *_ends(implied), "bill less rented GPU-hours", False),
+            *(
+                MarginRange(each.name, float(each.value.low), None, float(each.value.high), each.source, True)
+                for each in chain.published_margins
+            ),
+        ),
+    )
+
+
+def _ends(interval: Interval) -> tuple[float, float, float]:
+    return float(interval.low), float(interval.mid), float(interval.high)
