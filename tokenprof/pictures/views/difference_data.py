@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from tokenprof.analysis.analysis import Analysis
+from tokenprof.difference.causes import CauseOfDifference
 from tokenprof.difference.cost_difference import CostDifference
 from tokenprof.facts.inert_text import printable
 from tokenprof.pictures.views.context_bands import ContextBands, context_over_turns
@@ -73,12 +74,15 @@ def difference_data(before: Analysis, now: Analysis, found: CostDifference) -> D
         now=_side(now, found.now_usd, found.calls[1]),
         usd=found.usd,
         written=_signed(found.usd),
-        causes=tuple(
-            CauseLine(shortened(printable(sentence(cause)), LONGEST_SENTENCE), cause.usd, _signed(cause.usd)) for cause in found.causes
-        ),
+        causes=tuple(map(_cause_line, found.causes)),
         tree=compared_tree(spending_tree(before), spending_tree(now)),
         notes=tuple(notes(found)),
     )
+
+
+def _cause_line(cause: CauseOfDifference) -> CauseLine:
+    words = shortened(printable(sentence(cause)), LONGEST_SENTENCE)
+    return CauseLine(words, cause.usd, _signed(cause.usd))
 
 
 def compared_tree(before: TreeColumns, now: TreeColumns) -> ComparedTree:
