@@ -97,7 +97,11 @@ def dollar_map(chain: ChainSection | None) -> DollarMap | None:
             if step.usd.high or step.usd.low
         ),
         margins=(
-            MarginRange("this run, bottom-up", *_ends(implied), "bill less rented GPU-hours", False),
+            *(
+                [MarginRange("this run, bottom-up", *_ends(implied), "bill less rented GPU-hours", False)]
+                if implied is not None
+                else []
+            ),
             *(
                 MarginRange(each.name, float(each.value.low), None, float(each.value.high), each.source, True)
                 for each in chain.published_margins
