@@ -73,6 +73,11 @@ class BlockWork(Mapping[str, Floats]):
         features: Floats = self._features[number]
         return features
 
+    def known(self, block_id: str) -> Floats | None:
+        """Return the features of a block, None if it is left out: `get` without an exception inside."""
+        number = self._numbers.get(block_id)
+        return None if number is None or not self._worked[number] else self._features[number]
+
     def __iter__(self) -> Iterator[str]:
         return (block_id for block_id, number in self._numbers.items() if self._worked[number])
 

@@ -45,8 +45,11 @@ class WorkByBlock(Mapping[str, Work]):
         self._missing = missing
 
     def __getitem__(self, block_id: str) -> Work:
-        works = {model: done.blocks.get(block_id) for model, done in self._by_model.items()}
-        known = {model: features for model, features in works.items() if features is not None}
+        known = {}
+        for model, done in self._by_model.items():
+            features = done.blocks.known(block_id)
+            if features is not None:
+                known[model] = features
         if not known and block_id not in self._missing:
             raise KeyError(block_id)
         return Work(known, block_id in self._missing)
