@@ -26,14 +26,15 @@ from session_corpus import long_session
 RESULTS = Path(__file__).parent / "results" / "long_runs.json"
 
 REPORT = """
-import resource, sys, time
+import sys, time
 import tokenprof
 from tokenprof.analysis.renderers import render_as
 loaded = tokenprof.load(sys.argv[1])
 read_s = time.process_time()
 rendered = render_as(loaded.analyze(), sys.argv[2])
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(read_s, time.process_time(), peak / 1024, len(rendered))
+# `ru_maxrss` would count what this process was before it became a Python of its own: its parent.
+peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(read_s, time.process_time(), int(peak) / 1024, len(rendered))
 """
 
 
