@@ -180,6 +180,8 @@ interface GroupLine {
 interface DollarMap {
   paid: string;
   steps: DollarStep[];
+  by_accounts: DollarStep[];
+  bridge: BridgeLine[];
   margins: MarginRange[];
 }
 
@@ -189,6 +191,14 @@ interface DollarStep {
   mid_usd: number;
   high_usd: number;
   mid_share: number;
+  source: string;
+}
+
+interface BridgeLine {
+  name: string;
+  from_level: number;
+  to_level: number;
+  factor: string;
   source: string;
 }
 

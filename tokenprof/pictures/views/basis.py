@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tokenprof.chain.section import ChainSection
+from tokenprof.chain.bridge import MARGINAL, Bridge
+from tokenprof.chain.section import ChainSection, SectionStep
 from tokenprof.pictures.views.names import shown
 from tokenprof.pricing.chain.figures import Figure
 from tokenprof.pricing.chain.interval import Interval
@@ -48,11 +49,24 @@ class MarginRange:
 
 
 @dataclass(frozen=True, slots=True)
+class BridgeLine:
+    """A step from marginal cost to published margins; levels are cost per dollar of list price."""
+
+    name: str
+    from_level: float
+    to_level: float
+    factor: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class DollarMap:
-    """Where the billed dollar goes: from the chips upwards, and the margins in published accounts."""
+    """Where the billed dollar goes: from the chips upwards, from accounts, and how far the two lie apart."""
 
     paid: str
     steps: tuple[DollarStep, ...]
+    by_accounts: tuple[DollarStep, ...]
+    bridge: tuple[BridgeLine, ...]
     margins: tuple[MarginRange, ...]
 
 
@@ -91,11 +105,9 @@ def dollar_map(chain: ChainSection | None) -> DollarMap | None:
     implied = chain.inference_margin
     return DollarMap(
         paid=numbers.usd(chain.paid_usd),
-        steps=tuple(
-            DollarStep(step.name, *_ends(step.usd), mid_share=float(step.share.mid), source=step.source)
-            for step in chain.waterfall
-            if step.usd.high or step.usd.low
-        ),
+        steps=_dollar_steps(chain.waterfall),
+        by_accounts=_dollar_steps(chain.by_accounts),
+        bridge=() if chain.bridge is None else tuple(_bridge_lines(chain.bridge)),
         margins=(
             *(
                 [MarginRange("this run, bottom-up", *_ends(implied), "bill less rented GPU-hours", False)]
@@ -108,6 +120,29 @@ def dollar_map(chain: ChainSection | None) -> DollarMap | None:
             ),
         ),
     )
+
+
+def _dollar_steps(steps: Sequence[SectionStep]) -> tuple[DollarStep, ...]:
+    return tuple(
+        DollarStep(step.name, *_ends(step.usd), mid_share=float(step.share.mid), source=step.source)
+        for step in steps
+        if step.usd.high or step.usd.low
+    )
+
+
+def _bridge_lines(bridge: Bridge) -> Iterator[BridgeLine]:
+    """Yield where the bridge starts, each step, what no step explains, and what is published."""
+    level = float(bridge.start)
+    yield BridgeLine(MARGINAL, level, level, "", "the hardware model")
+    for step in bridge.steps:
+        after = float(step.level_after)
+        yield BridgeLine(step.name, level, after, numbers.ratio(step.factor.mid), step.source)
+        level = after
+    published = float(bridge.published.mid)
+    yield BridgeLine(
+        "not explained", level, published, numbers.ratio(bridge.residual), "what the steps leave"
+    )
+    yield BridgeLine("published cost of inference", published, published, "", bridge.published_source)
 
 
 def _ends(interval: Interval) -> tuple[float, float, float]:

@@ -101,7 +101,7 @@ function icicleView(root) {
       const fill = node.depth === 0 ? "var(--box-run)" : node.depth === 1 ? "var(--box-agent)" : colourOf(source ?? "");
       const box = svgEl("g", { class: "box", "data-node": node.at, transform: `translate(${left.toFixed(1)},${node.depth * ROW})`, click: () => choose(node.at) },
         svgEl("title", {}, `${path(node.at)}: ${written(node.at)}`),
-        svgEl("rect", { width: Math.max(0.5, right - left - 1).toFixed(1), height: ROW - 2, rx: 3, fill, "fill-opacity": node.depth > 2 ? 1 - 0.17 * (node.depth - 2) : 1 }));
+        svgEl("rect", { width: Math.max(0.5, right - left - 1).toFixed(1), height: ROW - 2, rx: 3, fill, "fill-opacity": node.depth > 2 ? 1 - 0.12 * (node.depth - 2) : 1 }));
       const text = right - left > 34 ? fitting(`${tree.name[node.at]}  ${written(node.at)}`, right - left - 12) : "";
       if (text) box.append(svgEl("text", { x: 6, y: ROW / 2 + 3, class: node.depth < 2 ? "on-plain" : "on-colour" }, text));
       svg.append(box);

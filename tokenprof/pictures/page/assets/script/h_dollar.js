@@ -4,27 +4,53 @@
 
 /** @param {HTMLElement} root */
 function dollarView(root) {
-  const steps = el("div", { class: "picture" }), margins = el("div", { class: "picture" });
+  const steps = el("div", { class: "picture" }), accounts = el("div", { class: "picture" });
+  const margins = el("div", { class: "picture" }), bridge = el("div", { class: "picture" });
   const map = data.dollar;
   if (!map) {
     refill(root, el("p", { class: "soft" }, "No turn has both a bill and an estimate of its compute, so no dollar can be followed."));
     return () => {};
   }
   refill(root,
-    el("h3", {}, `From the chips up: ${map.paid} paid`), steps,
-    el("h3", {}, "From the accounts: margin on inference"), margins);
+    el("div", { class: "pair" },
+      el("div", {}, el("h3", {}, `From the chips up: ${map.paid} paid`), steps),
+      map.by_accounts.length ? el("div", {}, el("h3", {}, "From the accounts"), accounts) : ""),
+    map.bridge.length ? el("h3", {}, "From marginal cost to published accounts: cost per dollar of list price, log scale") : "", bridge,
+    el("h3", {}, "Margins on inference"), margins);
 
   return function draw() {
     const colours = ["var(--c3)", "var(--c0)", "var(--c4)", "var(--c7)", "var(--c5)", "var(--c11)", "var(--c1)"];
-    refill(steps, ranges(widthOf(steps), map.steps.map((step, at) => ({
+    const rows = (/** @type {DollarStep[]} */ own) => own.map((step, at) => ({
       name: step.name, low: step.low_usd, mid: step.mid_usd, high: step.high_usd, colour: colours[at % colours.length],
       text: `${usd(step.mid_usd)} · ${percent(step.mid_share)}`, title: `${step.name}: ${usd(step.low_usd)} to ${usd(step.high_usd)}. ${step.source}`,
-    })), usd, "Where the billed dollar goes"));
+    }));
+    refill(steps, ranges(widthOf(steps), rows(map.steps), usd, "Where the billed dollar goes, from the chips up"));
+    if (map.by_accounts.length) refill(accounts, ranges(widthOf(accounts), rows(map.by_accounts), usd, "Where the billed dollar goes, by accounts"));
+    if (map.bridge.length) refill(bridge, bridgePicture(widthOf(bridge), map.bridge));
     refill(margins, ranges(widthOf(margins), map.margins.map((margin) => ({
       name: margin.name, low: margin.low, mid: margin.mid, high: margin.high, colour: margin.is_published ? "var(--n1)" : "var(--c6)",
       text: margin.low === margin.high ? percent(margin.low) : `${percent(margin.low)} to ${percent(margin.high)}`, title: `${margin.name}. ${margin.source}`,
     })), percent, "Margins on inference"));
   };
+}
+
+/** @param {number} width @param {BridgeLine[]} lines */
+function bridgePicture(width, lines) {
+  const high = 36, left = 8, right = 70;
+  const levels = lines.flatMap((line) => [line.from_level, line.to_level]).filter((level) => level > 0);
+  const [low, top] = /** @type {[number, number]} */ (d3.extent(levels));
+  const x = d3.scaleLog([low / 1.4, top * 1.4], [left, width - right]);
+  const svg = svgEl("svg", { width, height: lines.length * high + 24, role: "img", "aria-label": `Bridge: ${lines.map((line) => `${line.name} ${line.factor}`).join("; ")}` });
+  lines.forEach((line, at) => {
+    const y = at * high, from = x(line.from_level), to = x(line.to_level), isLevel = line.from_level === line.to_level;
+    const fill = isLevel ? "var(--c0)" : line.to_level > line.from_level ? "var(--compute)" : "var(--money)";
+    svg.append(svgEl("g", {}, svgEl("title", {}, `${line.name}: ${usd(line.to_level)} per list dollar. ${line.source}`),
+      svgEl("text", { x: left, y: y + 12, class: "note strong" }, fitting(line.name, width - 150)),
+      svgEl("text", { x: width - 4, y: y + 12, class: "note end" }, isLevel ? usd(line.to_level) : line.factor),
+      svgEl("rect", { x: isLevel ? from - 3 : Math.min(from, to), width: isLevel ? 6 : Math.max(1.5, Math.abs(to - from)), y: y + 17, height: 12, rx: 2, fill })));
+  });
+  d3.select(svg).append("g").attr("class", "axis").attr("transform", `translate(0,${lines.length * high})`).call(d3.axisBottom(x).ticks(5, "~g").tickFormat((value) => (/^[1]/.test(Number(value).toExponential()) ? usd(Number(value)) : "")));
+  return svg;
 }
 
 /**
