@@ -140,7 +140,7 @@ def test_print_shows_the_report_and_repr_is_one_line() -> None:
     analysis = tokenprof.load(SESSION).analyze()
     assert "billed" in str(analysis).splitlines()[0]
     assert "\n" not in repr(analysis)
-    assert analysis._repr_html_().startswith("<svg")
+    assert analysis._repr_html_().startswith("<iframe")
 
 
 @pytest.mark.parametrize(

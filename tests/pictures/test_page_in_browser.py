@@ -13,11 +13,14 @@ from pages import Opened
 
 import tokenprof
 from tokenprof.analysis.analysis import Analysis
+from tokenprof.analysis.assumptions import Assumptions, price_book
 from tokenprof.facts.types import Run
 from tokenprof.pictures.formats.html import render_analysis
+from tokenprof.pictures.live.event_page import LiveServer
+from tokenprof.pictures.live.following import Follower
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.slow
 
@@ -180,3 +183,33 @@ def test_a_run_without_turns_says_so(opened: Opened) -> None:
     page = opened(render_analysis(Analysis(Run(()))))
     assert page.inner_text(".figures .money") == "$0"
     assert "The recording has no times" in page.inner_text("#view-timeline")
+
+
+def test_a_notebook_shows_the_same_page(demo: Analysis, browser: Browser, tmp_path: Path) -> None:
+    faults: list[str] = []
+    path = tmp_path / "notebook.html"
+    path.write_text(f"<!doctype html><title>n</title>{demo._repr_html_()}", "utf-8")
+    page = browser.new_page()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(path.as_uri())
+    frame = page.frame_locator("iframe")
+    frame.locator("html[data-drawn=all]").wait_for()
+    assert frame.locator(".figures .money").inner_text() == "$0.0648"
+    page.close()
+    assert faults == []
+
+
+def test_the_live_page_shows_what_the_server_sends(demo_run: Path, browser: Browser) -> None:
+    faults: list[str] = []
+    with LiveServer(Follower([demo_run], price_book(Assumptions())), "demo") as server:
+        page = browser.new_page()
+        page.on("console", lambda said: faults.append(said.text))
+        page.on(
+            "request", lambda asked: None if asked.url.startswith(server.url) else faults.append(asked.url)
+        )
+        page.goto(server.url)
+        page.wait_for_selector("#rows tr")
+        assert page.inner_text("#headline").startswith("$0.0648 billed in 3 turns")
+        assert page.locator("#context rect").count() == 3
+        page.close()
+    assert faults == []

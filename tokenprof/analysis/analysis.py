@@ -269,9 +269,16 @@ class Analysis:
         return render_as(self, "text").decode()
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         from tokenprof.analysis.renderers import render_as
 
-        return render_as(self, "svg").decode()
+        # The page runs in a frame of its own: its styles and scripts cannot meet the notebook's.
+        page = escape(render_as(self, "html").decode(), quote=True)
+        return (
+            f'<iframe title="tokenprof" sandbox="allow-scripts allow-downloads" srcdoc="{page}" '
+            'style="width: 100%; height: 800px; border: 0"></iframe>'
+        )
 
     def __repr__(self) -> str:
         sources = ", ".join(source.file for source in self.run.sources) or "memory"

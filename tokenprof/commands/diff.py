@@ -45,7 +45,12 @@ def add_commands(commands: Any) -> None:
         help="compare the turns with this tag; give it twice, for before and for now",
     )
     parser.add_argument("--full", action="store_true", help="show every cause and every change")
-    parser.add_argument("--compute", action="store_true", help="also compare what the runs cost to compute")
+    parser.add_argument(
+        "--compute",
+        dest="with_compute",
+        action="store_true",
+        help="also compare what the runs cost to compute",
+    )
     add_output(parser, ("text", "json", "html"), {"html": (".html",)})
     parser.add_argument("--html", action="store_true", help="write a page, as -o FILE.html does")
     add_assumption_options(parser)
@@ -65,7 +70,7 @@ def run_diff(options: argparse.Namespace) -> int:
     from tokenprof.difference.cost_difference import diff
 
     before, now = (Analysis(run, assumptions) for run in _sides(options))
-    found = diff(before, now, compute=options.compute)
+    found = diff(before, now, compute=options.with_compute)
     if form == "json":
         from tokenprof.report.next_steps.difference_json import difference_json
 
@@ -117,7 +122,7 @@ def _require_two_sides(options: argparse.Namespace, form: str) -> None:
         )
         if value is not None
     ]
-    if hardware and not options.compute:
+    if hardware and not options.with_compute:
         raise InputError(
             f"{' and '.join(hardware)} changes the compute estimate only; add --compute or leave it out."
         )
