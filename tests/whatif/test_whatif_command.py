@@ -148,7 +148,7 @@ def test_every_lever_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["whatif", "--levers"]) == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert names[1:] == [
-        *("model", "ttl", "breakpoints", "tools", "cap"),
+        *("model", "ttl", "prefix", "breakpoints", "tools", "cap"),
         *("rereads", "compaction", "parallel", "tier", "hardware"),
     ]
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tokenprof.pricing.book import PriceBook
     from tokenprof.pricing.price_source import PriceSource
     from tokenprof.whatif.prediction import Prediction, WhatIf
-    from tokenprof.whatif.suggestions import Suggestion
+    from tokenprof.whatif.suggestions import Suggested, Suggestion
 
 
 def sold_by(seller: str | None, run: Run) -> Run:
@@ -141,9 +141,12 @@ class Analysis:
 
     @cached_property
     def _what_ifs(self) -> WhatIf:
+        from tokenprof.costing.cache_misses import changed_prefixes
         from tokenprof.whatif.prediction import WhatIf
 
-        return WhatIf(self.ledger, self.book, self.hardware)
+        return WhatIf(
+            self.ledger, self.book, self.hardware, missed_tokens=changed_prefixes(self.ledger, self.misses)
+        )
 
     def what_if(self, *levers: str) -> Prediction:
         """Return what the run would have been billed, and cost to compute, with something changed.
@@ -160,9 +163,16 @@ class Analysis:
     @cached_property
     def suggestions(self) -> tuple[Suggestion, ...]:
         """What to change: the levers that save at least a hundredth of the bill, the best first."""
-        from tokenprof.whatif.suggestions import suggestions
+        from tokenprof.whatif.suggestions import suggest
 
-        return suggestions(self._what_ifs)
+        return suggest(self._what_ifs).found
+
+    @cached_property
+    def first_suggestions(self) -> Suggested:
+        """The first three suggestions, as a report shows them; not every lever is tried on a long run."""
+        from tokenprof.whatif.suggestions import MOST_REPLAYED_CALLS, SHOWN_FIRST, suggest
+
+        return suggest(self._what_ifs, most=SHOWN_FIRST, most_replayed=MOST_REPLAYED_CALLS)
 
     @cached_property
     def totals(self) -> Totals:

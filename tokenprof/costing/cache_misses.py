@@ -55,6 +55,10 @@ PROVIDER_CAUSES: dict[str, CacheMissCause] = {
 """Causes that providers name, in our terms. A changed setting changes no block, so it is not among them."""
 
 
+PREFIX_CAUSES: tuple[CacheMissCause, ...] = ("changed", "lookback", "reordered")
+"""Causes of misses that a prompt which only grows at its end does not have."""
+
+
 @dataclass(frozen=True, slots=True)
 class CacheMiss:
     """Why `tokens` of a prompt were not read from the cache, and what reading them would have saved.
@@ -89,6 +93,27 @@ class CacheOutcome:
 def explain_misses(ledger: Ledger, outcomes: Sequence[CacheOutcome] | None = None) -> list[CacheMiss | None]:
     """Return, per turn of a ledger, its cache miss or None; `outcomes` if they are known already."""
     return [outcome.miss for outcome in outcomes or follow_cache(ledger)]
+
+
+def is_of_a_compaction(miss: CacheMiss, kind_of_first_block: str | None) -> bool:
+    """Whether a miss is the price of a compaction: a summary replaces what it sums up on purpose."""
+    return miss.block is not None and kind_of_first_block == "summary"
+
+
+def changed_prefixes(ledger: Ledger, misses: Sequence[CacheMiss | None]) -> dict[int, int]:
+    """Return, by turn, the tokens that a call did not read since something before its end had changed.
+
+    Compactions are not among them, nor what a time to live or another model took away.
+    """
+    blocks = ledger.attribution.blocks
+    found = {}
+    for index, miss in enumerate(misses):
+        if miss is None or miss.cause not in PREFIX_CAUSES:
+            continue
+        placed = blocks.get(miss.block or "")
+        if not is_of_a_compaction(miss, placed.block.kind if placed else None):
+            found[index] = miss.tokens
+    return found
 
 
 def cause_in_report(cause: MissCause | CacheMissCause) -> CacheMissCause:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal
 
-from tokenprof.costing.billed_sums import NOTHING
 from tokenprof.costing.ledger import Ledger
-from tokenprof.facts.errors import InputError
-from tokenprof.facts.types import Run, Turn
-from tokenprof.pricing.usage import INPUT_CLASSES, TokenClass, Usage
+from tokenprof.facts.types import Run
+from tokenprof.pricing.rates import ZERO, total
 from tokenprof.whatif.geometry.planned_calls import Geometry, geometry_of
-from tokenprof.whatif.geometry.replayed_usage import ReplayedCall, explained_calls, replay
+from tokenprof.whatif.geometry.replayed_usage import ReplayedCall, counts_of, explained_calls, replay
 from tokenprof.whatif.levers.lever import End, Lever
+from tokenprof.whatif.planned_bill import PlannedBills
 
 if TYPE_CHECKING:
     from tokenprof.costing.compute import Hardware
     from tokenprof.hw_model.estimate import Estimate
-    from tokenprof.pricing.book import Price, PriceBook
-
-EXACT_DIGITS: Final = 60
+    from tokenprof.pricing.book import PriceBook
 
 LEAST_COMPUTE_SHARE: Final = 0.005
 """Compute that falls by less than this share has not fallen."""
@@ -79,15 +76,23 @@ class Prediction:
 class WhatIf:
     """A recorded run, ready to be asked what it would have cost with something changed."""
 
-    def __init__(self, ledger: Ledger, book: PriceBook, hardware: Hardware):
+    def __init__(
+        self,
+        ledger: Ledger,
+        book: PriceBook,
+        hardware: Hardware,
+        missed_tokens: Mapping[int, int] = MappingProxyType({}),
+    ) -> None:
+        """`missed_tokens` are, by turn, those that a changed prompt kept from being read from the cache."""
         self._ledger = ledger
-        self._book = book
         self._hardware = hardware
+        self._missed_tokens = missed_tokens
+        self._bills = PlannedBills(ledger, book)
 
     @cached_property
     def geometry(self) -> Geometry:
         """The recorded calls that have a bill."""
-        return geometry_of(self._ledger)
+        return geometry_of(self._ledger, self._missed_tokens)
 
     @cached_property
     def explained(self) -> frozenset[int]:
@@ -97,12 +102,13 @@ class WhatIf:
     @cached_property
     def before_usd(self) -> Decimal:
         """The recorded bill of those calls."""
-        return _exact_sum([self._ledger.billed_usd[call.index] or NOTHING for call in self.geometry.calls])
+        return total(self._ledger.billed_usd[call.index] or ZERO for call in self.geometry.calls)
 
     @cached_property
     def compute_before_usd(self) -> Estimate | None:
         """What those calls cost to compute."""
-        return self._compute([ReplayedCall(call, call.usage, True) for call in self.geometry.calls], ())
+        calls = [ReplayedCall(call, counts_of(call.usage), True) for call in self.geometry.calls]
+        return self._compute(calls, ())
 
     def ask(self, levers: Sequence[Lever]) -> Prediction:
         """Return what the run would have cost with the levers pulled, one after another.
@@ -114,7 +120,7 @@ class WhatIf:
         for end in () if is_exact else _ENDS:
             ends[end] = self._replayed(levers, end)
         own = any(lever.deployment for lever in levers)
-        bills = {} if own else {end: self._bill(calls) for end, calls in ends.items()}
+        bills = {} if own else {end: self._bills.usd(calls) for end, calls in ends.items()}
         mid = ends["mid"]
         after = bills.get("mid")
         low = min(bills.values(), default=None)
@@ -130,52 +136,25 @@ class WhatIf:
             calls=(len(self.geometry.calls), len(mid)),
             tokens_in=(
                 sum(call.usage.input_tokens for call in self.geometry.calls),
-                sum(each.usage.input_tokens for each in mid),
+                sum(sum(each.counts) for each in mid),
             ),
             explained=len(self.explained),
             assumes=tuple(dict.fromkeys(each for lever in levers for each in lever.assumes)),
         )
+
+    def saves_about_usd(self, levers: Sequence[Lever]) -> tuple[Decimal, int]:
+        """Return the expected saving of levers and the prompt tokens that are left, without an interval.
+
+        Raises `InputError` as `ask` does.
+        """
+        calls = self._replayed(levers, "mid")
+        return self.before_usd - self._bills.usd(calls), sum(sum(each.counts) for each in calls)
 
     def _replayed(self, levers: Sequence[Lever], end: End) -> Sequence[ReplayedCall]:
         planned = self.geometry
         for lever in levers:
             planned = lever.change(planned, end)
         return replay(planned, self.geometry, self.explained)
-
-    def _bill(self, calls: Sequence[ReplayedCall]) -> Decimal:
-        amounts = []
-        for each in calls:
-            turn, recorded = each.call.turn, self._ledger.run.turns[each.call.index]
-            same = (turn.provider, turn.model, turn.selectors) == (
-                recorded.provider,
-                recorded.model,
-                recorded.selectors,
-            )
-            if same and each.usage == recorded.usage:
-                amounts.append(self._ledger.billed_usd[each.call.index] or NOTHING)
-                continue
-            price = self._price(turn, each.usage)
-            amounts += price.amounts(in_classes_of(each.usage, price.rates)).values()
-        return _exact_sum(amounts)
-
-    def _price(self, turn: Turn, usage: Usage) -> Price:
-        """Return the price of a planned call on its day, or on the book's day if the model came later."""
-        from tokenprof.pricing.book import UnknownTierError, Unpriced
-
-        as_of = self._book.describe().as_of
-        days = [turn.started_at]
-        if as_of:
-            days.append(datetime.fromisoformat(as_of).replace(tzinfo=UTC))
-        reason = ""
-        for at in days:
-            try:
-                found = self._book.price(turn.provider, turn.model, at, usage, turn.selectors)
-            except UnknownTierError as error:
-                raise InputError(str(error)) from None
-            if not isinstance(found, Unpriced):
-                return found
-            reason = reason or found.reason
-        raise InputError(f"This has no price: {reason}")
 
     def _compute(self, calls: Sequence[ReplayedCall], levers: Sequence[Lever]) -> Estimate | None:
         """Return what planned calls cost to compute; a model that was recorded stays on its deployment."""
@@ -192,22 +171,3 @@ class WhatIf:
 
 
 _ENDS: Final[tuple[End, ...]] = ("low", "high")
-
-
-def in_classes_of(usage: Usage, rates: Mapping[str, Decimal]) -> Usage:
-    """Return usage in the classes that a price has rates for: not every provider bills cache writes."""
-    counts: dict[str, int] = {f"{cls}_tokens": 0 for cls in INPUT_CLASSES}
-    for cls in INPUT_CLASSES:
-        tokens = usage.tokens_of(cls)
-        fallback = (cls, *(other for other in _WRITES if cls in _WRITES), TokenClass.UNCACHED_INPUT)
-        counts[f"{next((each for each in fallback if each in rates), cls)}_tokens"] += tokens
-    return replace(usage, **cast(dict[str, Any], counts))
-
-
-_WRITES: Final = tuple(cls for cls in INPUT_CLASSES if cls.startswith("cache_write"))
-
-
-def _exact_sum(amounts: Sequence[Decimal]) -> Decimal:
-    with localcontext() as context:
-        context.prec = EXACT_DIGITS
-        return sum(amounts, NOTHING)

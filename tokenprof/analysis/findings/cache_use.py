@@ -17,9 +17,9 @@ from tokenprof.analysis.findings.finding_figures import (
 )
 from tokenprof.analysis.findings.severity import exact_sum_usd, severity_of, share_of
 from tokenprof.costing.cache_losses import CacheMissCause
-from tokenprof.costing.cache_misses import CacheMiss
+from tokenprof.costing.cache_misses import PREFIX_CAUSES, CacheMiss, is_of_a_compaction
 
-_AVOIDABLE_CAUSES: Final[tuple[CacheMissCause, ...]] = ("changed", "ttl_expired", "lookback", "reordered")
+_AVOIDABLE_CAUSES: Final[tuple[CacheMissCause, ...]] = (*PREFIX_CAUSES, "ttl_expired")
 """A model is changed on purpose and a prompt below the minimum cannot be cached: those promise no saving."""
 
 _LEAST_RESENT_TOKENS: Final = 10_000
@@ -34,8 +34,7 @@ def cache_misses(evidence: Evidence) -> Iterator[Finding]:
         miss = turn.cache_miss
         if miss is not None and miss.cause in MISS_CAUSES:
             first = evidence.block_by_id.get(miss.block or "")
-            # A summary replaces what it sums up on purpose: the miss is the price of compaction.
-            is_wanted = first is not None and first.kind == "summary"
+            is_wanted = is_of_a_compaction(miss, first.kind if first else None)
             groups[miss.cause, is_wanted][turn.index] = miss
     for (cause, is_wanted), misses in groups.items():
         firsts = dict.fromkeys(miss.block for miss in misses.values() if miss.block is not None)

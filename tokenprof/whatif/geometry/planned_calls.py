@@ -2,102 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from tokenprof.attribute.shares import TurnShares
-from tokenprof.facts.types import Block, Turn, block_key
+from tokenprof.attribute.classes import Piece
+from tokenprof.attribute.shares import ClassSpan, PieceRow, TurnShares
+from tokenprof.facts.types import Turn, block_key
 from tokenprof.pricing.usage import INPUT_CLASSES, Usage
+from tokenprof.whatif.geometry.block_rows import BlockRow, ChangedRow, SizedBlock, changed_row
 
 if TYPE_CHECKING:
     from tokenprof.costing.ledger import Ledger
-
-BilledAs = tuple[tuple[str, int], ...]
-"""The classes that the tokens of a block were billed in, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class SizedBlock:
-    """A block at its place in one prompt.
-
-    `key` is what the cache matches. `block` is None for a place that holds nothing and for tokens that
-    belong to no block on the wire. `low_tokens` and `high_tokens` bound the recorded size. `billed_as` is how
-    it was billed as recorded.
-    """
-
-    id: str
-    key: str
-    tokens: int
-    block: Block | None
-    low_tokens: int
-    high_tokens: int
-    billed_as: BilledAs = ()
-
-    @property
-    def kind(self) -> str:
-        """The kind of the block; empty if there is no block."""
-        return self.block.kind if self.block else ""
-
-    @property
-    def name(self) -> str:
-        """The name of the block; empty if there is no block."""
-        return self.block.name if self.block else ""
-
-    def resized(self, tokens: int) -> SizedBlock:
-        """Return the block with another size, under a key of its own."""
-        return replace(self, key=f"{self.key}@{tokens}", tokens=tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
     """One call as it was recorded, or as a lever changed it.
 
-    `blocks` are the prompt in cache order, `tail` tokens at its end that are never cached. `marks` are cache
-    breakpoints: the index of the last block covered, and the time to live. `usage` is as recorded, with the
-    output that the call is planned to have. `ttl` is the time to live that a lever gives to every write.
+    The prompt in cache order is the first `length` blocks of `row`, then `tail`, which is never cached.
+    `marks` are cache breakpoints: the index of the last block covered, and the time to live. `usage` is as
+    recorded, with the output that the call is planned to have; `spans` are the places that its classes cover.
+    `ttl` is the time to live that a lever gives to every write. `missed_tokens` are those that the recorded
+    call could have read from the cache if nothing before them had changed, `kept_tokens` those of them that a
+    lever has it read.
     """
 
     index: int
     turn: Turn
-    blocks: tuple[SizedBlock, ...]
+    row: BlockRow
+    length: int
     tail: tuple[SizedBlock, ...]
     marks: tuple[tuple[int, str], ...]
     usage: Usage
+    spans: tuple[ClassSpan, ...] = ()
     ttl: str | None = None
+    missed_tokens: int = 0
+    kept_tokens: int = 0
+
+    @property
+    def blocks(self) -> tuple[SizedBlock, ...]:
+        """The prompt in cache order, without its tail."""
+        return self.row.blocks[: self.length]
 
     @property
     def tokens(self) -> int:
         """The size of the whole prompt."""
-        return sum(block.tokens for block in (*self.blocks, *self.tail))
+        return self.row.ends[self.length] + sum(block.tokens for block in self.tail)
 
-    def with_blocks(self, change: Callable[[SizedBlock], SizedBlock | None]) -> PlannedCall:
-        """Return the call with each block changed, or left out if `change` returns None.
-
-        A breakpoint on a block that is left out moves to the block before it.
-        """
-        changed = [change(block) for block in self.blocks]
-        if all(new is old for new, old in zip(changed, self.blocks, strict=True)):
+    def on(self, changed: ChangedRow) -> PlannedCall:
+        """Return the call on its changed row. A breakpoint on a block that is left out moves to the block
+        before it."""
+        if not changed.changes(self.length):
             return self
-        kept: list[SizedBlock] = []
-        reach: list[int] = []
-        for found in changed:
-            if found is not None:
-                kept.append(found)
-            reach.append(len(kept) - 1)
         marks: dict[int, str] = {}
         for at, ttl in self.marks:
-            if reach[at] >= 0 and marks.get(reach[at]) != "1h":
-                marks[reach[at]] = ttl
-        return replace(self, blocks=tuple(kept), marks=tuple(sorted(marks.items())))
+            reach = changed.length(at + 1) - 1
+            if reach >= 0 and marks.get(reach) != "1h":
+                marks[reach] = ttl
+        length = changed.length(self.length)
+        return replace(self, row=changed.row, length=length, marks=tuple(sorted(marks.items())))
 
-    def with_inserted(self, at: int, blocks: Sequence[SizedBlock]) -> PlannedCall:
-        """Return the call with blocks put in before place `at`; breakpoints stay on their blocks."""
-        marks = tuple((mark + len(blocks) if mark >= at else mark, ttl) for mark, ttl in self.marks)
-        return replace(self, blocks=(*self.blocks[:at], *blocks, *self.blocks[at:]), marks=marks)
+    def moved_by(self, row: BlockRow, at: int, count: int) -> PlannedCall:
+        """Return the call on a row into which `count` blocks were put before place `at` of its own row.
+
+        Breakpoints stay on their blocks. A prompt that ends before that place is as it was.
+        """
+        if self.length < at:
+            return self
+        marks = tuple((mark + count if mark >= at else mark, ttl) for mark, ttl in self.marks)
+        return replace(self, row=row, length=self.length + count, marks=marks)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Geometry:
     """The calls of a run that have a bill, in time order."""
 
@@ -110,54 +89,82 @@ class Geometry:
             by_context.setdefault(call.turn.context, []).append(call)
         yield from by_context.items()
 
+    @cached_property
+    def rows(self) -> Mapping[BlockRow, Sequence[int]]:
+        """The rows, each with the lengths of the prompts on it."""
+        found: dict[BlockRow, list[int]] = {}
+        for call in self.calls:
+            found.setdefault(call.row, []).append(call.length)
+        return found
+
     def each(self, change: Callable[[PlannedCall], PlannedCall]) -> Geometry:
         """Return the geometry with every call changed."""
         return Geometry(tuple(change(call) for call in self.calls))
 
+    def each_row(self, change: Callable[[BlockRow], ChangedRow]) -> Geometry:
+        """Return the geometry with every row changed."""
+        changed = {row: change(row) for row in self.rows}
+        return Geometry(tuple(call.on(changed[call.row]) for call in self.calls))
+
     def each_block(self, change: Callable[[SizedBlock], SizedBlock | None]) -> Geometry:
         """Return the geometry with every block changed, or left out if `change` returns None."""
-        return self.each(lambda call: call.with_blocks(change))
+        return self.each_row(lambda row: changed_row(row, change))
 
 
-def geometry_of(ledger: Ledger) -> Geometry:
-    """Return the geometry of a ledger. Turns without a bill are left out."""
-    blocks = ledger.attribution.blocks
+def geometry_of(ledger: Ledger, missed_tokens: Mapping[int, int] = MappingProxyType({})) -> Geometry:
+    """Return the geometry of a ledger. Turns without a bill are left out.
+
+    `missed_tokens` are, by turn, tokens that would have been read from the cache if nothing had changed.
+    """
+    maker = _RowMaker(ledger)
     calls = []
-    made: dict[tuple[str, int, BilledAs], SizedBlock] = {}
-
-    def sized(block_id: str, tokens: int, billed_as: BilledAs) -> SizedBlock:
-        """Return a block; most are carried from call to call, so that each is made once."""
-        known = made.get((block_id, tokens, billed_as))
-        if known is not None:
-            return known
-        placed = blocks.get(block_id)
-        if placed is None:
-            return SizedBlock(block_id, "", tokens, None, tokens, tokens)
-        is_whole = placed.size.tokens == tokens
-        low, high = (placed.size.low, placed.size.high) if is_whole else (tokens, tokens)
-        key = block_key(placed.block)
-        found = SizedBlock(block_id, key, tokens, placed.block, low, high, billed_as)
-        return made.setdefault((block_id, tokens, billed_as), found)
-
     for index, turn in enumerate(ledger.run.turns):
         shares = ledger.attribution.shares[index]
         if turn.usage is None or ledger.billed_usd[index] is None or not isinstance(shares, TurnShares):
             continue
-        billed: dict[str, BilledAs] = {}
-        for share in shares:
-            if share.cls in INPUT_CLASSES:
-                billed[share.block] = (*billed.get(share.block, ()), (share.cls, share.tokens))
         calls.append(
             PlannedCall(
                 index=index,
                 turn=turn,
-                blocks=tuple(
-                    sized(p.block, p.tokens, billed.get(p.block, ()))
-                    for p in shares.row.pieces[: shares.length]
-                ),
-                tail=tuple(sized(p.block, p.tokens, billed.get(p.block, ())) for p in shares.extra),
+                row=maker.row(shares.row),
+                length=shares.length,
+                tail=tuple(maker.sized(piece) for piece in shares.extra),
                 marks=tuple((reach - 1, ttl) for reach, ttl in shares.breakpoints if reach),
                 usage=turn.usage,
+                spans=tuple(span for span in shares.spans() if span.cls in INPUT_CLASSES),
+                missed_tokens=missed_tokens.get(index, 0),
             )
         )
     return Geometry(tuple(calls))
+
+
+class _RowMaker:
+    """Makes each row of a ledger once, and each block of a size once."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._blocks = ledger.attribution.blocks
+        self._rows: dict[int, BlockRow] = {}
+        self._made: dict[tuple[str, int], SizedBlock] = {}
+
+    def row(self, recorded: PieceRow) -> BlockRow:
+        found = self._rows.get(id(recorded))
+        if found is None:
+            pieces = recorded.pieces
+            blocks = tuple(self.sized(piece) for piece in pieces)
+            found = self._rows[id(recorded)] = BlockRow(blocks, tuple(range(len(pieces))), len(pieces))
+        return found
+
+    def sized(self, piece: Piece) -> SizedBlock:
+        key = piece.block, piece.tokens
+        found = self._made.get(key)
+        if found is None:
+            found = self._made[key] = self._size(*key)
+        return found
+
+    def _size(self, block_id: str, tokens: int) -> SizedBlock:
+        placed = self._blocks.get(block_id)
+        if placed is None:
+            return SizedBlock(block_id, "", tokens, None, tokens, tokens)
+        is_whole = placed.size.tokens == tokens
+        low, high = (placed.size.low, placed.size.high) if is_whole else (tokens, tokens)
+        return SizedBlock(block_id, block_key(placed.block), tokens, placed.block, low, high)

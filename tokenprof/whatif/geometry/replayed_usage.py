@@ -8,31 +8,55 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from tokenprof.attribute.classes import PROMPT_ORDER
 from tokenprof.attribute.solve import largest_remainder
 from tokenprof.costing.cache_replay import response_began_s
 from tokenprof.pricing.cache.anthropic_cache import AnthropicCache, CacheSplit, Lookup
 from tokenprof.pricing.cache.cache_rules import SECTIONS, TTL_S, CacheRuleError
 from tokenprof.pricing.cache.prompt_prefixes import PrefixRow, PromptPrefixes, salts_of
 from tokenprof.pricing.usage import INPUT_CLASSES, TokenClass, Usage
-from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall, SizedBlock
+from tokenprof.whatif.geometry.block_rows import BlockRow, count_below
+from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall
 
 RUNS = {"tool_call": "tool_use", "tool_result": "tool_result"}
 """Kinds that the lookback counts once per run of them, by their names in the cache rules."""
 
 WRITES = tuple(cls for cls in INPUT_CLASSES if cls.startswith("cache_write"))
 
+Counts = tuple[int, ...]
+"""The tokens of a prompt by class, in the order of `INPUT_CLASSES`."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReplayedCall:
-    """A call with its predicted usage; `by_rules` says that the cache rules gave it."""
+    """A call with the predicted counts of its prompt; `by_rules` says that the cache rules gave them."""
 
     call: PlannedCall
-    usage: Usage
+    counts: Counts
     by_rules: bool
+
+    @property
+    def usage(self) -> Usage:
+        """The counts with the planned output and the recorded fees."""
+        if self.counts == counts_of(self.call.usage):
+            return self.call.usage
+        named = {f"{cls}_tokens": tokens for cls, tokens in zip(INPUT_CLASSES, self.counts, strict=True)}
+        return replace(self.call.usage, **cast(dict[str, Any], named))
+
+
+def counts_of(usage: Usage) -> Counts:
+    """Return the tokens of a prompt by class."""
+    return tuple(getattr(usage, name) for name in _FIELDS)
+
+
+_FIELDS = tuple(f"{cls}_tokens" for cls in INPUT_CLASSES)
+_PLACE = {str(cls): at for at, cls in enumerate(INPUT_CLASSES)}
+_READ, _FRESH = _PLACE[TokenClass.CACHE_READ], _PLACE[TokenClass.UNCACHED_INPUT]
+_WRITE_5M, _WRITE_1H = _PLACE[TokenClass.CACHE_WRITE_5M], _PLACE[TokenClass.CACHE_WRITE_1H]
+_MISSED_FIRST = tuple(_PLACE[cls] for cls in PROMPT_ORDER if cls != TokenClass.CACHE_READ)
 
 
 def explained_calls(recorded: Geometry) -> frozenset[int]:
@@ -41,7 +65,7 @@ def explained_calls(recorded: Geometry) -> frozenset[int]:
     return frozenset(
         call.index
         for call, split in zip(recorded.calls, splits, strict=True)
-        if split is not None and _with_split(call.usage, split) == call.usage
+        if split is not None and _counts_of_split(split) == counts_of(call.usage)
     )
 
 
@@ -53,14 +77,17 @@ def replay(planned: Geometry, recorded: Geometry, explained: frozenset[int]) -> 
     found = []
     cached: dict[str, int] = {}
     for place, (call, split) in enumerate(zip(planned.calls, splits, strict=True)):
-        if split is not None and call.index in explained:
-            usage, by_rules = _with_split(call.usage, split), True
+        by_rules = split is not None and call.index in explained
+        if split is not None and by_rules:
+            counts = _counts_of_split(split)
         elif id(call) in as_recorded:
-            usage, by_rules = call.usage, False
+            counts = counts_of(call.usage)
         else:
-            usage, by_rules = _as_billed(call, gaps[place], cached.get(call.turn.context, 0)), False
-        cached[call.turn.context] = usage.input_tokens - usage.uncached_input_tokens
-        found.append(ReplayedCall(call, usage, by_rules))
+            counts = _as_billed(call, gaps[place], cached.get(call.turn.context, 0))
+        if call.kept_tokens:
+            counts = _with_kept(counts, call.kept_tokens)
+        cached[call.turn.context] = sum(counts) - counts[_FRESH]
+        found.append(ReplayedCall(call, counts, by_rules))
     return tuple(found)
 
 
@@ -74,7 +101,7 @@ def _play(geometry: Geometry) -> list[CacheSplit | None]:
     for at in order:
         call = geometry.calls[at]
         turn = call.turn
-        if turn.provider != "anthropic" or turn.hidden_prefix or not call.blocks:
+        if turn.provider != "anthropic" or turn.hidden_prefix or not call.length:
             continue
         at_s = turn.started_at.timestamp()
         while pending and pending[0][0] <= at_s:
@@ -97,81 +124,86 @@ def _play(geometry: Geometry) -> list[CacheSplit | None]:
 
 
 class _PrefixRows:
-    """The prefix keys of each context's prompts; a call costs what it adds to the one before."""
+    """The prefix keys of each row of blocks; a call costs what it adds to the longest one before."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[str, tuple[str, ...]], tuple[PrefixRow, list[tuple[str, int]]]] = {}
+        self._rows: dict[tuple[BlockRow, tuple[str, ...]], PrefixRow] = {}
 
     def prompt(self, call: PlannedCall) -> PromptPrefixes:
         salts = tuple(salts_of(call.turn.settings).values())
         salt_of = dict(zip(SECTIONS, salts, strict=True))
-        row, items = self._rows.get((call.turn.context, salts), (PrefixRow(), []))
-        wanted = [(block.key, block.tokens) for block in call.blocks]
-        same = next(
-            (at for at, (a, b) in enumerate(zip(items, wanted, strict=False)) if a != b),
-            min(len(items), len(wanted)),
-        )
-        if same < len(items):
-            row, items = PrefixRow(row.keys[:same], row.ends[:same], row.kinds[:same]), items[:same]
-        for block in call.blocks[same:]:
+        row = self._rows.setdefault((call.row, salts), PrefixRow())
+        for block in call.row.blocks[len(row.keys) : call.length]:
             salt = salt_of[block.block.section if block.block else "messages"]
             row.add(block.key + salt, block.tokens, RUNS.get(block.kind, ""))
-        self._rows[call.turn.context, salts] = row, wanted
-        return PromptPrefixes(row, len(wanted), sum(block.tokens for block in call.tail))
+        return PromptPrefixes(row, call.length, sum(block.tokens for block in call.tail))
 
 
-def _with_split(usage: Usage, split: CacheSplit) -> Usage:
-    return replace(
-        usage,
-        cache_read_tokens=split.read_tokens,
-        cache_write_5m_tokens=split.write_5m_tokens,
-        cache_write_1h_tokens=split.write_1h_tokens,
-        cache_write_30m_tokens=0,
-        cache_write_12h_tokens=0,
-        cache_write_tokens=0,
-        uncached_input_tokens=split.uncached_tokens,
-    )
+def _counts_of_split(split: CacheSplit) -> Counts:
+    counts = [0] * len(INPUT_CLASSES)
+    counts[_READ], counts[_FRESH] = split.read_tokens, split.uncached_tokens
+    counts[_WRITE_5M], counts[_WRITE_1H] = split.write_5m_tokens, split.write_1h_tokens
+    return tuple(counts)
 
 
-def _as_billed(call: PlannedCall, gap_s: float | None, cached_before: int) -> Usage:
+def _as_billed(call: PlannedCall, gap_s: float | None, cached_before: int) -> Counts:
     """Return the recorded usage with the tokens that a lever added or took away, in their own classes."""
-    tokens: dict[str, int] = defaultdict(int)
-    for block in (*call.blocks, *call.tail):
-        for cls, count in classes_of(block):
-            tokens[cls] += count
-    if call.ttl is not None:
-        tokens = _with_ttl(tokens, call, gap_s, cached_before)
-    counts = {f"{cls}_tokens": tokens.get(cls, 0) for cls in INPUT_CLASSES}
-    return replace(call.usage, **cast(dict[str, Any], counts))
+    counts = _counts_by_place(call)
+    return tuple(counts) if call.ttl is None else _with_ttl(counts, call.ttl, gap_s, cached_before)
 
 
-def classes_of(block: SizedBlock) -> list[tuple[str, int]]:
+def _counts_by_place(call: PlannedCall) -> list[int]:
+    """Return the tokens of a planned prompt by class: each block keeps the classes of its recorded place."""
+    counts = [0] * len(INPUT_CLASSES)
+    kept, tail = call.row.kept_ends, {block.id: block.tokens for block in call.tail}
+    cut: dict[tuple[str, int | None], list[tuple[int, int]]] = defaultdict(list)
+    for span in call.spans:
+        at = _PLACE[span.cls]
+        counts[at] += kept[span.after] - kept[span.first]
+        for part in span.parts:
+            cut[part.block, part.place].append((at, part.tokens))
+    for (block, place), parts in cut.items():
+        planned = tail.get(block, 0) if place is None else kept[place + 1] - kept[place]
+        for at, tokens in _scaled(parts, planned):
+            counts[at] += tokens
+    for place in call.row.inserted[: count_below(call.row.inserted, call.length)]:
+        put_in = call.row.blocks[place]
+        counts[_PLACE[put_in.billed_as or TokenClass.UNCACHED_INPUT]] += put_in.tokens
+    # A block that was billed nothing has no class of its own.
+    counts[_FRESH] += call.tokens - sum(counts)
+    return counts
+
+
+def _scaled(parts: list[tuple[int, int]], planned: int) -> list[tuple[int, int]]:
     """Return the classes of a block's tokens as it was billed, scaled to its planned size."""
-    before = sum(count for _, count in block.billed_as)
-    if before == block.tokens:
-        return list(block.billed_as)
-    if not before:
-        return [(TokenClass.UNCACHED_INPUT, block.tokens)] if block.tokens else []
-    parts = largest_remainder([float(count) for _, count in block.billed_as], block.tokens)
-    return [(cls, part) for (cls, _), part in zip(block.billed_as, parts, strict=True)]
+    if sum(tokens for _, tokens in parts) == planned:
+        return parts
+    sizes = largest_remainder([float(tokens) for _, tokens in parts], planned)
+    return [(at, size) for (at, _), size in zip(parts, sizes, strict=True)]
 
 
-def _with_ttl(
-    tokens: Mapping[str, int], call: PlannedCall, gap_s: float | None, cached_before: int
-) -> dict[str, int]:
-    """Return the tokens by class if every write lived for `call.ttl`, judged by the clock alone."""
-    found = {cls: count for cls, count in tokens.items() if cls not in WRITES}
-    written = sum(count for cls, count in tokens.items() if cls in WRITES)
-    lives_s = TTL_S[call.ttl or "5m"]
-    read = found.get(TokenClass.CACHE_READ, 0)
-    if gap_s is not None and gap_s >= lives_s:
+def _with_ttl(counts: list[int], ttl: str, gap_s: float | None, cached_before: int) -> Counts:
+    """Return the tokens by class if every write lived for `ttl`, judged by the clock alone."""
+    writes = [_PLACE[cls] for cls in WRITES]
+    written, read = sum(counts[at] for at in writes), counts[_READ]
+    if gap_s is not None and gap_s >= TTL_S[ttl]:
         written, read = written + read, 0
     elif gap_s is not None and gap_s >= TTL_S["5m"]:
         kept = max(0, min(cached_before - read, written))
         written, read = written - kept, read + kept
-    found[TokenClass.CACHE_READ] = read
-    found[f"cache_write_{call.ttl}"] = written
-    return found
+    for at in writes:
+        counts[at] = 0
+    counts[_READ], counts[_PLACE[f"cache_write_{ttl}"]] = read, written
+    return tuple(counts)
+
+
+def _with_kept(counts: Counts, kept_tokens: int) -> Counts:
+    """Return the counts with the first tokens after those read from the cache read as well."""
+    found = list(counts)
+    for at in _MISSED_FIRST:
+        moved = min(found[at], kept_tokens)
+        found[at], found[_READ], kept_tokens = found[at] - moved, found[_READ] + moved, kept_tokens - moved
+    return tuple(found)
 
 
 def _gaps_s(geometry: Geometry) -> list[float | None]:

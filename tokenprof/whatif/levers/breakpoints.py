@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tokenprof.whatif.geometry.block_rows import count_below
 from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall
 from tokenprof.whatif.levers.lever import End, Lever, one_of_values
 
@@ -22,12 +23,11 @@ def lever(value: str) -> Lever:
 
 
 def _marks(call: PlannedCall, value: str) -> tuple[tuple[int, str], ...]:
-    if value == "none" or not call.blocks:
+    if value == "none" or not call.length:
         return ()
     ttl = call.ttl or (call.marks[-1][1] if call.marks else "5m")
-    at = {len(call.blocks) - 1}
+    at = {call.length - 1}
     if value == "sections":
-        for section in ("tools", "system"):
-            own = [n for n, each in enumerate(call.blocks) if each.block and each.block.section == section]
-            at |= set(own[-1:])
+        for places in call.row.last_in_section.values():
+            at |= set(places[: count_below(places, call.length)][-1:])
     return tuple((place, ttl) for place in sorted(at))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tokenprof.facts.errors import InputError
-from tokenprof.whatif.geometry.planned_calls import Geometry, SizedBlock
+from tokenprof.whatif.geometry.block_rows import SizedBlock
+from tokenprof.whatif.geometry.planned_calls import Geometry
 from tokenprof.whatif.levers.lever import End, Lever, whole_tokens
 
 NAME = "cap"

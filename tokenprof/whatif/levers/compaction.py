@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall, SizedBlock
+from tokenprof.whatif.geometry.block_rows import BlockRow, ChangedRow, SizedBlock, changed_row, cut_row
+from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall
 from tokenprof.whatif.levers.lever import End, Lever, whole_tokens
 
 NAME = "compaction"
@@ -42,14 +43,16 @@ def lever(value: str) -> Lever:
 def _compacted(calls: list[PlannedCall], limit: int, share: float) -> list[tuple[int, list[PlannedCall]]]:
     """Return each call of a context as planned, with a call before it that writes a summary if one is due."""
     gone: set[str] = set()
-    summaries: list[SizedBlock] = []
+    written: SizedBlock | None = None
+    rows: dict[BlockRow, tuple[ChangedRow, BlockRow]] = {}
     found = []
     for call in calls:
-        planned = _with_summaries(call, gone, summaries)
+        planned = _with_summary(call, gone, written, rows)
         if planned.tokens <= limit:
             found.append((call.index, [planned]))
             continue
-        old = [each for each in planned.blocks if _is_history(each)][:-1]
+        # Places that hold nothing say nothing about which block is the newest.
+        old = [each for each in planned.blocks if each.is_in("messages") and each.tokens][:-1]
         removed = sum(each.tokens for each in old)
         size = max(1, round(removed * share))
         if removed <= size:
@@ -59,17 +62,28 @@ def _compacted(calls: list[PlannedCall], limit: int, share: float) -> list[tuple
         asks = replace(planned, usage=usage)
         gone |= {each.id for each in old}
         key = f"summary@{call.index}:{size}"
-        written = SizedBlock(key, key, size, None, size, size, (("cache_read", size),))
-        summaries = [written]
-        found.append((call.index, [asks, _with_summaries(call, gone, summaries)]))
+        written = SizedBlock(key, key, size, None, size, size, "cache_read")
+        newest = next(at for at in range(call.length - 1, -1, -1) if call.row.blocks[at].tokens)
+        left = cut_row(call.row, call.row.history_start, newest)
+        rows = {call.row: (left, left.row.with_inserted(left.row.history_start, [written]))}
+        found.append((call.index, [asks, _with_summary(call, gone, written, rows)]))
     return found
 
 
-def _is_history(each: SizedBlock) -> bool:
-    return each.block is None or each.block.section == "messages"
+def _with_summary(
+    call: PlannedCall,
+    gone: set[str],
+    written: SizedBlock | None,
+    rows: dict[BlockRow, tuple[ChangedRow, BlockRow]],
+) -> PlannedCall:
+    """Return the call without the blocks that are gone, and with the summary where the messages begin.
 
-
-def _with_summaries(call: PlannedCall, gone: set[str], summaries: list[SizedBlock]) -> PlannedCall:
-    left = call.with_blocks(lambda block: None if block.id in gone else block)
-    at = next((n for n, each in enumerate(left.blocks) if _is_history(each)), len(left.blocks))
-    return left.with_inserted(at, summaries) if summaries else left
+    `rows` holds the rows that were changed for this summary.
+    """
+    if written is None:
+        return call
+    if call.row not in rows:
+        left = changed_row(call.row, lambda block: None if block.id in gone else block)
+        rows[call.row] = left, left.row.with_inserted(left.row.history_start, [written])
+    left, row = rows[call.row]
+    return call.on(left).moved_by(row, left.row.history_start, 1)

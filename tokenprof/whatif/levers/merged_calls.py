@@ -18,31 +18,37 @@ def lever(value: str) -> Lever:
     one_of_values(NAME, value, ("same-tool",))
 
     def change(geometry: Geometry, end: End) -> Geometry:
-        return geometry if end == "high" else merged(geometry)
+        return geometry if end == "high" else merged(geometry, half=end == "mid")
 
     return Lever(
         NAME,
         value,
         change,
         (
-            "None of the merged calls needs the result of another; the upper end is that all of them do.",
+            "Half of these calls could have been merged; the ends are none of them and all of them, since a "
+            "log cannot tell whether a call needed the result of the one before.",
             "The model writes the same output, in fewer turns.",
         ),
         is_exact=False,
     )
 
 
-def merged(geometry: Geometry) -> Geometry:
-    """Return the geometry without the turns that could have been part of the one before."""
+def merged(geometry: Geometry, *, half: bool = False) -> Geometry:
+    """Return the geometry without the turns that could have been part of the one before, or half of them."""
     dropped: dict[int, int] = {}
+    turn = 0
     for _, calls in geometry.contexts():
         first: PlannedCall | None = None
         for before, call in pairwise(calls):
-            if _calls_one_tool(before) and _called(before) == _called(call) and _extends(before, call):
-                first = first or before
-                dropped[call.index] = first.index
-            else:
+            if not (_calls_one_tool(before) and _called(before) == _called(call) and _extends(before, call)):
                 first = None
+                continue
+            turn += 1
+            if half and turn % 2 == 0:
+                first = None
+                continue
+            first = first or before
+            dropped[call.index] = first.index
     extra: dict[int, list[PlannedCall]] = {}
     for call in geometry.calls:
         if call.index in dropped:
@@ -65,8 +71,8 @@ def _calls_one_tool(call: PlannedCall) -> bool:
 
 
 def _extends(before: PlannedCall, call: PlannedCall) -> bool:
-    shared = len(before.blocks)
-    return len(call.blocks) > shared and call.blocks[shared - 1].id == before.blocks[-1].id
+    last = before.length - 1
+    return call.length > before.length > 0 and call.row.blocks[last].id == before.row.blocks[last].id
 
 
 def _with_output(call: PlannedCall, others: Sequence[PlannedCall]) -> PlannedCall:

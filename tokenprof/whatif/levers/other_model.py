@@ -8,7 +8,8 @@ from typing import Final
 
 from tokenprof.attribute.priors import TokenizerPrior, prior_for
 from tokenprof.facts.errors import InputError
-from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall, SizedBlock
+from tokenprof.whatif.geometry.block_rows import BlockRow, ChangedRow, SizedBlock, changed_row
+from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall
 from tokenprof.whatif.levers.lever import End, Lever
 
 NAME = "model"
@@ -26,7 +27,8 @@ def lever(value: str) -> Lever:
     host, model = (provider, name) if slash else ("", provider)
 
     def change(geometry: Geometry, end: End) -> Geometry:
-        return geometry.each(lambda call: _served_by(call, host, model, end))
+        scaled: dict[tuple[BlockRow, float], ChangedRow] = {}
+        return geometry.each(lambda call: _served_by(call, host, model, end, scaled))
 
     return Lever(
         NAME,
@@ -57,7 +59,9 @@ def provider_of(model: str, recorded: str) -> str:
     return recorded
 
 
-def _served_by(call: PlannedCall, host: str, model: str, end: End) -> PlannedCall:
+def _served_by(
+    call: PlannedCall, host: str, model: str, end: End, rows: dict[tuple[BlockRow, float], ChangedRow]
+) -> PlannedCall:
     turn = call.turn
     provider = host or provider_of(model, turn.provider)
     factor = tokenizer_factor(prior_for(turn.provider, turn.model), prior_for(provider, model), end)
@@ -68,18 +72,16 @@ def _served_by(call: PlannedCall, host: str, model: str, end: End) -> PlannedCal
     def scaled(block: SizedBlock) -> SizedBlock:
         return replace(block, tokens=round(block.tokens * factor))
 
+    row = rows.get((call.row, factor))
+    if row is None:
+        row = rows[call.row, factor] = changed_row(call.row, scaled)
+
     usage = replace(
         call.usage,
         output_tokens=round(call.usage.output_tokens * factor),
         reasoning_tokens=round(call.usage.reasoning_tokens * factor),
     )
-    return replace(
-        call,
-        turn=moved,
-        usage=usage,
-        blocks=tuple(map(scaled, call.blocks)),
-        tail=tuple(map(scaled, call.tail)),
-    )
+    return replace(call.on(row), turn=moved, usage=usage, tail=tuple(map(scaled, call.tail)))
 
 
 def tokenizer_factor(recorded: TokenizerPrior, planned: TokenizerPrior, end: End) -> float:

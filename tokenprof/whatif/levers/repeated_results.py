@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tokenprof.facts.types import Block
-from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall, SizedBlock
+from tokenprof.whatif.geometry.block_rows import BlockRow, ChangedRow, SizedBlock, changed_row
+from tokenprof.whatif.geometry.planned_calls import Geometry
 from tokenprof.whatif.levers.lever import End, Lever, one_of_values
 
 NAME = "rereads"
@@ -22,7 +23,7 @@ def lever(value: str) -> Lever:
     one_of_values(NAME, value, ("once",))
 
     def change(geometry: Geometry, end: End) -> Geometry:
-        return geometry.each(lambda call: _once(call, end))
+        return geometry.each_row(lambda row: _once(row, end))
 
     return Lever(
         NAME,
@@ -37,11 +38,11 @@ def lever(value: str) -> Lever:
     )
 
 
-def repeated(call: PlannedCall) -> list[SizedBlock]:
-    """Return the results of a prompt whose text stands earlier in it."""
+def repeated(row: BlockRow) -> list[SizedBlock]:
+    """Return the results of a row whose text stands earlier in it."""
     seen: set[tuple[object, ...]] = set()
     found = []
-    for each in call.blocks:
+    for each in row.blocks:
         if each.kind == "tool_result" and each.block is not None and each.tokens >= LEAST_TOKENS:
             text = _measures(each.name, each.block)
             if text in seen:
@@ -57,8 +58,8 @@ def _measures(name: str, block: Block) -> tuple[object, ...]:
     return (name, *counts, *sorted(f.tokens.items()))
 
 
-def _once(call: PlannedCall, end: End) -> PlannedCall:
-    again = {block.id for block in repeated(call)}
+def _once(row: BlockRow, end: End) -> ChangedRow:
+    again = {block.id for block in repeated(row)}
 
     def shorten(block: SizedBlock) -> SizedBlock:
         if block.id not in again:
@@ -66,4 +67,4 @@ def _once(call: PlannedCall, end: End) -> PlannedCall:
         left = {"low": block.tokens - block.high_tokens, "mid": 0, "high": block.tokens - block.low_tokens}
         return block.resized(max(0, NOTE_TOKENS + left[end]))
 
-    return call.with_blocks(shorten)
+    return changed_row(row, shorten)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall, SizedBlock
+from tokenprof.whatif.geometry.block_rows import BlockRow, ChangedRow, SizedBlock, changed_row
+from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall
 from tokenprof.whatif.levers.lever import End, Lever, one_of_values
 
 NAME = "tools"
@@ -42,62 +44,79 @@ def never_called(geometry: Geometry) -> set[str]:
     """Return the tools whose schemas are sent and which no call of the run uses."""
     sent: set[str] = set()
     used: set[str] = set()
-    for call in geometry.calls:
-        for each in call.blocks:
+    for row, lengths in geometry.rows.items():
+        for each in row.blocks[: max(lengths)]:
             if each.kind == "tool" and each.block is not None and each.block.section == "tools":
                 sent.add(each.name)
             elif each.kind == "tool_call":
                 used.add(each.name)
+    for call in geometry.calls:
         used |= {block.name for block in call.turn.output if block.link or block.kind == "tool_call"}
     return sent - used
+
+
+def longest_prompts(calls: Sequence[PlannedCall]) -> dict[BlockRow, int]:
+    """Return the rows that calls stand on, each with the length of the longest prompt."""
+    found: dict[BlockRow, int] = {}
+    for call in calls:
+        found[call.row] = max(call.length, found.get(call.row, 0))
+    return found
 
 
 def _deferred(geometry: Geometry, end: End) -> Geometry:
     unused = never_called(geometry)
 
-    def without(call: PlannedCall) -> PlannedCall:
-        own = [each for each in call.blocks if each.kind == "tool" and each.name in unused]
-        left = call.with_blocks(
-            lambda block: None if block.kind == "tool" and block.name in unused else block
-        )
+    def is_unused(block: SizedBlock) -> bool:
+        return block.kind == "tool" and block.name in unused
+
+    def without(row: BlockRow) -> ChangedRow:
+        own = [each for each in row.blocks if is_unused(each)]
         # The bill pins the sum of the schemas, so what these are off by stays in the others.
         off = {
             "low": sum(each.tokens - each.high_tokens for each in own),
             "mid": 0,
             "high": sum(each.tokens - each.low_tokens for each in own),
         }[end]
-        if not off or not left.blocks:
-            return left
-        first = left.blocks[0]
-        return replace(left, blocks=(first.resized(max(0, first.tokens + off)), *left.blocks[1:]))
+        first = next((each for each in row.blocks if not is_unused(each)), None)
 
-    return geometry.each(without)
+        def left(block: SizedBlock) -> SizedBlock | None:
+            if is_unused(block):
+                return None
+            return block.resized(max(0, block.tokens + off)) if off and block is first else block
+
+        return changed_row(row, left)
+
+    return geometry.each_row(without)
 
 
 def _up_front(geometry: Geometry, end: End) -> Geometry:
     loaded: dict[str, dict[str, SizedBlock]] = {}
     for context, calls in geometry.contexts():
         own = loaded.setdefault(context, {})
-        for call in calls:
-            for each in call.blocks:
+        for row, length in longest_prompts(calls).items():
+            for each in row.blocks[:length]:
                 if each.kind == "tool" and each.block is not None and each.block.section == "messages":
                     own.setdefault(each.name, each)
+
+    moved: dict[tuple[str, BlockRow], tuple[ChangedRow, BlockRow]] = {}
 
     def move(call: PlannedCall) -> PlannedCall:
         own = loaded.get(call.turn.context, {})
         if not own:
             return call
-        ids = {each.id for each in own.values()}
-        names = set(own)
-        left = call.with_blocks(
-            lambda block: None if block.id in ids or (block.kind == "tool" and block.name in names) else block
-        )
-        tools = sum(1 for each in left.blocks if each.block and each.block.section == "tools")
-        return left.with_inserted(tools, [_in_tools(each) for each in own.values()])
+        key = call.turn.context, call.row
+        if key not in moved:
+            left = changed_row(
+                call.row, lambda block: None if block.kind == "tool" and block.name in own else block
+            )
+            put_in = [_in_tools(each) for each in own.values()]
+            moved[key] = left, left.row.with_inserted(left.row.tools_end, put_in)
+        left, row = moved[key]
+        return call.on(left).moved_by(row, left.row.tools_end, len(own))
 
     return geometry.each(move)
 
 
 def _in_tools(each: SizedBlock) -> SizedBlock:
     block = None if each.block is None else replace(each.block, section="tools", opens_message=False)
-    return replace(each, block=block, billed_as=(("cache_read", each.tokens),))
+    return replace(each, block=block, billed_as="cache_read")
