@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "analysis": "facts reading costing chain whatif analysis.rows analysis.findings pricing pricing.chain "
     "hw_model hw_model.equations",
     "difference": "facts attribute costing analysis pricing hw_model",
-    "report": "facts costing chain chain.claims analysis analysis.rows analysis.findings pricing "
+    "report": "facts costing chain chain.claims whatif analysis analysis.rows analysis.findings pricing "
     "pricing.chain hw_model",
     "report.next_steps": "costing whatif difference report",
     "report.terminal": "facts costing chain chain.claims analysis.rows report pricing pricing.chain hw_model",

@@ -42,7 +42,7 @@ def test_a_report_is_at_most_110_lines_unless_all_is_asked_for(name):
 def test_the_answer_stands_in_the_first_24_lines_of_80_columns():
     first = unwrapped("\n".join(goldens.rendered("email_agent", 80).splitlines()[:24]))
     assert "billed at least $0.3495" in first
-    assert "Most of it: " in first
+    assert "Largest part: " in first
     assert "What to change 1. saves $0.1125 (32%): " in first
     assert "Price classes" in first
 

@@ -13,6 +13,7 @@ from tokenprof.facts.types import Source
 from tokenprof.hw_model.description import DeploymentDescription
 from tokenprof.pricing.price_source import PriceSource
 from tokenprof.report.finding_wording import written
+from tokenprof.report.suggested_change import SuggestedChange, suggested_change
 from tokenprof.report.warning_wording import warnings_of
 from tokenprof.report.written_finding import WrittenFinding
 
@@ -37,6 +38,8 @@ class Report:
 
     `deployments` are those that the run's models were costed on, the most expensive model's first.
     `entries_omitted` says that the entries of turns are not part of the report; None if they are.
+    `changes` are those that would have saved most; None in a report that was written without them.
+    `changes_untried` counts the levers that were not tried on a run of this length.
     """
 
     schema: str
@@ -49,6 +52,8 @@ class Report:
     chain: ChainSection | None
     disclosure: Disclosure | None
     entries_omitted: EntriesOmitted | None = None
+    changes: tuple[SuggestedChange, ...] | None = None
+    changes_untried: int = 0
 
 
 def report_of(analysis: Analysis, *, with_entries: bool = False) -> Report:
@@ -56,6 +61,7 @@ def report_of(analysis: Analysis, *, with_entries: bool = False) -> Report:
 
     Raises `InputError` for prices or a deployment that cannot be used.
     """
+    suggested = analysis.first_suggestions
     return Report(
         schema=SCHEMA,
         sources=analysis.run.sources,
@@ -67,6 +73,8 @@ def report_of(analysis: Analysis, *, with_entries: bool = False) -> Report:
         chain=analysis.chain,
         disclosure=analysis.disclosure,
         entries_omitted=None if with_entries else _entries_omitted(analysis),
+        changes=tuple(suggested_change(found) for found in suggested.found),
+        changes_untried=len(suggested.untried),
     )
 
 

@@ -156,7 +156,7 @@ def _unplaced_tokens(figures: UnplacedTokens, finding: Finding) -> Sentences:
 
 @sentences.register
 def _cache_misses(figures: CacheMisses, finding: Finding) -> Sentences:
-    first = listed(map(block_label, figures.first_blocks))
+    first = listed(dict.fromkeys(map(block_label, figures.first_blocks)))
     again = (
         f"{turn_list(finding.turns)}: {numbers.count(figures.tokens, 'token')}"
         f"{f', starting at {first},' if first else ''} {form(figures.tokens, 'was', 'were')} billed again"

@@ -188,7 +188,7 @@ def bounds(size_tokens: int | None, low_tokens: int | None, high_tokens: int | N
 
 
 def duration(seconds: float | None) -> str:
-    """Return a time span: `0.8 s`, `41 s`, `3 m 05 s`, `2 h 07 m`."""
+    """Return a time span: `0.8 s`, `41 s`, `3 m 05 s`, `2 h 07 m`, `6 d 3 h`."""
     if seconds is None:
         return UNKNOWN
     if seconds < 10:
@@ -198,7 +198,9 @@ def duration(seconds: float | None) -> str:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} m {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} m"
+    if whole < 172_800:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} m"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

@@ -13,7 +13,7 @@ from tokenprof.report.labels_in_words import kind_label, printable
 
 _NAMED: Final = 4
 
-_NAMED_BY_US: Final = ("provider_overhead", "unattributed")
+NAMED_BY_US: Final = ("provider_overhead", "unattributed")
 """Kinds of blocks that hold no text of their own: their names are tokenprof's and say what they are."""
 
 
@@ -29,7 +29,7 @@ def kind_and_name(kind: BlockKind, name: str) -> str:
     """Return the label of a block, as `block_label` does, from its kind and its name."""
     kind_in_words, shown = kind_label(kind), printable(name)
     label = f'"{shown}"' if "," in shown else shown
-    is_said = kind in _NAMED_BY_US or kind_in_words.lower() in shown.lower()
+    is_said = kind in NAMED_BY_US or kind_in_words.lower() in shown.lower()
     return label if is_said else f"{kind_in_words} {label}"
 
 

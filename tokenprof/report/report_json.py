@@ -32,6 +32,7 @@ from tokenprof.report.deployment_json import deployments_json
 from tokenprof.report.disclosure_json import disclosure_json
 from tokenprof.report.document import Report, report_of
 from tokenprof.report.money import estimate_json, usd
+from tokenprof.report.suggested_change import change_json
 from tokenprof.report.written_finding import WrittenFinding
 
 Json = dict[str, Any]
@@ -51,6 +52,8 @@ def report_json(report: Report) -> Json:
         "turns": [_turn(row, with_entries=omitted is None) for row in rows.turns],
         "blocks": [_block(row) for row in rows.blocks],
         "findings": [_finding(finding) for finding in report.findings],
+        **({} if report.changes is None else {"suggestions": [change_json(each) for each in report.changes]}),
+        **({"suggestions_untried": report.changes_untried} if report.changes_untried else {}),
         "warnings": list(report.warnings),
         "groups": [_group(row) for row in rows.groups],
         "compute": _compute(rows),

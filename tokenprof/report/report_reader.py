@@ -37,6 +37,7 @@ from tokenprof.report.chain_json import read_chain
 from tokenprof.report.deployment_json import read_deployments
 from tokenprof.report.disclosure_json import read_disclosure
 from tokenprof.report.document import EntriesOmitted, Report
+from tokenprof.report.suggested_change import read_change
 from tokenprof.report.turn_reader import Json, estimate_of, read_turn, usage_of, usd_of
 from tokenprof.report.written_finding import WrittenFinding
 
@@ -81,7 +82,7 @@ def read_report(found: Json) -> Report:
         compute=_compute(found.get("compute")),
     )
     prices = found["prices"]
-    chain, disclosure = found.get("chain"), found.get("disclosure")
+    chain, disclosure, suggested = found.get("chain"), found.get("disclosure"), found.get("suggestions")
     return Report(
         schema=found["schema"],
         sources=tuple(Source(row["file"], row["format"], row["runs"]) for row in found["sources"]),
@@ -95,6 +96,8 @@ def read_report(found: Json) -> Report:
         chain=None if chain is None else read_chain(chain),
         disclosure=None if disclosure is None else read_disclosure(disclosure),
         entries_omitted=EntriesOmitted(**omitted) if (omitted := found.get("entries_omitted")) else None,
+        changes=None if suggested is None else tuple(map(read_change, suggested)),
+        changes_untried=found.get("suggestions_untried", 0),
     )
 
 

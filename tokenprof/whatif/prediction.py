@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LEAST_COMPUTE_SHARE: Final = 0.005
 """Compute that falls by less than this share has not fallen."""
 
-SavingKind = Literal["real", "list-price only", "none", "unknown"]
+SavingKind = Literal["real", "list-price only", "list-price only, compute rises", "none", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,10 @@ class Prediction:
 
     @property
     def saving_kind(self) -> SavingKind:
-        """Whether a saving is real, since compute falls too, or of the list price only."""
+        """Whether a saving is real, since compute falls too, or of the list price only.
+
+        The latter says so if compute even rises.
+        """
         if self.saves_usd is None:
             return "unknown"
         if self.saves_usd <= 0:
@@ -70,6 +73,8 @@ class Prediction:
         before, after = self.compute_before_usd, self.compute_after_usd
         if before is None or after is None:
             return "unknown"
+        if after.mid > before.mid * (1 + LEAST_COMPUTE_SHARE):
+            return "list-price only, compute rises"
         return "real" if after.mid < before.mid * (1 - LEAST_COMPUTE_SHARE) else "list-price only"
 
 

@@ -97,7 +97,12 @@ def _worth_a_line(what_if: WhatIf, texts: Sequence[str]) -> list[str]:
             continue
         known.add((saved_usd, tokens_in))
         saves[text] = saved_usd
-    return sorted(saves, key=lambda text: (text.startswith(NOT_INTERACTIVE), -saves[text]))
+    ranked = sorted(saves, key=lambda text: (text.startswith(NOT_INTERACTIVE), -saves[text]))
+    # Two values of one lever are alternatives: the better one is suggested. Caps of two tools are not.
+    best: dict[str, str] = {}
+    for text in ranked:
+        best.setdefault(text.rpartition(":")[0] or text.partition("=")[0], text)
+    return list(best.values())
 
 
 def candidates(geometry: Geometry, *, has_rules: bool) -> Iterator[str]:

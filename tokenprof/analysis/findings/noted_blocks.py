@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import heapq
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
 from tokenprof.analysis.rows.row_types import BlockRow, RunRows
+from tokenprof.facts.tool_names import is_called
 
 MOST_CARRIED_BLOCKS: Final = 3
 
@@ -22,18 +24,23 @@ def agents_by_context(rows: RunRows) -> Mapping[str | None, str | None]:
 def tools_never_called(rows: RunRows) -> tuple[BlockRow, ...]:
     """Return billed tool schemas that no turn of their agent called."""
     agent_of = agents_by_context(rows)
-    called = {(agent_of.get(block.context), block.name) for block in rows.blocks if block.kind in _CALL_KINDS}
+    called: dict[str | None, set[str]] = defaultdict(set)
+    for block in rows.blocks:
+        if block.kind in _CALL_KINDS:
+            called[agent_of.get(block.context)].add(block.name)
     by_id = rows.block_by_id()
     for group in rows.groups:
         if group.kind == "tool":
             members = [by_id[block_id] for block_id in group.blocks if block_id in by_id]
-            called |= {(agent_of.get(block.context), group.name) for block in members if block.kind != "tool"}
+            for block in members:
+                if block.kind != "tool":
+                    called[agent_of.get(block.context)].add(group.name)
     return tuple(
         block
         for block in rows.blocks
         if block.kind == "tool"
         and block.billed_tokens
-        and (agent_of.get(block.context), block.name) not in called
+        and not is_called(block.name, called[agent_of.get(block.context)])
     )
 
 

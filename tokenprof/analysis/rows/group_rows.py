@@ -14,6 +14,7 @@ from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.on_demand_loads import OnDemandLoad, loads_of
 from tokenprof.costing.work import sum_work
+from tokenprof.facts.tool_names import is_called
 
 MCP_PREFIX = "mcp__"
 
@@ -39,8 +40,18 @@ def group_rows(ledger: Ledger, hardware: Hardware) -> tuple[GroupRow, ...]:
     loads = loads_of(ledger)
     for load in loads:
         members[cast(GroupKind, load.kind), load.name].update(load.exchange)
+    _join_short_names(members)
     rows = [_row(ledger, hardware, kind, name, ids, loads) for (kind, name), ids in members.items()]
     return tuple(sorted(rows, key=lambda row: (row.kind, -(row.billed_usd or Decimal(0)), row.name)))
+
+
+def _join_short_names(members: dict[tuple[GroupKind, str], set[str]]) -> None:
+    """Put calls that leave out the namespace of their tool's schema under the name of the schema."""
+    tools = [name for kind, name in members if kind == "tool"]
+    for short in tools:
+        full = [name for name in tools if name != short and is_called(name, {short})]
+        if len(full) == 1:
+            members["tool", full[0]] |= members.pop(("tool", short))
 
 
 def _row(

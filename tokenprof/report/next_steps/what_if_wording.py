@@ -4,60 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Final
 
 from tokenprof.report import numbers
-from tokenprof.report.labels_in_words import printable
-from tokenprof.whatif.prediction import Prediction, SavingKind
+from tokenprof.report.suggested_change import KIND_WORDS, change_of
+from tokenprof.whatif.prediction import Prediction
 from tokenprof.whatif.suggestions import Suggestion
-
-KIND_WORDS: Final[dict[SavingKind, str]] = {
-    "real": "real: compute falls too",
-    "list-price only": "list price only: compute stays",
-    "none": "saves nothing",
-    "unknown": "compute unknown",
-}
-
-_CHANGES: Final = {
-    "ttl=1h": "cache for an hour instead of 5 minutes",
-    "ttl=5m": "cache for 5 minutes instead of an hour",
-    "breakpoints=automatic": "set one cache breakpoint, at the end of each prompt",
-    "breakpoints=sections": "set cache breakpoints after the tools, after the system prompt and at the end",
-    "breakpoints=none": "set no cache breakpoint",
-    "tools=deferred": "load the schemas of tools that are never called on demand",
-    "tools=up-front": "send the schemas of loaded tools in every prompt",
-    "rereads=once": "answer repeated reads of unchanged content with a note",
-    "parallel=same-tool": "make consecutive calls of one tool in one turn",
-    "tier=batch": "send the calls as a batch",
-    "tier=flex": "use the flex tier",
-    "tier=priority": "use the priority tier",
-    "tier=standard": "use the standard tier",
-}
-
-
-def change_of(text: str) -> str:
-    """Return what a lever, as `NAME=VALUE`, changes: `cut results of read_file to 2,000 tokens`."""
-    name, _, value = text.partition("=")
-    value = printable(value)
-    if text in _CHANGES:
-        return _CHANGES[text]
-    if name == "cap":
-        tool, _, limit = value.rpartition(":")
-        of_tool = "of every tool" if tool == "*" else f"of {tool}"
-        return f"cut results {of_tool} to {_tokens(limit)} tokens"
-    if name == "compaction":
-        return (
-            f"compact a context when it grows beyond {int(value.replace('_', '').replace(',', '')):,} tokens"
-        )
-    if name == "model":
-        return f"use {value}"
-    if name == "hardware":
-        return f"serve it on {value}"
-    return f"{name}={value}"
-
-
-def _tokens(text: str) -> str:
-    return f"{int(text.replace('_', '').replace(',', '')):,}"
 
 
 def suggestion_sentence(found: Suggestion) -> str:
@@ -95,6 +46,8 @@ def saving_sentence(found: Prediction) -> str:
     match found.saving_kind:
         case "real":
             return "The saving is real: the work also costs less to compute."
+        case "list-price only, compute rises":
+            return "The saving is of the list price only: the work costs more to compute than before."
         case "list-price only":
             return "The saving is of the list price only: the work costs as much to compute as before."
         case _:

@@ -14,6 +14,7 @@ from rich.text import Text
 from tokenprof.analysis.rows.row_types import BlockRow, GroupRow, RunRows
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import kind_label, printable
+from tokenprof.report.phrases import NAMED_BY_US
 from tokenprof.report.terminal.grid import Aside, Column, TableRow, paragraph, table
 from tokenprof.report.terminal.wording import (
     ABOUT,
@@ -122,7 +123,9 @@ def _texts_once(blocks: Sequence[BlockRow]) -> list[BlockRow]:
     by_text: dict[tuple[str, str, str], list[BlockRow]] = defaultdict(list)
     for block in blocks:
         if block.billed_tokens:
-            by_text[block.kind, block.name, block.digest or block.id].append(block)
+            # What is not placed has no text: what of it has one name is of one sort.
+            text = "" if block.kind in NAMED_BY_US else block.digest or block.id
+            by_text[block.kind, block.name, text].append(block)
     found: list[BlockRow] = []
     for own in by_text.values():
         is_in_several = len({block.context for block in own}) > 1

@@ -13,14 +13,19 @@ from tokenprof.analysis.rows.row_types import GroupRow, RunRows
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable
 from tokenprof.report.phrases import kind_and_name
+from tokenprof.report.suggested_change import KIND_WORDS
 from tokenprof.report.terminal.grid import paragraph
 from tokenprof.report.terminal.wording import ABOUT, SOFT, weight_of_block
 
 if TYPE_CHECKING:
+    from tokenprof.report.document import Report
+    from tokenprof.report.suggested_change import SuggestedChange
     from tokenprof.report.written_finding import WrittenFinding
 
 CHANGES_SHOWN: Final = 3
 _LEAST_DRIVER_SHARE: Final = Decimal("0.10")
+_HALF: Final = Decimal("0.5")
+_LARGE_READ_SHARE: Final = Decimal("0.4")
 _DRIVING_GROUPS: Final = ("tool", "skill")
 
 
@@ -47,8 +52,12 @@ def driver(rows: RunRows, console: Console) -> list[Text]:
     share = numbers.fraction(cost_usd, whole_usd)
     if share is None or share < _LEAST_DRIVER_SHARE:
         return []
-    sentence = Text("Most of it: ")
+    sentence = Text("Most of it: " if share > _HALF else "Largest part: ")
     sentence.append(named, "bold").append(f", {numbers.percent(share)} of the bill ({how}).")
+    read = next((row.billed_usd for row in rows.classes if row.cls == "cache_read"), None)
+    read_share = numbers.fraction(read, whole_usd)
+    if read_share is not None and read_share >= _LARGE_READ_SHARE:
+        sentence.append(f" Reading what was sent before from the cache: {numbers.percent(read_share)}.")
     return paragraph(sentence, console)
 
 
@@ -62,10 +71,68 @@ def top_changes(found: Sequence[WrittenFinding]) -> list[WrittenFinding]:
     return sorted(saving, key=lambda finding: finding.saves_usd or Decimal(0), reverse=True)[:CHANGES_SHOWN]
 
 
-def what_to_change(
-    found: Sequence[WrittenFinding], whole_usd: Decimal | None, console: Console
-) -> list[Text]:
-    """Return the top changes, numbered, each with what it would have saved."""
+COVERED_BY: Final = {
+    "cache-miss-changed": "prefix",
+    "cache-miss-lookback": "prefix",
+    "cache-miss-reordered": "prefix",
+    "cache-miss-ttl-expired": "ttl",
+    "tools-never-called": "tools",
+}
+"""The levers that undo what findings are about."""
+
+
+def other_findings(report: Report) -> list[WrittenFinding]:
+    """Return the findings that the top changes do not already say."""
+    if report.changes is None:
+        shown = top_changes(report.findings)
+        return [finding for finding in report.findings if finding not in shown]
+    pulled = {change.lever.partition("=")[0] for change in report.changes}
+    return [finding for finding in report.findings if COVERED_BY.get(finding.code) not in pulled]
+
+
+def what_to_change(report: Report, console: Console) -> list[Text]:
+    """Return the top changes, numbered, each with what it would have saved, and how to look into one."""
+    if report.changes is None:
+        return _needless(report.findings, report.rows.totals.billed_usd, console)
+    lines: list[Text] = []
+    for place, change in enumerate(report.changes, start=1):
+        said = Text("saves ").append(_saving(change), "green")
+        said.append(f": {printable(change.text)}", "bold").append(f". {_of_which_kind(change)}.", SOFT)
+        for finding in report.findings:
+            if COVERED_BY.get(finding.code) == change.lever.partition("=")[0] and finding.saves_usd:
+                said.append(f" {printable(_first_sentence(finding.detail))}", SOFT)
+        lines += paragraph(said, console, lead=Text(f"{place}. ", SOFT), indent=2)
+    if not lines:
+        return []
+    asked = Text(f"tokenprof whatif … --if {printable(report.changes[0].lever)}", "bold")
+    asked.append(" shows what the first assumes; --suggest ranks all.", SOFT)
+    if report.changes_untried:
+        left = numbers.count(report.changes_untried, "more change")
+        asked.append(f" On a run of this length, {left} were not tried here.", SOFT)
+    return [Text("What to change", "bold"), *lines, *paragraph(asked, console, indent=2)]
+
+
+def _first_sentence(text: str) -> str:
+    first, stop, _ = text.partition(". ")
+    return f"{first}." if stop else first
+
+
+def _saving(change: SuggestedChange) -> str:
+    """Return `$1.37 (11%)`, or `~$8.60 (36%; $5.70–9.78)`."""
+    share = numbers.percent(change.share)
+    if change.is_exact:
+        return f"{numbers.usd(change.saves_usd)} ({share})"
+    low, high = numbers.usd(change.low_usd), numbers.usd(change.high_usd, sign="")
+    return f"{ABOUT}{numbers.usd(change.saves_usd)} ({share}; {low}–{high})"
+
+
+def _of_which_kind(change: SuggestedChange) -> str:
+    words = KIND_WORDS[change.saving]
+    return words[0].upper() + words[1:]
+
+
+def _needless(found: Sequence[WrittenFinding], whole_usd: Decimal | None, console: Console) -> list[Text]:
+    """Return what findings would have saved, for a report that was written without suggestions."""
     lines: list[Text] = []
     for place, finding in enumerate(top_changes(found), start=1):
         about = ABOUT if finding.state == "estimated" else ""

@@ -17,8 +17,11 @@ from tokenprof.report.terminal.wording import BAD, SOFT
 _MODELS_NAMED = 3
 
 
-def headline(rows: RunRows, console: Console) -> list[Text]:
-    """Return the answer in one sentence, then what was profiled in a line or two."""
+def headline(rows: RunRows, console: Console, runs: int = 1) -> list[Text]:
+    """Return the answer in one sentence, then what was profiled in a line or two.
+
+    `runs` is how many runs the turns are of.
+    """
     if not rows.turns and rows.totals.missing_calls:
         missing = numbers.count(rows.totals.missing_calls, "call")
         return [
@@ -26,7 +29,8 @@ def headline(rows: RunRows, console: Console) -> list[Text]:
         ]
     if not rows.turns:
         return [Text("No turn was recorded: nothing was billed.", "bold")]
-    about = [_models(rows.turns), _when(rows.turns)]
+    about = [numbers.count(runs, "run") if runs > 1 else "", _models(rows.turns), _when(rows.turns)]
+    about.append(_requests(rows))
     usage = rows.totals.usage
     prompt = sum(turn.context_tokens for turn in rows.turns if turn.context_tokens is not None)
     if usage is not None and prompt:
@@ -64,6 +68,22 @@ def _answer(totals: Totals) -> Text:
         sentence.append(f": billed {numbers.mid_ratio(totals.price_to_cost)} compute")
         sentence.append(f" ({between})" if between else "")
     return sentence
+
+
+def _requests(rows: RunRows) -> str:
+    """Return how many requests of the user there were, and how many model calls each took."""
+    delegated = {turn.context for turn in rows.turns if turn.parent is not None}
+    asked = {
+        block.born_turn
+        for block in rows.blocks
+        if block.kind == "user" and block.context not in delegated and block.born_turn is not None
+    }
+    if not asked:
+        return ""
+    calls = len(rows.turns) / len(asked)
+    each = f"{calls:.0f}" if calls >= 10 or calls == round(calls) else f"{calls:.1f}"
+    of_each = f"{each} {'call' if each == '1' else 'calls'}{' each' if len(asked) > 1 else ''}"
+    return f"{numbers.count(len(asked), 'request')} of the user, {of_each}"
 
 
 def _models(turns: Sequence[TurnRow]) -> str:

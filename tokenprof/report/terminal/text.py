@@ -22,7 +22,7 @@ from tokenprof.report.terminal.chain_text import chain_lines
 from tokenprof.report.terminal.chain_waterfall import chain_sentence
 from tokenprof.report.terminal.class_table import class_table
 from tokenprof.report.terminal.compute_lines import compute_lines
-from tokenprof.report.terminal.first_lines import driver, top_changes, what_to_change
+from tokenprof.report.terminal.first_lines import driver, other_findings, what_to_change
 from tokenprof.report.terminal.grid import paragraph
 from tokenprof.report.terminal.headline import headline
 from tokenprof.report.terminal.slice_tables import slice_tables
@@ -62,17 +62,18 @@ def render(
     rows = report.rows
     most_turns = turns if turns is not None or is_full else DEFAULT_TURNS
     most_blocks = blocks if blocks is not None or is_full else DEFAULT_BLOCKS
-    changes = top_changes(report.findings)
-    others = [finding for finding in report.findings if finding not in changes]
+    has_suggestions = report.changes is not None
     sections: Sequence[list[Text]] = (
-        headline(rows, console) + compute_lines(report, console) + driver(rows, console),
-        what_to_change(report.findings, rows.totals.billed_usd, console),
+        headline(rows, console, sum(source.runs for source in report.sources))
+        + compute_lines(report, console)
+        + driver(rows, console),
+        what_to_change(report, console),
         class_table(rows, console),
         slice_tables(rows, console, is_full=is_full),
         turn_table(rows, console, most_turns),
         block_table(rows, console, most_blocks),
         group_table(rows, console, is_full=is_full),
-        _findings(others, console, None if is_full else FINDINGS_SHOWN),
+        _findings(other_findings(report), console, None if is_full else FINDINGS_SHOWN, has_suggestions),
         _chain(report.chain, console, is_full=is_full),
         basis(report, console, is_full=is_full),
         _warnings(report.warnings, console, None if is_full else WARNINGS_SHOWN),
@@ -108,7 +109,10 @@ def _chain(chain: ChainSection | None, console: Console, *, is_full: bool) -> li
     return chain_sentence(chain, console) + bridge_sentence(chain, console)
 
 
-def _findings(found: Sequence[WrittenFinding], console: Console, most: int | None) -> list[Text]:
+def _findings(
+    found: Sequence[WrittenFinding], console: Console, most: int | None, has_suggestions: bool
+) -> list[Text]:
+    """Return the findings; where suggestions say what would have been saved, these say what was billed."""
     if not found:
         return []
     lines = [Text("Findings", "bold")]
@@ -116,7 +120,7 @@ def _findings(found: Sequence[WrittenFinding], console: Console, most: int | Non
         lead = Text(f"{finding.severity:<6}  ", SEVERITY_STYLES.get(finding.severity, ""))
         lines += paragraph(Text(printable(finding.title), "bold"), console, lead=lead, indent=2)
         detail = Text()
-        if finding.saves_usd is not None:
+        if finding.saves_usd is not None and not has_suggestions:
             about = ABOUT if finding.state == "estimated" else ""
             detail.append(f"saves {about}{numbers.usd(finding.saves_usd)}", "green").append(". ", SOFT)
         detail.append(printable(finding.detail), SOFT)

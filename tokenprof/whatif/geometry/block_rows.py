@@ -51,12 +51,12 @@ class SizedBlock:
         return replace(self, key=f"{self.key}@{tokens}", tokens=tokens)
 
     def is_in(self, section: str) -> bool:
-        """Whether the block stands in a section; tokens of no block count as messages."""
+        """Whether the block stands in a section; tokens without a block count as messages."""
         return (self.block.section if self.block else "messages") == section
 
 
 @dataclass(frozen=True, eq=False)
-class BlockRow:
+class SizedRow:
     """Blocks in prompt order. `origins` are their places on the recorded row of `recorded_length` blocks."""
 
     blocks: tuple[SizedBlock, ...]
@@ -103,9 +103,9 @@ class BlockRow:
                 found[each.block.section].append(at)
         return found
 
-    def with_inserted(self, at: int, blocks: Sequence[SizedBlock]) -> BlockRow:
+    def with_inserted(self, at: int, blocks: Sequence[SizedBlock]) -> SizedRow:
         """Return the row with blocks put in before place `at`."""
-        return BlockRow(
+        return SizedRow(
             (*self.blocks[:at], *blocks, *self.blocks[at:]),
             (*self.origins[:at], *(INSERTED for _ in blocks), *self.origins[at:]),
             self.recorded_length,
@@ -124,7 +124,7 @@ class ChangedRow:
     None if the row is as it was.
     """
 
-    row: BlockRow
+    row: SizedRow
     kept: Sequence[int] | None
     first_change: int | None
     cut: tuple[int, int] = (0, 0)
@@ -141,7 +141,7 @@ class ChangedRow:
         return self.first_change is not None and self.first_change < length
 
 
-def changed_row(row: BlockRow, change: Callable[[SizedBlock], SizedBlock | None]) -> ChangedRow:
+def changed_row(row: SizedRow, change: Callable[[SizedBlock], SizedBlock | None]) -> ChangedRow:
     """Return a row with each block changed, or left out if `change` returns None."""
     changed = [change(block) for block in row.blocks]
     first = next(
@@ -150,7 +150,7 @@ def changed_row(row: BlockRow, change: Callable[[SizedBlock], SizedBlock | None]
     if first is None:
         return ChangedRow(row, None, None)
     kept = [(new, origin) for new, origin in zip(changed, row.origins, strict=True) if new is not None]
-    new_row = BlockRow(
+    new_row = SizedRow(
         tuple(block for block, _ in kept), tuple(origin for _, origin in kept), row.recorded_length
     )
     if len(kept) == len(changed):
@@ -158,11 +158,11 @@ def changed_row(row: BlockRow, change: Callable[[SizedBlock], SizedBlock | None]
     return ChangedRow(new_row, _sums([int(new is not None) for new in changed]), first)
 
 
-def cut_row(row: BlockRow, start: int, stop: int) -> ChangedRow:
+def cut_row(row: SizedRow, start: int, stop: int) -> ChangedRow:
     """Return a row without the blocks from `start` to before `stop`."""
     if start >= stop:
         return ChangedRow(row, None, None)
-    left = BlockRow(
+    left = SizedRow(
         row.blocks[:start] + row.blocks[stop:], row.origins[:start] + row.origins[stop:], row.recorded_length
     )
     return ChangedRow(left, None, start, (start, stop))

@@ -12,7 +12,7 @@ from tokenprof.attribute.classes import Piece
 from tokenprof.attribute.shares import ClassSpan, PieceRow, TurnShares
 from tokenprof.facts.types import Turn, block_key
 from tokenprof.pricing.usage import INPUT_CLASSES, Usage
-from tokenprof.whatif.geometry.block_rows import BlockRow, ChangedRow, SizedBlock, changed_row
+from tokenprof.whatif.geometry.block_rows import ChangedRow, SizedBlock, SizedRow, changed_row
 
 if TYPE_CHECKING:
     from tokenprof.costing.ledger import Ledger
@@ -32,7 +32,7 @@ class PlannedCall:
 
     index: int
     turn: Turn
-    row: BlockRow
+    row: SizedRow
     length: int
     tail: tuple[SizedBlock, ...]
     marks: tuple[tuple[int, str], ...]
@@ -65,7 +65,7 @@ class PlannedCall:
         length = changed.length(self.length)
         return replace(self, row=changed.row, length=length, marks=tuple(sorted(marks.items())))
 
-    def moved_by(self, row: BlockRow, at: int, count: int) -> PlannedCall:
+    def moved_by(self, row: SizedRow, at: int, count: int) -> PlannedCall:
         """Return the call on a row into which `count` blocks were put before place `at` of its own row.
 
         Breakpoints stay on their blocks. A prompt that ends before that place is as it was.
@@ -90,9 +90,9 @@ class Geometry:
         yield from by_context.items()
 
     @cached_property
-    def rows(self) -> Mapping[BlockRow, Sequence[int]]:
+    def rows(self) -> Mapping[SizedRow, Sequence[int]]:
         """The rows, each with the lengths of the prompts on it."""
-        found: dict[BlockRow, list[int]] = {}
+        found: dict[SizedRow, list[int]] = {}
         for call in self.calls:
             found.setdefault(call.row, []).append(call.length)
         return found
@@ -101,7 +101,7 @@ class Geometry:
         """Return the geometry with every call changed."""
         return Geometry(tuple(change(call) for call in self.calls))
 
-    def each_row(self, change: Callable[[BlockRow], ChangedRow]) -> Geometry:
+    def each_row(self, change: Callable[[SizedRow], ChangedRow]) -> Geometry:
         """Return the geometry with every row changed."""
         changed = {row: change(row) for row in self.rows}
         return Geometry(tuple(call.on(changed[call.row]) for call in self.calls))
@@ -143,15 +143,15 @@ class _RowMaker:
 
     def __init__(self, ledger: Ledger) -> None:
         self._blocks = ledger.attribution.blocks
-        self._rows: dict[int, BlockRow] = {}
+        self._rows: dict[int, SizedRow] = {}
         self._made: dict[tuple[str, int], SizedBlock] = {}
 
-    def row(self, recorded: PieceRow) -> BlockRow:
+    def row(self, recorded: PieceRow) -> SizedRow:
         found = self._rows.get(id(recorded))
         if found is None:
             pieces = recorded.pieces
             blocks = tuple(self.sized(piece) for piece in pieces)
-            found = self._rows[id(recorded)] = BlockRow(blocks, tuple(range(len(pieces))), len(pieces))
+            found = self._rows[id(recorded)] = SizedRow(blocks, tuple(range(len(pieces))), len(pieces))
         return found
 
     def sized(self, piece: Piece) -> SizedBlock:

@@ -18,7 +18,7 @@ from tokenprof.pricing.cache.anthropic_cache import AnthropicCache, CacheSplit, 
 from tokenprof.pricing.cache.cache_rules import SECTIONS, TTL_S, CacheRuleError
 from tokenprof.pricing.cache.prompt_prefixes import PrefixRow, PromptPrefixes, salts_of
 from tokenprof.pricing.usage import INPUT_CLASSES, TokenClass, Usage
-from tokenprof.whatif.geometry.block_rows import BlockRow, count_below
+from tokenprof.whatif.geometry.block_rows import SizedRow, count_below
 from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall
 
 RUNS = {"tool_call": "tool_use", "tool_result": "tool_result"}
@@ -127,7 +127,7 @@ class _PrefixRows:
     """The prefix keys of each row of blocks; a call costs what it adds to the longest one before."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[BlockRow, tuple[str, ...]], PrefixRow] = {}
+        self._rows: dict[tuple[SizedRow, tuple[str, ...]], PrefixRow] = {}
 
     def prompt(self, call: PlannedCall) -> PromptPrefixes:
         salts = tuple(salts_of(call.turn.settings).values())

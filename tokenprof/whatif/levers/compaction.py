@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from tokenprof.whatif.geometry.block_rows import BlockRow, ChangedRow, SizedBlock, changed_row, cut_row
+from tokenprof.whatif.geometry.block_rows import ChangedRow, SizedBlock, SizedRow, changed_row, cut_row
 from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall
 from tokenprof.whatif.levers.lever import End, Lever, whole_tokens
 
@@ -44,7 +44,7 @@ def _compacted(calls: list[PlannedCall], limit: int, share: float) -> list[tuple
     """Return each call of a context as planned, with a call before it that writes a summary if one is due."""
     gone: set[str] = set()
     written: SizedBlock | None = None
-    rows: dict[BlockRow, tuple[ChangedRow, BlockRow]] = {}
+    rows: dict[SizedRow, tuple[ChangedRow, SizedRow]] = {}
     found = []
     for call in calls:
         planned = _with_summary(call, gone, written, rows)
@@ -74,7 +74,7 @@ def _with_summary(
     call: PlannedCall,
     gone: set[str],
     written: SizedBlock | None,
-    rows: dict[BlockRow, tuple[ChangedRow, BlockRow]],
+    rows: dict[SizedRow, tuple[ChangedRow, SizedRow]],
 ) -> PlannedCall:
     """Return the call without the blocks that are gone, and with the summary where the messages begin.
 

@@ -25,8 +25,8 @@ def lever(value: str) -> Lever:
         value,
         change,
         (
-            "Half of these calls could have been merged; the ends are none of them and all of them, since a "
-            "log cannot tell whether a call needed the result of the one before.",
+            "Half of these calls could have been merged; the ends of the interval are zero and all of them, "
+            "since a log cannot tell whether a call needed the result of the one before.",
             "The model writes the same output, in fewer turns.",
         ),
         is_exact=False,

@@ -8,7 +8,7 @@ from typing import Final
 
 from tokenprof.attribute.priors import TokenizerPrior, prior_for
 from tokenprof.facts.errors import InputError
-from tokenprof.whatif.geometry.block_rows import BlockRow, ChangedRow, SizedBlock, changed_row
+from tokenprof.whatif.geometry.block_rows import ChangedRow, SizedBlock, SizedRow, changed_row
 from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall
 from tokenprof.whatif.levers.lever import End, Lever
 
@@ -27,7 +27,7 @@ def lever(value: str) -> Lever:
     host, model = (provider, name) if slash else ("", provider)
 
     def change(geometry: Geometry, end: End) -> Geometry:
-        scaled: dict[tuple[BlockRow, float], ChangedRow] = {}
+        scaled: dict[tuple[SizedRow, float], ChangedRow] = {}
         return geometry.each(lambda call: _served_by(call, host, model, end, scaled))
 
     return Lever(
@@ -60,7 +60,7 @@ def provider_of(model: str, recorded: str) -> str:
 
 
 def _served_by(
-    call: PlannedCall, host: str, model: str, end: End, rows: dict[tuple[BlockRow, float], ChangedRow]
+    call: PlannedCall, host: str, model: str, end: End, rows: dict[tuple[SizedRow, float], ChangedRow]
 ) -> PlannedCall:
     turn = call.turn
     provider = host or provider_of(model, turn.provider)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tokenprof.facts.types import Block
-from tokenprof.whatif.geometry.block_rows import BlockRow, ChangedRow, SizedBlock, changed_row
+from tokenprof.whatif.geometry.block_rows import ChangedRow, SizedBlock, SizedRow, changed_row
 from tokenprof.whatif.geometry.planned_calls import Geometry
 from tokenprof.whatif.levers.lever import End, Lever, one_of_values
 
@@ -38,7 +38,7 @@ def lever(value: str) -> Lever:
     )
 
 
-def repeated(row: BlockRow) -> list[SizedBlock]:
+def repeated(row: SizedRow) -> list[SizedBlock]:
     """Return the results of a row whose text stands earlier in it."""
     seen: set[tuple[object, ...]] = set()
     found = []
@@ -58,7 +58,7 @@ def _measures(name: str, block: Block) -> tuple[object, ...]:
     return (name, *counts, *sorted(f.tokens.items()))
 
 
-def _once(row: BlockRow, end: End) -> ChangedRow:
+def _once(row: SizedRow, end: End) -> ChangedRow:
     again = {block.id for block in repeated(row)}
 
     def shorten(block: SizedBlock) -> SizedBlock:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tokenprof.whatif.geometry.block_rows import BlockRow, ChangedRow, SizedBlock, changed_row
+from tokenprof.facts.tool_names import is_called
+from tokenprof.whatif.geometry.block_rows import ChangedRow, SizedBlock, SizedRow, changed_row
 from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall
 from tokenprof.whatif.levers.lever import End, Lever, one_of_values
 
@@ -52,12 +53,12 @@ def never_called(geometry: Geometry) -> set[str]:
                 used.add(each.name)
     for call in geometry.calls:
         used |= {block.name for block in call.turn.output if block.link or block.kind == "tool_call"}
-    return sent - used
+    return {tool for tool in sent if not is_called(tool, used)}
 
 
-def longest_prompts(calls: Sequence[PlannedCall]) -> dict[BlockRow, int]:
+def longest_prompts(calls: Sequence[PlannedCall]) -> dict[SizedRow, int]:
     """Return the rows that calls stand on, each with the length of the longest prompt."""
-    found: dict[BlockRow, int] = {}
+    found: dict[SizedRow, int] = {}
     for call in calls:
         found[call.row] = max(call.length, found.get(call.row, 0))
     return found
@@ -69,7 +70,7 @@ def _deferred(geometry: Geometry, end: End) -> Geometry:
     def is_unused(block: SizedBlock) -> bool:
         return block.kind == "tool" and block.name in unused
 
-    def without(row: BlockRow) -> ChangedRow:
+    def without(row: SizedRow) -> ChangedRow:
         own = [each for each in row.blocks if is_unused(each)]
         # The bill pins the sum of the schemas, so what these are off by stays in the others.
         off = {
@@ -98,7 +99,7 @@ def _up_front(geometry: Geometry, end: End) -> Geometry:
                 if each.kind == "tool" and each.block is not None and each.block.section == "messages":
                     own.setdefault(each.name, each)
 
-    moved: dict[tuple[str, BlockRow], tuple[ChangedRow, BlockRow]] = {}
+    moved: dict[tuple[str, SizedRow], tuple[ChangedRow, SizedRow]] = {}
 
     def move(call: PlannedCall) -> PlannedCall:
         own = loaded.get(call.turn.context, {})
