@@ -123,6 +123,7 @@ def test_bars_are_drawn_in_eighths_and_never_vanish():
         (59.7, "1 m 00 s"),
         (389.4, "6 m 29 s"),
         (7620, "2 h 07 m"),
+        (529_200, "6 d 3 h"),
         (None, "—"),
     ],
 )

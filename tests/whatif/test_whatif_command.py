@@ -67,7 +67,7 @@ def test_the_command_prints_a_prediction(
     # The file holds the times of the machine, a few milliseconds apart, so nothing expires in it.
     assert main(["whatif", str(path), "--if", "tier=batch"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("Send the calls as a batch: $0.")
+    assert out.startswith("Send the calls as a batch, if answers can wait up to a day: $0.")
     assert "The saving is of the list price only: the work costs as much to compute as" in out
 
 

@@ -31,6 +31,8 @@ from tokenprof.report.terminal.wording import (
 _NOTES_REPEATED: Final = 3
 """A note that more turns than these have is said once, under the table."""
 
+_SHORT_OUTPUT: Final = "the source lacks its final output count: the output is at least this"
+
 _FIELDS_IN_WORDS: Final = {"added": "which is new"}
 """Values of a miss's field that name no part of a block."""
 
@@ -63,7 +65,7 @@ def turn_table(rows: RunRows, console: Console, limit: int | None) -> list[Text]
     who, clock = namer(turns), _clock(turns)
     several_models = len({turn.model for turn in turns}) > 1
     most_usd = max(turn.billed_usd or Decimal(0) for turn in turns)
-    counted = Counter(note.plain for turn in turns for note in _notes(turn, name_of))
+    counted = Counter(_told_once(note.plain) for turn in turns for note in _notes(turn, name_of))
     repeated = {text: count for text, count in counted.items() if count > _NOTES_REPEATED}
 
     def row(turn: TurnRow) -> TableRow:
@@ -85,7 +87,7 @@ def turn_table(rows: RunRows, console: Console, limit: int | None) -> list[Text]
             Text(numbers.ratio_range(ratios), SOFT),
             Text(numbers.bar(turn.billed_usd, most_usd, 16), MID),
         ]
-        notes = [note for note in _notes(turn, name_of) if note.plain not in repeated]
+        notes = [note for note in _notes(turn, name_of) if _told_once(note.plain) not in repeated]
         return TableRow(cells, notes=notes)
 
     lines = table("Turns", _TURN_COLUMNS, _with_gaps(turns, shown, row), console)
@@ -130,12 +132,16 @@ def _notes(turn: TurnRow, name_of: Mapping[str, str]) -> list[Text]:
 
 
 def _short_output(turn: TurnRow) -> str:
-    said = "the source lacks its final output count: the output is at least this"
     found = turn.output_tokens_estimate
     if found is None:
-        return said
+        return _SHORT_OUTPUT
     low, mid, high = (numbers.tokens(round(end)) for end in (found.low, found.mid, found.high))
-    return f"{said}, and by what the next prompt repeats about {mid} tokens ({low} to {high})"
+    return f"{_SHORT_OUTPUT}, and by what the next prompt repeats about {mid} tokens ({low} to {high})"
+
+
+def _told_once(note: str) -> str:
+    """Return what notes of many turns have in common: an estimate of each is in the warning below."""
+    return _SHORT_OUTPUT if note.startswith(_SHORT_OUTPUT) else note
 
 
 def _miss(miss: CacheMiss, name_of: Mapping[str, str]) -> str:
