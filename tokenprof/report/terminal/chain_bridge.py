@@ -119,29 +119,6 @@ def evidence_lines(section: ChainSection, console: Console) -> list[Text]:
     return lines
 
 
-def bridge_sentence(section: ChainSection, console: Console) -> list[Text]:
-    """Return the bridge in short, for a report: the levels that a reader may stop at."""
-    prior, posterior = section.bridge, section.posterior_bridge
-    if prior is None:
-        return []
-    after = {step.name: step.level_after for step in prior.steps}
-    said = Text("Bridge: ", "bold")
-    said.append(
-        f"per list dollar, one more request costs {cents(prior.start)} in power; "
-        f"{cents(after['idle share of the hours'])} with shared work and idle hours; "
-        f"{cents(after['owner' + chr(39) + 's capital and building'])} with the owner's capital; "
-        f"{cents(after['rent beyond the owner' + chr(39) + 's cost'])} at the hours paid; "
-        f"{cents(prior.full_cost_per_list)} at the speed really delivered; "
-        f"{cents(prior.steps[-1].level_after)} per dollar of revenue. Published: "
-        f"{cents(prior.published.mid)} ({cents(prior.published.low)} to {cents(prior.published.high)}), "
-        f"so {times(prior.residual)} is not explained"
-    )
-    if posterior is not None:
-        said.append(f" ({times(posterior.residual)} with evidence)")
-    said.append(". Steps and sources: tokenprof chain.", SOFT)
-    return paragraph(said, console)
-
-
 def evidence_ratio(evidence: SectionEvidence) -> str:
     """Return the posterior ratio in words: `6.1× (3.0–12×)`."""
     ratio = evidence.price_to_cost

@@ -81,13 +81,19 @@ COVERED_BY: Final = {
 """The levers that undo what findings are about."""
 
 
-def other_findings(report: Report) -> list[WrittenFinding]:
-    """Return the findings that the top changes do not already say."""
+SAID_BY_WARNINGS: Final = ("output-incomplete", "unmeasured-turns", "unpriced-turns")
+"""Findings whose figures stand in the headline and in the warnings as well."""
+
+
+def other_findings(report: Report, *, is_full: bool) -> list[WrittenFinding]:
+    """Return the findings that the top changes do not already say, nor the warnings unless `is_full`."""
+    left_out = SAID_BY_WARNINGS if report.warnings and not is_full else ()
+    found = [finding for finding in report.findings if finding.code not in left_out]
     if report.changes is None:
         shown = top_changes(report.findings)
-        return [finding for finding in report.findings if finding not in shown]
+        return [finding for finding in found if finding not in shown]
     pulled = {change.lever.partition("=")[0] for change in report.changes}
-    return [finding for finding in report.findings if COVERED_BY.get(finding.code) not in pulled]
+    return [finding for finding in found if COVERED_BY.get(finding.code) not in pulled]
 
 
 def what_to_change(report: Report, console: Console) -> list[Text]:

@@ -17,7 +17,6 @@ from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable
 from tokenprof.report.terminal.basis import basis
 from tokenprof.report.terminal.block_table import block_table, group_table
-from tokenprof.report.terminal.chain_bridge import bridge_sentence
 from tokenprof.report.terminal.chain_text import chain_lines
 from tokenprof.report.terminal.chain_waterfall import chain_sentence
 from tokenprof.report.terminal.class_table import class_table
@@ -34,10 +33,10 @@ if TYPE_CHECKING:
     from tokenprof.report.document import Report
     from tokenprof.report.written_finding import WrittenFinding
 
-DEFAULT_TURNS: Final = 8
-DEFAULT_BLOCKS: Final = 8
-FINDINGS_SHOWN: Final = 3
-WARNINGS_SHOWN: Final = 3
+DEFAULT_TURNS: Final = 5
+DEFAULT_BLOCKS: Final = 5
+FINDINGS_SHOWN: Final = 2
+WARNINGS_SHOWN: Final = 2
 FOR_THE_REST: Final = "--full shows them"
 
 SEVERITY_STYLES: Final = {"high": BAD, "medium": WARN, "low": SOFT, "info": SOFT}
@@ -63,17 +62,17 @@ def render(
     most_turns = turns if turns is not None or is_full else DEFAULT_TURNS
     most_blocks = blocks if blocks is not None or is_full else DEFAULT_BLOCKS
     has_suggestions = report.changes is not None
+    found = other_findings(report, is_full=is_full)
     sections: Sequence[list[Text]] = (
-        headline(rows, console, sum(source.runs for source in report.sources))
-        + compute_lines(report, console)
-        + driver(rows, console),
+        headline(rows, console, sum(source.runs for source in report.sources)) + driver(rows, console),
         what_to_change(report, console),
+        compute_lines(report, console),
         class_table(rows, console),
         slice_tables(rows, console, is_full=is_full),
         turn_table(rows, console, most_turns),
         block_table(rows, console, most_blocks),
         group_table(rows, console, is_full=is_full),
-        _findings(other_findings(report), console, None if is_full else FINDINGS_SHOWN, has_suggestions),
+        _findings(found, console, None if is_full else FINDINGS_SHOWN, has_suggestions),
         _chain(report.chain, console, is_full=is_full),
         basis(report, console, is_full=is_full),
         _warnings(report.warnings, console, None if is_full else WARNINGS_SHOWN),
@@ -106,7 +105,7 @@ def _chain(chain: ChainSection | None, console: Console, *, is_full: bool) -> li
         return []
     if is_full:
         return chain_lines(chain, console, brief=True)
-    return chain_sentence(chain, console) + bridge_sentence(chain, console)
+    return chain_sentence(chain, console)
 
 
 def _findings(
