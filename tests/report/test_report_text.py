@@ -132,7 +132,7 @@ def test_without_hardware_nothing_is_said_of_compute():
 
 
 def test_exact_and_estimated_sizes_look_different():
-    lines = printed(contracts.email_agent(), 120).splitlines()
+    lines = printed(contracts.email_agent(), 120, blocks=8).splitlines()
     assert next(line for line in lines if "triage-inbox" in line).split()[:4] == [
         "skill",
         "triage-inbox",
