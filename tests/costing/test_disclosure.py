@@ -20,8 +20,7 @@ from tokenprof.costing.ledger import Ledger, build_ledger
 from tokenprof.costing.on_demand_loads import loads_of
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
-from tokenprof.report.disclosure_json import disclosure_json, read_disclosure
-from tokenprof.report.disclosure_wording import assumptions_of, break_even_of
+from tokenprof.report.disclosure_json import assumptions_of, break_even_of, disclosure_json, read_disclosure
 from tokenprof.testing import LoopbackProvider, Overheads, Reply, texts
 
 BOOK = default_book()

@@ -50,7 +50,7 @@ def _text(found: Disclosure | None) -> str:
     from textwrap import fill
 
     from tokenprof.report import numbers
-    from tokenprof.report.disclosure_wording import assumptions_of, break_even_of
+    from tokenprof.report.disclosure_json import assumptions_of, break_even_of
 
     variants = {
         "as recorded": found.recorded,
