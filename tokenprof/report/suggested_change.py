@@ -112,5 +112,12 @@ def change_json(found: SuggestedChange) -> dict[str, Any]:
 
 def read_change(found: Mapping[str, Any]) -> SuggestedChange:
     """Return a suggested change from its JSON."""
-    amounts = (Decimal(found[name]) for name in ("saves_usd", "saves_low_usd", "saves_high_usd", "share"))
-    return SuggestedChange(found["lever"], found["text"], *amounts, saving=cast(SavingKind, found["saving"]))
+    return SuggestedChange(
+        lever=found["lever"],
+        text=found["text"],
+        saves_usd=Decimal(found["saves_usd"]),
+        low_usd=Decimal(found["saves_low_usd"]),
+        high_usd=Decimal(found["saves_high_usd"]),
+        share=Decimal(found["share"]),
+        saving=cast(SavingKind, found["saving"]),
+    )

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from tokenprof.report import numbers
-from tokenprof.report.suggested_change import KIND_WORDS, change_of
+from tokenprof.report.suggested_change import KIND_WORDS as KIND_WORDS
+from tokenprof.report.suggested_change import change_of as change_of
 from tokenprof.whatif.prediction import Prediction
 from tokenprof.whatif.suggestions import Suggestion
 
