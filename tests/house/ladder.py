@@ -64,7 +64,7 @@ MAY_IMPORT = {
     "store.writing": "facts store.schema",
     "store.ingest": "facts reading attribute costing pricing store.schema store.writing",
     "store.queries": "facts reading pricing store.schema store.writing store.ingest",
-    "store.exports": "facts pricing store.schema store.queries",
+    "store.exports": "facts record pricing store.queries",
     "store": "",
     "fleet": "facts reading pricing store.schema store.writing store.ingest store.queries",
     "pictures": "",

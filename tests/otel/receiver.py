@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import json
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -42,10 +45,15 @@ class Receiver:
                 data = self.rfile.read(int(self.headers["content-length"]))
                 if self.headers.get("content-encoding") == "gzip":
                     data = gzip.decompress(data)
-                received.extend(spans_of(ExportTraceServiceRequest.FromString(data)))
-                answer = ExportTraceServiceResponse().SerializeToString()
+                is_json = self.headers.get("content-type", "").startswith("application/json")
+                if is_json:
+                    request = ParseDict(with_binary_ids(json.loads(data)), ExportTraceServiceRequest())
+                else:
+                    request = ExportTraceServiceRequest.FromString(data)
+                received.extend(spans_of(request))
+                answer = b"{}" if is_json else ExportTraceServiceResponse().SerializeToString()
                 self.send_response(200)
-                self.send_header("content-type", "application/x-protobuf")
+                self.send_header("content-type", "application/json" if is_json else "application/x-protobuf")
                 self.send_header("content-length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
@@ -63,6 +71,17 @@ class Receiver:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def with_binary_ids(line: dict[str, Any]) -> dict[str, Any]:
+    """OTLP/JSON writes ids in hexadecimal where protobuf's own JSON has base64: the one difference."""
+    for resource in line["resourceSpans"]:
+        for scope in resource["scopeSpans"]:
+            for span in scope["spans"]:
+                for name in ("traceId", "spanId", "parentSpanId"):
+                    if name in span:
+                        span[name] = base64.b64encode(bytes.fromhex(span[name])).decode()
+    return line
 
 
 def spans_of(request: ExportTraceServiceRequest) -> list[Received]:

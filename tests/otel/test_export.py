@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from receiver import Received, Receiver, spans_of
+from receiver import Received, Receiver, spans_of, with_binary_ids
 
 from tokenprof.testing import LoopbackProvider, Reply
 
@@ -84,7 +83,7 @@ def test_the_recording_is_otlp_below_the_same_span(
     spans, billed, path = exported
     (agent,) = [span for span in spans if span.scope == "app"]
     line, _counts = path.read_bytes().splitlines()
-    (recorded,) = spans_of(ParseDict(_with_binary_ids(orjson.loads(line)), ExportTraceServiceRequest()))
+    (recorded,) = spans_of(ParseDict(with_binary_ids(orjson.loads(line)), ExportTraceServiceRequest()))
     (call,) = [span for span in spans if span.scope != "app"]
     assert (recorded.trace, recorded.kind) == (agent.trace, Span.SPAN_KIND_CLIENT)
     if call.scope == "tokenprof":
@@ -93,14 +92,3 @@ def test_the_recording_is_otlp_below_the_same_span(
         assert recorded.parent == call.id, "where the SDK has a span of its own, the recorded one is below it"
     assert recorded.attributes["gen_ai.usage.input_tokens"] == billed["input_tokens"]
     assert recorded.attributes["gen_ai.response.id"] == billed["id"]
-
-
-def _with_binary_ids(line: dict[str, Any]) -> dict[str, Any]:
-    """OTLP/JSON writes ids in hexadecimal where protobuf's own JSON has base64: the one difference."""
-    for resource in line["resourceSpans"]:
-        for scope in resource["scopeSpans"]:
-            for span in scope["spans"]:
-                for name in ("traceId", "spanId", "parentSpanId"):
-                    if name in span:
-                        span[name] = base64.b64encode(bytes.fromhex(span[name])).decode()
-    return line

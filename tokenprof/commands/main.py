@@ -33,6 +33,7 @@ COMMANDS: Final = (
     "ingest",
     "totals",
     "query",
+    "export",
     "prices",
     "hw",
 )

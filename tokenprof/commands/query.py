@@ -47,7 +47,7 @@ def run_query(options: argparse.Namespace) -> int:
     opened = priced_store(store, price_book(assumptions), seller=assumptions.seller)
     columns, rows = opened.select(options.sql)
     if form == "json":
-        found = [{name: _json(value) for name, value in zip(columns, row, strict=True)} for row in rows]
+        found = [{name: plain_value(value) for name, value in zip(columns, row, strict=True)} for row in rows]
         put(options.output, json_text({"schema": "tokenprof.query/1", "columns": columns, "rows": found}))
     elif form == "csv":
         put(options.output, _csv(columns, rows))
@@ -71,18 +71,19 @@ def _cell(value: Any) -> Cell:
         return _plain(value)
     if value is None or isinstance(value, str | int | float | bool):
         return value
-    return str(_json(value))
+    return str(plain_value(value))
 
 
-def _json(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """Return a value of a column as JSON and CSV write it: money as text, times in ISO 8601."""
     if isinstance(value, Decimal):
         return _plain(value)
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {str(key): _json(item) for key, item in value.items()}
+        return {str(key): plain_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_json(item) for item in value]
+        return [plain_value(item) for item in value]
     if value is None or isinstance(value, str | int | float | bool):
         return value
     return str(value)
@@ -97,5 +98,5 @@ def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     page = io.StringIO()
     writer = csv.writer(page, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_json(value) for value in row] for row in rows)
+    writer.writerows([plain_value(value) for value in row] for row in rows)
     return page.getvalue()

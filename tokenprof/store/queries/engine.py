@@ -90,7 +90,7 @@ class DuckDbEngine:
 
     def arrow(self, sql: str) -> Any:
         """Return what a query finds as an Arrow table."""
-        return self._connection.execute(sql).to_arrow_table()
+        return self._connection.sql(sql).to_arrow_table()
 
     def selected(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Return the columns and rows of a query of the user's.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tokenprof.facts.errors import InputError
 from tokenprof.store.queries.dimensions import Dimension
@@ -49,6 +49,29 @@ class PricedStore:
     def arrow(self, sql: str) -> Any:
         """Return what a query finds as an Arrow table."""
         return self.engine.arrow(sql)
+
+    def to_frame(self, query: str, library: Literal["pandas", "polars", "pyarrow"] = "pandas") -> Any:
+        """Return a view of the store (`turns`, `blocks`, …) or what a SELECT finds as a data frame.
+
+        Money stays exact: `DECIMAL` columns become objects of `Decimal` in pandas. Raises InputError for
+        another library than pandas, polars or pyarrow, and if it is not installed.
+        """
+        sql = f"SELECT * FROM {query}" if query.isidentifier() else query
+        table = self.engine.arrow(sql)
+        try:
+            if library == "pyarrow":
+                return table
+            if library == "polars":
+                import polars
+
+                return polars.from_arrow(table)
+            if library == "pandas":
+                return table.to_pandas()
+        except ImportError as error:
+            raise InputError(
+                f"to_frame needs {library}, which is not installed: pip install {library}"
+            ) from error
+        raise InputError(f"to_frame knows pandas, polars and pyarrow, not {library!r}.")
 
 
 def priced_store(

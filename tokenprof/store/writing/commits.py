@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -56,18 +56,20 @@ def commit(
 
 
 def _write_partitions(store: Path, table: StoredTable, rows: pa.Table, generation: int) -> list[DataFile]:
-    keys = (
-        pa.table({"day": rows["day"], "project": rows["project"]}).group_by(["day", "project"]).aggregate([])
-    )
-    written = []
-    for key in keys.to_pylist():
+    return [
+        _write(store, f"{folder}/{generation:08d}.parquet", part, (generation,))
+        for folder, part in partitions_of(table, rows)
+    ]
+
+
+def partitions_of(table: StoredTable, rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the folder of each partition below the store, with its rows, sorted."""
+    keys = pa.table({"day": rows["day"], "project": rows["project"]})
+    for key in keys.group_by(["day", "project"]).aggregate([]).to_pylist():
         chosen = rows.filter(
             pc.and_(pc.equal(rows["day"], key["day"]), pc.equal(rows["project"], key["project"]))
         )
-        folder = partition(table.name, key["day"].isoformat(), key["project"])
-        path = f"{folder}/{generation:08d}.parquet"
-        written.append(_write(store, path, _sorted(table, chosen), (generation,)))
-    return written
+        yield partition(table.name, key["day"].isoformat(), key["project"]), _sorted(table, chosen)
 
 
 def _sorted(table: StoredTable, rows: pa.Table) -> pa.Table:

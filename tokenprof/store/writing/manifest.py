@@ -63,11 +63,21 @@ def read_manifest(store: Path) -> Manifest | None:
     """
     path = store / MANIFEST
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise InputError.unreadable(path, error) from None
+    return manifest_of_json(data, str(path))
+
+
+def manifest_of_json(text: bytes, path: str) -> Manifest:
+    """Return the commit that the bytes of a manifest hold; `path` is for errors.
+
+    Raises InputError if they are not a manifest.
+    """
+    try:
+        data = json.loads(text)
     except ValueError as error:
         raise _not_a_manifest(path, str(error)) from None
     try:
@@ -78,7 +88,7 @@ def read_manifest(store: Path) -> Manifest | None:
         raise _not_a_manifest(path, f"{type(error).__name__}: {error}") from None
 
 
-def _not_a_manifest(path: Path, reason: str) -> InputError:
+def _not_a_manifest(path: str, reason: str) -> InputError:
     return InputError(
         f"{path} is not the manifest of a store ({reason}). Name the folder of a store, or remove this one "
         "and run `tokenprof ingest` again."
@@ -107,6 +117,16 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
 
 def write_manifest(store: Path, manifest: Manifest) -> None:
     """Commit: from here on, readers see these files."""
+    data = manifest_to_json(manifest)
+    write_durably(store / MANIFEST, lambda path: _write_bytes(path, data))
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def manifest_to_json(manifest: Manifest) -> bytes:
+    """Return a commit as the bytes of a manifest."""
     data = {
         "format": FORMAT,
         "schema": manifest.schema,
@@ -126,11 +146,7 @@ def write_manifest(store: Path, manifest: Manifest) -> None:
             for table, files in manifest.files.items()
         },
     }
-    write_durably(store / MANIFEST, lambda path: _write_json(path, data))
-
-
-def _write_json(path: Path, data: object) -> None:
-    path.write_text(json.dumps(data, separators=(",", ":")), "utf-8")
+    return json.dumps(data, separators=(",", ":")).encode()
 
 
 def partition(table: str, day: str, project: str) -> str:
