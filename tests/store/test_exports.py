@@ -34,8 +34,8 @@ FOCUS_ALLOWS_NULL = {
 (https://focus.finops.org/focus-specification/v1-3/)."""
 
 FOCUS_CONDITIONAL = {
-    "ChargeFrequency", "ConsumedQuantity", "ConsumedUnit", "ContractedUnitPrice", "InvoiceId", "ListUnitPrice",
-    "PricingCategory", "ServiceSubcategory", "SkuId", "SkuMeter", "SkuPriceId", "Tags",
+    "ChargeFrequency", "ConsumedQuantity", "ConsumedUnit", "ContractedUnitPrice", "InvoiceId",
+    "ListUnitPrice", "PricingCategory", "ServiceSubcategory", "SkuId", "SkuMeter", "SkuPriceId", "Tags",
 }  # fmt: skip
 FOCUS_DECIMALS = {
     "BilledCost", "ConsumedQuantity", "ContractedCost", "ContractedUnitPrice", "EffectiveCost", "ListCost",

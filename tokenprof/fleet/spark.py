@@ -99,7 +99,7 @@ def ingest(
     # One row a task; nothing of the logs goes through the driver.
     rows = [(json.dumps([[each.files, each.bytes] for each in task]),) for task in tasks]
     frame = spark.createDataFrame(rows, "logs string").repartition(len(rows))
-    written = frame.mapInArrow(_Reader(store, options), _WRITTEN).collect()
+    written = frame.mapInArrow(_TaskReader(store, options), _WRITTEN).collect()
     files: dict[str, list[DataFile]] = {}
     known = KnownLogs()
     for row in written:
@@ -188,7 +188,7 @@ def _tasks(logs: Iterable[RemoteLog], task_bytes: int) -> list[list[RemoteLog]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _TaskReader:
     """What an executor does with a task: reads its logs, writes their rows, returns the files' names."""
 
     store: str
