@@ -27,8 +27,8 @@ from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run, Turn
 from tokenprof.facts.version import __version__
 from tokenprof.record import names
+from tokenprof.record.block_codec import usage_attributes
 from tokenprof.record.otlp import Attribute, encode_attributes
-from tokenprof.record.span import usage_attributes
 
 if TYPE_CHECKING:
     from tokenprof.pricing.book import PriceBook
