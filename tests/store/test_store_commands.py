@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,21 @@ def test_what_is_missing_is_said(logs: Path, capsys: pytest.CaptureFixture[str])
     shown = capsys.readouterr().out
     assert "at least" in shown.splitlines()[-4]
     assert "turns ended before the final count of the output; the bill is at least" in shown
+
+
+def test_the_report_of_a_store(sessions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["report", str(sessions), "--store", str(tmp_path / "store")]
+    assert main([*words, "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    whole = reported(sessions).totals
+    assert (found["schema"], found["logs"], found["total"]["turns"]) == ("tokenprof.fleet/1", 5, 20)
+    assert Decimal(found["total"]["billed_usd"]) == whole.billed_usd
+    for groups in found["sections"].values():
+        assert sum(Decimal(group["billed_usd"]) for group in groups) == whole.billed_usd
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("20 turns in 5 logs, 2026-11-22 to 2026-11-22\n")
+    assert "By price class" in shown
+    assert "By tool: schema, calls and results" in shown
+    assert main([*words, "--turns", "3"]) == 2
+    assert "--turns has no effect on a report from a store" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ def add_commands(commands: Any) -> None:
         help="report a recording or a transcript",
         description="Report runs: what they cost, what drove that, what to change.",
     )
-    parser.add_argument("files", nargs="+", type=file_path, metavar="FILE|FOLDER")
+    parser.add_argument("files", nargs="*", type=file_path, metavar="FILE|FOLDER")
     add_output(parser, format_names(), format_suffixes())
     parser.add_argument(
         "--counts", type=file_path, metavar="FILE", help="exact sizes of blocks, from `tokenprof count`"
@@ -69,6 +70,12 @@ def add_commands(commands: Any) -> None:
         metavar="N",
         help="read files with N processes (default: as many as are worth it)",
     )
+    parser.add_argument(
+        "--store",
+        type=file_path,
+        metavar="FOLDER",
+        help="report many runs from a store: reads into it what changed, then sums (docs/store.md)",
+    )
     add_assumption_options(parser)
     parser.set_defaults(run=run_report)
 
@@ -76,6 +83,10 @@ def add_commands(commands: Any) -> None:
 def run_report(options: argparse.Namespace) -> int:
     """Read, attribute, price, cost and print."""
     form = format_of(options)
+    if options.store is not None:
+        return _report_store(options, form)
+    if not options.files:
+        raise InputError("FILE|FOLDER is missing. See: tokenprof report --help")
     if form == "json" and (options.turns or options.blocks or options.full):
         raise InputError(
             "--turns, --blocks and --full choose what the text shows; JSON always holds all. Leave them out."
@@ -107,6 +118,38 @@ def run_report(options: argparse.Namespace) -> int:
             is_full=options.full,
             with_entries=options.entries,
         )
+    return OK
+
+
+def _report_store(options: argparse.Namespace, form: str) -> int:
+    """Bring a store up to date and report what it holds of the files that are named."""
+    from tokenprof.commands.console.store_options import store_of
+
+    store = store_of(options)
+    given = {"--counts": options.counts, "--tag": options.tag, "--turns": options.turns}
+    given |= {"--blocks": options.blocks, "--entries": options.entries}
+    if unused := [name for name, value in given.items() if value]:
+        raise InputError(f"{' and '.join(unused)} has no effect on a report from a store; leave it out.")
+    if form not in ("text", "json"):
+        raise InputError(f"A report from a store is text or JSON, not {form}.")
+    assumptions = assumptions_of(options)
+    require_writable(options.output, [*options.files, *assumptions.prices])
+
+    from tokenprof.analysis.assumptions import price_book
+    from tokenprof.commands.console.output import json_text
+    from tokenprof.commands.console.totals_output import fleet_json, fleet_text
+    from tokenprof.store.ingest.ingest import IngestOptions, ingest
+    from tokenprof.store.queries.fleet import fleet_report
+    from tokenprof.store.queries.priced_store import priced_store
+
+    if options.files:
+        ingest(options.files, store, IngestOptions(jobs=options.jobs or os.cpu_count() or 1))
+    opened = priced_store(store, price_book(assumptions), seller=assumptions.seller, paths=options.files)
+    found = fleet_report(opened)
+    put(
+        options.output,
+        json_text(fleet_json(found)) if form == "json" else fleet_text(found, is_full=options.full),
+    )
     return OK
 
 

@@ -206,7 +206,7 @@ class _TaskReader:
         context = TaskContext.get()
         # Another attempt at the same task writes other files; those of one attempt are named by the manifest.
         attempt = context.taskAttemptId() if context is not None else 0
-        read = [one for log in logs for one in _read(log, self.options)]
+        read = [one for log in logs for one in read_remote(log, self.options)]
         found: list[Mapping[str, Any]] = []
         for table in DATA_TABLES:
             parts = [one.tables[table.name] for one in read if table.name in one.tables]
@@ -238,7 +238,7 @@ def _schema() -> pa.Schema:
     return pa.schema([(name, kinds[kind]) for name, kind in pairs])
 
 
-def _read(log: RemoteLog, options: ReadOptions) -> Iterator[ReadLog]:
+def read_remote(log: RemoteLog, options: ReadOptions) -> Iterator[ReadLog]:
     """Read a log where it is, or from a copy of its files if it is elsewhere."""
     if not is_remote(log.files[0]):
         (job,) = scan([Path(log.files[0])], KnownLogs()).to_read

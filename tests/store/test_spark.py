@@ -1,0 +1,79 @@
+"""Spark in local mode: the same files, and totals that are equal to the last byte."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stores import opened
+
+from tokenprof.store.ingest.ingest import ingest
+from tokenprof.store.queries.dimensions import parse_dimensions
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java, which is not installed"),
+    pytest.mark.filterwarnings("ignore"),
+]
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[Any]:
+    from pyspark.sql import SparkSession
+
+    # Without it, workers run whatever `python3` is on the path.
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    session = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "1")
+        .config("spark.driver.memory", "1g")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.host", "127.0.0.1")
+        .getOrCreate()
+    )
+    yield session
+    session.stop()
+
+
+def as_text(totals: Any) -> str:
+    rows = [*totals.rows, totals.whole]
+    return repr([(row.key, row.turns, row.tokens, str(row.billed_usd)) for row in rows])
+
+
+def test_spark_makes_the_same_store_and_the_same_totals(spark: Any, sessions: Path, tmp_path: Path) -> None:
+    from tokenprof.fleet.spark import ingest as spark_ingest
+    from tokenprof.fleet.spark import priced_engine
+    from tokenprof.store.queries.totals import totals_by
+
+    shutil.copy(sessions / "project1" / "session1.jsonl", sessions / "project0" / "a-copy.jsonl")
+    embedded, made = tmp_path / "embedded", tmp_path / "made"
+    ingest([sessions], embedded)
+    done = spark_ingest(spark, [str(sessions)], str(made), task_bytes=150_000)
+    assert (done.logs, done.turns, done.repeated, done.unreadable) == (6, 24, 4, ())
+    engine, duckdb = priced_engine(spark, str(made)), opened(embedded)
+    for by in ("month,model,project", "tool,class"):
+        dimensions = parse_dimensions([by])
+        expected = as_text(duckdb.totals(dimensions))
+        assert as_text(opened(made).totals(dimensions)) == expected, "DuckDB reads what Spark wrote"
+        assert as_text(totals_by(engine, dimensions)) == expected
+
+
+def test_logs_at_an_address_are_read_from_copies(sessions: Path) -> None:
+    from tokenprof.fleet import file_systems
+    from tokenprof.fleet.spark import read_remote
+    from tokenprof.store.ingest.read_log import ReadOptions
+
+    fs, _ = file_systems.file_system("memory://logs")
+    for file in sessions.rglob("*.jsonl"):
+        fs.pipe_file(f"/logs/{file.relative_to(sessions).as_posix()}", file.read_bytes())
+    found = list(file_systems.remote_logs("memory://logs", [".jsonl"]))
+    assert len(found) == 5
+    read = [one for log in found for one in read_remote(log, ReadOptions(1, "all"))]
+    assert sum(one.log.turns for one in read) == 20
+    assert {one.log.source for one in read} == {log.files[0] for log in found}

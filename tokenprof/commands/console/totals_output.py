@@ -1,0 +1,180 @@
+"""Totals of a store in text and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from tokenprof.commands.console.tables import table
+
+if TYPE_CHECKING:
+    from tokenprof.store.queries.fleet import FleetReport
+    from tokenprof.store.queries.totals import GroupTotal, StoreTotals
+
+_AT_LEAST: Final = "at least "
+GROUPS_SHOWN: Final = 8
+
+
+def totals_text(found: StoreTotals, rows: Sequence[GroupTotal]) -> str:
+    """Return totals as a table, with a sentence for each thing that they lack."""
+    return totals_table(found, rows) + "".join(f"{line}\n" for line in what_is_missing(found))
+
+
+def totals_table(found: StoreTotals, rows: Sequence[GroupTotal]) -> str:
+    """Return totals as a table that ends with the total."""
+    by_turn = found.level == "turn"
+    heads = [*found.dimensions, *(_TURN_HEADS if by_turn else ["tokens"]), "billed USD"]
+    cells = [[*(each or "-" for each in row.key), *_counts(row, by_turn), _money(row)] for row in rows]
+    if by_turn or not rows:
+        whole = ["total" if found.dimensions else "", *[""] * (len(found.dimensions) - 1)]
+        cells.append([*whole[: len(found.dimensions)], *_counts(found.whole, True), _whole_money(found)])
+        heads = [*found.dimensions, *_TURN_HEADS, "billed USD"]
+    else:
+        cells.append(
+            [
+                "total",
+                *[""] * (len(found.dimensions) - 1),
+                sum(row.tokens for row in found.rows),
+                _AT_LEAST * found.is_lower_bound
+                + plain_usd(sum((r.billed_usd for r in found.rows), Decimal(0))),
+            ]
+        )
+    left = range(len(found.dimensions))
+    shown = "" if len(rows) == len(found.rows) else f"{len(found.rows) - len(rows):,} more groups.\n"
+    return table(heads, cells, left=left) + shown
+
+
+_TURN_HEADS: Final = ["turns", "prompt tokens", "cached", "output tokens"]
+
+
+def _counts(row: GroupTotal, by_turn: bool) -> list[int | None]:
+    if by_turn:
+        return [row.turns, row.input_tokens, row.cache_read_tokens, row.output_tokens]
+    return [row.tokens]
+
+
+def _money(row: GroupTotal) -> str:
+    nothing_known = row.turns is not None and row.turns == row.unpriced_turns + row.unmeasured_turns
+    if nothing_known and row.is_lower_bound:
+        return "unknown"
+    return _AT_LEAST * row.is_lower_bound + plain_usd(row.billed_usd)
+
+
+def _whole_money(found: StoreTotals) -> str:
+    whole = _money(found.whole)
+    return _AT_LEAST + whole if found.is_lower_bound and whole[:1].isdigit() else whole
+
+
+def plain_usd(amount: Decimal) -> str:
+    """Return an exact amount without zeros at its end, with two decimals at least."""
+    text = format(amount, "f")
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def what_is_missing(found: StoreTotals) -> list[str]:
+    """Return a sentence for each thing that totals lack."""
+    whole = found.whole
+    counted = (
+        (whole.unmeasured_turns, "{} reported no usage"),
+        (whole.unpriced_turns, "{} used something that has no known price"),
+        (whole.incomplete_output_turns, "{} ended before the final count of the output"),
+    )
+    lines = [
+        f"{sentence.format('1 turn' if count == 1 else f'{count:,} turns')}; "
+        "the bill is at least what is shown."
+        for count, sentence in counted
+        if count
+    ]
+    lines += [f"No price: {reason}" for reason in list(found.unpriced)[:3]]
+    if found.missing_calls:
+        lines.append(f"{found.missing_calls:,} calls could not be recorded and are in no total.")
+    if found.unreadable_logs:
+        lines.append(f"{found.unreadable_logs:,} logs could not be read and are in no total.")
+    if found.warnings:
+        lines.append(
+            f"The readers of the logs gave {found.warnings:,} warnings; `tokenprof query` shows them:"
+        )
+        lines.append('  tokenprof query "SELECT source, warnings FROM logs WHERE len(warnings) > 0"')
+    return lines
+
+
+def totals_json(found: StoreTotals, rows: Sequence[GroupTotal]) -> dict[str, object]:
+    """Return totals as JSON: money as decimal strings, what is missing in numbers."""
+    return {
+        "schema": "tokenprof.totals/1",
+        "by": list(found.dimensions),
+        "total": {
+            **group_json(found.whole, with_turns=True),
+            "is_lower_bound": found.is_lower_bound,
+            "missing_calls": found.missing_calls,
+            "unreadable_logs": found.unreadable_logs,
+            "warnings": found.warnings,
+            "repeated_responses": found.repeated_responses,
+        },
+        "groups": [
+            {
+                **dict(zip(found.dimensions, row.key, strict=True)),
+                **group_json(row, with_turns=found.level == "turn"),
+            }
+            for row in rows
+        ],
+        "unpriced": found.unpriced,
+    }
+
+
+def group_json(row: GroupTotal, *, with_turns: bool) -> dict[str, object]:
+    """Return one group as JSON."""
+    usd = {"billed_usd": plain_usd(row.billed_usd), "is_lower_bound": row.is_lower_bound}
+    if not with_turns:
+        return {"tokens": row.tokens, **usd}
+    return {
+        "turns": row.turns,
+        "input_tokens": row.input_tokens,
+        "cache_read_tokens": row.cache_read_tokens,
+        "output_tokens": row.output_tokens,
+        "unpriced_turns": row.unpriced_turns,
+        "unmeasured_turns": row.unmeasured_turns,
+        "incomplete_output_turns": row.incomplete_output_turns,
+        **usd,
+    }
+
+
+TITLES: Final = {
+    "class": "By price class",
+    "month": "By month",
+    "project": "By project",
+    "model": "By model",
+    "agent": "By agent",
+    "tool": "By tool: schema, calls and results",
+    "session": "The most expensive sessions",
+}
+
+
+def fleet_text(report: FleetReport, *, is_full: bool = False) -> str:
+    """Return a fleet report: the whole, then what it divides into."""
+    whole = report.whole
+    logs = f"{report.logs:,} logs, {report.first_day} to {report.last_day}" if report.logs else "no logs"
+    shown = [f"{whole.whole.turns:,} turns in {logs}\n\n", totals_table(whole, [])]
+    for section in report.sections:
+        rows = section.rows if is_full else section.rows[:GROUPS_SHOWN]
+        if len(section.rows) > 1 or section.dimensions[0] == "class":
+            shown.append(f"\n{TITLES[section.dimensions[0]]}\n\n{totals_table(section, rows)}")
+    missing = what_is_missing(whole)
+    return "".join(shown) + ("\n" + "".join(f"{line}\n" for line in missing) if missing else "")
+
+
+def fleet_json(report: FleetReport) -> dict[str, object]:
+    """Return a fleet report as JSON; each section is what `totals --format json` gives."""
+    return {
+        "schema": "tokenprof.fleet/1",
+        "logs": report.logs,
+        "first_day": report.first_day,
+        "last_day": report.last_day,
+        "total": totals_json(report.whole, [])["total"],
+        "unpriced": report.whole.unpriced,
+        "sections": {
+            section.dimensions[0]: totals_json(section, section.rows)["groups"] for section in report.sections
+        },
+    }

@@ -1,0 +1,35 @@
+"""The report of many runs: the whole, and what it divides into, each exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tokenprof.store.queries.dimensions import parse_dimensions
+from tokenprof.store.queries.priced_store import PricedStore
+from tokenprof.store.queries.totals import StoreTotals
+
+SECTIONS: Final = ("class", "month", "project", "model", "agent", "tool", "session")
+"""What a fleet report divides the whole by."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetReport:
+    """The whole and its sections, in the order of `SECTIONS`; days are those of the first and last turn."""
+
+    whole: StoreTotals
+    sections: Sequence[StoreTotals]
+    logs: int
+    first_day: str | None
+    last_day: str | None
+
+
+def fleet_report(store: PricedStore) -> FleetReport:
+    """Return the report of what a store holds."""
+    ((logs, first, last),) = store.engine.rows(
+        "SELECT count(DISTINCT log_id), CAST(min(day) AS VARCHAR(10)), CAST(max(day) AS VARCHAR(10)) "
+        "FROM priced_turns"
+    )
+    sections = [store.totals(parse_dimensions([name])) for name in SECTIONS]
+    return FleetReport(store.totals(), sections, int(logs), first, last)
