@@ -122,7 +122,7 @@ def run_report(options: argparse.Namespace) -> int:
 
 
 def _report_store(options: argparse.Namespace, form: str) -> int:
-    """Bring a store up to date and report what it holds of the files that are named."""
+    """Bring a store up to date and report the files that are named, from it."""
     from tokenprof.commands.console.store_options import store_of
 
     store = store_of(options)

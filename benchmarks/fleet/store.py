@@ -1,6 +1,6 @@
 """A store's ingest, its second run, its totals, and a year priced again; beside `totals` of files.
 
-    python benchmarks/store.py [--megabytes 200] [--jobs 2] [--turns 1000000]
+    python benchmarks/fleet/store.py [--megabytes 200] [--jobs 2] [--turns 1000000]
 
 The sessions are made by `session_corpus.py`. Every command runs in a process of its own; seconds are of the
 wall clock and of the processor (all processes of the command), the peak is the largest sum of the resident
@@ -21,10 +21,12 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from long_runs import machine
 from session_corpus import write_corpus
 
-RESULTS = Path(__file__).parent / "results" / "store.json"
+RESULTS = Path(__file__).parents[1] / "results" / "store.json"
 
 DISCOUNT = """[[discount]]
 provider = "anthropic"
