@@ -50,7 +50,7 @@ BEDROCK = "aws.bedrock"
 
 def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     """Return the call in an exchange, without a response id if there was nothing to bill."""
-    body = request_of(exchange)
+    body = request_of(exchange, shaper)
     requested_model = str(body.get("model") or model_in(exchange.request))
     message, status = _message_of(exchange)
     if message is None:

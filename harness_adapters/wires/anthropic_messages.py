@@ -7,7 +7,7 @@ Claude Code reader share this module.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tokenprof.facts.types import Block, Section
@@ -21,6 +21,7 @@ from tokenprof.harness_adapters.wires.anthropic_content import (
 from tokenprof.harness_adapters.wires.prompt_layout import (
     LaidOutPrompt,
     PromptLayout,
+    checkpoints_of,
     referenced_tools,
     references_in,
 )
@@ -52,9 +53,26 @@ def prompt_of(
     If the body is only a part of a context, `skills` and `tools` are the skills and the names of the tools
     that are already in it.
     """
+    messages = sequence(body.get("messages"))
+    start = (body.get("thread"), body.get("tools"), body.get("system"))
+    earlier = checkpoints_of(shaper)
+    is_alone = skills is None and not tools
+    known = earlier.nearest(start, messages, referenced_tools) if is_alone else None
+    layout = known.layout if known else _head_of(body, messages, shaper, skills, tools)
+    for count in range(known.count if known else 0, len(messages)):
+        if is_alone:
+            earlier.keep(start, messages, count, layout)
+        _add_message(layout, messages[count])
+    layout.mark(body)
+    return layout.prompt()
+
+
+def _head_of(
+    body: Wire, messages: Sequence[Wire], shaper: Shaper, skills: Skills | None, tools: Collection[str]
+) -> PromptLayout:
+    """Return the layout of what comes before the messages."""
     is_whole = mapping(body.get("thread")).get("type") != "continue"
     layout = PromptLayout(shaper, is_whole=is_whole, skills=skills or Skills(), tools=set(tools))
-    messages = sequence(body.get("messages"))
     layout.loaded |= referenced_tools(messages)
     for tool in sequence(body.get("tools")):
         _add_tool(layout, tool)
@@ -63,10 +81,7 @@ def prompt_of(
         text = text_of(bare.get("text"))
         layout.add_text(text, bare, role="system", section="system", opens_message=index == 0)
         layout.mark(marker)
-    for message in messages:
-        _add_message(layout, message)
-    layout.mark(body)
-    return layout.prompt()
+    return layout
 
 
 def output_of(content: object, shaper: Shaper) -> tuple[Block, ...]:

@@ -17,7 +17,12 @@ from tokenprof.harness_adapters.wires.openai_blocks import (
     request_ttl,
 )
 from tokenprof.harness_adapters.wires.progressive_disclosure import INSTRUCTION_ROLES
-from tokenprof.harness_adapters.wires.prompt_layout import LaidOutPrompt, PromptLayout, referenced_tools
+from tokenprof.harness_adapters.wires.prompt_layout import (
+    LaidOutPrompt,
+    PromptLayout,
+    checkpoints_of,
+    referenced_tools,
+)
 from tokenprof.harness_adapters.wires.server_sent_events import DONE, UNREADABLE_EVENT
 from tokenprof.pricing.normalise import merge_cumulative
 from tokenprof.record.block_facts import Shaper
@@ -26,14 +31,21 @@ from tokenprof.record.wire_values import Wire, loads_or_text, mapping, sequence,
 
 def prompt_of_chat(body: Wire, shaper: Shaper) -> LaidOutPrompt:
     """Return the blocks of a `POST /chat/completions` body."""
-    layout = PromptLayout(shaper, ttl=request_ttl(body))
     messages = sequence(body.get("messages"))
-    layout.loaded |= referenced_tools(messages)
-    add_tools(layout, sequence(body.get("tools")))
-    add_output_schema(layout, mapping(body.get("response_format")))
-    leading = True
-    head = len(layout.blocks)
-    for message in messages:
+    start = (request_ttl(body), body.get("tools"), body.get("response_format"))
+    earlier = checkpoints_of(shaper)
+    known = earlier.nearest(start, messages, referenced_tools)
+    if known is not None:
+        layout, leading, head = known.layout, known.leading, known.head
+    else:
+        layout, leading = PromptLayout(shaper, ttl=request_ttl(body)), True
+        layout.loaded |= referenced_tools(messages)
+        add_tools(layout, sequence(body.get("tools")))
+        add_output_schema(layout, mapping(body.get("response_format")))
+        head = len(layout.blocks)
+    for count in range(known.count if known else 0, len(messages)):
+        earlier.keep(start, messages, count, layout, leading=leading, head=head)
+        message = messages[count]
         role = text_of(message.get("role"))
         leading = leading and role in INSTRUCTION_ROLES
         _add(layout, message, role, leading=leading)

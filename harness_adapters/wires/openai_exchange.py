@@ -57,14 +57,14 @@ SETTINGS = ("model", "tool_choice", "reasoning", "reasoning_effort", "text", "ve
 
 def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     """Return the call in an exchange; a request with messages is one of Chat Completions."""
-    body = request_of(exchange)
+    body = request_of(exchange, shaper)
     is_chat = "messages" in body if body else not _RESPONSES.search(exchange.target)
     return interpret_chat(exchange, shaper) if is_chat else interpret_responses(exchange, shaper)
 
 
 def interpret_chat(exchange: Exchange, shaper: Shaper) -> Call | None:
     """Return the call in a Chat Completions exchange."""
-    body = request_of(exchange)
+    body = request_of(exchange, shaper)
     completion, status = _answer(exchange, "chat.completion")
     requested = text_of(body.get("model")) or model_in(exchange.request)
     if completion is None:
@@ -112,7 +112,7 @@ def call_of_completion(
 
 def interpret_responses(exchange: Exchange, shaper: Shaper) -> Call | None:
     """Return the call in a Responses exchange; `continues` names the history that the provider holds."""
-    body = request_of(exchange)
+    body = request_of(exchange, shaper)
     response, status = _answer(exchange, "response")
     requested = text_of(body.get("model")) or model_in(exchange.request)
     if response is None:

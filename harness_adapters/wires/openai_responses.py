@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tokenprof.facts.types import Block, TurnStatus
@@ -17,7 +17,12 @@ from tokenprof.harness_adapters.wires.openai_blocks import (
     request_ttl,
 )
 from tokenprof.harness_adapters.wires.progressive_disclosure import INSTRUCTION_ROLES
-from tokenprof.harness_adapters.wires.prompt_layout import LaidOutPrompt, PromptLayout, references_in
+from tokenprof.harness_adapters.wires.prompt_layout import (
+    LaidOutPrompt,
+    PromptLayout,
+    checkpoints_of,
+    references_in,
+)
 from tokenprof.harness_adapters.wires.server_sent_events import UNREADABLE_EVENT
 from tokenprof.pricing.normalise import merge_cumulative
 from tokenprof.record.block_facts import Shaper, json_text
@@ -40,23 +45,42 @@ RESULTS = frozenset({"function_call_output", "custom_tool_call_output", "local_s
 def prompt_of_responses(body: Wire, shaper: Shaper) -> LaidOutPrompt:
     """Return the blocks of a `POST /responses` body, without the history that the provider holds."""
     is_whole = not (body.get("previous_response_id") or body.get("conversation"))
-    layout = PromptLayout(shaper, ttl=request_ttl(body), is_whole=is_whole)
     given = body.get("input")
     items = [{"role": "user", "content": given}] if isinstance(given, str) else sequence(given)
+    start = (is_whole, request_ttl(body), body.get("tools"), body.get("text"), body.get("instructions"))
+    earlier = checkpoints_of(shaper)
+    known = earlier.nearest(start, items, _referenced)
+    if known is not None:
+        layout, leading, head = known.layout, known.leading, known.head
+    else:
+        layout = _head_of(body, items, shaper, is_whole=is_whole)
+        leading, head = is_whole, len(layout.blocks)
+    for count in range(known.count if known else 0, len(items)):
+        earlier.keep(start, items, count, layout, leading=leading, head=head)
+        leading = leading and text_of(items[count].get("role")) in INSTRUCTION_ROLES
+        add_item(layout, items[count], leading=leading)
+    return layout.prompt(head)
+
+
+def _referenced(items: Sequence[Wire]) -> set[str]:
+    """Return the deferred tools that items bring in."""
+    names: set[str] = set()
     for item in items:
         if item.get("type") == "tool_search_output":
-            layout.loaded |= loaded_names(sequence(item.get("tools")))
-        layout.loaded |= set(references_in(item.get("output")))
+            names |= loaded_names(sequence(item.get("tools")))
+        names |= set(references_in(item.get("output")))
+    return names
+
+
+def _head_of(body: Wire, items: Sequence[Wire], shaper: Shaper, *, is_whole: bool) -> PromptLayout:
+    """Return the layout of what comes before the input."""
+    layout = PromptLayout(shaper, ttl=request_ttl(body), is_whole=is_whole)
+    layout.loaded |= _referenced(items)
     add_tools(layout, sequence(body.get("tools")))
     add_output_schema(layout, mapping(mapping(body.get("text")).get("format")))
     if text_of(body.get("instructions")):
         add_instructions(layout, body["instructions"], "instructions")
-    head = len(layout.blocks)
-    leading = is_whole
-    for item in items:
-        leading = leading and text_of(item.get("role")) in INSTRUCTION_ROLES
-        add_item(layout, item, leading=leading)
-    return layout.prompt(head)
+    return layout
 
 
 def add_item(layout: PromptLayout, item: Wire, *, leading: bool = False) -> None:

@@ -8,10 +8,14 @@ so that every rule holds for every API.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import is_
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
+from tokenprof.facts.labels import labels_given
 from tokenprof.facts.types import Block, BlockKind, Breakpoint, Section
 from tokenprof.harness_adapters.wires.progressive_disclosure import (
     kind_of_text,
@@ -136,9 +140,97 @@ class PromptLayout:
         elif isinstance(anthropic, Mapping):
             self.breakpoints.append(Breakpoint(last, "1h" if anthropic.get("ttl") == "1h" else "5m"))
 
+    def copied(self) -> PromptLayout:
+        """Return a copy to which blocks can be added."""
+        return replace(
+            self,
+            skills=self.skills.copied(),
+            tools=set(self.tools),
+            calls=dict(self.calls),
+            deferred=dict(self.deferred),
+            loaded=set(self.loaded),
+            blocks=list(self.blocks),
+            breakpoints=list(self.breakpoints),
+        )
+
     def prompt(self, head: int = 0) -> LaidOutPrompt:
         """Return what was collected."""
         return LaidOutPrompt(tuple(self.blocks), tuple(self.breakpoints), head)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """A layout after the first `count` of some items; `leading` says whether all were instructions."""
+
+    start: tuple[object, ...]
+    items: Sequence[Wire]
+    count: int
+    labels: int
+    layout: PromptLayout
+    leading: bool
+    head: int
+
+
+CHECKPOINTS = 6
+"""How many of the last items of a prompt have a checkpoint before them: cache markers move among those."""
+
+MOST_CHECKPOINTS = 8 * CHECKPOINTS
+
+
+class Checkpoints:
+    """Layouts of earlier prompts, from which a prompt that repeats them goes on.
+
+    Items are the same only if they are the same objects, as `RepeatedBodies` makes them.
+    """
+
+    def __init__(self) -> None:
+        self._kept: deque[Checkpoint] = deque(maxlen=MOST_CHECKPOINTS)
+
+    def nearest(
+        self,
+        start: tuple[object, ...],
+        items: Sequence[Wire],
+        referenced: Callable[[Sequence[Wire]], set[str]],
+    ) -> Checkpoint | None:
+        """Return the checkpoint after the most items of a prompt, with a layout of its own, if one fits.
+
+        `start` is what the layout depends on besides its items. `referenced` returns the deferred tools
+        that items bring in, which decide where the tools stand.
+        """
+        best: Checkpoint | None = None
+        for kept in self._kept:
+            fits = (best is None or kept.count > best.count) and kept.count <= len(items)
+            if fits and all(map(is_, kept.start, start)) and kept.labels == labels_given():
+                fits = all(map(is_, kept.items[: kept.count], items))
+                best = kept if fits else best
+        if best is None:
+            return None
+        then, here = referenced(best.items[best.count :]), referenced(items[best.count :])
+        if not (then <= here <= best.layout.loaded):
+            return None
+        return replace(best, layout=best.layout.copied())
+
+    def keep(
+        self,
+        start: tuple[object, ...],
+        items: Sequence[Wire],
+        count: int,
+        layout: PromptLayout,
+        *,
+        leading: bool = False,
+        head: int = 0,
+    ) -> None:
+        """Remember a layout after `count` items, if those that follow may change with the next prompt."""
+        if len(items) - CHECKPOINTS <= count and count:
+            self._kept.append(Checkpoint(start, items, count, labels_given(), layout.copied(), leading, head))
+
+
+_checkpoints: WeakKeyDictionary[Shaper, Checkpoints] = WeakKeyDictionary()
+
+
+def checkpoints_of(shaper: Shaper) -> Checkpoints:
+    """Return the checkpoints of the prompts that a shaper has seen."""
+    return _checkpoints.setdefault(shaper, Checkpoints())
 
 
 def without_markers(part: Wire) -> Wire:

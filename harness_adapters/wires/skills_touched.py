@@ -51,6 +51,13 @@ class Skills:
         self._files: dict[str, frozenset[str]] = {}
         self._folders: dict[str, re.Pattern[str]] = {}
 
+    def copied(self) -> Skills:
+        """Return a copy to which skills can be added."""
+        copy = Skills()
+        copy._words, copy._files = dict(self._words), dict(self._files)
+        copy._folders = dict(self._folders)
+        return copy
+
     def add(
         self, name: str, body: str, tools: Collection[str], *, folder: str | None = None
     ) -> tuple[str, ...]:

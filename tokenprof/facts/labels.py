@@ -18,6 +18,12 @@ class Label:
 
 
 _labels: dict[str, Label] = {}
+_changes: list[int] = [0]
+
+
+def labels_given() -> int:
+    """Return a number that is another one after every label that is given or forgotten."""
+    return _changes[0]
 
 
 def label(text: str, name: str, *, kind: BlockKind | None = None) -> str:
@@ -30,6 +36,7 @@ def label(text: str, name: str, *, kind: BlockKind | None = None) -> str:
     Raises ValueError for an empty text, which every block would contain.
     """
     wanted = text.strip()
+    _changes[0] += 1
     if not wanted:
         raise ValueError(f"tokenprof.label: the text to call {name!r} is empty.")
     _labels.pop(wanted, None)
@@ -60,3 +67,4 @@ def labelled_parts(text: str | None) -> list[tuple[str, str]]:
 def forget_labels() -> None:
     """Forget all names given so far."""
     _labels.clear()
+    _changes[0] += 1

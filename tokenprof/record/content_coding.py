@@ -10,7 +10,10 @@ import importlib
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from tokenprof.record.background.repeated_json import RepeatedBodies
+from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.wire_values import Wire, loads_leniently, mapping
 
@@ -121,12 +124,29 @@ _EVENTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _JSON = (b"{", b"[")
 
 
-def request_of(exchange: Exchange) -> Wire:
-    """Return the body of a request; empty if there is none or it is not a JSON object."""
+def request_of(exchange: Exchange, shaper: Shaper | None = None) -> Wire:
+    """Return the body of a request; empty if there is none or it is not a JSON object.
+
+    With a `shaper`, what the request repeats of an earlier one with that shaper are the same objects again.
+    """
+    if not exchange.request:
+        return {}
     try:
-        return mapping(loads_leniently(exchange.request)) if exchange.request else {}
+        if shaper is not None:
+            return mapping(_repeated_bodies(shaper).loads(exchange.request))
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return mapping(loads_leniently(exchange.request))
     except (ValueError, RecursionError):
         return {}
+
+
+_bodies: WeakKeyDictionary[Shaper, RepeatedBodies] = WeakKeyDictionary()
+
+
+def _repeated_bodies(shaper: Shaper) -> RepeatedBodies:
+    return _bodies.setdefault(shaper, RepeatedBodies())
 
 
 def notes_of_request(exchange: Exchange, body: Wire) -> tuple[str, ...]:
