@@ -81,7 +81,7 @@ APIS: dict[str, tuple[Callable[..., Body], Callable[[Body, Shaper], Any]]] = {
 
 
 def _histories(random_: random.Random) -> list[list[Body]]:
-    """Return the messages of calls that grow, branch, lose their middle, are edited and begin anew."""
+    """Return the messages of calls that grow, branch, lose their middle, are edited and start over."""
     whole = _messages(random_, 14)
     edited = [*whole[:6], {**whole[6], "content": [{"type": "text", "text": "edited"}]}, *whole[7:]]
     loads = {"type": "tool_reference", "tool_name": "later"}
