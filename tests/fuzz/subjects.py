@@ -81,7 +81,7 @@ def _is_whole(line: str) -> bool:
     while line:
         try:
             _, end = json.JSONDecoder().raw_decode(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         line = line[end:].lstrip()
     return True

@@ -168,3 +168,7 @@ def test_middles_of_estimates_are_compared():
 )
 def test_a_figure_has_three_digits(value, expected):
     assert numbers.quantity(value) == expected
+
+
+def test_an_amount_with_more_digits_than_the_usual_context_holds_is_shown() -> None:
+    assert numbers.usd(Decimal(10) ** 30, 2) == "$1" + ",000" * 10 + ".00"
