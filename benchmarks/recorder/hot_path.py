@@ -1,6 +1,6 @@
 """What each instrumentation of a model SDK costs its host, side by side: the whole process's CPU and memory.
 
-    python benchmarks/hot_path.py [--rounds 3] [--sizes 31 794] [--sdk anthropic] [--environment FOLDER]
+    python benchmarks/recorder/hot_path.py [--rounds 3] [--sizes 31 794] [--sdk anthropic]
 
 The rivals are installed into an environment of its own (a folder, kept for the next time), never into ours.
 Every round starts one process per instrumentation, one after the other; each sends a conversation that grows
@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "hot_path.json"
 PACKAGES = (
     "anthropic",

@@ -1,6 +1,6 @@
 """What recording adds to a call, as the host sees it: rounds of bare and of recorded calls, in one run.
 
-    python benchmarks/recording_overhead.py [--rounds 6] [--turns 5 100]
+    python benchmarks/recorder/recording_overhead.py [--rounds 6] [--turns 5 100]
 
 The provider is another process that answers from memory at once, so nothing but the client and the recorder
 shares the interpreter. A call is timed from the request to the last byte; between calls the recorder is given
