@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from io import StringIO
 from typing import Final
 
@@ -25,6 +26,9 @@ from tokenprof.report.terminal.grid import RULE, Aside, Column, TableRow, paragr
 
 CAUSES_SHOWN: Final = 8
 ROWS_SHOWN: Final = 5
+
+LEAST_CAUSE_SHARE: Final = Decimal("0.01")
+"""A cause that moved the bill less than this share of the largest one is only counted."""
 
 _PARTS: Final = (Column("", "left"), Column("difference"), Column("", "left", flex=True, drop=1))
 _ROWS: Final = (
@@ -79,7 +83,9 @@ def _causes(found: CostDifference, console: Console, *, full: bool) -> list[Text
     if not found.causes:
         return []
     lines = [Text("Why", "bold")]
-    shown = found.causes if full else found.causes[:CAUSES_SHOWN]
+    least_usd = LEAST_CAUSE_SHARE * max(abs(cause.usd) for cause in found.causes)
+    large = [cause for cause in found.causes if abs(cause.usd) >= least_usd]
+    shown = found.causes if full else large[:CAUSES_SHOWN]
     for number, cause in enumerate(shown, 1):
         lines += paragraph(Text(sentence(cause)), console, lead=Text(f"{number}. "), indent=2)
     if others := found.causes[len(shown) :]:
