@@ -88,10 +88,7 @@ def swaps() -> dict[str, list[Swap]]:
                 lambda plan, host, turn, answer_s: capacity_batch(plan, turn.context_tokens),
             )
         ],
-        "split pools wait for each other": [
-            (operator_choice, "POOLS_IDLE", 1.0),
-            (sampling, "POOLS_IDLE", 1.0),
-        ],
+        "pools of prompts are partly idle": [(operator_choice, "USUAL_TTFT_S", 1e9)],
         "KV in fp8 is usual": [(architectures, "_closed_plan", in_bf16(architectures._closed_plan))],
         "chips of other makers have constants of their own": [(cost, "fitted", lambda: alike(fitted()))],
         "only chips that hosts had on the day": [(sampling, "AVAILABLE", {})],

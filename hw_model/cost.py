@@ -27,7 +27,7 @@ from tokenprof.hw_model.equations.batching import choose_batch
 from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.equations.deployment import Deployment, DeploymentError, require_capacity
 from tokenprof.hw_model.equations.deployment_text import parse_deployment
-from tokenprof.hw_model.equations.rates import BASES, Rates, rates
+from tokenprof.hw_model.equations.rates import BASES, in_service, rates
 from tokenprof.hw_model.equations.timing import decode_step
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.hw_model.fleet import sampling
@@ -326,7 +326,7 @@ def _sampled(
         hours=hours.basis,
     )
     table = rates(drawn.plan, drawn.batch, run.context_tokens, hours.paid_usd, drawn.utilisation, c)
-    scaled = Rates({name: usd * drawn.cost_factor[:, None] for name, usd in table.by_basis.items()})
+    scaled = in_service(table, drawn.own_error, drawn.prompt_load)
     everything = {**drawn.named, **drawn.choices}
     if hours.basis.tenure == "rented":
         everything["USD per accelerator-hour, rented"] = hours.paid_usd

@@ -47,6 +47,14 @@ class Feature(IntEnum):
     HOLD_TOKEN_SECONDS = 7
 
 
+PROMPT_FEATURES: Final = (
+    Feature.READ_PAIRS,
+    Feature.READ_TOKENS,
+    Feature.PREFILL_TOKENS,
+    Feature.PREFILL_PAIRS,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """USD per feature for each basis, each an array of shape (draws, features)."""
@@ -161,6 +169,20 @@ def rates(
         column(Feature.DECODE_CONTEXT, usd_per_s, own_slope_s / gained),
     ]
     return Rates(dict(zip(BASES, (_table(shared), _table(opportunity), _table(marginal)), strict=True)))
+
+
+def in_service(table: Rates, factor: Array, prompt_load: Array) -> Rates:
+    """Return rates times a factor of each draw, with the idle time of a pool of prompts paid by prompts.
+
+    `prompt_load` is the share of its time that the pool works. At the margin nobody pays for idle time.
+    """
+    idle = np.ones((len(factor), len(Feature)))
+    idle[:, PROMPT_FEATURES] /= prompt_load[:, None]
+    by_basis = {
+        name: usd * factor[:, None] * (1.0 if name == "marginal" else idle)
+        for name, usd in table.by_basis.items()
+    }
+    return Rates(by_basis)
 
 
 def _table(columns: list[tuple[Feature, Number]]) -> Array:

@@ -39,6 +39,7 @@ def choice_rows(choice: Choice, index: Indices) -> Choice:
         choice.seconds_per_turn[index],
         choice.disaggregated[index],
         choice.drafted[index],
+        choice.prompt_load[index],
         choice.fits[index],
         choice.reaches[index],
     )
@@ -73,6 +74,7 @@ def put_choice(choice: Choice, at: Indices, other: Choice, draws: int) -> Choice
         seconds_per_turn=put(choice.seconds_per_turn, other.seconds_per_turn),
         disaggregated=put(choice.disaggregated, other.disaggregated),
         drafted=put(choice.drafted, other.drafted),
+        prompt_load=put(choice.prompt_load, other.prompt_load),
         fits=put(choice.fits, other.fits),
         reaches=put(choice.reaches, other.reaches),
     )

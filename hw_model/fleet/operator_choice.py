@@ -21,7 +21,7 @@ from tokenprof.hw_model.equations.drafts import tokens_per_step
 from tokenprof.hw_model.equations.memory import capacity_batch
 from tokenprof.hw_model.equations.plan import ServingPlan
 from tokenprof.hw_model.equations.timing import decode_step, prefill
-from tokenprof.hw_model.service.sessions import CONTEXTS_PER_SESSION
+from tokenprof.hw_model.service.sessions import CONTEXTS_PER_SESSION, PROMPT_VARIATION
 
 LAYOUTS: Final = (
     (1, 1, 1), (2, 1, 1), (4, 1, 1), (8, 1, 1), (8, 1, 2), (8, 1, 4),
@@ -34,9 +34,8 @@ BATCHES: Final = 4.0 ** np.arange(0.0, 6.5, 1.0)
 FEW_SEQUENCES: Final = 8.0
 SLOWER_THAN_BEST: Final = 1.25
 
-POOLS_IDLE: Final = 1.15
-"""Accelerators of split pools over those at work: replicas come in whole numbers, and one pool waits for the
-other. A judgement, not a measurement."""
+USUAL_TTFT_S: Final = 3.4
+"""Mean time to the first token in 2.9 million requests of agents [s]; prompts wait no longer than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,8 @@ class Choice:
     """The chosen plans and batches, one entry per draw.
 
     `seconds_per_turn` are accelerator-seconds of one mean turn, `disaggregated` and `drafted` are 0 or 1,
-    `fits` says whether any layout holds the context, `reaches` whether the speed is kept.
+    `prompt_load` is the share of its time that a pool of prompts works (1 if there is one pool), `fits` says
+    whether any layout holds the context, `reaches` whether the speed is kept.
     """
 
     plan: ServingPlan
@@ -75,6 +75,7 @@ class Choice:
     seconds_per_turn: Array
     disaggregated: Array
     drafted: Array
+    prompt_load: Array
     fits: npt.NDArray[np.bool_]
     reaches: npt.NDArray[np.bool_]
 
@@ -108,6 +109,17 @@ def turn_prompt_s(plan: ServingPlan, turn: MeanTurn, c: Constants) -> Number:
     groups = plan.attention_dp
     work = prefill(plan, max(turn.new_tokens, 1.0) * groups, turn.cached_tokens, c, prompts=groups).work_s
     return work / groups / plan.stages
+
+
+def prompt_load(prompt_s: Number) -> Number:
+    """Return the share of its time that a pool of prompts may work (2.13).
+
+        T_prompt · ρ / (1 − ρ) · (1 + CV²) / 2 = usual time to the first token       (Pollaczek, Khinchine)
+
+    Prompts of agents vary much in length, so the pool has to be larger than its work.
+    """
+    waiting_s = (1.0 + PROMPT_VARIATION) / 2.0 * prompt_s
+    return USUAL_TTFT_S / (USUAL_TTFT_S + waiting_s)
 
 
 def live_capacity(plan: ServingPlan, host: Host, turn: MeanTurn, answer_s: Number) -> Number:
@@ -181,8 +193,8 @@ class _Cheapest:
         kept = self._kept
         batch = Batch(kept["batch"], kept["memory"] > 0, kept["step"])
         return Choice(
-            ServingPlan(**self._plan), batch, kept["seconds"], kept["split"], kept["drafted"], fits,
-            kept["reaches"] > 0,
+            ServingPlan(**self._plan), batch, kept["seconds"], kept["split"], kept["drafted"], kept["load"],
+            fits, kept["reaches"] > 0,
         )  # fmt: skip
 
 
@@ -199,7 +211,7 @@ def _price(
     """Return the batch at which each draw's layout is cheapest, and the accelerator-seconds of a turn there.
 
     Seven batches are tried, the time per token between them is taken on a straight line of logarithms. With
-    one pool, the prompts of a turn slow the answers of others; split pools do not, but some of them wait.
+    one pool, the prompts of a turn slow the answers of others; in split pools that of prompts is partly idle.
     """
     steps, prompt_s = times
     draws = len(token_s)
@@ -214,7 +226,8 @@ def _price(
     one, two = np.maximum(one, 1.0), np.maximum(two, 1.0)
     step_one, step_two = _at(steps, one), _at(steps, two)
     cost_one = accelerators * (prompt_s + output * step_one / gained / one)
-    cost_two = accelerators * POOLS_IDLE * (prompt_s + output * step_two / gained / two)
+    load = prompt_load(prompt_s)
+    cost_two = accelerators * (prompt_s / load + output * step_two / gained / two)
     split = cost_two < cost_one
     batch = np.where(split, two, one)
     return {
@@ -222,12 +235,13 @@ def _price(
         "step": np.where(split, step_two, step_one),
         "seconds": np.where(split, cost_two, cost_one),
         "split": split * 1.0,
+        "load": np.where(split, load, 1.0),
         "memory": (batch >= capacity * 0.999) * 1.0,
         "reaches": (together[0] <= token_s) * 1.0,
     }
 
 
-PRICED: Final = ("batch", "step", "seconds", "split", "memory", "reaches")
+PRICED: Final = ("batch", "step", "seconds", "split", "load", "memory", "reaches")
 
 
 def _largest(times: Array, longest: Array) -> Array:

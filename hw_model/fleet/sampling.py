@@ -38,7 +38,7 @@ from tokenprof.hw_model.fleet.draw_rows import (
     resampled,
     table_rows,
 )
-from tokenprof.hw_model.fleet.operator_choice import POOLS_IDLE, Choice, MeanTurn, choose
+from tokenprof.hw_model.fleet.operator_choice import Choice, MeanTurn, choose
 from tokenprof.hw_model.fleet.own_error import own_error
 
 BEHIND_THE_HOUR: Final = frozenset({"capital per accelerator", "cost of capital", "life, years"})
@@ -69,8 +69,8 @@ TRIES: Final = 12
 class FleetDraws:
     """Draws of plans, batches, owner's hours [USD] and utilisation, aligned by index.
 
-    `cost_factor` is by what the cost of a draw is multiplied: the model's own error, and accelerators of
-    split pools that wait. `named` holds the quantities that a report lists, `choices` further draws; both are
+    `own_error` is by what the cost of a draw is multiplied, `prompt_load` the share of its time that a pool
+    of prompts works. `named` holds the quantities that a report lists, `choices` further draws; both are
     arrays of shape (draws,) by name. `before` are the named quantities before the run's clock was looked at.
     `few` is the share of draws whose replica holds fewer sequences than an operator would want, `reaches`
     that of draws that keep the speed seen.
@@ -80,7 +80,8 @@ class FleetDraws:
     batch: Batch
     owner_hour: OwnerHour
     utilisation: Array
-    cost_factor: Array
+    own_error: Array
+    prompt_load: Array
     named: Mapping[str, Array]
     before: Mapping[str, Array]
     choices: Mapping[str, Array]
@@ -141,7 +142,8 @@ def sample(
         batch=chosen.batch,
         owner_hour=owner.parts_usd_per_hour(capex, kw),
         utilisation=load,
-        cost_factor=error * np.where(chosen.disaggregated > 0, POOLS_IDLE, 1.0),
+        own_error=error,
+        prompt_load=chosen.prompt_load,
         named={**after, "capital per accelerator": capex, "utilisation": load},
         before=before,
         choices={

@@ -12,13 +12,18 @@ from tokenprof.commands.main import main
 from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.equations.deployment_text import parse_deployment
 from tokenprof.hw_model.equations.drafts import accepted_tokens, tokens_per_step
+from tokenprof.hw_model.equations.memory import capacity_batch
+from tokenprof.hw_model.equations.rates import BASES, Feature, Rates, in_service
 from tokenprof.hw_model.equations.turn_work import TurnWork
 from tokenprof.hw_model.fleet.clock import observed_speed
+from tokenprof.hw_model.fleet.operator_choice import prompt_load
 from tokenprof.hw_model.measured.layout_text import Cut, ServiceLayout, read_layout
+from tokenprof.hw_model.measured.point_rows import parse_points
 from tokenprof.hw_model.measured.service_rows import newest, parse_services, software_years
+from tokenprof.hw_model.service.aggregated import engine_limit
 from tokenprof.hw_model.service.load import ClientLoad
 from tokenprof.hw_model.service.pools import Pools, closed_loop, tokens_per_s_per_accelerator
-from tokenprof.hw_model.service.sessions import AgentLoad, ParkingSpace, agent_service
+from tokenprof.hw_model.service.sessions import AgentLoad, ParkingSpace, agent_service, agents_at_speed
 
 C = fitted()
 PLAN = parse_deployment("deepseek-v3@8xh200:tp=8").plan()
@@ -59,6 +64,12 @@ def test_2_11_cached_prompts_serve_more_requests():
     assert float(np.asarray(cached.requests_per_s)) > 2 * float(np.asarray(fresh.requests_per_s))
 
 
+def test_2_6_each_data_parallel_rank_of_vllm_has_a_limit_of_its_own():
+    wide = "deepseek-v3@16xh200:dp=16,ep=16"
+    assert float(engine_limit(parse_deployment(f"{wide},engine=vllm").plan())) == 16 * 256.0
+    assert float(engine_limit(parse_deployment(wide).plan())) == np.inf
+
+
 AGENTS = AgentLoad(np.array([1.0, 4.0, 8.0, 64.0]), 100_000.0, 2_000.0, 500.0, 10.0)
 
 
@@ -77,6 +88,41 @@ def test_2_12_a_service_that_holds_no_session_serves_none():
     tight = parse_deployment("deepseek-v3@8xh200:tp=8,kv=bf16").plan()
     found = agent_service(Pools(tight, tight), replace(AGENTS, cached_tokens=3e6), C, ParkingSpace())
     assert np.all(found.turns_per_s == 0.0)
+
+
+def test_2_13_a_pool_of_prompts_is_larger_than_its_work():
+    # Half a second each: 6.5 * 0.5 s * rho / (1 - rho) = 3.4 s at rho = 3.4 / 6.65.
+    assert float(prompt_load(0.5)) == pytest.approx(3.4 / 6.65)
+    assert float(prompt_load(0.0)) == 1.0
+
+
+def test_2_13_the_idle_time_of_a_pool_of_prompts_is_paid_by_prompts():
+    ones = np.ones((2, len(Feature)))
+    found = in_service(Rates(dict.fromkeys(BASES, ones)), np.array([1.0, 3.0]), np.array([1.0, 0.5])).by_basis
+    assert found["resource_share"][0].tolist() == [1.0] * 8
+    assert found["resource_share"][1].tolist() == [6.0] * 4 + [3.0] * 4
+    assert found["marginal"][1].tolist() == [3.0] * 8
+
+
+def test_2_13_agents_are_served_where_each_accelerator_does_most_at_their_speed():
+    one = (ONE_POOL, ParkingSpace())
+    host = (ONE_POOL, ParkingSpace(2e12, 50e9))
+    load = replace(AGENTS, sessions=0.0)
+    found = agents_at_speed([one, host], load, C, 30.0)
+    assert found.parking == host[1]
+    served = agent_service(found.pools, replace(load, sessions=found.sessions), C, found.parking)
+    assert float(np.asarray(served.tpot_s)) <= 1.0 / 30.0
+    # More sessions at half of the speed.
+    assert agents_at_speed([one, host], load, C, 15.0).sessions > found.sessions
+
+
+def test_2_14_logs_written_before_an_answer_was_complete_do_not_slow_the_clock():
+    turns = [TurnWork(1, 1, n, duration_s=4.0 + n / 80.0) for n in range(60, 900, 20)]
+    cut_short = [TurnWork(1, 1, 1, duration_s=4.0 + n / 80.0) for n in range(60, 900, 60)]
+    seen = observed_speed([*turns, *cut_short])
+    assert seen is not None
+    assert seen.tokens_per_s == pytest.approx(80.0)
+    assert seen.calls == len(turns)
 
 
 def test_2_14_the_clock_of_streamed_calls_starts_at_the_first_token():
@@ -153,6 +199,22 @@ def test_validate_reads_services_and_prints_one_point_a_row(name, tmp_path, caps
         assert point["low"] < point["total_tokens_per_s_per_gpu"] < point["high"]
     assert report["throughput"]["n"] == 24
     assert set(report["by_regime"]) >= {next(iter(report["by_regime"]))}
+
+
+def test_idle_kv_of_agents_leaves_the_accelerators_only_where_a_row_says_so():
+    with (DATA / "serving_points.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["engine"].startswith("vLLM (")]
+    points = parse_points(rows, C)[0]
+    rooms = {
+        row["engine"]: float(np.asarray(p.agentic.parking.capacity_bytes))
+        for row, p in zip(rows, points, strict=True)
+    }
+    assert rooms["vLLM (GPU-resident KV)"] == 0.0
+    assert rooms["vLLM (host DRAM KV 1.89 TB)"] == 8 * 250e9
+    # The row states a pool of 3,249,215 tokens of KV.
+    context = 207_082.0 + 207_082.0 / 121.0 / 2.0
+    held = float(capacity_batch(points[0].agentic.pools.decode, context))
+    assert held * context == pytest.approx(3_249_215, rel=1e-6)
 
 
 def test_measured_columns_are_never_read_to_predict_a_service():
