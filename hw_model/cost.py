@@ -262,7 +262,7 @@ def _sampled(
         drawn.choices["chip"],
         given,
         utilisation=drawn.utilisation,
-        service_factor=drawn.cost_factor,
+        service_factor=drawn.own_error,
         seed=seed,
     )
     replaced = sampling.BEHIND_THE_HOUR if hours.basis.tenure != "owned" else frozenset()
