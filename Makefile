@@ -32,9 +32,11 @@ fuzz: $(VENV)/.installed
 harness-matrix: $(VENV)/.installed
 	$(BIN)/python tests/matrix/run.py
 
-# Time and memory against the length of a run; results with machine and date in benchmarks/results/.
+# Time and memory against the length of a run, and beside other tools (npm and pip install them into a
+# temporary folder); results with machine and date in benchmarks/results/.
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/long_runs.py
+	$(BIN)/python benchmarks/speed/rivals_speed.py
 
 format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .

@@ -36,12 +36,17 @@ class SessionCopy:
 
     def __init__(self, seed: int, number: int) -> None:
         self._key = f"{seed}/{number}/"
+        self._number = number
         self._later = timedelta(hours=HOURS_BETWEEN * (number + 1))
         self._known: dict[str, str] = {}
 
-    def name(self, path: Path) -> str:
-        """Return the name of the copy of a file or folder of the session."""
-        return self._ids(path.name)
+    def below(self, path: Path) -> Path:
+        """Return where the copy of a file lies, both relative to the folder that holds the session."""
+        first, *others = (self._ids(part) for part in path.parts)
+        if first == path.parts[0]:
+            # A name without an id would be that of every copy.
+            first = f"copy-{self._number}-{first}"
+        return Path(first, *others)
 
     def file(self, path: Path) -> bytes:
         """Return the copy of a file."""
@@ -99,8 +104,7 @@ def write_copies(folder: Path, sessions: list[Path], megabytes: float, seed: int
         copy = SessionCopy(seed, number)
         session = sessions[number % len(sessions)]
         for file in files_of(session):
-            below = file.relative_to(session.parent)
-            target = folder.joinpath(*(copy.name(Path(part)) for part in below.parts))
+            target = folder / copy.below(file.relative_to(session.parent))
             target.parent.mkdir(parents=True, exist_ok=True)
             written += target.write_bytes(copy.file(file))
             files += 1

@@ -1,9 +1,10 @@
 """tokenprof beside other tools on the same Claude Code sessions: MB/s of CPU time, and peak memory.
 
-    python benchmarks/speed/rivals_speed.py --like SESSIONS… --megabytes 100
+    python benchmarks/speed/rivals_speed.py [--like SESSIONS…] [--megabytes 100]
     python benchmarks/speed/rivals_speed.py --corpus FOLDER
 
-The corpus is made by `cloned_corpus.py`, unless `--corpus` names one. The other tools are installed from
+The corpus is made by `cloned_corpus.py` (by default out of the logs in tests/data), unless `--corpus` names
+one. The other tools are installed from
 their registries into a folder of their own: ccusage (npm; totals), claude-context-cost (pip; tokens by
 source, without money). Everything is measured in one run, each in a process of its own, start included, over
 the whole tree of processes; `parse` is what reading the same lines with orjson takes. Results go to
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +30,7 @@ from process_tree import Measured, measured
 HERE = Path(__file__).parents[1]
 sys.path.insert(0, str(HERE))
 from long_runs import machine  # noqa: E402
+from session_corpus import LOGS  # noqa: E402
 
 RESULTS = HERE / "results" / "rivals_speed.json"
 CCUSAGE = "20.0.23"
@@ -46,7 +49,7 @@ def installed(folder: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     packages = [f"ccusage@{CCUSAGE}", f"@ccusage/ccusage-linux-x64@{CCUSAGE}"]
     npm = ["npm", "install", "--silent", "--no-fund", "--no-audit", "--prefix", str(folder), *packages]
-    if subprocess.run(npm, capture_output=True).returncode == 0:
+    if shutil.which("npm") and subprocess.run(npm, capture_output=True).returncode == 0:
         found[f"ccusage {CCUSAGE}"] = [
             str(folder / "node_modules/.bin/ccusage"),
             "daily",
@@ -76,7 +79,7 @@ def as_projects(corpus: Path, folder: Path) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--corpus", type=Path)
-    parser.add_argument("--like", type=Path, nargs="+", default=[])
+    parser.add_argument("--like", type=Path, nargs="+", default=[LOGS])
     parser.add_argument("--megabytes", type=float, default=100.0)
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
