@@ -27,7 +27,7 @@ KEPT = frozenset({"type", "version", "model", "cwd", "gitBranch", "name", "role"
 """Keys whose texts say what a row is."""
 
 _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
-_ID = re.compile(r"\b(msg|req|toolu|agent)_[0-9A-Za-z]{20,}\b")
+_ID = re.compile(r"\b(msg|req|toolu|agent)_[0-9A-Za-z_]{4,}\b")
 _TIME = re.compile(r"^20\d\d-\d\d-\d\dT[\d:.]+Z$")
 
 
