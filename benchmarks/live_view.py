@@ -32,7 +32,7 @@ class Noted(LiveApp):
         if self._follower.state is not None:
             Path(sys.argv[2]).write_text(str(self._follower.state.billed_usd))
 
-    """Return the seconds of processor time that a process has used."""
+Noted(Follower([Path(sys.argv[1])], price_book(Assumptions())), "growing").run(headless=True, size=(140, 40))
 """
 
 
