@@ -69,7 +69,7 @@ MAY_IMPORT = {
     "fleet": "facts reading pricing store.schema store.writing store.ingest store.queries",
     "pictures": "",
     "pictures.views": "facts attribute costing chain analysis analysis.rows difference report "
-    "report.next_steps report.terminal pricing pricing.chain pricing.cache hw_model",
+    "report.next_steps report.terminal store.queries pricing pricing.chain pricing.cache hw_model",
     "pictures.page": "facts report pictures.views",
     "pictures.live": "facts reading analysis report pricing pricing.cache pictures.views pictures.page",
     "pictures.exchange": "facts report pictures.views",

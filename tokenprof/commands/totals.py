@@ -13,15 +13,16 @@ from tokenprof.commands.console.assumption_options import add_price_options, ass
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import add_output, format_of, json_text, put, require_writable
 from tokenprof.commands.console.store_options import add_store_option, store_of
-from tokenprof.commands.console.totals_output import group_json, totals_json, totals_text
+from tokenprof.commands.console.totals_output import group_json, totals_json, totals_text, what_is_missing
 from tokenprof.commands.console.values import file_path, whole_number
+from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
     from tokenprof.analysis.assumptions import Assumptions
     from tokenprof.store.queries.priced_store import PricedStore
     from tokenprof.store.queries.totals import GroupTotal, StoreTotals
 
-SUFFIXES: Final = {"csv": (".csv",)}
+SUFFIXES: Final = {"csv": (".csv",), "html": (".html",)}
 
 
 def add_commands(commands: Any) -> None:
@@ -47,7 +48,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--limit", type=whole_number(1), metavar="N", help="show the N most expensive groups (default: all)"
     )
-    add_output(parser, ("text", "json", "csv"), SUFFIXES)
+    add_output(parser, ("text", "json", "csv", "html"), SUFFIXES)
     add_price_options(parser)
     parser.set_defaults(run=run_totals)
 
@@ -61,13 +62,26 @@ def run_totals(options: argparse.Namespace) -> int:
 
     from tokenprof.store.queries.dimensions import parse_dimensions
 
+    if form == "html" and (options.by or options.limit):
+        raise InputError("The page shows every dimension; leave --by and --limit out.")
     dimensions = parse_dimensions(options.by)
     is_of_files = bool(options.paths) and options.store is None
     opened = (
-        _of_files(options.paths, assumptions, with_blocks=any(each.level == "block" for each in dimensions))
+        _of_files(
+            options.paths,
+            assumptions,
+            with_blocks=form == "html" or any(each.level == "block" for each in dimensions),
+        )
         if is_of_files
         else _of_store(store, options.paths, assumptions)
     )
+    if form == "html":
+        from tokenprof.pictures.page.fleet_page import fleet_page
+        from tokenprof.pictures.views.fleet_data import fleet_data
+
+        by = fleet_data(lambda chosen: opened.totals(chosen, options.where), what_is_missing)
+        put(options.output, fleet_page(by))
+        return OK
     found = opened.totals(dimensions, options.where)
     rows = found.rows[: options.limit] if options.limit else found.rows
     put(options.output, _rendered(found, rows, form))

@@ -283,3 +283,38 @@ interface ComparedTree {
   before_usd: number[];
   now_usd: number[];
 }
+
+interface FleetData {
+  schema: string;
+  billed: string;
+  is_lower_bound: boolean;
+  turns: number;
+  tokens_in: number;
+  read_share: number | null;
+  missing: string[];
+  days: string[];
+  day_usd: number[];
+  pace: Pace | null;
+  tables: FleetTable[];
+}
+
+interface Pace {
+  days: number;
+  low_usd: number;
+  mid_usd: number;
+  high_usd: number;
+}
+
+interface FleetTable {
+  dimension: string;
+  rows: FleetRow[];
+  left_out: number;
+}
+
+interface FleetRow {
+  name: string;
+  billed_usd: number;
+  is_lower_bound: boolean;
+  turns: number | null;
+  tokens: number;
+}

@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from tokenprof.pictures.views.difference_data import DifferenceData
+from tokenprof.pictures.views.fleet_data import FleetData
 from tokenprof.pictures.views.page_data import PageData
 
 OUT = Path(__file__).with_name("page_data.d.ts")
@@ -52,7 +53,7 @@ def bracketed(text: str) -> str:
 def written() -> str:
     """Return the file as it should be."""
     found: dict[str, str] = {}
-    for data in (PageData, DifferenceData):
+    for data in (PageData, DifferenceData, FleetData):
         type_text(data, found)
     return HEAD + "\n\n".join(found.values()) + "\n"
 

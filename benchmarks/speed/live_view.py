@@ -1,6 +1,6 @@
 """The live view on a growing recording: its share of a core, and whether it ends at the bill.
 
-    python benchmarks/live_view.py SESSION [--seconds 60]
+    python benchmarks/speed/live_view.py SESSION [--seconds 60]
 
 The session is written again line by line over that time, and rotated in the middle. The view runs in a
 process of its own; its processor time comes from the operating system.
