@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -135,13 +136,18 @@ def test_time_to_expiry_in_words() -> None:
 
 
 def test_an_unpriced_turn_makes_the_bill_a_lower_bound() -> None:
-    from dataclasses import replace
-
     run = long_run(2)
     unknown = replace(run.turns[1], model="no-such-model")
     state = live_state(Run((run.turns[0], unknown)), BOOK)
     assert headline(state).startswith("at least $0.0008")
     assert line_text(state).startswith("≥$0.0008")
+
+
+def test_an_output_without_a_final_count_makes_the_bill_a_lower_bound() -> None:
+    run = long_run(2)
+    cut = replace(run.turns[1], output_incomplete=True)
+    assert headline(live_state(Run((run.turns[0], cut)), BOOK)).startswith("at least $0.00")
+    assert headline(live_state(run, BOOK)).startswith("$0.00")
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ class LiveAgent:
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """A run up to now. `is_complete` says that every turn is measured and priced."""
+    """A run up to now. `is_complete` says that every turn is measured to its end and priced."""
 
     turns: int
     billed_usd: Decimal
@@ -67,7 +67,7 @@ def live_state(run: Run, book: PriceBook) -> LiveState:
     return LiveState(
         turns=len(run.turns),
         billed_usd=sum((amount for amount in amounts if amount is not None), Decimal(0)),
-        is_complete=all(amount is not None for amount in amounts),
+        is_complete=all(map(_is_whole, run.turns, amounts)),
         prompt_tokens=sum(usage.input_tokens for usage in usages),
         read_tokens=sum(usage.cache_read_tokens for usage in usages),
         output_tokens=sum(usage.all_output_tokens for usage in usages),
@@ -75,6 +75,10 @@ def live_state(run: Run, book: PriceBook) -> LiveState:
         turn_usd=tuple(amounts),
         context_tokens=tuple(None if turn.usage is None else turn.usage.input_tokens for turn in run.turns),
     )
+
+
+def _is_whole(turn: Turn, amount: Decimal | None) -> bool:
+    return amount is not None and turn.status != "partial" and not turn.output_incomplete
 
 
 def turn_usd(turn: Turn, book: PriceBook, usage: Usage | None = None) -> Decimal | None:
