@@ -39,9 +39,12 @@ def demo(demo_run: Path) -> Analysis:
     return analysis
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless browser; a machine without one skips, unless CI says that it must be there."""
+    """A headless browser; a machine without one skips, unless CI says that it must be there.
+
+    While it runs, no test can run an event loop of its own, so it ends with its module.
+    """
     if CHROMIUM is None:
         if os.environ.get("TOKENPROF_TESTS_NEED") == "browser":
             pytest.fail("This machine must have Chromium: .ci/run installs it.")
