@@ -237,6 +237,12 @@ def test_many_small_commits_are_written_as_one_file_a_partition(tmp_path: Path) 
     assert same_as_fresh(store, folder, tmp_path)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_others_cannot_look_into_a_store(sessions: Path, tmp_path: Path) -> None:
+    ingest([sessions], tmp_path / "store")
+    assert (tmp_path / "store").stat().st_mode & 0o077 == 0
+
+
 def test_no_content_and_no_names_are_stored(tmp_path: Path) -> None:
     folder, store, named = tmp_path / "logs", tmp_path / "store", tmp_path / "named"
     shutil.copytree(LOGS / "session_log", folder)

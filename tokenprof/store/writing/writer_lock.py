@@ -31,7 +31,8 @@ def writer_lock(store: Path) -> Iterator[None]:
     """
     path = store / LOCK_FILE
     try:
-        store.mkdir(parents=True, exist_ok=True)
+        # Who called which model when is nobody else's business.
+        store.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = path.open("a+", encoding="utf-8")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
