@@ -97,8 +97,10 @@ def ingest(
     options = ReadOptions(1, project, with_names)
     tasks = _tasks(logs, task_bytes)
     # One row a task; nothing of the logs goes through the driver.
-    rows = [(json.dumps([[each.files, each.bytes] for each in task]),) for task in tasks]
-    frame = spark.createDataFrame(rows, "logs string").repartition(len(rows))
+    rows = [
+        (number, json.dumps([[each.files, each.bytes] for each in task])) for number, task in enumerate(tasks)
+    ]
+    frame = spark.createDataFrame(rows, "task int, logs string").repartition(len(rows))
     written = frame.mapInArrow(_TaskReader(store, options), _WRITTEN).collect()
     files: dict[str, list[DataFile]] = {}
     known = KnownLogs()
@@ -196,11 +198,11 @@ class _TaskReader:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            for text in batch.column(0).to_pylist():
-                logs = [RemoteLog(tuple(files), size) for files, size in json.loads(text)]
-                yield from self._task(logs).to_batches()
+            for row in batch.to_pylist():
+                logs = [RemoteLog(tuple(files), size) for files, size in json.loads(row["logs"])]
+                yield from self._task(row["task"], logs).to_batches()
 
-    def _task(self, logs: Sequence[RemoteLog]) -> pa.Table:
+    def _task(self, number: int, logs: Sequence[RemoteLog]) -> pa.Table:
         from pyspark import TaskContext
 
         context = TaskContext.get()
@@ -213,7 +215,7 @@ class _TaskReader:
             if not parts:
                 continue
             for folder, rows in partitions_of(table, pa.concat_tables(parts)):
-                file = _write(self.store, f"{folder}/00000001-{attempt}.parquet", rows)
+                file = _write(self.store, f"{folder}/00000001-{number}-{attempt}.parquet", rows)
                 found.append(
                     _row(kind="file", table=table.name, path=file.path, bytes=file.bytes, rows=file.rows)
                 )
