@@ -80,15 +80,52 @@ def seller_of_host(host: str) -> str | None:
     return None
 
 
+def seller_named(said: str) -> str | None:
+    """Return who a log says the seller was, if that is somebody who sells at a host of their own.
+
+    Makers and clouds whose names only show the API, or are known under several names, are left out.
+    """
+    name = SAID_AS.get(said.lower(), said.lower())
+    return name if name in HOSTS.values() and name not in SHAPES and name not in CLOUDS else None
+
+
+SAID_AS = {
+    "mistral_ai": "mistral",
+    "x_ai": "x-ai",
+    "xai": "x-ai",
+    "moonshot_ai": "moonshotai",
+    "moonshot": "moonshotai",
+    "together_ai": "together",
+    "fireworks_ai": "fireworks",
+}
+"""Names of the OpenTelemetry conventions and of gateways for sellers that have another name in prices."""
+
+CLOUDS = ("google", "azure", "aws")
+
+
 def seller_of_answer(response_id: str, model: str, provider: str) -> str | None:
     """Return who sold a call, as the id of its answer or of its model shows; None if neither does."""
     for prefix, seller in ID_PREFIXES.items():
         if response_id.startswith(prefix):
             return seller
-    if provider in ("anthropic", "openai") and _BEDROCK.match(model):
+    if model.startswith("arn:aws") or (
+        provider in ("anthropic", "openai") and _BEDROCK.match(_ROUTES.sub("", model))
+    ):
         return "aws.bedrock"
-    return None
+    return "gcp.vertex_ai" if provider == "anthropic" and _VERTEX.search(model) else None
 
+
+def without_account(model: str) -> str:
+    """Return a model's id without the account and region with which an ARN begins."""
+    begin = model.find("arn:aws")
+    if begin < 0:
+        return model
+    kind, _, name = model[begin:].rpartition(":")[2].partition("/")
+    # A profile of the account's own does not name its model.
+    return name if name and kind != "application-inference-profile" else kind + "/" * bool(name) + name
+
+
+_VERTEX = re.compile(r"claude-[^@]{1,60}@(?:default|20\d{6})$")
 
 SHAPES = ("openai", "anthropic")
 """Providers whose API many others offer too, so that it does not show who made a model."""
@@ -98,6 +135,9 @@ _ROUTES = re.compile(
     r"publishers/[^/]+|openrouter|arn:[^/]*)/"
 )
 """What gateways and clouds put in front of a model's id."""
+
+
+_AREA = re.compile(r"^(?:us|us-gov|eu|apac|jp|au|ca|global)\.(?=[a-z])")
 
 
 def spellings(provider: str, model: str) -> tuple[str, ...]:
@@ -114,6 +154,12 @@ def spellings(provider: str, model: str) -> tuple[str, ...]:
     found = [plain, bare]
     if provider == "aws" and bare.startswith("claude-"):
         found = [f"global.anthropic.{bare}", *found]
+    if provider == "aws":
+        # Inference profiles over regions cost what the model costs in the region that was asked.
+        found += [name for name in (_AREA.sub("", bare),) if not name.startswith("anthropic.")]
+    if provider == "anthropic":
+        found += [re.sub(r"-(\d+)\.(\d+)(?=$|[-:])", r"-\1-\2", name) for name in found]
+    found += [name.removesuffix("-latest") for name in found if name.endswith("-latest")]
     if provider == "openrouter":
         found += [re.sub(r"-(\d+)-(\d+)(?=$|[-:])", r"-\1.\2", name) for name in found]
     return tuple(dict.fromkeys(found))

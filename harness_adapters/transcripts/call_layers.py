@@ -6,7 +6,7 @@ ancestry, with the same model and the same counts. An agent's span sums up the c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from tokenprof.pricing.usage import Usage, UsageError
@@ -38,6 +38,7 @@ class ReportedCall:
     ended_ns: int
     trace: str
     where: str
+    has_counts: bool = True
 
     @property
     def counts(self) -> dict[str, object]:
@@ -81,7 +82,7 @@ def one_call_each(
     place = {report.id: index for index, report in enumerate(reports)}
     below: dict[int, list[int]] = {}
     for index, report in enumerate(reports):
-        for ancestor in _ancestors(report.id, parents):
+        for ancestor in _ancestors(report.id, parents) if report.has_counts else ():
             if ancestor in place:
                 below.setdefault(place[ancestor], []).append(index)
     layer_of: dict[int, int] = {}
@@ -92,6 +93,7 @@ def one_call_each(
             layer_of[index] = twin
         elif _sums_up(reports[index], [reports[other] for other in descendants]):
             left_out.add(index)
+    left_out |= _told_by_another_layer(reports, parents, place, below, left_out)
     alone = [r for i, r in enumerate(reports) if i not in below and r.operation in AGENT_OPERATIONS]
     if alone:
         warnings.append(
@@ -111,6 +113,27 @@ def one_call_each(
         else:
             same.extend(members)
     return merged
+
+
+def _told_by_another_layer(
+    reports: Sequence[ReportedCall],
+    parents: Mapping[str, str],
+    place: Mapping[str, int],
+    below: Mapping[int, Sequence[int]],
+    left_out: Set[int],
+) -> set[int]:
+    """Return the reports without counts whose call has them in a span above or below."""
+    found: set[int] = set()
+    for index, report in enumerate(reports):
+        if report.has_counts:
+            continue
+        above = [place[a] for a in _ancestors(report.id, parents) if a in place]
+        if below.get(index) or any(reports[a].has_counts and a not in left_out for a in above):
+            found.add(index)
+        elif any(not reports[a].has_counts for a in above):
+            # Of several layers without counts, the one nearest to the program stands for the call.
+            found.add(index)
+    return found
 
 
 def fineness(usage: Usage) -> tuple[int, int]:

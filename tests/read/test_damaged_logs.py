@@ -56,7 +56,8 @@ def test_a_bad_line_costs_a_warning_and_not_the_report(tmp_path, line, said):
     path.write_bytes(b"".join([*session(), line, *session()]))
     run = read(path)
     assert [pair for pair in billed_or_none(run) if pair] == WHOLE
-    assert [w.startswith(f"{path}:5: {said}") for w in run.warnings] == ([True] if said else [])
+    lost = [w for w in run.warnings if w.startswith(f"{path}:5: ")]
+    assert [w.startswith(f"{path}:5: {said}") for w in lost] == ([True] if said else [])
 
 
 def billed_or_none(run):

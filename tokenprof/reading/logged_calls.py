@@ -9,7 +9,7 @@ from datetime import timedelta
 from tokenprof.facts.types import AnswerFacts, CallerFacts, Turn, block_key, facts_of
 from tokenprof.reading.batch_counts import BatchCounts
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.call import Call
+from tokenprof.record.call import Call, named_without_account
 from tokenprof.record.contexts import ContextTracker, HeldHistories, Placement
 from tokenprof.record.digest import key_of_logs
 
@@ -46,7 +46,7 @@ def turns_of(calls: Iterable[LoggedCall], shaper: Shaper, name: str) -> list[Tur
     index_of: dict[str, int] = {}
     for logged in _once(calls):
         tracker, held = groups.setdefault(logged.group, (ContextTracker(), HeldHistories(shaper)))
-        call = held.completed(logged.call)
+        call = held.completed(named_without_account(logged.call))
         held.remember(call)
         identity = str(call.response_id)
         if logged.is_one_history:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tokenprof.facts.types import AnswerFacts, Block
+from tokenprof.pricing.sellers import without_account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,3 +39,11 @@ def unanswered_call(requested_model: str) -> Call:
     return Call(
         response_id=None, requested_model=requested_model, model="", status="error", usage=None, prompt=()
     )
+
+
+def named_without_account(call: Call) -> Call:
+    """Return a call whose models are named without the account in an ARN, which is nobody's business."""
+    names = without_account(call.model), without_account(call.requested_model)
+    if names == (call.model, call.requested_model):
+        return call
+    return replace(call, model=names[0], requested_model=names[1])

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tokenprof.pricing.sellers import seller_of_answer, seller_of_host
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.call import Call
+from tokenprof.record.call import Call, named_without_account
 from tokenprof.record.exchange import Exchange, model_in, was_answered
 from tokenprof.record.wire_values import readable
 
@@ -44,7 +44,8 @@ def read_call(exchange: Exchange, shaper: Shaper) -> Call | None:
     Raises what the adapter raises if there was no answer.
     """
     try:
-        return _read_leniently(exchange, shaper)
+        call = _read_leniently(exchange, shaper)
+        return None if call is None else named_without_account(call)
     except Exception as error:
         if not was_answered(exchange):
             raise

@@ -19,7 +19,7 @@ from tokenprof.harness_adapters.transcripts.claude_code.written_texts import Wri
 from tokenprof.harness_adapters.wires.anthropic_messages import cache_miss_of, output_of, selectors_of
 from tokenprof.harness_adapters.wires.implausible_usage import implausibility, raw_json
 from tokenprof.pricing.normalise import advisor_iterations, read_anthropic
-from tokenprof.pricing.sellers import seller_of_answer
+from tokenprof.pricing.sellers import seller_of_answer, without_account
 from tokenprof.pricing.usage import Usage
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wire_values import Wire
@@ -39,6 +39,9 @@ COMPACTION_AGENT = "acompact"
 
 ADVISOR = "advisor"
 """The name of the agent whose turns are the advice of another model."""
+
+OTHER_USAGE = "Its usage is not an object of counts; it is counted as unmeasured."
+CUT_USAGE = "Its usage lacks the input tokens; it is counted as unmeasured."
 
 EMPTY = LoggedPiece("assistant", (), ())
 
@@ -67,6 +70,7 @@ class Response:
     requested_model: str = ""
     ended_at: datetime | None = None
     usage: Wire | None = None
+    other_usage: object = None
     has_stopped: bool = False
     diagnostics: object = None
     calls: list[str] = field(default_factory=list)
@@ -86,7 +90,9 @@ class Response:
             self.started_at = min(self.started_at, at)
             self.ended_at = max(self.ended_at or at, at)
         usage = message.get("usage")
-        if isinstance(usage, Mapping) and _output_tokens(usage) >= _output_tokens(self.usage or {}):
+        if usage is not None and not isinstance(usage, Mapping):
+            self.other_usage = usage
+        elif isinstance(usage, Mapping) and _output_tokens(usage) >= _output_tokens(self.usage or {}):
             self.usage = usage
         self.diagnostics = message.get("diagnostics") or self.diagnostics
         for number, item in enumerate(items):
@@ -134,8 +140,10 @@ class Response:
             context=context,
             provider=PROVIDER,
             seller=seller_of_answer(self.id, self.model, PROVIDER),
-            requested_model=(request.model if request else None) or self.requested_model or self.model,
-            model=self.model,
+            requested_model=without_account(
+                (request.model if request else None) or self.requested_model or self.model
+            ),
+            model=without_account(self.model),
             started_at=self.started_at,
             duration_s=(self.ended_at - self.started_at).total_seconds() if self.ended_at else None,
             status="ok",
@@ -153,7 +161,7 @@ class Response:
             hidden_prefix=self.prompt.head is None and self.shows_output,
             output_incomplete=incomplete,
             notes=notes,
-            raw_usage=raw_json(self.usage) if notes else None,
+            raw_usage=raw_json(self.usage or self.other_usage) if notes else None,
             compacted=self.compacted,
             cache_miss_reason=miss,
             cache_missed_tokens=missed_tokens,
@@ -161,8 +169,10 @@ class Response:
 
     def _normalised_usage(self) -> tuple[Usage | None, tuple[str, ...]]:
         """Return the usage and notes about it. Raises UsageError if it contradicts itself."""
+        if self.usage is None and self.other_usage is not None:
+            return None, (OTHER_USAGE,)
         if self.usage is None or self.usage.get("input_tokens") is None:
-            return None, ()
+            return None, (CUT_USAGE,) * any((self.usage or {}).values())
         read = read_anthropic(self.usage)
         return read.usage, read.notes
 

@@ -15,13 +15,14 @@ from pathlib import Path
 from tokenprof.facts.times import utc_from_ns
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.transcripts.call_layers import (
+    CALL_OPERATIONS,
     ReportedCall,
     fineness,
     one_call_each,
     reported_call,
 )
 from tokenprof.harness_adapters.transcripts.otel.message_attributes import call_of_content, response_id
-from tokenprof.harness_adapters.transcripts.sellers import seller_by_name
+from tokenprof.harness_adapters.transcripts.sellers import CLOUDS, seller_by_name
 from tokenprof.harness_adapters.wires.implausible_usage import plausible, raw_json
 from tokenprof.pricing.normalise_telemetry import (
     has_otel_usage,
@@ -30,8 +31,8 @@ from tokenprof.pricing.normalise_telemetry import (
     read_otel,
 )
 from tokenprof.pricing.selectors import Selectors
-from tokenprof.pricing.sellers import seller_of_answer
-from tokenprof.pricing.usage import Usage
+from tokenprof.pricing.sellers import seller_named, seller_of_answer, seller_of_host
+from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.pricing.usage_reader import UsageReading
 from tokenprof.reading.json_lines import read_json_lines
 from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
@@ -101,11 +102,12 @@ def _spans(line: Wire, where: str) -> Iterator[ReportedCall]:
     for _, scope, span in spans_of(line):
         attributes = decode_attributes(span.get("attributes", ()))
         usage_of = _usage_reader(span, attributes)
-        if scope == names.SCOPE or usage_of is None:
+        has_counts = usage_of is not None
+        if scope == names.SCOPE or not (has_counts or _is_answered_call(span, attributes)):
             continue
         id_ = str(span.get("spanId"))
-        yield reported_call(
-            usage_of,
+        report = reported_call(
+            usage_of or _without_counts,
             attributes,
             id_=id_,
             identity=_first(attributes, *RESPONSE_IDS) or response_id(attributes) or id_,
@@ -118,6 +120,21 @@ def _spans(line: Wire, where: str) -> Iterator[ReportedCall]:
             trace=str(span.get("traceId") or "trace"),
             where=where,
         )
+        yield replace(report, has_counts=has_counts)
+
+
+def _is_answered_call(span: Wire, attributes: Wire) -> bool:
+    """Whether a span is that of a model call that did not fail."""
+    operation = str(attributes.get("gen_ai.operation.name") or "")
+    failed = mapping(span.get("status")).get("code") in (2, "STATUS_CODE_ERROR") or attributes.get(
+        "error.type"
+    )
+    is_call = operation in CALL_OPERATIONS or attributes.get("openinference.span.kind") == "LLM"
+    return is_call and not failed
+
+
+def _without_counts(_: Wire) -> UsageReading:
+    raise UsageError("Its span has no counts.")
 
 
 def _events(line: Wire, where: str) -> Iterator[ReportedCall]:
@@ -172,10 +189,15 @@ def _logged(seen: ReportedCall, shaper: Shaper, warnings: list[str]) -> LoggedCa
         stated_usd=None,
     )
     provider = seller_by_name(said or "", model)
+    seller = (
+        seller_of_answer(seen.identity, model, provider)
+        or seller_of_host(_first(attributes, "server.address", "gen_ai.server.address") or "")
+        or seller_named(said or "")
+    )
     return LoggedCall(
         call=plausible(found),
         provider=provider,
-        seller=seller_of_answer(seen.identity, model, provider),
+        seller=None if seller == provider or provider in CLOUDS else seller,
         started_at=utc_from_ns(seen.started_ns),
         duration_s=max(seen.ended_ns - seen.started_ns, 0) / 1e9,
         # Each call may be a trace of its own; captured content shows which history it extends.

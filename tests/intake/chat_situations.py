@@ -1,0 +1,176 @@
+"""Chat Completions as providers, relays and small servers make them, counted by hand."""
+
+from __future__ import annotations
+
+from wire_exchanges import CHAT, Sent, chat_answer, events
+from wire_situation import CHAT_PATH, NAMED, PLAIN, Situation, chat, chunk, chunks, one
+
+CHAT_SITUATIONS = (
+    one("as the documentation has it", chat(PLAIN), (100, 0, 10), usd="0.0004"),
+    Situation("a relay's one id for all", (chat(PLAIN),) * 3, ((100, 0, 10),) * 3, usd="0.0012"),
+    Situation("an empty id", (chat(PLAIN, id=""),) * 2, ((100, 0, 10),) * 2),
+    Situation("a number for an id", (chat(PLAIN, id=7),) * 2, ((100, 0, 10),) * 2),
+    one(
+        "each chunk has one of the counts",
+        chunks(
+            chunk("a", usage={"prompt_tokens": 100, "completion_tokens": 1}),
+            chunk("b", usage={"completion_tokens": 3}),
+        ),
+        (100, 0, 3),
+    ),
+    one(
+        "the counts stand in the delta",
+        chunks(chunk("a"), {"choices": [{"delta": {"usage": {"prompt_tokens": 9, "completion_tokens": 2}}}]}),
+        (9, 0, 2),
+    ),
+    one(
+        "Anthropic's names on a chat wire",
+        chunks(chunk("a"), chunk(usage={"input_tokens": 100, "output_tokens": 3})),
+        (100, 0, 3),
+    ),
+    one("a stream that was not asked for counts", chunks(chunk("a")), None, "no usage was recorded"),
+    one("a stream cut before its counts", chunks(chunk("a"), done=False), None, "ended before its counts"),
+    one(
+        "an error after the first words",
+        chunks(chunk("a"), {"error": {"message": "x"}}, done=False),
+        None,
+        "ended before its counts",
+    ),
+    one(
+        "llama.cpp's own counts only",
+        chunks(chunk("a", timings={"prompt_n": 90, "predicted_n": 4})),
+        None,
+        f"'timings', which is {NAMED}",
+    ),
+    one(
+        "a keep-alive comment before a stream, and the seller's figure",
+        Sent(
+            CHAT_PATH,
+            CHAT,
+            b": PROCESSING\n\n"
+            + events(
+                chunk("a", model="openai/gpt-5.4"),
+                chunk(model="openai/gpt-5.4", usage={**PLAIN, "cost": 0.0004}),
+                done=True,
+            ),
+            host="openrouter.ai",
+        ),
+        (100, 0, 10),
+        seller="openrouter",
+        stated_usd="0.0004",
+    ),
+    one(
+        "xAI counts reasoning beside the completion, and states the price in ticks",
+        chat(
+            {
+                **PLAIN,
+                "total_tokens": 160,
+                "completion_tokens_details": {"reasoning_tokens": 50},
+                "cost_in_usd_ticks": 12_000_000,
+            },
+            "api.x.ai",
+            model="grok-4",
+        ),
+        (100, 0, 60),
+        seller="x-ai",
+        usd="0.0012",
+        stated_usd="0.0012",
+    ),
+    one(
+        "sources of a live search",
+        chat({**PLAIN, "num_sources_used": 5}, "api.x.ai", model="grok-4"),
+        (100, 0, 10),
+        "used live search source, which has no price row",
+        seller="x-ai",
+        fees=(("live_search_source", 5),),
+    ),
+    one(
+        "tools that the provider ran, counted in the usage",
+        chat({**PLAIN, "server_side_tool_usage_details": {"x_search_calls": 2, "mcp_calls": 9}}),
+        (100, 0, 10),
+        "used x search",
+        fees=(("x_search", 2),),
+    ),
+    one(
+        "citation tokens",
+        chat({**PLAIN, "citation_tokens": 500}),
+        (100, 0, 10),
+        f"'citation_tokens' is {NAMED}",
+    ),
+    one("counts as text", chat({"prompt_tokens": "100", "completion_tokens": "10.0"}), (100, 0, 10)),
+    one(
+        "DeepSeek's hits and misses",
+        chat({**PLAIN, "prompt_cache_hit_tokens": 60, "prompt_cache_miss_tokens": 40}),
+        (100, 60, 10),
+    ),
+    one(
+        "the cached part divided by modality",
+        chat(
+            {
+                **PLAIN,
+                "prompt_tokens_details": {"cached_tokens": 60, "cached_tokens_details": {"text_tokens": 60}},
+            }
+        ),
+        (100, 60, 10),
+    ),
+    one(
+        "the output's count is lost, and the total has it",
+        chat({"prompt_tokens": 100, "total_tokens": 110}),
+        (100, 0, 10),
+        "'completion_tokens' is missing; what 'total_tokens' leaves for it is billed",
+    ),
+    one(
+        "the prompt's count is lost, and the total has it",
+        chat({"completion_tokens": 10, "total_tokens": 110}),
+        (100, 0, 10),
+        "'prompt_tokens' is missing",
+    ),
+    one("only a total", chat({"total_tokens": 110}), None, "is missing, so the call is unmeasured"),
+    one("a negative count", chat({**PLAIN, "prompt_tokens": -1}), None, "must be a non-negative integer"),
+    one("usage is a list", chat([PLAIN]), None, "should be an object of counts, but it is a list"),
+    one("usage is text", chat("n/a"), None, "but it is text"),
+    one("usage is null", chat(None), None, "no usage was recorded"),
+    one(
+        "an error beside a usage was billed",
+        Sent(CHAT_PATH, CHAT, {"error": {"message": "x"}, "usage": {**PLAIN, "completion_tokens": 0}}),
+        (100, 0, 10),
+        "reasoning",
+    ),
+    one("a page of HTML", Sent(CHAT_PATH, CHAT, b"<html>busy</html>"), None, "the answer cannot be read"),
+    one(
+        "an answer cut in the middle",
+        Sent(CHAT_PATH, CHAT, b'{"id":"x","choices":[{"m'),
+        None,
+        "cannot be read",
+    ),
+    one(
+        "JSON that claims to be a stream",
+        Sent(CHAT_PATH, CHAT, chat_answer(PLAIN), "text/event-stream"),
+        (100, 0, 10),
+    ),
+    one(
+        "a request that is not JSON",
+        Sent(CHAT_PATH, b"model=x", chat_answer(PLAIN)),
+        (100, 0, 10),
+        "The request cannot be read",
+    ),
+    one("a request without a body", Sent(CHAT_PATH, b"", chat_answer(PLAIN)), (100, 0, 10)),
+    one(
+        "a long answer counted as one token",
+        chat({**PLAIN, "completion_tokens": 1}, choices=[{"message": {"content": "word " * 3000}}]),
+        None,
+        "far fewer output tokens",
+    ),
+    one(
+        "Azure serves a deployment",
+        Sent(
+            "/openai/deployments/mine/chat/completions",
+            CHAT,
+            chat_answer(PLAIN),
+            host="me.openai.azure.com",
+        ),
+        (100, 0, 10),
+        seller="azure",
+        usd="0.0004",
+    ),
+)
