@@ -18,6 +18,7 @@ from tokenprof.harness_adapters.wires.implausible_usage import plausible, raw_js
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
 from tokenprof.pricing.normalise_logs import read_langfuse
 from tokenprof.pricing.usage import Usage, UsageError
+from tokenprof.pricing.wire_counts import is_count
 from tokenprof.reading.json_documents import json_objects
 from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
@@ -117,12 +118,34 @@ def _call(observation: Wire, model: str, shaper: Shaper, where: str, warnings: l
     response = {"id": observation.get("id"), "model": model, "choices": [{"message": message}]}
     usage: Usage | None = None
     notes: tuple[str, ...] = ()
-    counts = mapping(opened(observation.get("usageDetails")))
+    counts = _counts(observation)
     try:
-        read = read_langfuse(counts)
-        usage, notes = read.usage, read.notes
+        if counts:
+            read = read_langfuse(counts)
+            usage, notes = read.usage, read.notes
     except UsageError as error:
         warnings.append(f"{where}: {error} The call is counted as unmeasured.")
         notes = ("It is counted as unmeasured, because its counts cannot be placed.",)
     call = call_of_completion(request, response, "ok", shaper, otherwise=text_of(observation.get("id")))
     return plausible(replace(call, usage=usage, notes=notes, raw_usage=raw_json(counts) if notes else None))
+
+
+def _counts(observation: Wire) -> Wire:
+    """Return the counts of an observation, with today's keys; older versions have `usage`."""
+    details = mapping(opened(observation.get("usageDetails")))
+    older = mapping(opened(observation.get("usage")))
+    if not details and str(older.get("unit") or "TOKENS").upper() == "TOKENS":
+        details = {
+            key: value for key, value in older.items() if is_count(value) and "cost" not in key.lower()
+        }
+    return {OLDER_KEYS.get(key, key): value for key, value in details.items()}
+
+
+OLDER_KEYS = {
+    "promptTokens": "input",
+    "completionTokens": "output",
+    "totalTokens": "total",
+    "prompt_tokens": "input",
+    "completion_tokens": "output",
+    "total_tokens": "total",
+}

@@ -121,7 +121,7 @@ def _response_of(row: Wire) -> Wire:
     if not isinstance(usage, Mapping):
         extra = mapping(metadata.get("additional_usage_values"))
         usage = {**extra, **{key: row[key] for key in COUNTS if row.get(key) is not None}}
-    return {**response, "usage": usage or None}
+    return {**response, "usage": usage or response.get("usage")}
 
 
 COUNTS = ("prompt_tokens", "completion_tokens")
