@@ -219,7 +219,7 @@ GATEWAYS = (
     langfuse("its older keys", WHOLE, usageDetails={"promptTokens": 100, "completionTokens": 10}),
     langfuse("its older object", WHOLE, usage={"input": 100, "output": 10, "total": 110, "unit": "TOKENS"}),
     langfuse(
-        "a count of characters is none of tokens",
+        "characters are not tokens",
         None,
         "no usage",
         usage={"input": 100, "output": 10, "unit": "CHARACTERS"},
