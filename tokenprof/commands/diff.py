@@ -112,7 +112,7 @@ def _require_two_sides(options: argparse.Namespace, form: str) -> None:
             "side in a folder, or give --tag twice."
         )
     if form != "text" and options.full:
-        raise InputError("--full lengthens the text; other formats always hold everything. Leave it out.")
+        raise InputError("--full lengthens the text; JSON always holds everything. Leave it out.")
     hardware = [
         flag
         for flag, value in (
