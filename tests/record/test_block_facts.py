@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tokenprof.record.background.counting import VOCABULARIES, count_tokens
-from tokenprof.record.block_facts import canonical, measure
+from tokenprof.record.block_facts import MOST_CHILDREN, Shaper, canonical, measure
 
 
 def test_characters_are_told_apart_by_class() -> None:
@@ -34,3 +34,11 @@ def test_canonical_form_keeps_the_order_of_keys_and_takes_sdk_models() -> None:
             return {"b": 1, "a": 2}
 
     assert canonical({"m": Model()}) == b'{"m":{"b":1,"a":2}}'
+
+
+def test_only_so_many_parts_of_a_block_are_kept() -> None:
+    children = [(f"part {number}", f"text {number}") for number in range(MOST_CHILDREN + 5)]
+    block = Shaper(key=b"k" * 16, count=lambda texts: [{} for _ in texts]).block(
+        "skills_index", "index", "x", text="x", children=children
+    )
+    assert [child.name for child in block.children] == [f"part {n}" for n in range(MOST_CHILDREN)]

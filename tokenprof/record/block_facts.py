@@ -13,17 +13,39 @@ import orjson
 
 from tokenprof.facts.labels import label_of, labelled_parts
 from tokenprof.facts.types import Block, BlockKind, Child, Features, Section
-from tokenprof.record.background.counting import VOCABULARIES, count_tokens
+from tokenprof.record.background.counting import count_tokens
 from tokenprof.record.digest import digest, project_key
 
 FEATURES_VERSION = 1
 
-_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_UPPERCASE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_DIGITS = b"0123456789"
-_PUNCTUATION = bytes(c for c in range(33, 127) if not chr(c).isalnum())
-_NON_ASCII = bytes(range(128, 256))
-_CONTINUATION = bytes(range(128, 192))
+_CLASSES = bytes(
+    b"U"[0]
+    if chr(c).isascii() and chr(c).isupper()
+    else b"L"[0]
+    if chr(c).isascii() and chr(c).islower()
+    else b"D"[0]
+    if c in b"0123456789"
+    else b"S"[0]
+    if c in b" \t"
+    else b"N"[0]
+    if c in b"\n"
+    else b"P"[0]
+    if 33 <= c < 127
+    else b"C"[0]
+    if 128 <= c < 192
+    else b"H"[0]
+    if c >= 192
+    else b"-"[0]
+    for c in range(256)
+)
+"""A letter for what each byte is: upper or lower case, digit, space, newline, punctuation, the first byte of
+a character beyond ASCII or one that continues it, anything else."""
+
+_PIECE_BYTES = 65_536
+"""Bytes are counted in pieces, because the interpreter's lock is held for each."""
+
+MOST_CHILDREN = 1_000
+"""How many parts of a block are kept: more than any index of skills has."""
 
 
 def canonical(value: object) -> bytes:
@@ -53,36 +75,25 @@ def measure(text: str, tokens: Mapping[str, int]) -> Features:
     """Return the features of `text`, whose token counts are known already."""
     data = text.encode("utf-8", "surrogatepass")
 
-    def occurrences(of: bytes) -> int:
-        return len(data) - len(data.translate(None, of))
-
-    high_bytes = occurrences(_NON_ASCII)
+    counts = dict.fromkeys(b"ULDSNPH", 0)
+    for at in range(0, len(data), _PIECE_BYTES):
+        classes = data[at : at + _PIECE_BYTES].translate(_CLASSES)
+        for letter in counts:
+            counts[letter] += classes.count(letter)
+    upper, lower, digits, spaces, newlines, punctuation, beyond_ascii = counts.values()
     return Features(
         version=FEATURES_VERSION,
         bytes=len(data),
         chars=len(text),
         tokens=tokens,
-        letters=occurrences(_LETTERS),
-        uppercase=occurrences(_UPPERCASE),
-        digits=occurrences(_DIGITS),
-        punctuation=occurrences(_PUNCTUATION),
-        spaces=occurrences(b" \t"),
-        newlines=occurrences(b"\n"),
-        non_ascii=high_bytes - occurrences(_CONTINUATION) if high_bytes else 0,
+        letters=upper + lower,
+        uppercase=upper,
+        digits=digits,
+        punctuation=punctuation,
+        spaces=spaces,
+        newlines=newlines,
+        non_ascii=beyond_ascii,
     )
-
-
-def sizes_of(texts: Sequence[str]) -> list[Features]:
-    """Return only the sizes of texts: bytes, characters, and tokens in the first vocabulary."""
-    return [
-        Features(
-            version=FEATURES_VERSION,
-            bytes=len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")),
-            chars=len(text),
-            tokens=tokens,
-        )
-        for text, tokens in zip(texts, count_tokens(texts, VOCABULARIES[:1]), strict=True)
-    ]
 
 
 class Shaper:
@@ -173,6 +184,7 @@ class Shaper:
     def _children(self, children: Sequence[tuple[str, str]]) -> tuple[Child, ...]:
         if not children:
             return ()
+        children = children[:MOST_CHILDREN]
         digests = [self.digest(text) for _, text in children]
         counted = self._counted([(key, text) for key, (_, text) in zip(digests, children, strict=True)])
         return tuple(
