@@ -37,7 +37,7 @@ FAULTS = ("none",) * 16 + ("refused", "cut", "late", "left early")
 CHAT = "/v1/chat/completions"
 
 
-class Provider:
+class BillingProvider:
     """Answers calls as their text says, and notes what it has billed."""
 
     def __init__(self, library: Any, truth: Path) -> None:
@@ -132,13 +132,13 @@ def _message_events(name: str, tokens: int) -> Iterator[bytes]:
     yield event("message_stop")
 
 
-class Host:
+class SoakedHost:
     """The program: its clients, its calls, and what came out otherwise than it should."""
 
     def __init__(self, truth: Path) -> None:
         base = openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0]
         library = __import__(base)
-        provider, plain = Provider(library, truth), Provider(httpx, truth)
+        provider, plain = BillingProvider(library, truth), BillingProvider(httpx, truth)
         sync = {"http_client": library.Client(transport=library.MockTransport(provider.answer))}
         late = {"http_client": library.AsyncClient(transport=library.MockTransport(provider.answer_late))}
         shared: dict[str, Any] = {"api_key": "x", "max_retries": 0}
@@ -216,15 +216,15 @@ class Host:
 
 def in_child(truth: Path, name: str, seed: str) -> None:
     """Make some calls in a forked process, with clients of its own: those of other threads may be locked."""
-    host = Host(truth)
+    host = SoakedHost(truth)
     for number in range(3):
         host.call(f"{name}-{number}", random.Random(f"{seed}{number}"))
     os._exit(1) if host.differences else None
 
 
-def soak(folder: Path, calls: int, seed: int) -> tuple[Host, int]:
+def soak(folder: Path, calls: int, seed: int) -> tuple[SoakedHost, int]:
     """Make the calls; return the host, and how many processes of it failed."""
-    host = Host(folder / "truth")
+    host = SoakedHost(folder / "truth")
     # Python 3.11 holds a lock while an SDK loads its parts, and a child that is forked then waits for it.
     for way in ("chat", "message"):
         said = [{"role": "user", "content": json.dumps([f"first-{way}", "none", 5])}]
