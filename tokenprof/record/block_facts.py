@@ -13,7 +13,7 @@ import orjson
 
 from tokenprof.facts.labels import label_of, labelled_parts
 from tokenprof.facts.types import Block, BlockKind, Child, Features, Section
-from tokenprof.record.background.counting import count_tokens
+from tokenprof.record.background.counting import VOCABULARIES, count_tokens
 from tokenprof.record.digest import digest, project_key
 
 FEATURES_VERSION = 1
@@ -94,6 +94,19 @@ def measure(text: str, tokens: Mapping[str, int]) -> Features:
         newlines=newlines,
         non_ascii=beyond_ascii,
     )
+
+
+def sizes_of(texts: Sequence[str]) -> list[Features]:
+    """Return only the sizes of texts: bytes, characters, and tokens in the first vocabulary."""
+    return [
+        Features(
+            version=FEATURES_VERSION,
+            bytes=len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")),
+            chars=len(text),
+            tokens=tokens,
+        )
+        for text, tokens in zip(texts, count_tokens(texts, VOCABULARIES[:1]), strict=True)
+    ]
 
 
 class Shaper:

@@ -45,7 +45,7 @@ COUNTS_WAIT_S = 1.3
 """How long after the end of a block tokens are waited for. Later ones are written when they come."""
 
 EXIT_WAIT_S = 10.0
-"""How long the end of a program waits for tokens that are still being counted, once."""
+"""How long the end of a program waits, once, for calls that are not written and tokens not counted."""
 
 YOUNG_PROCESS_S = 5.0
 MOST_QUEUED_BYTES = 64 * 1024 * 1024
@@ -142,12 +142,14 @@ class ProcessShare:
             self._note_unfinished()
         self.teller.finish()
         self.teller.wait(max(until - time.monotonic(), 0.0))
-        if self._is_main and not self.counter.has_ended():
-            _still_counting.append(self)
+        if self._is_main and not (self.worker.has_ended() and self.counter.has_ended()):
+            _unfinished.append(self)
 
-    def wait_for_counts(self, until: float) -> None:
-        """Wait until the tokens are counted and written, or the time is over."""
+    def wait_to_the_end(self, until: float) -> None:
+        """Wait until everything is written and counted, or the time is over."""
         if self.process == os.getpid():
+            if not self.worker.has_ended():
+                self.worker.wait(max(until - time.monotonic(), 0.0))
             self.counter.wait(max(until - time.monotonic(), 0.0))
 
     def _record(self, exchange: Exchange | None) -> None:
@@ -300,15 +302,15 @@ class ProcessShare:
             file.close()
 
 
-_still_counting: list[ProcessShare] = []
+_unfinished: list[ProcessShare] = []
 
 
 @atexit.register
-def _wait_for_counts() -> None:
-    """Let a program that lives shorter than the vocabularies take to load end with its tokens counted."""
+def _wait_to_the_end() -> None:
+    """Let a program end with its calls written, and its tokens counted, even if it was short or busy."""
     until = time.monotonic() + EXIT_WAIT_S
-    while _still_counting:
-        _still_counting.pop().wait_for_counts(until)
+    while _unfinished:
+        _unfinished.pop().wait_to_the_end(until)
 
 
 def _call(told: Callable[[], None]) -> None:
