@@ -52,6 +52,7 @@ from tokenprof.hw_model.serving_settings import (
 
 __all__ = [
     "BASES",
+    "CLASSES",
     "OWNED",
     "Assumption",
     "AssumptionError",
@@ -250,7 +251,9 @@ def _sampled(
     """Return the scenario of a model whose deployment is drawn."""
     c = fitted()
     chip = None if given.chip is None else find_chip(given.chip).name
-    asked = sampling.FleetQuestion(served, fleet, run.turn, run.speed, run.when, chip, owner_ranges(given))
+    asked = sampling.FleetQuestion(
+        served, fleet, run.turn, run.speed, run.when, chip, owner_ranges(given), given.precision
+    )
     try:
         drawn = sampling.sample(
             asked, utilisation=given.utilisation or USUAL_UTILISATION, draws=draws, seed=seed, c=c

@@ -44,14 +44,19 @@ def host_of(chip: Array) -> Host:
 
 
 def draw_closed(
-    believed: ModelClass, chip: Array, rng: np.random.Generator
+    believed: ModelClass, chip: Array, rng: np.random.Generator, precision_asked: str | None = None
 ) -> tuple[dict[str, Array], ServingPlan]:
-    """Return the drawn quantities of ordinary transformers of a class, and their plans, one per draw."""
+    """Return the drawn quantities of ordinary transformers of a class, and their plans, one per draw.
+
+    `precision_asked` is the dtype of the weights in every draw (None: drawn).
+    """
     draws = len(chip)
     active = log_triangular(rng, draws, believed.active_parameters_b) * 1e9
     total = np.maximum(log_triangular(rng, draws, believed.total_parameters_b) * 1e9, 3.0 * active)
     kind = weighted_choice(rng, draws, [weight for weight, _, _ in ATTENTION.values()])
     precision = weighted_choice(rng, draws, list(PRECISIONS.values()))
+    if precision_asked is not None:
+        precision = np.full(draws, list(PRECISIONS).index(precision_asked))
     kv_scale = np.array([scale for _, scale, _ in ATTENTION.values()])[kind]
     # fp8 is the usual default for KV; one server in five keeps bf16.
     kv_fp8 = rng.random(draws) < 0.8
@@ -129,15 +134,18 @@ def _in_family(family: str, chip: Chip) -> float:
 
 
 def draw_open(
-    shape: ModelShape, chip: Array, rng: np.random.Generator
+    shape: ModelShape, chip: Array, rng: np.random.Generator, precision_asked: str | None = None
 ) -> tuple[dict[str, Array], ServingPlan]:
     """Return the drawn choices of hosts of a known shape, and their plans, one per draw.
 
-    Hosts serve the published checkpoint, or a 4-bit one on chips that multiply 4-bit weights.
+    Hosts serve the published checkpoint, or a 4-bit one on chips that multiply 4-bit weights. If fp4 is
+    asked for, all do the latter where they can; if another dtype is, none does.
     """
     draws = len(chip)
     catalogue = list(chips().values())
     four_bit = rng.random(draws) < FOUR_BIT_SHARE
+    if precision_asked is not None:
+        four_bit = np.full(draws, precision_asked == "fp4")
     engine_draw = rng.random(draws)
     kv_fp8 = rng.random(draws) < 0.8
     known: dict[tuple[int, bool, str, bool], int] = {}

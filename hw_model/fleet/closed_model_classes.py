@@ -5,6 +5,7 @@ All ranges and weights are assumptions; section 4 of docs/hardware.md has the ev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -34,6 +35,16 @@ CLASSES: Final[Mapping[str, ModelClass]] = {
         "speed on Vertex against open models: 93-154B active, 1.5-2T total (unexcitedneurons, Mar 2026); "
         + _SECONDARY,
     ),
+    "opus-at-15": ModelClass(
+        "Claude Opus class at $15/$75 (3, 4, 4.1)", (100, 200, 400), (1500, 3500, 8000),
+        (60e3, 150e3, 400e3), (15, 24, 45),
+        "three times the price of Opus 4.5 to 4.8, and about 24 tokens/s to their 42; " + _SECONDARY,
+    ),
+    "fable": ModelClass(
+        "Claude Fable and Mythos class", (80, 160, 350), (1500, 3500, 8000), (50e3, 120e3, 350e3),
+        (20, 40, 80),
+        "twice the price of Opus 4.8; nothing else is known",
+    ),
     "sonnet": ModelClass(
         "Claude Sonnet class", (25, 60, 120), (300, 800, 1500), (25e3, 70e3, 200e3), (35, 60, 110),
         f"about as fast as Opus 4.5 on Vertex; {_SECONDARY}",
@@ -42,6 +53,16 @@ CLASSES: Final[Mapping[str, ModelClass]] = {
         "Claude Haiku, GPT mini, Gemini Flash class", (5, 15, 40), (50, 150, 400), (15e3, 50e3, 130e3),
         (60, 120, 220),
         "price ratios to the larger models only",
+    ),
+    "nano": ModelClass(
+        "GPT nano and Flash-Lite class (input up to $0.25)", (1, 4, 12), (10, 40, 120), (8e3, 20e3, 60e3),
+        (100, 180, 350),
+        "a third to a tenth of the price of the mini class, at twice its speed",
+    ),
+    "pro": ModelClass(
+        "GPT pro class (input from $15)", (60, 160, 400), (600, 2000, 6000), (40e3, 140e3, 400e3),
+        (10, 25, 60),
+        "twelve times the price of GPT-5 and slow; it may run several answers at once, which is not modelled",
     ),
     "gpt": ModelClass(
         "GPT-5 and Gemini Pro class", (30, 80, 200), (300, 1000, 3000), (20e3, 70e3, 200e3), (35, 65, 120),
@@ -88,6 +109,8 @@ def _weights_in_words(weights: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {f'{weight:g}'.removeprefix('0')}" for name, weight in weights.items())
 
 
+_OPUS_AT_15: Final = re.compile(r"opus-4-1\b|opus-4-0\b|opus-4(?:@|-20250514|$)|3-opus|opus-3")
+
 # Open weights with the name of a closed family, and a family whose shape and fleet are both unknown.
 _OF_NO_CLASS: Final = ("gpt-oss", "amazon.nova")
 
@@ -97,10 +120,18 @@ def model_class(provider: str, model: str) -> str | None:
     name = f"{provider}/{model}".lower()
     if any(word in name for word in _OF_NO_CLASS):
         return None
-    if any(word in name for word in ("opus", "fable", "mythos")):
+    if any(word in name for word in ("fable", "mythos")):
+        return "fable"
+    if _OPUS_AT_15.search(name):
+        return "opus-at-15"
+    if "opus" in name:
         return "opus"
     if "sonnet" in name:
         return "sonnet"
+    if any(word in name for word in ("-nano", "flash-lite", "flash-8b")):
+        return "nano"
+    if re.search(r"gpt-[\d.]+-pro|/o[13]-pro", name):
+        return "pro"
     if any(word in name for word in ("haiku", "-mini", "-nano", "flash", "-lite", "claude-instant")):
         return "mini"
     if any(

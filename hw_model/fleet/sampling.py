@@ -94,7 +94,8 @@ class FleetQuestion:
     """Whose fleet it is, what it serves, and the run that is looked at.
 
     `model` is a class of closed models or a known shape; `when` is the day of the run (None: today). `chip`
-    is the only one used, if it is given; `owner` is what an owner's finances are drawn from.
+    is the only one used, if it is given; `owner` is what an owner's finances are drawn from; `precision` is
+    the dtype of the weights, if somebody says it.
     """
 
     model: ModelClass | ModelShape
@@ -104,6 +105,7 @@ class FleetQuestion:
     when: date | None = None
     chip: str | None = None
     owner: OwnerRanges = USUAL_OWNERS
+    precision: str | None = None
 
     def weights(self) -> dict[str, float]:
         """Return the chips that are drawn from, each with its weight."""
@@ -187,10 +189,10 @@ def _draw(
     index = np.array([names.index(name) for name in weights], dtype=float)
     chip = index[weighted_choice(rng, draws, list(weights.values()))]
     if isinstance(asked.model, ModelShape):
-        drawn, whole = draw_open(asked.model, chip, rng)
+        drawn, whole = draw_open(asked.model, chip, rng, asked.precision)
         usual = OPEN_SPEED
     else:
-        drawn, whole = draw_closed(asked.model, chip, rng)
+        drawn, whole = draw_closed(asked.model, chip, rng, asked.precision)
         usual = asked.model.tokens_per_s
     drawn["acceptance"] = rng.triangular(*AGENT_ACCEPTANCE, size=draws)
     seen = asked.observed

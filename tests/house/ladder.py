@@ -51,8 +51,8 @@ MAY_IMPORT = {
     "whatif": "facts attribute costing whatif.geometry whatif.levers pricing hw_model",
     "analysis.rows": "facts attribute costing pricing pricing.chain hw_model",
     "analysis.findings": "facts costing analysis.rows pricing hw_model",
-    "analysis": "facts reading costing chain whatif analysis.rows analysis.findings pricing pricing.chain "
-    "hw_model hw_model.equations",
+    "analysis": "facts reading costing chain whatif whatif.levers analysis.rows analysis.findings pricing "
+    "pricing.chain hw_model hw_model.equations",
     "difference": "facts attribute costing analysis pricing hw_model",
     "report": "facts costing chain chain.claims whatif analysis analysis.rows analysis.findings pricing "
     "pricing.chain hw_model",

@@ -64,6 +64,10 @@ class Analysis:
     ) -> None:
         self.assumptions = assumptions or Assumptions()
         self.run = sold_by(self.assumptions.seller, run)
+        if self.assumptions.model is not None:
+            from tokenprof.analysis.other_model import served_by_model
+
+            self.run = served_by_model(self.run, self.assumptions.model, self.book)
         self._counts = counts
 
     @cached_property

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from tokenprof.chain.hardware_sweeps import Sweeps, sweeps_of
-from tokenprof.chain.kv_between_turns import KvWaiting, kv_waiting
+from tokenprof.chain.kv_between_turns import TTLS, KvWaiting, kv_waiting
 from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.pricing.chain.layers import tool_payments
@@ -40,14 +40,15 @@ def chain_detail(
     ledger: Ledger,
     hardware: Hardware,
     usd_per_call: Mapping[str, Decimal],
+    ttls: Sequence[str] = TTLS,
 ) -> ChainDetail:
     """Return sweeps, waiting KV and tool payments of a run.
 
-    `usd_per_call` is what one call of a tool costs [USD].
+    `usd_per_call` is what one call of a tool costs [USD], `ttls` the times to live that KV may be kept for.
     """
     return ChainDetail(
         sweeps=sweeps_of(ledger, hardware),
-        waiting=kv_waiting(ledger, hardware.serving.settings),
+        waiting=kv_waiting(ledger, hardware.serving.settings, ttls),
         tool_payments=tool_payments_of(ledger, usd_per_call),
     )
 

@@ -5,7 +5,7 @@ Row ttl-1 in docs/chain.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -79,12 +79,14 @@ def waiting_session(
     )
 
 
-def kv_waiting(ledger: Ledger, settings: ServingSettings | None = None) -> KvWaiting:
+def kv_waiting(
+    ledger: Ledger, settings: ServingSettings | None = None, ttls: Sequence[str] = TTLS
+) -> KvWaiting:
     """Return every recorded gap of a run, its KV cache on a deployment (default: `STAND_IN`).
 
     `settings` may name the deployment, its utilisation (default: 0.5), the price of an hour (default: the
-    owner's cost) and a tool latency. Raises `hw_model.deployment.DeploymentError` for a deployment that is
-    not possible.
+    owner's cost) and a tool latency; `ttls` are the times to live that are costed. Raises
+    `hw_model.deployment.DeploymentError` for a deployment that is not possible.
     """
     said = settings or ServingSettings()
     named, share = said.deployment or STAND_IN, said.utilisation or DEFAULT_UTILISATION
@@ -108,7 +110,7 @@ def kv_waiting(ledger: Ledger, settings: ServingSettings | None = None) -> KvWai
                 usd=_one_figure(best.usd),
                 kept_usd={
                     ttl: _one_figure(ttl_cost(waiting, work.gap_s, float(TTL_S[ttl]), tiers).usd)
-                    for ttl in TTLS
+                    for ttl in ttls
                 },
                 billed_cache_usd=_billed_cache_usd(ledger, following[index]),
             )

@@ -142,6 +142,7 @@ def _chain(
     from tokenprof.analysis.analysis import Analysis
     from tokenprof.analysis.scenario import choices_of, serving_of
     from tokenprof.chain.chain_detail import chain_detail
+    from tokenprof.chain.kv_between_turns import TTLS
     from tokenprof.chain.make_section import chain_section
     from tokenprof.costing.compute import cost_to_compute
     from tokenprof.reading.files import read
@@ -150,7 +151,8 @@ def _chain(
     ledger = Analysis(read(options.files), assumptions).ledger
     hardware = cost_to_compute(ledger, serving=serving_of(assumptions, data))
     prices = dict(options.tool_price)
-    detail = chain_detail(ledger, hardware, prices)
+    ttls = (assumptions.ttl,) if assumptions.ttl else TTLS
+    detail = chain_detail(ledger, hardware, prices, ttls)
     _warn_of_uncalled(ledger, set(prices) - {paid.tool for paid in detail.tool_payments})
     section = chain_section(
         ledger, hardware, data, choices_of(assumptions), without_evidence=assumptions.without_evidence

@@ -25,6 +25,7 @@ COMMANDS: Final = (
     "proxy",
     "check",
     "chain",
+    "settings",
     "diff",
     "whatif",
     "disclosure",

@@ -165,12 +165,12 @@ def weighted_percentiles(values: Array, weights: Array) -> tuple[float, float, f
     Equal weights give the percentiles of `ServingScenario.usd_many`.
     """
     order = np.argsort(values)
-    below = np.cumsum(weights[order]) - weights[order] / 2.0
+    up_to = np.cumsum(weights[order]) / np.sum(weights)
     last = len(values) - 1
     if np.allclose(weights, weights[0]):
         ranks = [round(share * last) for share in (0.1, 0.5, 0.9)]
     else:
-        ranks = [min(int(np.searchsorted(below, share)), last) for share in (0.1, 0.5, 0.9)]
+        ranks = [min(int(np.searchsorted(up_to, share)), last) for share in (0.1, 0.5, 0.9)]
     low, mid, high = values[order][ranks].tolist()
     return low, mid, high
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any, Final
 
-MODULES: Final = ("show", "estimate", "validate", "calibrate")
+MODULES: Final = ("show", "hours", "ask", "estimate", "validate", "calibrate")
 """The modules beside this one, in the order of the help; each has `add_verbs(subparsers)`."""
 
 

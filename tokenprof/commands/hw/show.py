@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import add_format, emit, format_of, json_text
-from tokenprof.commands.console.tables import facts_table, table
+from tokenprof.commands.console.pages import page_of
+from tokenprof.commands.console.tables import table
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
     from tokenprof.hw_model.catalogue.shapes import ModelShape
-
-SHOWN_OF_A_SOURCE: Final = 60
-"""Characters of a source in the list of models; `hw show MODEL` has it in full."""
 
 
 def add_verbs(verbs: Any) -> None:
@@ -52,7 +50,7 @@ def _show_all(form: str) -> None:
         emit(json_text({"models": sorted(models()), "chips": sorted(chips())}))
         return
     of_models = table(
-        ("model", "total B", "active B", "layers", "KV B/token", "source"),
+        ("model", "total B", "active B", "layers", "KV B/token"),
         (
             (
                 m.name,
@@ -60,24 +58,21 @@ def _show_all(form: str) -> None:
                 m.active_parameters / 1e9,
                 m.layers,
                 m.kv_bytes_per_token(),
-                m.source[:SHOWN_OF_A_SOURCE],
             )
             for m in models().values()
         ),
-        left=(0, 5),
     )
     of_chips = table(
         (
             "chip",
-            "bf16 TFLOP/s",
+            "bf16",
             "fp8",
             "fp4",
-            "HBM GB",
-            "HBM TB/s",
-            "link GB/s",
-            "net GB/s",
+            "GB",
+            "TB/s",
+            "link",
             "kW",
-            "USD capital",
+            "capital",
         ),
         (
             (
@@ -86,18 +81,21 @@ def _show_all(form: str) -> None:
                 c.hbm_bytes / 1e9,
                 c.hbm_bytes_per_s / 1e12,
                 c.link_bytes_per_s / 1e9,
-                c.net_bytes_per_s / 1e9,
                 c.all_in_kw,
                 c.capex_usd[1],
             )
             for c in chips().values()
         ),
     )
-    emit(f"{of_models}\n{of_chips}")
+    units = (
+        "bf16, fp8, fp4: dense TFLOP/s; GB, TB/s: memory; link: GB/s one way (makers\n"
+        "state both ways: twice that); kW all in; capital: USD with server and network.\n"
+    )
+    emit(f"{of_models}\n{of_chips}{units}")
 
 
 def _show_one(facts: dict[str, Any], form: str) -> None:
-    emit(json_text(facts) if form == "json" else facts_table(facts))
+    emit(json_text(facts) if form == "json" else page_of(facts))
 
 
 def _model_or_chip(name: str) -> dict[str, Any]:

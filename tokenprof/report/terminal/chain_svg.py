@@ -150,7 +150,7 @@ def _bridge(prior: Bridge, posterior: Bridge | None, top: int) -> list[str]:
                 f'y2="{middle + offset}" stroke="{colour}" stroke-width="4"/>'
                 f'<circle cx="{place(level):.1f}" cy="{middle + offset}" r="3.5" fill="{colour}"/>'
             )
-            factor = "" if row == 0 else f"{times(bridge.steps[row - 1].factor.mid)} to "
+            factor = "" if row == 0 else f"{times(bridge.steps[row - 1].factor.mid)} = "
             said.append(f"{factor}{cents(level)}")
         lines.append(_figures("; ".join(said), middle))
     middle = top + HEAD + ROW * (rows - 1) + ROW // 2 - 4
