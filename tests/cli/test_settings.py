@@ -89,7 +89,7 @@ def test_what_is_about_the_owner_moves_the_owner_s_floor_and_not_the_rent(name, 
     assert found.hardware_usd == usual.hardware_usd
 
 
-def test_a_longer_tool_latency_makes_holding_kv_dearer():
+def test_a_longer_tool_latency_lengthens_the_wait_of_kv():
     short, long = (analysis(tool_latency=seconds).hardware.works[0].gap_s for seconds in (1, 600))
     assert (short, long) == (1, 600)
 

@@ -19,7 +19,6 @@ from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
     from tokenprof.analysis.analysis import Analysis
-    from tokenprof.hw_model.estimate import Estimate
 
 
 def add_commands(commands: Any) -> None:
@@ -102,7 +101,7 @@ def run_sweep(options: argparse.Namespace) -> int:
 
 def _row(value: str, analysis: Analysis) -> dict[str, Cell]:
     totals, chain = analysis.totals, analysis.chain
-    compute: Estimate | None = totals.hardware_usd
+    compute = totals.hardware_usd
     billed = None if totals.billed_usd is None else float(totals.billed_usd)
     posterior = None if chain is None or chain.evidence is None else chain.evidence.price_to_cost.mid
     margin = None if chain is None or chain.all_in_margin is None else float(chain.all_in_margin.mid)

@@ -5,7 +5,7 @@ dollars by class, gaps and speeds. It is a test fixture of a public dashboard: i
 other, and nobody has verified it. The ratio stands beside what hosts of open models charge over the measured
 cost of agentic services.
 
-python benchmarks/population_check.py [--json FILE]
+python benchmarks/economics/population_check.py [--json FILE]
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from tokenprof.costing.served_hours import Serving
 from tokenprof.hw_model.cost import OWNED, Estimate, TurnWork, scenario_for
 
-TRAFFIC = Path(__file__).parent / "data" / "agent_traffic.json"
+TRAFFIC = Path(__file__).parents[1] / "data" / "agent_traffic.json"
 MODEL = "claude-opus-5-5"
 WHEN = date(2026, 9, 26)
 MEASURED = (4.0, 9.0)

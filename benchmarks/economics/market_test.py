@@ -4,7 +4,7 @@ For every open model whose shape is known and which at least two hosts sell, the
 of tokens is divided by its cost at rented hours. No evidence from prices is used. Hosts on silicon of their
 own are left out, since their hours are not in the catalogue.
 
-python benchmarks/market_test.py [--json FILE]
+python benchmarks/economics/market_test.py [--json FILE]
 """
 
 from __future__ import annotations
