@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run, Turn
 from tokenprof.pricing.book import Price, PriceBook, Unpriced
+from tokenprof.pricing.usage import Usage
 
 
 def served_by_model(run: Run, name: str | None, book: PriceBook) -> Run:
@@ -38,17 +39,12 @@ def _named(turn: Turn, name: str) -> tuple[str, str]:
 
 def _price(turn: Turn, name: str, book: PriceBook, later: timedelta) -> Price | Unpriced:
     provider, model = _named(turn, name)
-    usage = turn.usage
     at = turn.started_at + later
-    return (
-        book.price(provider, model, at)
-        if usage is None
-        else book.price(provider, model, at, usage, turn.selectors)
-    )
+    return book.price(provider, model, at, turn.usage or Usage(), turn.selectors)
 
 
 def _moved(turn: Turn, name: str, book: PriceBook, later: timedelta) -> Turn:
-    from tokenprof.whatif.prediction import in_classes_of
+    from tokenprof.whatif.planned_bill import in_classes_of
 
     provider, model = _named(turn, name)
     moved = replace(turn, provider=provider, model=model, seller=None, started_at=turn.started_at + later)

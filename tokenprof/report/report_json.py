@@ -275,6 +275,7 @@ def _compute(rows: RunRows) -> Json | None:
             "idle_token_seconds": round(summary.kv.idle_token_seconds, 3),
             "idle_share": None if summary.kv.idle_share is None else round(summary.kv.idle_share, 4),
             "gap_usd_per_s_at_longest_context": estimate_json(summary.kv.gap_usd_per_s_at_longest_context),
+            "gaps_usd": estimate_json(summary.kv.gaps_usd),
         },
     }
 

@@ -64,12 +64,15 @@ def _kv_held(ledger: Ledger, hardware: Hardware, model: Model, scenario: Serving
     """
     active = idle = 0.0
     longest: TurnWork | None = None
+    held: list[Vector] = []
     for turn, work in zip(ledger.run.turns, hardware.works, strict=True):
         if work is None or (turn.provider, turn.model) != model:
             continue
         context = _prompt_tokens(work) + work.output_tokens
         active += context * (work.duration_s or 0.0)
         idle += context * (work.gap_s or 0.0)
+        if work.gap_s:
+            held.append(scenario.features(work, part="hold"))
         if longest is None or _prompt_tokens(work) > _prompt_tokens(longest):
             longest = work
     gap_usd_per_s = None
@@ -81,6 +84,7 @@ def _kv_held(ledger: Ledger, hardware: Hardware, model: Model, scenario: Serving
         idle_token_seconds=idle,
         idle_share=idle / (active + idle) if active + idle else None,
         gap_usd_per_s_at_longest_context=gap_usd_per_s,
+        gaps_usd=scenario.usd(np.sum(held, axis=0), "opportunity") if held else None,
     )
 
 

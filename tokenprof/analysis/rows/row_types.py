@@ -247,12 +247,17 @@ class CostRatio:
 
 @dataclass(frozen=True, slots=True)
 class KvHeld:
-    """How long the KV of a run was held: token-seconds while it was in use and while it waited in gaps."""
+    """How long the KV of a run was held: token-seconds while it was in use and while it waited in gaps.
+
+    `gaps_usd` is what keeping it in the accelerators' memory through all gaps costs on the basis
+    *opportunity*; None in a report of an earlier release, and for a run without gaps.
+    """
 
     active_token_seconds: float
     idle_token_seconds: float
     idle_share: float | None
     gap_usd_per_s_at_longest_context: Estimate | None
+    gaps_usd: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)

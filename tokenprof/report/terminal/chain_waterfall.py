@@ -161,10 +161,9 @@ def _notes(step: SectionStep, decimals: int) -> list[str]:
     """Return what hangs under the waterfall of a step: its margin inside one company, its parts."""
     notes = []
     if step.internal_usd is not None:
-        notes.append(
-            f"{step.name}: {dollars(step.internal_usd.mid, decimals)} "
-            f"({between(step.internal_usd, decimals)}) on the market; internal here, so not paid"
-        )
+        ends = between(step.internal_usd, decimals)
+        amount = dollars(step.internal_usd.mid, decimals) + (f" ({ends})" if ends else "")
+        notes.append(f"{step.name}: {amount} on the market; own racks, so not paid")
     if step.parts:
         parts = ", ".join(f"{part.name} {dollars(part.usd.mid, decimals + 1)}" for part in step.parts)
         notes.append(f"{step.name}: {parts}")

@@ -14,6 +14,7 @@ from tokenprof.report.terminal.grid import paragraph
 from tokenprof.report.terminal.wording import SOFT
 
 if TYPE_CHECKING:
+    from tokenprof.chain.section import ChainSection
     from tokenprof.report.document import Report
 
 WHOSE: Final = {
@@ -41,7 +42,7 @@ def compute_lines(report: Report, console: Console) -> list[Text]:
             said.append(f"; marginal {numbers.usd_interval(totals.hardware_marginal_usd)}")
         said.append(". ")
     said.append(
-        "Its ends are P10 and P90 of the deployments that could serve this run."
+        "The ends are P10 and P90 of the deployments that could serve this run."
         if first.chip == SAMPLED
         else "One deployment, so the ends are equal: what is uncertain about it is not in them."
     )
@@ -53,8 +54,33 @@ def compute_lines(report: Report, console: Console) -> list[Text]:
     also = Text(style=SOFT)
     if chain.evidence.effective_draws > 1:
         also.append(f"With published prices and margins as evidence: {evidence_ratio(chain.evidence)}. ")
+    low, high = cents(bridge.published.low), cents(bridge.published.high)
     also.append(
-        f"Published margins are a cost of {cents(bridge.published.low)}–{cents(bridge.published.high)} per "
-        f"dollar of revenue; this run's compute is {cents(bridge.full_cost_per_list)} per list dollar."
+        f"Margins that {_whose(chain)} publish are a cost of {low}–{high} per dollar of revenue; this run's "
+        f"compute is {cents(bridge.full_cost_per_list)} per list dollar."
     )
     return lines + paragraph(also, console)
+
+
+def _whose(chain: ChainSection) -> str:
+    return "labs" if all(server.trains for server in chain.servers) else "hosts of open weights"
+
+
+def cache_read_lines(report: Report, console: Console) -> list[Text]:
+    """Return what the compute of cached input counts, and what holding its KV through gaps costs."""
+    compute = report.rows.compute
+    if compute is None or compute.kv.gaps_usd is None:
+        return []
+    if not any(row.cls == "cache_read" and row.tokens and row.hardware_usd for row in report.rows.classes):
+        return []
+    held = compute.kv.gaps_usd
+    said = (
+        f"costs {numbers.usd_interval(held)} more in the accelerators' memory (opportunity basis)."
+        if held.high
+        else "costs nothing here, since memory does not limit the batch."
+    )
+    text = (
+        "Cache read counts attention to the cached prompt and loading its KV. Keeping that KV through the "
+        f"run's gaps is not in it; that {said}"
+    )
+    return paragraph(Text(text, SOFT), console, indent=2)
