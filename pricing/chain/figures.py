@@ -84,13 +84,18 @@ class Aggregator:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionPlan:
-    """A subscription: its price and the API credit that it includes, both a month."""
+    """A subscription: its price and the API credit that it includes, both a month.
+
+    `api_usd_at_limit` is what a month at the plan's limits would cost at list price [USD]; None if its limits
+    are not known.
+    """
 
     name: str
     usd_per_month: Decimal
     credit_usd_per_month: Decimal
     source: str
     checked: date
+    api_usd_at_limit: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +285,7 @@ def _read(tables: Mapping[str, Any]) -> ChainData:
                 Decimal(row["credit_usd_per_month"]),
                 row["source"],
                 row["checked"],
+                Decimal(row["api_usd_at_limit"]) if "api_usd_at_limit" in row else None,
             )
             for row in rows("plan")
         },

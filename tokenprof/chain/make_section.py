@@ -31,7 +31,7 @@ from tokenprof.costing.compute import Hardware
 from tokenprof.costing.evidence import followed_cost, posterior_of
 from tokenprof.costing.ledger import Ledger
 from tokenprof.hw_model.estimate import Estimate
-from tokenprof.pricing.chain.figures import ChainData, Figure, load_chain_data
+from tokenprof.pricing.chain.figures import ChainData, Figure, SubscriptionPlan, load_chain_data
 from tokenprof.pricing.chain.interval import Interval
 from tokenprof.pricing.chain.layers import Spread, Waterfall
 
@@ -210,9 +210,17 @@ def _plans(chain: Chain) -> tuple[SectionPlan, ...]:
             sessions_at_compute_cost=_stated(each.sessions_at_compute_cost, SESSION_DECIMALS),
             price_to_compute=_stated(each.price_to_compute, RATIO_DECIMALS),
             source=each.plan.source,
+            sessions_at_limit=_at_limit(each.plan, chain.billed_usd),
         )
         for each in chain.plans
     )
+
+
+def _at_limit(plan: SubscriptionPlan, billed_usd: Decimal) -> Decimal | None:
+    """Return how many such runs a month a plan's limits allow; None if they are not known."""
+    if plan.api_usd_at_limit is None or billed_usd <= 0:
+        return None
+    return round(plan.api_usd_at_limit / billed_usd, SESSION_DECIMALS)
 
 
 def _assumptions(chain: Chain, figures: ChainData) -> tuple[Figure | NamedSource, ...]:

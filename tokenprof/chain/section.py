@@ -120,6 +120,7 @@ class SectionPlan:
     sessions_at_compute_cost: Interval
     price_to_compute: Interval
     source: str
+    sessions_at_limit: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,6 +228,7 @@ def _plan_json(plan: SectionPlan) -> Json:
         "sessions_at_compute_cost": range_json(plan.sessions_at_compute_cost),
         "price_to_compute": range_json(plan.price_to_compute),
         "source": plan.source,
+        **({} if plan.sessions_at_limit is None else {"sessions_at_limit": usd(plan.sessions_at_limit)}),
     }
 
 
@@ -241,6 +242,7 @@ def _read_plan(plan: JsonObject) -> SectionPlan:
         sessions_at_compute_cost=read_range(plan["sessions_at_compute_cost"]),
         price_to_compute=read_range(plan["price_to_compute"]),
         source=plan["source"],
+        sessions_at_limit=Decimal(plan["sessions_at_limit"]) if "sessions_at_limit" in plan else None,
     )
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from tokenprof.chain.chain_detail import ToolPayment
 from tokenprof.chain.section import ChainSection, ShapedBill
+from tokenprof.pricing.chain.interval import Interval
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable
 from tokenprof.report.terminal.chain_numbers import (
@@ -62,6 +63,8 @@ def path_lines(section: ChainSection, console: Console) -> list[Text]:
             f"{numbers.count(plan.break_even_sessions, 'such run')}, and covers the compute of "
             f"{counts(plan.sessions_at_compute_cost)}"
         )
+        if plan.sessions_at_limit is not None:
+            text += f"; its limits allow about {counts(Interval.exactly(plan.sessions_at_limit))}"
         lines += paragraph(Text(text), console, lead=Text(f"{plan.plan:<14}", SOFT), indent=2)
     return lines
 
