@@ -177,3 +177,16 @@ def test_price_and_speed_tell_classes_of_closed_models_apart(model, kind):
     from tokenprof.hw_model.fleet.closed_model_classes import model_class
 
     assert model_class("x", model) == kind
+
+
+def test_the_same_names_set_the_hour_of_one_deployment(capsys):
+    def usd_per_hour(*words: str) -> float:
+        assert main(["hw", "estimate", "deepseek-v3@8xh200", "--format", "json", *words]) == 0
+        return float(json.loads(capsys.readouterr().out)["usd_per_accelerator_hour"])
+
+    assert usd_per_hour() == pytest.approx(1.59, abs=0.01)
+    assert usd_per_hour("--set", "hours=rent") == pytest.approx(1.825)
+    assert usd_per_hour("--set", "life-years=2") > 2
+    assert usd_per_hour("--set", "usd-per-gpu-hour=3") == 3
+    assert main(["hw", "estimate", "deepseek-v3@8xh200", "--set", "plan=claude-pro"]) == 2
+    assert "--set plan has no effect on one deployment" in capsys.readouterr().err
