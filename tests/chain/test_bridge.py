@@ -146,7 +146,7 @@ def test_the_short_form_names_every_level_and_what_is_left():
 
     section = section_of("closed")
     said = " ".join(line.plain.strip() for line in bridge_sentence(section, Console(width=80)))
-    assert said.startswith("Bridge: per list dollar, one more request costs ")
+    assert said.startswith("Bridge: per list dollar ")
     assert "is not explained" in said
     assert MARGINAL not in said
     assert bridge_sentence(replace(section, bridge=None), Console(width=80)) == []

@@ -119,6 +119,23 @@ def evidence_lines(section: ChainSection, console: Console) -> list[Text]:
     return lines
 
 
+def bridge_sentence(section: ChainSection, console: Console) -> list[Text]:
+    """Return the bridge in short, for a report: the levels that a reader may stop at, and what is left."""
+    prior, posterior = section.bridge, section.posterior_bridge
+    if prior is None:
+        return []
+    said = Text("Bridge: ", "bold")
+    said.append(
+        f"per list dollar {cents(prior.start)} of power, {cents(prior.full_cost_per_list)} of compute at the "
+        f"hours paid; {cents(prior.steps[-1].level_after)} per dollar of revenue, "
+        f"{cents(prior.published.mid)} published: {times(prior.residual)} is not explained"
+    )
+    if posterior is not None:
+        said.append(f" ({times(posterior.residual)} with evidence)")
+    said.append(" (steps and sources: tokenprof chain).", SOFT)
+    return paragraph(said, console)
+
+
 def evidence_ratio(evidence: SectionEvidence) -> str:
     """Return the posterior ratio in words: `6.1× (3.0–12×)`."""
     ratio = evidence.price_to_cost

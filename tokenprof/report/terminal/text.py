@@ -17,6 +17,7 @@ from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable
 from tokenprof.report.terminal.basis import basis
 from tokenprof.report.terminal.block_table import block_table, group_table
+from tokenprof.report.terminal.chain_bridge import bridge_sentence
 from tokenprof.report.terminal.chain_text import chain_lines
 from tokenprof.report.terminal.chain_waterfall import chain_sentence
 from tokenprof.report.terminal.class_table import class_table
@@ -105,7 +106,7 @@ def _chain(chain: ChainSection | None, console: Console, *, is_full: bool) -> li
         return []
     if is_full:
         return chain_lines(chain, console, brief=True)
-    return chain_sentence(chain, console)
+    return chain_sentence(chain, console) + bridge_sentence(chain, console)
 
 
 def _findings(
