@@ -74,13 +74,6 @@ def cache_read_lines(report: Report, console: Console) -> list[Text]:
     if not any(row.cls == "cache_read" and row.tokens and row.hardware_usd for row in report.rows.classes):
         return []
     held = compute.kv.gaps_usd
-    said = (
-        f"costs {numbers.usd_interval(held)} more in the accelerators' memory (opportunity basis)."
-        if held.high
-        else "costs nothing here, since memory does not limit the batch."
-    )
-    text = (
-        "Cache read counts attention to the cached prompt and loading its KV. Keeping that KV through the "
-        f"run's gaps is not in it; that {said}"
-    )
+    text = "Cache read counts attention to the cached prompt and loading its KV, not keeping it through gaps"
+    text += f" ({numbers.usd_interval(held)} on the opportunity basis)." if held.high else "."
     return paragraph(Text(text, SOFT), console, indent=2)
