@@ -166,22 +166,14 @@ class ChainData:
 
     def rental(self, chip: str, contract: str = "reserved", when: date | None = None) -> HourRange:
         """Return the rent of a GPU-hour of a chip on a day [USD]. Raises `ChainDataError` without one."""
-        if contract not in OF_CONTRACT:
-            raise ChainDataError(
-                f"Hours are not rented {contract!r}; the known contracts are {', '.join(OF_CONTRACT)}."
-            )
-        found = hour_range(self.hours, chip, OF_CONTRACT[contract], contract, when)
+        found = hour_range(self.hours, chip, _tiers_of(contract), contract, when)
         if found is None:
             raise ChainDataError(f"No rent of {chip} is known, {contract}; add a row to a chain file.")
         return found
 
     def rents(self, contract: str, when: date | None = None) -> dict[str, HourRange]:
         """Return the rents of a day, by chip. Raises `ChainDataError` for a contract that nobody offers."""
-        if contract not in OF_CONTRACT:
-            raise ChainDataError(
-                f"Hours are not rented {contract!r}; the known contracts are {', '.join(OF_CONTRACT)}."
-            )
-        tiers = OF_CONTRACT[contract]
+        tiers = _tiers_of(contract)
         names = dict.fromkeys(row.chip for row in self.hours)
         found = {chip: hour_range(self.hours, chip, tiers, contract, when) for chip in names}
         return {chip: rent for chip, rent in found.items() if rent is not None}
@@ -209,6 +201,13 @@ class ChainData:
     def supplier(self, name: str) -> Supplier:
         """Return a supplier by name. Raises `ChainDataError`, with the known names."""
         return _find(self.suppliers, name, "supplier")
+
+
+def _tiers_of(contract: str) -> tuple[str, ...]:
+    if contract not in OF_CONTRACT:
+        known = ", ".join(OF_CONTRACT)
+        raise ChainDataError(f"Hours are not rented {contract!r}; the known contracts are {known}.")
+    return OF_CONTRACT[contract]
 
 
 def load_chain_data(path: Path | None = None) -> ChainData:
