@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tokenprof.pricing.chain.figures import Account, ChainData
+from tokenprof.pricing.chain.figures import Account, ChainData, ChainDataError
 from tokenprof.pricing.chain.interval import ONE, Interval
 from tokenprof.pricing.chain.layers import (
     HourDollars,
@@ -45,7 +45,7 @@ def revenue_split(data: ChainData, supplier: str | None, *, trains: bool) -> Rev
     own = [row for row in data.accounts if row.supplier == supplier and row.kind == kind]
     rows = own or [row for row in data.accounts if row.kind == kind]
     if not rows:
-        data.require_accounts(kind)
+        raise ChainDataError(f"The chain file has no accounts of a {kind}; add a row [[account]] to it.")
     ratios = sorted(row.spend_per_revenue for row in rows)
     latest = rows[0].spend_per_revenue if own else ratios[len(ratios) // 2]
     spend = Interval(ratios[0], latest, ratios[-1])

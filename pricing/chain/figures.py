@@ -178,10 +178,6 @@ class ChainData:
         found = {chip: hour_range(self.hours, chip, tiers, contract, when) for chip in names}
         return {chip: rent for chip, rent in found.items() if rent is not None}
 
-    def require_accounts(self, kind: str) -> None:
-        """Raise `ChainDataError`: there are no accounts of a kind of supplier."""
-        raise ChainDataError(f"The chain file has no accounts of a {kind}; add a row [[account]] to it.")
-
     def share(self, name: str) -> Figure:
         """Return a share by name. Raises `ChainDataError`, with the known names."""
         return _find(self.shares, name, "share")
