@@ -248,7 +248,7 @@ def test_what_may_not_be_read_or_written_says_so(
 def test_ctrl_c_ends_a_command_with_130_and_no_traceback(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(paths: object) -> None:
+    def interrupted(paths: object, **options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("tokenprof.reading.files.read", interrupted)
@@ -257,7 +257,7 @@ def test_ctrl_c_ends_a_command_with_130_and_no_traceback(
 
 
 def test_a_fault_of_ours_is_not_hidden(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def faulty(paths: object) -> None:
+    def faulty(paths: object, **options: object) -> None:
         raise AssertionError("the ledger does not add up")
 
     monkeypatch.setattr("tokenprof.reading.files.read", faulty)

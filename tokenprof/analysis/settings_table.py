@@ -6,15 +6,13 @@ The rows are the keys of `[tool.tokenprof]`, the environment variables `TOKENPRO
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Group = Literal["prices", "hours", "service", "chain"]
 Kind = Literal["files", "number", "whole", "choice", "text"]
 
 
-@dataclass(frozen=True, slots=True)
-class SettingRow:
+class SettingRow(NamedTuple):
     """One assumption that a user may set.
 
     `low` and `high` bound a number, `choices` are the values of a choice, `example` shows how it is written.

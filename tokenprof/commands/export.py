@@ -41,7 +41,9 @@ def add_commands(commands: Any) -> None:
     )
     add_store_option(parser)
     parser.add_argument("--to", type=one_of(FORMATS), metavar=choice(FORMATS), help="the format to write")
-    parser.add_argument("-o", "--output", type=file_path, metavar="FILE")
+    parser.add_argument(
+        "-o", "--output", type=file_path, metavar="FILE", help="write to this file (default: standard output)"
+    )
     parser.add_argument(
         "--table",
         type=one_of(VIEWS),
