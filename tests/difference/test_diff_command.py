@@ -106,7 +106,7 @@ def test_python_compares_two_analyses(folder: Path) -> None:
         (["a.jsonl"], "1 file or folder is named, and two sides are compared: tokenprof diff BEFORE NOW."),
         (["a.jsonl", "b.jsonl", "c.jsonl"], "3 files are named"),
         (["a.jsonl", "--tag", "x=1"], "Give --tag twice"),
-        (["a.jsonl", "b.jsonl", "--full", "--format", "json"], "other formats always hold everything"),
+        (["a.jsonl", "b.jsonl", "--full", "--format", "json"], "JSON always holds everything"),
         (["a.jsonl", "b.jsonl", "--utilisation", "0.5"], "add --compute or leave it out"),
         (["a.jsonl", "b.jsonl"], "a.jsonl"),
     ],
