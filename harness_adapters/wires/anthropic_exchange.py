@@ -175,7 +175,6 @@ def message_of_events(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, Tu
             blocks[at]["input"] = loads_or_text("".join(parts))
     message["content"] = [blocks[at] for at in sorted(blocks)]
     message["usage"] = merge_anthropic_stream(mapping(message.get("usage")), deltas)
-    status = "partial" if status == "ok" and not message["usage"] else status
     return message, status
 
 
