@@ -112,6 +112,7 @@ def joined_events(events: Iterable[tuple[str, Wire]]) -> tuple[Wire | None, Turn
     arguments: dict[int, list[str]] = {}
     role = "assistant"
     status: TurnStatus = "partial"
+    has_ended = False
     for name, event in events:
         index = event.get("contentBlockIndex")
         at = index if isinstance(index, int) else 0
@@ -125,6 +126,7 @@ def joined_events(events: Iterable[tuple[str, Wire]]) -> tuple[Wire | None, Turn
             answer["stopReason"] = event.get("stopReason")
             status = "ok"
         elif name == "metadata":
+            has_ended = True
             counted = merge_cumulative(mapping(answer.get("usage")), mapping(event.get("usage")))
             answer.update(event)
             if counted:
@@ -134,7 +136,7 @@ def joined_events(events: Iterable[tuple[str, Wire]]) -> tuple[Wire | None, Turn
     if not answer and not blocks:
         return None, status
     # The counts come after the answer.
-    status = "partial" if status == "ok" and "usage" not in answer else status
+    status = "partial" if status == "ok" and not has_ended else status
     for at, parts in arguments.items():
         if "toolUse" in blocks[at]:
             blocks[at]["toolUse"]["input"] = loads_or_text("".join(parts) or "{}")
