@@ -92,8 +92,7 @@ def frames(message: Mapping[str, Any]) -> Iterator[bytes]:
             yield framed("contentBlockDelta", {**at, "delta": delta})
         yield framed("contentBlockStop", at)
     yield framed("messageStop", {"stopReason": message["stop_reason"]})
-    if "usage" in message:
-        yield framed("metadata", {**_usage(message), "metrics": {"latencyMs": 1}})
+    yield framed("metadata", {**_usage(message), "metrics": {"latencyMs": 1}})
 
 
 def framed(name: str, event: Mapping[str, Any], kind: str = "event") -> bytes:
