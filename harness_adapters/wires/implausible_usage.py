@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -133,13 +134,40 @@ def unreadable_call(exchange: Exchange, requested_model: str, status: TurnStatus
 
 
 def raw_json(value: object) -> str | None:
-    """Return a usage object as JSON, to be kept as it was; None without one."""
-    if value is None:
-        return None
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:
-        return repr(value)
+    """Return a usage object as JSON, to be kept as it was; None without one.
+
+    A damaged answer may hold a text in the place of a count, and texts are not recorded: numbers stay, also
+    those written as text, and so do words of `NAMING` keys. The length stands for any other text.
+    """
+    return None if value is None else orjson.dumps(_without_texts(value)).decode()
+
+
+NAMING = frozenset({"type", "model", "service_tier", "inference_geo", "speed", "modality", "currency"})
+
+_NUMBER = re.compile(r"[-+]?[0-9]{1,40}(\.[0-9]{1,40})?")
+_WORD = re.compile(r"[\w.:@/-]{1,80}")
+
+
+def _without_texts(value: object, key: str = "") -> object:
+    if isinstance(value, Mapping):
+        return {_name(name): _without_texts(held, str(name)) for name, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_texts(held, key) for held in value]
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else str(value)[:80]
+    text = value if isinstance(value, str) else repr(value)
+    is_kept = _NUMBER.fullmatch(text) or (key in NAMING and _WORD.fullmatch(text))
+    return text if is_kept else _length(text)
+
+
+def _name(name: object) -> str:
+    return str(name) if _WORD.fullmatch(str(name)) else _length(str(name))
+
+
+def _length(text: str) -> str:
+    return f"({len(text):,} character{'' if len(text) == 1 else 's'})"
 
 
 def _told(usage: Usage | None) -> str | None:

@@ -145,14 +145,26 @@ def test_any_damaged_answer_leaves_a_turn(
 
 
 @pytest.mark.parametrize("name", sorted(WIRE_SAMPLES))
-@pytest.mark.parametrize("usage", [7, "none", [], [{}], True, {"a": {"b": "c"}}, {"tokens": {}}])
+@pytest.mark.parametrize(
+    ("usage", "kept"),
+    [
+        (7, 7),
+        ("none", "(4 characters)"),
+        ([], []),
+        ([{}], [{}]),
+        (True, True),
+        ({"a": {"b": "c"}}, {"a": {"b": "(1 character)"}}),
+        ({"what I said": 3, "n": "12"}, {"(11 characters)": 3, "n": "12"}),
+        ({"tokens": {}}, {"tokens": {}}),
+    ],
+)
 def test_a_usage_of_another_kind_leaves_an_unmeasured_turn_with_the_reason(
-    name: str, usage: Any, tmp_path: Path
+    name: str, usage: Any, kept: Any, tmp_path: Path
 ) -> None:
     (turn,) = recorded(tmp_path, whole(WIRE_SAMPLES[name], usage)).turns
     assert turn.usage is None
     assert turn.notes
-    assert json.loads(turn.raw_usage or "") == usage
+    assert json.loads(turn.raw_usage or "") == kept
 
 
 @pytest.mark.parametrize("name", sorted(WIRE_SAMPLES))
