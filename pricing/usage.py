@@ -7,10 +7,12 @@ knowing where they came from. `tokenprof.pricing.normalise` makes them from what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from operator import attrgetter
+from typing import Final
 
 
 class TokenClass(StrEnum):
@@ -138,8 +140,25 @@ def check_count(name: str, value: object) -> int:
     A bool is an int to Python, but it is not a count.
     """
     if type(value) is not int or value < 0:
-        raise UsageError(f"Usage key '{name}' must be a non-negative integer, but it is {value!r}.")
+        raise UsageError(f"Usage key '{name}' must be a non-negative integer, but it is {shown(value)}.")
     return value
+
+
+def shown(value: object) -> str:
+    """Return a value for a sentence: a number as it is, and only the kind of anything that may be a text."""
+    if isinstance(value, str):
+        return repr(value) if _NUMBER.fullmatch(value) else "a text"
+    if isinstance(value, Mapping):
+        return "an object"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, int) and abs(value) >= 10**MOST_DIGITS:
+        return f"a number of more than {MOST_DIGITS} digits"
+    return repr(value)
+
+
+MOST_DIGITS: Final = 40
+_NUMBER: Final = re.compile(rf"[-+]?[0-9]{{1,{MOST_DIGITS}}}(\.[0-9]{{1,{MOST_DIGITS}}})?")
 
 
 def add_fees(*fees: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:

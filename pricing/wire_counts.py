@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tokenprof.pricing.usage import UsageError, check_count
+from tokenprof.pricing.usage import UsageError, check_count, shown
 
 Wire = Mapping[str, Any]
 
@@ -59,7 +59,7 @@ def part(raw: Wire, key: str) -> Wire:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise UsageError(f"Usage key '{key}' must be an object, but it is {value!r}.")
+        raise UsageError(f"Usage key '{key}' must be an object, but it is {shown(value)}.")
     return value
 
 
@@ -86,7 +86,7 @@ def count_of(key: str, value: object) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and value > MOST_TOKENS:
-        raise UsageError(f"Usage key '{key}' is {value}, which no call can count.")
+        raise UsageError(f"Usage key '{key}' is {shown(value)}, which no call can count.")
     return check_count(key, value)
 
 

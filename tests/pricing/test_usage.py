@@ -22,7 +22,7 @@ from tokenprof.pricing.normalise_telemetry import (
     usage_from_langchain,
 )
 from tokenprof.pricing.rates import total
-from tokenprof.pricing.usage import CLASSES, INPUT_CLASSES, Usage, UsageError
+from tokenprof.pricing.usage import CLASSES, INPUT_CLASSES, Usage, UsageError, check_count
 
 
 @pytest.mark.parametrize("value", [-1, True, 1.0, "1", None])
@@ -245,3 +245,22 @@ def test_codex_and_langchain_are_inclusive_and_inspect_is_not():
         usage_from_codex({**codex, "input_tokens": 100, "total_tokens": 150})
     # The total shows that this input leaves the cached part out.
     assert usage_from_codex({**codex, "input_tokens": 100}) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (-1, "-1"),
+        (1.5, "1.5"),
+        (True, "True"),
+        ("-12.5", "'-12.5'"),
+        ("what somebody wrote", "a text"),
+        ({"what somebody wrote": 1}, "an object"),
+        (["what somebody wrote"], "a list"),
+        (-(10**50), "a number of more than 40 digits"),
+    ],
+)
+def test_a_count_that_is_not_one_is_told_without_texts(value: object, told: str) -> None:
+    with pytest.raises(UsageError) as error:
+        check_count("input_tokens", value)
+    assert str(error.value) == f"Usage key 'input_tokens' must be a non-negative integer, but it is {told}."
