@@ -1,4 +1,4 @@
-"""The lines of a Codex rollout: how they are recognised, and what of them a bill needs."""
+"""The lines of a Codex rollout: how to recognise them, and which fields a bill needs."""
 
 from __future__ import annotations
 

@@ -281,7 +281,7 @@ class HourDollars:
 
 @dataclass(frozen=True, slots=True)
 class PaidBill:
-    """What is paid [USD], and what of it never reaches the supplier: a reseller's fee, a discount."""
+    """What is paid [USD], and the part that never reaches the supplier: a reseller's fee, a discount."""
 
     paid_usd: Decimal
     fee_usd: Decimal = Decimal(0)

@@ -102,4 +102,4 @@ def test_assumptions_show_figures_with_their_range_and_say_which_are_assumed():
     assert "· USD per GPU-hour of anthropic, rented: rented, contract, USD/h: H100 " in shown
     assert "· spend per dollar of revenue of anthropic: anthropic 2026-Q2 (projected): " in shown
     assert "· brand premium, share of the price 0.25 (0-0.36, assumed): " in shown
-    assert "· who gets what of a chip: B200: Epoch AI" in shown
+    assert "· how the price of a chip is divided: B200: Epoch AI" in shown

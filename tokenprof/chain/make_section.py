@@ -234,7 +234,7 @@ def _assumptions(chain: Chain, figures: ChainData) -> tuple[Figure | NamedSource
         rows.append(NamedSource(f"spend per dollar of revenue of {provider}", split.source))
     rows.append(replace(premium, name="brand premium, share of the price"))
     if chain.chip_price is not None:
-        name = f"who gets what of a chip: {chain.chip_price.chip}"
+        name = f"how the price of a chip is divided: {chain.chip_price.chip}"
         rows.append(NamedSource(name, chain.chip_price.source))
     return tuple(rows)
 

@@ -80,7 +80,7 @@ def _paths(options: argparse.Namespace) -> list[Path]:
 
 
 def newest_session() -> Path:
-    """Return the session of Claude Code that was written to last. Raises InputError if there is none."""
+    """Return the Claude Code session that was written to last. Raises InputError if no session is found."""
     folder = Path(os.environ.get(CLAUDE_VARIABLE) or Path.home() / ".claude") / "projects"
     found = [path for path in folder.glob("*/*.jsonl") if not path.name.startswith("agent-")]
     if not found:

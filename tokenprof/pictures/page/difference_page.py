@@ -24,8 +24,10 @@ def difference_page(data: DifferenceData) -> bytes:
     """Return a page about two runs as UTF-8 HTML."""
     style, library = page_style(), library_script()
     script = f"(() => {{\n{shared_script()}\n{asset('difference.js')}}})();\n"
-    more = "more" if data.usd > 0 else "less"
-    lead = f"{data.now.billed} now, {data.before.billed} before: {data.written.lstrip('+−')} {more}"
+    changed = (
+        f"{data.written.lstrip('+−')} {'more' if data.usd > 0 else 'less'}" if data.usd else "the same bill"
+    )
+    lead = f"{data.now.billed} now, {data.before.billed} before: {changed}"
     page = document("difference.html").substitute(
         policy=policy(scripts=(library, script), styles=(style,)),
         style=style,

@@ -12,6 +12,7 @@ from rich.text import Text
 from tokenprof.report import numbers
 from tokenprof.report.document import Report
 from tokenprof.report.labels_in_words import CLASS_LABELS, printable
+from tokenprof.report.suggested_change import KIND_WORDS, SuggestedChange
 from tokenprof.report.terminal.first_lines import driver, top_changes
 from tokenprof.report.terminal.headline import headline
 from tokenprof.report.terminal.wording import ABOUT
@@ -94,7 +95,7 @@ def answer_of(report: Report) -> Answer:
         headline=_plain([first]),
         about=_plain(about),
         driver=_plain(driver(rows, console)),
-        changes=tuple(_change(finding, whole) for finding in top_changes(report.findings)),
+        changes=_changes(report, whole),
         classes=tuple(
             ClassLine(
                 name=row.cls,
@@ -123,7 +124,25 @@ def _plain(lines: list[Text]) -> str:
     return " ".join(line.plain.strip() for line in lines)
 
 
-def _change(finding: WrittenFinding, whole: Decimal | None) -> SavingChange:
+def _changes(report: Report, whole: Decimal | None) -> tuple[SavingChange, ...]:
+    if report.changes is None:
+        return tuple(_needless(finding, whole) for finding in top_changes(report.findings))
+    return tuple(map(_suggested, report.changes))
+
+
+def _suggested(change: SuggestedChange) -> SavingChange:
+    title, kind = printable(change.text), KIND_WORDS[change.saving]
+    bounds = f" Between {numbers.usd(change.low_usd)} and {numbers.usd(change.high_usd)}."
+    return SavingChange(
+        title=title[:1].upper() + title[1:],
+        detail=f"{kind[:1].upper()}{kind[1:]}.{'' if change.is_exact else bounds}",
+        saves=("" if change.is_exact else ABOUT) + numbers.usd(change.saves_usd),
+        share=numbers.percent(change.share),
+        turns=(),
+    )
+
+
+def _needless(finding: WrittenFinding, whole: Decimal | None) -> SavingChange:
     about = ABOUT if finding.state == "estimated" else ""
     return SavingChange(
         title=printable(finding.title),

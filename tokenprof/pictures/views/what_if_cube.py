@@ -73,7 +73,7 @@ class OwnHardware:
 
 @dataclass(frozen=True, slots=True)
 class WhatIfCube:
-    """Predictions over the values of a few levers. `left_out` says why there are none, or not all."""
+    """Predictions over the values of a few levers. `left_out` says which are missing, and why."""
 
     before_usd: Decimal | None
     axes: tuple[WhatIfAxis, ...]
