@@ -20,7 +20,7 @@ import os
 import threading
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from tokenprof.facts.secret_masks import masked, masked_target, masked_text
+from tokenprof.testing.local_server import LocalServer
 from tokenprof.testing.tape import RECORD_VARIABLE, Taped, read_tape, write_tape
 
 KEPT_HEADERS = (
@@ -78,7 +79,7 @@ class Cassette:
         self._lock = threading.Lock()
         self._tape: list[Taped] = []
         self._played: set[int] = set()
-        self._server: _CassetteServer | None = None
+        self._server: LocalServer[Cassette] | None = None
         if self.mode == "replay":
             self._tape = list(read_tape(self.path))
 
@@ -87,7 +88,7 @@ class Cassette:
         """The base address to give to a client. Raises RuntimeError while the cassette is not in use."""
         if self._server is None:
             raise RuntimeError("The cassette is not playing; enter it first: `with cassette:`.")
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return self._server.url
 
     @property
     def unplayed(self) -> int:
@@ -96,10 +97,8 @@ class Cassette:
 
     def __enter__(self) -> Cassette:
         """Start the server."""
-        self._server = _CassetteServer(("127.0.0.1", 0), _CassetteHandler)
-        self._server.cassette = self
-        serve = self._server.serve_forever
-        threading.Thread(target=serve, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self._server = LocalServer(self, _CassetteHandler)
+        self._server.start()
         return self
 
     def __exit__(
@@ -107,8 +106,7 @@ class Cassette:
     ) -> None:
         """Stop the server, and keep what was recorded unless the code under test failed."""
         if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+            self._server.stop()
             self._server = None
         if self.mode == "record" and error is None:
             write_tape(self.path, self._tape)
@@ -194,16 +192,8 @@ def _short(value: Any) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}… ({len(text)} characters)"
 
 
-class _CassetteServer(ThreadingHTTPServer):
-    daemon_threads = True
-    cassette: Cassette
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Keep quiet about a client that went away; a trace could quote what it sent."""
-
-
 class _CassetteHandler(BaseHTTPRequestHandler):
-    server: _CassetteServer
+    server: LocalServer[Cassette]
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -220,10 +210,10 @@ class _CassetteHandler(BaseHTTPRequestHandler):
             request: Any = masked(orjson.loads(data))
         except orjson.JSONDecodeError:
             request = masked_text(data.decode("utf-8", "replace"))
-        if self.server.cassette.mode == "record":
+        if self.server.behind.mode == "record":
             self._record(data, request)
             return
-        reply = self.server.cassette.reply_to(self.command, masked_target(self.path), request)
+        reply = self.server.behind.reply_to(self.command, masked_target(self.path), request)
         if isinstance(reply, str):
             self._send_error(400, reply)
         else:
@@ -245,7 +235,7 @@ class _CassetteHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _record(self, data: bytes, request: Any) -> None:
-        address = urlsplit(self.server.cassette.upstream)
+        address = urlsplit(self.server.behind.upstream)
         kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
         connection = kind(address.netloc, timeout=600)
         headers = {k: v for k, v in self.headers.items() if k.lower() not in NOT_FORWARDED}
@@ -277,7 +267,7 @@ class _CassetteHandler(BaseHTTPRequestHandler):
             text, is_base64 = masked_text(body.decode()), False
         except UnicodeDecodeError:
             text, is_base64 = b64encode(body).decode(), True
-        self.server.cassette.note(
+        self.server.behind.note(
             Taped(self.command, masked_target(self.path), request, response.status, kept, text, is_base64)
         )
 

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -25,6 +25,7 @@ from tokenprof.pricing.cache.automatic_caches import AutomaticSplit, OpenAIBreak
 from tokenprof.pricing.cache.cache_rules import openai_has_breakpoints
 from tokenprof.pricing.cache.prompt_prefixes import CacheBlock
 from tokenprof.testing.billing import Counted, Tokenizer, toktok_count
+from tokenprof.testing.local_server import LocalServer
 from tokenprof.testing.openai_counting import INHERITED, OpenAICounter
 from tokenprof.testing.openai_replies import (
     chat_chunks,
@@ -69,14 +70,14 @@ class OpenAILoopback:
         self._attempts = 0
         self._responses = 0
         self._held: dict[str, list[Counted]] = {}
-        self._server: _OpenAIServer | None = None
+        self._server: LocalServer[OpenAILoopback] | None = None
 
     @property
     def url(self) -> str:
         """The base address to give to a client. Raises RuntimeError while the provider is not running."""
         if self._server is None:
             raise RuntimeError("The loopback provider is not running; enter it first: `with provider:`.")
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return f"{self._server.url}/v1"
 
     @property
     def billed(self) -> list[WireCall]:
@@ -85,10 +86,8 @@ class OpenAILoopback:
 
     def __enter__(self) -> OpenAILoopback:
         """Start the server on a free port."""
-        self._server = _OpenAIServer(("127.0.0.1", 0), _OpenAIHandler)
-        self._server.provider = self
-        serve = self._server.serve_forever
-        threading.Thread(target=serve, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self._server = LocalServer(self, _OpenAIHandler)
+        self._server.start()
         return self
 
     def __exit__(
@@ -96,8 +95,7 @@ class OpenAILoopback:
     ) -> None:
         """Stop the server."""
         if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+            self._server.stop()
             self._server = None
 
     def next_reply(self, body: Wire) -> Reply:
@@ -182,18 +180,10 @@ class OpenAILoopback:
         yield from self._counter.items(said, "input")
 
 
-class _OpenAIServer(ThreadingHTTPServer):
-    daemon_threads = True
-    provider: OpenAILoopback
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore a client that goes away in the middle of a response."""
-
-
 class _OpenAIHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: _OpenAIServer
+    server: LocalServer[OpenAILoopback]
 
     def log_message(self, format: str, *args: Any) -> None:
         """Stay silent."""
@@ -211,7 +201,7 @@ class _OpenAIHandler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         if path in ("/v1/chat/completions", "/v1/responses", "/v1/responses/compact"):
             kind: Kind = "chat" if path.endswith("completions") else "response"
-            self._answer(self.server.provider, body, "compaction" if path.endswith("compact") else kind)
+            self._answer(self.server.behind, body, "compaction" if path.endswith("compact") else kind)
         else:
             self._fail(404, f"the loopback provider has no {path}")
 

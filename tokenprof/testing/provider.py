@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
 
@@ -20,6 +20,7 @@ from tokenprof.pricing.cache.prompt_prefixes import CacheBlock
 from tokenprof.testing import converse
 from tokenprof.testing.billing import Counted, Counter, Overheads, Tokenizer, toktok_count
 from tokenprof.testing.dialect import CONVERSE, MESSAGES, Dialect
+from tokenprof.testing.local_server import LocalServer
 from tokenprof.testing.replies import Reply, error_body, message_body
 
 Script = Callable[[Mapping[str, Any], int], Reply] | Sequence[Reply]
@@ -66,14 +67,14 @@ class LoopbackProvider:
         self._lock = threading.Lock()
         self._attempts = 0
         self._responses = 0
-        self._server: _MessagesServer | None = None
+        self._server: LocalServer[LoopbackProvider] | None = None
 
     @property
     def url(self) -> str:
         """The base address to give to a client. Raises RuntimeError while the provider is not running."""
         if self._server is None:
             raise RuntimeError("The loopback provider is not running; enter it first: `with provider:`.")
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return self._server.url
 
     @property
     def billed(self) -> list[WireCall]:
@@ -82,11 +83,8 @@ class LoopbackProvider:
 
     def __enter__(self) -> LoopbackProvider:
         """Start the server on a free port."""
-        self._server = _MessagesServer(("127.0.0.1", 0), _MessagesHandler)
-        self._server.provider = self
-        threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        ).start()
+        self._server = LocalServer(self, _MessagesHandler)
+        self._server.start()
         return self
 
     def __exit__(
@@ -97,8 +95,7 @@ class LoopbackProvider:
     ) -> None:
         """Stop the server."""
         if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+            self._server.stop()
             self._server = None
 
     def next_reply(self, body: Mapping[str, Any]) -> Reply:
@@ -149,18 +146,10 @@ class LoopbackProvider:
         return usage | dict(reply.usage)
 
 
-class _MessagesServer(ThreadingHTTPServer):
-    daemon_threads = True
-    provider: LoopbackProvider
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore a client that goes away in the middle of a response."""
-
-
 class _MessagesHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: _MessagesServer
+    server: LocalServer[LoopbackProvider]
 
     def log_message(self, format: str, *args: Any) -> None:
         """Stay silent."""
@@ -169,7 +158,7 @@ class _MessagesHandler(BaseHTTPRequestHandler):
         """Answer a Messages call or a token count, or the same for Bedrock."""
         body = orjson.loads(self.rfile.read(int(self.headers["content-length"])))
         path = self.path.partition("?")[0]
-        provider = self.server.provider
+        provider = self.server.behind
         if path.endswith("/v1/messages/count_tokens"):
             self._send(200, orjson.dumps({"input_tokens": provider.count_tokens(body)}))
         elif path.endswith("/v1/messages"):
