@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS := -n auto
 
+# The tests start the command line hundreds of times, and each start would compile the package again.
+test check: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test check fuzz bench format clean harness-matrix
 
 demo: $(VENV)/.installed
