@@ -36,7 +36,8 @@ def require_store_packages() -> None:
     """Raise InputError, with the way out, if a package that a store needs is not installed."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise InputError(f"A store needs {' and '.join(missing)}, which is not installed: {INSTALL}")
+        are = "is" if len(missing) == 1 else "are"
+        raise InputError(f"A store needs {' and '.join(missing)}, which {are} not installed: {INSTALL}")
 
 
 class DuckDbEngine:
