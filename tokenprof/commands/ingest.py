@@ -80,7 +80,11 @@ def run_ingest(options: argparse.Namespace) -> int:
     store = store_of(options)
 
     from tokenprof.store.ingest.ingest import IngestOptions
+    from tokenprof.store.queries.engine import require_store_packages
+    from tokenprof.store.schema.without_pandas import keep_pandas_out
 
+    require_store_packages()
+    keep_pandas_out()
     settings = IngestOptions(
         jobs=options.jobs or os.cpu_count() or 1,
         project=options.project,

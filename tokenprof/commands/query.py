@@ -42,8 +42,12 @@ def run_query(options: argparse.Namespace) -> int:
     store = store_of(options)
 
     from tokenprof.analysis.assumptions import price_book
+    from tokenprof.store.queries.engine import require_store_packages
     from tokenprof.store.queries.priced_store import priced_store
+    from tokenprof.store.schema.without_pandas import keep_pandas_out
 
+    require_store_packages()
+    keep_pandas_out()
     opened = priced_store(store, price_book(assumptions), seller=assumptions.seller)
     columns, rows = opened.select(options.sql)
     if form == "json":

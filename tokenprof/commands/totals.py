@@ -48,6 +48,12 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--limit", type=whole_number(1), metavar="N", help="show the N most expensive groups (default: all)"
     )
+    parser.add_argument(
+        "--jobs",
+        type=whole_number(1),
+        metavar="N",
+        help="read files with N processes (default: as many as are worth it)",
+    )
     add_output(parser, ("text", "json", "csv", "html"), SUFFIXES)
     add_price_options(parser)
     parser.set_defaults(run=run_totals)
@@ -61,7 +67,11 @@ def run_totals(options: argparse.Namespace) -> int:
     store = store_of(options)
 
     from tokenprof.store.queries.dimensions import parse_dimensions
+    from tokenprof.store.queries.engine import require_store_packages
+    from tokenprof.store.schema.without_pandas import keep_pandas_out
 
+    require_store_packages()
+    keep_pandas_out()
     if form == "html" and (options.by or options.limit):
         raise InputError("The page shows every dimension; leave --by and --limit out.")
     dimensions = parse_dimensions(options.by)
@@ -71,6 +81,7 @@ def run_totals(options: argparse.Namespace) -> int:
             options.paths,
             assumptions,
             with_blocks=form == "html" or any(each.level == "block" for each in dimensions),
+            jobs=options.jobs,
         )
         if is_of_files
         else _of_store(store, options.paths, assumptions)
@@ -95,11 +106,25 @@ def _of_store(store: Path, paths: Sequence[Path], assumptions: Assumptions) -> P
     return priced_store(store, price_book(assumptions), seller=assumptions.seller, paths=paths)
 
 
-def _of_files(paths: Sequence[Path], assumptions: Assumptions, *, with_blocks: bool) -> PricedStore:
+def _of_files(
+    paths: Sequence[Path], assumptions: Assumptions, *, with_blocks: bool, jobs: int | None
+) -> PricedStore:
     from tokenprof.analysis.assumptions import price_book
+    from tokenprof.commands.console.progress_line import ProgressLine
     from tokenprof.store.queries.priced_files import priced_files
 
-    return priced_files(paths, price_book(assumptions), seller=assumptions.seller, with_blocks=with_blocks)
+    line = ProgressLine()
+    try:
+        return priced_files(
+            paths,
+            price_book(assumptions),
+            seller=assumptions.seller,
+            with_blocks=with_blocks,
+            jobs=jobs,
+            watch=line,
+        )
+    finally:
+        line.end()
 
 
 def _rendered(found: StoreTotals, rows: Sequence[GroupTotal], form: str) -> str | bytes:

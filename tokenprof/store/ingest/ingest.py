@@ -21,6 +21,7 @@ from tokenprof.store.ingest.read_log import ReadLog, ReadOptions, read_log
 from tokenprof.store.ingest.repair import opened_store
 from tokenprof.store.ingest.repeats import COLUMNS, repeats_of
 from tokenprof.store.ingest.scan import LogToRead, Scan, scan
+from tokenprof.store.schema.without_pandas import keep_pandas_out
 from tokenprof.store.writing.commits import Tables, commit, compacted
 from tokenprof.store.writing.manifest import Manifest
 from tokenprof.store.writing.writer_lock import writer_lock
@@ -229,7 +230,7 @@ def _read_all(
     if workers <= 1 or len(jobs) < 2 or total_bytes < WORTH_A_POOL_BYTES:
         yield from (read_log(job, options) for job in ordered)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=keep_pandas_out) as pool:
         waiting = iter(ordered)
         running: set[Future[ReadLog]] = set()
         try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tokenprof.facts.types import Run
 from tokenprof.reading.files import read
+from tokenprof.reading.progress import Watcher, unwatched
 from tokenprof.reading.usage_only import read_usage
 from tokenprof.store.ingest.known_logs import KnownLog, logs_table
 from tokenprof.store.ingest.log_rows import LogName, project_of, tables_of_log, tables_of_turns
@@ -22,14 +23,21 @@ if TYPE_CHECKING:
 
 
 def priced_files(
-    paths: Sequence[Path], book: PriceBook, *, seller: str | None = None, with_blocks: bool = False
+    paths: Sequence[Path],
+    book: PriceBook,
+    *,
+    seller: str | None = None,
+    with_blocks: bool = False,
+    jobs: int | None = 1,
+    watch: Watcher = unwatched,
 ) -> PricedStore:
     """Read files and apply prices.
 
-    `with_blocks` also puts what was billed on blocks, which takes longer. Raises InputError for files that
-    cannot be read.
+    `with_blocks` also puts what was billed on blocks, which takes longer. `jobs` and `watch` are those of
+    `tokenprof.reading.files.read`. Raises InputError for files that cannot be read.
     """
-    run = read(paths) if with_blocks else read_usage(paths)
+    read_them = read if with_blocks else read_usage
+    run = read_them(paths, jobs=jobs, watch=watch)
     return priced_run(run, book, _label(paths), seller=seller, with_blocks=with_blocks)
 
 
