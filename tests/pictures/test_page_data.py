@@ -16,6 +16,7 @@ from tokenprof.pictures.views.page_data import page_data
 from tokenprof.pictures.views.prompt_rows import prompt_rows
 from tokenprof.pictures.views.spending_tree import spending_tree
 from tokenprof.pictures.views.turn_columns import FRESH, READ, WRITTEN
+from tokenprof.pictures.views.what_if_cube import GPU_HOUR_USD, OWN_DEPLOYMENT, what_if_cube
 
 
 @pytest.fixture(scope="module", params=["demo", "long", "hostile"])
@@ -84,8 +85,27 @@ def test_a_cell_of_the_cube_is_the_engines_prediction(demo: Analysis) -> None:
         assert cell.after_usd == demo.what_if(*cell.levers).after_usd
 
 
-def test_a_long_run_says_why_it_has_no_cube() -> None:
-    cube = page_data(Analysis(long_run(1000))).what_if
+@pytest.mark.parametrize("at", [0, 3, 5])
+def test_own_hardware_is_what_the_engine_predicts_at_that_price(demo: Analysis, at: int) -> None:
+    own = what_if_cube(demo).own
+    assert own is not None
+    asked = demo.what_if(f"hardware={OWN_DEPLOYMENT}:{GPU_HOUR_USD[at]}").compute_after_usd
+    assert asked is not None
+    assert (own.low_usd[at], own.mid_usd[at], own.high_usd[at]) == pytest.approx(
+        (asked.low, asked.mid, asked.high), rel=1e-9
+    )
+
+
+def test_a_longer_run_has_each_lever_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokenprof.pictures.views.what_if_cube.MOST_CALLS_COMBINED", 3)
+    cube = what_if_cube(Analysis(long_run(4)))
+    assert max(sum(place > 0 for place in cell.at) for cell in cube.cells) == 1
+    assert cube.left_out == "The run is long, so each lever is predicted alone."
+
+
+def test_a_very_long_run_says_why_it_has_no_cube(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokenprof.pictures.views.what_if_cube.MOST_CALLS", 3)
+    cube = what_if_cube(Analysis(long_run(4)))
     assert cube.cells == ()
     assert "tokenprof whatif RUN --if ttl=1h" in cube.left_out
 
@@ -101,3 +121,13 @@ def test_json_cannot_end_an_element_and_holds_neither_nan_nor_infinity() -> None
 
 def test_names_of_ten_megabytes_are_cut() -> None:
     assert len(page_json(page_data(Analysis(hostile_run())))) < 200_000
+
+
+def test_another_model_is_served_alike_whichever_prediction_is_asked_first() -> None:
+    model, cap = "model=claude-haiku-4-5", "cap=*:50"
+    first, second = Analysis(hostile_run()), Analysis(hostile_run())
+    combined = first.what_if(model, cap)
+    alone = second.what_if(model)
+    assert second.what_if(model, cap).compute_after_usd == combined.compute_after_usd
+    assert first.what_if(model).compute_after_usd == alone.compute_after_usd
+    assert combined.compute_after_usd != alone.compute_after_usd

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -181,20 +181,30 @@ def cost_of_turns(
     """
     said = serving or known.serving
     works = turn_works(run, said.settings.tool_latency_s)
-    scenarios = dict(known.scenarios) if serving is None else {}
-    missing = {
-        (turn.provider, turn.model)
-        for turn, work in zip(run.turns, works, strict=True)
-        if work is not None and (turn.provider, turn.model) not in scenarios
-    }
-    if missing:
-        made = _scenarios(run, works, said, draws)
-        scenarios |= {model: made[model] for model in missing if model in made}
+    if serving is None:
+        scenarios = deployed_for(run, known, draws).scenarios
+    else:
+        scenarios = _scenarios(run, works, said, draws)
     parts = _parts(run, works, scenarios)
     total = Work(missing=any(work is not None and at not in parts for at, work in enumerate(works)))
     for index, features in parts.items():
         total.add((run.turns[index].provider, run.turns[index].model), features.sum(axis=0))
     return Hardware(scenarios, (), {}, {}, total, works, {}, said).usd(total)
+
+
+def deployed_for(run: Run, known: Hardware, draws: int = 2000) -> Hardware:
+    """Return `known` with a deployment for each other model of some turns that is described."""
+    works = turn_works(run, known.serving.settings.tool_latency_s)
+    missing = {
+        (turn.provider, turn.model)
+        for turn, work in zip(run.turns, works, strict=True)
+        if work is not None and (turn.provider, turn.model) not in known.scenarios
+    }
+    if not missing:
+        return known
+    made = _scenarios(run, works, known.serving, draws)
+    new = {model: made[model] for model in missing if model in made}
+    return replace(known, scenarios={**known.scenarios, **new})
 
 
 def _parts(

@@ -93,6 +93,7 @@ class WhatIf:
         self._hardware = hardware
         self._missed_tokens = missed_tokens
         self._bills = PlannedBills(ledger, book)
+        self._deployed: dict[tuple[str, ...], Hardware] = {}
 
     @cached_property
     def geometry(self) -> Geometry:
@@ -122,9 +123,9 @@ class WhatIf:
         """
         ends: dict[End, Sequence[ReplayedCall]] = {"mid": self._replayed(levers, "mid")}
         is_exact = all(lever.is_exact for lever in levers)
-        for end in () if is_exact else _ENDS:
-            ends[end] = self._replayed(levers, end)
         own = any(lever.deployment for lever in levers)
+        for end in () if is_exact or own else _ENDS:
+            ends[end] = self._replayed(levers, end)
         bills = {} if own else {end: self._bills.usd(calls) for end, calls in ends.items()}
         mid = ends["mid"]
         after = bills.get("mid")
@@ -159,7 +160,13 @@ class WhatIf:
         planned = self.geometry
         for lever in levers:
             planned = lever.change(planned, end)
+        if planned is self.geometry:
+            return self._as_recorded
         return replay(planned, self.geometry, self.explained)
+
+    @cached_property
+    def _as_recorded(self) -> Sequence[ReplayedCall]:
+        return replay(self.geometry, self.geometry, self.explained)
 
     def _compute(self, calls: Sequence[ReplayedCall], levers: Sequence[Lever]) -> Estimate | None:
         """Return what planned calls cost to compute; a model that was recorded stays on its deployment."""
@@ -167,12 +174,31 @@ class WhatIf:
         from tokenprof.costing.served_hours import Serving
         from tokenprof.hw_model.cost import ServingSettings
 
-        turns = [replace(each.call.turn, usage=each.usage) for each in calls]
         own = next((lever for lever in levers if lever.deployment), None)
-        serving = None
-        if own is not None:
-            serving = Serving(ServingSettings(own.deployment, usd_per_gpu_hour=own.usd_per_gpu_hour))
-        return cost_of_turns(Run(tuple(turns)), self._hardware, serving=serving)
+        if own is None:
+            return cost_of_turns(_run_of(calls), self._deployments(levers))
+        serving = Serving(ServingSettings(own.deployment, usd_per_gpu_hour=own.usd_per_gpu_hour))
+        return cost_of_turns(_run_of(calls), self._hardware, serving=serving)
+
+    def _deployments(self, levers: Sequence[Lever]) -> Hardware:
+        """Return the recorded deployments, and one for each model that levers move calls to.
+
+        The latter serves the recorded calls moved to it, whatever other levers do to them: two predictions
+        that differ in a cache lifetime differ in nothing else, and the deployment is drawn once.
+        """
+        from tokenprof.costing.compute import deployed_for
+
+        moves = tuple(lever for lever in levers if lever.changes_model)
+        if not moves:
+            return self._hardware
+        key = tuple(lever.text for lever in moves)
+        if key not in self._deployed:
+            self._deployed[key] = deployed_for(_run_of(self._replayed(moves, "mid")), self._hardware)
+        return self._deployed[key]
+
+
+def _run_of(calls: Sequence[ReplayedCall]) -> Run:
+    return Run(tuple(replace(each.call.turn, usage=each.usage) for each in calls))
 
 
 _ENDS: Final[tuple[End, ...]] = ("low", "high")

@@ -15,11 +15,11 @@ from tokenprof.analysis.analysis import Analysis
 from tokenprof.facts.errors import InputError
 from tokenprof.report.next_steps.what_if_wording import basis, change_of
 
-MOST_ENTRIES_COMBINED: Final = 150_000
-"""Pairs of turn and block up to which every combination is predicted; a prediction replays all of them."""
+MOST_CALLS_COMBINED: Final = 500
+"""Calls up to which every combination is predicted; a prediction replays all calls, some 0.3 ms each."""
 
-MOST_ENTRIES: Final = 400_000
-"""Pairs up to which the levers are predicted one at a time; above, the page says how to ask for one."""
+MOST_CALLS: Final = 4000
+"""Calls up to which the levers are predicted one at a time; above, the page says how to ask for one."""
 
 OTHER_MODELS: Final = {
     "anthropic": ("claude-haiku-4-5", "claude-sonnet-4-6", "claude-opus-4-8"),
@@ -86,18 +86,18 @@ class WhatIfCube:
 def what_if_cube(analysis: Analysis) -> WhatIfCube:
     """Return the predictions that a page's sliders move through."""
     before = analysis.totals.billed_usd
-    entries = analysis.ledger.spans.shares.entry_count
+    calls = len(analysis.turns)
     if before is None or not before:
         return WhatIfCube(before, (), (), (), None, "No turn of this run has a bill to compare with.")
     own = _own_hardware(analysis)
-    if entries > MOST_ENTRIES:
+    if calls > MOST_CALLS:
         left_out = (
-            f"This run has {entries:,} pairs of turn and block; predictions for it take longer than a "
-            "report. Ask for one: tokenprof whatif RUN --if ttl=1h"
+            f"This run has {calls:,} calls; predictions for it take longer than the rest of the page. "
+            "Ask for one: tokenprof whatif RUN --if ttl=1h"
         )
         return WhatIfCube(before, (), (), (), own, left_out)
     axes = tuple(axis for axis in _axes(analysis) if len(axis.values) > 1)
-    combined = entries <= MOST_ENTRIES_COMBINED
+    combined = calls <= MOST_CALLS_COMBINED
     cells, assumes = [], dict[str, None]()
     for at in product(*(range(len(axis.values)) for axis in axes)):
         if sum(place > 0 for place in at) > 1 and not combined:
@@ -157,19 +157,17 @@ def _cell(
 
 
 def _own_hardware(analysis: Analysis) -> OwnHardware | None:
-    found = []
-    for hour_usd in GPU_HOUR_USD:
-        try:
-            predicted = analysis.what_if(f"hardware={OWN_DEPLOYMENT}:{hour_usd}").compute_after_usd
-        except InputError:
-            return None
-        if predicted is None:
-            return None
-        found.append(predicted)
+    """Return what the engine says for an hour at $1, times the price: the cost is hours times their price."""
+    try:
+        predicted = analysis.what_if(f"hardware={OWN_DEPLOYMENT}:1").compute_after_usd
+    except InputError:
+        return None
+    if predicted is None:
+        return None
     return OwnHardware(
         deployment=OWN_DEPLOYMENT,
         usd_per_gpu_hour=GPU_HOUR_USD,
-        low_usd=tuple(each.low for each in found),
-        mid_usd=tuple(each.mid for each in found),
-        high_usd=tuple(each.high for each in found),
+        low_usd=tuple(hour_usd * predicted.low for hour_usd in GPU_HOUR_USD),
+        mid_usd=tuple(hour_usd * predicted.mid for hour_usd in GPU_HOUR_USD),
+        high_usd=tuple(hour_usd * predicted.high for hour_usd in GPU_HOUR_USD),
     )

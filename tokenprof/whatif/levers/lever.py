@@ -19,6 +19,7 @@ class Lever:
 
     `change` gives the changed geometry for one end of the lever's interval. `assumes` are sentences on what
     is taken to be unchanged or estimated. `is_exact` says that all ends are the same: nothing is estimated.
+    `changes_model` says that calls move to another model, which is then served for them.
     `deployment` and `usd_per_gpu_hour` are set by a lever that serves the model on your own hardware.
     """
 
@@ -27,6 +28,7 @@ class Lever:
     change: Callable[[Geometry, End], Geometry]
     assumes: tuple[str, ...] = ()
     is_exact: bool = True
+    changes_model: bool = False
     deployment: str | None = None
     usd_per_gpu_hour: float | None = None
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from tokenprof.attribute.priors import TokenizerPrior, prior_for
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.types import Turn
 from tokenprof.whatif.geometry.block_rows import ChangedRow, SizedBlock, SizedRow, changed_row
 from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall
 from tokenprof.whatif.levers.lever import End, Lever
@@ -26,9 +27,18 @@ def lever(value: str) -> Lever:
         raise InputError(f"{NAME}={value}: name a model, such as model=claude-sonnet-4-6.")
     host, model = (provider, name) if slash else ("", provider)
 
+    moved: dict[int, tuple[Turn, Turn]] = {}
+
+    def moved_turn(turn: Turn) -> Turn:
+        found = moved.get(id(turn))
+        if found is None or found[0] is not turn:
+            provider = host or provider_of(model, turn.provider)
+            found = moved[id(turn)] = turn, replace(turn, provider=provider, model=model)
+        return found[1]
+
     def change(geometry: Geometry, end: End) -> Geometry:
         scaled: dict[tuple[SizedRow, float], ChangedRow] = {}
-        return geometry.each(lambda call: _served_by(call, host, model, end, scaled))
+        return geometry.each(lambda call: _served_by(call, moved_turn(call.turn), end, scaled))
 
     return Lever(
         NAME,
@@ -40,6 +50,7 @@ def lever(value: str) -> Lever:
             "Tokens of another tokenizer are an interval (P10–P90 of what is known about both).",
         ),
         is_exact=False,
+        changes_model=True,
     )
 
 
@@ -60,12 +71,12 @@ def provider_of(model: str, recorded: str) -> str:
 
 
 def _served_by(
-    call: PlannedCall, host: str, model: str, end: End, rows: dict[tuple[SizedRow, float], ChangedRow]
+    call: PlannedCall, moved: Turn, end: End, rows: dict[tuple[SizedRow, float], ChangedRow]
 ) -> PlannedCall:
     turn = call.turn
-    provider = host or provider_of(model, turn.provider)
-    factor = tokenizer_factor(prior_for(turn.provider, turn.model), prior_for(provider, model), end)
-    moved = replace(turn, provider=provider, model=model)
+    factor = tokenizer_factor(
+        prior_for(turn.provider, turn.model), prior_for(moved.provider, moved.model), end
+    )
     if factor == 1:
         return replace(call, turn=moved)
 
