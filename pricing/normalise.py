@@ -10,19 +10,28 @@ All functions raise it, also for a missing or malformed count. Sources: the type
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tokenprof.pricing.normalise_telemetry import usage_from_otel
 from tokenprof.pricing.usage import Usage, UsageError, add_fees
-from tokenprof.pricing.usage_dialects import ANTHROPIC, GEMINI, OPENAI_CHAT, OPENAI_RESPONSES
+from tokenprof.pricing.usage_dialects import (
+    ANTHROPIC,
+    GEMINI,
+    OPENAI_CHAT,
+    OPENAI_RESPONSES,
+    Meaning,
+    may_be_billed,
+    meaning_of,
+)
 from tokenprof.pricing.usage_reader import UsageReading, read_usage
-from tokenprof.pricing.wire_counts import Wire, entries
+from tokenprof.pricing.wire_counts import Wire, entries, is_count
 
 __all__ = [
     "BatchResult",
     "ModelUsage",
+    "StreamedCounts",
     "advisor_iterations",
     "anthropic_iterations",
     "batch_result_from_anthropic",
@@ -40,6 +49,12 @@ __all__ = [
     "usage_from_otel",
     "with_fees",
 ]
+
+
+_OF_OUTPUT = frozenset({Meaning.OUTPUT, Meaning.REASONING, Meaning.AUDIO_OUT, Meaning.IMAGE_OUT})
+_OF_PROMPT = frozenset({Meaning.PROMPT, Meaning.READ, Meaning.WRITE})
+
+Place = tuple[str, ...]
 
 
 def usage_from_anthropic(raw: Wire) -> Usage:
@@ -133,32 +148,104 @@ def unread_advice(raw: Wire) -> int:
     return len(advised) - len(advisor_iterations(raw))
 
 
-def merge_anthropic_stream(start: Wire, deltas: Sequence[Wire]) -> dict[str, Any]:
-    """Return the final usage object of a streamed message.
+class StreamedCounts:
+    """The usage so far of a stream whose parts are added in turn.
 
-    `start` is `message_start.message.usage`; `deltas` are the `usage` objects of the `message_delta` events.
-    Only the start splits cache writes by time to live. Without any delta the output count is a placeholder,
-    and the caller must mark the turn partial.
+    Counts of a stream are cumulative, so the last count of a field holds. Null and zero erase nothing,
+    because a relay may fill in fields that it does not know; a field that a part leaves out keeps its count.
+    A count that falls contradicts that, and `notes` names it: of the output, the larger count holds, because
+    what was written was billed; of the prompt, the last one, because relays estimate it before they know it.
+    A prompt's count that falls by what others rise has only been divided.
     """
-    return merge_cumulative(start, *deltas)
+
+    def __init__(self, *parts: Wire) -> None:
+        self.usage: dict[str, Any] = {}
+        self._fallen: dict[Place, tuple[float, float]] = {}
+        for part in parts:
+            self.add(part)
+
+    def add(self, part: Wire) -> None:
+        """Add the usage object of one part; an empty one changes nothing."""
+        before, after = self.usage, _merged(self.usage, part)
+        known, told = dict(_leaves(before)), dict(_leaves(after))
+        fallen = {place: (known[place], told[place]) for place in known if told[place] < known[place]}
+        if fallen:
+            written = [place for place in fallen if _meaning(place) in _OF_OUTPUT]
+            totals = [place for place in fallen if _meaning(place) is Meaning.TOTAL]
+            for place in (*written, *totals) if written else ():
+                _put(after, place, _value_at(before, place))
+            is_divided = _prompt(told) >= _prompt(known)
+            for place, counts in fallen.items():
+                if place in written or (place not in totals and not is_divided):
+                    self._fallen[place] = counts
+        self.usage = after
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each count that fell."""
+        return tuple(
+            f"Usage key '{'.'.join(place)}' falls from {known:,.0f} to {told:,.0f} within the stream; the "
+            f"{'larger' if _meaning(place) in _OF_OUTPUT else 'last'} count is billed."
+            for place, (known, told) in self._fallen.items()
+        )
 
 
 def merge_cumulative(*parts: Wire) -> dict[str, Any]:
-    """Return one usage object from those in the chunks of a stream.
+    """Return one usage object from those in the parts of a stream, as `StreamedCounts` does."""
+    return StreamedCounts(*parts).usage
 
-    Counts of a stream are cumulative, field by field: the last count of a field holds. Null and zero erase
-    nothing, because a relay may fill in fields that it does not know; a field that a part leaves out keeps
-    its count.
-    """
-    merged: dict[str, Any] = {}
-    for raw in parts:
-        for key, value in raw.items():
-            known = merged.get(key)
-            if isinstance(value, Mapping) and isinstance(known, Mapping):
-                merged[key] = merge_cumulative(known, value)
-            elif key not in merged or known is None or (value and value != "0"):
-                merged[key] = value
+
+def _merged(known: Wire, part: Wire) -> dict[str, Any]:
+    merged = dict(known)
+    for key, value in part.items():
+        before = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            merged[key] = _merged(before, value)
+        elif key not in merged or before is None or (value and value != "0"):
+            merged[key] = value
     return merged
+
+
+def _leaves(usage: Wire, above: Place = ()) -> Iterator[tuple[Place, float]]:
+    """Yield the counts in an object that may be billed, with their places."""
+    for key, value in usage.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (*above, key))
+        elif is_count(value) and (_meaning((*above, key)) is not None or may_be_billed(key)):
+            yield (*above, key), float(value)
+
+
+def _meaning(place: Place) -> Meaning | None:
+    return meaning_of(".".join(place))
+
+
+def _prompt(counts: Mapping[Place, float]) -> float:
+    return sum(count for place, count in counts.items() if _meaning(place) in _OF_PROMPT)
+
+
+def _value_at(usage: Wire, place: Place) -> Any:
+    for key in place:
+        usage = usage[key]
+    return usage
+
+
+def _put(usage: dict[str, Any], place: Place, value: Any) -> None:
+    for key in place[:-1]:
+        usage[key] = dict(usage[key])
+        usage = usage[key]
+    usage[place[-1]] = value
+
+
+def merge_anthropic_stream(start: Wire, deltas: Sequence[Wire]) -> StreamedCounts:
+    """Return the counts of a streamed message.
+
+    `start` is `message_start.message.usage`; `deltas` are the `usage` objects of the `message_delta` events.
+    Only the start splits cache writes by time to live. Its output count is a placeholder: without any delta,
+    the caller must mark the turn partial.
+    """
+    has_output = any(delta.get("output_tokens") for delta in deltas)
+    begun = {key: value for key, value in start.items() if not (has_output and key == "output_tokens")}
+    return StreamedCounts(begun, *deltas)
 
 
 def usage_from_openai_responses(raw: Wire) -> Usage:

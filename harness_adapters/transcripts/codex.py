@@ -20,6 +20,13 @@ from tokenprof.facts.errors import InputError
 from tokenprof.facts.shared_prefix import shared_length
 from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Block, Run, Source, Turn
+from tokenprof.harness_adapters.transcripts.codex_answers import (
+    NO_COUNT,
+    NOT_ENDED,
+    TURN_EVENTS,
+    Answer,
+    PendingAnswers,
+)
 from tokenprof.harness_adapters.transcripts.codex_lines import recognises, usage_line
 from tokenprof.harness_adapters.transcripts.codex_totals import SessionTotal, UsageRecord
 from tokenprof.harness_adapters.wires.implausible_usage import raw_json
@@ -90,8 +97,7 @@ class _Session:
     _shaper: Shaper = field(default_factory=shaper_of_log)
     _context: list[Block] = field(default_factory=list)
     _layout: PromptLayout | None = None
-    _written: list[Wire] = field(default_factory=list)
-    _prompt_length: int | None = None
+    _pending: PendingAnswers = field(default_factory=PendingAnswers)
     _total: SessionTotal = field(default_factory=SessionTotal)
     _records: list[UsageRecord] = field(default_factory=list)
     _last_call: Wire | None = None
@@ -129,15 +135,17 @@ class _Session:
             self._count(mapping(payload.get("info")), where)
         elif type_ == "event_msg" and payload.get("type") == "thread_settings_applied":
             self._note_tier(mapping(payload.get("thread_settings")) or payload)
+        elif type_ == "event_msg" and payload.get("type") in TURN_EVENTS:
+            self._pending.end_call()
+        if self._is_replay():
+            self._pending.drop()
 
     def end(self, file: str) -> None:
         """Take what is left into account, after the last line."""
         for record in self._records:
             self._add_record(record, None)
-        if self._written:
-            self.warnings.append(
-                f"{file}: what follows the last token count belongs to a call that did not end."
-            )
+        for answer in self._pending.rest():
+            self._add_uncounted(answer, NOT_ENDED if self.turns and not answer.is_over else NO_COUNT)
         if self._unrecorded_compactions:
             self.warnings.append(
                 f"{file}: {self._unrecorded_compactions} of {self._compactions} compactions left no record "
@@ -182,11 +190,10 @@ class _Session:
             self._context[0:0] = tools.blocks
             return
         if type_ in WRITTEN or (type_ == "message" and item.get("role") == "assistant"):
-            if self._prompt_length is None:
-                self._prompt_length = len(self._context)
-            self._written.append(item)
+            self._pending.write(item, len(self._context))
             self._last_call_wrote_nothing = False
         else:
+            self._pending.follow(ends_call=item.get("role") == "user")
             self._asked_at = self._at
         if self.with_blocks and not (type_ == "message" and self._is_base_instructions(item)):
             add_item(layout, item)
@@ -200,6 +207,8 @@ class _Session:
     def _compact(self, payload: Wire) -> None:
         """Take a compaction into account: its call, and what the context is from here on."""
         self._compactions += 1
+        for answer in self._pending.rest():
+            self._add_uncounted(answer, NO_COUNT)
         if self._records:
             for record in self._records:
                 self._add_record(record, COMPACTION)
@@ -215,11 +224,11 @@ class _Session:
         if not history and message and self.with_blocks:
             add_item(self._layout, {"type": "message", "role": "user", "content": message})
         self._compacted = True
-        self._written, self._prompt_length = [], None
 
     def _note_record(self, payload: Wire, where: str) -> None:
         usage = mapping(payload.get("usage"))
         id_ = text_of(payload.get("response_id"))
+        self._pending.note_record()
         # A call that a token count reports too is billed there.
         if usage and usage != self._last_call and not self._is_replay():
             self._records.append(UsageRecord(id_, usage, tuple(self._context), self._time(where), where))
@@ -231,13 +240,16 @@ class _Session:
     def _count(self, info: Wire, where: str) -> None:
         billed = self._total.take(info)
         if billed is None:
+            self._pending.end_call()
             return
-        written, self._written = self._written, []
-        length = len(self._context) if self._prompt_length is None else self._prompt_length
-        prompt, self._prompt_length = tuple(self._context[:length]), None
         if self._is_replay():
             return
         at = self._time(where)
+        answer, uncounted = self._pending.count(covers_all=billed.missed is not None)
+        for earlier in uncounted:
+            self._add_uncounted(earlier, NO_COUNT)
+        written = answer.items if answer else []
+        prompt = tuple(self._context[: answer.prompt_length] if answer else self._context)
         if billed.earlier and not self._is_fork:
             self.warnings.append(
                 f"{where}: the session's total counts {billed.earlier.get('input_tokens', 0):,} tokens of "
@@ -259,6 +271,13 @@ class _Session:
         identity = own or [dict(self._total.known or billed.last), items]
         self._add_turn(billed.last, where, prompt, written, identity, at)
 
+    def _add_uncounted(self, answer: Answer, note: str) -> None:
+        """Add the call of an answer that nothing counts. It has ended by the time that is known."""
+        if self._at is not None:
+            prompt = tuple(self._context[: answer.prompt_length])
+            identity = ["uncounted", len(self.turns), self.name]
+            self._add_turn(None, "", prompt, answer.items, identity, self._at, notes=(note,))
+
     def _add_missing(self, missed: Wire, at: datetime, where: str) -> None:
         block = self._shaper.block("unattributed", MISSING_NAME, dict(missed), opens_message=True)
         self._add_turn(missed, where, (block,), (), ["missing", dict(missed)], at, agent="missing")
@@ -274,7 +293,7 @@ class _Session:
 
     def _add_turn(
         self,
-        raw: Wire,
+        raw: Wire | None,
         where: str,
         prompt: tuple[Block, ...],
         written: Sequence[Wire],
@@ -282,8 +301,9 @@ class _Session:
         at: datetime,
         *,
         agent: str | None = None,
+        notes: tuple[str, ...] = (),
     ) -> None:
-        usage, notes = self._usage(raw, where)
+        usage, notes = (None, notes) if raw is None else self._usage(raw, where)
         base = len(self.turns) - 1 if self.turns else None
         kept = shared_length(prompt, self._last_prompt) if base is not None else 0
         began = min((self._asked_at or at), at) if agent is None else at
@@ -303,7 +323,7 @@ class _Session:
                 output=output_of_responses(written, self._shaper) if self.with_blocks else (),
                 selectors=Selectors(service_tier=self._tier),
                 notes=notes,
-                raw_usage=raw_json(dict(raw)) if notes else None,
+                raw_usage=raw_json(dict(raw)) if raw and notes else None,
                 base=base if kept else None,
                 kept=kept,
                 agent=agent,

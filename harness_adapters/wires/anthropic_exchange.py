@@ -24,7 +24,7 @@ from tokenprof.harness_adapters.wires.implausible_usage import (
     raw_json,
     unreadable_call,
 )
-from tokenprof.harness_adapters.wires.server_sent_events import events_of
+from tokenprof.harness_adapters.wires.server_sent_events import JoinedAnswer, events_of
 from tokenprof.pricing.billed_pieces import stated_usd
 from tokenprof.pricing.normalise import (
     advisor_iterations,
@@ -174,8 +174,8 @@ def message_of_events(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, Tu
         if parts:
             blocks[at]["input"] = loads_or_text("".join(parts))
     message["content"] = [blocks[at] for at in sorted(blocks)]
-    message["usage"] = merge_anthropic_stream(mapping(message.get("usage")), deltas)
-    return message, status
+    counts = merge_anthropic_stream(mapping(message.get("usage")), deltas)
+    return JoinedAnswer({**message, "usage": counts.usage}, counts.notes), status
 
 
 def _index(event: Wire) -> int:

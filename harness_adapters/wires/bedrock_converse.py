@@ -24,7 +24,8 @@ from tokenprof.harness_adapters.wires.implausible_usage import (
     call_or_unmeasured,
     unreadable_call,
 )
-from tokenprof.pricing.normalise import merge_cumulative
+from tokenprof.harness_adapters.wires.server_sent_events import JoinedAnswer
+from tokenprof.pricing.normalise import StreamedCounts
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import Call, unanswered_call
@@ -111,6 +112,7 @@ def joined_events(events: Iterable[tuple[str, Wire]]) -> tuple[Wire | None, Turn
     blocks: dict[int, dict[str, Any]] = {}
     arguments: dict[int, list[str]] = {}
     role = "assistant"
+    counts = StreamedCounts()
     status: TurnStatus = "partial"
     has_ended = False
     for name, event in events:
@@ -127,10 +129,8 @@ def joined_events(events: Iterable[tuple[str, Wire]]) -> tuple[Wire | None, Turn
             status = "ok"
         elif name == "metadata":
             has_ended = True
-            counted = merge_cumulative(mapping(answer.get("usage")), mapping(event.get("usage")))
-            answer.update(event)
-            if counted:
-                answer["usage"] = counted
+            counts.add(mapping(event.get("usage")))
+            answer.update({**event, **({"usage": counts.usage} if counts.usage else {})})
         elif name.endswith("Exception"):
             status = "error"
     if not answer and not blocks:
@@ -141,7 +141,7 @@ def joined_events(events: Iterable[tuple[str, Wire]]) -> tuple[Wire | None, Turn
         if "toolUse" in blocks[at]:
             blocks[at]["toolUse"]["input"] = loads_or_text("".join(parts) or "{}")
     answer["output"] = {"message": {"role": role, "content": [blocks[at] for at in sorted(blocks)]}}
-    return answer, status
+    return JoinedAnswer(answer, counts.notes), status
 
 
 def _apply(block: dict[str, Any], delta: Wire, arguments: list[str]) -> None:

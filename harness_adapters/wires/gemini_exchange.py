@@ -23,9 +23,9 @@ from tokenprof.harness_adapters.wires.implausible_usage import (
     raw_json,
     unreadable_call,
 )
-from tokenprof.harness_adapters.wires.server_sent_events import UNREADABLE_EVENT, events_of
+from tokenprof.harness_adapters.wires.server_sent_events import UNREADABLE_EVENT, JoinedAnswer, events_of
 from tokenprof.pricing.billed_pieces import searches_of_gemini
-from tokenprof.pricing.normalise import merge_cumulative, read_gemini, with_fees
+from tokenprof.pricing.normalise import StreamedCounts, read_gemini, with_fees
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import Call, unanswered_call
@@ -136,17 +136,17 @@ def joined_chunks(chunks: Iterable[Wire]) -> tuple[dict[str, Any] | None, TurnSt
     answer: dict[str, Any] = {}
     parts: list[dict[str, Any]] = []
     grounding: Wire = {}
+    counts = StreamedCounts()
     status: TurnStatus = "partial"
     is_damaged = False
     for chunk in chunks:
         if chunk is UNREADABLE_EVENT:
             is_damaged = True
             continue
-        so_far = mapping(answer.get("usageMetadata"))
-        counted = merge_cumulative(so_far, mapping(field(chunk, "usageMetadata")))
+        counts.add(mapping(field(chunk, "usageMetadata")))
         answer.update({name: value for name, value in chunk.items() if name not in JOINED})
-        if counted:
-            answer["usageMetadata"] = counted
+        if counts.usage:
+            answer["usageMetadata"] = counts.usage
         for candidate in sequence(chunk.get("candidates"))[:1]:
             for part in _parts_of(candidate):
                 _append(parts, part)
@@ -162,7 +162,7 @@ def joined_chunks(chunks: Iterable[Wire]) -> tuple[dict[str, Any] | None, TurnSt
     whole: dict[str, Any] = {"content": {"role": "model", "parts": parts}}
     if grounding:
         whole["groundingMetadata"] = grounding
-    return {**answer, "candidates": [whole]}, status
+    return JoinedAnswer({**answer, "candidates": [whole]}, counts.notes), status
 
 
 JOINED = ("candidates", "usageMetadata", "usage_metadata")

@@ -9,6 +9,7 @@ from dataclasses import replace
 import orjson
 
 from tokenprof.facts.types import Block, TurnStatus
+from tokenprof.harness_adapters.wires.server_sent_events import JoinedAnswer
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.pricing.usage_dialects import may_be_billed
 from tokenprof.record.call import Call
@@ -41,6 +42,7 @@ def call_or_unmeasured(
     Its notes say why, the counts are kept as they were, and `tell` is called with the reason.
     """
     raw = answer.get(usage_key)
+    more_notes = (*(answer.notes if isinstance(answer, JoinedAnswer) else ()), *more_notes)
     try:
         if raw is not None and not isinstance(raw, Mapping):
             kind = _KINDS.get(type(raw), "something else")

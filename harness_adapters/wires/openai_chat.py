@@ -23,8 +23,8 @@ from tokenprof.harness_adapters.wires.prompt_layout import (
     checkpoints_of,
     referenced_tools,
 )
-from tokenprof.harness_adapters.wires.server_sent_events import DONE, UNREADABLE_EVENT
-from tokenprof.pricing.normalise import merge_cumulative
+from tokenprof.harness_adapters.wires.server_sent_events import DONE, UNREADABLE_EVENT, JoinedAnswer
+from tokenprof.pricing.normalise import StreamedCounts
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wire_values import Wire, loads_or_text, mapping, sequence, text_of
 
@@ -112,6 +112,7 @@ def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None,
     completion: dict[str, Any] = {}
     message: dict[str, Any] = {"role": "assistant"}
     calls: dict[int, dict[str, Any]] = {}
+    counts = StreamedCounts()
     status: TurnStatus = "partial"
     is_damaged = False
     for event in events:
@@ -125,7 +126,7 @@ def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None,
             if event.get(key) is not None:
                 completion[key] = event[key]
         for counted in usages_in(event):
-            completion["usage"] = merge_cumulative(mapping(completion.get("usage")), counted)
+            counts.add(counted)
         for choice in sequence(event.get("choices"))[:1]:
             delta = mapping(choice.get("delta"))
             for key in ("content", "refusal", "reasoning_content"):
@@ -133,13 +134,16 @@ def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None,
                     message[key] = message.get(key, "") + delta[key]
             for call in sequence(delta.get("tool_calls")):
                 _grow(calls, call)
+    if counts.usage:
+        completion["usage"] = counts.usage
     if not completion:
         return None, status
-    if is_damaged and "usage" not in completion:
+    if is_damaged and not counts.usage:
         status = "partial"
     if calls:
         message["tool_calls"] = [calls[index] for index in sorted(calls)]
-    return {**completion, "choices": [{"index": 0, "message": message}]}, status
+    joined = {**completion, "choices": [{"index": 0, "message": message}]}
+    return JoinedAnswer(joined, counts.notes), status
 
 
 KEPT_OF_CHUNKS = ("id", "model", "service_tier", "object", "created", "provider", "timings")

@@ -23,8 +23,8 @@ from tokenprof.harness_adapters.wires.prompt_layout import (
     checkpoints_of,
     references_in,
 )
-from tokenprof.harness_adapters.wires.server_sent_events import UNREADABLE_EVENT
-from tokenprof.pricing.normalise import merge_cumulative
+from tokenprof.harness_adapters.wires.server_sent_events import UNREADABLE_EVENT, JoinedAnswer
+from tokenprof.pricing.normalise import StreamedCounts
 from tokenprof.record.block_facts import Shaper, json_text
 from tokenprof.record.wire_values import (
     Wire,
@@ -181,15 +181,15 @@ def response_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, T
     response: dict[str, Any] | None = None
     items: list[Wire] = []
     status: TurnStatus = "partial"
-    usage: Wire = {}
+    counts = StreamedCounts()
     is_damaged = False
     for event in events:
         type_ = event.get("type")
         is_damaged = is_damaged or event is UNREADABLE_EVENT
-        usage = merge_cumulative(usage, mapping(event.get("usage")))
+        counts.add(mapping(event.get("usage")))
         if isinstance(event.get("response"), dict):
             response = event["response"]
-            usage = merge_cumulative(usage, mapping(response.get("usage")))
+            counts.add(mapping(response.get("usage")))
         if type_ == "response.output_item.done" and isinstance(event.get("item"), dict):
             items.append(event["item"])
         if type_ in ENDINGS:
@@ -198,8 +198,8 @@ def response_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, T
             status = "error"
     if response is not None and items and not response.get("output"):
         response = {**response, "output": items}
-    if is_damaged and not usage and status == "ok":
+    if is_damaged and not counts.usage and status == "ok":
         status = "partial"
-    if usage:
-        response = {**(response or {}), "usage": usage}
+    if counts.usage:
+        response = JoinedAnswer({**(response or {}), "usage": counts.usage}, counts.notes)
     return response, status

@@ -6,7 +6,7 @@ Source: WHATWG HTML, "Server-sent events", 9.2.6 (interpreting an event stream).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tokenprof.record.wire_values import Wire, loads_leniently
@@ -57,3 +57,11 @@ def _event(payload: bytes) -> Wire | None:
     except ValueError:
         return UNREADABLE_EVENT
     return event if isinstance(event, dict) else None
+
+
+class JoinedAnswer(dict[str, Any]):
+    """An answer as its API would give it whole; `notes` say what its events contradict each other in."""
+
+    def __init__(self, answer: Mapping[str, Any], notes: tuple[str, ...] = ()) -> None:
+        super().__init__(answer)
+        self.notes = notes

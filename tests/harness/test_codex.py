@@ -140,13 +140,73 @@ def test_an_unfinished_call_is_said_and_a_wrong_count_named(tmp_path):
     log = two_turns()
     log.message("assistant", "and then")
     run = read([log.write(tmp_path / "rollout-1.jsonl")])
-    assert any("did not end" in warning for warning in run.warnings)
+    assert any("log ends before the count of its answer" in warning for warning in run.warnings)
+    assert [turn.usage is None for turn in run.turns] == [False, False, True]
     log = Rollout()
     log.count(10, 20, 1)
     (turn,) = (run := read([log.write(tmp_path / "rollout-2.jsonl")])).turns
     assert turn.usage is None
     assert "cached_input_tokens" in (turn.raw_usage or "")
     assert any(re.search(r"rollout-2\.jsonl:5.*cached_input_tokens", warning) for warning in run.warnings)
+
+
+def test_an_answer_without_a_count_is_a_turn(tmp_path):
+    """A provider that reports no usage leaves counts that repeat, or have no numbers."""
+    log = two_turns()
+    log.message("user", "and the sizes?")
+    log.item("function_call", name="shell", call_id="c2", arguments="{}")
+    log.count(again=True)
+    log.item("function_call_output", call_id="c2", output="3 kB")
+    log.message("assistant", "3 kB.")
+    log.count(1900, 0, 8)
+    run = read([log.write(tmp_path / "rollout-1.jsonl")])
+    found = [None if t.usage is None else t.usage.input_tokens for t in run.turns]
+    assert found == [1500, 1650, None, 1900]
+    assert [[block.name for block in turn.output] for turn in run.turns[2:]] == [["shell"], ["text"]]
+    assert any("no count for its answer" in warning for warning in run.warnings)
+
+
+def test_a_log_without_any_count_has_a_turn_for_each_answer(tmp_path):
+    log = Rollout()
+    log.message("user", "list the files")
+    log.item("function_call", name="shell", call_id="c1", arguments="{}")
+    log.item("function_call_output", call_id="c1", output="a.txt")
+    log.message("assistant", "One.")
+    log.add("event_msg", {"type": "token_count", "info": None})
+    run = read([log.write(tmp_path / "rollout-1.jsonl")])
+    assert [turn.usage for turn in run.turns] == [None, None]
+
+
+def test_an_interrupted_answer_is_a_turn_and_the_next_count_is_of_the_next_answer(tmp_path):
+    log = two_turns()
+    log.message("user", "and?")
+    log.message("assistant", "Well,")
+    log.add("event_msg", {"type": "turn_aborted", "reason": "interrupted"})
+    log.message("user", "go on")
+    log.message("assistant", "Done.")
+    log.count(1700, 0, 9)
+    run = read([log.write(tmp_path / "rollout-1.jsonl")])
+    assert [turn.usage is None for turn in run.turns] == [False, False, True, False]
+
+
+def test_outputs_of_tools_between_the_items_of_one_answer_do_not_divide_it(tmp_path):
+    log = Rollout()
+    log.message("user", "list both")
+    for call in ("c1", "c2"):
+        log.item("function_call", name="shell", call_id=call, arguments="{}")
+        log.item("function_call_output", call_id=call, output="a.txt")
+    log.count(1500, 0, 60)
+    (turn,) = (run := read([log.write(tmp_path / "rollout-1.jsonl")])).turns
+    assert (turn.usage.input_tokens, len(turn.output), run.warnings) == (1500, 2, ())
+
+
+def test_an_answer_that_a_record_bills_is_one_turn(tmp_path):
+    log = Rollout()
+    log.message("user", "hello")
+    log.message("assistant", "Hello.")
+    log.add("token_usage_record", {"response_id": "r", "usage": {"input_tokens": 900, "output_tokens": 3}})
+    run = read([log.write(tmp_path / "rollout-1.jsonl")])
+    assert usages(run) == [(900, 3)]
 
 
 def usages(run):

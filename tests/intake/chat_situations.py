@@ -28,6 +28,15 @@ CHAT_SITUATIONS = (
         chunks(chunk("a"), chunk(usage={"input_tokens": 100, "output_tokens": 3})),
         (100, 0, 3),
     ),
+    one(
+        "a count of the output that falls",
+        chunks(
+            chunk("a", usage={"prompt_tokens": 100, "completion_tokens": 50}),
+            chunk(usage={"prompt_tokens": 100, "completion_tokens": 20}),
+        ),
+        (100, 0, 50),
+        "'completion_tokens' falls from 50 to 20 within the stream",
+    ),
     one("a stream that was not asked for counts", chunks(chunk("a")), None, "no usage was recorded"),
     one("a stream cut before its counts", chunks(chunk("a"), done=False), None, "ended before its counts"),
     one(

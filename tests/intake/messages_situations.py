@@ -50,6 +50,17 @@ MESSAGES_SITUATIONS = (
         (100, 0, 1),
         NOT_FINAL,
     ),
+    one(
+        "the placeholder at the start is larger than the count at the end",
+        message_events(start({"input_tokens": 100, "output_tokens": 8}), TEXT, end({"output_tokens": 5})),
+        (100, 0, 5),
+    ),
+    one(
+        "the prompt's estimate at the start is too large",
+        message_events(start({"input_tokens": 140, "output_tokens": 1}), TEXT, end(CLAUDE)),
+        (100, 0, 10),
+        "'input_tokens' falls from 140 to 100 within the stream",
+    ),
     one("only a ping", message_events({"type": "ping"}), None, "cannot be read"),
     one(
         "a stream labelled as JSON",

@@ -155,11 +155,11 @@ def test_a_stream_keeps_the_split_of_its_start_and_takes_the_last_delta():
         "output_tokens": 1,
     }
     deltas = [{"output_tokens": 5}, {"output_tokens": 42, "input_tokens": None, "cache_read_input_tokens": 3}]
-    merged = merge_anthropic_stream(start, deltas)
+    merged = merge_anthropic_stream(start, deltas).usage
     assert usage_from_anthropic(merged) == Usage(
         uncached_input_tokens=10, cache_read_tokens=3, cache_write_5m_tokens=7, output_tokens=42
     )
-    assert merge_anthropic_stream(start, [])["output_tokens"] == 1
+    assert merge_anthropic_stream(start, []).usage["output_tokens"] == 1
     assert start["output_tokens"] == 1
 
 

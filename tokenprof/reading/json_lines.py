@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import orjson
 from tokenprof.facts.errors import InputError
 from tokenprof.reading.lenient_json import RecordFinder
 from tokenprof.reading.log_bytes import DamagedFileError, open_log
+from tokenprof.reading.spread_records import opens_spread_record, rest_of_spread_record
 
 NAMED_LINES = 5
 """How many bad lines of a file get a warning each; the others are counted."""
@@ -40,18 +42,20 @@ def read_json_lines(
 
     What cannot be read is left out, with an entry in `warnings` that names the line: a line that is not a
     JSON object or is longer than `LONGEST_LINE_BYTES`, and the rest of a damaged compressed file. Several
-    objects on one line are all yielded; blank lines are skipped. `parse` returns the object on a line, or
-    only those of its fields that are needed. Raises InputError for a file that cannot be opened.
+    objects on one line are all yielded, and so are those in a list; blank lines are skipped. A value that an
+    editor has spread over many lines is read as one, at its first line. `parse` returns the object on a line,
+    or only those of its fields that are needed. Raises InputError for a file that cannot be opened.
     """
     finder = RecordFinder(parse)
     bad = 0
+    held: deque[bytes] = deque()
     with open_log(path) as file:
-        number = 0
+        number = passed = 0
         records: list[dict[str, Any]]
         lost: str | None
         while True:
             try:
-                line = file.readline(LONGEST_LINE_BYTES)
+                line = held.popleft() if held else file.readline(LONGEST_LINE_BYTES)
             except DamagedFileError as error:
                 warnings.append(f"{path}:{number + 1}: {error}; what follows was left out.")
                 break
@@ -71,8 +75,17 @@ def read_json_lines(
                 continue
             else:
                 records, lost = finder.records_of(line)
+                if not (records or held) and opens_spread_record(line):
+                    rest, is_closed = rest_of_spread_record(line, file, LONGEST_LINE_BYTES)
+                    spread, left = finder.records_of(b"".join((line, *rest))) if is_closed else ([], lost)
+                    if spread and left is None:
+                        records, lost = spread, None
+                        passed = len(rest)
+                    else:
+                        held.extend(rest)
             for record in records:
                 yield number, record
+            number, passed = number + passed, 0
             if lost is None:
                 continue
             bad += 1

@@ -51,7 +51,7 @@ class RecordFinder:
         self._openings: tuple[bytes, ...] = ()
 
     def records_of(self, line: bytes) -> tuple[list[dict[str, Any]], str | None]:
-        """Return the objects on a line, and what was lost of it (None if nothing was).
+        """Return the objects on a line or in its list, and what was lost of it (None if nothing was).
 
         An interrupted write leaves two records on one line, or half of one before the next. A crash leaves
         blocks of zero bytes.
@@ -60,9 +60,11 @@ class RecordFinder:
         if value is not None:
             return [value], None
         try:
-            self._parse(line)
+            value = self._parse(line)
         except ValueError as error:
             return self._salvaged(line, str(error))
+        if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+            return value, None
         return [], "it is not a JSON object"
 
     def whole_record(self, line: bytes) -> dict[str, Any] | None:
