@@ -24,7 +24,7 @@ from tokenprof.harness_adapters.transcripts.codex_answers import (
     NO_COUNT,
     NOT_ENDED,
     TURN_EVENTS,
-    Answer,
+    CodexAnswer,
     PendingAnswers,
 )
 from tokenprof.harness_adapters.transcripts.codex_lines import recognises, usage_line
@@ -271,7 +271,7 @@ class _Session:
         identity = own or [dict(self._total.known or billed.last), items]
         self._add_turn(billed.last, where, prompt, written, identity, at)
 
-    def _add_uncounted(self, answer: Answer, note: str) -> None:
+    def _add_uncounted(self, answer: CodexAnswer, note: str) -> None:
         """Add the call of an answer that nothing counts. It has ended by the time that is known."""
         if self._at is not None:
             prompt = tuple(self._context[: answer.prompt_length])

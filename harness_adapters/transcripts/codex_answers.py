@@ -18,7 +18,7 @@ NOT_ENDED = "The log ends before the count of its answer; it is counted as unmea
 
 
 @dataclass(slots=True)
-class Answer:
+class CodexAnswer:
     """Consecutive items that the model wrote, and the length of the prompt before them [blocks].
 
     `is_followed` says that other items came after them, `is_over` that the call had ended by then, and
@@ -37,14 +37,14 @@ class PendingAnswers:
     """The answers that are not counted yet. `counts_lead` if counts stand before their answers."""
 
     counts_lead: bool = False
-    _answers: list[Answer] = field(default_factory=list)
+    _answers: list[CodexAnswer] = field(default_factory=list)
     _has_counted: bool = False
 
     def write(self, item: Wire, prompt_length: int) -> None:
         """Add an item that the model wrote; `prompt_length` is that of the context before it [blocks]."""
         last = self._answers[-1] if self._answers else None
         if last is None or last.is_followed:
-            last = Answer(prompt_length)
+            last = CodexAnswer(prompt_length)
             self._answers.append(last)
         last.items.append(item)
         last.is_over = False
@@ -61,7 +61,7 @@ class PendingAnswers:
         for answer in self._answers:
             answer.is_over = True
 
-    def count(self, *, covers_all: bool) -> tuple[Answer | None, list[Answer]]:
+    def count(self, *, covers_all: bool) -> tuple[CodexAnswer | None, list[CodexAnswer]]:
         """Return the answer that a count is of, and the earlier ones that have none.
 
         An earlier answer whose call may have gone on is a part of the same one. `covers_all` says that the
@@ -74,7 +74,7 @@ class PendingAnswers:
             return None, []
         uncounted = [answer for answer in answers[:-1] if answer.is_over and not answer.has_record]
         own = [answer for answer in answers[:-1] if not answer.is_over] + answers[-1:]
-        counted = Answer(own[0].prompt_length, [item for answer in own for item in answer.items])
+        counted = CodexAnswer(own[0].prompt_length, [item for answer in own for item in answer.items])
         return counted, [] if covers_all or self.counts_lead else uncounted
 
     def note_record(self) -> None:
@@ -86,7 +86,7 @@ class PendingAnswers:
         """Forget the answers."""
         self._answers = []
 
-    def rest(self) -> list[Answer]:
+    def rest(self) -> list[CodexAnswer]:
         """Return the answers that nothing counts, and forget them."""
         answers, self._answers = self._answers, []
         return [] if self.counts_lead else [answer for answer in answers if not answer.has_record]
