@@ -48,11 +48,11 @@ def repeated_outputs(
     return found
 
 
-def uncounted_tokens(counted: Sequence[int], estimates: Sequence[Size]) -> Size:
-    """Return how many tokens of several outputs were not counted, in all."""
-    tokens = sum(size.tokens for size in estimates) - sum(counted)
-    own = sum(_variance(size.tokens) for size in estimates)
-    shared = (SHARED_RELATIVE_SD * sum(size.tokens for size in estimates)) ** 2
+def uncounted_tokens(counted: Sequence[int], repeated: Sequence[int]) -> Size:
+    """Return how many tokens of several outputs were not counted, in all; `repeated` are their sizes."""
+    tokens = sum(repeated) - sum(counted)
+    own = sum(map(_variance, repeated))
+    shared = (SHARED_RELATIVE_SD * sum(repeated)) ** 2
     return _with_bounds(tokens, own + shared, least=0)
 
 

@@ -21,7 +21,10 @@ from tokenprof.commands.console.values import file_path, whole_number
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from tokenprof.analysis.analysis import Analysis
+    from tokenprof.analysis.assumptions import Assumptions
     from tokenprof.facts.types import Run
 
 
@@ -96,6 +99,10 @@ def run_report(options: argparse.Namespace) -> int:
     assumptions = assumptions_of(options)
     require_writable(options.output, [*options.files, options.counts, *assumptions.prices])
 
+    if _is_summed(options, form):
+        _report_folder(options, assumptions)
+        return OK
+
     from tokenprof.analysis.analysis import Analysis
     from tokenprof.commands.console.progress_line import ProgressLine
     from tokenprof.reading.files import read
@@ -119,6 +126,41 @@ def run_report(options: argparse.Namespace) -> int:
             with_entries=options.entries,
         )
     return OK
+
+
+def _is_summed(options: argparse.Namespace, form: str) -> bool:
+    """Return whether the sessions are analysed one at a time and added up, as a text of many of them is."""
+    if form != "text" or options.counts or options.tag or options.turns:
+        return False
+    from tokenprof.sessions.size_of_logs import are_many_sessions
+
+    return are_many_sessions(options.files)
+
+
+def _report_folder(options: argparse.Namespace, assumptions: Assumptions) -> None:
+    from tokenprof.commands.console.progress_line import ProgressLine
+    from tokenprof.report.folder_document import report_of_folder
+    from tokenprof.report.formats.text import WIDTH
+    from tokenprof.report.terminal.folder_text import render_folder
+    from tokenprof.sessions.analyse_folder import analyse_folder
+
+    line = ProgressLine()
+    try:
+        found = analyse_folder(options.files, assumptions, jobs=options.jobs, watch=line)
+    finally:
+        line.end()
+    report = report_of_folder(found)
+
+    def draw(console: Console) -> None:
+        render_folder(report, console, blocks=options.blocks, is_full=options.full)
+
+    if options.output is None:
+        put(None, drawn(draw))
+    else:
+        put(
+            options.output,
+            drawn(draw, width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False),
+        )
 
 
 def _report_store(options: argparse.Namespace, form: str) -> int:

@@ -60,14 +60,14 @@ def repeated_responses(runs: Sequence[Run]) -> Iterator[tuple[Run, set[int]]]:
             if any(
                 _is_same(turn, recorded, other)
                 or (ids[turn.id] == 1 and _is_same_in_each_file(turn, format_, other))
-                for other in known.get(_identity(turn), ())
+                for other in known.get(identity_of(turn), ())
             )
         }
         repeated |= _seen_at_another_layer(run, format_, repeated, known)
         repeated |= _rests_of(run, repeated)
         for turn in run.turns:
             counted = _Counted(turn, recorded, format_, is_only_one=ids[turn.id] == 1)
-            for key in (_identity(turn), _counts(turn)):
+            for key in (identity_of(turn), counts_of(turn)):
                 known.setdefault(key, []).append(counted)
         yield run, repeated
 
@@ -91,7 +91,7 @@ def _is_recording(run: Run) -> bool:
     return any(source.format == own.FORMAT for source in run.sources)
 
 
-def _identity(turn: Turn) -> object:
+def identity_of(turn: Turn) -> object:
     """Return what all files say alike about a response; not every source has its final output."""
     usage = turn.usage
     counts = None if usage is None else (usage.input_tokens, usage.cache_read_tokens)
@@ -120,7 +120,7 @@ def _is_same_in_each_file(turn: Turn, format_: str, other: _Counted) -> bool:
     return other.is_only_one and other.format != format_ and turn.usage == other.turn.usage is not None
 
 
-def _counts(turn: Turn) -> object:
+def counts_of(turn: Turn) -> object:
     """Return what two layers say alike about one call: the model and the totals, under whatever id."""
     if turn.usage is None or not turn.usage.input_tokens:
         return None
@@ -150,7 +150,7 @@ def _seen_at_another_layer(
     for index, turn in enumerate(run.turns):
         if index in repeated or turn.usage is None:
             continue
-        for other in known.get(_counts(turn), ()):
+        for other in known.get(counts_of(turn), ()):
             if other.format != format_ and id(other) not in taken and _is_at_once(turn, other.turn):
                 taken.add(id(other))
                 found.add(index)

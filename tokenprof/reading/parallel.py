@@ -13,18 +13,17 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import TypeVar
 
 from tokenprof.facts.errors import InputError
-from tokenprof.facts.types import Run
 from tokenprof.reading.progress import Progress, Watcher, unwatched
 
 BYTES_PER_PROCESS = 12 * 2**20
 """A further process takes a second to start, in which one reads about so many bytes."""
 
 Files = Sequence[tuple[Path, str]]
-ReadOne = Callable[[Path, str], Run]
-Found = tuple[int, Run | InputError]
-"""The place of a file in the list, and what it holds or why it cannot be read."""
+Read = TypeVar("Read")
+"""What is made of a file: a run, or something smaller."""
 
 
 def processes_for(all_bytes: int, files: int, jobs: int | None) -> int:
@@ -43,11 +42,11 @@ def usable_cores() -> int:
 
 def read_each(
     files: Files,
-    read_one: ReadOne,
+    read_one: Callable[[Path, str], Read],
     jobs: int | None = 1,
     watch: Watcher = unwatched,
-) -> Iterator[Found]:
-    """Yield what each file holds, in no particular order.
+) -> Iterator[tuple[int, Read | InputError]]:
+    """Yield the place of each file in the list, and what it holds or why it cannot be read, in any order.
 
     `files` are paths with the names of their formats; `read_one`, a function of a module, reads one. `jobs`
     is the number of processes (None: as many as are worth it). `watch` is told after each file.
@@ -62,13 +61,17 @@ def read_each(
         yield index, result
 
 
-def _in_turn(files: Files, read_one: ReadOne, skip: Set[int] = frozenset()) -> Iterator[Found]:
+def _in_turn(
+    files: Files, read_one: Callable[[Path, str], Read], skip: Set[int] = frozenset()
+) -> Iterator[tuple[int, Read | InputError]]:
     for index, (path, form) in enumerate(files):
         if index not in skip:
             yield index, _result_of(read_one, path, form)
 
 
-def _at_once(files: Files, sizes: Sequence[int], read_one: ReadOne, processes: int) -> Iterator[Found]:
+def _at_once(
+    files: Files, sizes: Sequence[int], read_one: Callable[[Path, str], Read], processes: int
+) -> Iterator[tuple[int, Read | InputError]]:
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, context, initializer=_leave_interrupts_to_the_parent)
@@ -76,12 +79,13 @@ def _at_once(files: Files, sizes: Sequence[int], read_one: ReadOne, processes: i
     # The largest files first, so that no process is left alone with one at the end. A few per process are
     # handed out at a time: what is read waits in memory.
     waiting = sorted(range(len(files)), key=lambda index: sizes[index])
-    running: dict[Future[Run | InputError], int] = {}
+    running: dict[Future[Read | InputError], int] = {}
     try:
         while waiting or running:
             while waiting and len(running) < 2 * processes:
                 index = waiting.pop()
-                running[pool.submit(_result_of, read_one, *files[index])] = index
+                path, form = files[index]
+                running[pool.submit(_result_of, read_one, path, form)] = index
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 index = running.pop(future)
                 result = future.result()
@@ -103,7 +107,7 @@ def _leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _result_of(read_one: ReadOne, path: Path, form: str) -> Run | InputError:
+def _result_of(read_one: Callable[[Path, str], Read], path: Path, form: str) -> Read | InputError:
     try:
         return read_one(path, form)
     except InputError as error:

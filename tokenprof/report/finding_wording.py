@@ -88,12 +88,17 @@ def sentences(figures: object, finding: Finding) -> Sentences:
     raise TypeError(f"{type(figures).__name__} has no sentences; register a function in {__name__}.")
 
 
+def _turns(finding: Finding, count: int) -> str:
+    """Return the turns of a finding by number; how many there are if it does not list them."""
+    return turn_list(finding.turns) if finding.turns else numbers.count(count, "turn")
+
+
 @sentences.register
 def _unmeasured_turns(figures: UnmeasuredTurns, finding: Finding) -> Sentences:
     have = form(figures.turns, "has", "have")
     return Sentences(
         f"{numbers.count(figures.turns, 'turn')} {have} no usage: the bill is larger than shown",
-        f"{turn_list(finding.turns)}: no usage was recorded, so no total includes "
+        f"{_turns(finding, figures.turns)}: no usage was recorded, so no total includes "
         f"{form(figures.turns, 'it', 'them')}.",
     )
 
@@ -104,7 +109,7 @@ def _unpriced_turns(figures: UnpricedTurns, finding: Finding) -> Sentences:
     models = printable(listed(map(_without_price, figures.models)))
     return Sentences(
         f"{numbers.count(figures.turns, 'turn')} {have} no price: the bill is larger than shown",
-        f"{turn_list(finding.turns)}: no price is known for {models} at the time of the call. "
+        f"{_turns(finding, figures.turns)}: no price is known for {models} at the time of the call. "
         "A price can be added with --prices.",
     )
 
@@ -120,14 +125,14 @@ def _incomplete_output(figures: IncompleteOutput, finding: Finding) -> Sentences
     have = form(figures.turns, "has an incomplete output count", "have incomplete output counts")
     return Sentences(
         f"{numbers.count(figures.turns, 'turn')} {have}: the output is at least what is shown",
-        f"{turn_list(finding.turns)}: no final usage was recorded, so the bill is a lower bound.",
+        f"{_turns(finding, figures.turns)}: no final usage was recorded, so the bill is a lower bound.",
     )
 
 
 @sentences.register
 def _cache_unlike_rules(figures: CacheUnlikeRules, finding: Finding) -> Sentences:
     turns = numbers.count(figures.turns, "turn")
-    compared = f"{turn_list(finding.turns)}, out of {figures.turns_compared:,} compared,"
+    compared = f"{_turns(finding, figures.turns)}, out of {figures.turns_compared:,} compared,"
     if figures.difference == "written-otherwise":
         return Sentences(
             f"{turns} read what the cache rules say, but wrote something else",
@@ -158,7 +163,7 @@ def _unplaced_tokens(figures: UnplacedTokens, finding: Finding) -> Sentences:
 def _cache_misses(figures: CacheMisses, finding: Finding) -> Sentences:
     first = listed(dict.fromkeys(map(block_label, figures.first_blocks)))
     again = (
-        f"{turn_list(finding.turns)}: {numbers.count(figures.tokens, 'token')}"
+        f"{_turns(finding, figures.turns)}: {numbers.count(figures.tokens, 'token')}"
         f"{f', starting at {first},' if first else ''} {form(figures.tokens, 'was', 'were')} billed again"
     )
     at_least = "at least " if figures.is_lower_bound else ""

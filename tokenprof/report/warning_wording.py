@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from tokenprof.costing.uncounted_output import uncounted_output
+from tokenprof.costing.uncounted_output import UncountedOutput, uncounted_of, uncounted_output
 from tokenprof.facts.types import Problem, ProblemReason
 from tokenprof.pricing.book import Price, Unpriced
 from tokenprof.report import numbers
@@ -105,7 +105,18 @@ def missing_calls(problems: Sequence[Problem]) -> list[str]:
 
 def _repeated(ledger: Ledger) -> str:
     """Return a sentence on what later prompts show of outputs without a final count; empty if nothing."""
-    found = uncounted_output(ledger)
+    return _repeated_sentence(uncounted_output(ledger))
+
+
+def repeated_outputs(counted: Sequence[int], repeated: Sequence[int], usd: Decimal | None) -> str:
+    """Return that sentence for outputs with these counts, which later prompts repeat with these sizes.
+
+    `usd` is the bill of what was not counted, if it is known.
+    """
+    return _repeated_sentence(uncounted_of(counted, repeated, usd))
+
+
+def _repeated_sentence(found: UncountedOutput | None) -> str:
     if found is None or not found.tokens.tokens:
         return ""
     size = found.tokens
@@ -144,10 +155,15 @@ def _stated_otherwise(ledger: Ledger) -> list[str]:
     if not differing:
         return []
     stated, billed = sum(pair[1] for pair in differing), sum(pair[2] for pair in differing)
-    return [
-        f"{_named([pair[0] for pair in differing])} cost ${plain_decimal(stated)} by the seller's own figure "
-        f"and ${plain_decimal(billed)} at list prices; the bill shows list prices."
-    ]
+    return [stated_sentence(_named([pair[0] for pair in differing]), stated, billed)]
+
+
+def stated_sentence(turns: str, stated_usd: Decimal | int, list_usd: Decimal | int) -> str:
+    """Return the warning that sellers say that turns cost something else than at list prices."""
+    return (
+        f"{turns} cost ${plain_decimal(stated_usd)} by the seller's own figure and "
+        f"${plain_decimal(list_usd)} at list prices; the bill shows list prices."
+    )
 
 
 def plain_decimal(value: Decimal | int) -> str:

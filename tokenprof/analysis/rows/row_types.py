@@ -175,7 +175,7 @@ class GroupRow:
     """What a tool, skill, MCP server or agent cost in all. Groups of different kinds overlap.
 
     `load_turns` are the turns that did nothing but load what the group holds, `load_turns_usd` their bill,
-    which is not part of `billed_usd`.
+    which is not part of `billed_usd`. `block_count` is how many blocks there are where they are not listed.
     """
 
     kind: Literal["tool", "skill", "mcp_server", "agent"]
@@ -186,6 +186,7 @@ class GroupRow:
     hardware_usd: Estimate | None
     load_turns: tuple[int, ...] = ()
     load_turns_usd: Decimal | None = None
+    block_count: int = 0
 
 
 IncompleteReason = Literal["unmeasured", "unpriced", "output_incomplete", "noted", "missing", "warned"]

@@ -62,7 +62,7 @@ _GROUP_COLUMNS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class _GroupBill:
+class GroupBill:
     """A group's known bill and its parts: schema or index, calls, results or body. None is nothing billed."""
 
     group: GroupRow
@@ -74,11 +74,22 @@ class _GroupBill:
     is_lower_bound: bool
 
 
-def block_table(rows: RunRows, console: Console, limit: int | None) -> list[Text]:
+@dataclass(frozen=True, slots=True)
+class BlocksNotListed:
+    """How many blocks are not among the rows, and what they were billed together."""
+
+    blocks: int = 0
+    known_usd: Decimal = Decimal(0)
+
+
+def block_table(
+    rows: RunRows, console: Console, limit: int | None, others: BlocksNotListed | None = None
+) -> list[Text]:
     """Return the blocks by what they were billed over the run, the most expensive first.
 
-    A text that several contexts carry (a system prompt of many sessions) is one row.
+    A text that several contexts carry (a system prompt of many sessions) is one row. `others` are not listed.
     """
+    unlisted = others or BlocksNotListed()
     ranked = sorted(_texts_once(rows.blocks), key=weight_of_block, reverse=True)
     if not ranked:
         return []
@@ -111,9 +122,10 @@ def block_table(rows: RunRows, console: Console, limit: int | None) -> list[Text
         )
 
     body: list[TableRow | Aside] = [row(block) for block in shown]
-    if rest:
-        left_out = together((block.known_usd for block in rest), whole_usd)
-        body.append(Aside(f"… {numbers.count(len(rest), 'more block')}, {left_out}"))
+    if rest or unlisted.blocks:
+        amounts = [block.known_usd for block in rest] + [unlisted.known_usd] * bool(unlisted.blocks)
+        left_out = together(amounts, whole_usd)
+        body.append(Aside(f"… {numbers.count(len(rest) + unlisted.blocks, 'more block')}, {left_out}"))
     lines = table("Blocks, by what they cost over the run", _BLOCK_COLUMNS, body, console)
     return lines + paragraph(Text(_LEGEND, SOFT), console, indent=2)
 
@@ -154,6 +166,13 @@ def group_table(rows: RunRows, console: Console, *, is_full: bool = False) -> li
     """
     by_id = rows.block_by_id()
     bills = [_bill(group, by_id) for group in rows.groups if group.billed_tokens]
+    return table_of_groups(bills, rows.totals.billed_usd, console, is_full=is_full)
+
+
+def table_of_groups(
+    bills: list[GroupBill], whole_usd: Decimal | None, console: Console, *, is_full: bool
+) -> list[Text]:
+    """Return tools, skills and servers with their bills, the most expensive first."""
     bills.sort(key=_weight_of_group, reverse=True)
     tools = [bill for bill in bills if bill.group.kind in ("tool", "skill")]
     servers = [bill for bill in bills if bill.group.kind == "mcp_server"]
@@ -161,7 +180,6 @@ def group_table(rows: RunRows, console: Console, *, is_full: bool = False) -> li
         return []
     most = _GROUPS_SHOWN_IN_FULL if is_full else _GROUPS_SHOWN
     shown = [*tools[:most], *servers[:most]]
-    whole_usd = rows.totals.billed_usd
     shares = [numbers.fraction(bill.known_usd, whole_usd) for bill in shown]
     longest = max((share for share in shares if share is not None), default=None)
     parts = [part for bill in shown for part in (bill.described_usd, bill.called_usd, bill.returned_usd)]
@@ -187,7 +205,7 @@ def group_table(rows: RunRows, console: Console, *, is_full: bool = False) -> li
     return table("Tools and skills", _GROUP_COLUMNS, drawn, console)
 
 
-def _bill(group: GroupRow, by_id: Mapping[str, BlockRow]) -> _GroupBill:
+def _bill(group: GroupRow, by_id: Mapping[str, BlockRow]) -> GroupBill:
     """Return a group's bill in parts. What is neither call nor result is its schema or its index."""
     members = [by_id[name] for name in group.blocks if name in by_id]
     amounts: dict[str, list[Decimal | None]] = defaultdict(list)
@@ -198,19 +216,32 @@ def _bill(group: GroupRow, by_id: Mapping[str, BlockRow]) -> _GroupBill:
     known = group.billed_usd
     if known is None:
         known = numbers.sum_usd(block.known_usd for block in members)
-    rest = None if known is None else known - (called or 0) - (returned or 0)
-    return _GroupBill(
-        group=group,
-        known_usd=known,
-        described_usd=rest if rest is not None and rest > 0 else None,
-        called_usd=called,
-        returned_usd=returned,
+    return group_bill(
+        group,
+        known,
+        called,
+        returned,
         is_exact=all(block.state == "exact" for block in members),
         is_lower_bound=any(block.billed_usd is None and block.billed_tokens for block in members),
     )
 
 
-def _weight_of_group(bill: _GroupBill) -> tuple[Decimal, int]:
+def group_bill(
+    group: GroupRow,
+    known_usd: Decimal | None,
+    called_usd: Decimal | None,
+    returned_usd: Decimal | None,
+    *,
+    is_exact: bool,
+    is_lower_bound: bool,
+) -> GroupBill:
+    """Return a group's bill in parts. What is neither call nor result is its schema or its index."""
+    rest = None if known_usd is None else known_usd - (called_usd or 0) - (returned_usd or 0)
+    described_usd = rest if rest is not None and rest > 0 else None
+    return GroupBill(group, known_usd, described_usd, called_usd, returned_usd, is_exact, is_lower_bound)
+
+
+def _weight_of_group(bill: GroupBill) -> tuple[Decimal, int]:
     return bill.known_usd or Decimal(0), bill.group.billed_tokens
 
 

@@ -41,7 +41,7 @@ def driver(rows: RunRows, console: Console) -> list[Text]:
     block = max(blocks, key=weight_of_block, default=None)
     if group is not None and (block is None or _bill(group) > (block.known_usd or 0)):
         named, cost_usd = f"the {group.kind} {printable(group.name)}", group.billed_usd
-        how = numbers.count(len(group.blocks), "block") + ", carried from turn to turn"
+        how = numbers.count(len(group.blocks) or group.block_count, "block") + ", carried from turn to turn"
     elif block is not None:
         named = kind_and_name(block.kind, block.name)
         cost_usd = block.known_usd

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.text import Text
@@ -29,16 +29,23 @@ def headline(rows: RunRows, console: Console, runs: int = 1) -> list[Text]:
         ]
     if not rows.turns:
         return [Text("No turn was recorded: nothing was billed.", "bold")]
-    about = [numbers.count(runs, "run") if runs > 1 else "", _models(rows.turns), _when(rows.turns)]
-    about.append(_requests(rows))
-    usage = rows.totals.usage
-    prompt = sum(turn.context_tokens for turn in rows.turns if turn.context_tokens is not None)
-    if usage is not None and prompt:
-        read = numbers.percent(numbers.fraction(usage.cache_read_tokens, prompt))
-        about.append(f"{prompt:,} tokens in, {read} of them read from cache")
-        about.append(f"{usage.all_output_tokens:,} out")
-    lines = paragraph(_answer(rows.totals), console)
-    return lines + paragraph(Text(" · ".join(part for part in about if part), SOFT), console)
+    names = list(dict.fromkeys(turn.model for turn in rows.turns if turn.model))
+    about = [numbers.count(runs, "run") if runs > 1 else "", models_named(names), _when(rows.turns)]
+    return answer_and_subject(
+        rows.totals, [*about, requests_named(_requests(rows), len(rows.turns))], console
+    )
+
+
+def answer_and_subject(totals: Totals, about: Sequence[str], console: Console) -> list[Text]:
+    """Return the answer, then what was profiled: `about`, and the tokens."""
+    said = list(about)
+    usage = totals.usage
+    if usage is not None and usage.input_tokens:
+        read = numbers.percent(numbers.fraction(usage.cache_read_tokens, usage.input_tokens))
+        said.append(f"{usage.input_tokens:,} tokens in, {read} of them read from cache")
+        said.append(f"{usage.all_output_tokens:,} out")
+    lines = paragraph(_answer(totals), console)
+    return lines + paragraph(Text(" · ".join(part for part in said if part), SOFT), console)
 
 
 def _answer(totals: Totals) -> Text:
@@ -70,24 +77,31 @@ def _answer(totals: Totals) -> Text:
     return sentence
 
 
-def _requests(rows: RunRows) -> str:
-    """Return how many requests of the user there were, and how many model calls each took."""
+def _requests(rows: RunRows) -> int:
+    """Return how many requests of the user there were."""
     delegated = {turn.context for turn in rows.turns if turn.parent is not None}
-    asked = {
-        block.born_turn
-        for block in rows.blocks
-        if block.kind == "user" and block.context not in delegated and block.born_turn is not None
-    }
+    return len(
+        {
+            block.born_turn
+            for block in rows.blocks
+            if block.kind == "user" and block.context not in delegated and block.born_turn is not None
+        }
+    )
+
+
+def requests_named(asked: int, turns: int) -> str:
+    """Return how many requests of the user there were, and how many model calls each took."""
     if not asked:
         return ""
-    calls = len(rows.turns) / len(asked)
+    calls = turns / asked
     each = f"{calls:.0f}" if calls >= 10 or calls == round(calls) else f"{calls:.1f}"
-    of_each = f"{each} {'call' if each == '1' else 'calls'}{' each' if len(asked) > 1 else ''}"
-    return f"{numbers.count(len(asked), 'request')} of the user, {of_each}"
+    of_each = f"{each} {'call' if each == '1' else 'calls'}{' each' if asked > 1 else ''}"
+    return f"{numbers.count(asked, 'request')} of the user, {of_each}"
 
 
-def _models(turns: Sequence[TurnRow]) -> str:
-    names = list(dict.fromkeys(printable(turn.model) for turn in turns if turn.model))
+def models_named(models: Sequence[str]) -> str:
+    """Return the first few models, and how many more there are."""
+    names = list(map(printable, models))
     more = f" and {len(names) - _MODELS_NAMED} more" if len(names) > _MODELS_NAMED else ""
     return ", ".join(names[:_MODELS_NAMED]) + more
 
@@ -98,5 +112,9 @@ def _when(turns: Sequence[TurnRow]) -> str:
     if not starts:
         return ""
     first = min(at for at, _ in starts)
-    span_s = max((at - first).total_seconds() + lasted_s for at, lasted_s in starts)
+    return time_and_span(first, max((at - first).total_seconds() + lasted_s for at, lasted_s in starts))
+
+
+def time_and_span(first: datetime, span_s: float) -> str:
+    """Return when something began, in UTC, and how long it took."""
     return f"{first:%Y-%m-%d %H:%M} UTC · {numbers.duration(span_s)}"

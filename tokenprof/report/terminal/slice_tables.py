@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
 from typing import Final
@@ -17,8 +18,8 @@ from tokenprof.report.labels_in_words import printable, unknown_state
 from tokenprof.report.terminal.grid import Aside, Column, TableRow, table
 from tokenprof.report.terminal.wording import BAD, MID, MONEY, namer, together
 
-_SLICES_SHOWN: Final = 4
-_SLICES_SHOWN_IN_FULL: Final = 20
+SLICES_SHOWN: Final = 4
+SLICES_SHOWN_IN_FULL: Final = 20
 
 _SLICE_COLUMNS: Final = (
     Column("", "left", flex=True, comfort=16),
@@ -42,7 +43,7 @@ def slice_tables(rows: RunRows, console: Console, *, is_full: bool = False) -> l
         "By model": lambda turn: turn.model or numbers.UNKNOWN,
         "By day": lambda turn: numbers.UNKNOWN if turn.at is None else f"{turn.at.astimezone(UTC):%Y-%m-%d}",
     }
-    most = _SLICES_SHOWN_IN_FULL if is_full else _SLICES_SHOWN
+    most = SLICES_SHOWN_IN_FULL if is_full else SLICES_SHOWN
     lines: list[Text] = []
     known: set[frozenset[tuple[int, ...]]] = set()
     for title, key in keys.items():
@@ -52,40 +53,61 @@ def slice_tables(rows: RunRows, console: Console, *, is_full: bool = False) -> l
             continue
         known.add(division)
         lines += [Text()] if lines else []
-        lines += _slice_table(title, sliced, rows.totals.billed_usd, console, most)
+        slices = {name: _slice_of(own) for name, own in sliced.items()}
+        lines += slice_table(title, slices, rows.totals.billed_usd, console, most)
     return lines
 
 
-def _slice_table(
+@dataclass(frozen=True, slots=True)
+class TurnSlice:
+    """Some turns summed. `known_usd` is None if none of them has a bill, counts if none has usage."""
+
+    turns: int
+    prompt_tokens: int | None
+    read_tokens: int
+    output_tokens: int | None
+    known_usd: Decimal | None
+    unknown: Mapping[str, int]
+
+
+def _slice_of(own: Sequence[TurnRow]) -> TurnSlice:
+    usages = [turn.usage for turn in own if turn.usage is not None]
+    return TurnSlice(
+        turns=len(own),
+        prompt_tokens=sum(turn.context_tokens or 0 for turn in own) if usages else None,
+        read_tokens=sum(usage.cache_read_tokens for usage in usages),
+        output_tokens=sum(usage.all_output_tokens for usage in usages) if usages else None,
+        known_usd=numbers.sum_usd(turn.billed_usd for turn in own),
+        unknown=Counter(state for turn in own if (state := unknown_state(turn))),
+    )
+
+
+def slice_table(
     title: str,
-    sliced: Mapping[str, Sequence[TurnRow]],
+    slices: Mapping[str, TurnSlice],
     whole_usd: Decimal | None,
     console: Console,
     most: int,
 ) -> list[Text]:
-    billed = {name: numbers.sum_usd(turn.billed_usd for turn in own) for name, own in sliced.items()}
-    ranked = sorted(sliced, key=lambda name: billed[name] or Decimal(0), reverse=True)
+    """Return a table of some slices of all turns, the most expensive first."""
+    billed = {name: each.known_usd for name, each in slices.items()}
+    ranked = sorted(slices, key=lambda name: billed[name] or Decimal(0), reverse=True)
     shown = ranked[:most]
     decimals = numbers.decimals_for(billed[name] for name in shown)
     shares = {name: numbers.fraction(billed[name], whole_usd) for name in shown}
     rows: list[TableRow | Aside] = []
     for name in shown:
-        own = sliced[name]
-        usages = [turn.usage for turn in own if turn.usage is not None]
-        prompt = sum(turn.context_tokens or 0 for turn in own) if usages else None
-        read = sum(usage.cache_read_tokens for usage in usages)
-        output = sum(usage.all_output_tokens for usage in usages) if usages else None
-        unknown = Counter(state for turn in own if (state := unknown_state(turn)))
+        own = slices[name]
         cells: list[str | Text] = [
             printable(name) or "(none)",
-            f"{len(own):,}",
-            numbers.tokens(prompt),
-            numbers.percent(numbers.fraction(read, prompt)),
-            numbers.tokens(output),
+            f"{own.turns:,}",
+            numbers.tokens(own.prompt_tokens),
+            numbers.percent(numbers.fraction(own.read_tokens, own.prompt_tokens)),
+            numbers.tokens(own.output_tokens),
             numbers.usd(billed[name], decimals),
             numbers.percent(shares[name]),
             Text(numbers.bar(shares[name], shares[shown[0]], 6), MID),
-            Text(" ".join(f"+ {number} {state}" for state, number in unknown.items()), BAD),
+            Text(" ".join(f"+ {number} {state}" for state, number in own.unknown.items()), BAD),
         ]
         rows.append(TableRow(cells))
     if len(ranked) > len(shown):

@@ -73,11 +73,16 @@ def render(
         turn_table(rows, console, most_turns),
         block_table(rows, console, most_blocks),
         group_table(rows, console, is_full=is_full),
-        _findings(found, console, None if is_full else FINDINGS_SHOWN, has_suggestions),
-        _chain(report.chain, console, is_full=is_full),
+        findings_section(found, console, None if is_full else FINDINGS_SHOWN, has_suggestions),
+        chain_section(report.chain, console, is_full=is_full),
         basis(report, console, is_full=is_full),
-        _warnings(report.warnings, console, None if is_full else WARNINGS_SHOWN),
+        warnings_section(report.warnings, console, None if is_full else WARNINGS_SHOWN),
     )
+    draw(sections, console)
+
+
+def draw(sections: Sequence[list[Text]], console: Console) -> None:
+    """Print sections with an empty line between them; those without lines are left out."""
     has_ascii_only = console.options.ascii_only
     for number, section in enumerate(section for section in sections if section):
         if number:
@@ -101,7 +106,8 @@ def to_text(
     return page.getvalue()
 
 
-def _chain(chain: ChainSection | None, console: Console, *, is_full: bool) -> list[Text]:
+def chain_section(chain: ChainSection | None, console: Console, *, is_full: bool) -> list[Text]:
+    """Return where the dollars go: in two sentences, or as tables."""
     if chain is None:
         return []
     if is_full:
@@ -109,7 +115,7 @@ def _chain(chain: ChainSection | None, console: Console, *, is_full: bool) -> li
     return chain_sentence(chain, console) + bridge_sentence(chain, console)
 
 
-def _findings(
+def findings_section(
     found: Sequence[WrittenFinding], console: Console, most: int | None, has_suggestions: bool
 ) -> list[Text]:
     """Return the findings; where suggestions say what would have been saved, these say what was billed."""
@@ -128,7 +134,8 @@ def _findings(
     return lines + _left_out(len(found), most, "more finding")
 
 
-def _warnings(warnings: Sequence[str], console: Console, most: int | None) -> list[Text]:
+def warnings_section(warnings: Sequence[str], console: Console, most: int | None) -> list[Text]:
+    """Return the warnings, at most so many."""
     if not warnings:
         return []
     lines = [Text("Warnings", "bold")]

@@ -1,0 +1,163 @@
+"""Folders read and analysed a session at a time, over the cores of the machine."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+import zlib
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import IO, Final
+
+from tokenprof.analysis.analysis import Analysis
+from tokenprof.analysis.assumptions import Assumptions
+from tokenprof.facts.errors import InputError
+from tokenprof.facts.types import Run
+from tokenprof.reading.files import LogFile, find_logs, read, whole_run
+from tokenprof.reading.garbage import no_search_for_cycles
+from tokenprof.reading.merge import merge
+from tokenprof.reading.parallel import read_each
+from tokenprof.reading.progress import Watcher, unwatched
+from tokenprof.sessions.folder_analysis import FolderAnalysis, LargestSessions
+from tokenprof.sessions.folder_sums import FolderSums
+from tokenprof.sessions.same_responses import SeenResponses
+from tokenprof.sessions.session_sums import SessionSums
+from tokenprof.sessions.sum_session import UncostedAnalysis, sums_of
+
+TRIED_BYTES: Final = 12 * 2**20
+"""Changes are tried on the largest sessions, up to so many bytes of logs."""
+
+AnyLogs = Sequence[LogFile]
+
+
+def analyse_folder(
+    paths: Sequence[Path],
+    assumptions: Assumptions,
+    *,
+    jobs: int | None = None,
+    watch: Watcher = unwatched,
+) -> FolderAnalysis:
+    """Return what follows from the logs that some paths name or hold, analysed a session at a time.
+
+    Each response counts once, whichever logs hold it. The sizes of blocks are those that a session's own
+    bills show. `jobs` and `watch` are those of `tokenprof.reading.files.read`; Ctrl-C ends the reading, and a
+    warning says what is missing. Raises InputError as `read` does.
+    """
+    warnings: list[str] = []
+    logs = find_logs(paths, warnings)
+    with tempfile.TemporaryFile(prefix="tokenprof-") as file:
+        spool = _Spool(file)
+        seen = SeenResponses()
+        _analyse_each(logs, assumptions, warnings, jobs, watch, spool, seen)
+        sums = FolderSums()
+        together = seen.together()
+        in_several = {number for numbers in together for number in numbers}
+        for number in range(len(logs)):
+            if number not in in_several and (found := spool.take(number)) is not None:
+                sums.add(found)
+        for numbers in together:
+            sums.add(_analysed_together([logs[number] for number in numbers], assumptions))
+    return FolderAnalysis(sums, assumptions, warnings, _largest(logs, assumptions))
+
+
+def _analyse_each(
+    logs: AnyLogs,
+    assumptions: Assumptions,
+    warnings: list[str],
+    jobs: int | None,
+    watch: Watcher,
+    spool: _Spool,
+    seen: SeenResponses,
+) -> None:
+    files = [(log.file, log.reader.FORMAT) for log in logs]
+    failed: dict[int, InputError] = {}
+    done = 0
+    try:
+        for number, found in read_each(files, partial(summed, assumptions), jobs, watch):
+            done += 1
+            if isinstance(found, InputError):
+                if logs[number].is_named:
+                    raise found
+                failed[number] = found
+                continue
+            spool.put(number, found)
+            seen.add(number, files[number][1], found.identities, found.calls, found.starts)
+    except KeyboardInterrupt:
+        if done == len(failed):
+            raise
+        warnings.append(
+            f"Reading was interrupted: {done} of {len(logs)} files were read, and what the others hold "
+            "is not in this report."
+        )
+    if failed and len(failed) == len(logs):
+        raise failed[min(failed)]
+    warnings += [f"{failed[number]} The file was left out." for number in sorted(failed)]
+
+
+def summed(assumptions: Assumptions, path: Path, form: str) -> SessionSums:
+    """Return the sums of the session in a file of a named format. Raises InputError as `read` does."""
+    with no_search_for_cycles():
+        return _sums(merge([whole_run(path, form)]), assumptions, path)
+
+
+def _analysed_together(logs: AnyLogs, assumptions: Assumptions) -> SessionSums:
+    """Return the sums of logs that hold some of the same responses, each response counted once."""
+    return _sums(read([log.file for log in logs]), assumptions, logs[0].file)
+
+
+def _sums(run: Run, assumptions: Assumptions, path: Path) -> SessionSums:
+    return sums_of(UncostedAnalysis(run, assumptions), project_of_log(path), path.stem)
+
+
+def project_of_log(path: Path) -> str:
+    """Return the project of a log without a tag that says it: the folder that it is in."""
+    return path.absolute().parent.name
+
+
+def _largest(logs: AnyLogs, assumptions: Assumptions) -> LargestSessions | None:
+    """Return the largest sessions analysed together, for what would be too much to try on all of them."""
+    chosen: list[Path] = []
+    left = TRIED_BYTES
+    for size, path in sorted(((_bytes(log.file), log.file) for log in logs), reverse=True):
+        if size > left:
+            continue
+        chosen.append(path)
+        left -= size
+    if not chosen:
+        return None
+    analysis = Analysis(read(sorted(chosen)), assumptions)
+    return LargestSessions(len(chosen), analysis.totals.billed_usd, analysis)
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+class _Spool:
+    """Sums of sessions in a file of this process alone, from which they are taken one at a time."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._places: dict[int, tuple[int, int]] = {}
+
+    def put(self, number: int, sums: SessionSums) -> None:
+        """Put the sums of a session away."""
+        data = zlib.compress(pickle.dumps(sums, pickle.HIGHEST_PROTOCOL), 1)
+        at = self._file.seek(0, os.SEEK_END)
+        self._file.write(data)
+        self._places[number] = at, len(data)
+
+    def take(self, number: int) -> SessionSums | None:
+        """Return the sums of a session; None if it was not read."""
+        if number not in self._places:
+            return None
+        at, size = self._places[number]
+        self._file.seek(at)
+        found = pickle.loads(zlib.decompress(self._file.read(size)))
+        assert isinstance(found, SessionSums)
+        return found

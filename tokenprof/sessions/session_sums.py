@@ -1,0 +1,198 @@
+"""What is kept of a session once it has been analysed: sums, its most expensive blocks, and its findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tokenprof.analysis.findings.finding import Finding
+from tokenprof.analysis.rows.row_types import BlockRow, IncompleteReason
+from tokenprof.costing.billed_sums import TurnClass
+from tokenprof.costing.work import Model
+from tokenprof.facts.types import BlockKind, Problem, Source
+from tokenprof.pricing.usage import Usage
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Keys = npt.NDArray[np.uint64]
+
+
+class SliceKey(NamedTuple):
+    """What turns are summed by. Empty texts are what is not known."""
+
+    tags: str
+    project: str
+    agent: str
+    model: str
+    day: str
+
+
+@dataclass(slots=True)
+class SliceSum:
+    """Turns summed. `billed_turns` have a bill, which `known_usd` sums; `measured_turns` have usage."""
+
+    turns: int = 0
+    billed_turns: int = 0
+    measured_turns: int = 0
+    prompt_tokens: int = 0
+    read_tokens: int = 0
+    output_tokens: int = 0
+    known_usd: Decimal = Decimal(0)
+
+    def add(self, other: SliceSum) -> None:
+        """Add other turns."""
+        self.turns += other.turns
+        self.billed_turns += other.billed_turns
+        self.measured_turns += other.measured_turns
+        self.prompt_tokens += other.prompt_tokens
+        self.read_tokens += other.read_tokens
+        self.output_tokens += other.output_tokens
+        self.known_usd += other.known_usd
+
+    @property
+    def unmeasured_turns(self) -> int:
+        """How many turns reported no usage."""
+        return self.turns - self.measured_turns
+
+    @property
+    def unpriced_turns(self) -> int:
+        """How many turns have usage and no bill."""
+        return self.measured_turns - self.billed_turns
+
+
+class SoldModel(NamedTuple):
+    """A model by whose API it was called, and by who sold the calls if that is somebody else."""
+
+    provider: str
+    model: str
+    seller: str | None
+    is_priced: bool
+
+    @property
+    def modelled_as(self) -> Model:
+        """The key of the model's deployment."""
+        return self.provider, self.model
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSum:
+    """The turns of a model that have a bill, or those that have none: usage, bill by class, and work.
+
+    `work` are the features of all of them, `class_work` those of each class. `clock` has a row for each
+    measured turn: start [s], cached, new and output tokens, duration, gap and time to the first token [s].
+    """
+
+    turns: int
+    usage: Usage
+    billed_usd: Decimal
+    classes: tuple[TurnClass, ...]
+    work: Floats
+    class_work: dict[str, Floats]
+    clock: Floats
+    is_lower_bound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSum:
+    """A tool, a skill, an MCP server or an agent, with its bill in parts; None is nothing billed."""
+
+    blocks: int
+    billed_tokens: int
+    known_usd: Decimal | None
+    called_usd: Decimal | None
+    returned_usd: Decimal | None
+    is_complete: bool
+    is_exact: bool
+
+
+class BlockKey(NamedTuple):
+    """What blocks of several sessions must share to be one row."""
+
+    kind: BlockKind
+    name: str
+    text: str
+
+
+@dataclass(slots=True)
+class KvSums:
+    """How long a model's KV was held, in use and in gaps, and its longest context."""
+
+    active_token_seconds: float = 0.0
+    idle_token_seconds: float = 0.0
+    gap_s: float = 0.0
+    longest_prompt_tokens: int = 0
+    longest_output_tokens: int = 0
+
+    def add(self, other: KvSums) -> None:
+        """Add what other turns held."""
+        self.active_token_seconds += other.active_token_seconds
+        self.idle_token_seconds += other.idle_token_seconds
+        self.gap_s += other.gap_s
+        if other.longest_prompt_tokens > self.longest_prompt_tokens:
+            self.longest_prompt_tokens = other.longest_prompt_tokens
+            self.longest_output_tokens = other.longest_output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class MissingSums:
+    """Why the bill may be larger than it is known to be, and the sentences about it.
+
+    `counted_tokens` and `repeated_tokens` are of the outputs without a final count that a later prompt
+    repeats: what was counted of each and what it holds; `uncounted_usd` is the bill of the difference, if it
+    is known. `stated_otherwise` are the turns whose seller states another bill: how many, what is stated, and
+    their bill at list prices.
+    """
+
+    reasons: dict[IncompleteReason, int]
+    partial_turns: int
+    unpriced: dict[str, int]
+    unmeasured_without_notes: int
+    fees_without_price: dict[str, int]
+    incomplete_ok_turns: int
+    counted_tokens: Ints
+    repeated_tokens: Ints
+    uncounted_usd: Decimal | None
+    stated_usd: Decimal | None
+    stated_otherwise: tuple[int, Decimal, Decimal]
+    problems: tuple[Problem, ...]
+    warnings: tuple[str, ...]
+    notes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSums:
+    """A session, summed up.
+
+    `blocks` are those that may occur in other sessions and the most expensive of the others; `other_blocks`
+    and `other_usd` say what is not listed. `identities` and `calls` are digests by which a response is known
+    again in another log (`tokenprof.reading.merge`); `calls` go with the starts of the turns [s].
+    """
+
+    session: str
+    sources: tuple[Source, ...]
+    first_at: datetime | None
+    ends_at_s: float
+    requests: int
+    turns: SliceSum
+    slices: dict[SliceKey, SliceSum]
+    models: dict[SoldModel, ModelSum]
+    blocks: tuple[BlockRow, ...]
+    other_blocks: int
+    other_usd: Decimal
+    groups: dict[tuple[str, str], GroupSum]
+    findings: tuple[Finding, ...]
+    resent_tokens: int
+    reread_tokens: int
+    unplaced_tokens: int
+    placed_tokens: int
+    predicted_turns: int
+    kv: dict[Model, KvSums]
+    missing: MissingSums
+    identities: Keys
+    calls: Keys
+    starts: Floats
