@@ -92,7 +92,8 @@ MAY_IMPORT = {
     "commands": "facts record record.background reading attribute costing chain chain.claims whatif analysis "
     "difference sessions report report.terminal report.formats report.next_steps report.comparisons "
     "store.schema store.writing store.ingest store.queries store.exports pictures.views "
-    "pictures.page pictures.live live gate proxy testing commands.console pricing pricing.chain pricing.reconcile",
+    "pictures.page pictures.live live gate proxy testing commands.console pricing pricing.chain "
+    "pricing.reconcile",
     "harness_adapters": "",
     "harness_adapters.wires": "facts record pricing",
     "harness_adapters.clients": "facts record record.background reading attribute harness_adapters.wires",
