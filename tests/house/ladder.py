@@ -56,11 +56,11 @@ MAY_IMPORT = {
     "difference": "facts attribute costing analysis pricing hw_model",
     "sessions": "facts reading attribute costing chain analysis analysis.rows analysis.findings pricing "
     "hw_model hw_model.equations",
-    "report": "facts costing chain chain.claims whatif analysis analysis.rows analysis.findings sessions "
-    "pricing pricing.chain hw_model",
-    "report.next_steps": "costing whatif difference report",
-    "report.terminal": "facts costing chain chain.claims analysis.rows sessions report pricing "
+    "report": "facts costing chain chain.claims whatif analysis analysis.rows analysis.findings pricing "
     "pricing.chain hw_model",
+    "report.next_steps": "costing whatif difference report",
+    "report.terminal": "facts costing chain chain.claims analysis.rows report pricing pricing.chain hw_model",
+    "report.folders": "facts sessions report report.terminal",
     "report.formats": "facts report report.terminal",
     "report.comparisons": "difference whatif report report.next_steps report.terminal hw_model",
     "store.schema": "",
@@ -90,7 +90,8 @@ MAY_IMPORT = {
     "commands.viewing": "facts reading analysis proxy pictures.views pictures.page pictures.live "
     "pictures.figures commands.console",
     "commands": "facts record record.background reading attribute costing chain chain.claims whatif analysis "
-    "difference sessions report report.terminal report.formats report.next_steps report.comparisons "
+    "difference sessions report report.terminal report.folders report.formats report.next_steps "
+    "report.comparisons "
     "store.schema store.writing store.ingest store.queries store.exports pictures.views "
     "pictures.page pictures.live live gate proxy testing commands.console pricing pricing.chain "
     "pricing.reconcile",

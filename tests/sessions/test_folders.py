@@ -13,7 +13,7 @@ from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.commands.main import main
 from tokenprof.facts.errors import InputError
 from tokenprof.reading.files import read
-from tokenprof.report.folder_document import report_of_folder
+from tokenprof.report.folders.folder_document import report_of_folder
 from tokenprof.sessions import size_of_logs
 from tokenprof.sessions.analyse_folder import analyse_folder
 from tokenprof.sessions.folder_analysis import FolderAnalysis

@@ -139,9 +139,9 @@ def _is_summed(options: argparse.Namespace, form: str) -> bool:
 
 def _report_folder(options: argparse.Namespace, assumptions: Assumptions) -> None:
     from tokenprof.commands.console.progress_line import ProgressLine
-    from tokenprof.report.folder_document import report_of_folder
+    from tokenprof.report.folders.folder_document import report_of_folder
+    from tokenprof.report.folders.folder_text import render_folder
     from tokenprof.report.formats.text import WIDTH
-    from tokenprof.report.terminal.folder_text import render_folder
     from tokenprof.sessions.analyse_folder import analyse_folder
 
     line = ProgressLine()

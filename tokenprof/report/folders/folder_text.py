@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.report import numbers
-from tokenprof.report.folder_document import FolderReport
+from tokenprof.report.folders.folder_document import FolderReport
 from tokenprof.report.terminal.basis import basis
 from tokenprof.report.terminal.block_table import (
     BlocksNotListed,
