@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
+from operator import attrgetter
 from typing import Any, Final
 
 LARGEST_COUNT: Final = 2**53
@@ -45,6 +46,7 @@ def _dataclasses_in(value: object) -> list[tuple[str, object]]:
 
 
 _known: dict[type, tuple[tuple[str, _Check], ...]] = {}
+_readers: dict[type, tuple[Callable[[object], Any], tuple[_Check, ...]]] = {}
 
 
 def _checks_of(kind: type) -> tuple[tuple[str, _Check], ...]:
@@ -55,9 +57,15 @@ def _checks_of(kind: type) -> tuple[tuple[str, _Check], ...]:
 
 
 def _is_sound(value: Any) -> bool:
+    kind = type(value)
+    if kind not in _readers:
+        checks = _checks_of(kind)
+        _readers[kind] = attrgetter(*(name for name, _ in checks)), tuple(holds for _, holds in checks)
+    read, all_checks = _readers[kind]
+    found = read(value) if len(all_checks) > 1 else (read(value),)
     # A plain loop, because every field of every turn and block passes here.
-    for field, holds in _checks_of(type(value)):  # noqa: SIM110
-        if not holds(getattr(value, field)):
+    for holds, item in zip(all_checks, found, strict=True):  # noqa: SIM110
+        if not holds(item):
             return False
     return True
 
@@ -124,9 +132,9 @@ def _check_of_class(kind: Any) -> _Check:
         return lambda value: isinstance(value, Decimal) and value.is_finite()
     if issubclass(kind, Enum) or not issubclass(kind, str):
         return lambda value: isinstance(value, kind)
-    return lambda value: isinstance(value, str) and _is_unicode(value)
+    return lambda value: isinstance(value, str) and (value.isascii() or _is_unicode(value))
 
 
 def _is_unicode(text: str) -> bool:
     """Whether a text can be written as UTF-8, unlike half of a surrogate pair."""
-    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
+    return not any("\ud800" <= char <= "\udfff" for char in text)

@@ -226,7 +226,8 @@ def _without(run: Run, repeated: set[int], offset: int) -> list[Turn]:
     for index in place:
         turn = run.turns[index]
         if turn.base is not None and turn.base in place:
-            turn = replace(turn, base=place[turn.base])
+            if place[turn.base] != turn.base:
+                turn = replace(turn, base=place[turn.base])
         elif turn.base is not None:
             turn = replace(turn, base=None, kept=0, added=tuple(prompts[index]))
         kept.append(turn)

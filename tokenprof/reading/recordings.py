@@ -135,6 +135,6 @@ def in_time_order(turns: list[Turn]) -> tuple[Turn, ...]:
     order = sorted(range(len(turns)), key=lambda i: turns[i].started_at)
     place = {old: new for new, old in enumerate(order)}
     return tuple(
-        turn if (base := turn.base) is None else replace(turn, base=place[base])
+        turn if (base := turn.base) is None or place[base] == base else replace(turn, base=place[base])
         for turn in (turns[i] for i in order)
     )

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import reduce
 from typing import Final
 
 from tokenprof.analysis.rows.row_types import BlockRow, GroupRow
@@ -30,18 +31,20 @@ def block_key(block: BlockRow) -> BlockKey:
 
 def kept_blocks(blocks: Sequence[BlockRow]) -> tuple[tuple[BlockRow, ...], int, Decimal]:
     """Return the blocks of a session to keep, each text once; then how many others, and their known bill."""
-    by_key: dict[BlockKey, BlockRow] = {}
+    by_key: dict[BlockKey, list[BlockRow]] = defaultdict(list)
     for block in blocks:
         if block.billed_tokens:
-            key = block_key(block)
-            before = by_key.get(key)
-            by_key[key] = _bare(block) if before is None else add_blocks(before, block)
-    shared = [block for block in by_key.values() if block.kind in SHARED_KINDS]
-    others = [block for block in by_key.values() if block.kind not in SHARED_KINDS]
-    others.sort(key=lambda block: block.known_usd or Decimal(0), reverse=True)
-    left_out = others[KEPT_BLOCKS:]
-    left_usd = sum((block.known_usd or Decimal(0) for block in left_out), Decimal(0))
-    return (*shared, *others[:KEPT_BLOCKS]), len(left_out), left_usd
+            by_key[block_key(block)].append(block)
+    shared = [own for key, own in by_key.items() if key.kind in SHARED_KINDS]
+    others = [own for key, own in by_key.items() if key.kind not in SHARED_KINDS]
+    others.sort(key=_known_usd, reverse=True)
+    left_usd = sum(map(_known_usd, others[KEPT_BLOCKS:]), Decimal(0))
+    kept = tuple(_bare(reduce(add_blocks, own)) for own in (*shared, *others[:KEPT_BLOCKS]))
+    return kept, len(others[KEPT_BLOCKS:]), left_usd
+
+
+def _known_usd(blocks: Sequence[BlockRow]) -> Decimal:
+    return sum((block.known_usd or Decimal(0) for block in blocks), Decimal(0))
 
 
 def _bare(block: BlockRow) -> BlockRow:
