@@ -12,9 +12,10 @@ from tokenprof.hw_model.catalogue.shapes import ModelShape
 from tokenprof.hw_model.equations.batching import Batch, choose_batch
 from tokenprof.hw_model.equations.constants import Constants, fitted
 from tokenprof.hw_model.equations.deployment import Deployment, require_capacity
+from tokenprof.hw_model.equations.features import Feature
 from tokenprof.hw_model.equations.gpu_hour import SECONDS_PER_HOUR, Ownership
 from tokenprof.hw_model.equations.plan import pair_flops
-from tokenprof.hw_model.equations.rates import Feature, memory_usd_per_byte_s, rates
+from tokenprof.hw_model.equations.rates import memory_usd_per_byte_s, rates
 from tokenprof.hw_model.equations.timing import decode_step
 
 MILLION: Final = 1e6

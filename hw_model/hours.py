@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -15,36 +14,13 @@ from tokenprof.hw_model.description import Assumption, HourBasis, HourTenure
 from tokenprof.hw_model.equations.gpu_hour import OwnerHour, OwnerRanges, Ownership, Range
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.hw_model.fleet.sampling import quantile_of_log_triangle
-from tokenprof.hw_model.serving_settings import RentedHours, ServingSettings
+from tokenprof.hw_model.hour_draws import HourDraws
+from tokenprof.hw_model.serving_settings import BY_THE_USER, RentedHours, ServingSettings
 
-BY_THE_USER: Final = "given by the user"
 OWNED_SOURCE: Final = "the owner's hour: capital recovery, building and power, equation 2.9"
 
 _APART: Final = 1e-6
 """How far the ends of a rent are at least apart, as a share: a triangle needs a width."""
-
-
-@dataclass(frozen=True)
-class HourDraws:
-    """What an accelerator-hour costs in each draw [USD], and how much of a cost is not the hour's price.
-
-    `owner` is the owner's hour by part, `paid_usd` what the server of the model pays, `rent_usd` what the
-    hour is rented for on the market, whoever pays it (None if no rent is known). `utilisation` is the
-    share of hours sold. `service_factor` is by what costs were multiplied beyond the equations: the model's
-    own error. All are arrays of one element if nothing was sampled.
-    """
-
-    owner: OwnerHour
-    paid_usd: Array
-    rent_usd: Array | None
-    utilisation: Array
-    service_factor: Array
-    basis: HourBasis
-
-    @property
-    def owner_over_paid(self) -> Array:
-        """The owner's hour divided by the hour that is paid."""
-        return np.asarray(self.owner.total_usd / self.paid_usd)
 
 
 def owner_ranges(settings: ServingSettings) -> OwnerRanges:

@@ -15,10 +15,10 @@ import numpy as np
 
 from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.description import DeploymentDescription
-from tokenprof.hw_model.equations.rates import BASES, CHUNK_TOKENS, Feature, Rates
+from tokenprof.hw_model.equations.features import BASES, CHUNK_TOKENS, Feature, Rates
 from tokenprof.hw_model.equations.turn_work import TurnWork
 from tokenprof.hw_model.estimate import Estimate
-from tokenprof.hw_model.hours import HourDraws
+from tokenprof.hw_model.hour_draws import HourDraws
 
 __all__ = ["OWNED", "PERCENTILES", "Part", "ServingScenario", "TurnWork"]
 

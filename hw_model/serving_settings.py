@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["PRECISIONS_TO_ASK_FOR", "AssumptionError", "RentOfChip", "RentedHours", "ServingSettings"]
+__all__ = [
+    "BY_THE_USER",
+    "PRECISIONS_TO_ASK_FOR",
+    "AssumptionError",
+    "RentOfChip",
+    "RentedHours",
+    "ServingSettings",
+]
+
+BY_THE_USER: Final = "given by the user"
+"""The source of a figure that a user sets."""
 
 PRECISIONS_TO_ASK_FOR: Final = ("bf16", "fp8", "fp4")
 """The dtypes of weights that a user may ask for."""

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from tokenprof.pricing.catalogue import GenaiPrices, snapshot_date
+from tokenprof.pricing.list_rows import Remember
 from tokenprof.pricing.media_rates import with_media
 from tokenprof.pricing.overlay import EVERY_MODEL, Launch, Multiplier, Overlays
 from tokenprof.pricing.overlay_toml import load_overlay, shipped_overlays
@@ -302,13 +303,14 @@ class PriceBook:
         return tuple(bands)
 
 
-def default_book(overlays: Sequence[Path] = ()) -> PriceBook:
+def default_book(overlays: Sequence[Path] = (), remember: Remember | None = None) -> PriceBook:
     """Return the book of list prices with the shipped overlays and the user's on top.
 
-    A later overlay prevails over an earlier one. Raises `OverlayError` for a file that cannot be used.
+    `remember` may keep the list prices of the installed package between processes. A later overlay prevails
+    over an earlier one. Raises `OverlayError` for a file that cannot be used.
     """
     parts = (*shipped_overlays(), *(load_overlay(path) for path in overlays))
-    return PriceBook(GenaiPrices(), Overlays(parts))
+    return PriceBook(GenaiPrices(remember), Overlays(parts))
 
 
 def _multiplied(quote: Quote, factor: Multiplier) -> Quote:

@@ -2,22 +2,19 @@
 
 The package always answers something: the first row for a model before it existed, the row of a known id for
 one that begins like it, the standard rate for an unknown tier. Here an id matches exactly or not at all, and
-the caller refuses what a row's dates do not cover. Importing the package takes a third of a second, so it
-happens when the first price is asked for.
+the caller refuses what a row's dates do not cover. Rows are read when the first price is asked for.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from difflib import get_close_matches
 from functools import cached_property
-from importlib.metadata import version
-from typing import Any
 
+from tokenprof.pricing.list_rows import ListProvider, ListRate, ListRow, ListRows, Remember, list_rows
 from tokenprof.pricing.rates import Band, Quote, per_piece
 from tokenprof.pricing.usage import TokenClass
 
@@ -67,44 +64,44 @@ class GenaiPrices:
 
     name = "genai-prices"
 
+    def __init__(self, remember: Remember | None = None) -> None:
+        self._remember = remember
+        self._found_names: dict[str, _Names] = {}
+
     @cached_property
+    def _rows(self) -> ListRows:
+        return list_rows(self._remember)
+
+    @property
     def version(self) -> str:
         """The installed version of the package."""
-        return version("genai-prices")
+        return self._rows.version
 
-    @cached_property
-    def _providers(self) -> Mapping[str, Any]:
-        from genai_prices.data import providers
-
-        return {provider.id: provider for provider in providers}
-
-    @cached_property
-    def _models(self) -> dict[str, dict[str, Any]]:
-        return {
-            provider_id: {model.id: model for model in provider.models}
-            for provider_id, provider in self._providers.items()
-        }
-
-    @cached_property
-    def _names(self) -> dict[str, _Names]:
-        return {provider_id: _names_of(provider.models) for provider_id, provider in self._providers.items()}
+    def _names(self, provider: str) -> _Names | None:
+        rows = self._rows.provider(provider)
+        if rows is None:
+            return None
+        if provider not in self._found_names:
+            self._found_names[provider] = _names_of(rows)
+        return self._found_names[provider]
 
     def providers(self) -> tuple[str, ...]:
         """Return the ids of all providers that have rows."""
-        return tuple(self._providers)
+        return self._rows.ids
 
     def models(self, provider: str) -> tuple[str, ...]:
         """Return the ids of a provider's rows."""
-        return tuple(self._models.get(provider, ()))
+        rows = self._rows.provider(provider)
+        return rows.model_ids() if rows else ()
 
     def makers(self, provider: str) -> tuple[str, ...]:
         """Return the makers whose models a provider sells at the makers' own prices, beside its own rows."""
-        info = self._providers.get(provider)
-        return tuple(info.fallback_model_providers or ()) if info else ()
+        rows = self._rows.provider(provider)
+        return rows.makers if rows else ()
 
     def resolve(self, provider: str, ref: str) -> str | None:
         """Return the id of the row that `ref` names exactly, by an alias, or as a dated snapshot; or None."""
-        names = self._names.get(provider)
+        names = self._names(provider)
         if names is None:
             return None
         ref = ref.lower()
@@ -122,53 +119,46 @@ class GenaiPrices:
 
     def near(self, provider: str, ref: str) -> tuple[str, ...]:
         """Return the rows whose names are similar to one that was not found, most similar first."""
+        from difflib import get_close_matches
+
         here = get_close_matches(ref.lower(), self.models(provider), n=3, cutoff=0.6)
         rows = [f"{provider}/{model}" for model in here]
-        elsewhere = (other for other in self._providers if other != provider and self.resolve(other, ref))
+        elsewhere = (other for other in self.providers() if other != provider and self.resolve(other, ref))
         rows += [f"{other}/{self.resolve(other, ref)}" for other in elsewhere]
         return tuple(rows[:5])
 
     def depends_on_hour(self, provider: str, model: str) -> bool:
         """Return whether a row's price depends on the time of day."""
-        return any(hasattr(constraint, "start_time") for constraint in self._constraints(provider, model))
+        return any(row.hours is not None for row in self._standard_rows(provider, model))
 
     def first_dated(self, provider: str, model: str) -> date | None:
         """Return the date of the earliest dated row of a model; None if no row is dated."""
-        return min(
-            (
-                constraint.start_date
-                for constraint in self._constraints(provider, model)
-                if hasattr(constraint, "start_date")
-            ),
-            default=None,
-        )
+        starts = (row.start_date for row in self._standard_rows(provider, model))
+        return min((start for start in starts if start), default=None)
 
     def quote(self, provider: str, model: str, at: datetime, context: Mapping[str, str]) -> Quote | None:
         """Return the rates of a row at a time; None if the row has no rates for the context.
 
         `context` is empty or one condition, such as `{"processing": "batch"}`.
         """
-        info = self._models[provider][model]
-        if context and not _has_variant(info, at, context):
+        rows = self._rows.provider(provider)
+        listed = rows.model(model) if rows else None
+        if rows is None or listed is None or (context and not listed.has_variant(at, context)):
             return None
-        prices = info.get_prices(at, dict(context) or None)
-        pages = self._providers[provider].pricing_urls or ["no page named"]
         return Quote(
             model=model,
-            bands=_bands(prices.__dict__, thirty_minutes=provider in WRITES_LIVE_30M),
+            bands=_bands(listed.prices(at, context), thirty_minutes=provider in WRITES_LIVE_30M),
             valid_from=self._valid_from(provider, model, at),
-            source=f"genai-prices {self.version}: {pages[0]}",
+            source=f"genai-prices {self.version}: {rows.page}",
         )
 
-    def _constraints(self, provider: str, model: str) -> Iterator[Any]:
-        prices = self._models[provider][model].prices
-        if isinstance(prices, list):
-            yield from (row.constraint for row in prices if row.constraint is not None)
+    def _standard_rows(self, provider: str, model: str) -> tuple[ListRow, ...]:
+        rows = self._rows.provider(provider)
+        listed = rows.model(model) if rows else None
+        return listed.rows if listed else ()
 
     def _valid_from(self, provider: str, model: str, at: datetime) -> date | None:
-        starts = (
-            getattr(constraint, "start_date", None) for constraint in self._constraints(provider, model)
-        )
+        starts = (row.start_date for row in self._standard_rows(provider, model))
         return max((start for start in starts if start and start <= at.date()), default=None)
 
 
@@ -188,52 +178,30 @@ def strip_snapshot(ref: str) -> str:
     return _SNAPSHOT.sub("", ref) if snapshot_date(ref) else ref
 
 
-def _names_of(models: list[Any]) -> _Names:
+def _names_of(rows: ListProvider) -> _Names:
     names = _Names()
-    for model in models:
-        for kind, text in _clauses(model.match):
-            if kind == "equals":
-                names.exact.setdefault(text, model.id)
-            elif kind == "regex" and text.startswith("^") and text.endswith("$"):
-                names.patterns.append((re.compile(text), model.id))
-            elif kind in ("starts_with", "contains", "ends_with") and re.search(r"[a-z0-9]$", text):
-                names.bases.setdefault(text, model.id)
-    names.exact.update({model.id.lower(): model.id for model in models})
+    for kind, text, model in rows.names():
+        if kind == "equals":
+            names.exact.setdefault(text, model)
+        elif kind == "regex" and text.startswith("^") and text.endswith("$"):
+            names.patterns.append((re.compile(text), model))
+        elif kind in ("starts_with", "contains", "ends_with") and re.search(r"[a-z0-9]$", text):
+            names.bases.setdefault(text, model)
+    names.exact.update({model.lower(): model for model in rows.model_ids()})
     names.bases = {**names.bases, **names.exact}
     return names
 
 
-def _clauses(match: Any) -> Iterator[tuple[str, str]]:
-    """Yield the leaves of a match rule; one with several conditions at once names nothing exactly."""
-    if hasattr(match, "or_"):
-        for clause in match.or_:
-            yield from _clauses(clause)
-    elif not hasattr(match, "and_"):
-        for kind, text in vars(match).items():
-            yield kind, text.lower()
-
-
-def _has_variant(info: Any, at: datetime, context: Mapping[str, str]) -> bool:
-    return any(
-        variant.when == dict(context) and (variant.constraint is None or variant.constraint.active(at))
-        for variant in info.price_variants or ()
-    )
-
-
-def _bands(prices: Mapping[str, Any], *, thirty_minutes: bool) -> tuple[Band, ...]:
+def _bands(prices: Mapping[str, ListRate], *, thirty_minutes: bool) -> tuple[Band, ...]:
     """Return one band per prompt-size limit that any of the prices names."""
     limits = {0}
     for price in prices.values():
-        limits.update(tier.start for tier in getattr(price, "tiers", ()))
+        limits.update(start for start, _ in price.tiers)
     return tuple(_band(prices, limit, thirty_minutes) for limit in sorted(limits))
 
 
-def _band(prices: Mapping[str, Any], above_tokens: int, thirty_minutes: bool) -> Band:
-    at_size = {
-        key: _price_above(price, above_tokens)
-        for key, price in prices.items()
-        if price is not None and not key.startswith("_")
-    }
+def _band(prices: Mapping[str, ListRate], above_tokens: int, thirty_minutes: bool) -> Band:
+    at_size = {key: price.above(above_tokens) for key, price in prices.items()}
     rates: dict[str, Decimal] = {}
     if (write := at_size.get("cache_write_mtok")) is not None:
         default_write = TokenClass.CACHE_WRITE_30M if thirty_minutes else TokenClass.CACHE_WRITE_5M
@@ -249,11 +217,3 @@ def _band(prices: Mapping[str, Any], above_tokens: int, thirty_minutes: bool) ->
         cls: per_piece(at_size[key], 6) for key, cls in IMAGE_CLASSES.items() if key in at_size
     }
     return Band(above_tokens, rates, fees, audio, image)
-
-
-def _price_above(price: Any, above_tokens: int) -> Decimal:
-    chosen: Decimal = getattr(price, "base", price)
-    for tier in getattr(price, "tiers", ()):
-        if above_tokens >= tier.start:
-            chosen = tier.price
-    return chosen

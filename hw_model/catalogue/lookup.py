@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -108,20 +107,28 @@ def _known_by_name() -> dict[str, dict[str, str]]:
     return {plain_name(known): row for row in rows for known in (row["name"], *row["ids"])}
 
 
+def known_model(name: str) -> ModelShape | None:
+    """Return the shape of a model, as `find_model` does; None for one that is not in the catalogue."""
+    known = _by_plain_name().get(plain_name(name))
+    return None if known is None else models()[known]
+
+
 def find_model(name: str) -> ModelShape:
     """Return the shape of a model by catalogue name, Hugging Face id or provider's id, quantised or not.
 
     Raises UnknownModelError, which lists similar names, for a model that is not in the catalogue.
     """
-    known = _by_plain_name().get(plain_name(name))
+    known = known_model(name)
     if known is not None:
-        return models()[known]
+        return known
     partly = _known_by_name().get(plain_name(name))
     if partly is not None:
         raise UnknownModelError(
             f"the shape of {name!r} is not published in full: {partly['known']} ({partly['source']}); "
             "add its config.json to hw_model/data/models.json"
         )
+    from difflib import get_close_matches
+
     near = get_close_matches(plain_name(name), list(_by_plain_name()), n=4, cutoff=0.5)
     hint = (
         f"similar names: {', '.join(dict.fromkeys(_by_plain_name()[n] for n in near))}"
@@ -151,6 +158,8 @@ def find_chip(name: str) -> Chip:
     found = spellings.get(_plain_chip(name))
     if found is not None:
         return found
+    from difflib import get_close_matches
+
     near = get_close_matches(_plain_chip(name), list(spellings), n=4, cutoff=0.4)
     names = ", ".join(dict.fromkeys(spellings[n].name for n in near)) or ", ".join(chips())
     raise UnknownChipError(

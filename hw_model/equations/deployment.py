@@ -12,6 +12,7 @@ from tokenprof.hw_model.catalogue.chips import FAMILIES, Chip
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
 from tokenprof.hw_model.equations import memory
 from tokenprof.hw_model.equations.constants import fitted
+from tokenprof.hw_model.equations.deployment_error import DeploymentError
 from tokenprof.hw_model.equations.drafts import tokens_per_step
 from tokenprof.hw_model.equations.plan import ServingPlan, model_numbers
 
@@ -28,10 +29,6 @@ USUAL_CONTEXT_TOKENS: Final = 32_768.0
 """Context that a deployment is sized for if nothing else is said."""
 
 FP4: Final = ("fp4", "mxfp4")
-
-
-class DeploymentError(ValueError):
-    """A deployment is not possible: the text is not understood, or the model does not fit."""
 
 
 @dataclass(frozen=True, slots=True)

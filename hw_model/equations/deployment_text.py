@@ -19,13 +19,13 @@ from tokenprof.hw_model.equations.deployment import (
     ENGINES,
     USUAL_CONTEXT_TOKENS,
     Deployment,
-    DeploymentError,
     fits,
     rest_dtype_for,
     smallest_that_fits,
     too_large,
     usual_cuts,
 )
+from tokenprof.hw_model.equations.deployment_error import DeploymentError
 
 _TEXT = re.compile(
     r"^(?P<model>[^@]+?)(?:@(?:(?P<count>\d+)\s*[x×]\s*)?(?P<chip>[^:@]+))?(?::(?P<options>[^@]*=[^@]*))?$"

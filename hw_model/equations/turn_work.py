@@ -22,3 +22,18 @@ class TurnWork:
     duration_s: float | None = None
     gap_s: float | None = None
     ttft_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MeanTurn:
+    """The mean call of a run [tokens], and the idle time until the next one of its context [s]."""
+
+    cached_tokens: float
+    new_tokens: float
+    output_tokens: float
+    gap_s: float
+
+    @property
+    def context_tokens(self) -> float:
+        """Mean context while the answer is decoded [tokens]."""
+        return max(self.cached_tokens + self.new_tokens + self.output_tokens / 2.0, 1.0)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import fields
 
 import numpy as np
 import numpy.typing as npt
@@ -53,31 +52,6 @@ def put_plan(plan: ServingPlan, at: Indices, other: ServingPlan, draws: int) -> 
         values[at] = getattr(other, f.name)
         columns[f.name] = values
     return ServingPlan(**columns)
-
-
-def put_choice(choice: Choice, at: Indices, other: Choice, draws: int) -> Choice:
-    """Return choices of `draws` rows with others in the places `at`."""
-
-    def put(values: npt.NDArray[Any], new: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        copy = np.array(values)
-        copy[at] = new
-        return copy
-
-    return replace(
-        choice,
-        plan=put_plan(choice.plan, at, other.plan, draws),
-        batch=Batch(
-            put(np.asarray(choice.batch.sequences), np.asarray(other.batch.sequences)),
-            put(choice.batch.memory_binds, other.batch.memory_binds),
-            put(np.asarray(choice.batch.step_s), np.asarray(other.batch.step_s)),
-        ),
-        seconds_per_turn=put(choice.seconds_per_turn, other.seconds_per_turn),
-        disaggregated=put(choice.disaggregated, other.disaggregated),
-        drafted=put(choice.drafted, other.drafted),
-        prompt_load=put(choice.prompt_load, other.prompt_load),
-        fits=put(choice.fits, other.fits),
-        reaches=put(choice.reaches, other.reaches),
-    )
 
 
 def resampled(weight: Array, rng: np.random.Generator) -> Indices:

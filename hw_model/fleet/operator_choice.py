@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,10 @@ from tokenprof.hw_model.equations.drafts import tokens_per_step
 from tokenprof.hw_model.equations.memory import capacity_batch
 from tokenprof.hw_model.equations.plan import ServingPlan
 from tokenprof.hw_model.equations.timing import decode_step, prefill
+from tokenprof.hw_model.equations.turn_work import MeanTurn
 from tokenprof.hw_model.service.sessions import CONTEXTS_PER_SESSION, PROMPT_VARIATION
+
+Indices = npt.NDArray[np.intp]
 
 LAYOUTS: Final = (
     (1, 1, 1), (2, 1, 1), (4, 1, 1), (8, 1, 1), (8, 1, 2), (8, 1, 4),
@@ -39,26 +42,14 @@ USUAL_TTFT_S: Final = 3.4
 
 
 @dataclass(frozen=True, slots=True)
-class MeanTurn:
-    """The mean call of a run [tokens], and the idle time until the next one of its context [s]."""
-
-    cached_tokens: float
-    new_tokens: float
-    output_tokens: float
-    gap_s: float
-
-    @property
-    def context_tokens(self) -> float:
-        """Mean context while the answer is decoded [tokens]."""
-        return max(self.cached_tokens + self.new_tokens + self.output_tokens / 2.0, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
 class Host:
     """What a draw's chips offer beyond a plan: accelerators on fast links, and memory for idle KV [bytes]."""
 
     scaleup_world: Number
     memory_bytes: Number
+
+
+_Table = TypeVar("_Table", ServingPlan, Host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +126,23 @@ def live_capacity(plan: ServingPlan, host: Host, turn: MeanTurn, answer_s: Numbe
     return np.minimum(fit, (fit + outside) / (1.0 + parked))
 
 
+def fits_somewhere(whole: ServingPlan, host: Host, turn: MeanTurn, draws: int) -> npt.NDArray[np.bool_]:
+    """Tell of each draw whether any usual layout holds the turn's context."""
+    fits = np.zeros(draws, dtype=bool)
+    for layout in LAYOUTS:
+        fits |= _allowed(cut_plan(whole, host, layout, 0, 0.0), host, layout, turn, draws)
+    return fits
+
+
+def _allowed(
+    plan: ServingPlan, host: Host, layout: tuple[int, int, int], turn: MeanTurn, draws: int
+) -> npt.NDArray[np.bool_]:
+    """Tell for which draws a layout is possible. Drafts change nothing about that."""
+    holds = capacity_batch(plan, turn.context_tokens) >= 1.0
+    dense_cut = (np.asarray(plan.experts) <= 1.0) & (layout[1] > 1)
+    return np.broadcast_to(holds & ~dense_cut & (layout[0] <= np.asarray(host.scaleup_world)), (draws,))
+
+
 def choose(
     whole: ServingPlan, host: Host, turn: MeanTurn, token_s: Sequence[Array], acceptance: Array, c: Constants
 ) -> list[Choice]:
@@ -148,18 +156,31 @@ def choose(
     chosen = [_Cheapest(draws) for _ in token_s]
     fits = np.zeros(draws, dtype=bool)
     for layout in LAYOUTS:
+        allowed = _allowed(cut_plan(whole, host, layout, 0, 0.0), host, layout, turn, draws)
+        at = np.flatnonzero(allowed)
+        if not at.size:
+            continue
+        fits |= allowed
+        # Most layouts hold only some of the draws, and only those are priced.
+        part, its_host = _rows(whole, at, draws), _rows(host, at, draws)
+        prompt_s: Array | None = None
         for drafted in DRAFTS:
-            plan = cut_plan(whole, host, layout, drafted, acceptance)
-            holds = np.broadcast_to(capacity_batch(plan, turn.context_tokens) >= 1.0, (draws,))
-            dense_cut = (np.asarray(whole.experts) <= 1.0) & (layout[1] > 1)
-            allowed = holds & ~dense_cut & (layout[0] <= np.asarray(host.scaleup_world))
-            if not allowed.any():
-                continue
-            fits |= allowed
-            times = _times(plan, turn, c, draws)
+            plan = cut_plan(part, its_host, layout, drafted, acceptance[at])
+            if prompt_s is None:
+                prompt_s = np.broadcast_to(turn_prompt_s(plan, turn, c), at.shape)
+            times = _times(plan, turn, prompt_s, c)
             for cheapest, longest in zip(chosen, token_s, strict=True):
-                cheapest.consider(plan, allowed, _price(plan, host, turn, longest, times), drafted > 0)
+                priced = _price(plan, its_host, turn, longest[at], times)
+                cheapest.consider(plan, at, priced, drafted > 0)
     return [cheapest.choice(fits) for cheapest in chosen]
+
+
+def _rows(table: _Table, at: Indices, draws: int) -> _Table:
+    """Return the given rows of a record of numbers and arrays."""
+    if at.size == draws:
+        return table
+    values = {f.name: getattr(table, f.name) for f in fields(table)}
+    return type(table)(**{name: value[at] if np.ndim(value) else value for name, value in values.items()})
 
 
 class _Cheapest:
@@ -170,22 +191,21 @@ class _Cheapest:
         self._plan: dict[str, Array] = {f.name: np.zeros(draws) for f in fields(ServingPlan)}
         self._kept = {name: np.zeros(draws) for name in (*PRICED, "drafted")}
 
-    def consider(
-        self, plan: ServingPlan, allowed: npt.NDArray[np.bool_], priced: Mapping[str, Array], drafted: bool
-    ) -> None:
-        """Take this layout for the draws for which it is the cheapest yet."""
+    def consider(self, plan: ServingPlan, at: Indices, priced: Mapping[str, Array], drafted: bool) -> None:
+        """Take this layout of the draws `at` where it is the cheapest yet."""
         few = np.where(priced["batch"] < FEW_SEQUENCES, 1e6, 1.0)
         slow = np.where(priced["reaches"] > 0, 1.0, 1e3)
-        cost = np.where(allowed, priced["seconds"] * few * slow, np.inf)
-        better = np.flatnonzero(cost < self._best)
-        if not better.size:
+        cost = priced["seconds"] * few * slow
+        here = np.flatnonzero(cost < self._best[at])
+        if not here.size:
             return
-        self._best[better] = cost[better]
+        better = at[here]
+        self._best[better] = cost[here]
         for name, values in self._plan.items():
-            given = np.asarray(getattr(plan, name))
-            values[better] = given[better] if given.ndim else given
+            given = getattr(plan, name)
+            values[better] = given[here] if np.ndim(given) else given
         for name in PRICED:
-            self._kept[name][better] = priced[name][better]
+            self._kept[name][better] = priced[name][here]
         self._kept["drafted"][better] = float(drafted)
 
     def choice(self, fits: npt.NDArray[np.bool_]) -> Choice:
@@ -198,32 +218,56 @@ class _Cheapest:
         )  # fmt: skip
 
 
-def _times(plan: ServingPlan, turn: MeanTurn, c: Constants, draws: int) -> tuple[Array, Array]:
-    """Return the time of a step at each tried batch, and that of a prompt [s]."""
-    context = turn.context_tokens
-    steps = [np.broadcast_to(decode_step(plan, b, context, c).total_s, (draws,)) for b in BATCHES]
-    return np.stack(steps), np.broadcast_to(turn_prompt_s(plan, turn, c), (draws,))
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Times of a layout [s], whatever speed is wanted.
+
+    `steps` are those of a step at each tried batch, `apart` those of a token in a pool that only decodes,
+    `together` in one that also works on prompts; `apart_logs` and `together_logs` are their logarithms, made
+    to grow with the batch. `prompt` is the time of a turn's prompt.
+    """
+
+    prompt: Array
+    steps: Array
+    apart: Array
+    apart_logs: Array
+    together: Array
+    together_logs: Array
+
+
+def _times(plan: ServingPlan, turn: MeanTurn, prompt_s: Array, c: Constants) -> _Times:
+    draws = len(prompt_s)
+    # One call for all batches: what does not depend on the batch is worked out once.
+    step_s = decode_step(plan, BATCHES[:, None], turn.context_tokens, c).total_s
+    steps = np.broadcast_to(step_s, (len(BATCHES), draws))
+    gained = np.broadcast_to(np.asarray(plan.tokens_per_step, dtype=float), (draws,))
+    apart = steps / gained
+    together = apart + BATCHES[:, None] * prompt_s / max(turn.output_tokens, 1.0)
+    return _Times(prompt_s, steps, apart, _growing_logs(apart), together, _growing_logs(together))
+
+
+def _growing_logs(times: Array) -> Array:
+    return np.asarray(np.log(np.maximum.accumulate(times, axis=0)))
 
 
 def _price(
-    plan: ServingPlan, host: Host, turn: MeanTurn, token_s: Array, times: tuple[Array, Array]
+    plan: ServingPlan, host: Host, turn: MeanTurn, token_s: Array, times: _Times
 ) -> Mapping[str, Array]:
     """Return the batch at which each draw's layout is cheapest, and the accelerator-seconds of a turn there.
 
     Seven batches are tried, the time per token between them is taken on a straight line of logarithms. With
     one pool, the prompts of a turn slow the answers of others; in split pools that of prompts is partly idle.
     """
-    steps, prompt_s = times
+    steps, prompt_s, apart, together = times.steps, times.prompt, times.apart, times.together
     draws = len(token_s)
     output = max(turn.output_tokens, 1.0)
     capacity = np.broadcast_to(live_capacity(plan, host, turn, output * token_s), (draws,))
     gained = np.broadcast_to(np.asarray(plan.tokens_per_step, dtype=float), (draws,))
     accelerators = float(np.asarray(plan.accelerators))
-    apart = steps / gained
-    together = apart + BATCHES[:, None] * prompt_s / output
-    one = np.minimum(_largest(together, np.maximum(token_s, SLOWER_THAN_BEST * together[0])), capacity)
-    two = np.minimum(_largest(apart, np.maximum(token_s, SLOWER_THAN_BEST * apart[0])), capacity)
-    one, two = np.maximum(one, 1.0), np.maximum(two, 1.0)
+    longest_one = np.maximum(token_s, SLOWER_THAN_BEST * together[0])
+    longest_two = np.maximum(token_s, SLOWER_THAN_BEST * apart[0])
+    one = np.maximum(np.minimum(_largest(times.together_logs, longest_one), capacity), 1.0)
+    two = np.maximum(np.minimum(_largest(times.apart_logs, longest_two), capacity), 1.0)
     step_one, step_two = _at(steps, one), _at(steps, two)
     cost_one = accelerators * (prompt_s + output * step_one / gained / one)
     load = prompt_load(prompt_s)
@@ -244,15 +288,14 @@ def _price(
 PRICED: Final = ("batch", "step", "seconds", "split", "load", "memory", "reaches")
 
 
-def _largest(times: Array, longest: Array) -> Array:
-    """Return the largest batch whose time, which grows with the batch, is at most `longest`."""
-    logs, target = np.log(np.maximum.accumulate(times, axis=0)), np.log(longest)
-    batch = np.ones(len(longest))
-    for i in range(len(BATCHES) - 1):
-        share = np.clip((target - logs[i]) / np.maximum(logs[i + 1] - logs[i], 1e-9), 0.0, 1.0)
-        inside = target >= logs[i]
-        batch = np.where(inside, BATCHES[i] * (BATCHES[i + 1] / BATCHES[i]) ** share, batch)
-    return batch
+def _largest(logs: Array, longest: Array) -> Array:
+    """Return the largest batch whose time is at most `longest`; `logs` are `_growing_logs` of the times."""
+    target = np.log(longest)
+    below = np.sum(target >= logs[:-1], axis=0) - 1
+    at, columns = np.maximum(below, 0), np.arange(len(longest))
+    low, high = logs[at, columns], logs[at + 1, columns]
+    share = np.clip((target - low) / np.maximum(high - low, 1e-9), 0.0, 1.0)
+    return np.where(below < 0, 1.0, BATCHES[at] * (BATCHES[1] / BATCHES[0]) ** share)
 
 
 def _at(times: Array, batch: Array) -> Array:

@@ -22,6 +22,7 @@ from tokenprof.hw_model.equations.batching import Batch
 from tokenprof.hw_model.equations.constants import Constants
 from tokenprof.hw_model.equations.gpu_hour import OwnerHour, OwnerRanges
 from tokenprof.hw_model.equations.plan import ServingPlan
+from tokenprof.hw_model.equations.turn_work import MeanTurn
 from tokenprof.hw_model.fleet.architectures import (
     chip_table,
     draw_closed,
@@ -34,11 +35,11 @@ from tokenprof.hw_model.fleet.clock import ObservedSpeed
 from tokenprof.hw_model.fleet.closed_model_classes import AVAILABLE, FLEETS, ModelClass, Triple
 from tokenprof.hw_model.fleet.draw_rows import (
     choice_rows,
-    put_choice,
+    put_plan,
     resampled,
     table_rows,
 )
-from tokenprof.hw_model.fleet.operator_choice import Choice, MeanTurn, choose
+from tokenprof.hw_model.fleet.operator_choice import Choice, choose, fits_somewhere
 from tokenprof.hw_model.fleet.own_error import own_error
 
 BEHIND_THE_HOUR: Final = frozenset({"capital per accelerator", "cost of capital", "life, years"})
@@ -130,7 +131,7 @@ def sample(
     owner = asked.owner.drawn(shared, draws)
     capex_quantile = shared.random(draws)
     private = np.random.default_rng([seed, 1])
-    drawn, choice, speed, likely = _choices(asked, draws, private, c)
+    drawn, speed, choice, likely = _choices(asked, draws, private, c)
     kept = resampled(likely, private)
     before = _named(asked, drawn, choice, speed)
     chosen = choice_rows(choice, kept)
@@ -205,23 +206,23 @@ def _draw(
 
 def _choices(
     asked: FleetQuestion, draws: int, rng: np.random.Generator, c: Constants
-) -> tuple[dict[str, Array], Choice, Array, Array]:
-    """Return draws, the operator's choice for each, its speed, and how likely it is to be run at that speed.
+) -> tuple[dict[str, Array], Array, Choice, Array]:
+    """Return draws, their speeds, the operator's choices, and how likely each is to be run at its speed.
 
     Draws that nothing can hold are drawn again.
     """
     drawn, whole, speed = _draw(asked, draws, rng)
-    choice, likely = _choose(asked, drawn, whole, speed, c)
+    waiting = np.flatnonzero(~fits_somewhere(whole, host_of(drawn["chip"]), asked.turn, draws))
     for _ in range(TRIES):
-        waiting = np.flatnonzero(~choice.fits)
         if not waiting.size:
-            return drawn, choice, speed, likely
+            return drawn, speed, *_choose(asked, drawn, whole, speed, c)
         again, again_whole, again_speed = _draw(asked, waiting.size, rng)
-        again_choice, again_likely = _choose(asked, again, again_whole, again_speed, c)
         for name, values in drawn.items():
             values[waiting] = again[name]
-        speed[waiting], likely[waiting] = again_speed, again_likely
-        choice = put_choice(choice, waiting, again_choice, draws)
+        speed[waiting] = again_speed
+        whole = put_plan(whole, waiting, again_whole, draws)
+        fits = fits_somewhere(again_whole, host_of(again["chip"]), asked.turn, waiting.size)
+        waiting = waiting[~fits]
     raise ValueError(
         f"no chip of the fleet {asked.fleet!r} holds {asked.model.name} with "
         f"{asked.turn.context_tokens:,.0f} tokens of context in a usual layout; describe a deployment"

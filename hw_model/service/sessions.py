@@ -17,8 +17,8 @@ import numpy as np
 from tokenprof.hw_model.catalogue.arrays import Array, Number
 from tokenprof.hw_model.catalogue.kv_size import stored_bytes
 from tokenprof.hw_model.equations.constants import Constants
+from tokenprof.hw_model.equations.features import CHUNK_TOKENS
 from tokenprof.hw_model.equations.memory import capacity_batch
-from tokenprof.hw_model.equations.rates import CHUNK_TOKENS
 from tokenprof.hw_model.equations.timing import decode_step, prefill
 from tokenprof.hw_model.service.pools import Pools, stack_pools
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tokenprof.commands.main import build_parser
+
+RECORDING = Path(__file__).parents[1] / "data" / "release_0_1" / "run.jsonl"
 
 HEAVY = {
     "anthropic",
@@ -62,3 +66,22 @@ def test_every_option_has_a_help_without_a_full_stop() -> None:
                 assert action.help, (parser.prog, action.option_strings)
                 assert not action.help.endswith("."), (parser.prog, action.help)
             assert "default" not in (action.help or "").replace("(default: ", "").replace(", default: ", "")
+
+
+def test_a_second_report_loads_neither_the_price_package_nor_what_draws_deployments(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from tokenprof.commands.main import main\n"
+        f"main(['report', {str(RECORDING)!r}])\n"
+        "sys.stderr.write(' '.join(sorted(sys.modules)))\n"
+    )
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "TOKENPROF_CACHE": "on"}
+    reports = [
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+        for _ in range(2)
+    ]
+    first, second = (set(done.stderr.split()) for done in reports)
+    only_once = {"genai_prices", "numpy.random", "tokenprof.hw_model.fleet.operator_choice"}
+    assert only_once <= first
+    assert only_once & second == set()
+    assert reports[0].stdout == reports[1].stdout != ""

@@ -12,8 +12,9 @@ from tokenprof.commands.main import main
 from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.equations.deployment_text import parse_deployment
 from tokenprof.hw_model.equations.drafts import accepted_tokens, tokens_per_step
+from tokenprof.hw_model.equations.features import BASES, Feature, Rates
 from tokenprof.hw_model.equations.memory import capacity_batch
-from tokenprof.hw_model.equations.rates import BASES, Feature, Rates, in_service
+from tokenprof.hw_model.equations.rates import in_service
 from tokenprof.hw_model.equations.turn_work import TurnWork
 from tokenprof.hw_model.fleet.clock import observed_speed
 from tokenprof.hw_model.fleet.operator_choice import prompt_load

@@ -16,12 +16,13 @@ from tokenprof.hw_model.equations.exchange import (
     exchange_s,
     exposed_s,
 )
+from tokenprof.hw_model.equations.features import Feature, Rates
 from tokenprof.hw_model.equations.gpu_hour import OwnerHour
 from tokenprof.hw_model.equations.plan import ServingPlan
-from tokenprof.hw_model.equations.rates import Feature, Rates, rates
+from tokenprof.hw_model.equations.rates import rates
 from tokenprof.hw_model.equations.timing import all_reduce_s, decode_step, prefill, reduce_s
 from tokenprof.hw_model.estimate import Estimate
-from tokenprof.hw_model.hours import HourDraws
+from tokenprof.hw_model.hour_draws import HourDraws
 from tokenprof.hw_model.service.aggregated import time_per_output_token_s
 from tokenprof.hw_model.service.load import ClientLoad
 

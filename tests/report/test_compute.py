@@ -13,7 +13,7 @@ from tokenprof.costing.ledger import build_ledger
 from tokenprof.costing.served_hours import Serving
 from tokenprof.facts.types import Run, Turn
 from tokenprof.hw_model.cost import ServingSettings
-from tokenprof.hw_model.equations.rates import Feature
+from tokenprof.hw_model.equations.features import Feature
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import Usage
 from tokenprof.report.report_json import json_report

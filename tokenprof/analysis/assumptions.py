@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from tokenprof.analysis.settings_table import SETTINGS, SettingRow, row_of
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
+from tokenprof.facts.remembered import remembered
 
 if TYPE_CHECKING:
     from tokenprof.pricing.book import PriceBook
@@ -135,7 +136,7 @@ def _book(paths: tuple[Path, ...], versions: tuple[tuple[int, int] | None, ...])
     """Return the book of some files; `versions` is part of the key only."""
     from tokenprof.pricing.book import default_book
 
-    return default_book(paths)
+    return default_book(paths, functools.partial(remembered, "list-prices"))
 
 
 def _version(path: Path) -> tuple[int, int] | None:

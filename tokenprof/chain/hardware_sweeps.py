@@ -16,7 +16,7 @@ from tokenprof.costing.work import Model, Work
 from tokenprof.facts.types import Run
 from tokenprof.hw_model.catalogue.lookup import chips, find_chip
 from tokenprof.hw_model.cost import TurnWork, scenario_for
-from tokenprof.hw_model.equations.deployment import DeploymentError
+from tokenprof.hw_model.equations.deployment_error import DeploymentError
 from tokenprof.hw_model.estimate import Estimate
 
 UTILISATIONS: Final = (0.1, 0.2, 0.3, 0.5, 0.8, 1.0)

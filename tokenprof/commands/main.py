@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from tokenprof.commands.console.output import emit, say
 
     try:
-        options = build_parser().parse_args(words)
+        options = build_parser(words[0] if words else None).parse_args(words)
         code = int(options.run(options))
         emit("")
         return code
@@ -77,8 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_INPUT
 
 
-def build_parser() -> CommandParser:
-    """Return the parser with every command."""
+def build_parser(command: str | None = None) -> CommandParser:
+    """Return the parser with every command, or only with `command` if a module has its name."""
     from tokenprof.commands.console.parser import CommandParser
     from tokenprof.facts.version import __version__
 
@@ -87,7 +87,7 @@ def build_parser() -> CommandParser:
     )
     parser.add_argument("--version", action="version", version=f"tokenprof {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name in COMMANDS:
+    for name in (command,) if command in COMMANDS and command != "viewing" else COMMANDS:
         importlib.import_module(f"tokenprof.commands.{name}").add_commands(subparsers)
     return parser
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from tokenprof.costing.block_work import model_work
 from tokenprof.costing.ledger import Ledger, LedgerEntry
 from tokenprof.costing.served_hours import Serving
 from tokenprof.costing.work import Model, Work, WorkByBlock, sum_work
+from tokenprof.facts.remembered import remembered
 from tokenprof.facts.types import Run
 from tokenprof.hw_model.cost import (
     BASES,
@@ -282,7 +284,13 @@ def _scenarios(
         settings = serving.of_model(provider, model, sellers[provider, model], when)
         try:
             found[provider, model] = scenario_for(
-                provider, model, turns=done, settings=settings, when=when, draws=draws
+                provider,
+                model,
+                turns=done,
+                settings=settings,
+                when=when,
+                draws=draws,
+                remember=partial(remembered, "deployments"),
             )
         except UnknownModelError:
             continue

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final, Literal
 
-from tokenprof.hw_model.cost import RentedHours, RentOfChip, ServingSettings, UnknownModelError, find_model
+from tokenprof.hw_model.cost import RentedHours, RentOfChip, ServingSettings, known_model
 from tokenprof.pricing.chain.figures import ChainData, Supplier, load_chain_data
 from tokenprof.pricing.chain.gpu_hours import CONTRACT
 from tokenprof.pricing.sellers import SHAPES
@@ -87,8 +87,4 @@ class Serving:
 
 def is_open(model: str) -> bool:
     """Return whether a model's weights are public, so that others than its maker may serve it."""
-    try:
-        find_model(model)
-    except UnknownModelError:
-        return False
-    return True
+    return known_model(model) is not None

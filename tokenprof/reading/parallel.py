@@ -5,18 +5,18 @@ Processes are started fresh and not forked, because a fork copies locks that oth
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tokenprof.facts.errors import InputError
 from tokenprof.reading.progress import Progress, Watcher, unwatched
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 BYTES_PER_PROCESS = 12 * 2**20
 """A further process takes a second to start, in which one reads about so many bytes."""
@@ -72,6 +72,10 @@ def _in_turn(
 def _at_once(
     files: Files, sizes: Sequence[int], read_one: Callable[[Path, str], Read], processes: int
 ) -> Iterator[tuple[int, Read | InputError]]:
+    import multiprocessing
+    from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+    from concurrent.futures.process import BrokenProcessPool
+
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, context, initializer=_leave_interrupts_to_the_parent)

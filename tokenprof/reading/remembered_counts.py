@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tokenprof.facts.remembered import cache_folder, is_ours_alone
 from tokenprof.record.background.counting import VOCABULARIES
 from tokenprof.record.digest import key_of_logs
 
@@ -34,9 +35,6 @@ MOST_RECORDS = 1_000_000
 MOST_ADDED = 50_000
 """How many counts of its own a process holds."""
 
-SWITCH = "TOKENPROF_CACHE"
-"""Set to `off`, nothing is kept or used."""
-
 _DIGEST_BYTES = 16
 _RECORD = np.dtype([("digest", "<u8", 2), ("counts", "<u4", len(VOCABULARIES)), ("check", "<u4")])
 _MIX = np.uint32(2_654_435_761)
@@ -45,15 +43,9 @@ Records = npt.NDArray[np.void]
 
 
 def cache_file() -> Path | None:
-    """Return where counts are kept: `$XDG_CACHE_HOME/tokenprof`, or `~/.cache/tokenprof`; None if nowhere."""
-    if os.environ.get(SWITCH, "").strip().lower() in ("off", "0", "no", "false") or fcntl is None:
-        return None
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    try:
-        root = Path(given) if os.path.isabs(given) else Path.home() / ".cache"
-    except (RuntimeError, KeyError):
-        return None
-    return root / "tokenprof" / f"token-counts-{'-'.join(VOCABULARIES)}-1"
+    """Return where counts are kept; None if nowhere."""
+    folder = None if fcntl is None else cache_folder()
+    return None if folder is None else folder / f"token-counts-{'-'.join(VOCABULARIES)}-1"
 
 
 class RememberedCounts:
@@ -131,7 +123,7 @@ def _read(path: Path) -> Records:
     """Return the sound records of a file; none if it is not this user's alone."""
     try:
         with path.open("rb") as file:
-            if not _is_ours_alone(file.fileno()):
+            if not is_ours_alone(file.fileno()):
                 return _none()
             data = file.read(MOST_RECORDS * _RECORD.itemsize)
     except OSError:
@@ -139,11 +131,6 @@ def _read(path: Path) -> Records:
     records: Records = np.frombuffer(data[: len(data) // _RECORD.itemsize * _RECORD.itemsize], _RECORD)
     sound: Records = records[records["check"] == _check(records)]
     return sound
-
-
-def _is_ours_alone(handle: int) -> bool:
-    status = os.fstat(handle)
-    return status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
 def _sorted(records: Records) -> Records:
@@ -162,7 +149,7 @@ def _append(path: Path, records: Records) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "r+b") as file:
-        if not _is_ours_alone(handle):
+        if not is_ours_alone(handle):
             return
         fcntl.flock(handle, fcntl.LOCK_EX)
         # A process that was killed may have left a part of a record.

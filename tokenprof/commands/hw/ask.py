@@ -64,7 +64,7 @@ def run_ask(options: argparse.Namespace) -> int:
 def _unit(text: str, context_tokens: float, usd: float | None = None) -> UnitCost | None:
     """Return what tokens cost on a deployment; None if it is not possible."""
     from tokenprof.hw_model.economics import Operation, unit_cost
-    from tokenprof.hw_model.equations.deployment import DeploymentError
+    from tokenprof.hw_model.equations.deployment_error import DeploymentError
     from tokenprof.hw_model.equations.deployment_text import parse_deployment
 
     operation = Operation(

@@ -18,7 +18,6 @@ from tokenprof.report.labels_in_words import printable
 from tokenprof.report.terminal.basis import basis
 from tokenprof.report.terminal.block_table import block_table, group_table
 from tokenprof.report.terminal.chain_bridge import bridge_sentence
-from tokenprof.report.terminal.chain_text import chain_lines
 from tokenprof.report.terminal.chain_waterfall import chain_sentence
 from tokenprof.report.terminal.class_table import class_table
 from tokenprof.report.terminal.compute_lines import cache_read_lines, compute_lines
@@ -111,6 +110,8 @@ def chain_section(chain: ChainSection | None, console: Console, *, is_full: bool
     if chain is None:
         return []
     if is_full:
+        from tokenprof.report.terminal.chain_text import chain_lines
+
         return chain_lines(chain, console, brief=True)
     return chain_sentence(chain, console) + bridge_sentence(chain, console)
 
