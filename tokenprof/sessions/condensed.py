@@ -22,7 +22,7 @@ from tokenprof.costing.served_hours import Serving
 from tokenprof.costing.work import Model, Work, sum_work
 from tokenprof.facts.types import Run, Turn
 from tokenprof.hw_model.cost import ServingScenario, UnknownModelError, scenario_for
-from tokenprof.hw_model.equations.rates import Feature
+from tokenprof.hw_model.equations.features import Feature
 from tokenprof.hw_model.equations.turn_work import TurnWork
 from tokenprof.sessions.folder_sums import FolderSums, add_models
 from tokenprof.sessions.session_sums import KvSums, ModelSum, SoldModel

@@ -20,7 +20,7 @@ from tokenprof.costing.compute import turn_works
 from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.work import Model
 from tokenprof.facts.types import Turn
-from tokenprof.hw_model.equations.rates import CHUNK_TOKENS, Feature
+from tokenprof.hw_model.equations.features import CHUNK_TOKENS, Feature
 from tokenprof.hw_model.equations.turn_work import TurnWork
 from tokenprof.pricing.usage import OUTPUT_CLASSES, Usage
 from tokenprof.sessions.session_sums import (
