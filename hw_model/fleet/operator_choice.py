@@ -127,7 +127,7 @@ def live_capacity(plan: ServingPlan, host: Host, turn: MeanTurn, answer_s: Numbe
 
 
 def fits_somewhere(whole: ServingPlan, host: Host, turn: MeanTurn, draws: int) -> npt.NDArray[np.bool_]:
-    """Tell of each draw whether any usual layout holds the turn's context."""
+    """Return for each draw whether any usual layout holds the turn's context."""
     fits = np.zeros(draws, dtype=bool)
     for layout in LAYOUTS:
         fits |= _allowed(cut_plan(whole, host, layout, 0, 0.0), host, layout, turn, draws)
