@@ -14,11 +14,10 @@ from pathlib import Path
 
 from tokenprof.pricing.catalogue import GenaiPrices, snapshot_date
 from tokenprof.pricing.list_rows import Remember
-from tokenprof.pricing.media_rates import with_media
 from tokenprof.pricing.overlay import EVERY_MODEL, Launch, Multiplier, Overlays
 from tokenprof.pricing.overlay_toml import load_overlay, shipped_overlays
 from tokenprof.pricing.price_source import PriceSource
-from tokenprof.pricing.rates import Band, Price, Quote, Unpriced, UnpricedError, scaled
+from tokenprof.pricing.rates import Band, Price, Quote, Unpriced, UnpricedError, scaled, with_media
 from tokenprof.pricing.selectors import Selectors, UnknownTierError, price_context
 from tokenprof.pricing.sellers import MAKERS, SHAPES, spellings
 from tokenprof.pricing.usage import TokenClass, Usage

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import cache
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -213,17 +211,10 @@ def load_chain_data(path: Path | None = None) -> ChainData:
 
     Raises `ChainDataError` naming the file and what is wrong with it.
     """
-    return _shipped() if path is None else _read_file(path)
-
-
-@cache
-def _shipped() -> ChainData:
-    return _read_file(files("tokenprof.pricing") / "data" / "chain.toml")
-
-
-def _read_file(source: Traversable) -> ChainData:
+    source = path or files("tokenprof.pricing") / "data" / "chain.toml"
     try:
-        return _read(tomllib.loads(source.read_text("utf-8")))
+        tables = tomllib.loads(source.read_text("utf-8"))
+        return _read(tables)
     except OSError as error:
         raise ChainDataError(f"The chain file {source} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:

@@ -30,8 +30,9 @@ from tokenprof.chain.servers import Server
 from tokenprof.costing.compute import Hardware
 from tokenprof.costing.evidence import followed_cost, posterior_of
 from tokenprof.costing.ledger import Ledger
+from tokenprof.costing.served_hours import shipped_chain_data
 from tokenprof.hw_model.estimate import Estimate
-from tokenprof.pricing.chain.figures import ChainData, Figure, SubscriptionPlan, load_chain_data
+from tokenprof.pricing.chain.figures import ChainData, Figure, SubscriptionPlan
 from tokenprof.pricing.chain.interval import Interval
 from tokenprof.pricing.chain.layers import Spread, Waterfall
 
@@ -61,7 +62,7 @@ def chain_section(
     chain, `without_evidence` the names of evidence that is not to be used. Raises
     `pricing.chain.figures.ChainDataError` for a name that the chain file lacks.
     """
-    rows = figures or load_chain_data()
+    rows = figures or shipped_chain_data()
     try:
         chain = chain_of(ledger, hardware, rows, choices)
     except NothingToPushDownError:

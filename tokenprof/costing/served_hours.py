@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cache
 from typing import Final, Literal
 
 from tokenprof.hw_model.cost import RentedHours, RentOfChip, ServingSettings, known_model
@@ -21,6 +22,12 @@ OF_SELLER: Final[Mapping[str, str]] = {
     "vertex_ai": "google",
 }
 """Names of sellers in prices whose racks are a company's by another name."""
+
+
+@cache
+def shipped_chain_data() -> ChainData:
+    """Return the figures of the shipped chain file, read once."""
+    return load_chain_data()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,7 @@ class Serving:
     @property
     def rows(self) -> ChainData:
         """The rows of the market that are in force."""
-        return self.figures if self.figures is not None else load_chain_data()
+        return self.figures if self.figures is not None else shipped_chain_data()
 
     def of_model(self, provider: str, model: str, seller: str | None, when: date | None) -> ServingSettings:
         """Return the settings of one model, with the rents of the day, and whether its server pays them.

@@ -18,10 +18,10 @@ from tokenprof.analysis.rows.row_types import ComputeSummary, CostRatio, Driver,
 from tokenprof.costing.billed_sums import NOTHING
 from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
+from tokenprof.costing.served_hours import shipped_chain_data
 from tokenprof.costing.work import Model, Vector, Work
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.hw_model.scenario import ServingScenario, TurnWork
-from tokenprof.pricing.chain.figures import load_chain_data
 
 LEAST_TURNS_OF_A_TREND = 6
 DRIVERS_NAMED = 5
@@ -45,7 +45,7 @@ def compute_summary(ledger: Ledger, hardware: Hardware) -> ComputeSummary | None
     return ComputeSummary(
         model=model[1],
         implied_gross_margin=margin,
-        published_gross_margins=tuple(load_chain_data().margins.values()),
+        published_gross_margins=tuple(shipped_chain_data().margins.values()),
         within_published_range=None if margin is None or not scenario.sampled else _is_plausible(margin),
         drivers=tuple(
             Driver(name, share)
