@@ -54,8 +54,8 @@ MAY_IMPORT = {
     "analysis": "facts reading costing chain whatif whatif.levers analysis.rows analysis.findings pricing "
     "pricing.chain hw_model hw_model.equations",
     "difference": "facts attribute costing analysis pricing hw_model",
-    "sessions": "facts reading attribute costing chain analysis analysis.rows analysis.findings pricing "
-    "hw_model hw_model.equations",
+    "sessions": "facts reading attribute costing chain whatif analysis analysis.rows analysis.findings "
+    "pricing hw_model hw_model.equations",
     "report": "facts costing chain chain.claims whatif analysis analysis.rows analysis.findings pricing "
     "pricing.chain hw_model",
     "report.next_steps": "costing whatif difference report",

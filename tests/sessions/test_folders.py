@@ -12,11 +12,13 @@ from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.commands.main import main
 from tokenprof.facts.errors import InputError
-from tokenprof.reading.files import read
+from tokenprof.reading.files import find_logs, read
 from tokenprof.report.folders.folder_document import report_of_folder
+from tokenprof.sessions import analyse_folder as analyse_folder_module
 from tokenprof.sessions import size_of_logs
 from tokenprof.sessions.analyse_folder import analyse_folder
 from tokenprof.sessions.folder_analysis import FolderAnalysis
+from tokenprof.sessions.kept_sums import KeptSums
 
 LOGS = Path(__file__).parents[1] / "data" / "logs"
 
@@ -125,3 +127,83 @@ def test_one_log_is_reported_turn_by_turn_whatever_its_size(
     monkeypatch.setattr(size_of_logs, "SUMMED_FROM_BYTES", 1000)
     assert main(["report", str(sessions / "project0" / "session0.jsonl")]) == 0
     assert "\nTurns\n" in capsys.readouterr().out
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> KeptSums:
+    return KeptSums(tmp_path / "kept", Assumptions())
+
+
+def with_kept(kept: KeptSums, folder: Path, monkeypatch: pytest.MonkeyPatch | None = None) -> FolderAnalysis:
+    """Analyse a folder; with a monkeypatch, fail if a log is read."""
+    if monkeypatch is not None:
+        monkeypatch.setattr(analyse_folder_module, "whole_run", None)
+        monkeypatch.setattr(analyse_folder_module, "try_changes", None)
+    found = analyse_folder([folder], Assumptions(), jobs=1, kept=kept)
+    if monkeypatch is not None:
+        monkeypatch.undo()
+    return found
+
+
+def test_logs_that_did_not_change_are_not_read_again(
+    sessions: Path, kept: KeptSums, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = with_kept(kept, sessions)
+    second = with_kept(kept, sessions, monkeypatch)
+    assert second.rows == first.rows
+    assert second.findings == first.findings
+    assert second.largest == first.largest
+    assert second.warnings == first.warnings
+    assert second.sums.dearest_sessions(4) == first.sums.dearest_sessions(4)
+
+
+def test_a_log_that_changed_is_read_again(sessions: Path, kept: KeptSums) -> None:
+    before = with_kept(kept, sessions).rows.totals
+    log = sessions / "project1" / "session1.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    for content in (b"".join(lines[:-4]), b"".join(lines)):
+        log.write_bytes(content)
+        same_bill(with_kept(kept, sessions), Analysis(read(sessions)))
+    # A log in place of another, of the same size.
+    other = log.with_name("other")
+    other.write_bytes(log.read_bytes().replace(b"msg_1_", b"msg_9_"))
+    other.replace(log)
+    assert with_kept(kept, sessions).rows.totals == before
+    log.unlink()
+    assert with_kept(kept, sessions).rows.totals.turns == before.turns * 3 // 4
+
+
+def test_a_damaged_file_of_sums_is_not_used(sessions: Path, kept: KeptSums, tmp_path: Path) -> None:
+    first = with_kept(kept, sessions)
+    for number, file in enumerate(sorted((tmp_path / "kept").iterdir())):
+        file.write_bytes((b"", b"\x00" * 50, file.read_bytes()[:-7], b"{}")[number % 4])
+    assert with_kept(kept, sessions).rows == first.rows
+
+
+def test_other_prices_need_other_sums(sessions: Path, kept: KeptSums, tmp_path: Path) -> None:
+    with_kept(kept, sessions)
+    other = KeptSums(tmp_path / "kept", Assumptions(seller="openrouter"))
+    logs = find_logs([sessions], [])
+    assert all(kept.find(log) is not None for log in logs)
+    assert all(other.find(log) is None for log in logs)
+
+
+def test_the_command_keeps_sums_of_what_was_ingested(
+    sessions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(size_of_logs, "SUMMED_FROM_BYTES", 1000)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TOKENPROF_STORE", str(tmp_path / "store"))
+    monkeypatch.delenv("TOKENPROF_CACHE", raising=False)
+    folder = tmp_path / "cache" / "tokenprof" / "sessions"
+    assert main(["report", str(sessions)]) == 0
+    first = capsys.readouterr().out
+    assert not folder.exists()
+    assert main(["ingest", str(sessions)]) == 0
+    for _ in range(2):
+        capsys.readouterr()
+        assert main(["report", str(sessions)]) == 0
+        assert capsys.readouterr().out == first
+    assert len(list(folder.iterdir())) == 5
+    assert main(["ingest", "--forget-gone"]) == 0
+    assert not folder.exists()

@@ -92,11 +92,23 @@ def run_ingest(options: argparse.Namespace) -> int:
         again=options.again,
         forget_gone=options.forget_gone,
     )
+    if options.forget_gone:
+        _forget_sums()
     if options.watch:
         _watch(options, store, settings, form)
     else:
         _once(options.paths, store, settings, form)
     return OK
+
+
+def _forget_sums() -> None:
+    """Drop the sums that reports have kept of logs; what is still there is summed again."""
+    import shutil
+
+    from tokenprof.sessions.kept_sums import folder_of_sums
+
+    if (folder := folder_of_sums()) is not None:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _once(paths: list[Path], store: Path, settings: IngestOptions, form: str) -> Ingested:

@@ -21,11 +21,14 @@ from tokenprof.commands.console.values import file_path, whole_number
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from tokenprof.analysis.analysis import Analysis
     from tokenprof.analysis.assumptions import Assumptions
     from tokenprof.facts.types import Run
+    from tokenprof.sessions.kept_sums import KeptSums
 
 
 def add_commands(commands: Any) -> None:
@@ -146,7 +149,8 @@ def _report_folder(options: argparse.Namespace, assumptions: Assumptions) -> Non
 
     line = ProgressLine()
     try:
-        found = analyse_folder(options.files, assumptions, jobs=options.jobs, watch=line)
+        kept = _kept_sums(options.files, assumptions)
+        found = analyse_folder(options.files, assumptions, jobs=options.jobs, watch=line, kept=kept)
     finally:
         line.end()
     report = report_of_folder(found)
@@ -161,6 +165,27 @@ def _report_folder(options: argparse.Namespace, assumptions: Assumptions) -> Non
             options.output,
             drawn(draw, width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False),
         )
+
+
+def _kept_sums(paths: Sequence[Path], assumptions: Assumptions) -> KeptSums | None:
+    """Return the sums that are kept of logs; None unless these paths were ingested into the default store."""
+    from tokenprof.sessions.kept_sums import KeptSums, folder_of_sums
+    from tokenprof.store.queries.open_store import default_store
+    from tokenprof.store.writing.manifest import read_manifest
+
+    folder = folder_of_sums()
+    try:
+        manifest = read_manifest(default_store())
+    except InputError:
+        return None
+    if folder is None or manifest is None or not all(_is_below(path, manifest.roots) for path in paths):
+        return None
+    return KeptSums(folder, assumptions)
+
+
+def _is_below(path: Path, roots: Sequence[str]) -> bool:
+    real = Path(os.path.realpath(path))
+    return any(real.is_relative_to(os.path.realpath(root)) for root in roots)
 
 
 def _report_store(options: argparse.Namespace, form: str) -> int:

@@ -9,9 +9,8 @@ import zlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
-from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
@@ -20,14 +19,13 @@ from tokenprof.reading.garbage import no_search_for_cycles
 from tokenprof.reading.merge import merge
 from tokenprof.reading.parallel import read_each
 from tokenprof.reading.progress import Watcher, unwatched
-from tokenprof.sessions.folder_analysis import FolderAnalysis, LargestSessions
+from tokenprof.sessions.folder_analysis import FolderAnalysis
 from tokenprof.sessions.folder_sums import FolderSums
+from tokenprof.sessions.kept_sums import KeptSums
 from tokenprof.sessions.same_responses import SeenResponses
 from tokenprof.sessions.session_sums import SessionSums
 from tokenprof.sessions.sum_session import UncostedAnalysis, sums_of
-
-TRIED_BYTES: Final = 12 * 2**20
-"""Changes are tried on the largest sessions, up to so many bytes of logs."""
+from tokenprof.sessions.tried_changes import LargestSessions, largest_of, try_changes
 
 AnyLogs = Sequence[LogFile]
 
@@ -38,19 +36,21 @@ def analyse_folder(
     *,
     jobs: int | None = None,
     watch: Watcher = unwatched,
+    kept: KeptSums | None = None,
 ) -> FolderAnalysis:
     """Return what follows from the logs that some paths name or hold, analysed a session at a time.
 
     Each response counts once, whichever logs hold it. The sizes of blocks are those that a session's own
     bills show. `jobs` and `watch` are those of `tokenprof.reading.files.read`; Ctrl-C ends the reading, and a
-    warning says what is missing. Raises InputError as `read` does.
+    warning says what is missing. Sums that are `kept` of a log as it is are used, and those of the others put
+    there. Raises InputError as `read` does.
     """
     warnings: list[str] = []
     logs = find_logs(paths, warnings)
     with tempfile.TemporaryFile(prefix="tokenprof-") as file:
         spool = _Spool(file)
         seen = SeenResponses()
-        _analyse_each(logs, assumptions, warnings, jobs, watch, spool, seen)
+        _analyse_each(logs, assumptions, warnings, jobs, watch, spool, seen, kept)
         sums = FolderSums()
         together = seen.together()
         in_several = {number for numbers in together for number in numbers}
@@ -59,7 +59,7 @@ def analyse_folder(
                 sums.add(found)
         for numbers in together:
             sums.add(_analysed_together([logs[number] for number in numbers], assumptions))
-    return FolderAnalysis(sums, assumptions, warnings, _largest(logs, assumptions))
+    return FolderAnalysis(sums, assumptions, warnings, _tried(logs, assumptions, kept))
 
 
 def _analyse_each(
@@ -70,12 +70,22 @@ def _analyse_each(
     watch: Watcher,
     spool: _Spool,
     seen: SeenResponses,
+    kept: KeptSums | None,
 ) -> None:
     files = [(log.file, log.reader.FORMAT) for log in logs]
     failed: dict[int, InputError] = {}
-    done = 0
+    left = []
+    for number, log in enumerate(logs):
+        known = None if kept is None else kept.find(log)
+        if known is None:
+            left.append(number)
+        else:
+            spool.put(number, known)
+            seen.add(number, log.reader.FORMAT, known.identities, known.calls, known.starts)
+    done = len(logs) - len(left)
     try:
-        for number, found in read_each(files, partial(summed, assumptions), jobs, watch):
+        for place, found in read_each([files[at] for at in left], partial(summed, assumptions), jobs, watch):
+            number = left[place]
             done += 1
             if isinstance(found, InputError):
                 if logs[number].is_named:
@@ -83,6 +93,8 @@ def _analyse_each(
                 failed[number] = found
                 continue
             spool.put(number, found)
+            if kept is not None:
+                kept.put(logs[number], found)
             seen.add(number, files[number][1], found.identities, found.calls, found.starts)
     except KeyboardInterrupt:
         if done == len(failed):
@@ -116,26 +128,16 @@ def project_of_log(path: Path) -> str:
     return path.absolute().parent.name
 
 
-def _largest(logs: AnyLogs, assumptions: Assumptions) -> LargestSessions | None:
-    """Return the largest sessions analysed together, for what would be too much to try on all of them."""
-    chosen: list[Path] = []
-    left = TRIED_BYTES
-    for size, path in sorted(((_bytes(log.file), log.file) for log in logs), reverse=True):
-        if size > left:
-            continue
-        chosen.append(path)
-        left -= size
+def _tried(logs: AnyLogs, assumptions: Assumptions, kept: KeptSums | None) -> LargestSessions | None:
+    chosen = largest_of(logs)
     if not chosen:
         return None
-    analysis = Analysis(read(sorted(chosen)), assumptions)
-    return LargestSessions(len(chosen), analysis.totals.billed_usd, analysis)
-
-
-def _bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+    if kept is not None and (known := kept.find_changes(chosen)) is not None:
+        return known
+    found = try_changes(chosen, assumptions)
+    if kept is not None:
+        kept.put_changes(chosen, found)
+    return found
 
 
 class _Spool:

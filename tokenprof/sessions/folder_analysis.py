@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Final, Literal, cast, get_args
 
 import numpy as np
 
-from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions, price_book
 from tokenprof.analysis.findings.cache_use import cached_context
 from tokenprof.analysis.findings.evidence import Evidence
@@ -39,19 +38,11 @@ from tokenprof.pricing.usage import Usage
 from tokenprof.sessions.add_findings import weighed
 from tokenprof.sessions.condensed import condense, kv_held
 from tokenprof.sessions.folder_sums import FolderSums
+from tokenprof.sessions.tried_changes import LargestSessions
 
 LEAST_RESENT_TOKENS: Final = 10_000
 LOW_HIT_RATE: Final = Decimal("0.5")
 LEAST_UNPLACED_SHARE: Final = Decimal("0.01")
-
-
-@dataclass(frozen=True, slots=True)
-class LargestSessions:
-    """The logs that changes were tried on: how many, what they were billed, and their analysis."""
-
-    sessions: int
-    billed_usd: Decimal | None
-    analysis: Analysis
 
 
 class FolderAnalysis:

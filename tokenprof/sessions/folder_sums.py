@@ -19,6 +19,7 @@ from tokenprof.costing.work import Model
 from tokenprof.facts.types import Problem, Source
 from tokenprof.sessions.add_findings import add_two, sort_of
 from tokenprof.sessions.block_sums import SHARED_KINDS, add_blocks, add_groups, block_key
+from tokenprof.sessions.packed_findings import unpacked
 from tokenprof.sessions.session_sums import (
     BlockKey,
     Floats,
@@ -143,7 +144,7 @@ class FolderSums:
         self._add_blocks(other)
         for name, group in other.groups.items():
             self.groups[name] = add_groups(self.groups[name], group) if name in self.groups else group
-        for finding in other.findings:
+        for finding in map(unpacked, other.findings):
             sort = sort_of(finding)
             before = self.findings.get(sort)
             self.findings[sort] = finding if before is None else add_two(before, finding)

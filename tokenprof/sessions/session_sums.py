@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.analysis.findings.finding import Finding
 from tokenprof.analysis.rows.row_types import BlockRow, IncompleteReason
 from tokenprof.costing.billed_sums import TurnClass
 from tokenprof.costing.work import Model
 from tokenprof.facts.types import BlockKind, Problem, Source
 from tokenprof.pricing.usage import Usage
+from tokenprof.sessions.packed_findings import PackedFinding
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -185,7 +185,7 @@ class SessionSums:
     other_blocks: int
     other_usd: Decimal
     groups: dict[tuple[str, str], GroupSum]
-    findings: tuple[Finding, ...]
+    findings: tuple[PackedFinding, ...]
     resent_tokens: int
     reread_tokens: int
     unplaced_tokens: int

@@ -14,7 +14,6 @@ from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.findings.cache_use import cache_misses
 from tokenprof.analysis.findings.evidence import Evidence
 from tokenprof.analysis.findings.find import FINDINGS
-from tokenprof.analysis.findings.finding import Finding
 from tokenprof.analysis.findings.loading_on_demand import late_skills, loads_on_demand
 from tokenprof.analysis.findings.missing_figures import (
     cache_unlike_rules,
@@ -37,6 +36,7 @@ from tokenprof.costing.uncounted_output import counts_of_outputs
 from tokenprof.costing.work import Work
 from tokenprof.pricing.book import Price, Unpriced
 from tokenprof.sessions.block_sums import group_sums, kept_blocks
+from tokenprof.sessions.packed_findings import packed
 from tokenprof.sessions.same_responses import calls_of, identities_of
 from tokenprof.sessions.session_sums import MissingSums, SessionSums
 from tokenprof.sessions.turn_sums import model_sums, slice_sums, sum_of_slices
@@ -102,7 +102,7 @@ def sums_of(analysis: UncostedAnalysis, project: str, session: str) -> SessionSu
         other_blocks=other_blocks,
         other_usd=other_usd,
         groups=group_sums(rows.groups, evidence.block_by_id),
-        findings=tuple(_without_places(each) for look in OF_A_SESSION for each in look(evidence)),
+        findings=tuple(packed(each) for look in OF_A_SESSION for each in look(evidence)),
         resent_tokens=evidence.entries.resent_tokens,
         reread_tokens=evidence.entries.reread_tokens,
         unplaced_tokens=billed["unattributed"],
@@ -113,13 +113,6 @@ def sums_of(analysis: UncostedAnalysis, project: str, session: str) -> SessionSu
         identities=identities_of(run.turns),
         calls=calls_of(run.turns),
         starts=np.array([at.timestamp() for at in starts]),
-    )
-
-
-def _without_places(finding: Finding) -> Finding:
-    """Return a finding without ids and numbers, which mean nothing beside those of other sessions."""
-    return Finding(
-        finding.code, finding.severity, finding.figures, saves_usd=finding.saves_usd, state=finding.state
     )
 
 

@@ -11,7 +11,7 @@ from tokenprof.report import numbers
 from tokenprof.report.document import SCHEMA, Report
 from tokenprof.report.finding_wording import written
 from tokenprof.report.phrases import form
-from tokenprof.report.suggested_change import suggested_change
+from tokenprof.report.suggested_change import SuggestedChange, change_of
 from tokenprof.report.warning_wording import (
     UNUSABLE,
     missing_calls,
@@ -20,6 +20,7 @@ from tokenprof.report.warning_wording import (
 )
 from tokenprof.sessions.folder_analysis import FolderAnalysis
 from tokenprof.sessions.folder_sums import FolderSums, MissingOfAll
+from tokenprof.sessions.tried_changes import TriedChange
 
 ANY_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -39,7 +40,6 @@ def report_of_folder(analysis: FolderAnalysis) -> FolderReport:
     Raises `InputError` for prices or a deployment that cannot be used.
     """
     largest = analysis.largest
-    suggested = None if largest is None else largest.analysis.first_suggestions
     report = Report(
         schema=SCHEMA,
         sources=tuple(analysis.sums.sources),
@@ -50,21 +50,33 @@ def report_of_folder(analysis: FolderAnalysis) -> FolderReport:
         warnings=_warnings(analysis),
         chain=analysis.chain,
         disclosure=None,
-        changes=() if suggested is None else tuple(map(suggested_change, suggested.found)),
-        changes_untried=0 if suggested is None else len(suggested.untried),
+        changes=() if largest is None else tuple(map(_change, largest.changes)),
+        changes_untried=0 if largest is None else largest.untried,
     )
     return FolderReport(report, analysis.sums, _tried_on(analysis))
+
+
+def _change(found: TriedChange) -> SuggestedChange:
+    return SuggestedChange(
+        found.lever,
+        change_of(found.lever),
+        found.saves_usd,
+        found.low_usd,
+        found.high_usd,
+        found.share,
+        found.saving_kind,
+    )
 
 
 def _tried_on(analysis: FolderAnalysis) -> str | None:
     """Return which sessions changes were tried on; None if that is all of them."""
     largest = analysis.largest
-    if largest is None or largest.sessions >= analysis.sums.sessions:
+    if largest is None or largest.logs >= analysis.sums.logs:
         return None
     share = numbers.fraction(largest.billed_usd, analysis.rows.totals.billed_usd)
     part = "" if share is None else f", {numbers.percent(share)} of the bill"
     return (
-        f"Tried on the {numbers.count(largest.sessions, 'largest log', 'largest logs')} "
+        f"Tried on the {numbers.count(largest.logs, 'largest log', 'largest logs')} "
         f"({numbers.usd(largest.billed_usd)}{part}); shares are of these."
     )
 
