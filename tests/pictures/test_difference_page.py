@@ -13,6 +13,7 @@ from pages import Opened
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.commands.main import main
 from tokenprof.difference.cost_difference import diff
+from tokenprof.pictures.formats.html import render_analysis
 from tokenprof.pictures.page.difference_page import difference_page
 from tokenprof.pictures.views.difference_data import DifferenceData, difference_data
 
@@ -57,3 +58,19 @@ def test_diff_writes_the_page(demo_run: Path, tmp_path: Path) -> None:
     output = tmp_path / "diff.html"
     assert main(["diff", str(demo_run), str(demo_run), "-o", str(output)]) == 0
     assert "Nothing differs" in output.read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_the_page_of_a_run_shows_what_changed_against_another(
+    demo: Analysis, demo_run: Path, tmp_path: Path, opened: Opened
+) -> None:
+    output = tmp_path / "page.html"
+    assert main(["report", str(demo_run), "--against", str(demo_run), "-o", str(output)]) == 0
+    page = opened(render_analysis(demo, before=Analysis(long_run(30))))
+    page.check("input[name=icicle-by][value=against]", force=True)
+    page.locator("#view-icicle .box[aria-label^=search_emails]").focus()
+    assert page.inner_text("#view-icicle .words").startswith("search_emails: $0 before, $0.00")
+    page.keyboard.press("Enter")
+    assert page.inner_text("#selection strong") == "search_emails"
+    page.check("input[name=icicle-by][value=billed_usd]", force=True)
+    assert page.inner_text("#view-icicle .words").startswith("run: $0.0648")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tokenprof.analysis.renderers import format_names, format_suffixes, render_as
 from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
@@ -17,8 +17,11 @@ from tokenprof.commands.console.output import (
     put,
     require_writable,
 )
+from tokenprof.commands.console.page_options import add_page_options, compared_with, read_asked
 from tokenprof.commands.console.values import file_path, whole_number
 from tokenprof.facts.errors import InputError
+
+PAGE: Final = "html"
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,6 +85,7 @@ def add_commands(commands: Any) -> None:
         metavar="FOLDER",
         help="report many runs from a store: reads into it what changed, then sums (docs/store.md)",
     )
+    add_page_options(parser)
     add_assumption_options(parser)
     parser.set_defaults(run=run_report)
 
@@ -99,8 +103,10 @@ def run_report(options: argparse.Namespace) -> int:
         )
     if options.entries and form != "json":
         raise InputError("--entries adds to JSON; add --format json, or leave it out.")
+    if (options.against or options.with_content) and form != PAGE:
+        raise InputError("--against and --with-content are for the page; add -o FILE.html or leave them out.")
     assumptions = assumptions_of(options)
-    require_writable(options.output, [*options.files, options.counts, *assumptions.prices])
+    require_writable(options.output, [*options.files, options.counts, options.against, *assumptions.prices])
 
     if _is_summed(options, form):
         _report_folder(options, assumptions)
@@ -115,12 +121,22 @@ def run_report(options: argparse.Namespace) -> int:
     line = ProgressLine()
     with no_search_for_cycles():
         try:
-            run = read(options.files, jobs=options.jobs, watch=line, keeps_part=True)
+            jobs = 1 if options.with_content else options.jobs
+            run, texts = read_asked(
+                lambda: read(options.files, jobs=jobs, watch=line, keeps_part=True), options
+            )
         finally:
             line.end()
         run = with_tags(run, options.tag)
+        analysis = Analysis(run, assumptions, _counts(run, options.counts))
+        if form == PAGE:
+            from tokenprof.pictures.page.html_page import html_page
+            from tokenprof.pictures.views.page_data import page_data
+
+            put(options.output, html_page(page_data(analysis, compared_with(options, assumptions), texts)))
+            return OK
         show_report(
-            Analysis(run, assumptions, _counts(run, options.counts)),
+            analysis,
             form,
             options.output,
             turns=options.turns,
@@ -195,6 +211,7 @@ def _report_store(options: argparse.Namespace, form: str) -> int:
     store = store_of(options)
     given = {"--counts": options.counts, "--tag": options.tag, "--turns": options.turns}
     given |= {"--blocks": options.blocks, "--entries": options.entries}
+    given |= {"--against": options.against, "--with-content": options.with_content}
     if unused := [name for name, value in given.items() if value]:
         raise InputError(f"{' and '.join(unused)} has no effect on a report from a store; leave it out.")
     if form not in ("text", "json"):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -109,10 +111,25 @@ def sizes_of(texts: Sequence[str]) -> list[Features]:
     ]
 
 
+_KEPT_TEXTS: Final[ContextVar[dict[str, str] | None]] = ContextVar("kept_texts", default=None)
+
+
+@contextmanager
+def texts_kept() -> Iterator[Mapping[str, str]]:
+    """Keep the text of each block that this thread makes, by digest. Only for whoever asks to see texts."""
+    texts: dict[str, str] = {}
+    token = _KEPT_TEXTS.set(texts)
+    try:
+        yield texts
+    finally:
+        _KEPT_TEXTS.reset(token)
+
+
 class Shaper:
     """Makes blocks from wire content; each distinct content is digested and counted once.
 
-    There is one per recording, or per file that is read. It holds digests and measures, never the texts.
+    There is one per recording, or per file that is read. It holds digests and measures, never the texts
+    (`texts_kept` keeps them for whoever asks).
     `later` is given the digest and the text of what is to be counted later; `learn` takes the counts.
     """
 
@@ -185,6 +202,9 @@ class Shaper:
     def _features(self, content: object, text: str | None) -> tuple[str, Features]:
         data = canonical(content)
         identity = digest(data, self._key)
+        kept = _KEPT_TEXTS.get()
+        if kept is not None and text is not None:
+            kept[identity] = text
         features = self._known.get(identity)
         if features is None:
             if text is None:

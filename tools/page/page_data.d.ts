@@ -9,11 +9,13 @@ interface PageData {
   prompts: PromptRows;
   blocks: BlockColumns;
   tree: TreeColumns;
+  against: AgainstRun | null;
   cache: CacheEvents;
   groups: GroupLine[];
   dollar: DollarMap | null;
   what_if: WhatIfCube;
   basis: BasisLine[];
+  has_texts: boolean;
 }
 
 interface Answer {
@@ -139,6 +141,18 @@ interface TreeColumns {
   needless_usd: number[];
 }
 
+interface AgainstRun {
+  title: string;
+  tree: ComparedTree;
+}
+
+interface ComparedTree {
+  parent: number[];
+  name: string[];
+  before_usd: number[];
+  now_usd: number[];
+}
+
 interface CacheEvents {
   misses: MissMark[];
   compactions: number[];
@@ -155,6 +169,12 @@ interface MissMark {
   tokens: number;
   usd: number | null;
   evidence: string;
+  words: WordRun[];
+}
+
+interface WordRun {
+  change: "same" | "gone" | "new";
+  text: string;
 }
 
 interface Wait {
@@ -275,13 +295,6 @@ interface CauseLine {
   text: string;
   usd: number;
   written: string;
-}
-
-interface ComparedTree {
-  parent: number[];
-  name: string[];
-  before_usd: number[];
-  now_usd: number[];
 }
 
 interface FleetData {

@@ -33,6 +33,8 @@ def type_text(hint: object, found: dict[str, str]) -> str:
             found[hint.__name__] = "\n".join([f"interface {hint.__name__} {{", *lines, "}"])
         return hint.__name__
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        return " | ".join(f'"{value}"' for value in arguments)
     if origin is tuple:
         return f"{bracketed(type_text(arguments[0], found))}[]"
     if origin is dict:

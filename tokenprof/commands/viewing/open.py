@@ -11,9 +11,8 @@ from typing import Any
 from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import emit, put, require_writable
+from tokenprof.commands.console.page_options import add_page_options, compared_with, read_asked
 from tokenprof.commands.console.values import file_path
-
-PAGE = "html"
 
 
 def add_commands(commands: Any) -> None:
@@ -36,6 +35,7 @@ def add_commands(commands: Any) -> None:
         help="only turns with this tag (repeatable)",
     )
     parser.add_argument("--no-browser", action="store_true", help="write the file and print its name")
+    add_page_options(parser)
     add_assumption_options(parser)
     parser.set_defaults(run=run_open)
 
@@ -43,16 +43,20 @@ def add_commands(commands: Any) -> None:
 def run_open(options: argparse.Namespace) -> int:
     """Read the run, write the page, open it."""
     assumptions = assumptions_of(options)
-    require_writable(options.output, [*options.files, *assumptions.prices])
+    against = [options.against] if options.against else []
+    require_writable(options.output, [*options.files, *against, *assumptions.prices])
 
     from tokenprof.analysis.analysis import Analysis
-    from tokenprof.analysis.renderers import render_as
+    from tokenprof.pictures.page.html_page import html_page
+    from tokenprof.pictures.views.page_data import page_data
     from tokenprof.reading.files import read
     from tokenprof.reading.tag_filter import with_tags
 
-    analysis = Analysis(with_tags(read(options.files), options.tag), assumptions)
+    run, texts = read_asked(lambda: read(options.files), options)
+    analysis = Analysis(with_tags(run, options.tag), assumptions)
+    page = html_page(page_data(analysis, compared_with(options, assumptions), texts))
     path = options.output or Path(tempfile.mkdtemp(prefix="tokenprof-")) / "report.html"
-    put(path, render_as(analysis, PAGE))
+    put(path, page)
     emit(f"{path}\n")
     if not options.no_browser:
         webbrowser.open(path.resolve().as_uri())

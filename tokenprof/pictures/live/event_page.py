@@ -16,7 +16,7 @@ from tokenprof.facts.inert_text import printable
 from tokenprof.pictures.live.following import Follower
 from tokenprof.pictures.live.live_state import LiveState
 from tokenprof.pictures.live.live_words import COLUMNS, headline, rows
-from tokenprof.pictures.page.html_page import asset, document, page_style, source_hash
+from tokenprof.pictures.page.frame import asset, framed_live
 
 EVERY_S: Final = 1.0
 LOOPBACK: Final = "127.0.0.1"
@@ -39,13 +39,7 @@ def event_of(state: LiveState | None, problem: str | None, source: str, now: dat
 
 def live_html() -> bytes:
     """Return the page; it may load nothing but the events of the server that it comes from."""
-    script = asset("live.js")
-    style = page_style()
-    rules = (
-        f"default-src 'none'; connect-src 'self'; script-src {source_hash(script)}; "
-        f"style-src {source_hash(style)}; img-src data:; base-uri 'none'; form-action 'none'"
-    )
-    return document("live.html").substitute(policy=rules, style=style, script=script).encode()
+    return framed_live("live.html", title="live", script=asset("live.js"))
 
 
 class LiveServer:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from tokenprof.analysis.analysis import Analysis
+from tokenprof.costing.prompt_changes import first_change
+from tokenprof.facts.types import Block
 from tokenprof.pictures.views.names import labelled, shown
 from tokenprof.pictures.views.turn_columns import seconds_since
+from tokenprof.pictures.views.word_difference import WordRun, word_difference
 from tokenprof.pricing.cache.cache_rules import TTL_S
 
 CAUSES_IN_WORDS: Final = {
@@ -22,12 +27,20 @@ CAUSES_IN_WORDS: Final = {
     "unknown": "no reason found",
 }
 
+EARLIER_COMPARED: Final = 32
+"""Earlier prompts in which the one that a changed prompt grew out of is looked for."""
+
+NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
+
 _EVICTED_BY_COMPACTION: Final = "compaction"
 
 
 @dataclass(frozen=True, slots=True)
 class MissMark:
-    """A cache miss: its turn, cause, the first block that changed (empty: none), and what it cost."""
+    """A cache miss: its turn, cause, the first block that changed (empty: none), and what it cost.
+
+    `words` are what changed in that block, word by word; empty unless its texts were asked for and known.
+    """
 
     turn: int
     cause: str
@@ -38,6 +51,7 @@ class MissMark:
     tokens: int
     usd: Decimal | None
     evidence: str
+    words: tuple[WordRun, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +81,16 @@ class CacheEvents:
     waits: tuple[Wait, ...]
 
 
-def cache_events(analysis: Analysis) -> CacheEvents:
-    """Return the cache events of a run; the first use of a prefix is not a miss."""
-    return CacheEvents(_misses(analysis), compaction_turns(analysis), waits_of(analysis))
+def cache_events(analysis: Analysis, texts: Mapping[str, str] = NO_TEXTS) -> CacheEvents:
+    """Return the cache events of a run; the first use of a prefix is not a miss.
+
+    `texts` are those of blocks by digest, for whoever asks to see what changed in them.
+    """
+    return CacheEvents(_misses(analysis, texts), compaction_turns(analysis), waits_of(analysis))
 
 
-def _misses(analysis: Analysis) -> tuple[MissMark, ...]:
+def _misses(analysis: Analysis, texts: Mapping[str, str]) -> tuple[MissMark, ...]:
+    prompts = analysis.run.prompts() if texts else ()
     numbers = {block.id: number for number, block in enumerate(analysis.blocks)}
     found = []
     for turn in analysis.turns:
@@ -92,9 +110,28 @@ def _misses(analysis: Analysis) -> tuple[MissMark, ...]:
                 tokens=miss.tokens,
                 usd=miss.usd,
                 evidence=miss.evidence,
+                words=_changed_words(turn.index, prompts, texts) if texts else (),
             )
         )
     return tuple(found)
+
+
+def _changed_words(
+    index: int, prompts: Sequence[Sequence[Block]], texts: Mapping[str, str]
+) -> tuple[WordRun, ...]:
+    """Return what changed in the first block in which a prompt differs from the earlier one most like it."""
+    earlier = range(max(0, index - EARLIER_COMPARED), index)
+    changes = ((first_change(prompts[index], prompts[at], len(prompts[at])), at) for at in earlier)
+    found = [(change.at, at, change.block) for change, at in changes if change is not None and change.block]
+    if not found:
+        return ()
+    place, before, block = max(found, key=lambda each: each[:2])
+    counterpart = [each for each in prompts[before] if not each.deferred][place]
+    now, then = texts.get(block.digest), texts.get(counterpart.digest)
+    if now is None:
+        return ()
+    is_same_block = (counterpart.kind, counterpart.name) == (block.kind, block.name)
+    return word_difference(then if then is not None and is_same_block else "", now)
 
 
 def compaction_turns(analysis: Analysis) -> tuple[int, ...]:

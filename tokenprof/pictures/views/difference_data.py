@@ -10,17 +10,16 @@ from tokenprof.analysis.analysis import Analysis
 from tokenprof.difference.causes import CauseOfDifference
 from tokenprof.difference.cost_difference import CostDifference
 from tokenprof.facts.inert_text import printable
+from tokenprof.pictures.views.compared_tree import ComparedTree, compared_tree
 from tokenprof.pictures.views.context_bands import ContextBands, context_over_turns
 from tokenprof.pictures.views.names import shortened
 from tokenprof.pictures.views.page_data import title_of
-from tokenprof.pictures.views.spending_tree import TreeColumns, spending_tree
+from tokenprof.pictures.views.spending_tree import spending_tree
 from tokenprof.report import numbers
 from tokenprof.report.next_steps.difference_wording import notes, sentence
 
 SCHEMA: Final = "tokenprof.difference-page/1"
 LONGEST_SENTENCE: Final = 400
-DEPTH: Final = 2
-"""Calls and blocks of two runs are not the same ones; agents, tools and kinds can be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +29,6 @@ class CauseLine:
     text: str
     usd: Decimal
     written: str
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedTree:
-    """The run, its agents, and their tools and kinds, with what each was billed in both runs [USD]."""
-
-    parent: tuple[int, ...]
-    name: tuple[str, ...]
-    before_usd: tuple[Decimal, ...]
-    now_usd: tuple[Decimal, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,31 +72,6 @@ def difference_data(before: Analysis, now: Analysis, found: CostDifference) -> D
 def _cause_line(cause: CauseOfDifference) -> CauseLine:
     words = shortened(printable(sentence(cause)), LONGEST_SENTENCE)
     return CauseLine(words, cause.usd, _signed(cause.usd))
-
-
-def compared_tree(before: TreeColumns, now: TreeColumns) -> ComparedTree:
-    """Return the upper levels of two trees as one, the larger nodes first."""
-    first, second = _by_path(before), _by_path(now)
-    paths = list(dict.fromkeys([*first, *second]))
-    nothing = Decimal(0)
-    paths.sort(key=lambda path: (len(path), -max(first.get(path, nothing), second.get(path, nothing)), path))
-    place = {path: at for at, path in enumerate(paths)}
-    return ComparedTree(
-        parent=tuple(place[path[:-1]] if len(path) > 1 else -1 for path in paths),
-        name=tuple(path[-1] for path in paths),
-        before_usd=tuple(first.get(path, nothing) for path in paths),
-        now_usd=tuple(second.get(path, nothing) for path in paths),
-    )
-
-
-def _by_path(tree: TreeColumns) -> dict[tuple[str, ...], Decimal]:
-    paths: list[tuple[str, ...]] = []
-    found: dict[tuple[str, ...], Decimal] = {}
-    for at, parent in enumerate(tree.parent):
-        paths.append((*(paths[parent] if parent >= 0 else ()), tree.name[at]))
-        if len(paths[at]) <= DEPTH + 1:
-            found[paths[at]] = tree.billed_usd[at]
-    return found
 
 
 def _side(analysis: Analysis, billed_usd: Decimal, calls: int) -> ComparedRun:

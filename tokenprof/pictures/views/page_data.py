@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -10,7 +11,8 @@ from tokenprof.analysis.analysis import Analysis
 from tokenprof.pictures.views.answer import Answer, answer_of
 from tokenprof.pictures.views.basis import BasisLine, DollarMap, basis_lines, dollar_map
 from tokenprof.pictures.views.block_columns import BlockColumns, block_columns
-from tokenprof.pictures.views.cache_events import CacheEvents, cache_events
+from tokenprof.pictures.views.cache_events import NO_TEXTS, CacheEvents, cache_events
+from tokenprof.pictures.views.compared_tree import ComparedTree, compared_tree
 from tokenprof.pictures.views.context_bands import ContextOverTurns, context_over_turns
 from tokenprof.pictures.views.names import shown
 from tokenprof.pictures.views.prompt_rows import PromptRow, PromptRows, prompt_rows
@@ -37,8 +39,16 @@ class GroupLine:
 
 
 @dataclass(frozen=True, slots=True)
+class AgainstRun:
+    """Another run, and the tree of both."""
+
+    title: str
+    tree: ComparedTree
+
+
+@dataclass(frozen=True, slots=True)
 class PageData:
-    """What a page draws. Nothing in it is text of a prompt or an answer."""
+    """What a page draws. It holds text of prompts only if `has_texts`, and then only what broke the cache."""
 
     schema: str
     title: str
@@ -49,19 +59,27 @@ class PageData:
     prompts: PromptRows
     blocks: BlockColumns
     tree: TreeColumns
+    against: AgainstRun | None
     cache: CacheEvents
     groups: tuple[GroupLine, ...]
     dollar: DollarMap | None
     what_if: WhatIfCube
     basis: tuple[BasisLine, ...]
+    has_texts: bool
 
 
-def page_data(analysis: Analysis) -> PageData:
+def page_data(
+    analysis: Analysis, before: Analysis | None = None, texts: Mapping[str, str] | None = None
+) -> PageData:
     """Return what a page about a run draws.
+
+    `before` is another run that its tree is compared with. `texts` are those of blocks by digest, and show
+    what changed in a block that broke the cache; None leaves all text out.
 
     Raises `InputError` for prices or a deployment that cannot be used.
     """
     report = report_of(analysis)
+    tree = spending_tree(analysis)
     blocks = block_columns(analysis.blocks, analysis.ledger.attribution.blocks, MOST_BLOCKS)
     return PageData(
         schema=SCHEMA,
@@ -72,12 +90,16 @@ def page_data(analysis: Analysis) -> PageData:
         context=context_over_turns(analysis.ledger),
         prompts=_numbered_as_listed(prompt_rows(analysis.ledger), blocks),
         blocks=blocks,
-        tree=spending_tree(analysis),
-        cache=cache_events(analysis),
+        tree=tree,
+        against=None
+        if before is None
+        else AgainstRun(title_of(before), compared_tree(spending_tree(before), tree)),
+        cache=cache_events(analysis, texts or NO_TEXTS),
         groups=group_lines(analysis),
         dollar=dollar_map(analysis.chain),
         what_if=what_if_cube(analysis),
         basis=basis_lines(report),
+        has_texts=texts is not None,
     )
 
 

@@ -24,34 +24,8 @@
   }
 
   function tree() {
-    const root = byId("tree"), width = widthOf(root), row = 40, t = compared.tree;
-    const span = t.parent.map((_, at) => Math.max(t.before_usd[at], t.now_usd[at]));
-    const left = t.parent.map(() => 0), wide = t.parent.map(() => width), depth = t.parent.map(() => 0);
-    const most = d3.max(t.parent, (_, at) => Math.abs(t.now_usd[at] - t.before_usd[at])) || 1;
-    const used = t.parent.map(() => 0);
-    const svg = svgEl("svg", { width, height: 3 * row, role: "img", "aria-label": "Agents, tools and kinds by what they were billed before and now" });
-    const below = t.parent.map((_, parent) => t.parent.reduce((sum, own, at) => sum + (own === parent ? span[at] : 0), 0));
-    t.parent.forEach((parent, at) => {
-      if (parent >= 0) {
-        depth[at] = depth[parent] + 1;
-        wide[at] = below[parent] ? (wide[parent] * span[at]) / below[parent] : 0;
-        left[at] = left[parent] + used[parent];
-        used[parent] += wide[at];
-      }
-      if (wide[at] < 1) return;
-      const change = t.now_usd[at] - t.before_usd[at];
-      const words = `${t.name[at]}: ${usd(t.before_usd[at])} before, ${usd(t.now_usd[at])} now`;
-      const box = svgEl("g", { class: "box", transform: `translate(${left[at]},${depth[at] * row})`, mouseenter: () => (byId("words").textContent = words) },
-        svgEl("title", {}, words),
-        svgEl("rect", { width: Math.max(0.5, wide[at] - 1), height: row - 3, rx: 3, fill: "var(--box-run)" }),
-        svgEl("rect", { width: Math.max(0.5, wide[at] - 1), height: row - 3, rx: 3, fill: change > 0 ? "var(--miss)" : "var(--money)", "fill-opacity": (0.75 * Math.abs(change)) / most }));
-      if (wide[at] > 40) {
-        box.append(svgEl("text", { x: 6, y: 15, class: "on-plain" }, fitting(t.name[at], wide[at] - 10)));
-        box.append(svgEl("text", { x: 6, y: 30, class: "on-plain" }, fitting(`${change > 0 ? "+" : ""}${usd(change)}`, wide[at] - 10)));
-      }
-      svg.append(box);
-    });
-    refill(root, svg);
+    const root = byId("tree");
+    refill(root, changesPicture(widthOf(root), compared.tree, (words) => (byId("words").textContent = words)));
   }
 
   /** @param {ContextBands} bands */

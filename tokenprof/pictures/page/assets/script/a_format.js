@@ -5,8 +5,11 @@
 const SVG = "http://www.w3.org/2000/svg";
 const UNKNOWN = "—";
 
-/** @param {number | null | undefined} value dollars; three significant digits below a dollar */
-function usd(value) {
+/**
+ * @param {number | null | undefined} value dollars; three significant digits below a dollar
+ * @param {boolean} [keepsZeros] for columns, in which figures stand below each other
+ */
+function usd(value, keepsZeros = false) {
   if (value === null || value === undefined) return UNKNOWN;
   if (value === 0) return "$0";
   const size = Math.abs(value);
@@ -14,7 +17,8 @@ function usd(value) {
   if (size >= 1) return sign + d3.format(",.2f")(size);
   if (size < 1e-7) return "<$0.0000001";
   const decimals = Math.max(2, 2 - Math.floor(Math.log10(size)));
-  return sign + size.toFixed(decimals).replace(/(\.\d\d\d*?)0+$/, "$1");
+  const written = size.toFixed(decimals);
+  return sign + (keepsZeros ? written : written.replace(/(\.\d\d\d*?)0+$/, "$1"));
 }
 
 /** @param {number | null | undefined} value */
@@ -32,7 +36,8 @@ function short(value) {
 /** @param {number | null | undefined} share */
 function percent(share) {
   if (share === null || share === undefined || !Number.isFinite(share)) return UNKNOWN;
-  return share > 0 && share < 0.01 ? "<1%" : `${Math.round(share * 100)}%`;
+  const rounded = Math.round(share * 100);
+  return share > 0 && share < 0.01 ? "<1%" : `${rounded < 0 ? "−" : ""}${Math.abs(rounded)}%`;
 }
 
 /** @param {number | null | undefined} seconds */
@@ -92,11 +97,53 @@ function refill(node, ...children) {
   node.replaceChildren(...children);
 }
 
-/** @param {string} text @param {number} width pixels */
-function fitting(text, width) {
-  const most = Math.floor(width / 6.4);
-  if (most < 2) return "";
-  return text.length <= most ? text : text.slice(0, most - 1) + "…";
+const LEAST_LETTERS = 4;
+const TEXT_FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
+const ruler = document.createElement("canvas").getContext("2d");
+
+/**
+ * As much of a text as fits; nothing if that says nothing.
+ * @param {string} text @param {number} width pixels @param {number} [weight]
+ */
+function fitting(text, width, weight = 400) {
+  if (!ruler || width < 12) return "";
+  ruler.font = `${weight} ${TEXT_FONT}`;
+  const shown = text.length > 200 ? text.slice(0, 200) : text;
+  const whole = ruler.measureText(shown).width;
+  if (whole <= width && shown === text) return text;
+  let most = Math.min(shown.length, Math.floor((shown.length * width) / whole));
+  while (most > 0 && ruler.measureText(`${shown.slice(0, most)}…`).width > width) most--;
+  return most < LEAST_LETTERS ? "" : `${shown.slice(0, most).trimEnd()}…`;
+}
+
+const CLOCK_STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200];
+
+/** Round times for an axis: 5 min, 10 min, …. @param {number} end seconds @param {number} most ticks */
+function clockTicks(end, most) {
+  const days = Math.ceil(end / 86400 / most) * 86400;
+  const step = CLOCK_STEPS_S.find((each) => end / each <= most) ?? days;
+  return d3.range(0, end + step / 1000, step);
+}
+
+/** @param {number} seconds a round time, as short as an axis wants it */
+function clock(seconds) {
+  if (seconds === 0) return "0";
+  if (seconds < 60) return `${Number(seconds.toFixed(1))} s`;
+  if (seconds < 3600) return `${Number((seconds / 60).toFixed(1))} min`;
+  const hours = Math.floor(seconds / 3600), minutes = Math.round((seconds % 3600) / 60);
+  return minutes ? `${hours} h ${minutes} min` : `${hours} h`;
+}
+
+/** Keeps the first and the last label of a horizontal axis inside the picture. @param {Element} svg @param {number} width */
+function keepLabelsInside(svg, width) {
+  for (const tick of svg.querySelectorAll(".axis .tick")) {
+    const label = tick.querySelector("text"), place = /translate\(([-\d.]+)/.exec(tick.getAttribute("transform") ?? "");
+    if (!label || !place || !label.textContent || !ruler) continue;
+    ruler.font = `400 ${TEXT_FONT}`;
+    const half = ruler.measureText(label.textContent).width / 2, x = Number(place[1]);
+    if (x < half) label.setAttribute("text-anchor", "start");
+    else if (x > width - half) label.setAttribute("text-anchor", "end");
+  }
 }
 
 /** @param {string} id @returns {HTMLElement} */

@@ -9,6 +9,11 @@ const MEASURES = /** @type {const} */ ({
 
 /** @typedef {{ at: number, parent: number, children: number[], x0: number, x1: number, depth: number }} TreeNode */
 
+/** @param {string} title */
+function shortTitle(title) {
+  return title.length > 24 ? `${title.slice(0, 22)}…` : title;
+}
+
 /** @param {HTMLElement} root */
 function icicleView(root) {
   const tree = data.tree;
@@ -22,9 +27,13 @@ function icicleView(root) {
   }
   const deepest = d3.max(nodes, (node) => node.depth) ?? 0;
   let measure = /** @type {keyof typeof MEASURES} */ ("billed_usd");
+  let isCompared = false;
+  const against = data.against;
+  const values = [...Object.keys(MEASURES), ...(against ? ["against"] : [])], labels = [...Object.values(MEASURES), ...(against ? [`change against ${shortTitle(against.title)}`] : [])];
   let zoom = 0, current = 0;
-  const controls = el("div", { class: "controls" }, switcher("As wide as", "icicle-by", Object.keys(MEASURES), Object.values(MEASURES), measure, (value) => {
-    measure = /** @type {keyof typeof MEASURES} */ (value);
+  const controls = el("div", { class: "controls" }, switcher("As wide as", "icicle-by", values, labels, measure, (value) => {
+    isCompared = value === "against";
+    if (!isCompared) measure = /** @type {keyof typeof MEASURES} */ (value);
     draw();
   }));
   const picture = el("div", { class: "picture" });
@@ -53,6 +62,13 @@ function icicleView(root) {
     let node = at;
     while (nodes[node].depth > 2) node = tree.parent[node];
     return nodes[node].depth === 2 ? tree.name[node] : null;
+  }
+
+  /** A node's name where its tool stands above it. @param {number} at @param {string | null} source */
+  function shownName(at, source) {
+    const name = tree.name[at];
+    if (nodes[at].depth < 3) return name;
+    return name.startsWith("tool ") && name.endsWith(` ${source}`) ? name.slice(5, -1 - (source ?? "").length) : name.replace(/^call of turn/, "turn");
   }
 
   /** @param {number} at */
@@ -87,7 +103,15 @@ function icicleView(root) {
     }
   }
 
+  function drawChanges() {
+    if (!against) return;
+    const say = (/** @type {string} */ said) => (words.textContent = said);
+    refill(picture, changesPicture(widthOf(picture), against.tree, say, toggleSource));
+    say("As wide as the larger of both bills. Red was billed more in this run, green less; the darker, the larger its part of the change.");
+  }
+
   function draw() {
+    if (isCompared) return drawChanges();
     layOut();
     const width = widthOf(picture);
     const svg = svgEl("svg", {
@@ -102,7 +126,7 @@ function icicleView(root) {
       const box = svgEl("g", { class: "box", "data-node": node.at, transform: `translate(${left.toFixed(1)},${node.depth * ROW})`, click: () => choose(node.at) },
         svgEl("title", {}, `${path(node.at)}: ${written(node.at)}`),
         svgEl("rect", { width: Math.max(0.5, right - left - 1).toFixed(1), height: ROW - 2, rx: 3, fill, "fill-opacity": node.depth > 2 ? 1 - 0.12 * (node.depth - 2) : 1 }));
-      const text = right - left > 34 ? fitting(`${tree.name[node.at]}  ${written(node.at)}`, right - left - 12) : "";
+      const text = fitting(`${shownName(node.at, source)}  ${written(node.at)}`, right - left - 12);
       if (text) box.append(svgEl("text", { x: 6, y: ROW / 2 + 3, class: node.depth < 2 ? "on-plain" : "on-colour" }, text));
       svg.append(box);
     }
@@ -114,6 +138,7 @@ function icicleView(root) {
   }
 
   function mark() {
+    if (isCompared) return;
     for (const box of picture.querySelectorAll(".box")) {
       const at = Number(box.getAttribute("data-node"));
       box.classList.toggle("current", at === current);

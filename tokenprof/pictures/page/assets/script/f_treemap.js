@@ -22,13 +22,30 @@ function treemapView(root) {
     return found;
   }
 
+  /** What is left out, by tool or kind. @param {[number, number][]} left */
+  function restBySource(left) {
+    const sums = /** @type {Map<string, { blocks: number, tokens: number }>} */ (new Map());
+    for (const [block, tokens] of left) {
+      const source = block < 0 ? "everything else" : data.blocks.sources[data.blocks.source[block]];
+      const sum = sums.get(source) ?? { blocks: 0, tokens: 0 };
+      sums.set(source, { blocks: sum.blocks + 1, tokens: sum.tokens + tokens });
+    }
+    return sums;
+  }
+
+  /** A block's name where its tool stands above it. @param {number} block @param {string} source */
+  function nameWithin(block, source) {
+    const kind = data.blocks.kinds[data.blocks.kind[block]], name = data.blocks.names[data.blocks.name[block]];
+    return name === source || name === `${kind} ${source}` ? kind.replace(/^tool /, "") : blockName(block);
+  }
+
   function draw() {
     const turn = selection.turn;
     if (turn === null) return refill(head, "Select a turn to see what its context held.");
     const width = widthOf(picture), height = width < 500 ? 420 : 360;
     const found = [...contents(turn)].filter(([, tokens]) => tokens > 0).sort((a, b) => b[1] - a[1]);
     const total = found.reduce((sum, [, tokens]) => sum + tokens, 0);
-    const shown = found.slice(0, BOXES), rest = found.slice(BOXES).reduce((sum, [, tokens]) => sum + tokens, 0);
+    const shown = found.slice(0, BOXES), rest = restBySource(found.slice(BOXES));
     refill(head, `Turn ${turn}${turn === data.prompts.fullest_turn ? ", the fullest" : ""}: ${count(total)} tokens in ${count(found.length)} blocks`);
     /** @typedef {{ id: string, parent: string, tokens: number, name: string, source: string }} Box */
     /** @type {Box[]} */
@@ -41,11 +58,11 @@ function treemapView(root) {
     for (const [block, tokens] of shown) {
       const source = block < 0 ? "everything else" : data.blocks.sources[data.blocks.source[block]];
       place(source);
-      boxes.push({ id: `b:${block}:${source}`, parent: `s:${source}`, tokens, name: block < 0 ? "smaller blocks" : blockName(block), source });
+      boxes.push({ id: `b:${block}:${source}`, parent: `s:${source}`, tokens, name: block < 0 ? "smaller blocks" : nameWithin(block, source), source });
     }
-    if (rest) {
-      place("everything else");
-      boxes.push({ id: "rest", parent: "s:everything else", tokens: rest, name: `${found.length - BOXES} smaller blocks`, source: "everything else" });
+    for (const [source, { blocks, tokens }] of rest) {
+      place(source);
+      boxes.push({ id: `rest:${source}`, parent: `s:${source}`, tokens, name: `${count(blocks)} smaller ${blocks === 1 ? "block" : "blocks"}`, source });
     }
     const svg = svgEl("svg", { width, height, role: "img", "aria-label": `What the context of turn ${turn} held: ${[...sources].slice(0, 5).join(", ")}` });
     if (total) {
@@ -58,11 +75,11 @@ function treemapView(root) {
         const group = svgEl("g", { class: "box", "data-source": box.source, transform: `translate(${node.x0},${node.y0})`, click: () => toggleSource(box.source) },
           svgEl("title", {}, `${box.name}: ${count(node.value)} tokens, ${percent((node.value ?? 0) / total)}`));
         if (node.depth === 1) {
-          if (wide > 30) group.append(svgEl("text", { x: 2, y: 12, class: "note strong" }, fitting(`${box.name} ${percent((node.value ?? 0) / total)}`, wide - 4)));
+          group.append(svgEl("text", { x: 2, y: 12, class: "note strong" }, fitting(`${box.name} ${percent((node.value ?? 0) / total)}`, wide - 8, 550)));
         } else {
           group.append(svgEl("rect", { width: wide, height: high, rx: 2, fill: colourOf(box.source) }));
-          if (wide > 44 && high > 16) group.append(svgEl("text", { x: 5, y: 13, class: "on-colour" }, fitting(box.name, wide - 8)));
-          if (wide > 44 && high > 32) group.append(svgEl("text", { x: 5, y: 27, class: "on-colour faint" }, short(node.value)));
+          if (high > 16) group.append(svgEl("text", { x: 5, y: 13, class: "on-colour" }, fitting(box.name, wide - 8)));
+          if (high > 32) group.append(svgEl("text", { x: 5, y: 27, class: "on-colour faint" }, wide > 36 ? short(node.value) : ""));
         }
         svg.append(group);
       }

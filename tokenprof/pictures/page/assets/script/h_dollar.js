@@ -45,11 +45,13 @@ function bridgePicture(width, lines) {
     const y = at * high, from = x(line.from_level), to = x(line.to_level), isLevel = line.from_level === line.to_level;
     const fill = isLevel ? "var(--c0)" : line.to_level > line.from_level ? "var(--compute)" : "var(--money)";
     svg.append(svgEl("g", {}, svgEl("title", {}, `${line.name}: ${usd(line.to_level)} per list dollar. ${line.source}`),
-      svgEl("text", { x: left, y: y + 12, class: "note strong" }, fitting(line.name, width - 150)),
+      svgEl("text", { x: left, y: y + 12, class: "note strong" }, fitting(line.name, width - 120, 550)),
       svgEl("text", { x: width - 4, y: y + 12, class: "note end" }, isLevel ? usd(line.to_level) : line.factor),
       svgEl("rect", { x: isLevel ? from - 3 : Math.min(from, to), width: isLevel ? 6 : Math.max(1.5, Math.abs(to - from)), y: y + 17, height: 12, rx: 2, fill })));
   });
-  d3.select(svg).append("g").attr("class", "axis").attr("transform", `translate(0,${lines.length * high})`).call(d3.axisBottom(x).ticks(5, "~g").tickFormat((value) => (/^[1]/.test(Number(value).toExponential()) ? usd(Number(value)) : "")));
+  const powers = x.ticks().filter((value) => /^1e/.test(value.toExponential()));
+  d3.select(svg).append("g").attr("class", "axis").attr("transform", `translate(0,${lines.length * high})`).call(d3.axisBottom(x).tickValues(powers.length ? powers : x.ticks(3)).tickFormat((value) => usd(Number(value))));
+  keepLabelsInside(svg, width);
   return svg;
 }
 
@@ -68,7 +70,7 @@ function ranges(width, rows, write, label) {
   rows.forEach((row, at) => {
     const y = at * high;
     const group = svgEl("g", {}, svgEl("title", {}, row.title));
-    group.append(svgEl("text", { x: left, y: y + 13, class: "note strong" }, fitting(row.name, width - 150)));
+    group.append(svgEl("text", { x: left, y: y + 13, class: "note strong" }, fitting(row.name, width - 24 - 7 * row.text.length, 550)));
     group.append(svgEl("text", { x: width - right, y: y + 13, class: "note end" }, row.text));
     if (row.mid !== null) {
       group.append(svgEl("rect", { x: Math.min(x(0), x(row.mid)), y: y + 19, width: Math.max(1, Math.abs(x(row.mid) - x(0))), height: 14, rx: 2, fill: row.colour }));
@@ -79,5 +81,6 @@ function ranges(width, rows, write, label) {
     svg.append(group);
   });
   d3.select(svg).append("g").attr("class", "axis").attr("transform", `translate(0,${rows.length * high + 4})`).call(d3.axisBottom(x).ticks(width / 110).tickFormat((value) => write(Number(value))));
+  keepLabelsInside(svg, width);
   return svg;
 }

@@ -21,7 +21,7 @@ function timelineView(root) {
     const lanes = t.agents.slice(0, 40);
     const svg = svgEl("svg", { width, height: lanes.length * lane + 28, role: "img", "aria-label": `Time line of ${count(turnCount)} calls by ${count(t.agents.length)} agents over ${duration(end)}` });
     lanes.forEach((agent, at) => {
-      svg.append(svgEl("text", { x: 2, y: at * lane + 37, class: "note strong" }, fitting(agent, left - 8), svgEl("title", {}, agent)));
+      svg.append(svgEl("text", { x: 2, y: at * lane + 37, class: "note strong" }, fitting(agent, left - 8, 550), svgEl("title", {}, agent)));
       svg.append(svgEl("line", { x1: left, x2: width - right, y1: at * lane + 42, y2: at * lane + 42, class: "zero" }));
     });
     for (const wait of data.cache.waits) {
@@ -46,7 +46,8 @@ function timelineView(root) {
         fill: "var(--money)", class: "call", "data-turn": turn, click: () => select({ turn }),
       }, svgEl("title", {}, turnSentence(turn))));
     }
-    d3.select(svg).append("g").attr("class", "axis").attr("transform", `translate(0,${lanes.length * lane + 4})`).call(d3.axisBottom(x).ticks(width / 130).tickFormat((value) => duration(Number(value))));
+    d3.select(svg).append("g").attr("class", "axis").attr("transform", `translate(0,${lanes.length * lane + 4})`).call(d3.axisBottom(x).tickValues(clockTicks(end, width / 90)).tickFormat((value) => clock(Number(value))));
+    keepLabelsInside(svg, width);
     refill(picture, svg);
     update = () => {
       for (const call of svg.querySelectorAll(".call")) {

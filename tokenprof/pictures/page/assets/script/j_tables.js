@@ -138,8 +138,8 @@ function tables() {
       { name: "written", isNumber: true, value: (row) => t.written_tokens[row] },
       { name: "fresh", isNumber: true, value: (row) => t.fresh_tokens[row] },
       { name: "output", isNumber: true, value: (row) => t.output_tokens[row] },
-      { name: "billed USD", isNumber: true, value: (row) => t.billed_usd[row], text: (row) => usd(t.billed_usd[row]) },
-      { name: "compute USD", isNumber: true, value: (row) => t.compute_mid_usd[row], text: (row) => usd(t.compute_mid_usd[row]) },
+      { name: "billed USD", isNumber: true, value: (row) => t.billed_usd[row], text: (row) => usd(t.billed_usd[row], true) },
+      { name: "compute USD", isNumber: true, value: (row) => t.compute_mid_usd[row], text: (row) => usd(t.compute_mid_usd[row], true) },
       { name: "took s", isNumber: true, value: (row) => t.duration_s[row], text: (row) => duration(t.duration_s[row]) },
     ] },
     { name: "blocks", rows: b.id.length, turn: (row) => b.born_turn[row], isShown: (row) => (selection.source === null || b.sources[b.source[row]] === selection.source) && (selection.turns === null || ((b.born_turn[row] ?? 0) <= selection.turns[1] && (b.last_turn[row] ?? 0) >= selection.turns[0])), columns: [
@@ -150,16 +150,16 @@ function tables() {
       { name: "size tokens", isNumber: true, value: (row) => b.size_tokens[row], text: (row) => `${b.is_exact[row] ? "" : "~"}${count(b.size_tokens[row])}` },
       { name: "turns carried", isNumber: true, value: (row) => b.turns_carried[row] },
       { name: "billed tokens", isNumber: true, value: (row) => b.billed_tokens[row] },
-      { name: "billed USD", isNumber: true, value: (row) => b.billed_usd[row], text: (row) => `${b.is_lower_bound[row] ? "≥" : ""}${usd(b.billed_usd[row])}` },
-      { name: "compute USD", isNumber: true, value: (row) => b.compute_usd[row], text: (row) => usd(b.compute_usd[row]) },
+      { name: "billed USD", isNumber: true, value: (row) => b.billed_usd[row], text: (row) => `${b.is_lower_bound[row] ? "≥" : ""}${usd(b.billed_usd[row], true)}` },
+      { name: "compute USD", isNumber: true, value: (row) => b.compute_usd[row], text: (row) => usd(b.compute_usd[row], true) },
     ] },
     { name: "tools, skills and agents", rows: g.length, isShown: (row) => selection.source === null || g[row].name === selection.source, columns: [
       { name: "kind", value: (row) => g[row].kind },
       { name: "name", value: (row) => g[row].name },
       { name: "blocks", isNumber: true, value: (row) => g[row].blocks },
       { name: "billed tokens", isNumber: true, value: (row) => g[row].billed_tokens },
-      { name: "billed USD", isNumber: true, value: (row) => g[row].billed_usd, text: (row) => usd(g[row].billed_usd) },
-      { name: "compute USD", isNumber: true, value: (row) => g[row].compute_usd, text: (row) => usd(g[row].compute_usd) },
+      { name: "billed USD", isNumber: true, value: (row) => g[row].billed_usd, text: (row) => usd(g[row].billed_usd, true) },
+      { name: "compute USD", isNumber: true, value: (row) => g[row].compute_usd, text: (row) => usd(g[row].compute_usd, true) },
     ] },
     { name: "cache misses", rows: m.length, turn: (row) => m[row].turn, isShown: (row) => isInRange(m[row].turn), columns: [
       { name: "turn", isNumber: true, value: (row) => m[row].turn },
@@ -167,14 +167,14 @@ function tables() {
       { name: "first changed block", value: (row) => m[row].block || UNKNOWN },
       { name: "field", value: (row) => m[row].field || UNKNOWN },
       { name: "tokens", isNumber: true, value: (row) => m[row].tokens },
-      { name: "extra USD", isNumber: true, value: (row) => m[row].usd, text: (row) => usd(m[row].usd) },
+      { name: "extra USD", isNumber: true, value: (row) => m[row].usd, text: (row) => usd(m[row].usd, true) },
       { name: "known from", value: (row) => m[row].evidence },
     ] },
     { name: "findings", rows: f.length, columns: [
       { name: "severity", value: (row) => f[row].severity },
       { name: "finding", value: (row) => f[row].title },
       { name: "detail", value: (row) => f[row].detail },
-      { name: "saves USD", isNumber: true, value: (row) => f[row].saves_usd, text: (row) => usd(f[row].saves_usd) },
+      { name: "saves USD", isNumber: true, value: (row) => f[row].saves_usd, text: (row) => usd(f[row].saves_usd, true) },
     ] },
   ];
 }
@@ -195,6 +195,8 @@ function tablesView(root) {
   return () => draw();
 }
 
+const WORD_TAGS = /** @type {Record<string, string>} */ ({ same: "span", gone: "del", new: "ins" });
+
 /** @param {HTMLElement} root */
 function cacheView(root) {
   const misses = data.cache.misses;
@@ -211,7 +213,8 @@ function cacheView(root) {
     el("ol", { class: "misses" }, ...[...misses].sort((a, b) => (b.usd ?? 0) - (a.usd ?? 0)).slice(0, 8).map((miss) => el("li", {},
       el("button", { type: "button", click: () => select({ turn: miss.turn }) }, `Turn ${miss.turn}`),
       el("span", { class: "grow" }, el("strong", {}, miss.cause_in_words), miss.block ? `: first at ${miss.block}` : "", miss.field ? ` (${miss.field})` : "",
-        el("span", { class: "soft" }, ` · ${count(miss.tokens)} tokens again`)),
+        el("span", { class: "soft" }, ` · ${count(miss.tokens)} tokens again`),
+        miss.words.length ? el("p", { class: "changed-words", tabindex: 0, role: "group", "aria-label": `What changed in turn ${miss.turn}` }, ...miss.words.map((run) => el(WORD_TAGS[run.change], {}, run.text))) : ""),
       el("span", { class: "number" }, usd(miss.usd))))),
     misses.length > 8 ? el("p", { class: "soft" }, `The other ${count(misses.length - 8)} are in the table below.`) : "");
   return () => {};
