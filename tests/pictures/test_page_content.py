@@ -32,7 +32,7 @@ def test_a_difference_by_hand() -> None:
     )
 
 
-def test_equal_parts_are_left_out_but_for_the_words_beside_a_change() -> None:
+def test_equal_parts_are_left_out_except_beside_a_change() -> None:
     before = "w " * 100 + "old " + "v " * 100
     found = word_difference(before, before.replace("old", "new"))
     assert [run.change for run in found] == ["same", "gone", "new", "same"]

@@ -6,7 +6,7 @@ import argparse
 import os
 import threading
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -50,15 +50,16 @@ def add_commands(commands: Any) -> None:
 
 def run_live(options: argparse.Namespace) -> int:
     """Follow the files until the user quits."""
-    paths = _paths(options)
+    find, source = _watched(options)
     assumptions = assumptions_of(options)
 
     from tokenprof.analysis.assumptions import price_book
     from tokenprof.pictures.live.following import Follower
+    from tokenprof.pictures.live.live_detail import DetailReader
 
-    follower = Follower(paths, price_book(assumptions))
-    source = ", ".join(path.name or str(path) for path in paths)
-    with _proxy(options.proxy):
+    follower = Follower(find, price_book(assumptions), DetailReader(assumptions))
+    with _proxy(options.proxy) as addressed:
+        source = " · ".join((source, *addressed))
         if options.page:
             _serve(follower, source, opens=not options.no_browser)
             return OK
@@ -70,13 +71,16 @@ def run_live(options: argparse.Namespace) -> int:
     return OK
 
 
-def _paths(options: argparse.Namespace) -> list[Path]:
+def _watched(options: argparse.Namespace) -> tuple[Callable[[], list[Path]], str]:
+    """Return a function that finds what to watch, and what that is called."""
     ways = [bool(options.files), options.proxy is not None, options.claude_projects]
     if sum(ways) != 1:
         raise InputError("Name one thing to watch: FILE, --proxy FILE or --claude-projects.")
     if options.claude_projects:
-        return [newest_session()]
-    return list(options.files) if options.files else [options.proxy]
+        newest_session()
+        return lambda: [newest_session()], "the newest session of Claude Code"
+    paths = list(options.files) if options.files else [options.proxy]
+    return lambda: paths, ", ".join(path.name or str(path) for path in paths)
 
 
 def newest_session() -> Path:
@@ -89,17 +93,18 @@ def newest_session() -> Path:
 
 
 @contextmanager
-def _proxy(path: Path | None) -> Iterator[None]:
-    """Run a recording proxy, and say how programs are pointed at it; nothing without a path."""
+def _proxy(path: Path | None) -> Iterator[list[str]]:
+    """Run a recording proxy, say how programs are pointed at it, and yield that; nothing without a path."""
     if path is None:
-        yield
+        yield []
         return
     from tokenprof.proxy.recording_proxy import addresses, recording_proxy
 
     with recording_proxy(path, os.environ) as proxy:
-        for variable, url in addresses(proxy, None).items():
-            say(f"export {variable}={url}")
-        yield
+        addressed = [f"{variable}={url}" for variable, url in addresses(proxy, None).items()]
+        for each in addressed:
+            say(f"export {each}")
+        yield addressed
 
 
 def _serve(follower: Any, source: str, *, opens: bool) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from tokenprof.facts.inert_text import printable
 from tokenprof.pictures.live.following import Follower
+from tokenprof.pictures.live.live_detail import BLOCK_COLUMNS, NO_DETAIL, LiveDetail
 from tokenprof.pictures.live.live_state import LiveState
 from tokenprof.pictures.live.live_words import COLUMNS, headline, rows
 from tokenprof.pictures.page.frame import asset, framed_live
@@ -22,7 +23,9 @@ EVERY_S: Final = 1.0
 LOOPBACK: Final = "127.0.0.1"
 
 
-def event_of(state: LiveState | None, problem: str | None, source: str, now: datetime) -> dict[str, Any]:
+def event_of(
+    state: LiveState | None, problem: str | None, source: str, now: datetime, detail: LiveDetail = NO_DETAIL
+) -> dict[str, Any]:
     """Return what the page shows: words, rows, and a number per turn for the two pictures."""
     if state is None:
         return {"headline": f"waiting for {printable(source)}", "problem": problem, "rows": []}
@@ -32,6 +35,9 @@ def event_of(state: LiveState | None, problem: str | None, source: str, now: dat
         "problem": problem,
         "columns": COLUMNS,
         "rows": list(rows(state, now)),
+        "compute": detail.compute,
+        "block_columns": BLOCK_COLUMNS,
+        "blocks": list(detail.blocks),
         "context_tokens": [tokens or 0 for tokens in state.context_tokens],
         "turn_usd": [float(amount or 0) for amount in state.turn_usd],
     }
@@ -92,7 +98,10 @@ class LiveServer:
     def _follow(self) -> None:
         while not self._stopped.is_set():
             self._follower.poll()
-            found = event_of(self._follower.state, self._follower.problem, self._source, datetime.now(UTC))
+            follower = self._follower
+            found = event_of(
+                follower.state, follower.problem, self._source, datetime.now(UTC), follower.detail
+            )
             with self._changed:
                 self._event = json.dumps(found).encode()
                 self._changed.notify_all()

@@ -14,6 +14,7 @@ from typing import Final
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
+from tokenprof.pictures.live.live_detail import NO_DETAIL, DetailReader, LiveDetail
 from tokenprof.pictures.live.live_state import LiveState, live_state
 from tokenprof.pricing.book import PriceBook
 from tokenprof.reading.usage_only import read_usage
@@ -30,18 +31,22 @@ Stamp = tuple[tuple[str, int, int, int], ...]
 class Follower:
     """Reads files again when they have changed and enough time has passed.
 
-    Parameters: `paths`, files and folders; `book`, the prices; `clock` and `cpu_clock`, in seconds.
+    Parameters: `paths`, files and folders, or a function that finds them anew; `book`, the prices;
+    `details` works out what takes longer than a bill (None leaves it out); `clock` and `cpu_clock` are in
+    seconds.
     """
 
     def __init__(
         self,
-        paths: Sequence[Path],
+        paths: Sequence[Path] | Callable[[], Sequence[Path]],
         book: PriceBook,
+        details: DetailReader | None = None,
         *,
         clock: Clock = time.monotonic,
         cpu_clock: Clock = time.process_time,
     ) -> None:
-        self._paths = list(paths)
+        self._find = paths if callable(paths) else lambda: paths
+        self._details = details
         self._book = book
         self._clock, self._cpu_clock = clock, cpu_clock
         self._stamp: Stamp | None = None
@@ -49,17 +54,25 @@ class Follower:
         self.state: LiveState | None = None
         self.problem: str | None = None
 
+    @property
+    def detail(self) -> LiveDetail:
+        """The newest details; empty ones if none have been worked out."""
+        return NO_DETAIL if self._details is None else self._details.detail
+
     def poll(self) -> bool:
         """Read what has changed and return whether there is a new state. Waits for a file that is missing."""
         if self._clock() < self._not_before_s:
             return False
-        stamp = stamp_of(self._paths)
+        paths = list(self._find())
+        stamp = stamp_of(paths)
+        if self._details is not None and stamp:
+            self._details.poll(paths, stamp)
         if stamp == self._stamp:
             self._not_before_s = self._clock() + SHORTEST_WAIT_S
             return False
         began_s = self._cpu_clock()
         try:
-            run = read_usage(self._paths) if stamp else Run(())
+            run = read_usage(paths) if stamp else Run(())
             self.state, self.problem = live_state(run, self._book), None
         except InputError as error:
             self.problem = str(error)

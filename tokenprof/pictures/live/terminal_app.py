@@ -13,6 +13,7 @@ from textual.widgets import DataTable, Footer, Sparkline, Static
 
 from tokenprof.facts.inert_text import printable
 from tokenprof.pictures.live.following import Follower
+from tokenprof.pictures.live.live_detail import BLOCK_COLUMNS, NO_DETAIL, LiveDetail
 from tokenprof.pictures.live.live_state import LiveState
 from tokenprof.pictures.live.live_words import COLUMNS, headline, rows
 
@@ -28,6 +29,7 @@ class LiveApp(App[None]):
     CSS = """
     #bill { text-style: bold; padding: 1 2 0 2; }
     #problem { color: $error; padding: 0 2; }
+    #compute { padding: 0 2; }
     .label { color: $text-muted; padding: 1 2 0 2; }
     Sparkline { height: 4; margin: 0 2; }
     DataTable { height: auto; margin: 1 2; }
@@ -40,6 +42,7 @@ class LiveApp(App[None]):
         self._follower = follower
         self._source = printable(source)
         self._drawn: LiveState | None = None
+        self._drawn_detail = NO_DETAIL
 
     def compose(self) -> ComposeResult:
         """Lay the view out."""
@@ -50,6 +53,8 @@ class LiveApp(App[None]):
         yield Static("billed per turn", classes="label")
         yield Sparkline([], id="cost")
         yield DataTable(id="agents", cursor_type="none", zebra_stripes=True)
+        yield Static("", id="compute")
+        yield DataTable(id="blocks", cursor_type="none", zebra_stripes=True)
         yield Footer()
 
     def on_mount(self) -> None:
@@ -57,6 +62,9 @@ class LiveApp(App[None]):
         table: DataTable[Text] = self.query_one("#agents", DataTable)
         for column in COLUMNS:
             table.add_column(column, key=column)
+        blocks: DataTable[Text] = self.query_one("#blocks", DataTable)
+        for column in BLOCK_COLUMNS:
+            blocks.add_column(column, key=column)
         self.refresh_view()
         self.set_interval(EVERY_S, self.refresh_view)
 
@@ -71,6 +79,16 @@ class LiveApp(App[None]):
         if state is not self._drawn:
             self._draw(state)
         self._draw_agents(state)
+        if self._follower.detail is not self._drawn_detail:
+            self._draw_detail(self._follower.detail)
+
+    def _draw_detail(self, detail: LiveDetail) -> None:
+        self._drawn_detail = detail
+        self.query_one("#compute", Static).update(Text(detail.compute))
+        blocks: DataTable[Text] = self.query_one("#blocks", DataTable)
+        blocks.clear()
+        for row in detail.blocks:
+            blocks.add_row(*map(Text, row))
 
     def _draw(self, state: LiveState) -> None:
         self._drawn = state

@@ -2,7 +2,7 @@
 // @ts-check
 "use strict";
 (() => {
-  /** @typedef {{ source?: string, headline: string, problem: string | null, columns?: string[], rows: string[][], context_tokens?: number[], turn_usd?: number[] }} LiveEvent */
+  /** @typedef {{ source?: string, headline: string, problem: string | null, columns?: string[], rows: string[][], compute?: string, block_columns?: string[], blocks?: string[][], context_tokens?: number[], turn_usd?: number[] }} LiveEvent */
 
   /** @param {string} id @returns {any} */
   const byId = (id) => document.getElementById(id);
@@ -13,6 +13,16 @@
     cell.textContent = text;
     return cell;
   });
+
+  /** @param {string} heads @param {string} body @param {string[]} columns @param {string[][]} rows */
+  function fill(heads, body, columns, rows) {
+    byId(heads).replaceChildren(...cells("th", columns));
+    byId(body).replaceChildren(...rows.map((row) => {
+      const line = document.createElement("tr");
+      line.append(...cells("td", row));
+      return line;
+    }));
+  }
 
   /** @param {Element} root @param {number[]} values @param {string} colour @param {string} label */
   function bars(root, values, colour, label) {
@@ -37,12 +47,10 @@
     byId("source").textContent = event.source ?? "";
     byId("problem").textContent = event.problem ?? "";
     byId("problem").hidden = !event.problem;
-    byId("heads").replaceChildren(...cells("th", event.columns ?? []));
-    byId("rows").replaceChildren(...event.rows.map((row) => {
-      const line = document.createElement("tr");
-      line.append(...cells("td", row));
-      return line;
-    }));
+    byId("compute").textContent = event.compute ?? "";
+    fill("heads", "rows", event.columns ?? [], event.rows);
+    fill("block-heads", "blocks", event.block_columns ?? [], event.blocks ?? []);
+    byId("of-blocks").hidden = !event.blocks?.length;
     bars(byId("context"), event.context_tokens ?? [], "var(--c6)", "tokens of each prompt");
     bars(byId("cost"), event.turn_usd ?? [], "var(--money)", "dollars of each turn");
     document.documentElement.setAttribute("data-drawn", "all");
