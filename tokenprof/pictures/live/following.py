@@ -31,7 +31,7 @@ Stamp = tuple[tuple[str, int, int, int], ...]
 class Follower:
     """Reads files again when they have changed and enough time has passed.
 
-    Parameters: `paths`, files and folders, or a function that finds them anew; `book`, the prices;
+    Parameters: `paths`, files and folders, or a function that finds them each time; `book`, the prices;
     `details` works out what takes longer than a bill (None leaves it out); `clock` and `cpu_clock` are in
     seconds.
     """
