@@ -115,6 +115,7 @@ MAY_IMPORT = {
 FOUND_BY_NAME = {
     "tokenprof/facts/adapters.py": "harness_adapters",
     "tokenprof/record/wires.py": "harness_adapters.wires",
+    "tokenprof/reading/block_texts.py": "harness_adapters.wires",
     "tokenprof/reading/formats.py": "harness_adapters.transcripts",
     "tokenprof/analysis/renderers.py": "report report.formats pictures.formats",
     "tokenprof/analysis/frames.py": "",
