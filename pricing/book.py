@@ -82,7 +82,7 @@ class PriceBook:
         if isinstance(answer, Unpriced):
             return answer
         price = with_media(*answer.at(usage.input_tokens), usage)
-        if "request" in price.fee_rates and "request" not in dict(usage.fees):
+        if "request" in price.fee_rates and not any(name.startswith("request") for name, _ in usage.fees):
             return Unpriced(
                 f"{provider} charges a fee per request for '{model}', which the recorded usage does not "
                 'count. Record it as the fee ("request", 1).'

@@ -32,6 +32,11 @@ MODALITIES = {
 PIECES = {"num_sources_used": "live_search_source", "num_search_queries": "search_query"}
 """Counts beside the tokens of what xAI and Perplexity bill by the piece."""
 
+SEARCH_SIZE, REQUEST = "search_context_size", "request"
+"""Perplexity bills each request by the size of its search, which the usage names.
+
+Price lists have the fee of the largest one as that of a request."""
+
 TOOL_COUNTS = {"server_tool_use": "_requests", "server_side_tool_usage_details": "_calls"}
 """Objects in which Anthropic and xAI count the tools that they ran, and how their keys end."""
 
@@ -191,7 +196,9 @@ def _counts(raw: Wire) -> _Counts:
     counts = _Counts()
     for key, value in _leaves(raw):
         meaning = meaning_of(key)
-        if meaning is None and (piece := _piece_of(key)) is not None:
+        if key.rpartition(".")[2] == SEARCH_SIZE and isinstance(value, str):
+            counts.fees.append((REQUEST if value == "high" else f"{REQUEST}_{value}", 1))
+        elif meaning is None and (piece := _piece_of(key)) is not None:
             if value is not None:
                 counts.fees.append((piece, count_of(key, value)))
         elif meaning is Meaning.REPEATED or value is None:

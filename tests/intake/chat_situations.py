@@ -101,6 +101,21 @@ CHAT_SITUATIONS = (
         fees=(("x_search", 2),),
     ),
     one(
+        "a fee for each request, by the size of its search",
+        chat({**PLAIN, "search_context_size": "low"}, "api.perplexity.ai", model="sonar"),
+        (100, 0, 10),
+        "used request low, which has no price row",
+        seller="perplexity",
+        fees=(("request_low", 1),),
+    ),
+    one(
+        "a fee for a request that price lists have",
+        chat({**PLAIN, "search_context_size": "high"}, "api.perplexity.ai", model="sonar"),
+        (100, 0, 10),
+        seller="perplexity",
+        usd="0.01211",
+    ),
+    one(
         "citation tokens",
         chat({**PLAIN, "citation_tokens": 500}),
         (100, 0, 10),

@@ -48,6 +48,7 @@ class LoadedRun:
         deployment: str | None = None,
         usd_per_gpu_hour: float | None = None,
         utilisation: float | None = None,
+        seller: str | None = None,
         counts: Mapping[str, int] | None = None,
     ) -> Analysis:
         """Return the analysis of the run.
@@ -55,8 +56,9 @@ class LoadedRun:
         Parameters: `prices`, one or more TOML files of your own prices, laid over the list prices;
         `deployment`, the hardware to cost the work on (`deepseek-v3@8xh200`); `usd_per_gpu_hour`, what an
         accelerator-hour costs you, in USD; `utilisation`, the share of paid hours that serve, above 0 and up
-        to 1; `counts`, the provider's own counts of blocks. What is not given comes from the environment,
-        then from `[tool.tokenprof]` in pyproject.toml (docs/prices.md).
+        to 1; `seller`, who sold the calls that do not show it (`openrouter`); `counts`, the provider's own
+        counts of blocks. What is not given comes from the environment, then from `[tool.tokenprof]` in
+        pyproject.toml (docs/prices.md).
 
         Raises `InputError` for a setting that cannot be used.
         """
@@ -67,6 +69,7 @@ class LoadedRun:
             deployment=deployment,
             usd_per_gpu_hour=usd_per_gpu_hour,
             utilisation=utilisation,
+            seller=seller,
         )
         return Analysis(self.run, assumptions, counts)
 

@@ -44,7 +44,6 @@ def closing_assumptions(options: argparse.Namespace) -> Assumptions | None:
             ("--deployment", options.deployment),
             ("--usd-per-gpu-hour", options.usd_per_gpu_hour),
             ("--utilisation", options.utilisation),
-            ("--seller", options.seller),
         )
         if value is not None
     ]

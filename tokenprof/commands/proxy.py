@@ -67,7 +67,9 @@ def run_proxy(options: argparse.Namespace) -> int:
     # A service is stopped with this signal; what is pending is to be written all the same.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with recording_proxy(path, os.environ, port=options.port, upstream=options.upstream) as proxy:
+        with recording_proxy(
+            path, os.environ, port=options.port, upstream=options.upstream, seller=options.seller
+        ) as proxy:
             say(f"recording to {path}; stop with Ctrl-C")
             for variable, url in addresses(proxy, options.upstream).items():
                 emit(f"export {variable}={url}\n")

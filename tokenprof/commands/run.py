@@ -47,10 +47,10 @@ def run_command(options: argparse.Namespace) -> int:
     path = (options.record or free_name()).absolute()
     require_recordable(path)
     try:
-        if not options.proxy and (environment := _inside(command, path)):
+        if not options.proxy and (environment := _inside(command, path, options.seller)):
             code = run_child(command, environment)
         else:
-            with recording_proxy(path, os.environ) as proxy:
+            with recording_proxy(path, os.environ, seller=options.seller) as proxy:
                 told = addresses(proxy)
                 code = run_child(told_the_address(command, os.environ, told), _behind(told))
     finally:
@@ -59,7 +59,7 @@ def run_command(options: argparse.Namespace) -> int:
     return code
 
 
-def _inside(command: Sequence[str], path: Path) -> dict[str, str] | None:
+def _inside(command: Sequence[str], path: Path, seller: str | None) -> dict[str, str] | None:
     """Return the environment in which a Python command records itself; None for one that cannot."""
     from tokenprof.proxy.python_command import has_tokenprof, python_of, recording_environment
 
@@ -69,7 +69,7 @@ def _inside(command: Sequence[str], path: Path) -> dict[str, str] | None:
     if not has_tokenprof(python, os.environ):
         say(f"tokenprof is not installed for {python}; its calls are recorded through the proxy")
         return None
-    return {**os.environ, **recording_environment(path, os.environ)}
+    return {**os.environ, **recording_environment(path, os.environ, seller)}
 
 
 def _behind(told: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tokenprof.live.profile import RUN_VARIABLE
+from tokenprof.record.recorder import SELLER_VARIABLE
 
 BOOTSTRAP = Path(__file__).parent / "bootstrap"
 
@@ -37,12 +38,15 @@ def python_of(command: Sequence[str], environment: Mapping[str, str]) -> str | N
     return shutil.which(os.fsdecode(named[1]), path=environment.get("PATH")) if named else None
 
 
-def recording_environment(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables with which a Python program records its calls to a file."""
+def recording_environment(
+    path: Path, environment: Mapping[str, str], seller: str | None = None
+) -> dict[str, str]:
+    """Return the variables with which a Python program records its calls, sold by `seller`, to a file."""
     before = environment.get("PYTHONPATH")
     return {
         RUN_VARIABLE: str(path),
         "PYTHONPATH": os.pathsep.join([str(BOOTSTRAP), *([before] if before else [])]),
+        **({SELLER_VARIABLE: seller} if seller else {}),
     }
 
 

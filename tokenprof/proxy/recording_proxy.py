@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 
 @contextmanager
 def recording_proxy(
-    path: Path, environment: Mapping[str, str], *, port: int = 0, upstream: str | None = None
+    path: Path,
+    environment: Mapping[str, str],
+    *,
+    port: int = 0,
+    upstream: str | None = None,
+    seller: str | None = None,
 ) -> Iterator[RecordingProxy]:
     """Serve on 127.0.0.1 and record to `path` until the block ends.
 
     `upstream` takes everything to one base address; without it, each provider has a path of its own and is
-    reached where `environment` says, or at its usual address. Port 0 is any free one. Raises InputError for
-    a port that is taken and for an address that is not one.
+    reached where `environment` says, or at its usual address. Port 0 is any free one. `seller` is who sells
+    the calls whose host does not show it. Raises InputError for a port that is taken and for an address that
+    is not one.
     """
     from tokenprof.proxy.observe import Observer
     from tokenprof.proxy.upstream import upstream_at
@@ -38,7 +44,7 @@ def recording_proxy(
             if wire.variable
         }
     )
-    recorder = Recorder(path)
+    recorder = Recorder(path, seller=seller)
     try:
         with _listening(routes, Observer(recorder), port) as proxy:
             yield proxy

@@ -6,11 +6,17 @@ import functools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from tokenprof.facts.types import Run, Turn
 from tokenprof.reading import recordings as own
+from tokenprof.reading.fetched_counts import (
+    counted_in_other_files,
+    with_counts_of_other_files,
+    with_fetched,
+    without_turns,
+)
 
 WRITTEN_WITHIN_S = 60.0
 """How soon after the end of a call its line in a transcript is written, at the latest."""
@@ -22,7 +28,7 @@ def merge(runs: Sequence[Run], warnings: Iterable[str] = ()) -> Run:
     Transcripts of resumed and forked sessions repeat earlier responses under their provider's ids, and a
     recording and a transcript of one run hold the same ones. `warnings` come before those of the runs.
     """
-    return merge_complete([with_fetched(run) for run in runs], warnings)
+    return merge_complete(with_counts_of_other_files([with_fetched(run) for run in runs]), warnings)
 
 
 def merge_complete(runs: Sequence[Run], warnings: Iterable[str] = ()) -> Run:
@@ -30,7 +36,7 @@ def merge_complete(runs: Sequence[Run], warnings: Iterable[str] = ()) -> Run:
     turns: list[Turn] = []
     notes = list(warnings)
     for run, repeated in repeated_responses(runs):
-        turns += _without(run, repeated, offset=len(turns))
+        turns += without_turns(run, repeated, offset=len(turns))
         if repeated:
             notes.append(
                 f"{run.sources[0].file}: {len(repeated)} of its responses are in another file too; "
@@ -51,6 +57,7 @@ def repeated_responses(runs: Sequence[Run]) -> Iterator[tuple[Run, set[int]]]:
     The blocks of the turns do not matter.
     """
     known: dict[object, list[_Counted]] = {}
+    counted_elsewhere = counted_in_other_files(runs)
     for run in sorted(runs, key=_shows_less):
         recorded, format_ = _is_recording(run), run.sources[0].format if run.sources else ""
         ids = Counter(turn.id for turn in run.turns)
@@ -63,6 +70,7 @@ def repeated_responses(runs: Sequence[Run]) -> Iterator[tuple[Run, set[int]]]:
                 for other in known.get(identity_of(turn), ())
             )
         }
+        repeated |= counted_elsewhere.get(id(run), set())
         repeated |= _seen_at_another_layer(run, format_, repeated, known)
         repeated |= _rests_of(run, repeated)
         for turn in run.turns:
@@ -164,38 +172,6 @@ def _is_at_once(one: Turn, other: Turn) -> bool:
     return abs(one.started_at - other.started_at) <= timedelta(seconds=longest_s + WRITTEN_WITHIN_S)
 
 
-def with_fetched(run: Run) -> Run:
-    """Return a run in which calls that ran on in the background have the counts that were fetched later.
-
-    The turn of the fetch has the same id, and no prompt.
-    """
-    asked: dict[str, int] = {}
-    fetched: dict[int, int] = {}
-    for index, turn in enumerate(run.turns):
-        if turn.usage is None:
-            asked[turn.id] = index
-        elif turn.id in asked and turn.base is None and not turn.added:
-            fetched[asked[turn.id]] = index
-    if not fetched:
-        return run
-    dropped = set(fetched.values())
-    whole = [
-        replace(
-            turn,
-            **{name: getattr(run.turns[fetched[index]], name) for name in ANSWERED},
-            duration_s=(run.turns[fetched[index]].started_at - turn.started_at).total_seconds(),
-        )
-        if index in fetched
-        else turn
-        for index, turn in enumerate(run.turns)
-    ]
-    return replace(run, turns=tuple(_without(replace(run, turns=tuple(whole)), dropped, offset=0)))
-
-
-ANSWERED = ("model", "usage", "output", "selectors", "status", "output_incomplete", "notes", "raw_usage")
-"""What a fetched answer adds to a call that had ended without it."""
-
-
 def notes_of(run: Run) -> list[str]:
     """Return a warning for each note on a bill in a run: once, with its file and the number of turns."""
     turns: dict[str, int] = {}
@@ -213,22 +189,3 @@ def _rests_of(run: Run, repeated: set[int]) -> set[int]:
     needed = {turn.output_rest_in for index, turn in enumerate(run.turns) if index not in repeated}
     ended = {run.turns[index].output_rest_in for index in repeated} - needed - {None}
     return {index for index, turn in enumerate(run.turns) if turn.id in ended}
-
-
-def _without(run: Run, repeated: set[int], offset: int) -> list[Turn]:
-    """Return a run's turns without some; their bases count from `offset`."""
-    place: dict[int, int] = {}
-    for index in range(len(run.turns)):
-        if index not in repeated:
-            place[index] = offset + len(place)
-    prompts = run.prompts() if repeated else []
-    kept = []
-    for index in place:
-        turn = run.turns[index]
-        if turn.base is not None and turn.base in place:
-            if place[turn.base] != turn.base:
-                turn = replace(turn, base=place[turn.base])
-        elif turn.base is not None:
-            turn = replace(turn, base=None, kept=0, added=tuple(prompts[index]))
-        kept.append(turn)
-    return kept

@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from tokenprof.facts.types import Run, Turn
+from tokenprof.reading.fetched_counts import with_fetched
 from tokenprof.reading.files import AnyPath, LogFile, find_logs, run_of, runs_of
 from tokenprof.reading.formats import TranscriptReader, reader_named
 from tokenprof.reading.garbage import no_search_for_cycles
-from tokenprof.reading.merge import merge_complete, with_fetched
+from tokenprof.reading.merge import merge_complete
 from tokenprof.reading.progress import Watcher, unwatched
 
 

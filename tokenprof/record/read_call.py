@@ -28,10 +28,13 @@ def unmeasured_call(exchange: Exchange, call: Call | None) -> Call:
     )
 
 
-def seller_of(exchange: Exchange, call: Call) -> str | None:
-    """Return who sold a call, as its host or its answer shows; None if that is the API's own provider."""
+def seller_of(exchange: Exchange, call: Call, otherwise: str | None = None) -> str | None:
+    """Return who sold a call, as its host or its answer shows, or `otherwise` if neither does.
+
+    None is the API's own provider.
+    """
     found = seller_of_host(exchange.host) or call.seller
-    found = found or seller_of_answer(call.response_id or "", call.model, exchange.provider)
+    found = found or seller_of_answer(call.response_id or "", call.model, exchange.provider) or otherwise
     return None if found == exchange.provider else found
 
 

@@ -221,7 +221,7 @@ class TurnLog:
         place = self._contexts.place(exchange.span_id, call.prompt, exchange.agent)
         tags = {**self._settings.tags, **exchange.tags}
         turn = turn_of(exchange, call, place, self._index_of_call.get(place.base or ""), tags)
-        turn = replace(turn, seller=self._settings.seller or seller_of(exchange, call))
+        turn = replace(turn, seller=seller_of(exchange, call, self._settings.seller))
         self._write_span(
             f"chat {call.requested_model}",
             exchange,
