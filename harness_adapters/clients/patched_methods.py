@@ -61,6 +61,8 @@ def is_marked(method: object) -> bool:
 
 
 def _patch(owner: type, name: str, replace: Callable[[Any], Any]) -> tuple[type, str, Any, Any]:
+    # gevent's threads inherit what the standard library's have.
+    owner = next(base for base in owner.__mro__ if name in base.__dict__)
     original = owner.__dict__[name]
     replacement = replace(original)
     setattr(owner, name, replacement)

@@ -44,8 +44,11 @@ def read(path: Path) -> Run:
     shaper = shaper_of_log()
     calls: list[LoggedCall] = []
     history: list[Wire] = []
-    undated = 0
-    for number, step in enumerate(sequence(trajectory.get("steps"))):
+    undated = uncounted = 0
+    steps = trajectory.get("steps")
+    if not isinstance(steps, list) or len(sequence(steps)) < len(steps):
+        warnings.append(f"{path}: some of its `steps` cannot be read; the calls in them are missing.")
+    for number, step in enumerate(sequence(steps)):
         message = _message(step)
         counts = mapping(step.get("metrics"))
         if step.get("source") == "agent" and counts:
@@ -55,8 +58,14 @@ def read(path: Path) -> Run:
             calls.append(
                 _logged(step, counts, name, history, at or written + timedelta(microseconds=number), shaper)
             )
+        elif step.get("source") not in ("system", "user"):
+            uncounted += 1
         history.append(message)
         history += _results(step)
+    if uncounted:
+        warnings.append(
+            f"{path}: {uncounted} of its steps of the agent have no metrics; their calls are missing."
+        )
     if undated:
         warnings.append(
             f"{path}: {undated} of its steps have no time, so they are priced for {written:%Y-%m-%d}, the "

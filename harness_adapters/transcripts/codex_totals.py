@@ -55,7 +55,7 @@ class SessionTotal:
         if not isinstance(total, Mapping):
             is_new, self._last = call is not None and call != self._last, call
             return BilledCount(call) if is_new else None
-        if total == self.known:
+        if self.known is not None and _is_same(total, self.known):
             return None
         before, self.known, self._last = self.known, total, call
         grown = _less(total, before or {})
@@ -69,6 +69,13 @@ class SessionTotal:
         if is_empty:
             return BilledCount(None, earlier=beyond) if beyond else None
         return BilledCount(call, missed=beyond)
+
+
+def _is_same(total: Wire, before: Wire) -> bool:
+    """Return whether no count that both totals hold has changed; one of them may be damaged."""
+    now, then = _counts(total), _counts(before)
+    shared = now.keys() & then.keys()
+    return total == before or (bool(shared) and all(now[key] == then[key] for key in shared))
 
 
 def _counts(usage: Wire) -> dict[str, int]:

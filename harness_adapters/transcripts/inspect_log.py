@@ -257,8 +257,10 @@ class _Sample:
         """Return the call from inspect's own form of it, which resembles a chat completion."""
         output = mapping(event.get("output"))
         raw = output.get("usage")
-        if event.get("error") or not isinstance(raw, Mapping):
+        if event.get("error") or (raw is None and not output.get("choices")):
             return None
+        if not isinstance(raw, Mapping):
+            raise UsageError("It has an answer, but no usage.")
         messages = [*sequence(event.get("input")), *_referred(self._messages, event.get("input_refs"))]
         name = text_of(event.get("model")).partition("/")[2]
         request = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -207,11 +209,19 @@ def _tiers_of(contract: str) -> tuple[str, ...]:
 
 
 def load_chain_data(path: Path | None = None) -> ChainData:
-    """Read the shipped chain file, or another of the same form instead.
+    """Read the shipped chain file, once, or another of the same form instead.
 
     Raises `ChainDataError` naming the file and what is wrong with it.
     """
-    source = path or files("tokenprof.pricing") / "data" / "chain.toml"
+    return _shipped() if path is None else _read_file(path)
+
+
+@functools.cache
+def _shipped() -> ChainData:
+    return _read_file(files("tokenprof.pricing") / "data" / "chain.toml")
+
+
+def _read_file(source: Traversable) -> ChainData:
     try:
         tables = tomllib.loads(source.read_text("utf-8"))
         return _read(tables)

@@ -37,9 +37,13 @@ def read_lines(lines: Iterable[Mapping[str, Any]], path: Path) -> Run:
     """
     reading = _Reading(path)
     for line in lines:
+        is_read = False
         for resource, scope, span in spans_of(line):
-            if scope == names.SCOPE:
-                reading.add(resource, span)
+            if scope == names.SCOPE or _is_ours(span):
+                is_read |= reading.add(resource, span)
+            else:
+                is_read = True
+        reading.unread_lines += not is_read
     return reading.run()
 
 
@@ -55,8 +59,10 @@ class _Reading:
         self._problems: dict[str, Problem] = {}
         self._counts: dict[str, Mapping[str, int]] = {}
         self._parts: set[str] = set()
+        self.unread_lines = 0
 
-    def add(self, resource: Mapping[str, Any], span: Mapping[str, Any]) -> None:
+    def add(self, resource: Mapping[str, Any], span: Mapping[str, Any]) -> bool:
+        """Take a span; return whether it is of a known kind."""
         attributes = decode_attributes(span.get("attributes", ()))
         record = attributes.get(names.RECORD)
         run_id = str(resource.get(names.RUN_ID, ""))
@@ -72,6 +78,9 @@ class _Reading:
         elif record == "turn":
             self._answered.add(str(attributes.get(names.CALL)))
             self._add_turn(run_id, resource, span, attributes)
+        else:
+            return False
+        return True
 
     def _add_turn(
         self, run_id: str, resource: Mapping[str, Any], span: Mapping[str, Any], attributes: Mapping[str, Any]
@@ -100,6 +109,11 @@ class _Reading:
     def run(self) -> Run:
         lost = sum(n for call, n in self._failed_attempts.items() if call not in self._answered)
         warnings = list(self._warnings)
+        if self.unread_lines:
+            warnings.append(
+                f"{self._path}: {self.unread_lines} of its lines hold nothing that this version can read; "
+                "the calls in them are missing."
+            )
         if lost:
             warnings.append(
                 f"{self._path}: {lost} failed attempt{'s' if lost > 1 else ''} led to no response "

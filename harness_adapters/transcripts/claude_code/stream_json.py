@@ -221,6 +221,8 @@ def _rest(
     except UsageError as error:
         warnings.append(f"{where}: {error} What only the result counts is not in the report.")
         return rest, settled
+    if not by_model:
+        warnings.append(f"{where}: the result counts no model; what only the result counts is missing.")
     for number, (model, whole) in enumerate(by_model.items(), 1):
         told = [
             call.call.usage for call in calls if plain_model(call.call.model) == model and call.call.usage

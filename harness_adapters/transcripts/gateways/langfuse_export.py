@@ -27,6 +27,23 @@ from tokenprof.record.call import Call
 from tokenprof.record.wire_values import Wire, mapping, opened, sequence, text_of
 
 FORMAT = "Langfuse export"
+
+KINDS = frozenset(
+    (
+        "SPAN",
+        "EVENT",
+        "GENERATION",
+        "AGENT",
+        "TOOL",
+        "CHAIN",
+        "RETRIEVER",
+        "EVALUATOR",
+        "EMBEDDING",
+        "GUARDRAIL",
+    )
+)
+"""The types of observations (Langfuse's API reference); only generations are model calls."""
+
 SUFFIXES = (".json", ".jsonl")
 
 
@@ -45,6 +62,12 @@ def read(path: Path) -> Run:
     seen = list(_observations(json_objects(path, warnings)))
     parents = {text_of(item.get("id")): text_of(item.get("parentObservationId")) for item in seen}
     made = [_logged(item, shaper, path, warnings) for item in seen if item.get("type") == "GENERATION"]
+    others = [item for item in seen if item.get("type") not in KINDS and _counts(item)]
+    if others:
+        warnings.append(
+            f"{path}: {len(others)} of its observations have counts but are of no kind that Langfuse has; "
+            "they are left out."
+        )
     logged = [call for call in made if call is not None]
     reports = [_report(call) for call in logged]
     layers = one_call_each(reports, parents, warnings, str(path))

@@ -67,13 +67,18 @@ def run_of(lines: Iterable[tuple[int, Wire]], path: Path, format_: str, warnings
     events: list[ReportedCall] = []
     spans: list[ReportedCall] = []
     parents: dict[str, str] = {}
+    empty = 0
     for number, line in lines:
         where = f"{path}:{number}"
         events += _events(line, where)
-        spans += _spans(line, where)
-        parents |= {
+        spans += _spans(line, where, warnings)
+        below = {
             str(span.get("spanId")): str(span.get("parentSpanId") or "") for _, _, span in spans_of(line)
         }
+        parents |= below
+        empty += not below and "resourceLogs" not in line and "resourceMetrics" not in line
+    if empty:
+        warnings.append(f"{path}: {empty} of its lines hold no spans; if they should, calls are missing.")
     shaper = shaper_of_log()
     found = [(seen, _logged(seen, shaper, warnings)) for seen in (*events, *spans)]
     reports = [(seen, call) for seen, call in found if call is not None]
@@ -98,9 +103,14 @@ def _best(reports: Sequence[LoggedCall]) -> LoggedCall:
     return replace(shown, call=replace(shown.call, usage=finest, notes=notes), agent=agent)
 
 
-def _spans(line: Wire, where: str) -> Iterator[ReportedCall]:
+def _spans(line: Wire, where: str, warnings: list[str]) -> Iterator[ReportedCall]:
     for _, scope, span in spans_of(line):
         attributes = decode_attributes(span.get("attributes", ()))
+        warnings += [
+            f"{where}: the value of {key} cannot be read, and the counts may be too low."
+            for key in attributes
+            if attributes[key] is None and ("usage" in key or "token" in key)
+        ]
         usage_of = _usage_reader(span, attributes)
         has_counts = usage_of is not None
         if scope == names.SCOPE or not (has_counts or _is_answered_call(span, attributes)):

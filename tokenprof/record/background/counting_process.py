@@ -11,9 +11,9 @@ are then estimated from the other measures of a text.
 
 from __future__ import annotations
 
+import _socket
 import os
 import select
-import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -21,23 +21,14 @@ from typing import Final
 
 from tokenprof.record.background.counting import PROGRAM, TOKENIZERS, packed, unpacked
 from tokenprof.record.background.fork_safe_lock import ForkSafeLock
-from tokenprof.record.background.late_imports import importing
+from tokenprof.record.background.started_program import SHELL, leave_running
+from tokenprof.record.background.system_threads import unpatched
 
 LONGEST_COUNT_S: Final = 30.0
 MOST_FAILURES: Final = 3
 MOST_BYTES_AT_ONCE: Final = 4 * 2**20
-SHELL: Final = "/bin/sh"
 START: Final = 'exec 3<&0; "$@" <&3 3<&- &'
 """Starts a command in the background, whose standard input a shell would close otherwise, and leaves it."""
-
-KEPT_VARIABLES: Final = (
-    "PATH",
-    "LD_LIBRARY_PATH",
-    "TMPDIR",
-    "TIKTOKEN_CACHE_DIR",
-    "DATA_GYM_CACHE_DIR",
-)
-"""The process gets no other variable: keys are not its business."""
 
 
 class CountingProcess:
@@ -97,23 +88,11 @@ class CountingProcess:
         return found
 
     def _start(self) -> None:
-        with importing():
-            import subprocess
         self.close()
-        ours, theirs = socket.socketpair()
+        ours, theirs = _socket.socketpair()
         try:
             ours.setblocking(False)
-            subprocess.run(
-                [SHELL, "-c", START, SHELL, *_command()],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ},
-                cwd="/",
-                start_new_session=True,
-                timeout=LONGEST_COUNT_S,
-                check=True,
-            )
+            leave_running([SHELL, "-c", START, SHELL, *_command()], theirs.fileno())
         except BaseException as error:
             ours.close()
             raise error if isinstance(error, OSError) else OSError(str(error)) from error
@@ -138,7 +117,7 @@ class CountingProcess:
         return unpacked(bytes(answer), len(texts))
 
     def _wait_for(self, event: int, until: float) -> None:
-        poll = select.poll()
+        poll = unpatched(select, "poll")()
         poll.register(self._descriptor, event)
         if not self._is_ours() or not poll.poll(max(until - time.monotonic(), 0.0) * 1000):
             raise OSError("the counting process does not answer")

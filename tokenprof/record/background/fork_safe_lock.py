@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import os
-import threading
+
+from tokenprof.record.background.system_threads import unpatched
 
 
 class ForkSafeLock:
@@ -14,11 +16,11 @@ class ForkSafeLock:
 
     def __init__(self) -> None:
         self._process = os.getpid()
-        self._lock = threading.RLock()
+        self._lock = unpatched(_thread, "RLock")()
 
     def __enter__(self) -> None:
         if self._process != os.getpid():
-            self._process, self._lock = os.getpid(), threading.RLock()
+            self._process, self._lock = os.getpid(), unpatched(_thread, "RLock")()
         self._lock.acquire()
 
     def __exit__(self, *_: object) -> None:

@@ -11,6 +11,8 @@ import os
 import time
 from collections.abc import Iterator
 
+from tokenprof.record.background.system_threads import unpatched
+
 LONGEST_WAIT_S = 2.0
 
 _importing: list[int] = []
@@ -27,7 +29,7 @@ def importing() -> Iterator[None]:
     _importing.append(here)
     while _forking and time.monotonic() < until:
         _importing.remove(here)
-        time.sleep(0.001)
+        unpatched(time, "sleep")(0.001)
         _importing.append(here)
     try:
         yield
@@ -39,7 +41,7 @@ def _before_fork() -> None:
     _forking.append(os.getpid())
     until = time.monotonic() + LONGEST_WAIT_S
     while os.getpid() in _importing and time.monotonic() < until:
-        time.sleep(0.001)
+        unpatched(time, "sleep")(0.001)
 
 
 def _after_fork() -> None:

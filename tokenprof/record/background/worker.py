@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import _thread
 import logging
-import queue
 import threading
 import time
+from _queue import SimpleQueue
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
+
+from tokenprof.record.background.system_threads import is_gevent, new_lock, start_thread, wait_for
 
 Item = TypeVar("Item")
 
@@ -35,11 +36,11 @@ class Worker(Generic[Item]):
         self._failed = failed
         self._at_end = at_end
         self._items: deque[Item] = deque()
-        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self._unstarted = [True]
         self._is_closing = False
         self._has_ended = False
-        self._finished = _thread.allocate_lock()
+        self._finished = new_lock()
         self._finished.acquire()
 
     def put(self, item: Item) -> None:
@@ -86,7 +87,7 @@ class Worker(Generic[Item]):
             if is_done:
                 self._end()
             return is_done
-        return self._finished.acquire(timeout=seconds)
+        return wait_for(self._finished, seconds)
 
     def _start(self) -> None:
         try:
@@ -94,14 +95,15 @@ class Worker(Generic[Item]):
         except IndexError:
             return
         try:
-            # Not threading.Thread, whose `start` waits for the new thread.
-            _thread.start_new_thread(self._run, ())
+            start_thread(self._run)
         except RuntimeError:
             # Too many threads, or the interpreter is shutting down: the next item tries again.
             self._unstarted.append(True)
 
     def _run(self) -> None:
-        threading.current_thread().name = self._name
+        if not is_gevent():
+            # There, a name would take a lock of gevent's.
+            threading.current_thread().name = self._name
         while not self._is_closing or self._items:
             self._wake.get()
             self._work_off()

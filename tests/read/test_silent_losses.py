@@ -1,0 +1,144 @@
+"""What is damaged inside a file that is still JSON: a lost call is named, and none is counted twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tokenprof.facts.types import Run
+from tokenprof.reading.files import read
+
+LOGS = Path(__file__).parents[1] / "data" / "logs"
+RECORDING = Path(__file__).parents[1] / "data" / "release_0_1" / "run.jsonl"
+
+Damage = Callable[[Any], None]
+
+
+def damaged(tmp_path: Path, source: Path, line: int | None, damage: Damage) -> Run:
+    """Read a copy of a log of which one line, or the whole document, was changed."""
+    path = tmp_path / source.name
+    if line is None:
+        document = json.loads(source.read_bytes())
+        damage(document)
+        path.write_text(json.dumps(document))
+    else:
+        lines = [json.loads(text) for text in source.read_text().splitlines()]
+        damage(lines[line])
+        path.write_text("".join(json.dumps(value) + "\n" for value in lines))
+    return read([path])
+
+
+def rename(*keys: Any) -> Damage:
+    """Return what renames the last of some keys, each inside the one before."""
+
+    def change(value: Any) -> None:
+        for key in keys[:-1]:
+            value = value[key]
+        value[f"{keys[-1]}s"] = value.pop(keys[-1])
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        rename("resourceSpans"),
+        rename("resourceSpans", 0, "scopeSpans"),
+        rename("resourceSpans", 0, "scopeSpans", 0, "spans"),
+        rename("resourceSpans", 0, "scopeSpans", 0, "spans", 0, "attributes"),
+    ],
+)
+def test_a_line_of_a_recording_that_holds_no_record_is_missed(damage: Damage, tmp_path: Path) -> None:
+    sound = read([RECORDING])
+    run = damaged(tmp_path, RECORDING, 1, damage)
+    assert len(run.turns) == len(sound.turns) - 1
+    assert any("1 of its lines hold nothing that this version can read" in said for said in run.warnings)
+
+
+def test_a_record_of_a_recording_is_known_by_its_attributes_whatever_its_scope(tmp_path: Path) -> None:
+    run = damaged(tmp_path, RECORDING, 1, rename("resourceSpans", 0, "scopeSpans", 0, "scope"))
+    assert len(run.turns) == len(read([RECORDING]).turns)
+
+
+@pytest.mark.parametrize("keys", [(), (0, "scopeSpans"), (0, "scopeSpans", 0, "spans")])
+def test_a_line_of_spans_without_spans_is_named(keys: tuple[Any, ...], tmp_path: Path) -> None:
+    source = LOGS / "otlp_spans" / "traceloop.jsonl"
+    run = damaged(tmp_path, source, 0, rename("resourceSpans", *keys))
+    assert any("1 of its lines hold no spans" in said for said in run.warnings)
+
+
+def test_a_count_whose_value_is_lost_is_named(tmp_path: Path) -> None:
+    source = LOGS / "otlp_spans" / "traceloop.jsonl"
+
+    def change(line: Any) -> None:
+        for span in line["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+            for pair in span["attributes"]:
+                if pair["key"] == "gen_ai.usage.output_tokens":
+                    pair["value"] = {"intValues": "5"}
+
+    numbers = [n for n, text in enumerate(source.read_text().splitlines()) if "usage.output_tokens" in text]
+    run = damaged(tmp_path, source, numbers[0], change)
+    assert any("gen_ai.usage.output_tokens cannot be read" in said for said in run.warnings)
+
+
+def test_a_generation_of_another_kind_is_named(tmp_path: Path) -> None:
+    source = LOGS / "langfuse_export" / "observations.json"
+
+    def change(page: Any) -> None:
+        observations = page["data"] if isinstance(page, dict) else page
+        next(item for item in observations if item["type"] == "GENERATION")["type"] = "NOTHING"
+
+    run = damaged(tmp_path, source, None, change)
+    assert any("1 of its observations have counts but are of no kind" in said for said in run.warnings)
+
+
+@pytest.mark.parametrize("usage", [None, " ", [1]])
+def test_an_answer_of_an_evaluation_without_usage_is_unmeasured(usage: object, tmp_path: Path) -> None:
+    source = LOGS / "inspect_log" / "own_form.json"
+    sound = read([source])
+
+    def change(log: Any) -> None:
+        events = log["samples"][0]["events"]
+        event = next(event for event in events if event["event"] == "model" and "call" not in event)
+        event["output"]["usage"] = usage
+
+    run = damaged(tmp_path, source, None, change)
+    assert len(run.turns) == len(sound.turns)
+    assert sum(turn.usage is None for turn in run.turns) == 1
+
+
+def test_a_result_that_counts_no_model_says_so(tmp_path: Path) -> None:
+    run = damaged(tmp_path, LOGS / "stream_json" / "result.json", None, rename("modelUsage"))
+    assert run.turns == ()
+    assert any("the result counts no model" in said for said in run.warnings)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (rename("steps"), "`steps` cannot be read"),
+        (lambda document: document["steps"].__setitem__(-1, "x"), "`steps` cannot be read"),
+        (rename("steps", -1, "metrics"), "1 of its steps of the agent have no metrics"),
+        (rename("steps", -1, "source"), "1 of its steps of the agent have no metrics"),
+    ],
+)
+def test_a_lost_step_of_a_trajectory_is_named(damage: Damage, said: str, tmp_path: Path) -> None:
+    source = LOGS / "atif_trajectory" / "trajectory.json"
+    run = damaged(tmp_path, source, None, damage)
+    assert len(run.turns) < len(read([source]).turns)
+    assert any(said in warning for warning in run.warnings)
+
+
+def test_a_total_that_has_lost_a_key_is_no_new_call(tmp_path: Path) -> None:
+    source = LOGS / "codex" / "rollout.jsonl"
+    lines = [json.loads(text) for text in source.read_text().splitlines()]
+    counted = [n for n, line in enumerate(lines) if '"total_token_usage"' in json.dumps(line)]
+    sound = read([source])
+    for number in counted:
+        keys = ("payload", "info", "total_token_usage", "reasoning_output_tokens")
+        run = damaged(tmp_path, source, number, rename(*keys))
+        assert len(run.turns) <= len(sound.turns) or run.warnings
