@@ -2,25 +2,29 @@
 
     python benchmarks/recorder/soak.py [--calls 20000] [--seed 1]
 
-Threads, tasks and forked processes call through three clients, whole and streamed. The provider, a function
-in the same process, refuses some calls, cuts some streams and answers some so late that they are cancelled.
-It writes what it has billed into a file, which the recording is compared with in the end. Exits with 1 if a
-call came out otherwise than it should for the host, or if one is missing and not counted as missing.
+Threads, tasks and forked processes call through three clients, whole and streamed, and one call in ten goes
+through the proxy. The provider refuses some calls, cuts some streams and answers some so late that they are
+cancelled. It writes what it has billed into a file, which the recording is compared with in the end. Exits
+with 1 if a call came out otherwise than it should for the host, or if one is missing and not counted as
+missing.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
 import multiprocessing
 import os
 import random
+import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +32,7 @@ import anthropic
 import httpx
 import openai
 import orjson
+from soaked_proxy import soak_proxy
 
 import tokenprof
 from tokenprof.reading.files import read
@@ -149,6 +154,13 @@ class SoakedHost:
         self.differences: Counter[str] = Counter()
         self.calls = 0
 
+    def watched(self, work: Callable[[], object]) -> None:
+        """Do the work of a thread, and note what it should not have raised."""
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the host has seen it
+            self.differences[f"a thread ended with {error!r}"] += 1
+
     def call(self, name: str, random_: random.Random) -> None:
         """Make one call in one of the ways, and see that it comes out as it should."""
         fault = random_.choice([fault for fault in FAULTS if fault != "late"])
@@ -245,10 +257,13 @@ def soak(folder: Path, calls: int, seed: int) -> tuple[SoakedHost, int]:
 
     (folder / "truth").write_text("")
     with tokenprof.profile(folder / "run.jsonl"):
-        started = [threading.Thread(target=work, args=(thread,)) for thread in range(threads)]
+        started = [
+            threading.Thread(target=host.watched, args=(functools.partial(work, thread),))
+            for thread in range(threads)
+        ]
         for thread in started:
             thread.start()
-        later = threading.Thread(target=lambda: asyncio.run(tasks()))
+        later = threading.Thread(target=lambda: host.watched(lambda: asyncio.run(tasks())))
         later.start()
         fork = multiprocessing.get_context("fork")
         for number in range(max(calls * 2 // 100 // 3, 1)):
@@ -268,7 +283,7 @@ def soak(folder: Path, calls: int, seed: int) -> tuple[SoakedHost, int]:
 def compared(folder: Path) -> tuple[int, int, int, int]:
     """Return billed and recorded calls, those with another usage, and those missing without being counted."""
     truth = [json.loads(line) for line in (folder / "truth").read_text().splitlines()]
-    run = read([folder / "run.jsonl"])
+    run = read([folder / "run.jsonl", folder / "proxied.jsonl"])
     turns = {turn.id: turn for turn in run.turns}
     whole = [(name, tokens) for name, outcome, tokens in truth if outcome == "none"]
     missing = [name for name, _ in whole if name not in turns]
@@ -280,27 +295,39 @@ def compared(folder: Path) -> tuple[int, int, int, int]:
     ]
     uncertain = sum(1 for turn in run.turns if turn.usage is None or turn.output_incomplete)
     counted = sum(problem.calls for problem in run.problems) + uncertain
-    not_whole = len(truth) - len(whole)
-    if missing:
-        print("missing:", missing[:8], Counter(problem.reason for problem in run.problems))
+    not_whole = sum(1 for _, outcome, _ in truth if outcome == "cut")
+    print("problems:", dict(Counter(problem.reason for problem in run.problems)), "missing:", missing[:8])
     return len(truth), len(turns), len(wrong), max(len(missing) + not_whole - counted, 0)
+
+
+def host_program(folder: Path, calls: int, seed: int) -> int:
+    """Be the host: make the calls, say what came out otherwise, and end as programs do."""
+    host, failed = soak(folder, calls * 9 // 10, seed)
+    host.differences += soak_proxy(folder, calls // 10, seed)
+    print(f"{sum(host.differences.values())} seen otherwise by the host, {failed} processes failed or hung")
+    for difference, count in host.differences.most_common(8):
+        print(f"  {count} x {difference}")
+    return 1 if failed or host.differences else 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--host-in", metavar="FOLDER", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.host_in:
+        return host_program(options.host_in, options.calls, options.seed)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        host, failed = soak(Path(folder), options.calls, options.seed)
+        # In a process of its own, because the recording is only whole when its program has ended.
+        words = [sys.executable, __file__, "--host-in", folder]
+        words += ["--calls", str(options.calls), "--seed", str(options.seed)]
+        code = subprocess.run(words, check=False).returncode
         billed, recorded, wrong, silent = compared(Path(folder))
     print(f"{options.calls} calls in {time.monotonic() - began:.0f} s")
     print(f"{billed} billed, {recorded} turns, {wrong} with another usage, {silent} missing in silence")
-    print(f"{sum(host.differences.values())} seen otherwise by the host, {failed} processes failed or hung")
-    for difference, count in host.differences.most_common(8):
-        print(f"  {count} x {difference}")
-    return 1 if wrong or silent or failed or host.differences else 0
+    return 1 if wrong or silent or code else 0
 
 
 if __name__ == "__main__":

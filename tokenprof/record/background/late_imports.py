@@ -2,10 +2,15 @@
 
 A child that is forked while another thread imports a module is left with half of it and with a lock that
 nobody will open. So a fork waits for our imports, which take a fraction of a second once in a process.
+
+A module that asks to be told of forks must not be imported by another thread during that wait: it would be
+told of the end of a fork of which it has not seen the beginning. Of the standard library's, only that of
+thread pools minds (it would open a lock that is not its own), so it is imported here, in time.
 """
 
 from __future__ import annotations
 
+import concurrent.futures.thread  # noqa: F401 - see above
 import contextlib
 import os
 import time
