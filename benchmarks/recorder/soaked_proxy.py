@@ -1,4 +1,4 @@
-"""The part of the soak that goes through the proxy: a provider behind it that refuses, cuts and streams.
+"""The part of the soak that goes through the proxy: its provider refuses, cuts and streams.
 
 The calls are made with the standard library, which a profile does not see, so only the proxy records them.
 """

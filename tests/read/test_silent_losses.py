@@ -93,7 +93,7 @@ def test_a_generation_of_another_kind_is_named(tmp_path: Path) -> None:
         next(item for item in observations if item["type"] == "GENERATION")["type"] = "NOTHING"
 
     run = damaged(tmp_path, source, None, change)
-    assert any("1 of its observations have counts but are of no kind" in said for said in run.warnings)
+    assert any("1 of its observations have counts and an unknown type" in said for said in run.warnings)
 
 
 @pytest.mark.parametrize("usage", [None, " ", [1]])
@@ -133,7 +133,7 @@ def test_a_lost_step_of_a_trajectory_is_named(damage: Damage, said: str, tmp_pat
     assert any(said in warning for warning in run.warnings)
 
 
-def test_a_total_that_has_lost_a_key_is_no_new_call(tmp_path: Path) -> None:
+def test_a_total_that_has_lost_a_key_does_not_count_as_another_call(tmp_path: Path) -> None:
     source = LOGS / "codex" / "rollout.jsonl"
     lines = [json.loads(text) for text in source.read_text().splitlines()]
     counted = [n for n, line in enumerate(lines) if '"total_token_usage"' in json.dumps(line)]

@@ -65,8 +65,7 @@ def read(path: Path) -> Run:
     others = [item for item in seen if item.get("type") not in KINDS and _counts(item)]
     if others:
         warnings.append(
-            f"{path}: {len(others)} of its observations have counts but are of no kind that Langfuse has; "
-            "they are left out."
+            f"{path}: {len(others)} of its observations have counts and an unknown type; they are left out."
         )
     logged = [call for call in made if call is not None]
     reports = [_report(call) for call in logged]

@@ -3,9 +3,9 @@
 A child that is forked while another thread imports a module is left with half of it and with a lock that
 nobody will open. So a fork waits for our imports, which take a fraction of a second once in a process.
 
-A module that asks to be told of forks must not be imported by another thread during that wait: it would be
-told of the end of a fork of which it has not seen the beginning. Of the standard library's, only that of
-thread pools minds (it would open a lock that is not its own), so it is imported here, in time.
+During that wait, no other thread may import a module that registers functions to run around forks: its
+functions for the end would run without those for the beginning. In the standard library this matters only
+for thread pools (they would release a lock that they do not hold), so that module is imported here.
 """
 
 from __future__ import annotations
