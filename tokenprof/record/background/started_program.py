@@ -24,7 +24,7 @@ KEPT_VARIABLES: Final = (
 
 
 def leave_running(command: Sequence[str], standard_input: int) -> None:
-    """Run a shell command that leaves something running behind it, in `/`, with one descriptor.
+    """Run a shell command that starts a program and leaves it running, in `/`, with one descriptor.
 
     Raises OSError if it cannot be started or fails.
     """
