@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -24,6 +23,8 @@ from tokenprof.pricing.chain.interval import Interval
 
 Key = TypeVar("Key")
 Found = TypeVar("Found")
+
+_parsed = functools.lru_cache(maxsize=4)(tomllib.loads)
 
 MarginKind = Literal["inference", "gross", "theoretical"]
 
@@ -209,21 +210,13 @@ def _tiers_of(contract: str) -> tuple[str, ...]:
 
 
 def load_chain_data(path: Path | None = None) -> ChainData:
-    """Read the shipped chain file, once, or another of the same form instead.
+    """Read the shipped chain file, or another of the same form instead.
 
     Raises `ChainDataError` naming the file and what is wrong with it.
     """
-    return _shipped() if path is None else _read_file(path)
-
-
-@functools.cache
-def _shipped() -> ChainData:
-    return _read_file(files("tokenprof.pricing") / "data" / "chain.toml")
-
-
-def _read_file(source: Traversable) -> ChainData:
+    source = path or files("tokenprof.pricing") / "data" / "chain.toml"
     try:
-        tables = tomllib.loads(source.read_text("utf-8"))
+        tables = _parsed(source.read_text("utf-8"))
         return _read(tables)
     except OSError as error:
         raise ChainDataError(f"The chain file {source} cannot be read: {error.strerror}.") from error
