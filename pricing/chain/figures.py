@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,8 +22,6 @@ from tokenprof.pricing.chain.interval import Interval
 
 Key = TypeVar("Key")
 Found = TypeVar("Found")
-
-_parsed = functools.lru_cache(maxsize=4)(tomllib.loads)
 
 MarginKind = Literal["inference", "gross", "theoretical"]
 
@@ -216,7 +213,7 @@ def load_chain_data(path: Path | None = None) -> ChainData:
     """
     source = path or files("tokenprof.pricing") / "data" / "chain.toml"
     try:
-        tables = _parsed(source.read_text("utf-8"))
+        tables = tomllib.loads(source.read_text("utf-8"))
         return _read(tables)
     except OSError as error:
         raise ChainDataError(f"The chain file {source} cannot be read: {error.strerror}.") from error
