@@ -27,6 +27,9 @@ TOOLS_CAPPED: Final = 3
 
 COMPACT_AT_TOKENS: Final = (100_000, 50_000)
 
+MOST_COMPACTED: Final = 40
+"""A context so many times longer than the limit, beyond what models take, would be compacted at each call."""
+
 SHOWN_FIRST: Final = 3
 """How many suggestions a report shows."""
 
@@ -117,7 +120,9 @@ def candidates(geometry: Geometry, *, has_rules: bool) -> Iterator[str]:
         yield "ttl=5m"
     yield from _caps(geometry)
     longest = max((call.tokens for call in geometry.calls), default=0)
-    yield from (f"compaction={limit}" for limit in COMPACT_AT_TOKENS if longest > limit)
+    yield from (
+        f"compaction={limit}" for limit in COMPACT_AT_TOKENS if limit < longest <= MOST_COMPACTED * limit
+    )
     if len(merged(geometry).calls) < len(geometry.calls):
         yield "parallel=same-tool"
     if any(repeated(row) for row in geometry.rows):
