@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -43,6 +44,17 @@ def points_of(reader: InMemoryMetricReader) -> Points:
     return found
 
 
+def measured(reader: InMemoryMetricReader, name: str, values: int) -> Points:
+    """Return the points once those called `name` hold `values` values; a block does not wait for metrics."""
+    for _ in range(600):
+        found = points_of(reader)
+        points = found.get(name, [])
+        if sum(getattr(point, "count", None) or getattr(point, "value", 0) for point in points) >= values:
+            return found
+        time.sleep(0.05)
+    pytest.fail(f"{name} never held {values} values: {found}")
+
+
 def ask(
     path: Path, replies: list[Reply], *, model: str = "claude-opus-4-8", **options: Any
 ) -> dict[str, Any]:
@@ -58,7 +70,7 @@ def ask(
 
 def test_tokens_bill_and_compute_of_turns(reader: InMemoryMetricReader, tmp_path: Path) -> None:
     billed = ask(tmp_path / "run.jsonl", [Reply.text("hi there"), Reply.text("again")], metrics=True)
-    found = points_of(reader)
+    found = measured(reader, "tokenprof.billed_to_compute", values=2 * 3)
     (sent,) = found["gen_ai.client.inference.usage.input_tokens"]
     assert sent.value == billed["input_tokens"]
     assert sent.attributes == {
@@ -88,7 +100,7 @@ def test_a_turn_without_a_price_or_usage_adds_to_no_sum(reader: InMemoryMetricRe
 
     ask(tmp_path / "a.jsonl", [Reply.text("hi")], model="claude-of-tomorrow", metrics=True)
     ask(tmp_path / "b.jsonl", [replace(Reply.text("hi"), without_usage=True)], metrics=True)
-    found = points_of(reader)
+    found = measured(reader, "tokenprof.turns.without_bill", values=2)
     assert sum(point.value for point in found["tokenprof.turns.without_bill"]) == 2
     assert "tokenprof.billed" not in found
     assert [point.value > 0 for point in found["gen_ai.client.inference.usage.input_tokens"]] == [True]
@@ -101,4 +113,4 @@ def test_metrics_are_asked_for_or_not_there(
     assert points_of(reader) == {}
     monkeypatch.setenv("TOKENPROF_METRICS", "1")
     ask(tmp_path / "b.jsonl", [Reply.text("hi")])
-    assert "tokenprof.billed" in points_of(reader)
+    assert "tokenprof.billed" in measured(reader, "tokenprof.billed_to_compute", values=3)
