@@ -34,10 +34,11 @@ MARKERS = ("prompt_cache_breakpoint", "cache_control")
 
 @dataclass(frozen=True, slots=True)
 class ToolCalled:
-    """A tool call: the tool, and the skill that it loads, if any."""
+    """A tool call: the tool, the skill that it loads, if any, and its arguments until its block is made."""
 
     tool: str
     skill: str | None
+    arguments: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,10 @@ class PromptLayout:
         elif block.kind == "tool_call":
             touched = self.skills.touched_by(name, text if arguments is None else arguments)
             block = replace(block, uses=touched if touched or self.is_whole else None)
+            block = self._with_content(block)
+        elif block.kind == "tool_result" and text:
+            said = self.shaper.result_content(block, text)
+            block = replace(block, content_digest=said.content_digest)
         self.blocks.append(block)
 
     def add_text(
@@ -112,7 +117,17 @@ class PromptLayout:
     def note_call(self, link: str, tool: str, arguments: object) -> None:
         """Remember a tool call for the result that will answer it."""
         if link:
-            self.calls[link] = ToolCalled(tool, skill_of_call(tool, arguments))
+            self.calls[link] = ToolCalled(tool, skill_of_call(tool, arguments), arguments)
+
+    def _with_content(self, call: Block) -> Block:
+        """Return a tool call with what identifies its arguments and, on request, a label."""
+        noted = self.calls.get(call.link or "")
+        if noted is None:
+            return call
+        # Layouts are kept for later prompts; the arguments are not.
+        self.calls[call.link or ""] = replace(noted, arguments=None)
+        asked = self.shaper.call_content(call, noted.tool, noted.arguments)
+        return replace(call, content_digest=asked.content_digest, label=asked.label)
 
     def describe_result(
         self, link: str, text: str | None, otherwise: str, *, is_error: bool = False

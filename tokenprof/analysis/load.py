@@ -13,6 +13,7 @@ from tokenprof.facts.types import Run, Source, Turn
 
 if TYPE_CHECKING:
     from tokenprof.analysis.analysis import Analysis
+    from tokenprof.facts.call_labels import LabelRule
 
 StrPath = str | os.PathLike[str]
 
@@ -74,16 +75,27 @@ class LoadedRun:
         return Analysis(self.run, assumptions, counts)
 
 
-def load(source: StrPath | Sequence[StrPath], *more: StrPath, tags: Sequence[str] = ()) -> LoadedRun:
+def load(
+    source: StrPath | Sequence[StrPath],
+    *more: StrPath,
+    tags: Sequence[str] = (),
+    labels: bool | LabelRule = False,
+) -> LoadedRun:
     """Read recordings, transcripts or folders of them, each billed response once.
 
     Parameters: `source` and `more`, paths of files or folders; `tags`, to keep only turns with these
-    `KEY=VALUE` tags. Returns the run; `.analyze()` prices and costs it.
+    `KEY=VALUE` tags; `labels=True`, to name tool calls by file, command, query or host (secrets masked), or
+    a rule of your own from tool name and arguments to a label. Returns the run; `.analyze()` prices and
+    costs it.
 
     Raises `InputError` for a file that is missing, empty, malformed or of an unknown format.
     """
+    from tokenprof.facts.call_labels import Labeller, labels_read
     from tokenprof.reading.files import read
     from tokenprof.reading.tag_filter import with_tags
 
     first = [source] if isinstance(source, str | os.PathLike) else list(source)
-    return LoadedRun(with_tags(read([Path(path) for path in (*first, *more)]), list(tags)))
+    labeller = Labeller(rule=None if labels is True else labels) if labels else None
+    with labels_read(labeller):
+        run = read([Path(path) for path in (*first, *more)])
+    return LoadedRun(with_tags(run, list(tags)))

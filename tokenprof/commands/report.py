@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,11 +15,13 @@ from tokenprof.commands.console.output import (
     add_output,
     drawn,
     format_of,
+    goes_into_a_file,
     put,
     require_writable,
 )
 from tokenprof.commands.console.page_options import add_page_options, compared_with, read_asked
-from tokenprof.commands.console.values import file_path, whole_number
+from tokenprof.commands.console.values import file_path, tool_argument, whole_number
+from tokenprof.facts.call_labels import Labeller, labels_read
 from tokenprof.facts.errors import InputError
 
 PAGE: Final = "html"
@@ -67,6 +70,20 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument(
         "--full", action="store_true", help="show every turn, block, finding, assumption and warning"
+    )
+    parser.add_argument(
+        "--labels",
+        action="store_true",
+        help="name tool calls by file, command, query or host, also in what is written to a file "
+        "(text on a terminal names those of transcripts unasked)",
+    )
+    parser.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        type=tool_argument,
+        metavar="TOOL=ARGUMENT",
+        help="name the calls of a tool by this argument (repeatable)",
     )
     parser.add_argument(
         "--entries",
@@ -119,7 +136,7 @@ def run_report(options: argparse.Namespace) -> int:
     from tokenprof.reading.tag_filter import with_tags
 
     line = ProgressLine()
-    with no_search_for_cycles():
+    with no_search_for_cycles(), labels_read(_labeller(options, form)):
         try:
             jobs = 1 if options.with_content else options.jobs
             run, texts = read_asked(
@@ -202,6 +219,14 @@ def _kept_sums(paths: Sequence[Path], assumptions: Assumptions) -> KeptSums | No
 def _is_below(path: Path, roots: Sequence[str]) -> bool:
     real = Path(os.path.realpath(path))
     return any(real.is_relative_to(os.path.realpath(root)) for root in roots)
+
+
+def _labeller(options: argparse.Namespace, form: str) -> Labeller | None:
+    """Return what names tool calls; unasked, only for text that no file keeps."""
+    is_kept = options.output is not None or form != "text" or goes_into_a_file(sys.stdout)
+    if options.labels or options.label or not is_kept:
+        return Labeller(dict(options.label))
+    return None
 
 
 def _report_store(options: argparse.Namespace, form: str) -> int:

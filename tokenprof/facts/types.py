@@ -89,7 +89,9 @@ class Block:
     result. `deferred` marks a tool whose schema is not in the prompt until referenced. `fields` holds a
     digest per field, so that a change can be named (`description`, `input_schema`). `uses` names the skills
     whose files or tools a tool call touches; on a skill it holds that skill's own name if its body names any.
-    None means that nobody looked.
+    None means that nobody looked. `content_digest` is the same for two tool calls with equal arguments and
+    for two results with equal texts, whatever the ids of their calls; `label` says in a few words what a
+    tool call is about, if its owner asked for labels. Both are None on other blocks.
     """
 
     kind: BlockKind
@@ -104,6 +106,8 @@ class Block:
     fields: Mapping[str, str] = field(default_factory=dict)
     children: tuple[Child, ...] = ()
     uses: tuple[str, ...] | None = None
+    content_digest: str | None = None
+    label: str | None = None
 
 
 def block_key(block: Block) -> str:

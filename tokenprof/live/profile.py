@@ -24,6 +24,7 @@ from tokenprof.record import session
 from tokenprof.record.background.fork_safe_lock import ForkSafeLock
 
 if TYPE_CHECKING:
+    from tokenprof.facts.call_labels import LabelRule
     from tokenprof.live.running_cost import TurnCost
     from tokenprof.record.recorder import Recorder
 
@@ -101,7 +102,11 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
     OpenTelemetry meter provider. `prices`, `deployment`, `usd_per_gpu_hour` and `utilisation` are what
     `on_turn` and metrics price and cost with; what is not given comes from the environment, then from
     pyproject.toml. `seller` is who sells the calls (`openrouter`, `azure`, a name of your own price file), if
-    that is not the API's own provider and its host does not show it; prices are the seller's.
+    that is not the API's own provider and its host does not show it; prices are the seller's. `labels=True`
+    (or the environment variable `TOKENPROF_LABELS=1`) also records in a few words what each tool call is
+    about: the file, the head of the command, the query, the host. Secrets in them are masked by rule, and
+    spans never hold them. A function of tool name and arguments is your own rule; where it returns None, the
+    built-in rules apply.
 
     Two parameters add a field to requests: `cache_diagnostics=True` asks Anthropic why its cache was missed
     (clients made inside the block, or wrapped); `request_usage=True` asks OpenAI for the usage of chat
@@ -126,6 +131,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         usd_per_gpu_hour: float | None = None,
         utilisation: float | None = None,
         seller: str | None = None,
+        labels: bool | LabelRule = False,
     ) -> None:
         self.path = Path(path)
         self._metrics = metrics
@@ -135,6 +141,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         self._cache_diagnostics = cache_diagnostics
         self._request_usage = request_usage
         self._seller = seller
+        self._labels = labels
         self._settings = {
             "prices": prices,
             "deployment": deployment,
@@ -155,10 +162,18 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
             cache_diagnostics=self._cache_diagnostics,
             request_usage=self._request_usage,
             seller=self._seller,
+            labeller=self._labeller(),
         )
         token = session.enter(recorder)
         self._openings.append(_Opening(recorder, token, watch_all(), threading.get_ident()))
         return self
+
+    def _labeller(self) -> Callable[[str, object], str | None] | None:
+        if not self._labels:
+            return None
+        from tokenprof.facts.call_labels import Labeller
+
+        return Labeller(rule=None if self._labels is True else self._labels).label
 
     def __exit__(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from tokenprof.facts.call_labels import reading_labeller
 from tokenprof.facts.types import AnswerFacts, CallerFacts, Turn, block_key, facts_of
 from tokenprof.reading.batch_counts import BatchCounts
 from tokenprof.record.block_facts import Shaper
@@ -32,7 +33,11 @@ def shaper_of_log(counts: BatchCounts | None = None) -> Shaper:
 
     With `counts`, texts are counted in batches, and the caller must `finish` them.
     """
-    return Shaper(key_of_logs()) if counts is None else Shaper(key_of_logs(), count=counts)
+    labeller = reading_labeller()
+    name = None if labeller is None else labeller.label
+    if counts is None:
+        return Shaper(key_of_logs(), labeller=name)
+    return Shaper(key_of_logs(), count=counts, labeller=name)
 
 
 def turns_of(calls: Iterable[LoggedCall], shaper: Shaper, name: str) -> list[Turn]:

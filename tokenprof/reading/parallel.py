@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from tokenprof.facts.call_labels import Labeller, reading_labeller, set_reading_labeller
 from tokenprof.facts.errors import InputError
 from tokenprof.reading.progress import Progress, Watcher, unwatched
 
@@ -78,7 +79,7 @@ def _at_once(
 
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context, initializer=_leave_interrupts_to_the_parent)
+    pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(reading_labeller(),))
     done: set[int] = set()
     # The largest files first, so that no process is left alone with one at the end. A few per process are
     # handed out at a time: what is read waits in memory.
@@ -107,7 +108,9 @@ def _at_once(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _begin(labeller: Labeller | None) -> None:
+    """Leave interrupts to the parent, and name tool calls as it does."""
+    set_reading_labeller(labeller)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

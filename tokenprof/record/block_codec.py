@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from tokenprof.facts.call_labels import reading_labeller
 from tokenprof.facts.types import Block, Breakpoint, Child, Features
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
@@ -55,16 +56,35 @@ class BlockEncoder:
             }
             if block.fields:
                 record["fields"] = dict(block.fields)
+            if block.content_digest:
+                record["content"] = block.content_digest
+            if block.label:
+                record["label"] = block.label
             if block.children:
                 record["children"] = [[c.name, c.digest, dict(c.tokens)] for c in block.children]
         return record
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Known:
+    """What is written once per text."""
+
+    features: Features
+    fields: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    children: tuple[Child, ...] = ()
+    content_digest: str | None = None
+    label: str | None = None
+
+
+_UNKNOWN = _Known(Features(version=0, bytes=0))
 
 
 class BlockDecoder:
     """Reads what `BlockEncoder` wrote; one per file, in the order of its lines."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Features, Mapping[str, str], tuple[Child, ...]]] = {}
+        self._known: dict[str, _Known] = {}
+        self._with_labels = reading_labeller() is not None
 
     def decode(self, text: str) -> tuple[Block, ...]:
         """Return the blocks of a JSON list. Raises ValueError or KeyError if the text is not one."""
@@ -73,14 +93,16 @@ class BlockDecoder:
     def _decode(self, record: Mapping[str, Any]) -> Block:
         identity = record["digest"]
         if "features" in record:
-            self._known[identity] = (
+            self._known[identity] = _Known(
                 # Zeros are not written, not even the zero bytes of an empty text.
                 Features(**{"version": 0, "bytes": 0, **record["features"]}),
                 record.get("fields", {}),
                 tuple(Child(name, digest, tokens) for name, digest, tokens in record.get("children", ())),
+                record.get("content"),
+                record.get("label") if self._with_labels else None,
             )
         # The line with the features may be lost; the size is then known only from the bill.
-        features, fields, children = self._known.get(identity, (Features(version=0, bytes=0), {}, ()))
+        known = self._known.get(identity, _UNKNOWN)
         return Block(
             kind=record["kind"],
             name=record["name"],
@@ -88,12 +110,14 @@ class BlockDecoder:
             section=record["section"],
             role=record["role"],
             opens_message=record.get("opens", False),
-            features=features,
+            features=known.features,
             link=record.get("link"),
             deferred=record.get("deferred", False),
-            fields=fields,
-            children=children,
+            fields=known.fields,
+            children=known.children,
             uses=tuple(record["uses"]) if "uses" in record else None,
+            content_digest=known.content_digest,
+            label=known.label,
         )
 
 

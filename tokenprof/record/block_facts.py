@@ -8,11 +8,12 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
 
+from tokenprof.facts.call_labels import parsed_arguments
 from tokenprof.facts.labels import label_of, labelled_parts
 from tokenprof.facts.types import Block, BlockKind, Child, Features, Section
 from tokenprof.record.background.counting import VOCABULARIES, count_tokens
@@ -125,12 +126,21 @@ def texts_kept() -> Iterator[Mapping[str, str]]:
         _KEPT_TEXTS.reset(token)
 
 
+@dataclass(frozen=True, slots=True)
+class CallContent:
+    """What a block of a tool call or a result holds beside its ids: a keyed digest, and a label of a call."""
+
+    content_digest: str
+    label: str | None = None
+
+
 class Shaper:
     """Makes blocks from wire content; each distinct content is digested and counted once.
 
     There is one per recording, or per file that is read. It holds digests and measures, never the texts
     (`texts_kept` keeps them for whoever asks).
     `later` is given the digest and the text of what is to be counted later; `learn` takes the counts.
+    `labeller` names tool calls, if their owner asked for labels.
     """
 
     def __init__(
@@ -139,12 +149,15 @@ class Shaper:
         *,
         count: Callable[[Sequence[str]], list[Mapping[str, int]]] = count_tokens,
         later: Callable[[str, str], None] | None = None,
+        labeller: Callable[[str, object], str | None] | None = None,
     ):
+        self._label = labeller
         self._key = project_key() if key is None else key
         self._count = count
         self._later = later
         self._known: dict[str, Features] = {}
         self._tokens: dict[str, Mapping[str, int]] = {}
+        self._calls: dict[str, CallContent] = {}
 
     def learn(self, counted: Mapping[str, Mapping[str, int]]) -> None:
         """Take the tokens of texts, by digest, that were put off to be counted later."""
@@ -156,6 +169,22 @@ class Shaper:
     def digest(self, value: object) -> str:
         """Return the keyed digest of a wire value."""
         return digest(canonical(value), self._key)
+
+    def result_content(self, result: Block, text: str) -> CallContent:
+        """Return what identifies the text of a tool's result, whatever the id of its call."""
+        found = self._calls.get(result.digest)
+        if found is None:
+            found = self._calls[result.digest] = CallContent(self.digest(text))
+        return found
+
+    def call_content(self, call: Block, tool: str, arguments: object) -> CallContent:
+        """Return what identifies the arguments of a tool call, and its label if labels were asked for."""
+        found = self._calls.get(call.digest)
+        if found is None:
+            asked = parsed_arguments(arguments)
+            label = self._label(tool, asked) if self._label is not None else None
+            found = self._calls[call.digest] = CallContent(self.digest([tool, asked]), label)
+        return found
 
     def block(
         self,

@@ -15,7 +15,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,18 @@ log = logging.getLogger("tokenprof")
 SELLER_VARIABLE = "TOKENPROF_SELLER"
 """Names who sells the calls of a recording, if they do not show it."""
 
+LABELS_VARIABLE = "TOKENPROF_LABELS"
+"""Set to 1, the tool calls of every recording of the program are labelled."""
+
 _FIRST_BYTES = 65_536
+
+
+def _labeller_of_environment() -> Callable[[str, object], str | None] | None:
+    if os.environ.get(LABELS_VARIABLE) not in ("1", "true"):
+        return None
+    from tokenprof.facts.call_labels import Labeller
+
+    return Labeller().label
 
 
 class Recorder:
@@ -52,6 +63,7 @@ class Recorder:
         request_usage: bool = False,
         waits_for_counts: bool = True,
         seller: str | None = None,
+        labeller: Callable[[str, object], str | None] | None = None,
     ) -> None:
         self.path = path
         self.tags = {key: str(value) for key, value in (tags or {}).items()}
@@ -65,6 +77,7 @@ class Recorder:
             cache_diagnostics,
             counts_at_once=listener is not None,
             seller=seller or os.environ.get(SELLER_VARIABLE) or None,
+            labeller=labeller or _labeller_of_environment(),
         )
         self._listener = listener
         self._to_close = [True]

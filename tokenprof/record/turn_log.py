@@ -6,12 +6,13 @@ texts are counted afterwards: a killed process must not lose a turn to a tokeniz
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
@@ -67,7 +68,7 @@ class TurnLog:
         self._file = file
         self._resource = resource
         self._settings = settings
-        self._shaper = _shaper(None if settings.counts_at_once else self._count_later)
+        self._shaper = self._new_shaper()
         self._uncounted: dict[str, str] = {}
         self._failed: dict[bytes, _Failed] = {}
         self._unwritten: deque[bytes] = deque()
@@ -296,19 +297,22 @@ class TurnLog:
             # What the lines refer to is in the file that was deleted.
             self._replaced, lost = self._file.replaced, self._turns
             self._begin_a_file()
-            self._shaper = _shaper(None if self._settings.counts_at_once else self._count_later)
+            self._shaper = self._new_shaper()
             if lost:
                 self.write_problem(None, "file_lost", calls=lost)
         if self._dropped_lines:
             lost, self._dropped_lines = self._dropped_lines, 0
             self.write_problem(None, "not_written", calls=lost)
 
-
-def _shaper(later: Callable[[str, str], None] | None) -> Shaper:
-    try:
-        return Shaper(later=later, count=COUNTING_PROCESS.count)
-    except Exception:  # noqa: BLE001 - no home, no working directory: the digests match no other recording
-        return Shaper(key=secrets.token_bytes(32), later=later, count=COUNTING_PROCESS.count)
+    def _new_shaper(self) -> Shaper:
+        later = None if self._settings.counts_at_once else self._count_later
+        make = functools.partial(
+            Shaper, later=later, count=COUNTING_PROCESS.count, labeller=self._settings.labeller
+        )
+        try:
+            return make()
+        except Exception:  # noqa: BLE001 - no home, no working directory: the digests match no other recording
+            return make(key=secrets.token_bytes(32))
 
 
 def _may_be_billed(exchange: Exchange) -> bool:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from functools import singledispatch
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from tokenprof.analysis.findings.finding import Finding
 from tokenprof.analysis.findings.finding_figures import (
@@ -14,6 +13,7 @@ from tokenprof.analysis.findings.finding_figures import (
     CachedContextDominates,
     CacheMisses,
     CacheUnlikeRules,
+    CalledAgain,
     CarriedBlock,
     DuplicateText,
     IncompleteOutput,
@@ -21,6 +21,8 @@ from tokenprof.analysis.findings.finding_figures import (
     LowCacheHitRate,
     MarginBeyondPublished,
     PriceFarFromCompute,
+    RepeatedCalls,
+    RepeatedResults,
     SkillLoadedLate,
     SkillsIndexUnused,
     SkillsUntouched,
@@ -30,30 +32,21 @@ from tokenprof.analysis.findings.finding_figures import (
     UnpricedModel,
     UnpricedTurns,
 )
-from tokenprof.costing.cache_losses import CacheMissCause
 from tokenprof.report import numbers
-from tokenprof.report.labels_in_words import CLASS_LABELS, printable
+from tokenprof.report.labels_in_words import CLASS_LABELS, MISS_CAUSE_LABELS, printable
 from tokenprof.report.phrases import (
     billed,
     block_label,
     capitalised,
     form,
     listed,
+    margin_range,
     money,
+    named_call,
     times,
     turn_list,
 )
 from tokenprof.report.written_finding import WrittenFinding
-
-_MISS_CAUSES: Final[Mapping[CacheMissCause, str]] = {
-    "changed": "the prompt changed before its end",
-    "ttl_expired": "the cached prefix expired",
-    "below_minimum": "the prompt was too short to be cached",
-    "lookback": "the breakpoint was too many blocks after the previous one",
-    "reordered": "the blocks came in a different order",
-    "model_changed": "the model changed",
-    "unknown": "the cause is not known",
-}
 
 
 class Sentences(NamedTuple):
@@ -168,7 +161,7 @@ def _cache_misses(figures: CacheMisses, finding: Finding) -> Sentences:
     )
     at_least = "at least " if figures.is_lower_bound else ""
     return Sentences(
-        f"The cache was missed {times(figures.turns)}: {_MISS_CAUSES[figures.cause]}",
+        f"The cache was missed {times(figures.turns)}: {MISS_CAUSE_LABELS[figures.cause]}",
         f"{again}; what that cost is not known."
         if figures.extra_usd is None
         else f"{again}, which cost {at_least}{numbers.usd(figures.extra_usd)} more than a cache read.",
@@ -235,6 +228,33 @@ def _duplicate_text(figures: DuplicateText, finding: Finding) -> Sentences:
 
 
 @sentences.register
+def _repeated_results(figures: RepeatedResults, finding: Finding) -> Sentences:
+    results = numbers.count(figures.results, "tool result")
+    return Sentences(
+        f"{results} {form(figures.results, 'repeats', 'repeat')} a text that was in the context already",
+        f"{_calls_again(figures.calls, finding.state == 'estimated')}.",
+    )
+
+
+@sentences.register
+def _repeated_calls(figures: RepeatedCalls, finding: Finding) -> Sentences:
+    calls, was = numbers.count(figures.repeats, "tool call"), form(figures.repeats, "was", "were")
+    cost = billed(figures.billed_usd, figures.is_estimated)
+    return Sentences(
+        f"{calls} {was} made before with the same arguments; with the results {cost}",
+        f"{_calls_again(figures.calls, figures.is_estimated)}. These results differ from the earlier ones.",
+    )
+
+
+def _calls_again(calls: tuple[CalledAgain, ...], is_estimated: bool) -> str:
+    return listed(
+        f"{printable(named_call(call.tool, call.label))} ({times(call.calls)}"
+        f"{f', {call.unchanged} unchanged' if call.unchanged else ''}) {money(call.billed_usd, is_estimated)}"
+        for call in calls
+    )
+
+
+@sentences.register
 def _carried_block(figures: CarriedBlock, finding: Finding) -> Sentences:
     # Rounded one by one, the two parts might not add up: the second is what the first leaves of the whole.
     whole = numbers.usd(figures.billed_usd)
@@ -284,7 +304,7 @@ def _price_far_from_compute(figures: PriceFarFromCompute, finding: Finding) -> S
 def _margin_beyond_published(figures: MarginBeyondPublished, finding: Finding) -> Sentences:
     margin = figures.implied_gross_margin
     published = listed(
-        (f"{row.name} ({_margin_range(row.low, row.high)})" for row in figures.published),
+        (f"{row.name} ({margin_range(row.low, row.high)})" for row in figures.published),
         separator="; ",
     )
     if margin.low > figures.expected_high:
@@ -298,17 +318,11 @@ def _margin_beyond_published(figures: MarginBeyondPublished, finding: Finding) -
             "high"
         )
     return Sentences(
-        f"The bill implies a gross margin of {_margin_range(margin.low, margin.high)}, outside the "
-        f"{_margin_range(figures.expected_low, figures.expected_high)} that published margins suggest",
+        f"The bill implies a gross margin of {margin_range(margin.low, margin.high)}, outside the "
+        f"{margin_range(figures.expected_low, figures.expected_high)} that published margins suggest",
         f"{f'Published: {published}. ' if published else ''}Either {reason}. The estimate is "
         "not adjusted to fit.",
     )
-
-
-def _margin_range(low: float, high: float) -> str:
-    """Return `33% to 46%`, or one figure if both ends read the same."""
-    ends = [numbers.percent(numbers.share_of(end)).replace("-", "−") for end in (low, high)]
-    return " to ".join(dict.fromkeys(ends))
 
 
 @sentences.register

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from tokenprof.analysis.rows.row_types import TurnRow
+from tokenprof.costing.cache_losses import CacheMissCause
 from tokenprof.facts.inert_text import printable as printable
 
 CLASS_LABELS: Final = {
@@ -49,3 +51,14 @@ def without_price(turn: TurnRow) -> str:
     model = turn.model or "a model without a name"
     classes = [CLASS_LABELS.get(cls, cls) for cls in turn.unpriced_classes]
     return f"{' and '.join(classes)} of {model}" if classes else model
+
+
+MISS_CAUSE_LABELS: Final[Mapping[CacheMissCause, str]] = {
+    "changed": "the prompt changed before its end",
+    "ttl_expired": "the cached prefix expired",
+    "below_minimum": "the prompt was too short to be cached",
+    "lookback": "the breakpoint was too many blocks after the previous one",
+    "reordered": "the blocks came in a different order",
+    "model_changed": "the model changed",
+    "unknown": "the cause is not known",
+}

@@ -22,7 +22,12 @@ def block_label(block: NamedBlock) -> str:
 
     `tool result Read`, `system prompt`, `tools preamble`; a name that holds a comma is put in quotes.
     """
-    return kind_and_name(block.kind, block.name)
+    return kind_and_name(block.kind, named_call(block.name, block.label))
+
+
+def named_call(name: str, label: str | None) -> str:
+    """Return the name of a block with what its call is about: `Read src/app.ts`."""
+    return name if label is None else f"{name} {label}"
 
 
 def kind_and_name(kind: BlockKind, name: str) -> str:
@@ -74,3 +79,9 @@ def money(amount_usd: Decimal | None, is_estimated: bool, decimals: int | None =
 def billed(amount_usd: Decimal | None, is_estimated: bool) -> str:
     """Return `billed $0.0412`, or that the price is not known."""
     return "billed at an unknown price" if amount_usd is None else f"billed {money(amount_usd, is_estimated)}"
+
+
+def margin_range(low: float, high: float) -> str:
+    """Return `33% to 46%`, or one figure if both ends read the same."""
+    ends = [numbers.percent(numbers.share_of(end)).replace("-", "−") for end in (low, high)]
+    return " to ".join(dict.fromkeys(ends))

@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.rows.row_types import (
@@ -202,12 +202,17 @@ def _prediction(prediction: CachePrediction) -> Json:
     }
 
 
+_OF_CALLS: Final = ("link", "content_digest", "label")
+"""Fields that only tool calls and results have."""
+
+
 def _block(row: BlockRow) -> Json:
     found = {
         "id": row.id,
         "kind": row.kind,
         "name": row.name,
         **({} if row.uses is None else {"uses": list(row.uses)}),
+        **{key: value for key in _OF_CALLS if (value := getattr(row, key)) is not None},
         "digest": row.digest,
         "context": row.context,
         "section": row.section,

@@ -183,6 +183,9 @@ def _blocks(found: Sequence[Json], sums: Mapping[str, BilledSum]) -> tuple[Block
             uses=None if row.get("uses") is None else tuple(row["uses"]),
             at_least_usd=_at_least(row, sums.get(row["id"])),
             turns_carried=row.get("turns_carried", sums.get(row["id"], BilledSum()).turns),
+            link=row.get("link"),
+            content_digest=row.get("content_digest"),
+            label=row.get("label"),
         )
         for row in found
     )

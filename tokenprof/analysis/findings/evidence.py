@@ -16,6 +16,7 @@ from tokenprof.analysis.findings.noted_blocks import (
     untouched_skills,
     unused_skills_indexes,
 )
+from tokenprof.analysis.findings.repeats import RepeatedWork, calls_alike, repeated_work
 from tokenprof.analysis.findings.severity import exact_sum_usd, severity_of
 from tokenprof.analysis.rows.row_types import BlockRow, RunRows
 from tokenprof.costing.disclosure import Disclosure
@@ -59,9 +60,20 @@ class Evidence:
         return tuple(most_billed_blocks(self.rows))
 
     @cached_property
+    def repeated(self) -> tuple[RepeatedWork, ...]:
+        """Tool calls that were made again while their earlier result was in the context."""
+        return repeated_work(self.rows)
+
+    @cached_property
+    def calls_alike(self) -> Mapping[tuple[str, str], int]:
+        """How often each tool was asked for the same."""
+        return calls_alike(self.rows)
+
+    @cached_property
     def entries(self) -> EntrySums:
         """What findings need of the entries of the run."""
         blocks = [*self.never_called, *self.unused_indexes, *self.untouched, *self.most_billed]
+        blocks += [work.result for work in self.repeated]
         watched = {block.id for block in blocks}
         if self.rows.ledger is None:
             return entry_sums(self.rows, watched)
@@ -94,7 +106,7 @@ class Evidence:
 
 def named(block: BlockRow) -> NamedBlock:
     """Return a block by kind and name."""
-    return NamedBlock(block.kind, block.name)
+    return NamedBlock(block.kind, block.name, block.label)
 
 
 def billed_together(blocks: Collection[BlockRow]) -> Decimal | None:

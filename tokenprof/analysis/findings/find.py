@@ -30,6 +30,7 @@ from tokenprof.analysis.findings.needless_blocks import (
     unused_tools,
 )
 from tokenprof.analysis.findings.price_and_compute import margin_beyond_published, price_far_from_compute
+from tokenprof.analysis.findings.repeated_work import repeated_calls, repeated_results
 from tokenprof.analysis.rows.row_types import RunRows
 from tokenprof.costing.disclosure import Disclosure
 
@@ -43,7 +44,9 @@ FINDINGS: Final[tuple[Callable[[Evidence], Iterator[Finding]], ...]] = (
     unused_skills_index,
     skills_untouched,
     duplicate_texts,
+    repeated_results,
     carried_blocks,
+    repeated_calls,
     cached_context,
     price_far_from_compute,
     margin_beyond_published,

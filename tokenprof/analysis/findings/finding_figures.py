@@ -25,10 +25,11 @@ MISS_CAUSES: Final[tuple[CacheMissCause, ...]] = tuple(
 
 @dataclass(frozen=True, slots=True)
 class NamedBlock:
-    """A block by its kind and its name as recorded."""
+    """A block by its kind and its name as recorded, and what a call is about if labels were asked for."""
 
     kind: BlockKind
     name: str
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,42 @@ class DuplicateText:
 
 
 @dataclass(frozen=True, slots=True)
+class CalledAgain:
+    """A tool that was asked the same in `calls` calls: what the repeated ones and their results were billed.
+
+    `label` says what it was asked, if labels were asked for. `unchanged` of the results had a text that was
+    in the context already.
+    """
+
+    tool: str
+    label: str | None
+    calls: int
+    unchanged: int
+    billed_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedResults:
+    """Results whose text was in the context already, and what they and their calls were billed."""
+
+    CODES: ClassVar = ("repeated-results",)
+    results: int
+    calls: tuple[CalledAgain, ...]
+    billed_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedCalls:
+    """Calls with arguments tried before, with another result, and what they and their results were billed."""
+
+    CODES: ClassVar = ("repeated-calls",)
+    repeats: int
+    calls: tuple[CalledAgain, ...]
+    billed_usd: Decimal | None
+    is_estimated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CarriedBlock:
     """A block that is a large part of the bill because `turns` turns were billed for it.
 
@@ -267,6 +304,8 @@ FindingFigures = (
     | SkillsIndexUnused
     | SkillsUntouched
     | DuplicateText
+    | RepeatedResults
+    | RepeatedCalls
     | CarriedBlock
     | CachedContextDominates
     | PriceFarFromCompute

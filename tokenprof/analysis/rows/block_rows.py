@@ -17,6 +17,11 @@ def block_rows(ledger: Ledger, hardware: Hardware) -> tuple[BlockRow, ...]:
     placed_blocks = ledger.attribution.blocks
     costs = hardware.many([hardware.blocks.get(block_id, Work()) for block_id in placed_blocks])
     rows = []
+    labels = {
+        (placed.context, placed.block.link): placed.block.label
+        for placed in placed_blocks.values()
+        if placed.block.label and placed.block.link
+    }
     for placed, hardware_usd in zip(placed_blocks.values(), costs, strict=True):
         billed = ledger.blocks.get(placed.id, BilledSum())
         rows.append(
@@ -42,6 +47,9 @@ def block_rows(ledger: Ledger, hardware: Hardware) -> tuple[BlockRow, ...]:
                 uses=placed.block.uses,
                 at_least_usd=None if billed.is_complete else billed.at_least_usd,
                 turns_carried=billed.turns,
+                link=placed.block.link,
+                content_digest=placed.block.content_digest,
+                label=placed.block.label or labels.get((placed.context, placed.block.link or "")),
             )
         )
     return tuple(rows)

@@ -111,7 +111,9 @@ class BlockRow:
 
     `tokens` is the size of one occurrence, `tokens_low` and `tokens_high` bound it. `billed_usd` is None if
     one of its tokens has no price; `at_least_usd` is then the part that is known. `turns_carried` is the
-    number of turns that were billed for it. `uses` names the skills that a tool call touches.
+    number of turns that were billed for it. `uses` names the skills that a tool call touches. `link` is the
+    same on a tool call and its result, `content_digest` on two calls with equal arguments and on two results
+    with equal texts. `label` says what a call or its result is about, if labels were asked for.
     """
 
     id: str
@@ -135,6 +137,9 @@ class BlockRow:
     uses: tuple[str, ...] | None = None
     at_least_usd: Decimal | None = None
     turns_carried: int = 0
+    link: str | None = None
+    content_digest: str | None = None
+    label: str | None = None
 
     @property
     def known_usd(self) -> Decimal | None:

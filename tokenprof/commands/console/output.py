@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -140,6 +141,14 @@ def put(output: Path | None, data: str | bytes) -> None:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"-o {output} cannot be written ({reason}); name another file.") from error
+
+
+def goes_into_a_file(stream: IO[str]) -> bool:
+    """Whether what is written to a stream stays in a file: `> report.txt`."""
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def json_text(data: object) -> bytes:

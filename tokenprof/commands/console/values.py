@@ -40,6 +40,14 @@ def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
     return parse
 
 
+def tool_argument(text: str) -> tuple[str, str]:
+    """Parse `TOOL=ARGUMENT` into the two names."""
+    tool, _, argument = text.partition("=")
+    if not tool or not argument:
+        raise argparse.ArgumentTypeError(f"{text!r} is not TOOL=ARGUMENT, such as lookup_order=order_id")
+    return tool, argument
+
+
 def positive_number(text: str) -> float:
     """Parse a finite number above 0."""
     try:

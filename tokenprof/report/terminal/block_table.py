@@ -14,7 +14,7 @@ from rich.text import Text
 from tokenprof.analysis.rows.row_types import BlockRow, GroupRow, RunRows
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import kind_label, printable
-from tokenprof.report.phrases import NAMED_BY_US
+from tokenprof.report.phrases import NAMED_BY_US, named_call
 from tokenprof.report.terminal.grid import Aside, Column, TableRow, paragraph, table
 from tokenprof.report.terminal.wording import (
     ABOUT,
@@ -107,7 +107,7 @@ def block_table(
         return TableRow(
             [
                 Text(kind_label(block.kind), SOFT),
-                printable(block.name),
+                printable(named_call(block.name, block.label)),
                 numbers.tokens(block.tokens),
                 Text(about, SOFT if is_exact else WARN),
                 f"{block.turns_carried}×",

@@ -12,7 +12,7 @@ from rich.text import Text
 from tokenprof.analysis.rows.row_types import GroupRow, RunRows
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable
-from tokenprof.report.phrases import kind_and_name
+from tokenprof.report.phrases import kind_and_name, named_call
 from tokenprof.report.suggested_change import KIND_WORDS
 from tokenprof.report.terminal.grid import paragraph
 from tokenprof.report.terminal.wording import ABOUT, SOFT, weight_of_block
@@ -43,7 +43,7 @@ def driver(rows: RunRows, console: Console) -> list[Text]:
         named, cost_usd = f"the {group.kind} {printable(group.name)}", group.billed_usd
         how = numbers.count(len(group.blocks) or group.block_count, "block") + ", carried from turn to turn"
     elif block is not None:
-        named = kind_and_name(block.kind, block.name)
+        named = kind_and_name(block.kind, named_call(block.name, block.label))
         cost_usd = block.known_usd
         turns = numbers.count(block.turns_carried, "turn")
         how = f"a block of {numbers.tokens(block.tokens)} tokens, sent in {turns}"

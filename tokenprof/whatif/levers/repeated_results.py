@@ -52,7 +52,9 @@ def repeated(row: SizedRow) -> list[SizedBlock]:
 
 
 def _measures(name: str, block: Block) -> tuple[object, ...]:
-    """Return what two results share if their texts are equal; the digest also holds the id of the call."""
+    """Return what two results share if their texts are equal: a digest, or measures where none was kept."""
+    if block.content_digest:
+        return name, block.content_digest
     f = block.features
     counts = f.bytes, f.chars, f.letters, f.uppercase, f.digits, f.punctuation, f.spaces, f.newlines
     return (name, *counts, *sorted(f.tokens.items()))
