@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tokenprof.facts.errors import InputError, TokenprofError
     from tokenprof.facts.labels import label
     from tokenprof.live.instrumentor import TokenprofInstrumentor
+    from tokenprof.live.limits import Limits, StopCalls
     from tokenprof.live.profile import profile, wrap
     from tokenprof.live.running_cost import TurnCost
     from tokenprof.record.session import agent, tag
@@ -39,8 +40,10 @@ _HOMES = {
     "Analysis": "tokenprof.analysis.analysis",
     "CostDifference": "tokenprof.difference.cost_difference",
     "InputError": "tokenprof.facts.errors",
+    "Limits": "tokenprof.live.limits",
     "LoadedRun": "tokenprof.analysis.load",
     "Report": "tokenprof.report.document",
+    "StopCalls": "tokenprof.live.limits",
     "TokenprofError": "tokenprof.facts.errors",
     "TokenprofInstrumentor": "tokenprof.live.instrumentor",
     "TurnCost": "tokenprof.live.running_cost",
@@ -58,8 +61,10 @@ __all__ = [
     "Analysis",
     "CostDifference",
     "InputError",
+    "Limits",
     "LoadedRun",
     "Report",
+    "StopCalls",
     "TokenprofError",
     "TokenprofInstrumentor",
     "TurnCost",

@@ -11,12 +11,16 @@ from typing import Any, TypeVar
 
 import aiohttp
 import orjson
+from multidict import CIMultiDict, CIMultiDictProxy
 
+from tokenprof.facts.provider_errors import ProviderError
 from tokenprof.harness_adapters.clients.host_calls import (
+    HeldCall,
     begin,
     begun,
     call_through_async,
     guarded,
+    held_call,
 )
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, is_marked, marked
 from tokenprof.harness_adapters.clients.watched_body import StandIn
@@ -60,12 +64,41 @@ async def _observed_request(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> aiohttp.ClientResponse:
+    held = _held(args, kwargs)
+    if held is not None and (refusal := await held.settled_refusal_async()) is not None:
+        raise _refused(session, args, kwargs, refusal)
     attempt = _begin(session, args, kwargs)
     if attempt is None:
         return await request(*args, **kwargs)
     response = await call_through_async(attempt, lambda: request(*args, **kwargs))
     _observe(attempt, response, session, kwargs)
     return response
+
+
+def _held(args: tuple[Any, ...], kwargs: dict[str, Any]) -> HeldCall | None:
+    """Return a call that a hard budget may refuse, else None. Never raises."""
+    try:
+        method, url = (*args, *(kwargs[name] for name in ("method", "str_or_url")[len(args) :]))
+        path = str(url).partition("?")[0]
+        return held_call(method.upper(), path, lambda: len(_body(kwargs) or b"") or None)
+    except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
+        return None
+
+
+def _refused(
+    session: aiohttp.ClientSession, args: tuple[Any, ...], kwargs: dict[str, Any], refusal: ProviderError
+) -> aiohttp.ClientResponseError:
+    """Return the error that `raise_for_status` raises; a response cannot be made without a connection."""
+    method, url = (*args, *(kwargs[name] for name in ("method", "str_or_url")[len(args) :]))
+    built = session._build_url(url)
+    about = aiohttp.RequestInfo(built, method.upper(), CIMultiDictProxy(CIMultiDict()), built)
+    return aiohttp.ClientResponseError(
+        about,
+        (),
+        status=refusal.status,
+        message=refusal.body.decode(),
+        headers=CIMultiDict(refusal.headers),
+    )
 
 
 def _begin(session: aiohttp.ClientSession, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Attempt | None:

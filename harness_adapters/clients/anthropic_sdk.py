@@ -169,7 +169,7 @@ def _begin(request: APIRequest, provider: str) -> Attempt | None:
 
 
 def _attempt(request: APIRequest, provider: str) -> Attempt | None:
-    if not _is_model_call(request):
+    if not _is_model_call(request) or _is_under_a_hard_budget():
         return None
     body = request.json
     if not isinstance(body, dict):
@@ -190,6 +190,12 @@ def _attempt(request: APIRequest, provider: str) -> Attempt | None:
         tags=current_tags(),
     )
     return attempt_at(exchange, str(body.get("model", "")))
+
+
+def _is_under_a_hard_budget() -> bool:
+    """Whether calls may be refused; they are then left to the HTTP library, which can answer them itself."""
+    recorder = active_recorder()
+    return recorder is not None and recorder.gatekeeper is not None
 
 
 def _serialised(request: APIRequest, body: dict[str, Any]) -> bytes:

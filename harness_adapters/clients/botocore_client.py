@@ -6,12 +6,23 @@ Calls of `aiobotocore` go through `aiohttp` or `httpx` and are seen there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
+from botocore.awsrequest import AWSResponse
 from botocore.httpsession import URLLib3Session
+from urllib3 import HTTPHeaderDict, HTTPResponse
 
-from tokenprof.harness_adapters.clients.host_calls import begin, begun, call_through, guarded
+from tokenprof.facts.provider_errors import ProviderError
+from tokenprof.harness_adapters.clients.host_calls import (
+    HeldCall,
+    begin,
+    begun,
+    call_through,
+    guarded,
+    held_call,
+)
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, is_marked, marked
 from tokenprof.harness_adapters.clients.watched_body import StandIn
 from tokenprof.record.attempt import Attempt
@@ -51,12 +62,31 @@ _patched = PatchedMethods(lambda: [(URLLib3Session, "send", _observed)])
 
 
 def _observed_send(send: Callable[[Any], Any], request: Any) -> Any:
+    held = _held(request)
+    if held is not None and (refusal := held.settled_refusal()) is not None:
+        return _refused(request, refusal)
     attempt = _begin(request)
     if attempt is None:
         return send(request)
     response = call_through(attempt, lambda: send(request))
     _observe(attempt, response)
     return response
+
+
+def _held(request: Any) -> HeldCall | None:
+    """Return a call that a hard budget may refuse, else None. Never raises."""
+    try:
+        path = urlsplit(request.url).path
+        return held_call(request.method, path, lambda: len(_bytes(request.body) or b"") or None)
+    except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
+        return None
+
+
+def _refused(request: Any, refusal: ProviderError) -> AWSResponse:
+    raw = HTTPResponse(
+        BytesIO(refusal.body), HTTPHeaderDict(refusal.headers), refusal.status, preload_content=False
+    )
+    return AWSResponse(request.url, refusal.status, raw.headers, raw)
 
 
 def _begin(request: Any) -> Attempt | None:

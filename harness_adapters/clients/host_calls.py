@@ -7,16 +7,21 @@ inside it is noted in the recording as a call that is missing.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar, Token
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from tokenprof.facts.provider_errors import ProviderError, over_budget_error
 from tokenprof.record import session
 from tokenprof.record.attempt import Attempt
 from tokenprof.record.exchange import Exchange, attempt_of_headers
+from tokenprof.record.recorder import SETTLE_S, SETTLE_STEP_S, Recorder
 from tokenprof.record.session import active_recorder, current_agent, current_tags
 from tokenprof.record.span import start_span
 from tokenprof.record.wires import interpreter_of, wire_of
@@ -74,6 +79,65 @@ def attempt_at(exchange: Exchange, model: str) -> Attempt | None:
     if recorder is None and exchange.span is None:
         return None
     return Attempt(exchange, recorder)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCall:
+    """A model call under its owner's hard budget, before it is made."""
+
+    recorder: Recorder
+    provider: str
+    request_bytes: int | None
+
+    def refusal(self) -> ProviderError | None:
+        """Return the provider's error that stands for the call; None if it may be made. Never raises."""
+        try:
+            gatekeeper = self.recorder.gatekeeper
+            sentence = gatekeeper(self.request_bytes) if gatekeeper is not None else None
+        except Exception:
+            log.warning("tokenprof could not check a budget", exc_info=True)
+            return None
+        return None if sentence is None else over_budget_error(self.provider, sentence)
+
+    def settled_refusal(self) -> ProviderError | None:
+        """Return what `refusal` returns, after earlier calls are accounted for."""
+        self.recorder.settle()
+        return self.refusal()
+
+    async def settled_refusal_async(self) -> ProviderError | None:
+        """Return what `settled_refusal` returns, while the event loop goes on."""
+        until = time.monotonic() + SETTLE_S
+        while not self.recorder.is_settled() and time.monotonic() < until:
+            if not await _pause():
+                break
+        return self.refusal()
+
+
+async def _pause() -> bool:
+    """Wait a moment in the event loop, of whichever kind; returns whether that is possible."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        trio = sys.modules.get("trio")
+        if trio is None:
+            return False
+        await trio.sleep(SETTLE_STEP_S)
+        return True
+    await asyncio.sleep(SETTLE_STEP_S)
+    return True
+
+
+def held_call(method: str, path: str, request_bytes: Callable[[], int | None]) -> HeldCall | None:
+    """Return a model call that its owner's hard budget may refuse; None for any other. Never raises."""
+    try:
+        recorder = active_recorder()
+        if recorder is None or recorder.gatekeeper is None or _inside.get():
+            return None
+        wire = wire_of(method, path)
+        return None if wire is None else HeldCall(recorder, wire.provider, request_bytes())
+    except Exception:
+        log.warning("tokenprof could not check a budget", exc_info=True)
+        return None
 
 
 def begun(begin_it: Callable[[], Attempt | None], client: str, method: str, path: str) -> Attempt | None:

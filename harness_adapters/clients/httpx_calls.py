@@ -12,7 +12,15 @@ from collections.abc import Callable
 from typing import Any
 
 from tokenprof.facts.adapters import load_adapter
-from tokenprof.harness_adapters.clients.host_calls import begin, begun, call_through, call_through_async
+from tokenprof.facts.provider_errors import ProviderError
+from tokenprof.harness_adapters.clients.host_calls import (
+    HeldCall,
+    begin,
+    begun,
+    call_through,
+    call_through_async,
+    held_call,
+)
 from tokenprof.harness_adapters.clients.httpx_response import observe
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, is_marked, marked
 from tokenprof.record.attempt import Attempt
@@ -48,6 +56,9 @@ class Library:
 
     def _observed(self, send: Any) -> Any:
         def observed_send(*args: Any, **kwargs: Any) -> Any:
+            held = self._held(args, kwargs)
+            if held is not None and (refusal := held.settled_refusal()) is not None:
+                return self._refused(args, kwargs, refusal)
             args, kwargs = self._asking_for_usage(args, kwargs)
             attempt = self._begin(args, kwargs)
             if attempt is None:
@@ -60,6 +71,9 @@ class Library:
 
     def _observed_async(self, send: Any) -> Any:
         async def observed_send(*args: Any, **kwargs: Any) -> Any:
+            held = self._held(args, kwargs)
+            if held is not None and (refusal := await held.settled_refusal_async()) is not None:
+                return self._refused(args, kwargs, refusal)
             args, kwargs = self._asking_for_usage(args, kwargs)
             attempt = self._begin(args, kwargs)
             if attempt is None:
@@ -100,6 +114,26 @@ class Library:
             return tuple(request if arg is given else arg for arg in args), kwargs
         except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
             return args, kwargs
+
+    def _held(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> HeldCall | None:
+        """Return a call that a hard budget may refuse, else None. Never raises."""
+        try:
+            recorder = active_recorder()
+            if recorder is None or recorder.gatekeeper is None:
+                return None
+            request = self._request_of(args, kwargs)
+            method, path = request.method, request.url.path
+        except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
+            return None
+        return held_call(method, path, lambda: len(_content_of(request) or b"") or None)
+
+    def _refused(self, args: tuple[Any, ...], kwargs: dict[str, Any], refusal: ProviderError) -> Any:
+        return self._module.Response(
+            refusal.status,
+            headers=list(refusal.headers),
+            content=refusal.body,
+            request=self._request_of(args, kwargs),
+        )
 
     def _request_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         request_class = self._module.Request

@@ -14,6 +14,7 @@ from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
     from tokenprof.analysis.assumptions import Assumptions
+    from tokenprof.live.budget_guard import BudgetGuard
 
 DEFAULT_RECORDING: Final = Path("run.jsonl")
 
@@ -27,6 +28,14 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
         help=f"recording to write or to continue (default: {DEFAULT_RECORDING}, or the next free name)",
     )
     parser.add_argument("--no-report", action="store_true", help="record only")
+    parser.add_argument(
+        "--warn-at", metavar="LIMITS", help="warn at usd=N, turns=N, context=N, cache-misses=N (with commas)"
+    )
+    parser.add_argument(
+        "--stop-at",
+        metavar="LIMITS",
+        help="refuse further calls there, with an error in the provider's shape",
+    )
     add_assumption_options(parser)
 
 
@@ -50,6 +59,19 @@ def closing_assumptions(options: argparse.Namespace) -> Assumptions | None:
     if given:
         raise InputError(f"With --no-report nothing is costed; leave out {' and '.join(given)}.")
     return None
+
+
+def guard_asked_for(options: argparse.Namespace) -> BudgetGuard | None:
+    """Return what watches the limits that the options name; None without any. Raises InputError."""
+    if options.warn_at is None and options.stop_at is None:
+        return None
+    from tokenprof.live.budget_guard import BudgetGuard
+    from tokenprof.live.limits import parsed_limits
+
+    warn_at, stop_at = (
+        None if text is None else parsed_limits(text) for text in (options.warn_at, options.stop_at)
+    )
+    return BudgetGuard(warn_at, stop_at, assumptions_of(options), warn=say)
 
 
 def free_name(path: Path = DEFAULT_RECORDING) -> Path:

@@ -13,6 +13,7 @@ from tokenprof.commands.closing_report import (
     add_recording_options,
     closing_assumptions,
     free_name,
+    guard_asked_for,
     remove_if_empty,
     report_recording,
     require_recordable,
@@ -61,6 +62,7 @@ def run_proxy(options: argparse.Namespace) -> int:
             "--upstream is empty; give an address such as https://api.example.com, or leave it out."
         )
     assumptions = closing_assumptions(options)
+    guard = guard_asked_for(options)
     path = options.record or free_name()
     require_recordable(path)
     allow_many_connections()
@@ -68,7 +70,12 @@ def run_proxy(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with recording_proxy(
-            path, os.environ, port=options.port, upstream=options.upstream, seller=options.seller
+            path,
+            os.environ,
+            port=options.port,
+            upstream=options.upstream,
+            seller=options.seller,
+            guard=guard,
         ) as proxy:
             say(f"recording to {path}; stop with Ctrl-C")
             for variable, url in addresses(proxy, options.upstream).items():

@@ -21,7 +21,6 @@ from tokenprof.commands.console.output import (
 )
 from tokenprof.commands.console.page_options import add_page_options, compared_with, read_asked
 from tokenprof.commands.console.values import file_path, tool_argument, whole_number
-from tokenprof.facts.call_labels import Labeller, labels_read
 from tokenprof.facts.errors import InputError
 
 PAGE: Final = "html"
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from tokenprof.analysis.analysis import Analysis
     from tokenprof.analysis.assumptions import Assumptions
+    from tokenprof.facts.call_labels import Labeller
     from tokenprof.facts.types import Run
     from tokenprof.sessions.kept_sums import KeptSums
 
@@ -131,6 +131,7 @@ def run_report(options: argparse.Namespace) -> int:
 
     from tokenprof.analysis.analysis import Analysis
     from tokenprof.commands.console.progress_line import ProgressLine
+    from tokenprof.facts.call_labels import labels_read
     from tokenprof.reading.files import read
     from tokenprof.reading.garbage import no_search_for_cycles
     from tokenprof.reading.tag_filter import with_tags
@@ -223,6 +224,8 @@ def _is_below(path: Path, roots: Sequence[str]) -> bool:
 
 def _labeller(options: argparse.Namespace, form: str) -> Labeller | None:
     """Return what names tool calls; unasked, only for text that no file keeps."""
+    from tokenprof.facts.call_labels import Labeller
+
     is_kept = options.output is not None or form != "text" or goes_into_a_file(sys.stdout)
     if options.labels or options.label or not is_kept:
         return Labeller(dict(options.label))

@@ -12,6 +12,7 @@ from tokenprof.commands.closing_report import (
     add_recording_options,
     closing_assumptions,
     free_name,
+    guard_asked_for,
     remove_if_empty,
     report_recording,
     require_recordable,
@@ -46,11 +47,14 @@ def run_command(options: argparse.Namespace) -> int:
     assumptions = closing_assumptions(options)
     path = (options.record or free_name()).absolute()
     require_recordable(path)
+    guard = guard_asked_for(options)
     try:
-        if not options.proxy and (environment := _inside(command, path, options.seller)):
-            code = run_child(command, environment)
+        # A budget holds for all processes of a command together, which only the proxy sees.
+        inside = None if options.proxy or guard is not None else _inside(command, path, options.seller)
+        if inside:
+            code = run_child(command, inside)
         else:
-            with recording_proxy(path, os.environ, seller=options.seller) as proxy:
+            with recording_proxy(path, os.environ, seller=options.seller, guard=guard) as proxy:
                 told = addresses(proxy)
                 code = run_child(told_the_address(command, os.environ, told), _behind(told))
     finally:

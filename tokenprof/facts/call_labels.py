@@ -50,8 +50,18 @@ _SUBCOMMANDS: Final = (
 _WORD: Final = re.compile(r"[a-z][a-z:-]{0,20}")
 _FILE: Final = re.compile(r"[\w.+/-]{1,200}")
 _SUFFIX: Final = re.compile(r"[\w-]\.[A-Za-z][A-Za-z0-9]{0,5}$")
-_TAKES_A_SECRET: Final = re.compile(
-    r"-[A-Za-z]{0,3}[pPuUkKHdeE]|--\S*(?:pass|token|key|secret|user|auth|cred|header|data|cookie)\S*", re.I
+_TAKES_A_SECRET: Final = re.compile(r"-[A-Za-z]{0,3}[pPuUkKHdeE]")
+_SECRET_OPTIONS: Final = (
+    "pass",
+    "token",
+    "key",
+    "secret",
+    "user",
+    "auth",
+    "cred",
+    "header",
+    "data",
+    "cookie",
 )
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=")
 _RANDOM: Final = re.compile(r"[A-Za-z0-9+=~]{16,}")
@@ -202,7 +212,10 @@ def _is_file(word: str) -> bool:
 
 def _is_value(words: Sequence[str], at: int) -> bool:
     """Whether a word is the value of an option that takes a password, a key, a user or a text."""
-    return at > 0 and _TAKES_A_SECRET.fullmatch(words[at - 1]) is not None
+    option = words[at - 1] if at else ""
+    if option.startswith("--"):
+        return any(name in option.lower() for name in _SECRET_OPTIONS)
+    return _TAKES_A_SECRET.fullmatch(option) is not None
 
 
 def _host(address: str) -> str | None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tokenprof.analysis.assumptions import Assumptions
     from tokenprof.facts.types import Block, Turn
+    from tokenprof.live.budget_guard import BudgetGuard
+    from tokenprof.live.limits import Limits
     from tokenprof.live.running_cost import TurnCost
     from tokenprof.record.process_share import TurnListener
 
@@ -22,24 +24,25 @@ def listener(
     on_turn: Callable[[TurnCost], None] | None = None,
     metrics: bool = False,
     given: Mapping[str, Any] | None = None,
+    guard: BudgetGuard | None = None,
 ) -> TurnListener | None:
     """Return what to call after each finished turn; None if nobody wants to know.
 
     Parameters: `on_turn`, the host's callback; `metrics`, whether the meter provider gets tokens, bill and
     compute (the environment variable `TOKENPROF_METRICS` asks for that, too); `given`, the host's own
-    settings of `resolve_assumptions`.
+    settings of `resolve_assumptions`; `guard`, what watches the run's limits.
 
     Raises `InputError` for one of the `given` settings that cannot be used.
     """
     with_metrics = metrics or bool(os.environ.get(METRICS_VARIABLE))
-    if on_turn is None and not with_metrics:
+    if on_turn is None and not with_metrics and guard is None:
         return None
     assumptions = _assumptions(given or {})
-    listeners: list[TurnListener] = []
+    listeners: list[TurnListener] = [guard] if guard is not None else []
     if on_turn is not None:
         from tokenprof.live.running_cost import RunningCost
 
-        listeners.append(RunningCost(on_turn, assumptions))
+        listeners.append(RunningCost(_stopping(on_turn, guard), assumptions))
     if with_metrics:
         from tokenprof.live.metrics import TurnMetrics
 
@@ -50,6 +53,30 @@ def listener(
             each(turn, prompt)
 
     return tell
+
+
+def guard_of(warn_at: Limits | None, stop_at: Limits | None, given: Mapping[str, Any]) -> BudgetGuard | None:
+    """Return what watches a run's limits; None without any. Raises as `listener` does."""
+    if warn_at is None and stop_at is None:
+        return None
+    from tokenprof.live.budget_guard import BudgetGuard
+
+    return BudgetGuard(warn_at, stop_at, _assumptions(given))
+
+
+def _stopping(on_turn: Callable[[TurnCost], None], guard: BudgetGuard | None) -> Callable[[TurnCost], None]:
+    """Return a callback that may stop further calls by raising `StopCalls`, if they may be stopped."""
+    if guard is None or not guard.stops:
+        return on_turn
+    from tokenprof.live.limits import StopCalls
+
+    def heard(cost: TurnCost) -> None:
+        try:
+            on_turn(cost)
+        except StopCalls as stop:
+            guard.stop(str(stop))
+
+    return heard
 
 
 def _assumptions(given: Mapping[str, Any]) -> Assumptions:

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tokenprof.facts.adapters import load_adapter
 from tokenprof.live.imports import watch_when_imported
-from tokenprof.live.listeners import listener
+from tokenprof.live.listeners import guard_of, listener
 from tokenprof.record import session
 from tokenprof.record.background.fork_safe_lock import ForkSafeLock
 
 if TYPE_CHECKING:
     from tokenprof.facts.call_labels import LabelRule
+    from tokenprof.live.limits import Limits
     from tokenprof.live.running_cost import TurnCost
     from tokenprof.record.recorder import Recorder
 
@@ -108,6 +109,12 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
     spans never hold them. A function of tool name and arguments is your own rule; where it returns None, the
     built-in rules apply.
 
+    `warn_at=Limits(usd=2)` logs a warning when the run reaches a limit: of dollars, turns, the size of a
+    prompt, cache misses. `stop_at=Limits(usd=5, turns=200)` is a hard budget: once it is reached, further
+    calls are not sent, and the client raises its own error, made from an answer in the provider's shape. Each
+    call then waits until earlier ones are accounted for (at most 2 s). Calls under way are not cut. `on_turn`
+    can refuse further calls, too, by raising `StopCalls`; without `stop_at` that is only logged.
+
     Two parameters add a field to requests: `cache_diagnostics=True` asks Anthropic why its cache was missed
     (clients made inside the block, or wrapped); `request_usage=True` asks OpenAI for the usage of chat
     streams that do not ask for it themselves (they end with one more chunk).
@@ -132,6 +139,8 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         utilisation: float | None = None,
         seller: str | None = None,
         labels: bool | LabelRule = False,
+        warn_at: Limits | None = None,
+        stop_at: Limits | None = None,
     ) -> None:
         self.path = Path(path)
         self._metrics = metrics
@@ -142,6 +151,8 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         self._request_usage = request_usage
         self._seller = seller
         self._labels = labels
+        self._warn_at = warn_at
+        self._stop_at = stop_at
         self._settings = {
             "prices": prices,
             "deployment": deployment,
@@ -154,16 +165,19 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         """Open the recording."""
         from tokenprof.record.recorder import Recorder
 
+        guard = guard_of(self._warn_at, self._stop_at, self._settings)
         recorder = Recorder(
             self.path,
             tags=self._tags,
-            listener=listener(self._on_turn, self._metrics, self._settings),
+            listener=listener(self._on_turn, self._metrics, self._settings, guard),
             content=self._content,
             cache_diagnostics=self._cache_diagnostics,
             request_usage=self._request_usage,
             seller=self._seller,
             labeller=self._labeller(),
         )
+        if guard is not None and guard.stops:
+            recorder.gatekeeper = guard.refusal
         token = session.enter(recorder)
         self._openings.append(_Opening(recorder, token, watch_all(), threading.get_ident()))
         return self

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
+from tokenprof.proxy.request import OverBudgetError
 from tokenprof.record.attempt import Attempt
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import Call
@@ -27,6 +28,15 @@ class Observer:
 
     def __init__(self, recorder: Recorder):
         self._recorder = recorder
+
+    def require_budget(self, method: str, target: str, body: bytes) -> None:
+        """Raise OverBudgetError for a model call that the owner's budget has no room for."""
+        if self._recorder.gatekeeper is None or wire_of(method, target) is None:
+            return
+        self._recorder.settle()
+        refusal = self._recorder.gatekeeper(len(body))
+        if refusal is not None:
+            raise OverBudgetError(refusal)
 
     def begin(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes, host: str = ""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
+    from tokenprof.live.budget_guard import BudgetGuard
     from tokenprof.proxy.observe import Observer
     from tokenprof.proxy.server import RecordingProxy, Routes
 
@@ -22,13 +23,14 @@ def recording_proxy(
     port: int = 0,
     upstream: str | None = None,
     seller: str | None = None,
+    guard: BudgetGuard | None = None,
 ) -> Iterator[RecordingProxy]:
     """Serve on 127.0.0.1 and record to `path` until the block ends.
 
     `upstream` takes everything to one base address; without it, each provider has a path of its own and is
     reached where `environment` says, or at its usual address. Port 0 is any free one. `seller` is who sells
-    the calls whose host does not show it. Raises InputError for a port that is taken and for an address that
-    is not one.
+    the calls whose host does not show it. `guard` watches what the calls cost, and refuses further ones in
+    the shape of the provider. Raises InputError for a port that is taken and for an address that is not one.
     """
     from tokenprof.proxy.observe import Observer
     from tokenprof.proxy.upstream import upstream_at
@@ -44,7 +46,9 @@ def recording_proxy(
             if wire.variable
         }
     )
-    recorder = Recorder(path, seller=seller)
+    recorder = Recorder(path, seller=seller, listener=guard)
+    if guard is not None and guard.stops:
+        recorder.gatekeeper = guard.refusal
     try:
         with _listening(routes, Observer(recorder), port) as proxy:
             yield proxy

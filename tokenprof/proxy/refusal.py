@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Final
 
-import orjson
-
-from tokenprof.proxy.request import ClientRequest, RequestError
+from tokenprof.facts.provider_errors import over_budget_error, provider_error
+from tokenprof.proxy.request import ClientRequest, OverBudgetError, RequestError
 from tokenprof.record.wires import wire_of
-
-_ANTHROPIC_TYPES: Final = {403: "permission_error", 404: "not_found_error", 413: "request_too_large"}
-_GOOGLE_STATUSES: Final = {403: "PERMISSION_DENIED", 404: "NOT_FOUND"}
-_AWS_TYPES: Final = {403: "AccessDeniedException", 404: "ResourceNotFoundException"}
 
 
 def provider_of(request: ClientRequest, prefix: str) -> str:
@@ -30,32 +24,18 @@ def provider_of(request: ClientRequest, prefix: str) -> str:
 
 def answer_of(error: RequestError, provider: str) -> bytes:
     """Return the whole answer to a request that is refused. It ends the connection."""
-    body = orjson.dumps(_error(error, provider))
+    if isinstance(error, OverBudgetError):
+        found = over_budget_error(provider, error.sentence)
+    else:
+        found = provider_error(provider, error.status, error.sentence)
     try:
-        reason = HTTPStatus(error.status).phrase
+        reason = HTTPStatus(found.status).phrase
     except ValueError:
         reason = "Refused"
     lines = [
-        f"HTTP/1.1 {error.status} {reason}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-        # SDKs would repeat some of these, with the same result.
-        "x-should-retry: false",
+        f"HTTP/1.1 {found.status} {reason}",
+        *(f"{name}: {value}" for name, value in found.headers),
+        f"Content-Length: {len(found.body)}",
         "Connection: close",
     ]
-    if provider == "aws.bedrock":
-        lines.append(f"x-amzn-errortype: {_AWS_TYPES.get(error.status, 'ValidationException')}")
-    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
-
-
-def _error(error: RequestError, provider: str) -> object:
-    message = error.sentence
-    if provider == "anthropic":
-        kind = _ANTHROPIC_TYPES.get(error.status, "invalid_request_error")
-        return {"type": "error", "error": {"type": kind, "message": message}}
-    if provider.startswith("gcp."):
-        status = _GOOGLE_STATUSES.get(error.status, "INVALID_ARGUMENT")
-        return {"error": {"code": error.status, "message": message, "status": status}}
-    if provider == "aws.bedrock":
-        return {"message": message}
-    return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}}
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + found.body

@@ -34,6 +34,13 @@ class RequestError(Exception):
         self.sentence = sentence
 
 
+class OverBudgetError(RequestError):
+    """A model call that is refused because its owner's budget is spent."""
+
+    def __init__(self, sentence: str):
+        super().__init__(403, sentence)
+
+
 @dataclass(frozen=True, slots=True)
 class ClientRequest:
     """The head of a request. `headers` keep their order, case and repetitions; values are Latin-1."""

@@ -152,6 +152,7 @@ class _Connection(StreamRequestHandler):
         if expected and request.is_http_1_1:
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = request_body(self.rfile, request)
+        self.server.observer.require_budget(request.method, target, body or b"")
         headers = request.by_lower_name()
         attempt = self.server.observer.begin(request.method, target, headers, body or b"", upstream.host)
         try:

@@ -31,6 +31,11 @@ log = logging.getLogger("tokenprof")
 SELLER_VARIABLE = "TOKENPROF_SELLER"
 """Names who sells the calls of a recording, if they do not show it."""
 
+SETTLE_S = 2.0
+"""How long a call under a hard budget waits for what earlier calls cost."""
+
+SETTLE_STEP_S = 0.002
+
 LABELS_VARIABLE = "TOKENPROF_LABELS"
 """Set to 1, the tool calls of every recording of the program are labelled."""
 
@@ -71,6 +76,7 @@ class Recorder:
         self.request_usage = request_usage
         self.outer: Recorder | None = None
         self.waits_for_counts = waits_for_counts
+        self.gatekeeper: Callable[[int | None], str | None] | None = None
         self._settings = RecordingSettings(
             self.tags,
             content,
@@ -101,6 +107,17 @@ class Recorder:
             self._share_here().put(exchange)
         except Exception as error:  # noqa: BLE001 - whatever happens to us, the host goes on
             self.note_loss(type(error).__name__, exchange)
+
+    def is_settled(self) -> bool:
+        """Whether every call that has ended here is written, and its listeners have been told."""
+        share = self._share
+        return share.process != os.getpid() or (share.worker.is_idle() and share.teller.is_idle())
+
+    def settle(self, timeout_s: float = SETTLE_S) -> None:
+        """Wait until the calls that have ended are accounted for, for a budget that must not be passed."""
+        until = time.monotonic() + timeout_s
+        while not self.is_settled() and time.monotonic() < until:
+            time.sleep(SETTLE_STEP_S)
 
     def watch(self, attempt: OpenCall) -> None:
         """Note a call that has begun; it is cut if it is still open when the recording ends."""
