@@ -75,7 +75,7 @@ def test_the_environment_asks_for_labels(tmp_path: Path, monkeypatch: pytest.Mon
     assert "src/app.ts" in record(tmp_path / "run.jsonl", CALLS[:1]).read_text()
 
 
-def test_a_rule_of_ones_own_names_the_calls(tmp_path: Path) -> None:
+def test_a_rule_of_your_own_names_the_calls(tmp_path: Path) -> None:
     path = record(tmp_path / "run.jsonl", CALLS[:1], labels=lambda tool, given: f"file {given['path'][-6:]}")
     rows = tokenprof.load(path, labels=True).analyze().rows.blocks
     assert {block.label for block in rows if block.kind in ("tool_call", "tool_result")} == {"file app.ts"}
@@ -172,14 +172,14 @@ def test_the_same_command_with_another_result_is_a_fact_and_not_a_saving(labelle
     assert (found.severity, found.saves_usd) == ("info", None)
 
 
-def test_without_labels_the_findings_are_the_same_but_for_names(labelled: Path) -> None:
+def test_without_labels_the_findings_are_the_same_except_for_names(labelled: Path) -> None:
     named, plain = (findings(tokenprof.load(labelled, labels=labels).analyze()) for labels in (True, False))
     assert plain["repeated-results"].saves_usd == named["repeated-results"].saves_usd
     assert plain["repeated-results"].blocks == named["repeated-results"].blocks
     assert all(call.label is None for call in plain["repeated-results"].figures.calls)
 
 
-def test_short_stock_phrases_are_no_repeated_work(tmp_path: Path) -> None:
+def test_short_stock_phrases_do_not_count_as_repeated_work(tmp_path: Path) -> None:
     calls = [("Bash", {"command": f"touch {name}.txt"}, "The file was made. " * 12) for name in "abc"]
     found = findings(tokenprof.load(record(tmp_path / "run.jsonl", calls)).analyze())
     assert not found.keys() & {"repeated-results", "repeated-calls"}

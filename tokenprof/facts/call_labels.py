@@ -63,8 +63,8 @@ _SECRET_OPTIONS: Final = (
     "data",
     "cookie",
 )
-_ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=")
-_RANDOM: Final = re.compile(r"[A-Za-z0-9+=~]{16,}")
+_ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w{0,63}=")
+_RANDOM: Final = re.compile(r"[A-Za-z0-9+=~]{16,2000}")
 
 
 @dataclass(frozen=True, slots=True)

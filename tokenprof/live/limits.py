@@ -18,7 +18,7 @@ class StopCalls(TokenprofError):  # noqa: N818 - an instruction, not a failure
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a run may use; None is no limit.
+    """How much a run may use; None sets no limit.
 
     `usd` is the bill so far in USD, `turns` the billed calls, `context_tokens` the size of one prompt,
     `cache_misses` the calls that read less from the cache than the call before had left there. Raises

@@ -52,7 +52,7 @@ def repeated(row: SizedRow) -> list[SizedBlock]:
 
 
 def _measures(name: str, block: Block) -> tuple[object, ...]:
-    """Return what two results share if their texts are equal: a digest, or measures where none was kept."""
+    """Return what two results share if their texts are equal: a digest, or measures if no digest was kept."""
     if block.content_digest:
         return name, block.content_digest
     f = block.features
