@@ -13,7 +13,6 @@ from tokenprof.analysis.findings.finding_figures import (
     CachedContextDominates,
     CacheMisses,
     CacheUnlikeRules,
-    CalledAgain,
     CarriedBlock,
     DuplicateText,
     IncompleteOutput,
@@ -37,12 +36,12 @@ from tokenprof.report.labels_in_words import CLASS_LABELS, MISS_CAUSE_LABELS, pr
 from tokenprof.report.phrases import (
     billed,
     block_label,
+    calls_again,
     capitalised,
     form,
     listed,
     margin_range,
     money,
-    named_call,
     times,
     turn_list,
 )
@@ -232,7 +231,7 @@ def _repeated_results(figures: RepeatedResults, finding: Finding) -> Sentences:
     results = numbers.count(figures.results, "tool result")
     return Sentences(
         f"{results} {form(figures.results, 'repeats', 'repeat')} a text that was in the context already",
-        f"{_calls_again(figures.calls, finding.state == 'estimated')}.",
+        f"{calls_again(figures.calls, finding.state == 'estimated')}.",
     )
 
 
@@ -242,15 +241,7 @@ def _repeated_calls(figures: RepeatedCalls, finding: Finding) -> Sentences:
     cost = billed(figures.billed_usd, figures.is_estimated)
     return Sentences(
         f"{calls} {was} made before with the same arguments; with the results {cost}",
-        f"{_calls_again(figures.calls, figures.is_estimated)}. These results differ from the earlier ones.",
-    )
-
-
-def _calls_again(calls: tuple[CalledAgain, ...], is_estimated: bool) -> str:
-    return listed(
-        f"{printable(named_call(call.tool, call.label))} ({times(call.calls)}"
-        f"{f', {call.unchanged} unchanged' if call.unchanged else ''}) {money(call.billed_usd, is_estimated)}"
-        for call in calls
+        f"{calls_again(figures.calls, figures.is_estimated)}. These results differ from the earlier ones.",
     )
 
 

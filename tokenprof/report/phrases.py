@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
-from tokenprof.analysis.findings.finding_figures import NamedBlock
+from tokenprof.analysis.findings.finding_figures import CalledAgain, NamedBlock
 from tokenprof.facts.types import BlockKind
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import kind_label, printable
@@ -85,3 +85,12 @@ def margin_range(low: float, high: float) -> str:
     """Return `33% to 46%`, or one figure if both ends read the same."""
     ends = [numbers.percent(numbers.share_of(end)).replace("-", "−") for end in (low, high)]
     return " to ".join(dict.fromkeys(ends))
+
+
+def calls_again(calls: tuple[CalledAgain, ...], is_estimated: bool) -> str:
+    """Return which calls were made again, how often, how many results were unchanged, and their bill."""
+    return listed(
+        f"{printable(named_call(call.tool, call.label))} ({times(call.calls)}"
+        f"{f', {call.unchanged} unchanged' if call.unchanged else ''}) {money(call.billed_usd, is_estimated)}"
+        for call in calls
+    )
