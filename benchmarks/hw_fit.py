@@ -46,6 +46,20 @@ def newest_services() -> tuple[ServicePoint, ...]:
 
 
 @cache
+def older_services() -> tuple[ServicePoint, ...]:
+    """Return, of each configuration of DeepSeek-R1, the newest point two months older than its newest.
+
+    Fits need it to tell the age of software from everything else; predictions are judged on the newest.
+    """
+    rows = rows_of(SERVICES)
+    chosen = set(newest(rows, older_by_days=OLDER_DAYS))
+    return tuple(p for p in parse_services(rows)[0] if p.row in chosen)
+
+
+OLDER_DAYS = 60
+
+
+@cache
 def published_points() -> tuple[PublishedPoint, ...]:
     """Return the published points of all models."""
     return tuple(parse_points(rows_of(POINTS), fitted())[0])
@@ -59,7 +73,9 @@ def training_set() -> tuple[list[Measurement], list[ServicePoint]]:
     other models whose requests queue, that are agentic, or that measure a prompt pool alone.
     """
     measured = [m for m in read_measurements(DECODE_TIMES)[0] if why_unclean(m) is None]
-    services = [p for p in newest_services() if not p.disagrees_with_itself and p.layout_known]
+    services = [
+        p for p in (*newest_services(), *older_services()) if not p.disagrees_with_itself and p.layout_known
+    ]
     points = [
         p.service
         for p in published_points()

@@ -1,6 +1,6 @@
 """Cross-validate the model of services, and write how wide its errors are.
 
-    python benchmarks/hw_services.py [--write] [--out benchmarks/results/hw_services.json]
+    python benchmarks/hw_services.py [--write] [--out benchmarks/results/hw_services.json] [--kept FILE.npz]
 
 DeepSeek-R1 on eight chips: each chip x engine x precision x drafts is predicted by constants fitted without
 it. Other models: each model is predicted by constants fitted without it. `--write` puts the 5th and 95th
@@ -17,6 +17,13 @@ from typing import Any
 
 import numpy as np
 from hw_fit import POINTS, TARGET, newest_services, published_points, rows_of, training_set, write
+from hw_intervals import (
+    PERCENTILES,
+    all_regimes,
+    covered,
+    fit_intervals,
+    weighted_percentiles,
+)
 
 from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.measured.calibration import cell_weights, predict, priors
@@ -31,7 +38,8 @@ from tokenprof.hw_model.measured.service_validation import validate_services
 
 ITERATIONS = 3
 SHRUNK_BY_ROWS = 30.0
-PERCENTILES = (4.0, 96.0)
+Spreads = dict[str, list[float]]
+MIDDLE = (PERCENTILES[0], 50.0, PERCENTILES[1])
 
 
 def held_out(points: Sequence[ServicePoint], group_of: Callable[[ServicePoint], str]) -> ServicePrediction:
@@ -49,6 +57,42 @@ def held_out(points: Sequence[ServicePoint], group_of: Callable[[ServicePoint], 
     return ServicePrediction(*columns)
 
 
+def kept_or_held_out(path: Path | None) -> dict[str, ServicePrediction]:
+    """Return held-out predictions of R1 by cell and by chip, and of other models by model.
+
+    They take minutes, so `path` keeps them: it is read if it is there, else written.
+    """
+    if path is not None and path.exists():
+        with np.load(path) as file:
+            return {name: ServicePrediction(*file[name]) for name in file.files}
+    services = [split_pools(p, fitted()) for p in newest_services()]
+    found = {
+        "cell": held_out(services, lambda p: p.cell),
+        "chip": held_out(services, lambda p: p.base.chip.name),
+        "model": held_out(other_models(), lambda p: p.model),
+    }
+    if path is not None:
+        np.savez(
+            path,
+            **{name: np.array([x.tpot_s, x.ttft_s, x.tokens_per_s_per_gpu]) for name, x in found.items()},
+        )
+    return found
+
+
+def other_models() -> list[ServicePoint]:
+    """Return the single-turn points of other models whose requests do not queue."""
+    return [
+        p.service
+        for p in published_points()
+        if p.agentic is None and not p.prompts_only and not p.queues and p.service.tokens_per_s_per_gpu
+    ]
+
+
+def rounded(spreads: Spreads) -> Spreads:
+    """Return spreads to three decimals."""
+    return {name: [round(end, 3) for end in ends] for name, ends in spreads.items()}
+
+
 def show(name: str, ratio: np.ndarray) -> dict[str, Any]:
     ratio = ratio[~np.isnan(ratio)]
     figures = error_figures(ratio)
@@ -61,48 +105,19 @@ def show(name: str, ratio: np.ndarray) -> dict[str, Any]:
     return figures
 
 
-def spreads(ratio: np.ndarray, regimes: Sequence[str], weights: np.ndarray) -> dict[str, tuple[float, float]]:
-    """Return the percentiles of measured over predicted by regime, few rows drawn towards all of them.
+def drawn_spreads(logs: np.ndarray, regimes: Sequence[str], weights: np.ndarray) -> Spreads:
+    """Return percentiles of measured over predicted for all rows, and for groups drawn towards all of them.
 
-    `sglang fp8 aggregated drafts` counts for itself and for `aggregated drafts`. Rows of one series are not
-    independent: a cell of n rows counts as √n rows would (`weights`).
+    A group is a regime without its engine and precision, such as `aggregated drafts`.
     """
-    logs = -np.log(ratio)
-    overall = percentiles(logs, weights)
-    names = np.array(regimes)
-    coarse = np.array([" ".join(name.split()[2:]) for name in regimes])
+    overall = weighted_percentiles(logs, weights, MIDDLE)
     found = {"all": overall}
-    for labels in (coarse, names):
-        for regime in sorted(set(labels.tolist())):
-            own = labels == regime
-            wider = found.get(" ".join(regime.split()[2:]), overall)
-            share = own.sum() / (own.sum() + SHRUNK_BY_ROWS)
-            found[regime] = share * percentiles(logs[own], weights[own]) + (1.0 - share) * wider
-    return {name: (float(np.exp(low)), float(np.exp(high))) for name, (low, high) in found.items()}
-
-
-def percentiles(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return weighted percentiles, on straight lines between the middles of the weights."""
-    order = np.argsort(values)
-    share = (np.cumsum(weights[order]) - weights[order] / 2.0) / weights.sum()
-    return np.interp(np.array(PERCENTILES) / 100.0, share, values[order])
-
-
-def covered(
-    ratio: np.ndarray, regimes: Sequence[str], cells: Sequence[str], weights: np.ndarray
-) -> np.ndarray:
-    """Return which rows lie in the interval made of the errors of all other cells."""
-    inside = np.zeros(len(ratio), dtype=bool)
-    names = np.array(cells)
-    for cell in sorted(set(cells)):
-        own = names == cell
-        kept = [r for r, mine in zip(regimes, own, strict=True) if not mine]
-        table = spreads(ratio[~own], kept, weights[~own])
-        for i in np.flatnonzero(own):
-            regime = regimes[i]
-            low, high = table.get(regime) or table.get(" ".join(regime.split()[2:])) or table["all"]
-            inside[i] = low <= 1.0 / ratio[i] <= high
-    return inside
+    pools = np.array([" ".join(name.split()[2:]) for name in regimes])
+    for group in sorted(set(pools.tolist())):
+        own = pools == group
+        share = own.sum() / (own.sum() + SHRUNK_BY_ROWS)
+        found[group] = share * weighted_percentiles(logs[own], weights[own], MIDDLE) + (1.0 - share) * overall
+    return {name: np.exp(ends).tolist() for name, ends in found.items()}
 
 
 def agentic_errors() -> tuple[np.ndarray, list[str], np.ndarray]:
@@ -142,11 +157,12 @@ def main() -> None:
     )
     parser.add_argument("--write", action="store_true", help=f"write the spreads to {TARGET.name}")
     parser.add_argument("--out", type=Path, help="also write the figures as JSON")
+    parser.add_argument("--kept", type=Path, help="where held-out predictions are kept (default: nowhere)")
     arguments = parser.parse_args()
     figures: dict[str, object] = {}
     services = [split_pools(p, fitted()) for p in newest_services()]
-    ours = held_out(services, lambda p: p.cell)
-    by_chip = held_out(services, lambda p: p.base.chip.name)
+    kept = kept_or_held_out(arguments.kept)
+    ours, by_chip, theirs = kept["cell"], kept["chip"], kept["model"]
     gained = np.array([p.tokens_per_s_per_gpu for p in services], dtype=float)
     tpot = np.array([p.tpot_s for p in services], dtype=float)
     sound = np.array([not p.disagrees_with_itself for p in services])
@@ -162,12 +178,7 @@ def main() -> None:
         own = (chips == chip) & sound
         show(f"    {chip} left out, throughput", (by_chip.tokens_per_s_per_gpu / gained)[own])
         show(f"    {chip} left out, TPOT", (by_chip.tpot_s / tpot)[own])
-    others = [
-        p.service
-        for p in published_points()
-        if p.agentic is None and not p.prompts_only and not p.queues and p.service.tokens_per_s_per_gpu
-    ]
-    theirs = held_out(others, lambda p: p.model)
+    others = other_models()
     other_gained = np.array([p.tokens_per_s_per_gpu for p in others], dtype=float)
     figures["other models, throughput, a model left out"] = show(
         "other models, throughput, a model left out", theirs.tokens_per_s_per_gpu / other_gained
@@ -181,7 +192,10 @@ def main() -> None:
     used = [*(p for p, good in zip(services, sound, strict=True) if good), *others]
     regimes, cells = [p.regime for p in used], [p.cell for p in used]
     weights = cell_weights([f"{p.cell} {p.regime}" for p in used])
-    inside = covered(ratio, regimes, cells, weights)
+    logs, new = -np.log(ratio), [p.new_on_amd for p in used]
+    inside = covered(logs, regimes, new, cells, weights)
+    intervals = fit_intervals(logs, regimes, new, weights)
+    print(f"intervals of models new to AMD are {intervals.wider_if_new:.2f} times as wide in logarithms")
     print(f"90 % intervals of other cells hold {inside.mean():.1%} of all rows")
     for regime in sorted(set(regimes)):
         own = np.array(regimes) == regime
@@ -193,12 +207,14 @@ def main() -> None:
     first = np.array([p.regime for p in used[: len(times)]])
     for regime in sorted(set(first.tolist())):
         show(f"  TPOT, {regime}", times[first == regime])
-    found = spreads(ratio, regimes, weights)
+    settled = ~np.array(new)
+    drawn = drawn_spreads(logs[settled], np.array(regimes)[settled].tolist(), weights[settled])
+    found = {regime: list(intervals.factors(regime, False)) for regime in all_regimes()}
     agents, groups, sold = agentic_errors()
     agent_weights = cell_weights(groups)
     for name, chosen in (("agentic", np.ones_like(sold)), ("agentic sold", sold)):
-        logs = percentiles(-np.log(agents[chosen]), agent_weights[chosen])
-        found[name] = (float(np.exp(logs[0])), float(np.exp(logs[1])))
+        ends = np.exp(weighted_percentiles(-np.log(agents[chosen]), agent_weights[chosen], MIDDLE)).tolist()
+        found[name], drawn[name] = [ends[0], ends[2]], ends
         row = show(f"{name} services, not fitted", agents[chosen])
         row["within_3x"] = float(np.mean((agents[chosen] < 3) & (agents[chosen] > 1 / 3)))
         row["spread"] = list(found[name])
@@ -217,7 +233,9 @@ def main() -> None:
         document["service_spread"] = {
             "about": "Measured over predicted throughput, 4th and 96th percentile, of cells and models "
             "left out of the fit.",
-            "by_regime": {name: [round(v, 3) for v in pair] for name, pair in found.items()},
+            "wider_if_new_on_amd": round(intervals.wider_if_new, 3),
+            "by_regime": rounded(found),
+            "drawn": rounded(drawn),
         }
         write(document)
     if arguments.out:

@@ -53,9 +53,14 @@ class Chip:
 
     @property
     def families(self) -> frozenset[str]:
-        """Families of kernels, as in a plan: `amd`, `cdna3` (AMD without 4-bit arithmetic), `tpu` (2.10)."""
-        older = {"cdna3"} if self.maker == "amd" and "fp4" not in self.flops_per_s else set()
-        return _FAMILIES[self.maker] | older
+        """Families of kernels, as in a plan (2.10).
+
+        `amd`, `cdna3` (AMD without 4-bit arithmetic), `tpu`, `blackwell` (NVIDIA with it).
+        """
+        has_fp4 = "fp4" in self.flops_per_s
+        older = {"cdna3"} if self.maker == "amd" and not has_fp4 else set()
+        newer = {"blackwell"} if self.maker == "nvidia" and has_fp4 else set()
+        return _FAMILIES[self.maker] | older | newer
 
     def flops_per_s_at(self, dtype: str) -> float:
         """Return the dense rate at which this chip multiplies weights of a dtype [FLOP/s].
@@ -70,7 +75,7 @@ class Chip:
         )
 
 
-FAMILIES: Final = ("amd", "cdna3", "tpu")
+FAMILIES: Final = ("amd", "cdna3", "tpu", "blackwell")
 
 # Families of kernels (2.10) that a maker's chips belong to. Too few points of Intel's are published to fit
 # constants of its own, so they are those of the least mature stack that was measured: AMD's on CDNA 3.

@@ -43,7 +43,7 @@ class Constants:
     linear_layer_s: float
     sparse_layer_s: float
     normed_layer_s: float
-    # TensorRT-LLM's fp8 grouped matrix multiply spends this on each expert that an accelerator holds.
+    # TensorRT-LLM's fp8 grouped matrix multiply spends this on each expert that a rank goes through.
     expert_group_s: float
     # How an engine's layers compare with TensorRT-LLM's.
     vllm_layers: float
@@ -63,8 +63,10 @@ class Constants:
     tpu_bandwidth: float
     tpu_arithmetic: float
     tpu_layers: float
-    # AMD's layers on the older generation (CDNA 3), as a multiple of the newer one's.
+    # AMD's layers on the older generation (CDNA 3), as a multiple of the newer one's: on engines since May
+    # 2026, and on older ones.
     cdna3_layers: float
+    cdna3_older_layers: float
     # How much slower the same box was per year before the reference date (2.10).
     software_per_year: float
     amd_software_per_year: float
@@ -88,9 +90,10 @@ class Constants:
     exchange_net_bandwidth: float
     exchange_stretch: float
     # Speculative decoding (2.7): the chance that the first drafted token is accepted where a model's own is
-    # not published, and the host's time for each drafted token of a step.
+    # not published, the host's time for each drafted token of a step, and for each in each sequence.
     draft_acceptance: float
     draft_s: float
+    draft_sequence_s: float
     # What a request costs before its first token (2.11): the front end, and the hand-over between pools.
     request_s: float
     handover_s: float

@@ -6,9 +6,16 @@ there. A plan says with 0 or 1 which family it belongs to.
 
 from __future__ import annotations
 
+from typing import Final
+
+import numpy as np
+
 from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.equations.constants import Constants
 from tokenprof.hw_model.equations.plan import ServingPlan
+
+CDNA3_RELEASE_YEARS: Final = 0.08
+"""How long before the reference date engines halved what a layer costs on CDNA 3 [years]: May 2026."""
 
 
 def _mixed(flag: Number, factor: float) -> Number:
@@ -47,7 +54,9 @@ def maker_attention(plan: ServingPlan, c: Constants) -> Number:
 
 def maker_layers(plan: ServingPlan, c: Constants) -> Number:
     """Return what a layer's launches and waits cost on a maker's chips, as a multiple of NVIDIA's."""
-    amd = _mixed(plan.amd, c.amd_layers) * _mixed(plan.cdna3, c.cdna3_layers)
+    older = np.asarray(plan.software_years) > CDNA3_RELEASE_YEARS
+    cdna3 = 1.0 + plan.cdna3 * (np.where(older, c.cdna3_older_layers, c.cdna3_layers) - 1.0)
+    amd = _mixed(plan.amd, c.amd_layers) * cdna3
     return amd * _mixed(plan.tpu, c.tpu_layers)
 
 

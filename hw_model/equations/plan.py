@@ -91,6 +91,7 @@ class ServingPlan:
     amd: Number
     cdna3: Number
     tpu: Number
+    blackwell: Number
     fp4_dense: Number
     fp4_experts: Number
     int4_experts: Number

@@ -222,22 +222,26 @@ def overhead_s(plan: ServingPlan, c: Constants) -> Number:
         + plan.normed_layers * c.normed_layer_s
     )
     fp8_experts = np.asarray(plan.expert_weight_bytes) == np.maximum(plan.expert_parameters, 1.0)
-    grouped = plan.trtllm * fp8_experts * plan.moe_layers * plan.experts / plan.expert_parallel
+    # Without data-parallel attention each rank goes through all experts, its own or not. NVIDIA's fused
+    # kernels for chips with 4-bit arithmetic do not, as long as experts are only cut by columns.
+    ranks = np.where(np.asarray(plan.attention_dp) > 1, plan.expert_parallel, 1.0)
+    fused = plan.blackwell * (np.asarray(plan.expert_parallel) <= 1)
+    grouped = plan.trtllm * fp8_experts * (1.0 - fused) * plan.moe_layers * plan.experts / ranks
     total: Number = engine * layers + c.expert_group_s * grouped + c.step_s
     return total
 
 
 def sequences_s(plan: ServingPlan, sequences: Number, c: Constants) -> Number:
-    """Return the time that the host spends on the sequences of a step (2.3) [s].
+    """Return the time that the host spends on the sequences of a step (2.3, 2.7) [s].
 
-    Scheduling, sampling and streaming, for the sequences of one attention group.
+    Scheduling, sampling and streaming, for the sequences of one attention group, and checking their drafts.
     """
     each = (
         plan.trtllm * c.trtllm_sequence_s
         + plan.vllm * c.vllm_sequence_s
         + (plan.sglang + plan.atom) * c.sglang_sequence_s
     )
-    return sequences * each
+    return sequences * (each + plan.drafted_tokens * c.draft_sequence_s)
 
 
 def decode_step(plan: ServingPlan, batch: Number, context_tokens: Number, c: Constants) -> StepTime:

@@ -18,25 +18,26 @@ SOLD: Final = "agentic sold"
 def own_error(context_tokens: float, choice: Choice, rng: np.random.Generator) -> Array:
     """Return by what factor the model's own error moves the cost of each draw, by regime (section 5).
 
-    Log-normal, with the median and the spread of measured over predicted throughput of held-out services; of
-    agentic ones that an operator would sell if the context is long. Services that keep agents waiting for
-    minutes are not sold: `operator_choice` runs fewer sessions.
+    Two halves of log-normal distributions that meet at the median of measured over predicted throughput of
+    held-out services, each as wide as its side of them; of agentic ones that an operator would sell if the
+    context is long. Services that keep agents waiting for minutes are not sold: `operator_choice` runs fewer
+    sessions. Models that were new to a chip are left out: operators wait until an engine is ready for them.
     """
-    table = read_data("constants.json")["service_spread"]["by_regime"]
+    table = read_data("constants.json")["service_spread"]["drawn"]
     draws = len(choice.disaggregated)
     z = rng.normal(0.0, 1.0, draws)
     if context_tokens > LONG_CONTEXT_TOKENS and SOLD in table:
-        low, high = np.full(draws, table[SOLD][0]), np.full(draws, table[SOLD][1])
+        low, middle, high = (np.full(draws, end) for end in table[SOLD])
     else:
-        pairs = {
+        spreads = {
             (apart, drafts): table.get(_regime(apart, drafts), table["all"])
             for apart in (False, True)
             for drafts in (False, True)
         }
         keys = list(zip((choice.disaggregated > 0).tolist(), (choice.drafted > 0).tolist(), strict=True))
-        low, high = (np.array([pairs[key][end] for key in keys]) for end in (0, 1))
-    middle, sd = np.log(low * high) / 2.0, np.log(high / low) / (2.0 * SPREAD_IN_SD)
-    return np.asarray(np.exp(-(middle + sd * z)))
+        low, middle, high = (np.array([spreads[key][end] for key in keys]) for end in range(3))
+    side = np.where(z < 0.0, np.log(middle / low), np.log(high / middle)) / SPREAD_IN_SD
+    return np.asarray(np.exp(-(np.log(middle) + side * z)))
 
 
 SPREAD_IN_SD: Final = 1.75

@@ -7,6 +7,7 @@ workers of the prefill and decode pools, their accelerators, isl, osl, conc, dat
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -34,6 +35,11 @@ from tokenprof.hw_model.service.pools import Pools
 
 SOFTWARE_OF: Final = date(2026, 6, 1)
 """The date of the software that the constants describe."""
+
+NEW_ABOVE: Final = 0.05
+"""A model is new to a chip up to six weeks after its release: what is left of `immaturity` by then."""
+
+DAYS_IN_YEAR: Final = 365.25
 
 SERVICE_COLUMNS: Final = ("hardware", "framework", "decode_tp", "num_decode_gpu", "conc")
 
@@ -64,6 +70,12 @@ class ServicePoint:
     layout_known: bool = True
     disagrees_with_itself: bool = False
 
+    @property
+    def new_on_amd(self) -> bool:
+        """Whether the model was so new that engines on AMD's chips ran it on unfinished kernels (2.10)."""
+        plan = self.pools.decode
+        return bool(float(np.asarray(plan.amd)) * float(np.asarray(plan.immaturity)) > NEW_ABOVE)
+
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
@@ -85,15 +97,23 @@ def parse_services(rows: Iterable[Row]) -> tuple[list[ServicePoint], list[Refuse
     return usable, refused
 
 
-def newest(rows: Iterable[Row]) -> list[int]:
-    """Return the indices of the newest row of each configuration, in order of first appearance."""
-    found: dict[tuple[str, ...], tuple[str, int]] = {}
+def newest(rows: Iterable[Row], *, older_by_days: int = 0) -> list[int]:
+    """Return the indices of the newest row of each configuration, in order of first appearance.
+
+    With `older_by_days` it is the newest row that is so much older than the newest of all; a configuration
+    without one has none.
+    """
+    series: dict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
     for index, row in enumerate(rows):
         key = tuple(row[name] for name in row if name in _CONFIGURATION)
-        day = row.get("date", "")
-        if key not in found or day > found[key][0]:
-            found[key] = (day, index)
-    return sorted(index for _, index in found.values())
+        series[key].append((row.get("date", ""), -index))
+    chosen = []
+    for dated in series.values():
+        latest = software_years(max(dated)[0])
+        kept = [d for d in dated if (software_years(d[0]) - latest) * DAYS_IN_YEAR >= older_by_days]
+        if kept:
+            chosen.append(-max(kept)[1])
+    return sorted(chosen)
 
 
 _CONFIGURATION: Final = frozenset(
@@ -123,7 +143,7 @@ def software_years(day: str) -> float:
     if len(parts) < 2:
         return 0.0
     when = date(parts[0], parts[1], parts[2] if len(parts) > 2 else 15)
-    return max((SOFTWARE_OF - when).days / 365.25, 0.0)
+    return max((SOFTWARE_OF - when).days / DAYS_IN_YEAR, 0.0)
 
 
 def days_since_release(released: str | None, day: str) -> float | None:

@@ -52,12 +52,19 @@ def reads_services(columns: Sequence[str]) -> bool:
     return set(SERVICE_COLUMNS) <= set(columns) or set(POINT_COLUMNS) <= set(columns)
 
 
-def spread_of(regime: str) -> tuple[float, float]:
-    """Return the factors from a predicted throughput to the ends of its 90 % interval."""
-    table = read_data("constants.json")["service_spread"]["by_regime"]
+def spread_of(regime: str, *, new_on_amd: bool = False) -> tuple[float, float]:
+    """Return the factors from a predicted throughput to the ends of its 90 % interval.
+
+    The interval is wider for a model that is new to engines on AMD's chips.
+    """
+    spread = read_data("constants.json")["service_spread"]
+    table = spread["by_regime"]
     plain = regime.removesuffix(" long context")
-    low, high = table.get(regime) or table.get(plain) or table["all"]
-    return float(low), float(high)
+    low, high = (float(end) for end in table.get(regime) or table.get(plain) or table["all"])
+    if not new_on_amd:
+        return low, high
+    middle, wider = float(np.sqrt(low * high)), float(spread["wider_if_new_on_amd"])
+    return middle * (low / middle) ** wider, middle * (high / middle) ** wider
 
 
 def validate_services(rows: Sequence[Row], c: Constants | None = None) -> dict[str, Any]:
@@ -90,7 +97,7 @@ def _estimates(services: Sequence[ServicePoint], c: Constants) -> list[ServiceEs
 
 
 def _estimate(p: ServicePoint, tpot_s: float, ttft_s: float, gained: float) -> ServiceEstimate:
-    low, high = spread_of(p.regime)
+    low, high = spread_of(p.regime, new_on_amd=p.new_on_amd)
     return ServiceEstimate(
         p.row, p.regime, tpot_s, ttft_s, gained, low * gained, high * gained, p.tokens_per_s_per_gpu, p.tpot_s
     )

@@ -155,7 +155,7 @@ def agent_tokens_per_s_per_accelerator(pools: Pools, load: AgentLoad, served: Se
     return np.asarray(served.turns_per_s * tokens / pools.accelerators)
 
 
-SESSION_STEPS: Final = 2.0 ** np.arange(-1.0, 11.0, 0.5)
+SESSION_STEPS: Final = 2.0 ** np.arange(-1.0, 11.0, 0.25)
 """Numbers of live sessions per decode replica that are tried."""
 
 SLOWER_THAN_BEST: Final = 1.25

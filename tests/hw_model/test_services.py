@@ -4,11 +4,13 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tokenprof.commands.main import main
+from tokenprof.hw_model.catalogue.lookup import read_data
 from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.equations.deployment_text import parse_deployment
 from tokenprof.hw_model.equations.drafts import accepted_tokens, tokens_per_step
@@ -18,9 +20,11 @@ from tokenprof.hw_model.equations.rates import in_service
 from tokenprof.hw_model.equations.turn_work import TurnWork
 from tokenprof.hw_model.fleet.clock import observed_speed
 from tokenprof.hw_model.fleet.operator_choice import prompt_load
+from tokenprof.hw_model.fleet.own_error import own_error
 from tokenprof.hw_model.measured.layout_text import Cut, ServiceLayout, read_layout
 from tokenprof.hw_model.measured.point_rows import parse_points
 from tokenprof.hw_model.measured.service_rows import newest, parse_services, software_years
+from tokenprof.hw_model.measured.service_validation import spread_of
 from tokenprof.hw_model.service.aggregated import engine_limit
 from tokenprof.hw_model.service.load import ClientLoad
 from tokenprof.hw_model.service.pools import Pools, closed_loop, tokens_per_s_per_accelerator
@@ -179,6 +183,12 @@ def test_captures_are_read_with_their_pools_and_dates():
     with (DATA / "deepseek_r1_serving_calibration.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(newest(rows)) == 472
+    dated = [
+        {"hardware": "b200", "conc": "4", "date": day} for day in ("2026-01-01", "2026-03-01", "2026-05-01")
+    ]
+    assert newest(dated) == [2]
+    assert newest(dated, older_by_days=60) == [1]
+    assert newest(dated, older_by_days=150) == []
     points, refused = parse_services(rows)
     assert not refused
     apart = next(p for p in points if rows[p.row]["prefill_num_workers"] == "2" and p.pools.disaggregated)
@@ -228,3 +238,18 @@ def test_measured_columns_are_never_read_to_predict_a_service():
         return float(tokens_per_s_per_accelerator(p.pools, p.load, closed_loop(p.pools, p.load, C)))
 
     assert gained(one) == gained(other)
+
+
+def test_an_interval_is_wider_for_a_model_that_is_new_to_amd():
+    usual, new = (spread_of("sglang fp8 aggregated no drafts", new_on_amd=flag) for flag in (False, True))
+    assert new[0] < usual[0] < usual[1] < new[1]
+    assert new[0] * new[1] == pytest.approx(usual[0] * usual[1])
+
+
+def test_the_models_own_error_is_drawn_around_its_median_with_a_width_on_each_side():
+    table = read_data("constants.json")["service_spread"]["drawn"]
+    low, middle, high = table["aggregated no drafts"]
+    choice = SimpleNamespace(disaggregated=np.zeros(20_001), drafted=np.zeros(20_001))
+    factors = 1.0 / own_error(1_000.0, choice, np.random.default_rng(7))
+    assert np.median(factors) == pytest.approx(middle, rel=0.02)
+    assert np.percentile(factors, [4.0, 96.0]) == pytest.approx([low, high], rel=0.04)

@@ -18,9 +18,17 @@ from tokenprof.hw_model.equations.exchange import (
 )
 from tokenprof.hw_model.equations.features import Feature, Rates
 from tokenprof.hw_model.equations.gpu_hour import OwnerHour
+from tokenprof.hw_model.equations.kernel_families import maker_layers
 from tokenprof.hw_model.equations.plan import ServingPlan
 from tokenprof.hw_model.equations.rates import rates
-from tokenprof.hw_model.equations.timing import all_reduce_s, decode_step, prefill, reduce_s
+from tokenprof.hw_model.equations.timing import (
+    all_reduce_s,
+    decode_step,
+    overhead_s,
+    prefill,
+    reduce_s,
+    sequences_s,
+)
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.hw_model.hour_draws import HourDraws
 from tokenprof.hw_model.service.aggregated import time_per_output_token_s
@@ -114,6 +122,38 @@ def test_2_7_a_step_that_checks_drafts_pays_for_drafting_them():
     each = float(decode_step(drafting, 1.0, 0.0, C).drafts_s) / 3
     launches = float(decode_step(bare, 1.0, 0.0, C).overhead_s) - C.trtllm_sequence_s
     assert each == pytest.approx(launches / 10 + C.draft_s)
+
+
+def test_2_7_drafts_of_each_sequence_take_the_hosts_time():
+    bare = parse_deployment("deepseek-v3@8xh200:tp=8")
+    drafting = replace(bare, drafted_tokens=3).plan()
+    each = (sequences_s(drafting, 10.0, C) - sequences_s(bare.plan(), 10.0, C)) / 30.0
+    assert float(each) == pytest.approx(C.draft_sequence_s)
+
+
+@pytest.mark.parametrize(
+    ("text", "experts"),
+    [
+        ("deepseek-v3@8xh200:tp=8", 256),
+        ("deepseek-v3@8xh200:tp=8,ep=8", 256),
+        ("deepseek-v3@8xh200:dp=8,ep=8", 32),
+        ("deepseek-v3@8xb200:tp=8", 0),
+        ("deepseek-v3@8xb200:tp=8,ep=8", 256),
+    ],
+)
+def test_2_4_a_rank_goes_through_all_experts_unless_attention_is_parallel_or_kernels_are_fused(text, experts):
+    cut = parse_deployment(text + ",weights=fp8,engine=trtllm").plan()
+    without = overhead_s(cut, replace(C, expert_group_s=0.0))
+    assert float(overhead_s(cut, C) - without) == pytest.approx(C.expert_group_s * 58 * experts)
+
+
+def test_2_10_layers_of_cdna_3_were_slower_before_may_2026():
+    newer = parse_deployment("deepseek-v3@8xmi300x:tp=8,engine=sglang").plan()
+    older = replace(newer, software_years=0.1)
+    assert float(maker_layers(newer, C)) == pytest.approx(C.amd_layers * C.cdna3_layers)
+    assert float(maker_layers(older, C)) == pytest.approx(C.amd_layers * C.cdna3_older_layers)
+    nvidia = replace(parse_deployment("deepseek-v3@8xh200:tp=8").plan(), software_years=0.1)
+    assert float(maker_layers(nvidia, C)) == 1.0
 
 
 def test_2_10_older_software_and_a_model_new_to_it_take_longer():
