@@ -43,7 +43,7 @@ def test_the_shipped_constants_explain_the_calibration_set(rows):
     assert report["tpot"]["n"] == 1359
     assert report["refused"] == []
     assert report["tpot"]["median_ape"] < 0.075
-    assert report["tpot"]["within_25"] > 0.88
+    assert report["tpot"]["within_25"] > 0.87
     assert report["interval"]["covered"] > 0.85
     assert set(report["by"]) == {"model", "system", "backend", "batch_regime"}
 
