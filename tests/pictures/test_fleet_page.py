@@ -7,15 +7,19 @@ import shutil
 from decimal import Decimal
 from pathlib import Path
 
+import anthropic
 import pytest
 from pages import Opened
 
+import tokenprof
 from tokenprof.analysis.assumptions import Assumptions, price_book
 from tokenprof.commands.main import main
 from tokenprof.pictures.page.fleet_page import fleet_page
+from tokenprof.pictures.views.bill_trend import bill_trend
 from tokenprof.pictures.views.fleet_data import FleetData, fleet_data, pace_of
 from tokenprof.store.queries.dimensions import parse_dimensions
 from tokenprof.store.queries.priced_store import priced_store
+from tokenprof.testing import LoopbackProvider, Reply
 
 SESSION = Path(__file__).parents[1] / "data" / "logs" / "session_log" / "session_2.1.330.jsonl"
 SESSIONS = 60
@@ -41,7 +45,7 @@ def fleet(folder: Path) -> FleetData:
     assert main(["ingest", str(folder), "--store", str(store)]) == 0
     priced = priced_store(store, price_book(Assumptions()))
     whole = priced.totals(parse_dimensions(["project"]), None)
-    data = fleet_data(lambda by: priced.totals(by, None), lambda found: ())
+    data = fleet_data(lambda by: priced.totals(by, None), lambda found: (), priced.tag_keys())
     table = next(table for table in data.tables if table.dimension == "project")
     assert [(row.name, row.billed_usd) for row in table.rows] == [
         (row.key[0], row.billed_usd) for row in whole.rows
@@ -76,12 +80,73 @@ def test_two_days_have_no_pace() -> None:
     assert pace_of([Decimal(1), Decimal(2)]) is None
 
 
+def test_two_people_and_a_team_are_tables_of_their_own(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    for user, calls in (("ann", 2), ("ben", 1)):
+        with (
+            LoopbackProvider([Reply.text("ok")] * calls) as server,
+            tokenprof.profile(folder / f"{user}.jsonl", tags={"user": user, "team": "search"}),
+            anthropic.Anthropic(api_key="x", base_url=server.url) as client,
+        ):
+            for _ in range(calls):
+                client.messages.create(
+                    model="claude-opus-4-8",
+                    max_tokens=9,
+                    messages=[{"role": "user", "content": "hello"}],
+                )
+    store = tmp_path / "store"
+    assert main(["ingest", str(folder), "--store", str(store)]) == 0
+    priced = priced_store(store, price_book(Assumptions()))
+    assert priced.tag_keys() == ["team", "user"]
+    data = fleet_data(lambda by: priced.totals(by, None), lambda found: (), priced.tag_keys())
+    tables = {table.dimension: table.rows for table in data.tables[:2]}
+    assert [(row.name, row.turns) for row in tables["user"]] == [("ann", 2), ("ben", 1)]
+    assert [(row.name, row.turns) for row in tables["team"]] == [("search", 3)]
+
+
+def test_a_straight_line_goes_on_exactly() -> None:
+    trend = bill_trend([Decimal(10 + day) for day in range(20)])
+    assert trend is not None
+    assert trend.days == 20
+    assert trend.week_usd == pytest.approx((7.0, 7.0, 7.0))
+    # The days ahead are $30 to $59, on average $44.50.
+    assert trend.next_usd == pytest.approx((1335.0, 1335.0, 1335.0))
+    assert trend.day_mid_usd[0] == pytest.approx(30.0)
+
+
+def test_noise_is_no_trend_and_a_rise_is_found_in_it() -> None:
+    rng = random.Random(7)
+    noise = [rng.gauss(0, 10) for _ in range(60)]
+    flat = bill_trend([Decimal(100 + off) for off in noise])
+    rising = bill_trend([Decimal(100 + 3 * day + off) for day, off in enumerate(noise)])
+    assert flat is not None
+    assert rising is not None
+    assert flat.week_usd[0] < 0 < flat.week_usd[2]
+    assert flat.next_usd[0] < 3000 < flat.next_usd[2]
+    assert 15 < rising.week_usd[0] < 21 < rising.week_usd[2] < 27
+
+
+def test_a_falling_bill_does_not_fall_below_nothing() -> None:
+    trend = bill_trend([Decimal(20 - day) for day in range(20)])
+    assert trend is not None
+    assert trend.next_usd == pytest.approx((0.0, 0.0, 0.0))
+
+
+def test_two_weeks_are_the_least() -> None:
+    assert bill_trend([Decimal(1)] * 13) is None
+    assert bill_trend([Decimal(1)] * 14) is not None
+
+
 @pytest.mark.slow
 def test_a_fleet_of_sixty_is_drawn(fleet: FleetData, opened: Opened) -> None:
     page = opened(fleet_page(fleet))
     assert page.locator("#days rect").count() >= len(fleet.days)
     assert page.locator("#tables section").count() >= 5
     assert page.inner_text(".figures .money") == fleet.billed
+    assert "P10 to P90" in page.inner_text("#ahead")
+    assert "week" in page.inner_text("#trend")
+    assert page.locator("#days .ahead").count() == 1
 
 
 def test_totals_writes_the_page(tmp_path: Path) -> None:

@@ -90,7 +90,9 @@ def run_totals(options: argparse.Namespace) -> int:
         from tokenprof.pictures.page.fleet_page import fleet_page
         from tokenprof.pictures.views.fleet_data import fleet_data
 
-        by = fleet_data(lambda chosen: opened.totals(chosen, options.where), what_is_missing)
+        by = fleet_data(
+            lambda chosen: opened.totals(chosen, options.where), what_is_missing, opened.tag_keys()
+        )
         put(options.output, fleet_page(by))
         return OK
     found = opened.totals(dimensions, options.where)

@@ -308,6 +308,8 @@ interface FleetData {
   days: string[];
   day_usd: number[];
   pace: Pace | null;
+  trend: BillTrend | null;
+  ahead_days: string[];
   tables: FleetTable[];
 }
 
@@ -316,6 +318,16 @@ interface Pace {
   low_usd: number;
   mid_usd: number;
   high_usd: number;
+}
+
+interface BillTrend {
+  days: number;
+  week_usd: number[];
+  next_usd: number[];
+  line_usd: number[];
+  day_low_usd: number[];
+  day_mid_usd: number[];
+  day_high_usd: number[];
 }
 
 interface FleetTable {

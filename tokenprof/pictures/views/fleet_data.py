@@ -10,19 +10,21 @@ from typing import Final
 
 import numpy as np
 
+from tokenprof.pictures.views.bill_trend import AHEAD_DAYS, BillTrend, bill_trend
 from tokenprof.pictures.views.names import shown
 from tokenprof.report import numbers
-from tokenprof.store.queries.dimensions import Dimension, parse_dimensions
+from tokenprof.store.queries.dimensions import TAG, Dimension, parse_dimensions
 from tokenprof.store.queries.totals import GroupTotal, StoreTotals
 
 SCHEMA: Final = "tokenprof.fleet-page/1"
 DIMENSIONS: Final = ("project", "model", "agent", "session", "month", "tool", "kind", "block")
 MOST_ROWS: Final = 200
+MOST_TAG_KEYS: Final = 6
 PACE_DAYS: Final = 28
 MONTH_DAYS: Final = 30
 LEAST_DAYS: Final = 3
 RESAMPLES: Final = 2000
-UNNAMED: Final = "without a name"
+UNNAMED: Final = "no name given"
 
 Totals = Callable[[Sequence[Dimension]], StoreTotals]
 
@@ -71,14 +73,20 @@ class FleetData:
     days: tuple[str, ...]
     day_usd: tuple[Decimal, ...]
     pace: Pace | None
+    trend: BillTrend | None
+    ahead_days: tuple[str, ...]
     tables: tuple[FleetTable, ...]
 
 
-def fleet_data(totals: Totals, missing: Callable[[StoreTotals], Sequence[str]]) -> FleetData:
+def fleet_data(
+    totals: Totals, missing: Callable[[StoreTotals], Sequence[str]], tag_keys: Sequence[str] = ()
+) -> FleetData:
     """Return what a page about many runs draws.
 
-    Parameters: `totals` sums by some dimensions, `missing` says in sentences what a sum lacks.
+    Parameters: `totals` sums by some dimensions, `missing` says in sentences what a sum lacks, `tag_keys`
+    are the keys of the tags that calls have: people, teams, tasks.
     """
+    tagged = [f"{TAG}{key}" for key in tag_keys[:MOST_TAG_KEYS]]
     by_day = totals(parse_dimensions(["day"]))
     whole = by_day.whole
     days, day_usd = _every_day(by_day.rows)
@@ -93,7 +101,11 @@ def fleet_data(totals: Totals, missing: Callable[[StoreTotals], Sequence[str]]) 
         days=tuple(day.isoformat() for day in days),
         day_usd=tuple(day_usd),
         pace=pace_of(day_usd),
-        tables=tuple(_table(name, totals(parse_dimensions([name]))) for name in DIMENSIONS),
+        trend=bill_trend(day_usd),
+        ahead_days=tuple((days[-1] + timedelta(days=1 + ahead)).isoformat() for ahead in range(AHEAD_DAYS))
+        if days
+        else (),
+        tables=tuple(_table(name, totals(parse_dimensions([name]))) for name in (*tagged, *DIMENSIONS)),
     )
 
 
@@ -125,4 +137,4 @@ def _table(dimension: str, found: StoreTotals) -> FleetTable:
         FleetRow(shown(row.key[0] or UNNAMED), row.billed_usd, row.is_lower_bound, row.turns, row.tokens)
         for row in found.rows[:MOST_ROWS]
     )
-    return FleetTable(dimension, rows, len(found.rows) - len(rows))
+    return FleetTable(shown(dimension.removeprefix(TAG)), rows, len(found.rows) - len(rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tokenprof.facts.errors import InputError
 from tokenprof.store.queries.dimensions import Dimension
@@ -17,6 +17,12 @@ from tokenprof.store.queries.views import make_plain_views, make_priced_views
 
 if TYPE_CHECKING:
     from tokenprof.pricing.book import PriceBook
+
+
+TAG_KEYS: Final = (
+    "SELECT key, count(*) AS calls FROM (SELECT unnest(map_keys(tags)) AS key FROM turns) "
+    "GROUP BY key ORDER BY calls DESC, key"
+)
 
 
 @dataclass(slots=True)
@@ -41,6 +47,11 @@ class PricedStore:
             ) from error
         found.unpriced = self.unpriced
         return found
+
+    def tag_keys(self) -> list[str]:
+        """Return the keys of the tags that calls have, the one that most calls have first."""
+        _, rows = self.select(TAG_KEYS)
+        return [str(key) for key, _ in rows]
 
     def select(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Return the columns and rows that one SELECT finds. Raises InputError for other SQL."""
