@@ -115,7 +115,7 @@ def test_a_straight_line_goes_on_exactly() -> None:
     assert trend.day_mid_usd[0] == pytest.approx(30.0)
 
 
-def test_noise_is_no_trend_and_a_rise_is_found_in_it() -> None:
+def test_a_rise_is_found_in_noise_and_noise_alone_does_not_rise() -> None:
     rng = random.Random(7)
     noise = [rng.gauss(0, 10) for _ in range(60)]
     flat = bill_trend([Decimal(100 + off) for off in noise])

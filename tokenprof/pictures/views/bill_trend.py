@@ -1,4 +1,4 @@
-"""Whether a bill rises, and what the next 30 days cost if it goes on so, with an interval.
+"""Whether a bill rises, and what the next 30 days cost by that trend, with an interval.
 
 A straight line is fitted to the bills of the last days by least squares. What the days are off it by is drawn
 again in runs of seven days, so that a week keeps its shape: once to fit the line again, and once for the days

@@ -13,6 +13,7 @@ import numpy as np
 from tokenprof.pictures.views.bill_trend import AHEAD_DAYS, BillTrend, bill_trend
 from tokenprof.pictures.views.names import shown
 from tokenprof.report import numbers
+from tokenprof.report.labels_in_words import kind_label
 from tokenprof.store.queries.dimensions import TAG, Dimension, parse_dimensions
 from tokenprof.store.queries.totals import GroupTotal, StoreTotals
 
@@ -25,6 +26,7 @@ MONTH_DAYS: Final = 30
 LEAST_DAYS: Final = 3
 RESAMPLES: Final = 2000
 UNNAMED: Final = "no name given"
+UNNAMED_OF: Final = {"tool": "no tool", "agent": "main agent", "session": "no session named"}
 
 Totals = Callable[[Sequence[Dimension]], StoreTotals]
 
@@ -134,7 +136,19 @@ def _every_day(rows: Sequence[GroupTotal]) -> tuple[list[date], list[Decimal]]:
 
 def _table(dimension: str, found: StoreTotals) -> FleetTable:
     rows = tuple(
-        FleetRow(shown(row.key[0] or UNNAMED), row.billed_usd, row.is_lower_bound, row.turns, row.tokens)
+        FleetRow(
+            shown(_name(dimension, row.key[0])), row.billed_usd, row.is_lower_bound, row.turns, row.tokens
+        )
         for row in found.rows[:MOST_ROWS]
     )
     return FleetTable(shown(dimension.removeprefix(TAG)), rows, len(found.rows) - len(rows))
+
+
+def _name(dimension: str, key: str | None) -> str:
+    """Return a group's name in words: kinds of blocks as reports write them."""
+    if not key:
+        return UNNAMED_OF.get(dimension, UNNAMED)
+    if dimension not in ("kind", "block"):
+        return key
+    kind, space, rest = key.partition(" ")
+    return f"{kind_label(kind)}{space}{rest}"

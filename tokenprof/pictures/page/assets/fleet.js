@@ -12,7 +12,7 @@
     const names = trend ? [...fleet.days, ...fleet.ahead_days] : fleet.days, count = names.length;
     const most = Math.max(d3.max(fleet.day_usd) || 1, trend ? d3.max(trend.day_high_usd) || 0 : 0);
     const x = d3.scaleLinear([-0.5, count - 0.5], [left, width - 8]), y = d3.scaleLinear([0, most], [height - 22, 8]);
-    const ahead = trend ? `; the ${fleet.ahead_days.length} days ahead if it goes on so: ${usd(trend.next_usd[1])}` : "";
+    const ahead = trend ? `; the ${fleet.ahead_days.length} days ahead by the trend: ${usd(trend.next_usd[1])}` : "";
     const svg = svgEl("svg", { width, height, role: "img", "aria-label": `Billed on ${past} days, from ${fleet.days[0]} to ${fleet.days[past - 1]}${ahead}` });
     if (trend) {
       const none = trend.day_low_usd.map((_, day) => past + day);
@@ -63,13 +63,13 @@
   function ranked(table) {
     const most = table.rows[0]?.billed_usd || 1;
     const line = (/** @type {FleetRow} */ row) => {
-      const svg = svgEl("svg", { width: 90, height: 12, "aria-hidden": "true" }, svgEl("rect", { width: Math.max(1, (90 * row.billed_usd) / most), height: 12, rx: 2, fill: colourOf(row.name) }));
+      const svg = svgEl("svg", { width: 90, height: 12, "aria-hidden": "true" }, svgEl("rect", { width: Math.max(1, (90 * row.billed_usd) / most), height: 12, rx: 2, fill: "var(--c6)" }));
       return el("li", {}, el("span", { class: "grow" }, row.name), svg, el("span", { class: "number" }, `${row.is_lower_bound ? "≥" : ""}${usd(row.billed_usd)}`));
     };
     const rest = table.rows.slice(FIRST_ROWS), more = rest.length + table.left_out;
     return el("section", { "aria-label": `By ${table.dimension}` }, el("h2", {}, `By ${table.dimension}`),
-      el("ol", { class: "misses causes" }, ...table.rows.slice(0, FIRST_ROWS).map(line)),
-      rest.length ? el("details", {}, el("summary", {}, `${count(more)} more${table.left_out ? `, ${count(rest.length)} of them here` : ""}`), el("ol", { class: "misses causes" }, ...rest.map(line))) : "");
+      el("ol", { class: "misses ranked" }, ...table.rows.slice(0, FIRST_ROWS).map(line)),
+      rest.length ? el("details", {}, el("summary", {}, `${count(more)} more${table.left_out ? `, ${count(rest.length)} of them here` : ""}`), el("ol", { class: "misses ranked" }, ...rest.map(line))) : "");
   }
 
   function all() {

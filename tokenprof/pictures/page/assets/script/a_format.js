@@ -137,7 +137,7 @@ function clock(seconds) {
 /** Keeps the first and the last label of a horizontal axis inside the picture. @param {Element} svg @param {number} width */
 function keepLabelsInside(svg, width) {
   for (const tick of svg.querySelectorAll(".axis .tick")) {
-    const label = tick.querySelector("text"), place = /translate\(([-\d.]+)/.exec(tick.getAttribute("transform") ?? "");
+    const label = tick.querySelector("text"), place = /translate\(([-\d.]+),0\)/.exec(tick.getAttribute("transform") ?? "");
     if (!label || !place || !label.textContent || !ruler) continue;
     ruler.font = `400 ${TEXT_FONT}`;
     const half = ruler.measureText(label.textContent).width / 2, x = Number(place[1]);
