@@ -39,7 +39,7 @@ def speedscope(browser: Browser, tmp_path: Path) -> Page:
 
 
 def opened_in(page: Page, rendered: bytes, name: str, folder: Path) -> tuple[str, list[str]]:
-    """Return what speedscope shows of a file, and what it says while it reads it."""
+    """Return the words on the page of speedscope, and what it says while it reads a file."""
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(f"error: {error}"))
