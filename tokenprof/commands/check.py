@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
 from tokenprof.commands.console.exit_codes import FOUND, OK
@@ -12,6 +12,12 @@ from tokenprof.commands.console.output import add_output, format_of, put, requir
 from tokenprof.commands.console.values import file_path
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from tokenprof.gate.baseline import BaselineScenario
 
 COMPUTE_MEASURE: Final = "hardware_usd"
 """The one measure that needs a compute estimate, which takes longer."""
@@ -49,7 +55,8 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--measures",
         metavar="NAME,…",
-        help="measures compared with the baseline (default: turns,input_tokens,output_tokens)",
+        help="measures compared with the baseline (default: turns,input_tokens,output_tokens); "
+        f"{COMPUTE_MEASURE} must be in the baseline: name it with --update, too",
     )
     parser.add_argument(
         "--fail-on-price-rise", action="store_true", help="fail if list prices rose since the baseline, too"
@@ -85,13 +92,16 @@ def run_check(options: argparse.Namespace) -> int:
     settings = settings_from(
         options.tolerance, options.measures, fail_on_price_rise=options.fail_on_price_rise
     )
-    _require_an_effect(options, costs_compute=COMPUTE_MEASURE in budget)
+    costs_compute = COMPUTE_MEASURE in budget or (
+        options.measures is not None and COMPUTE_MEASURE in settings.measures
+    )
+    _require_an_effect(options, costs_compute=costs_compute)
     assumptions = assumptions_of(options)
     require_writable(options.output, [*options.files, options.baseline, *assumptions.prices])
     samples: dict[str, list[Any]] = {}
     for file in options.files:
         name = options.scenario or file.stem
-        found = samples_of_file(file, assumptions, hardware=COMPUTE_MEASURE in budget)
+        found = samples_of_file(file, assumptions, hardware=costs_compute)
         samples.setdefault(name, []).extend(found)
     known = {}
     if options.baseline:
@@ -108,6 +118,8 @@ def run_check(options: argparse.Namespace) -> int:
         scenarios = "1 scenario" if len(samples) == 1 else f"{len(samples)} scenarios"
         say(f"{scenarios} written to {options.baseline}.")
         return OK
+    if options.measures is not None and COMPUTE_MEASURE in settings.measures:
+        _require_compute([name for name in samples if name in known], known, options.baseline)
     outcomes = [
         judge(
             name,
@@ -138,7 +150,8 @@ def _require_an_effect(options: argparse.Namespace, *, costs_compute: bool) -> N
     if options.update and not options.baseline:
         raise InputError("--update writes a baseline; say which: --baseline FILE.")
     if options.update:
-        judged = compared + _given(
+        writes_compute = costs_compute and compared == ["--measures"]
+        judged = ([] if writes_compute else compared) + _given(
             ("--budget", options.budget), ("--format", options.format), ("-o", options.output)
         )
         if judged:
@@ -159,8 +172,18 @@ def _require_an_effect(options: argparse.Namespace, *, costs_compute: bool) -> N
     if hardware and not costs_compute:
         raise InputError(
             f"{' and '.join(hardware)} changes the compute estimate only, which no budget is set for; "
-            f"add --budget {COMPUTE_MEASURE}=LIMIT or leave it out."
+            f"add --budget {COMPUTE_MEASURE}=LIMIT or --measures {COMPUTE_MEASURE}, or leave it out."
         )
+
+
+def _require_compute(names: Sequence[str], known: Mapping[str, BaselineScenario], baseline: Path) -> None:
+    """Raise InputError if a scenario's baseline has no compute to compare with: it would pass unseen."""
+    for name in names:
+        if any(sample.measures.get(COMPUTE_MEASURE) is None for sample in known[name].samples):
+            raise InputError(
+                f"{baseline} has no {COMPUTE_MEASURE} of scenario {name!r}; write it with --update "
+                f"--measures {COMPUTE_MEASURE}."
+            )
 
 
 def _given(*options: tuple[str, object]) -> list[str]:

@@ -87,6 +87,8 @@ def _lines(baseline: Baseline) -> Iterator[str]:
         for place, sample in enumerate(scenario.samples):
             yield "    {"
             kept = {key: sample.measures.get(key) for key in KEPT_MEASURES}
+            if (compute := sample.measures.get("hardware_usd")) is not None:
+                kept["hardware_usd"] = compute
             yield f'     "measures": {json.dumps(_plain(kept))},'
             yield '     "usage": {'
             yield from _leaves({m: dict(sorted(own.items())) for m, own in sample.usage.items()}, 6)

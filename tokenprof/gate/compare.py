@@ -16,6 +16,7 @@ from typing import Final, Literal
 from tokenprof.gate.baseline import BaselineScenario
 from tokenprof.gate.bootstrap import LEAST_RUNS, Difference, difference, outlier
 from tokenprof.gate.budget import number
+from tokenprof.gate.divergence import moved_apart
 from tokenprof.gate.sample import FIXED_KINDS, BlockGroup, RunSample
 
 Status = Literal["regression", "ok", "insufficient data"]
@@ -126,7 +127,7 @@ def compare(
         status,
         tuple(found),
         tuple(_causes(before, now, found)) if found else (),
-        tuple(_notes(before, now, prices, rules)),
+        (*_notes(before, now, prices, rules), *moved_apart(scenario, now, rules.tolerance)),
         power,
         (len(before), len(now)),
     )

@@ -9,7 +9,7 @@ from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
 from tokenprof.gate.compare import Settings
 
-COMPARED = ("turns", "input_tokens", "output_tokens", "usd", "cache_misses")
+COMPARED = ("turns", "input_tokens", "output_tokens", "usd", "cache_misses", "hardware_usd")
 
 
 def settings_from(

@@ -108,7 +108,11 @@ class TokenCosts:
 
     def samples(self) -> list[RunSample]:
         """Return the samples of every run that made a call."""
-        with_hardware = "hardware_usd" in self._marks.get("token_budget", {})
+        measures = (
+            self._marks.get("token_baseline", {}).get("measures") or self._options["tokenprof_measures"]
+        )
+        asked = (self._marks.get("token_budget", {}), measures or "")
+        with_hardware = any("hardware_usd" in each for each in asked)
         found: list[RunSample] = []
         for path in [*self._runs, *self._added]:
             try:

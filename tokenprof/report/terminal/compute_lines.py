@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
+from tokenprof.analysis.rows.repricing import repricing
 from tokenprof.hw_model.description import SAMPLED
 from tokenprof.report import numbers
+from tokenprof.report.labels_in_words import CLASS_LABELS
 from tokenprof.report.terminal.chain_bridge import cents, evidence_ratio
 from tokenprof.report.terminal.grid import paragraph
 from tokenprof.report.terminal.wording import SOFT
@@ -64,6 +66,20 @@ def compute_lines(report: Report, console: Console) -> list[Text]:
 
 def _whose(chain: ChainSection) -> str:
     return "labs" if all(server.trains for server in chain.servers) else "hosts of open weights"
+
+
+def repricing_lines(report: Report, console: Console) -> list[Text]:
+    """Return what the bill would be if cache reads, or output, were sold at what they cost to compute."""
+    lines: list[Text] = []
+    for each in repricing(report.rows):
+        low, high = (f"{100 * end:+.0f}%".replace("-", "−") for end in (each.change.low, each.change.high))
+        moved = low if low == high else f"{low} to {high}"
+        text = (
+            f"Repricing risk: if {CLASS_LABELS[each.cls]} ({100 * each.share:.0f}% of the bill) were sold at "
+            f"what it costs to compute, this run would be billed {numbers.usd_interval(each.bill_usd)} ({moved})."
+        )
+        lines += paragraph(Text(text, SOFT), console, indent=2)
+    return lines
 
 
 def cache_read_lines(report: Report, console: Console) -> list[Text]:

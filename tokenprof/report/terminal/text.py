@@ -20,7 +20,7 @@ from tokenprof.report.terminal.block_table import block_table, group_table
 from tokenprof.report.terminal.chain_bridge import bridge_sentence
 from tokenprof.report.terminal.chain_waterfall import chain_sentence
 from tokenprof.report.terminal.class_table import class_table
-from tokenprof.report.terminal.compute_lines import cache_read_lines, compute_lines
+from tokenprof.report.terminal.compute_lines import cache_read_lines, compute_lines, repricing_lines
 from tokenprof.report.terminal.first_lines import driver, other_findings, what_to_change
 from tokenprof.report.terminal.grid import paragraph
 from tokenprof.report.terminal.headline import headline
@@ -67,7 +67,9 @@ def render(
         headline(rows, console, sum(source.runs for source in report.sources)) + driver(rows, console),
         what_to_change(report, console),
         compute_lines(report, console),
-        class_table(rows, console) + cache_read_lines(report, console),
+        class_table(rows, console)
+        + cache_read_lines(report, console)
+        + (repricing_lines(report, console) if is_full else []),
         slice_tables(rows, console, is_full=is_full),
         turn_table(rows, console, most_turns),
         block_table(rows, console, most_blocks),
