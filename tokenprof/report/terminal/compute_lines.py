@@ -76,7 +76,7 @@ def repricing_lines(report: Report, console: Console) -> list[Text]:
         moved = low if low == high else f"{low} to {high}"
         text = (
             f"Repricing risk: if {CLASS_LABELS[each.cls]} ({100 * each.share:.0f}% of the bill) were sold at "
-            f"what it costs to compute, this run would be billed {numbers.usd_interval(each.bill_usd)} ({moved})."
+            f"what it costs to compute, the bill would be {numbers.usd_interval(each.bill_usd)} ({moved})."
         )
         lines += paragraph(Text(text, SOFT), console, indent=2)
     return lines
