@@ -50,7 +50,7 @@ def test_the_bill_loses_the_class_at_list_and_gains_it_at_cost() -> None:
     assert output.share == pytest.approx(0.005 / 0.06)
 
 
-def test_nothing_is_said_of_a_bill_that_is_not_whole() -> None:
+def test_a_bill_that_is_not_whole_gets_no_figure() -> None:
     unmeasured = replace(TURN, id="n", usage=None)
     unpriced = replace(TURN, id="o", model="unknown-1", requested_model="unknown-1")
     assert repricing(analysis(TURN, unmeasured).rows) == ()
