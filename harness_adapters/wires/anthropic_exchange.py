@@ -33,7 +33,7 @@ from tokenprof.pricing.normalise import (
     unread_advice,
 )
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.call import Call, unanswered_call
+from tokenprof.record.call import Advice, Call, unanswered_call
 from tokenprof.record.content_coding import (
     answer_of,
     decoded_body,
@@ -91,9 +91,10 @@ def call_of_message(
         model=str(message.get("model") or requested_model),
         status=status,
         usage=None if read is None else read.usage,
-        notes=() if read is None else (*read.notes, *notes_of_iterations(usage or {})),
+        notes=() if read is None else (*read.notes, *(UNREAD_ADVICE,) * bool(unread_advice(usage or {}))),
         raw_usage=raw_json(usage) if read is not None and read.notes else None,
         stated_usd=stated_usd(raw_usage),
+        advice=tuple(Advice(part.model, part.usage) for part in advisor_iterations(usage or {})),
         prompt=prompt.blocks,
         breakpoints=prompt.breakpoints,
         output=output_of(content, shaper),
@@ -127,16 +128,6 @@ def _message_of(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
 
 UNREADABLE: dict[str, Any] = {"type": "unreadable"}
 """An answer that was given, perhaps billed, and cannot be read."""
-
-
-def notes_of_iterations(usage: Wire) -> tuple[str, ...]:
-    """Return a note for each other model that was billed for advice beside the counts of an answer."""
-    unread = unread_advice(usage)
-    return (UNREAD_ADVICE,) * bool(unread) + tuple(
-        f"{part.usage.input_tokens + part.usage.all_output_tokens:,} tokens of an advisor "
-        f"({part.model or 'model unknown'}) are not in this bill: the counts of the answer leave them out."
-        for part in advisor_iterations(usage)
-    )
 
 
 UNREAD_ADVICE = "The counts of an advisor cannot be read, so its tokens are not in this bill."

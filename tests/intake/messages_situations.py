@@ -9,6 +9,7 @@ from wire_situation import (
     NAMED,
     NOT_FINAL,
     TEXT,
+    Situation,
     end,
     iterations,
     message_events,
@@ -75,13 +76,34 @@ MESSAGES_SITUATIONS = (
         (109, 0, 10),
         f"ephemeral_24h_input_tokens' is {NAMED}",
     ),
-    one(
-        "advice of another model",
-        messages(
-            iterations({"type": "advisor_message", "model": "m", "input_tokens": 1000, "output_tokens": 200})
+    Situation(
+        "advice of another model is a turn of its own",
+        (
+            messages(
+                iterations(
+                    {
+                        "type": "advisor_message",
+                        "model": "claude-opus-4-7",
+                        "input_tokens": 1000,
+                        "output_tokens": 200,
+                    }
+                )
+            ),
         ),
-        (100, 0, 10),
-        r"1,200 tokens of an advisor \(m\) are not in this bill",
+        ((100, 0, 10), (1000, 0, 200)),
+        usd="0.01075",
+    ),
+    Situation(
+        "advice in a stream, after which the conversation goes on",
+        (
+            message_events(
+                start(CLAUDE),
+                TEXT,
+                end(iterations({"type": "advisor_message", "input_tokens": 1000, "output_tokens": 200})),
+            ),
+            messages(CLAUDE, id="msg_2"),
+        ),
+        ((100, 0, 10), (1000, 0, 200), (100, 0, 10)),
     ),
     one(
         "advice that cannot be counted",

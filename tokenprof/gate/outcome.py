@@ -14,6 +14,7 @@ from tokenprof.gate.sample import RunSample
 
 SHOWN_MEASURES = ("usd", "input_tokens", "output_tokens", "turns", "cache_misses", "cache_read_share")
 BLOCKS_SHOWN = 3
+REASONS_SHOWN = 4
 
 INCOMPLETE = {
     "unmeasured": "turns without usage: {}",
@@ -148,6 +149,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         shown = ", ".join(INCOMPLETE[reason].format(count) for reason, count in outcome.incomplete.items())
         way_out = "" if outcome.is_strict else "; --strict fails on this"
         yield f"  incomplete: {shown}. The true cost may be higher{way_out}."
+        yield from _reasons(outcome.samples)
     for breach in outcome.breaches:
         yield f"  over budget: {breach.text}"
     if outcome.breaches:
@@ -174,6 +176,14 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         yield "  If it is new, write its baseline with --update, or let it pass with --allow-missing."
     elif outcome.status == "no baseline":
         yield "  There is no baseline for it yet: write one with --tokenprof-update."
+
+
+def _reasons(samples: Sequence[RunSample]) -> Iterator[str]:
+    """Yield the sentences that say why bills are incomplete, each once, up to a number."""
+    found = list(dict.fromkeys(reason for sample in samples for reason in sample.reasons))
+    yield from (f"    {reason}" for reason in found[:REASONS_SHOWN])
+    if len(found) > REASONS_SHOWN:
+        yield f"    … and {len(found) - REASONS_SHOWN} more: `tokenprof report` shows all."
 
 
 def _most_expensive(sample: RunSample) -> Iterator[str]:

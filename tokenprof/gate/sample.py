@@ -64,7 +64,8 @@ class BlockGroup:
 class RunSample:
     """One run as the gate compares it. An unknown measure is None, never 0.
 
-    `incomplete` counts why its bill may be larger than measured, by reason.
+    `incomplete` counts why its bill may be larger than measured, by reason; `reasons` are the sentences of a
+    report that say it.
     """
 
     measures: Mapping[str, Decimal | None]
@@ -72,6 +73,7 @@ class RunSample:
     rates: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
     blocks: Mapping[str, BlockGroup] = field(default_factory=dict)
     incomplete: Mapping[str, int] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
 
     def usd_at(self, rates: Mapping[str, Mapping[str, Decimal]]) -> Decimal | None:
         """Return the cost of this run at other rates (model → class → USD per token); None without one."""
@@ -87,6 +89,8 @@ class RunSample:
 
 def sample_of(analysis: Analysis, *, hardware: bool = False) -> RunSample:
     """Return the sample of a run; without `hardware` its compute is not costed and so not known."""
+    from tokenprof.report.warning_wording import warnings_of
+
     ledger = analysis.ledger
     turns = ledger.run.turns
     usages = [turn.usage for turn in turns if turn.usage is not None]
@@ -112,7 +116,8 @@ def sample_of(analysis: Analysis, *, hardware: bool = False) -> RunSample:
         # Calls are missing, so no total is known.
         measures = dict.fromkeys(measures)
     incomplete = {str(found.reason): found.count for found in analysis.incomplete}
-    return RunSample(measures, _usage(ledger), _rates(ledger), _groups(ledger), incomplete)
+    reasons = warnings_of(analysis) if incomplete else ()
+    return RunSample(measures, _usage(ledger), _rates(ledger), _groups(ledger), incomplete, reasons)
 
 
 def _carry_usd(ledger: Ledger) -> Decimal | None:

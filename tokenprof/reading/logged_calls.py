@@ -10,7 +10,7 @@ from tokenprof.facts.call_labels import reading_labeller
 from tokenprof.facts.types import AnswerFacts, CallerFacts, Turn, block_key, facts_of
 from tokenprof.reading.batch_counts import BatchCounts
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.call import Call, named_without_account
+from tokenprof.record.call import ADVISOR, Call, calls_of_advice, named_without_account
 from tokenprof.record.contexts import ContextTracker, HeldHistories, Placement
 from tokenprof.record.digest import key_of_logs
 
@@ -75,6 +75,22 @@ def turns_of(calls: Iterable[LoggedCall], shaper: Shaper, name: str) -> list[Tur
                 compacted=place.compacted,
             )
         )
+        turns += [
+            replace(
+                turns[-1],
+                **facts_of(AnswerFacts, advice),
+                id=str(advice.response_id),
+                context=f"{turns[-1].context}.{ADVISOR}",
+                parent=turns[-1].context,
+                agent=ADVISOR,
+                added=(),
+                base=None,
+                kept=0,
+                compacted=False,
+                hidden_prefix=True,
+            )
+            for advice in calls_of_advice(call)
+        ]
     return turns
 
 

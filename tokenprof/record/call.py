@@ -8,6 +8,21 @@ from typing import Any
 
 from tokenprof.facts.types import AnswerFacts, Block
 from tokenprof.pricing.sellers import without_account
+from tokenprof.pricing.usage import Usage
+
+ADVISOR = "advisor"
+"""The agent whose turns are those of another model that advised while an answer was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What another model was billed while an answer was made, beside the counts of the answer.
+
+    `model` is None if the answer does not name it.
+    """
+
+    model: str | None
+    usage: Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +35,7 @@ class Call(AnswerFacts):
     which are sent again each time. `thread` is a name under which the provider keeps all that was said (a
     conversation). `replaces` says that the answer replaces everything said before it (a compaction).
     `content` is the request and the response as they went over the wire, kept only if content is recorded.
-    `seller` is who sold the call, if the answer says so.
+    `seller` is who sold the call, if the answer says so. `advice` is billed beside it.
     """
 
     response_id: str | None
@@ -32,6 +47,7 @@ class Call(AnswerFacts):
     replaces: bool = False
     content: Mapping[str, Any] | None = None
     seller: str | None = None
+    advice: tuple[Advice, ...] = ()
 
 
 def unanswered_call(requested_model: str) -> Call:
@@ -47,3 +63,20 @@ def named_without_account(call: Call) -> Call:
     if names == (call.model, call.requested_model):
         return call
     return replace(call, model=names[0], requested_model=names[1])
+
+
+def calls_of_advice(call: Call) -> list[Call]:
+    """Return a call for each other model that advised; its prompt is not shown."""
+    return [
+        Call(
+            response_id=f"{call.response_id}#advisor-{number}",
+            requested_model=part.model or call.requested_model,
+            model=part.model or call.model,
+            status="ok",
+            usage=part.usage,
+            prompt=(),
+            selectors=call.selectors,
+            seller=call.seller,
+        )
+        for number, part in enumerate(call.advice, 1)
+    ]

@@ -25,7 +25,7 @@ from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.background.counting_process import COUNTING_PROCESS
 from tokenprof.record.background.settings import RecordingSettings
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.call import Call
+from tokenprof.record.call import ADVISOR, Call, calls_of_advice
 from tokenprof.record.contexts import ContextTracker, HeldHistories
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.otlp import Attribute, span_line
@@ -106,6 +106,8 @@ class TurnLog:
         if call.usage is None and call.response_id is not None:
             self._unmeasured.add(call.response_id)
         turn, whole = self._write_turn(exchange, call)
+        for advice in calls_of_advice(call):
+            self._write_turn(_beside(exchange), advice)
         return call, turn, whole
 
     def _is_awaited(self, call: Call | None) -> bool:
@@ -313,6 +315,19 @@ class TurnLog:
             return make()
         except Exception:  # noqa: BLE001 - no home, no working directory: the digests match no other recording
             return make(key=secrets.token_bytes(32))
+
+
+def _beside(exchange: Exchange) -> Exchange:
+    """Return the exchange of a call that another model answered within an exchange."""
+    return replace(
+        exchange,
+        call=secrets.token_hex(8),
+        span_id=secrets.token_hex(8),
+        parent_span_id=exchange.span_id,
+        agent=ADVISOR,
+        span=None,
+        first_byte_ns=None,
+    )
 
 
 def _may_be_billed(exchange: Exchange) -> bool:

@@ -22,6 +22,7 @@ from tokenprof.pricing.normalise import advisor_iterations, read_anthropic
 from tokenprof.pricing.sellers import seller_of_answer, without_account
 from tokenprof.pricing.usage import Usage
 from tokenprof.record.block_facts import Shaper
+from tokenprof.record.call import ADVISOR
 from tokenprof.record.wire_values import Wire
 
 PROVIDER = "anthropic"
@@ -37,7 +38,7 @@ BYTES_PER_TOKEN = 4
 COMPACTION_AGENT = "acompact"
 """How the id of an agent that compacts a conversation begins."""
 
-ADVISOR = "advisor"
+
 """The name of the agent whose turns are the advice of another model."""
 
 OTHER_USAGE = "Its usage is not an object of counts; it is counted as unmeasured."
