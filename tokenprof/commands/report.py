@@ -161,6 +161,9 @@ def run_report(options: argparse.Namespace) -> int:
             blocks=options.blocks,
             is_full=options.full,
             with_entries=options.entries,
+            path=options.files[0]
+            if len(options.files) == 1 and not (options.tag or assumptions.seller)
+            else None,
         )
     return OK
 
@@ -287,17 +290,25 @@ def show_report(
     blocks: int | None = None,
     is_full: bool = False,
     with_entries: bool = False,
+    path: Path | None = None,
 ) -> None:
     """Print a report in a format, or write it to a file.
 
-    `turns` None shows every turn; `with_entries` keeps the entries of long runs in JSON.
+    `turns` None shows every turn; `with_entries` keeps the entries of long runs in JSON. `path` is the one
+    file that was read; what is printed is compared with the run before, if there is one beside it.
     """
     if form == "text" and output is None:
+        from tokenprof.analysis.earlier_run import last_time
         from tokenprof.report.document import report_of
         from tokenprof.report.terminal.text import render
 
         report = report_of(analysis)
-        put(None, drawn(lambda console: render(report, console, turns=turns, blocks=blocks, is_full=is_full)))
+        before = None if path is None or not path.is_file() else last_time(path, analysis.run, analysis.book)
+
+        def draw(console: Console) -> None:
+            render(report, console, turns=turns, blocks=blocks, is_full=is_full, last_time=before)
+
+        put(None, drawn(draw))
     else:
         rendered = render_as(
             analysis, form, turns=turns, blocks=blocks, is_full=is_full, with_entries=with_entries

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.text import Text
 
+from tokenprof.analysis.rows.last_time import LastTime
 from tokenprof.analysis.rows.row_types import RunRows, Totals, TurnRow
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable
@@ -15,6 +16,11 @@ from tokenprof.report.terminal.grid import paragraph
 from tokenprof.report.terminal.wording import BAD, SOFT
 
 _MODELS_NAMED = 3
+
+_LONGEST_FILE = 24
+
+_SAME_SHARE = 0.01
+"""Bills that differ by less are about the same."""
 
 
 def headline(rows: RunRows, console: Console, runs: int = 1) -> list[Text]:
@@ -46,6 +52,27 @@ def answer_and_subject(totals: Totals, about: Sequence[str], console: Console) -
         said.append(f"{usage.all_output_tokens:,} out")
     lines = paragraph(_answer(totals), console)
     return lines + paragraph(Text(" · ".join(part for part in said if part), SOFT), console)
+
+
+def than_last_time(totals: Totals, before: LastTime | None, console: Console) -> list[Text]:
+    """Return how the bill compares with that of the run before; nothing if one of the two is not known."""
+    if before is None or not totals.billed_usd or not before.billed_usd:
+        return []
+    if totals.unpriced_turns or totals.unmeasured_turns or totals.missing_calls:
+        return []
+    grown = float(totals.billed_usd / before.billed_usd) - 1
+    if abs(grown) < _SAME_SHARE:
+        moved = "about the same"
+    elif grown > 1:
+        moved = f"this one is {grown + 1:.1f} times as much"
+    else:
+        moved = f"this one is {abs(grown):.0%} {'more' if grown > 0 else 'less'}"
+    earlier = numbers.count(before.turns, "turn")
+    name = printable(before.file)
+    name = name if len(name) <= _LONGEST_FILE else f"{name[:8]}…"
+    text = Text(f"Last time ({name}, {before.at.astimezone(UTC):%Y-%m-%d %H:%M}): ", SOFT)
+    text.append(f"{numbers.usd(before.billed_usd)} in {earlier}; {moved}.", SOFT)
+    return paragraph(text, console)
 
 
 def _answer(totals: Totals) -> Text:

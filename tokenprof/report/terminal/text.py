@@ -23,12 +23,13 @@ from tokenprof.report.terminal.class_table import class_table
 from tokenprof.report.terminal.compute_lines import cache_read_lines, compute_lines, repricing_lines
 from tokenprof.report.terminal.first_lines import driver, other_findings, what_to_change
 from tokenprof.report.terminal.grid import paragraph
-from tokenprof.report.terminal.headline import headline
+from tokenprof.report.terminal.headline import headline, than_last_time
 from tokenprof.report.terminal.slice_tables import slice_tables
 from tokenprof.report.terminal.turn_table import turn_table
 from tokenprof.report.terminal.wording import ABOUT, BAD, SOFT, WARN
 
 if TYPE_CHECKING:
+    from tokenprof.analysis.rows.last_time import LastTime
     from tokenprof.chain.section import ChainSection
     from tokenprof.report.document import Report
     from tokenprof.report.written_finding import WrittenFinding
@@ -52,11 +53,13 @@ def render(
     turns: int | None = None,
     blocks: int | None = None,
     is_full: bool = False,
+    last_time: LastTime | None = None,
 ) -> None:
     """Print a report to a console, in the console's width: the answer first, then what it is made of.
 
     `turns` and `blocks` are how many are shown at most (None: as many as fit a page or two, or all of them if
     `is_full`). `is_full` also shows every finding, assumption and warning, and the chain as a table.
+    `last_time` is the run before, to compare the bill with.
     """
     rows = report.rows
     most_turns = turns if turns is not None or is_full else DEFAULT_TURNS
@@ -64,7 +67,9 @@ def render(
     has_suggestions = report.changes is not None
     found = other_findings(report, is_full=is_full)
     sections: Sequence[list[Text]] = (
-        headline(rows, console, sum(source.runs for source in report.sources)) + driver(rows, console),
+        headline(rows, console, sum(source.runs for source in report.sources))
+        + than_last_time(rows.totals, last_time, console)
+        + driver(rows, console),
         what_to_change(report, console),
         compute_lines(report, console),
         class_table(rows, console)

@@ -1,0 +1,82 @@
+"""Finds the run before: the latest one of the same format in the same folder that began earlier."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from tokenprof.analysis.rows.last_time import LastTime
+from tokenprof.facts.errors import TokenprofError
+from tokenprof.facts.types import Run, Turn
+from tokenprof.pricing.book import Price, PriceBook, UnknownTierError, UnpricedError
+from tokenprof.reading.formats import reader_of
+from tokenprof.reading.usage_only import usage_of
+
+MOST_FILES: Final = 3
+"""How many files are looked into, those written last before this one first."""
+
+MOST_BYTES: Final = 16 * 2**20
+"""How much is read of them in all; a report should not wait for a comparison."""
+
+
+def last_time(path: Path, run: Run, book: PriceBook) -> LastTime | None:
+    """Return the run before `run`, which `path` holds; None if there is none nearby with a whole bill.
+
+    Only bills and times are read. A file that cannot be read is passed over.
+    """
+    if len(run.sources) != 1 or run.sources[0].runs != 1 or not run.turns:
+        return None
+    began = min(turn.started_at for turn in run.turns)
+    found: list[LastTime] = []
+    left = MOST_BYTES
+    for file in _written_before(path):
+        try:
+            size = file.stat().st_size
+            if size > left:
+                continue
+            left -= size
+            reader = reader_of(file)
+            if run.sources[0].format != reader.FORMAT:
+                continue
+            earlier = usage_of(file, reader)
+        except (OSError, TokenprofError):
+            continue
+        if (one := _summed(file, earlier, book)) is not None and one.at < began:
+            found.append(one)
+    return max(found, key=lambda each: each.at, default=None)
+
+
+def _written_before(path: Path) -> list[Path]:
+    try:
+        written = path.stat().st_mtime_ns
+        near = [
+            (each.stat().st_mtime_ns, each)
+            for each in path.parent.iterdir()
+            if each.suffix == path.suffix and each.name != path.name and each.is_file()
+        ]
+    except OSError:
+        return []
+    return [each for at, each in sorted(near, reverse=True) if at <= written][:MOST_FILES]
+
+
+def _summed(file: Path, run: Run, book: PriceBook) -> LastTime | None:
+    if not run.turns or run.problems or any(source.runs != 1 for source in run.sources):
+        return None
+    amounts = [_billed_usd(turn, book) for turn in run.turns]
+    known = [amount for amount in amounts if amount is not None]
+    if len(known) < len(amounts):
+        return None
+    began = min(turn.started_at for turn in run.turns)
+    return LastTime(file.name, began, len(run.turns), sum(known, Decimal(0)))
+
+
+def _billed_usd(turn: Turn, book: PriceBook) -> Decimal | None:
+    if turn.usage is None:
+        return None
+    try:
+        seller = turn.seller or turn.provider
+        price = book.price(seller, turn.model, turn.started_at, turn.usage, turn.selectors)
+    except (UnpricedError, UnknownTierError):
+        return None
+    return sum(price.amounts(turn.usage).values(), Decimal(0)) if isinstance(price, Price) else None
