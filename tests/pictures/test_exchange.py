@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from long_runs import long_run
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.renderers import render_as
 from tokenprof.commands.main import main
+from tokenprof.facts.types import Run
 from tokenprof.pictures.exchange.stacks import in_whole_units
+from tokenprof.pricing.usage import Usage
 
 SCHEMA = json.loads((Path(__file__).parent / "speedscope_schema.json").read_text("utf-8"))
 FORMATS = ("collapsed", "speedscope", "perfetto", "markdown", "html")
@@ -72,6 +75,30 @@ def test_no_format_holds_a_character_that_is_obeyed_or_hidden(form: str) -> None
     text = render_as(Analysis(hostile_run()), form).decode()
     assert {char for char in text if not char.isprintable()} <= {"\n", "\t"}
     assert len(text) < 1_000_000
+
+
+@pytest.fixture(scope="module")
+def run_of_many_blocks() -> Analysis:
+    """Twenty calls, each with 1,000 results more than the one before, of tools with hostile names."""
+    turns = []
+    for number, turn in enumerate(long_run(20).turns):
+        (block,) = turn.added
+        added = tuple(
+            replace(block, kind="tool_result", name=f"</script>{at % 50}", digest=f"{number}.{at}")
+            for at in range(1000)
+        )
+        usage = Usage(cache_read_tokens=100_000 * number, cache_write_5m_tokens=100_000, output_tokens=7)
+        turns.append(replace(turn, added=added, kept=1000 * number, breakpoints=(), usage=usage))
+    return Analysis(Run(tuple(turns)))
+
+
+@pytest.mark.parametrize(("form", "most_bytes"), [(form, 1_500_000) for form in FORMATS])
+def test_twenty_thousand_blocks_stay_within_bounds(
+    run_of_many_blocks: Analysis, form: str, most_bytes: int
+) -> None:
+    written = render_as(run_of_many_blocks, form)
+    assert len(written) < most_bytes
+    assert form != "html" or written.count(b"</script") == 3
 
 
 def test_markdown_runs_nothing_and_links_nowhere() -> None:

@@ -16,7 +16,13 @@ from tokenprof.analysis.assumptions import Assumptions, price_book
 from tokenprof.commands.main import main
 from tokenprof.pictures.page.fleet_page import fleet_page
 from tokenprof.pictures.views.bill_trend import bill_trend
-from tokenprof.pictures.views.fleet_data import FleetData, fleet_data, pace_of
+from tokenprof.pictures.views.fleet_data import (
+    FleetData,
+    UsualSession,
+    fleet_data,
+    pace_of,
+    usual_session,
+)
 from tokenprof.store.queries.dimensions import parse_dimensions
 from tokenprof.store.queries.priced_store import priced_store
 from tokenprof.testing import LoopbackProvider, Reply
@@ -133,6 +139,12 @@ def test_a_falling_bill_does_not_fall_below_nothing() -> None:
     assert trend.next_usd == pytest.approx((0.0, 0.0, 0.0))
 
 
+def test_what_sessions_cost_by_hand() -> None:
+    usual = usual_session([Decimal(usd) for usd in range(11)])
+    assert usual == UsualSession(11, 1.0, 5.0, 9.0)
+    assert usual_session([Decimal(1)] * 9) is None
+
+
 def test_two_weeks_are_the_least() -> None:
     assert bill_trend([Decimal(1)] * 13) is None
     assert bill_trend([Decimal(1)] * 14) is not None
@@ -145,6 +157,7 @@ def test_a_fleet_of_sixty_is_drawn(fleet: FleetData, opened: Opened) -> None:
     assert page.locator("#tables section").count() >= 5
     assert page.inner_text(".figures .money") == fleet.billed
     assert "P10 to P90" in page.inner_text("#ahead")
+    assert page.inner_text("#usual").startswith("Half of the 60 sessions cost less than $")
     assert "week" in page.inner_text("#trend")
     assert page.locator("#days .ahead").count() == 1
 

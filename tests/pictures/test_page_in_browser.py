@@ -101,6 +101,23 @@ def test_arrow_keys_move_the_turn_and_shift_selects_a_range(page_html: bytes, op
     assert page.locator("#view-tables tbody tr").count() == 3
 
 
+def test_a_turn_is_found_by_its_number_and_says_why_it_cost_what_it_did(
+    page_html: bytes, opened: Opened
+) -> None:
+    page = opened(page_html)
+    page.fill("#turn-number", "1")
+    page.keyboard.press("Enter")
+    assert page.inner_text("#view-turn h3") == "Turn 1"
+    # $0.00534 after $0.0444: 5,110 tokens were written by turn 0, 292 by turn 1.
+    assert page.inner_text("#view-turn .why") == (
+        "Billed 88% less than the call before it (turn 0): 292 tokens written to the cache instead of 5,110, "
+        "5,110 tokens read from it instead of 0."
+    )
+    page.fill("#turn-number", "999")
+    page.keyboard.press("Enter")
+    assert page.inner_text("#view-turn h3") == "Turn 2"
+
+
 def test_a_brush_selects_turns_in_every_view(page_html: bytes, opened: Opened) -> None:
     page = opened(page_html)
     box = page.locator("#view-context .brush .overlay").bounding_box()

@@ -309,6 +309,7 @@ interface FleetData {
   day_usd: number[];
   pace: Pace | null;
   trend: BillTrend | null;
+  usual_session: UsualSession | null;
   ahead_days: string[];
   tables: FleetTable[];
 }
@@ -328,6 +329,13 @@ interface BillTrend {
   day_low_usd: number[];
   day_mid_usd: number[];
   day_high_usd: number[];
+}
+
+interface UsualSession {
+  sessions: number;
+  low_usd: number;
+  mid_usd: number;
+  high_usd: number;
 }
 
 interface FleetTable {

@@ -24,6 +24,7 @@ MOST_TAG_KEYS: Final = 6
 PACE_DAYS: Final = 28
 MONTH_DAYS: Final = 30
 LEAST_DAYS: Final = 3
+LEAST_SESSIONS: Final = 10
 RESAMPLES: Final = 2000
 UNNAMED: Final = "no name given"
 UNNAMED_OF: Final = {"tool": "no tool", "agent": "main agent", "session": "no session named"}
@@ -62,6 +63,17 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
+class UsualSession:
+    """What sessions cost [USD]: one in ten costs less than `low_usd`, half less than `mid_usd`, one in ten
+    more than `high_usd`."""
+
+    sessions: int
+    low_usd: float
+    mid_usd: float
+    high_usd: float
+
+
+@dataclass(frozen=True, slots=True)
 class FleetData:
     """What a page about many runs draws. `days` has a bill for every day, also for those without a call."""
 
@@ -76,6 +88,7 @@ class FleetData:
     day_usd: tuple[Decimal, ...]
     pace: Pace | None
     trend: BillTrend | None
+    usual_session: UsualSession | None
     ahead_days: tuple[str, ...]
     tables: tuple[FleetTable, ...]
 
@@ -104,6 +117,7 @@ def fleet_data(
         day_usd=tuple(day_usd),
         pace=pace_of(day_usd),
         trend=bill_trend(day_usd),
+        usual_session=usual_session([row.billed_usd for row in totals(parse_dimensions(["session"])).rows]),
         ahead_days=tuple((days[-1] + timedelta(days=1 + ahead)).isoformat() for ahead in range(AHEAD_DAYS))
         if days
         else (),
@@ -123,6 +137,14 @@ def pace_of(day_usd: Sequence[Decimal]) -> Pace | None:
     drawn = np.random.default_rng(0).choice(last, (RESAMPLES, MONTH_DAYS)).sum(axis=1)
     low, high = np.percentile(drawn, (10, 90))
     return Pace(len(last), float(low), MONTH_DAYS * float(last.mean()), float(high))
+
+
+def usual_session(session_usd: Sequence[Decimal]) -> UsualSession | None:
+    """Return what sessions cost; None for fewer than ten."""
+    if len(session_usd) < LEAST_SESSIONS:
+        return None
+    low, mid, high = np.percentile([float(usd) for usd in session_usd], (10, 50, 90)).tolist()
+    return UsualSession(len(session_usd), low, mid, high)
 
 
 def _every_day(rows: Sequence[GroupTotal]) -> tuple[list[date], list[Decimal]]:

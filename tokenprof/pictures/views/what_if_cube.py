@@ -21,6 +21,9 @@ MOST_CALLS_COMBINED: Final = 500
 MOST_CALLS: Final = 4000
 """Calls up to which the levers are predicted one at a time; above, the page says how to ask for one."""
 
+BLOCKS_PER_CALL: Final = 10
+"""Blocks that take as long to predict as a call."""
+
 OTHER_MODELS: Final = {
     "anthropic": ("claude-haiku-4-5", "claude-sonnet-4-6", "claude-opus-4-8"),
     "openai": ("gpt-5-mini", "gpt-5"),
@@ -86,18 +89,19 @@ class WhatIfCube:
 def what_if_cube(analysis: Analysis) -> WhatIfCube:
     """Return the predictions that a page's sliders move through."""
     before = analysis.totals.billed_usd
-    calls = len(analysis.turns)
+    calls, blocks = len(analysis.turns), len(analysis.blocks)
+    size = max(calls, blocks // BLOCKS_PER_CALL)
     if before is None or not before:
         return WhatIfCube(before, (), (), (), None, "No turn of this run has a bill to compare with.")
     own = _own_hardware(analysis)
-    if calls > MOST_CALLS:
+    if size > MOST_CALLS:
         left_out = (
-            f"This run has {calls:,} calls; predictions for it take longer than the rest of the page. "
-            "Ask for one: tokenprof whatif RUN --if ttl=1h"
+            f"This run has {calls:,} calls and {blocks:,} blocks; predictions for it take longer than the "
+            "rest of the page. Ask for one: tokenprof whatif RUN --if ttl=1h"
         )
         return WhatIfCube(before, (), (), (), own, left_out)
     axes = tuple(axis for axis in _axes(analysis) if len(axis.values) > 1)
-    combined = calls <= MOST_CALLS_COMBINED
+    combined = size <= MOST_CALLS_COMBINED
     cells, assumes = [], dict[str, None]()
     for at in product(*(range(len(axis.values)) for axis in axes)):
         if sum(place > 0 for place in at) > 1 and not combined:

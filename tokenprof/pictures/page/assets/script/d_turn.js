@@ -29,9 +29,11 @@ function turnView(root) {
       ["took", duration(t.duration_s[turn])],
     ];
     const miss = data.cache.misses.find((each) => each.turn === turn);
+    const hadFocus = document.activeElement?.id === "turn-number";
     const fresh = newBlocks(turn);
     refill(root,
-      el("h3", {}, `Turn ${turn}`),
+      el("div", { class: "turn-head" }, el("h3", {}, `Turn ${turn}`), turnInput(turn)),
+      el("p", { class: "why" }, whySentence(turn)),
       el("dl", { class: "facts" }, ...facts.map(([name, value]) => el("div", {}, el("dt", {}, String(name)), el("dd", {}, String(value))))),
       el("div", {},
         miss ? el("p", { class: "callout" }, missSentence(miss)) : "",
@@ -41,10 +43,40 @@ function turnView(root) {
           el("span", { class: "swatch", fill: colourOf(data.blocks.sources[data.blocks.source[at]]), "aria-hidden": "true" }),
           el("span", { class: "grow" }, blockName(at)),
           el("span", { class: "number" }, `${count(data.blocks.size_tokens[at])} tokens`)))),
-        fresh.length > NEW_BLOCKS_SHOWN ? el("p", { class: "soft" }, `and ${fresh.length - NEW_BLOCKS_SHOWN} smaller ones`) : ""),
+        fresh.length > NEW_BLOCKS_SHOWN ? el("p", { class: "soft" }, `and ${count(fresh.length - NEW_BLOCKS_SHOWN)} smaller ones`) : ""),
     );
+    if (hadFocus) byId("turn-number").focus();
   }
   return draw;
+}
+
+/** A box to go to a turn by its number. @param {number} turn */
+function turnInput(turn) {
+  const input = el("input", { id: "turn-number", type: "number", min: 0, max: turnCount - 1, value: turn, change: () => {
+    const wanted = Math.round(Number(input.value));
+    if (input.value !== "" && Number.isFinite(wanted)) select({ turn: movedTurn(wanted, 0) });
+  } });
+  return el("label", { class: "soft" }, "go to turn ", input);
+}
+
+const NOTABLE_TOKENS = 200;
+
+/** What made a turn dearer or cheaper than the call before it. @param {number} turn */
+function whySentence(turn) {
+  const t = data.turns, before = callBefore(turn), cost = t.billed_usd[turn];
+  if (before === null) return "The first call of this agent: nothing of its prompt was billed to it before.";
+  const costBefore = t.billed_usd[before];
+  if (cost === null || !costBefore) return "";
+  const times = cost / costBefore;
+  const words = times >= 1.15 ? `Billed ${times.toFixed(1)} times the call before it (turn ${before})`
+    : times <= 0.87 ? `Billed ${percent(1 - times)} less than the call before it (turn ${before})` : `Billed about as much as the call before it (turn ${before})`;
+  const grown = (/** @type {(number | null)[]} */ column, /** @type {string} */ name) => {
+    const now = column[turn] ?? 0, then = column[before] ?? 0;
+    const isNotable = Math.abs(now - then) >= NOTABLE_TOKENS && (now >= 1.5 * then || then >= 1.5 * now) && (times < 0.87 || times >= 1.15);
+    return isNotable ? [`${count(now)} tokens ${name} instead of ${count(then)}`] : [];
+  };
+  const causes = [...grown(t.written_tokens, "written to the cache"), ...grown(t.fresh_tokens, "fresh"), ...grown(t.read_tokens, "read from it"), ...grown(t.output_tokens, "of output")];
+  return `${words}${causes.length ? `: ${causes.join(", ")}` : ""}.`;
 }
 
 /** @param {number} turn */
