@@ -68,7 +68,7 @@ def normal_session(hand: Hand) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, the page that answers it, the way to the answer, and what is shown of it."""
+    """A question, the page that answers it, the way to the answer, and the part of the page for a picture."""
 
     text: str
     page: int
