@@ -13,7 +13,8 @@ from typing import Any
 
 from tokenprof.facts.types import BlockKind, Section
 from tokenprof.harness_adapters.wires.skills_touched import skill_of_path
-from tokenprof.record.wire_values import loads_or_text, text_of
+from tokenprof.record.block_facts import MOST_CHILDREN
+from tokenprof.record.wire_values import breathing, loads_or_text, text_of
 
 SKILL_TOOLS = frozenset(
     {
@@ -70,8 +71,8 @@ def kind_of_text(text: str, role: str, section: Section) -> tuple[BlockKind, str
         return "skill", skill, []
     if is_summary(text):
         return "summary", "compaction", []
-    entries = index_entries(text)
-    if is_mostly_index(text, entries):
+    entries, is_mostly_index = index_in(text)
+    if is_mostly_index:
         return "skills_index", "skills_index", entries
     if is_memory(text):
         return "memory", "memory", []
@@ -106,12 +107,27 @@ def _said_in(result: str) -> str:
     return texts[0] if len(texts) == 1 else result
 
 
-def index_entries(text: str) -> list[tuple[str, str]]:
-    """Return (skill name, line) of each entry of the skills index in `text`, if it has one."""
+def index_in(text: str) -> tuple[list[tuple[str, str]], bool]:
+    """Return (skill name, line) of each entry of the skills index in `text`, and whether it is half of it.
+
+    Of a long list only as many entries are held as a block keeps: holding many objects would have Python
+    search the host's whole memory for reference cycles.
+    """
     if "skill" not in text.lower():
-        return []
-    entries = list(_tagged_entries(text)) or list(_listed_entries(text))
-    return entries if len(entries) >= MINIMUM_INDEX_LINES else []
+        return [], False
+    half_chars = len(text.strip()) / 2
+    for found in (_tagged_entries, _listed_entries):
+        entries: list[tuple[str, str]] = []
+        chars = 0
+        for entry in breathing(found(text)):
+            chars += len(entry[1])
+            if len(entries) < MOST_CHILDREN:
+                entries.append(entry)
+            elif chars >= half_chars:
+                break
+        if entries:
+            return (entries, chars >= half_chars) if len(entries) >= MINIMUM_INDEX_LINES else ([], False)
+    return [], False
 
 
 def _tagged_entries(text: str) -> Iterator[tuple[str, str]]:
@@ -138,11 +154,6 @@ def _listed_entries(text: str) -> Iterator[tuple[str, str]]:
         if entry:
             yield entry.group(1), text[at:end]
         at = end + 1
-
-
-def is_mostly_index(text: str, entries: list[tuple[str, str]]) -> bool:
-    """Whether the index entries make up at least half of `text`."""
-    return bool(entries) and 2 * sum(len(line) for _, line in entries) >= len(text.strip())
 
 
 def skill_body_name(text: str) -> str | None:

@@ -21,6 +21,7 @@ from tokenprof.record.otlp import Attribute
 
 _FEATURE_FIELDS = tuple(field.name for field in dataclasses.fields(Features))
 _USAGE_FIELDS = tuple(field.name for field in dataclasses.fields(Usage))
+_SELECTORS = tuple(field.name for field in dataclasses.fields(Selectors))
 
 
 class BlockEncoder:
@@ -148,8 +149,8 @@ def usage_attributes(usage: Usage) -> dict[str, Attribute | None]:
 
 def encode_selectors(selectors: Selectors) -> str:
     """Return the selectors as JSON, without those that are unknown."""
-    served = dataclasses.asdict(selectors).items()
-    return orjson.dumps({name: value for name, value in served if value not in (None, False)}).decode()
+    served = {name: getattr(selectors, name) for name in _SELECTORS}
+    return orjson.dumps({name: v for name, v in served.items() if v not in (None, False)}).decode()
 
 
 def decode_selectors(text: str) -> Selectors:

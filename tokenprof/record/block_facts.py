@@ -17,6 +17,7 @@ from tokenprof.facts.call_labels import parsed_arguments
 from tokenprof.facts.labels import label_of, labelled_parts
 from tokenprof.facts.types import Block, BlockKind, Child, Features, Section
 from tokenprof.record.background.counting import VOCABULARIES, count_tokens
+from tokenprof.record.background.giving_way import LARGE_BYTES, give_way
 from tokenprof.record.digest import digest, project_key
 
 FEATURES_VERSION = 1
@@ -45,7 +46,7 @@ _CLASSES = bytes(
 a character beyond ASCII or one that continues it, anything else."""
 
 _PIECE_BYTES = 65_536
-"""Bytes are counted in pieces, because the interpreter's lock is held for each."""
+"""Bytes are counted in pieces, because the interpreter's lock is held for each. Others run between them."""
 
 MOST_CHILDREN = 1_000
 """How many parts of a block are kept: more than any index of skills has."""
@@ -83,6 +84,8 @@ def measure(text: str, tokens: Mapping[str, int]) -> Features:
         classes = data[at : at + _PIECE_BYTES].translate(_CLASSES)
         for letter in counts:
             counts[letter] += classes.count(letter)
+        if len(classes) == _PIECE_BYTES:
+            give_way()
     upper, lower, digits, spaces, newlines, punctuation, beyond_ascii = counts.values()
     return Features(
         version=FEATURES_VERSION,
@@ -230,6 +233,8 @@ class Shaper:
 
     def _features(self, content: object, text: str | None) -> tuple[str, Features]:
         data = canonical(content)
+        if len(data) > LARGE_BYTES:
+            give_way()
         identity = digest(data, self._key)
         kept = _KEPT_TEXTS.get()
         if kept is not None and text is not None:

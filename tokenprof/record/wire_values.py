@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeGuard
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeGuard, TypeVar
 
 import orjson
+
+from tokenprof.record.background.giving_way import give_way
+
+Item = TypeVar("Item")
+
+_ITEMS_IN_A_BREATH = 256
 
 Wire = Mapping[str, Any]
 """A JSON object as it was parsed."""
@@ -139,3 +145,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {_plain(key): _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def breathing(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield items that are found in a long text; now and then other threads of the host run between them."""
+    for number, item in enumerate(items, start=1):
+        yield item
+        if not number % _ITEMS_IN_A_BREATH:
+            give_way()

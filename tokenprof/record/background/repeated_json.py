@@ -15,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from tokenprof.record.background.giving_way import LARGE_BYTES, give_way
+
 ARRAYS = ("messages", "input", "contents")
 """The keys of a request under which the APIs take a history."""
 
@@ -60,6 +62,7 @@ class RepeatedBodies:
                 self._known.remove(known)
                 return self._kept(found)
         value = orjson.loads(data)
+        _give_way_after(data)
         body = _split(data, value)
         return value if body is None else self._kept(body)
 
@@ -154,6 +157,11 @@ def _same(value: Any, before: Any) -> Any:
     return before if before == value else value
 
 
+def _give_way_after(data: bytes) -> None:
+    if len(data) > LARGE_BYTES:
+        give_way()
+
+
 def _compact(value: Any) -> bytes | None:
     """Return a value as the fast writer writes it; None for what is nested too deeply for it."""
     try:
@@ -175,6 +183,7 @@ def _ends(data: bytes, at: int, items: list[Any]) -> list[int] | None:
         compact = _compact(item)
         if compact is None:
             return None
+        _give_way_after(compact)
         if data.startswith(compact, at):
             at += len(compact)
         else:

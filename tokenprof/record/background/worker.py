@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from tokenprof.record.background.giving_way import thread_ends, thread_gives_way
 from tokenprof.record.background.system_threads import is_gevent, new_lock, start_thread, wait_for
 
 Item = TypeVar("Item")
@@ -104,10 +105,12 @@ class Worker(Generic[Item]):
         if not is_gevent():
             # There, a name would take a lock of gevent's.
             threading.current_thread().name = self._name
+        thread_gives_way()
         while not self._is_closing or self._items:
             self._wake.get()
             self._work_off()
         self._end()
+        thread_ends()
         self._has_ended = True
         self._finished.release()
 
