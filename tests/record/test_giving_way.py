@@ -48,7 +48,7 @@ def test_a_recorder_pauses_between_the_pieces_of_a_long_text(pauses: list[float]
     assert set(pauses) == {giving_way.PAUSE_S}
 
 
-def test_a_short_text_is_no_reason_to_pause(pauses: list[float]) -> None:
+def test_a_recorder_does_not_pause_for_a_short_text(pauses: list[float]) -> None:
     on_a_thread_of_ours(LONG[:2_000])
     assert pauses == []
 
@@ -77,6 +77,6 @@ def test_a_long_index_in_a_longer_text_is_not_half_of_it() -> None:
     assert not is_mostly_index
 
 
-def test_two_lines_are_no_index() -> None:
+def test_two_lines_do_not_make_an_index() -> None:
     assert index_in(entries(2)) == ([], False)
     assert index_in(entries(3))[1]
