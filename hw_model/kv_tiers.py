@@ -1,8 +1,9 @@
 """Where to keep the KV of a session that waits: in HBM, in host memory, on SSD, or nowhere (equation 2.8).
 
 Holding KV in HBM costs what the memory would have earned: the shadow price, which is 0 if memory does not
-limit the batch. Host memory and SSD cost their purchase price and the time of the transfers. Dropping costs
-the prompt once more.
+limit the batch. Host memory and SSD cost their purchase price and the time of the transfers, and hold only so
+many waiting sessions. Dropping costs the prompt once more. Whatever makes the next answer wait costs what the
+operator would pay to decode that much faster.
 """
 
 from __future__ import annotations
@@ -60,11 +61,15 @@ def tiers_of(chip: Chip) -> tuple[Tier, Tier]:
 
 @dataclass(frozen=True, slots=True)
 class GapCost:
-    """What one way of bridging a gap costs [USD], and how long the next call waits for its KV [s]."""
+    """What one way of bridging a gap costs [USD], and how long the next call waits for its KV [s].
+
+    `waiting_usd` is the part of `usd` that pays for the wait.
+    """
 
     policy: str
     usd: float
     wait_s: float
+    waiting_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,10 @@ class WaitingSession:
 
     `hbm_usd_per_byte_s` is the shadow price of memory [USD per byte-second]. `recompute_usd` and
     `recompute_s` are the cost and the time of computing the prompt again, less those of reading it from
-    cache. The KV is spread over `accelerators` accelerators.
+    cache. The KV of one session lies on `accelerators` accelerators, whose links alone can move it.
+    `parked_bytes_per_s` is the KV that all sessions of a replica leave behind each second, on each of its
+    accelerators: what a tier must have room for. `usd_per_s_waited` is what an operator pays to give an
+    answer a second earlier.
     """
 
     kv_bytes: float
@@ -81,28 +89,40 @@ class WaitingSession:
     recompute_usd: float
     recompute_s: float
     accelerators: int = 1
+    parked_bytes_per_s: float = 0.0
+    usd_per_s_waited: float = 0.0
 
 
 def gap_costs(session: WaitingSession, gap_s: float, tiers: Sequence[Tier]) -> list[GapCost]:
     """Return every way of bridging a gap of `gap_s` seconds, cheapest first (2.8).
 
-    KV takes up HBM during a transfer; a session that is spread over accelerators moves over all their links
-    at once. A tier is left out if the gap is too short for the round trip.
+    KV takes up HBM during a transfer. A tier is left out if the gap is too short for the round trip, or if
+    the sessions that wait as long as this one would not all fit into it (Little's law).
     """
     hold = session.kv_bytes * session.hbm_usd_per_byte_s
-    ways = [GapCost("hbm", hold * gap_s, 0.0), GapCost("drop", session.recompute_usd, session.recompute_s)]
+    ways = [
+        GapCost("hbm", hold * gap_s, 0.0),
+        _way(session, "drop", session.recompute_usd, session.recompute_s),
+    ]
     for tier in tiers:
         one_way_s = session.kv_bytes / (tier.bytes_per_s * session.accelerators)
-        if gap_s >= 2.0 * one_way_s:
+        full = session.parked_bytes_per_s * gap_s > tier.capacity_bytes
+        if gap_s >= 2.0 * one_way_s and not full:
             kept = session.kv_bytes * (gap_s * tier.usd_per_byte_s() + tier.usd_per_byte_written())
-            ways.append(GapCost(tier.name, kept + hold * 2.0 * one_way_s, one_way_s))
+            ways.append(_way(session, tier.name, kept + hold * 2.0 * one_way_s, one_way_s))
     return sorted(ways, key=lambda way: (way.usd, way.wait_s))
+
+
+def _way(session: WaitingSession, policy: str, usd: float, wait_s: float) -> GapCost:
+    waiting = wait_s * session.usd_per_s_waited
+    return GapCost(policy, usd + waiting, wait_s, waiting)
 
 
 def break_even_hold_s(session: WaitingSession) -> float:
     """Return how long KV can stay in HBM until computing it again is cheaper (2.8) [s]; inf if free."""
     per_s = session.kv_bytes * session.hbm_usd_per_byte_s
-    return float("inf") if per_s == 0 else session.recompute_usd / per_s
+    again = _way(session, "drop", session.recompute_usd, session.recompute_s)
+    return float("inf") if per_s == 0 else again.usd / per_s
 
 
 def ttl_cost(session: WaitingSession, gap_s: float, ttl_s: float, tiers: Sequence[Tier]) -> GapCost:
@@ -112,7 +132,8 @@ def ttl_cost(session: WaitingSession, gap_s: float, ttl_s: float, tiers: Sequenc
     """
     kept = next(way for way in gap_costs(session, min(gap_s, ttl_s), tiers) if way.policy != "drop")
     if gap_s <= ttl_s:
-        return GapCost(f"{kept.policy} within {ttl_s:g} s", kept.usd, kept.wait_s)
-    return GapCost(
-        f"{kept.policy} for {ttl_s:g} s, then drop", kept.usd + session.recompute_usd, session.recompute_s
-    )
+        return GapCost(f"{kept.policy} within {ttl_s:g} s", kept.usd, kept.wait_s, kept.waiting_usd)
+    again = _way(session, "", session.recompute_usd, session.recompute_s)
+    # Nobody waits for KV that is brought back from a tier only to be dropped.
+    usd = kept.usd - kept.waiting_usd + again.usd
+    return GapCost(f"{kept.policy} for {ttl_s:g} s, then drop", usd, again.wait_s, again.waiting_usd)

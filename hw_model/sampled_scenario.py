@@ -36,8 +36,9 @@ def sampled_scenario(
     """Return the scenario of a model whose deployment is drawn."""
     c = fitted()
     chip = None if given.chip is None else find_chip(given.chip).name
+    owner = owner_ranges(given)
     asked = sampling.FleetQuestion(
-        served, fleet, run.turn, run.speed, run.when, chip, owner_ranges(given), given.precision
+        served, fleet, run.turn, run.speed, run.when, chip, owner, given.precision, given.techniques
     )
     try:
         drawn = sampling.sample(

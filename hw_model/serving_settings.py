@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from tokenprof.hw_model.fleet.techniques import NOTHING_SAID, Techniques, has_latent
+
 __all__ = [
     "BY_THE_USER",
     "PRECISIONS_TO_ASK_FOR",
@@ -13,6 +15,8 @@ __all__ = [
     "RentOfChip",
     "RentedHours",
     "ServingSettings",
+    "Techniques",
+    "has_latent",
 ]
 
 BY_THE_USER: Final = "given by the user"
@@ -56,8 +60,8 @@ class ServingSettings:
     [USD]. `rents` are those of the market; `pays_rent` says that the server pays them, rather than own its
     racks. `chip` moves the work to one chip, `precision` is the dtype of the weights, `tokens_per_s` the
     speed to each user in place of the run's clock. The next four are those of `gpu_hour.Ownership`, and
-    `tool_latency_s` is the time between an answer and the next prompt. Raises AssumptionError for a figure
-    outside its range.
+    `tool_latency_s` is the time between an answer and the next prompt. `techniques` says which of them are in
+    use; a given deployment names its own. Raises AssumptionError for a figure outside its range.
     """
 
     deployment: str | None = None
@@ -73,6 +77,7 @@ class ServingSettings:
     colo_usd_per_kw_month: float | None = None
     usd_per_kwh: float | None = None
     tool_latency_s: float | None = None
+    techniques: Techniques = NOTHING_SAID
 
     def __post_init__(self) -> None:
         # Written so that NaN, which compares false with everything, is refused too.

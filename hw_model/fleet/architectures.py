@@ -19,6 +19,7 @@ from tokenprof.hw_model.equations.deployment import Deployment, rest_dtype_for
 from tokenprof.hw_model.equations.plan import ServingPlan, stack
 from tokenprof.hw_model.fleet.closed_model_classes import ATTENTION, PRECISIONS, ModelClass, Triple
 from tokenprof.hw_model.fleet.operator_choice import Host
+from tokenprof.hw_model.fleet.techniques import NOTHING_SAID, Techniques
 
 OPEN_ENGINES: Final[Mapping[str, tuple[str, ...]]] = {
     "nvidia": ("trtllm", "vllm", "sglang"),
@@ -44,22 +45,28 @@ def host_of(chip: Array) -> Host:
 
 
 def draw_closed(
-    believed: ModelClass, chip: Array, rng: np.random.Generator, precision_asked: str | None = None
+    believed: ModelClass,
+    chip: Array,
+    rng: np.random.Generator,
+    precision_asked: str | None = None,
+    techniques: Techniques = NOTHING_SAID,
 ) -> tuple[dict[str, Array], ServingPlan]:
     """Return the drawn quantities of ordinary transformers of a class, and their plans, one per draw.
 
-    `precision_asked` is the dtype of the weights in every draw (None: drawn).
+    `precision_asked` is the dtype of the weights in every draw (None: drawn); `techniques` may say more.
     """
     draws = len(chip)
     active = log_triangular(rng, draws, believed.active_parameters_b) * 1e9
     total = np.maximum(log_triangular(rng, draws, believed.total_parameters_b) * 1e9, 3.0 * active)
     kind = weighted_choice(rng, draws, [weight for weight, _, _ in ATTENTION.values()])
+    asked = techniques.attention_index()
+    kind = kind if asked is None else np.full(draws, asked)
     precision = weighted_choice(rng, draws, list(PRECISIONS.values()))
     if precision_asked is not None:
         precision = np.full(draws, list(PRECISIONS).index(precision_asked))
     kv_scale = np.array([scale for _, scale, _ in ATTENTION.values()])[kind]
     # fp8 is the usual default for KV; one server in five keeps bf16.
-    kv_fp8 = rng.random(draws) < 0.8
+    kv_fp8 = _kv_fp8(rng, draws, techniques)
     drawn = {
         "active": active,
         "total": total,
@@ -133,21 +140,31 @@ def _in_family(family: str, chip: Chip) -> float:
     return float(family in chip.families)
 
 
+def _kv_fp8(rng: np.random.Generator, draws: int, techniques: Techniques) -> Array:
+    drawn = rng.random(draws) < 0.8
+    asked = techniques.kv_dtype
+    return np.asarray(drawn if asked is None else np.full(draws, asked == "fp8"), dtype=float)
+
+
 def draw_open(
-    shape: ModelShape, chip: Array, rng: np.random.Generator, precision_asked: str | None = None
+    published: ModelShape,
+    chip: Array,
+    rng: np.random.Generator,
+    precision_asked: str | None = None,
+    techniques: Techniques = NOTHING_SAID,
 ) -> tuple[dict[str, Array], ServingPlan]:
     """Return the drawn choices of hosts of a known shape, and their plans, one per draw.
 
-    Hosts serve the published checkpoint, or a 4-bit one on chips that multiply 4-bit weights. If fp4 is
-    asked for, all do the latter where they can; if another dtype is, none does.
+    Hosts serve the published checkpoint, or a 4-bit one on chips that multiply 4-bit weights. If a dtype is
+    asked for, all serve the model in it, fp4 only where the chip multiplies it. `techniques` may say more.
     """
-    draws = len(chip)
+    shape, draws = techniques.shape(published), len(chip)
     catalogue = list(chips().values())
     four_bit = rng.random(draws) < FOUR_BIT_SHARE
     if precision_asked is not None:
         four_bit = np.full(draws, precision_asked == "fp4")
     engine_draw = rng.random(draws)
-    kv_fp8 = rng.random(draws) < 0.8
+    kv_fp8 = _kv_fp8(rng, draws, techniques)
     known: dict[tuple[int, bool, str, bool], int] = {}
     plans: list[ServingPlan] = []
     index = np.zeros(draws, dtype=int)
@@ -160,7 +177,7 @@ def draw_open(
         key = (int(chip[draw]), quantised, engine, bool(kv_fp8[draw]))
         if key not in known:
             known[key] = len(plans)
-            plans.append(_whole(shape, at, quantised, engine, bool(kv_fp8[draw])))
+            plans.append(_whole(shape, at, quantised, engine, bool(kv_fp8[draw]), precision_asked))
         index[draw] = known[key]
         smaller[draw] = float(quantised)
     table = stack(plans)
@@ -168,8 +185,12 @@ def draw_open(
     return {"precision": smaller, "kv_fp8": kv_fp8.astype(float), "chip": chip}, ServingPlan(**columns)
 
 
-def _whole(shape: ModelShape, chip: Chip, quantised: bool, engine: str, kv_fp8: bool) -> ServingPlan:
+def _whole(
+    shape: ModelShape, chip: Chip, quantised: bool, engine: str, kv_fp8: bool, asked: str | None
+) -> ServingPlan:
     experts, rest = shape.expert_dtype, shape.rest_dtype
+    if asked is not None and asked != "fp4":
+        experts, rest = asked, rest_dtype_for(shape, asked)
     if quantised and BYTES_PER_ELEMENT[experts] > BYTES_PER_ELEMENT["fp4"]:
         experts, rest = "fp4", rest_dtype_for(shape, "fp4")
     base = Deployment(

@@ -22,6 +22,7 @@ from tokenprof.hw_model.equations.memory import capacity_batch
 from tokenprof.hw_model.equations.plan import ServingPlan
 from tokenprof.hw_model.equations.timing import decode_step, prefill
 from tokenprof.hw_model.equations.turn_work import MeanTurn
+from tokenprof.hw_model.fleet.techniques import NOTHING_SAID, Techniques
 from tokenprof.hw_model.service.sessions import CONTEXTS_PER_SESSION, PROMPT_VARIATION
 
 Indices = npt.NDArray[np.intp]
@@ -144,13 +145,20 @@ def _allowed(
 
 
 def choose(
-    whole: ServingPlan, host: Host, turn: MeanTurn, token_s: Sequence[Array], acceptance: Array, c: Constants
+    whole: ServingPlan,
+    host: Host,
+    turn: MeanTurn,
+    token_s: Sequence[Array],
+    acceptance: Array,
+    c: Constants,
+    techniques: Techniques = NOTHING_SAID,
 ) -> list[Choice]:
     """Return what is cheapest for each draw, once for each array of speeds.
 
     `token_s` holds longest times per output token [s], `acceptance` is that of the first drafted token. An
     accelerator-second costs the same in all layouts of a draw, so the fewest are the cheapest. A layout that
-    holds fewer than `FEW_SEQUENCES` is taken only if no other serves the model.
+    holds fewer than `FEW_SEQUENCES` is taken only if no other serves the model. `techniques` may say whether
+    tokens are drafted and pools are split.
     """
     draws = len(acceptance)
     chosen = [_Cheapest(draws) for _ in token_s]
@@ -164,13 +172,13 @@ def choose(
         # Most layouts hold only some of the draws, and only those are priced.
         part, its_host = _rows(whole, at, draws), _rows(host, at, draws)
         prompt_s: Array | None = None
-        for drafted in DRAFTS:
+        for drafted in DRAFTS if techniques.drafts is None else (DRAFTS[-1] if techniques.drafts else 0,):
             plan = cut_plan(part, its_host, layout, drafted, acceptance[at])
             if prompt_s is None:
                 prompt_s = np.broadcast_to(turn_prompt_s(plan, turn, c), at.shape)
             times = _times(plan, turn, prompt_s, c)
             for cheapest, longest in zip(chosen, token_s, strict=True):
-                priced = _price(plan, its_host, turn, longest[at], times)
+                priced = _price(plan, its_host, turn, longest[at], times, techniques.apart)
                 cheapest.consider(plan, at, priced, drafted > 0)
     return [cheapest.choice(fits) for cheapest in chosen]
 
@@ -251,7 +259,12 @@ def _growing_logs(times: Array) -> Array:
 
 
 def _price(
-    plan: ServingPlan, host: Host, turn: MeanTurn, token_s: Array, times: _Times
+    plan: ServingPlan,
+    host: Host,
+    turn: MeanTurn,
+    token_s: Array,
+    times: _Times,
+    apart_asked: bool | None,
 ) -> Mapping[str, Array]:
     """Return the batch at which each draw's layout is cheapest, and the accelerator-seconds of a turn there.
 
@@ -272,7 +285,7 @@ def _price(
     cost_one = accelerators * (prompt_s + output * step_one / gained / one)
     load = prompt_load(prompt_s)
     cost_two = accelerators * (prompt_s / load + output * step_two / gained / two)
-    split = cost_two < cost_one
+    split = cost_two < cost_one if apart_asked is None else np.full(draws, apart_asked)
     batch = np.where(split, two, one)
     return {
         "batch": batch,

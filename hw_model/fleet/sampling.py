@@ -41,6 +41,7 @@ from tokenprof.hw_model.fleet.draw_rows import (
 )
 from tokenprof.hw_model.fleet.operator_choice import Choice, choose, fits_somewhere
 from tokenprof.hw_model.fleet.own_error import own_error
+from tokenprof.hw_model.fleet.techniques import NOTHING_SAID, Techniques
 
 BEHIND_THE_HOUR: Final = frozenset({"capital per accelerator", "cost of capital", "life, years"})
 """Names of the draws that only decide what an accelerator-hour costs its owner."""
@@ -96,7 +97,7 @@ class FleetQuestion:
 
     `model` is a class of closed models or a known shape; `when` is the day of the run (None: today). `chip`
     is the only one used, if it is given; `owner` is what an owner's finances are drawn from; `precision` is
-    the dtype of the weights, if somebody says it.
+    the dtype of the weights, if somebody says it, and `techniques` what is said about the rest.
     """
 
     model: ModelClass | ModelShape
@@ -107,6 +108,7 @@ class FleetQuestion:
     chip: str | None = None
     owner: OwnerRanges = USUAL_OWNERS
     precision: str | None = None
+    techniques: Techniques = NOTHING_SAID
 
     def weights(self) -> dict[str, float]:
         """Return the chips that are drawn from, each with its weight."""
@@ -190,10 +192,10 @@ def _draw(
     index = np.array([names.index(name) for name in weights], dtype=float)
     chip = index[weighted_choice(rng, draws, list(weights.values()))]
     if isinstance(asked.model, ModelShape):
-        drawn, whole = draw_open(asked.model, chip, rng, asked.precision)
+        drawn, whole = draw_open(asked.model, chip, rng, asked.precision, asked.techniques)
         usual = OPEN_SPEED
     else:
-        drawn, whole = draw_closed(asked.model, chip, rng, asked.precision)
+        drawn, whole = draw_closed(asked.model, chip, rng, asked.precision, asked.techniques)
         usual = asked.model.tokens_per_s
     drawn["acceptance"] = rng.triangular(*AGENT_ACCEPTANCE, size=draws)
     seen = asked.observed
@@ -238,7 +240,8 @@ def _choose(
     far it falls short. Without a clock all count alike.
     """
     speeds = [1.0 / speed] if asked.observed is None else [1.0 / speed, 2.0 / speed]
-    choices = choose(whole, host_of(drawn["chip"]), asked.turn, speeds, drawn["acceptance"], c)
+    host = host_of(drawn["chip"])
+    choices = choose(whole, host, asked.turn, speeds, drawn["acceptance"], c, asked.techniques)
     choice = choices[0]
     if asked.observed is None:
         return choice, np.ones(len(speed))

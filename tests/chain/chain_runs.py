@@ -9,7 +9,7 @@ from tokenprof.costing.served_hours import Serving
 from tokenprof.facts.types import Run, Turn
 from tokenprof.hw_model.cost import ServingSettings
 from tokenprof.pricing.book import default_book
-from tokenprof.pricing.chain.figures import load_chain_data
+from tokenprof.pricing.chain.chain_file import load_chain_data
 from tokenprof.pricing.usage import Usage
 
 BOOK = default_book()

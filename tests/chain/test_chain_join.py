@@ -308,10 +308,25 @@ def test_gaps_are_kept_further_out_the_longer_they_last():
         ledger, _ = costed(run_of(CLOSED, CLOSED, gap_s=gap_s))
         (gap,) = kv_waiting(ledger).gaps
         assert gap.gap_s == gap_s - 2
-        assert gap.billed_cache_usd == Decimal("0.025")  # 50k tokens read at 0.5
+        # Nothing was written to the cache, so nothing is billed for keeping it.
+        assert gap.billed_keeping_usd == 0
         assert gap.usd.mid <= gap.kept_usd["5m"].mid
         places.append(gap.cheapest)
     assert places == ["host", "ssd"]
+
+
+def test_keeping_kv_is_billed_by_what_writes_cost_beyond_fresh_input():
+    written = Usage(cache_write_5m_tokens=40_000, cache_write_1h_tokens=10_000, output_tokens=10)
+    ledger, _ = costed(run_of(("anthropic", "claude-opus-4-8", written), CLOSED))
+    (gap,) = kv_waiting(ledger).gaps
+    # Input at 5 per million: 40k tokens at 1.25 times that and 10k at twice that.
+    assert gap.billed_keeping_usd == Decimal("0.05") + Decimal("0.05")
+
+
+def test_the_kv_of_an_open_model_is_its_own():
+    ledger, _ = costed(run_of(OPEN, OPEN, gap_s=12.0))
+    assert kv_waiting(ledger).deployment.startswith("kimi-k2.5@")
+    assert kv_waiting(ledger).deployment.endswith("xh200")
 
 
 def test_a_fleet_that_is_sold_less_pays_more_to_hold_kv():

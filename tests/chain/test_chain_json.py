@@ -8,7 +8,7 @@ import orjson
 import pytest
 from chain_runs import GROWING, TASK, costed, run_of
 
-from tokenprof.chain.chain_detail import ToolPayment, chain_detail
+from tokenprof.chain.chain_detail import chain_detail
 from tokenprof.chain.choices import Choices
 from tokenprof.chain.make_section import chain_section
 from tokenprof.facts.errors import InputError
@@ -57,10 +57,14 @@ def test_only_the_tools_that_have_a_price_and_were_called_are_paid_per_call():
     # The session calls Skill, ToolSearch and Read once each.
     prices = {"Read": Decimal("0.005"), "Skill": Decimal("0.02"), "Bash": Decimal(1)}
     paid = chain_detail(*REAL, prices).tool_payments
-    assert set(paid) == {
-        ToolPayment("Read", 1, Decimal("0.005")),
-        ToolPayment("Skill", 1, Decimal("0.02")),
+    assert {each.tool: (each.calls, each.usd) for each in paid} == {
+        "Read": (1, Decimal("0.005")),
+        "Skill": (1, Decimal("0.02")),
     }
+    # By card: 30 cents, and 2.9 % of half a cent.
+    read_paid = next(each for each in paid if each.tool == "Read")
+    assert read_paid.fees_usd["card (Stripe, each call by itself)"] == Decimal("0.300145")
+    assert read_paid.fees_usd["x402 (Coinbase's facilitator)"] == Decimal("0.001")
 
 
 def test_figures_are_stated_in_picodollars_and_margins_in_hundredths_of_a_percent():

@@ -70,22 +70,22 @@ def test_turns_left_out_are_counted_in_the_heading():
     assert "If another share of the fleet's hours were sold" in found
 
 
-def test_what_the_bill_charged_after_a_gap_is_unknown_where_it_has_no_price():
+def test_what_is_billed_for_keeping_kv_is_unknown_where_it_has_no_price():
     run = GROWING
     detail = chain_detail(*run, {})
     first, *others = detail.waiting.gaps
-    label = "  billed for cache after it "
+    label = "  billed for keeping it     "
 
     def charged(gaps) -> str:
         shown = lines(run, detail=replace(detail, waiting=replace(detail.waiting, gaps=tuple(gaps))))
         (line,) = (line for line in shown if line.startswith(label))
         return line.removeprefix(label)
 
-    unknown = replace(first, billed_cache_usd=None)
-    # After the first turn: 20,000 tokens read at 0.5 and 20,000 written at 6.25 per million.
-    assert charged([first]) == "$0.135"
+    unknown = replace(first, billed_keeping_usd=None)
+    # 20,000 tokens written at 6.25 per million, 1.25 beyond the price of input.
+    assert charged([first]) == "$0.025"
     assert charged([unknown]) == "—"
-    assert charged([unknown, first]) == "≥$0.135"
+    assert charged([unknown, first]) == "≥$0.025"
     assert len(others) == 8
 
 

@@ -22,7 +22,7 @@ from tokenprof.commands.console.failures import naming, sentence_of
 from tokenprof.commands.main import main
 from tokenprof.facts.types import Run
 from tokenprof.gate.baseline import read_baseline
-from tokenprof.pricing.chain.figures import load_chain_data
+from tokenprof.pricing.chain.chain_file import load_chain_data
 from tokenprof.proxy.admission import require_admitted
 from tokenprof.proxy.refusal import answer_of, provider_of
 from tokenprof.proxy.request import RequestError, read_request, request_body

@@ -1,5 +1,7 @@
 """Who pays for a step, what memory is worth, and where waiting KV should be kept."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -73,6 +75,44 @@ def test_ttl_1_the_cheapest_place_moves_outward_as_the_gap_grows():
     order = ["hbm", "host", "ssd", "drop"]
     assert [order.index(c) for c in cheapest] == sorted(order.index(c) for c in cheapest)
     assert len(set(cheapest)) >= 3
+
+
+def test_a_session_moves_over_the_links_of_its_own_accelerators_alone():
+    host, _ = tiers_of(find_chip("h200"))
+    one, eight = (
+        next(
+            way
+            for way in gap_costs(replace(session(), accelerators=count), 60.0, [host])
+            if way.policy == "host"
+        )
+        for count in (1, 8)
+    )
+    # 7.03 GB over 80 % of a link of 64 GB/s.
+    assert one.wait_s == pytest.approx(7.03 / 51.2)
+    assert eight.wait_s == pytest.approx(one.wait_s / 8)
+
+
+def test_a_tier_that_the_other_waiting_sessions_fill_is_no_place():
+    tiers = tiers_of(find_chip("h200"))
+    # 250 GB of host memory and 8 TB of SSD for each accelerator: full after 250 s and 8,000 s at 1 GB/s.
+    busy = replace(session(), parked_bytes_per_s=1e9)
+    places = {
+        gap_s: {way.policy for way in gap_costs(busy, gap_s, tiers)} for gap_s in (249.0, 251.0, 8_001.0)
+    }
+    assert places[249.0] == {"hbm", "host", "ssd", "drop"}
+    assert places[251.0] == {"hbm", "ssd", "drop"}
+    assert places[8_001.0] == {"hbm", "drop"}
+
+
+def test_the_seconds_that_an_answer_waits_have_a_price():
+    host, _ = tiers_of(find_chip("h200"))
+    free, priced = (
+        {way.policy: way for way in gap_costs(replace(session(), usd_per_s_waited=usd), 60.0, [host])}
+        for usd in (0.0, 0.001)
+    )
+    assert priced["drop"].usd == pytest.approx(free["drop"].usd + 0.005)
+    assert priced["host"].waiting_usd == pytest.approx(priced["host"].wait_s * 0.001)
+    assert priced["hbm"].usd == free["hbm"].usd
 
 
 def test_hold_1_break_even_is_some_minutes_as_the_ttl_that_vendors_sell():

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.chain.accounts import revenue_split, top_down
-from tokenprof.pricing.chain.figures import ChainDataError, SubscriptionPlan, load_chain_data
+from tokenprof.pricing.chain.chain_file import load_chain_data
+from tokenprof.pricing.chain.figures import ChainDataError, SubscriptionPlan
 from tokenprof.pricing.chain.interval import Interval, add_up, gross_margin
 from tokenprof.pricing.chain.layers import (
     OWNER_PARTS,
@@ -283,3 +284,10 @@ def test_published_rows_are_reproduced_beside_their_figures():
             assert row.ours == row.published or Decimal(row.ours) == Decimal(row.published or "0")
     hosts = [row for row in rows.values() if row.id == "open-1"]
     assert [row.ours for row in hosts] == ["1.74 / 0.435, 0.35", "3.48 / 0.87, 0.14"]
+
+
+def test_a_session_of_payments_settles_many_calls_at_once():
+    session = DATA.payments["MPP session (Tempo, vouchers in escrow)"]
+    assert session.fee_usd(0, Decimal(0)) == 0
+    assert session.fee_usd(100, Decimal(1)) == Decimal("0.001")
+    assert session.fee_usd(101, Decimal(1)) == Decimal("0.002")

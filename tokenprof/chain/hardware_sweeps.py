@@ -112,7 +112,7 @@ def on_chip(run: Run, hardware: Hardware, chip: str) -> Hardware | None:
         return None
 
 
-def served_otherwise(run: Run, hardware: Hardware, **changes: float | str | None) -> Hardware:
+def served_otherwise(run: Run, hardware: Hardware, **changes: object) -> Hardware:
     """Return the same work with some fields of `hw_model.cost.ServingSettings` changed.
 
     The costs of single entries are left unknown. Raises `hw_model.cost.DeploymentError` if that cannot serve

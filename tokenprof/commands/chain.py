@@ -92,7 +92,7 @@ def _add_market(parser: argparse.ArgumentParser) -> None:
 
 def run_chain(options: argparse.Namespace) -> int:
     """Read, price, model, follow the dollars and print them; or print the examples."""
-    from tokenprof.pricing.chain.figures import load_chain_data
+    from tokenprof.pricing.chain.chain_file import load_chain_data
 
     form = format_of(options)
     if options.examples:
@@ -152,7 +152,7 @@ def _chain(
     hardware = cost_to_compute(ledger, serving=serving_of(assumptions, data))
     prices = dict(options.tool_price)
     ttls = (assumptions.ttl,) if assumptions.ttl else TTLS
-    detail = chain_detail(ledger, hardware, prices, ttls)
+    detail = chain_detail(ledger, hardware, prices, ttls, data)
     _warn_of_uncalled(ledger, set(prices) - {paid.tool for paid in detail.tool_payments})
     section = chain_section(
         ledger, hardware, data, choices_of(assumptions), without_evidence=assumptions.without_evidence

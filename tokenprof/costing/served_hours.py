@@ -9,7 +9,8 @@ from functools import cache
 from typing import Final, Literal
 
 from tokenprof.hw_model.cost import RentedHours, RentOfChip, ServingSettings, known_model
-from tokenprof.pricing.chain.figures import ChainData, Supplier, load_chain_data
+from tokenprof.pricing.chain.chain_file import load_chain_data
+from tokenprof.pricing.chain.figures import ChainData, Supplier
 from tokenprof.pricing.chain.gpu_hours import CONTRACT
 from tokenprof.pricing.sellers import SHAPES
 

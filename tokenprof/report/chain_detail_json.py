@@ -11,6 +11,8 @@ from tokenprof.chain.chain_detail import ChainDetail, ToolPayment
 from tokenprof.chain.claims.worked_examples import CLAIM_SOURCES
 from tokenprof.chain.hardware_sweeps import GenerationStep, Sweeps, SweptCost, UtilisationStep
 from tokenprof.chain.kv_between_turns import KvGap, KvWaiting
+from tokenprof.chain.techniques import TechniqueCost
+from tokenprof.chain.tool_latency import LatencyStep, ToolLatency
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.chain.published_claims import Example
 from tokenprof.report.chain_json import read_json
@@ -27,12 +29,20 @@ def detail_json(detail: ChainDetail) -> Json:
             {"utilisation": step.utilisation, **_cost_json(step.cost)} for step in detail.sweeps.utilisation
         ],
         "generations": [{"chip": step.chip, **_cost_json(step.cost)} for step in detail.sweeps.generations],
+        "techniques": [_technique_json(row) for row in detail.techniques],
+        "tool_latency": None if detail.latency is None else _latency_json(detail.latency),
         "waiting": {
             "deployment": detail.waiting.deployment,
             "gaps": [_gap_json(gap) for gap in detail.waiting.gaps],
         },
         "tool_payments": [
-            {"tool": paid.tool, "calls": paid.calls, "usd": usd(paid.usd)} for paid in detail.tool_payments
+            {
+                "tool": paid.tool,
+                "calls": paid.calls,
+                "usd": usd(paid.usd),
+                "fees_usd": {name: usd(fee) for name, fee in paid.fees_usd.items()},
+            }
+            for paid in detail.tool_payments
         ],
     }
 
@@ -57,9 +67,17 @@ def _read_detail(chain: JsonObject) -> ChainDetail:
             tuple(UtilisationStep(step["utilisation"], _read_cost(step)) for step in chain["utilisation"]),
             tuple(GenerationStep(step["chip"], _read_cost(step)) for step in chain["generations"]),
         ),
+        techniques=tuple(map(_read_technique, chain["techniques"])),
+        latency=None if chain["tool_latency"] is None else _read_latency(chain["tool_latency"]),
         waiting=KvWaiting(waiting["deployment"], tuple(_read_gap(gap) for gap in waiting["gaps"])),
         tool_payments=tuple(
-            ToolPayment(paid["tool"], paid["calls"], Decimal(paid["usd"])) for paid in chain["tool_payments"]
+            ToolPayment(
+                paid["tool"],
+                paid["calls"],
+                Decimal(paid["usd"]),
+                {name: Decimal(fee) for name, fee in paid["fees_usd"].items()},
+            )
+            for paid in chain["tool_payments"]
         ),
     )
 
@@ -92,12 +110,13 @@ def _gap_json(gap: KvGap) -> Json:
         "cheapest": gap.cheapest,
         "usd": range_json(gap.usd),
         "kept_usd": {ttl: range_json(kept) for ttl, kept in gap.kept_usd.items()},
-        "billed_cache_usd": usd(gap.billed_cache_usd),
+        "waiting_usd": range_json(gap.waiting_usd),
+        "billed_keeping_usd": usd(gap.billed_keeping_usd),
     }
 
 
 def _read_gap(gap: JsonObject) -> KvGap:
-    billed = gap["billed_cache_usd"]
+    billed = gap["billed_keeping_usd"]
     return KvGap(
         turn=gap["turn"],
         gap_s=gap["gap_s"],
@@ -105,5 +124,70 @@ def _read_gap(gap: JsonObject) -> KvGap:
         cheapest=gap["cheapest"],
         usd=read_range(gap["usd"]),
         kept_usd={ttl: read_range(kept) for ttl, kept in gap["kept_usd"].items()},
-        billed_cache_usd=None if billed is None else Decimal(billed),
+        waiting_usd=read_range(gap["waiting_usd"]),
+        billed_keeping_usd=None if billed is None else Decimal(billed),
+    )
+
+
+def _technique_json(row: TechniqueCost) -> Json:
+    return {
+        "name": row.name,
+        "without_usd": estimate_json(row.without_usd),
+        "with_usd": estimate_json(row.with_usd),
+        "share_in_use": row.in_use,
+        "about": row.about,
+        "conditional": row.conditional,
+    }
+
+
+def _read_technique(row: JsonObject) -> TechniqueCost:
+    return TechniqueCost(
+        row["name"],
+        _read_estimate(row["without_usd"]),
+        _read_estimate(row["with_usd"]),
+        row["share_in_use"],
+        row["about"],
+        row["conditional"],
+    )
+
+
+def _latency_json(latency: ToolLatency) -> Json:
+    return {
+        "gaps": latency.gaps,
+        "gaps_s": latency.gaps_s,
+        "steps": [
+            {
+                "latency_s": step.latency_s,
+                "hardware_usd": estimate_json(step.hardware_usd),
+                "kept_usd": range_json(step.kept_usd),
+                "place": step.place,
+            }
+            for step in latency.steps
+        ],
+        "core_usd": range_json(latency.core_usd),
+        "core_source": latency.core_source,
+        "round_trip_s": range_json(latency.round_trip_s),
+        "round_trip_usd": range_json(latency.round_trip_usd),
+        "round_trip_source": latency.round_trip_source,
+    }
+
+
+def _read_latency(latency: JsonObject) -> ToolLatency:
+    return ToolLatency(
+        latency["gaps"],
+        latency["gaps_s"],
+        tuple(
+            LatencyStep(
+                step["latency_s"],
+                _read_estimate(step["hardware_usd"]),
+                read_range(step["kept_usd"]),
+                step["place"],
+            )
+            for step in latency["steps"]
+        ),
+        read_range(latency["core_usd"]),
+        latency["core_source"],
+        read_range(latency["round_trip_s"]),
+        read_range(latency["round_trip_usd"]),
+        latency["round_trip_source"],
     )

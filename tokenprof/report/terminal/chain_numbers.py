@@ -60,7 +60,7 @@ def with_range(interval: Interval) -> str:
 
 def percents(interval: Interval) -> str:
     """Return a share in percent with its range: `65.0% (38.0 to 70.0%)`; one figure if it is known."""
-    low, mid, high = (f"{round(100 * end, 1):.3g}" for end in (interval.low, interval.mid, interval.high))
+    low, mid, high = (_percent(end) for end in (interval.low, interval.mid, interval.high))
     return f"{mid}%" if low == high else f"{mid}% ({low} to {high}%)"
 
 
@@ -79,6 +79,11 @@ def bar_cells(rows: Sequence[Sequence[str | Text]], console: Console) -> int:
     """Return how many cells the figures of a table leave for a bar beside them."""
     taken = sum(2 + max(len(cell) for cell in column) for column in zip(*rows, strict=True))
     return max(LEAST_BAR_CELLS, min(BAR_CELLS, console.width - taken - 2))
+
+
+def _percent(share: Decimal) -> str:
+    percent = round(100 * share, 1)
+    return f"{percent:,.0f}" if abs(percent) >= 1000 else f"{percent:.3g}"
 
 
 def _count(figure: Decimal) -> str:

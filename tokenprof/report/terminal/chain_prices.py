@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 from rich.console import Console
@@ -88,17 +89,24 @@ def spread_lines(section: ChainSection, console: Console) -> list[Text]:
     return lines
 
 
-def tool_lines(payments: tuple[ToolPayment, ...]) -> list[Text]:
-    """Return what the run's tool calls cost at the prices that the user gave."""
+def tool_lines(payments: tuple[ToolPayment, ...], console: Console) -> list[Text]:
+    """Return what the run's tool calls cost at the prices that the user gave, and what paying them costs."""
     if not payments:
         return []
-    return [
+    lines = [
         Text("Payments per tool call, beside the tokens", "bold"),
         *(
             labelled(printable(paid.tool), f"{numbers.count(paid.calls, 'call')}, {dollars(paid.usd)}")
             for paid in payments
         ),
     ]
+    paid_usd = sum((paid.usd for paid in payments), Decimal(0))
+    for protocol in payments[0].fees_usd:
+        fee = sum((paid.fees_usd[protocol] for paid in payments), Decimal(0))
+        share = f", {percents(Interval.exactly(fee / paid_usd))} of it" if paid_usd > 0 else ""
+        text = f"paid by {protocol}: fees of {dollars(fee)}{share}"
+        lines += paragraph(Text(text), console, indent=2)
+    return lines
 
 
 def shaped_lines(bill: ShapedBill | None, console: Console) -> list[Text]:

@@ -15,7 +15,13 @@ from tokenprof.chain.section import ChainSection
 from tokenprof.pricing.chain.figures import Figure
 from tokenprof.pricing.chain.published_claims import Example
 from tokenprof.report.terminal.chain_bridge import bridge_lines, evidence_lines
-from tokenprof.report.terminal.chain_hardware import generation_lines, utilisation_lines, waiting_lines
+from tokenprof.report.terminal.chain_hardware import (
+    generation_lines,
+    latency_lines,
+    technique_lines,
+    utilisation_lines,
+    waiting_lines,
+)
 from tokenprof.report.terminal.chain_numbers import plain
 from tokenprof.report.terminal.chain_prices import (
     layer_lines,
@@ -52,7 +58,7 @@ def chain_lines(
             path_lines(section, console),
             spread_lines(section, console),
         ]
-        parts += [] if detail is None else _detail_parts(detail, console)
+        parts += [] if detail is None else _detail_parts(section, detail, console)
         parts += [shaped_lines(section.cost_shaped, console), _assumption_lines(section, console)]
     lines: list[Text] = []
     for part in parts:
@@ -99,11 +105,13 @@ def in_ascii(line: Text) -> Text:
     return Text(text, spans=line.spans, style=line.style)
 
 
-def _detail_parts(detail: ChainDetail, console: Console) -> Iterable[list[Text]]:
+def _detail_parts(section: ChainSection, detail: ChainDetail, console: Console) -> Iterable[list[Text]]:
     yield utilisation_lines(detail.sweeps, console)
     yield generation_lines(detail.sweeps, console)
-    yield tool_lines(detail.tool_payments)
-    yield waiting_lines(detail.waiting)
+    yield technique_lines(detail.techniques, console)
+    yield waiting_lines(detail.waiting, console)
+    yield latency_lines(detail.latency, console)
+    yield tool_lines(detail.tool_payments, console)
 
 
 def _assumption_lines(section: ChainSection, console: Console) -> list[Text]:
