@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 from tokenprof.pricing.book import PriceBook
 from tokenprof.pricing.chain.figures import ChainData
@@ -61,6 +61,22 @@ def differs(*pairs: tuple[Decimal | str, Decimal]) -> str:
     deviations = [ours / Decimal(published) - 1 for published, ours in pairs]
     largest = max(deviations, key=abs)
     return "none" if not largest else f"{100 * largest:+.1f} %"
+
+
+TOO_WIDE: Final = Decimal(10)
+"""A range whose ends are further apart than this factor holds almost any figure, so it tests nothing."""
+
+
+def against_range(ours: Interval, published: Decimal) -> str:
+    """Return how a published figure lies to our middle, and whether our range can say anything about it.
+
+    A range from 0 or below, or one whose ends are more than `TOO_WIDE` apart, is no test.
+    """
+    factor = f"published is {published / ours.mid:.2g} times our middle"
+    if ours.low <= 0 or ours.high / ours.low > TOO_WIDE:
+        return f"{factor}; our range is too wide to test it"
+    inside = ours.low <= published <= ours.high
+    return f"{factor}, {'inside' if inside else 'outside'} our range"
 
 
 def within(low: Decimal | str, high: Decimal | str, ours: Decimal) -> str:

@@ -78,19 +78,22 @@ def test_an_integrated_supplier_s_gpu_hour_margin_is_shown_and_in_no_sum():
     assert owned["GPU-hour margin"].internal_usd == rented["GPU-hour margin"].usd
     assert owned[WaterfallStepName.UNEXPLAINED].usd.mid > rented[WaterfallStepName.UNEXPLAINED].usd.mid
     kinds = [layer.sale.kind for layer in chain_of(*served, DATA).layers]
-    assert kinds == ["internal", "market"]
+    # Chips are bought; racks and hours stay with their owner.
+    assert kinds == ["market", "internal", "internal", "market"]
 
 
 def test_under_a_plan_tokens_are_internal_and_the_session_is_what_is_sold():
     chain = chain_of(*TASK, DATA, Choices(path="plan"))
     found = [(layer.sale.layer, layer.sale.kind, layer.sells) for layer in chain.layers]
     assert found == [
+        ("L0", "market", "accelerators"),
+        ("L1", "internal", "racks with building and power"),
         ("L2", "market", "GPU-hours"),
         ("L3a", "internal", "tokens"),
         ("L4", "market", "a session of a plan"),
     ]
     assert chain.layers[-1].markup.price.mid == 5
-    assert chain.layers[-1].markup.cost == chain.layers[1].markup.cost
+    assert chain.layers[-1].markup.cost == chain.layers[-2].markup.cost
 
 
 def test_an_aggregator_of_one_s_own_needs_no_supplier_row():
@@ -104,7 +107,27 @@ def test_an_aggregator_of_one_s_own_needs_no_supplier_row():
 def test_a_host_of_others_weights_pays_for_no_training():
     chain = chain_of(*task(supplier="fireworks"), DATA)
     assert steps(chain)["training"].usd.high == 0
-    assert [layer.sale.layer for layer in chain.layers] == ["L2", "L3b"]
+    assert [layer.sale.layer for layer in chain.layers] == ["L0", "L1", "L2", "L3b"]
+
+
+def test_chips_are_sold_at_what_the_step_of_chips_holds_less_servers_and_handed_on_at_cost():
+    chain = chain_of(*TASK, DATA)
+    chips, racks, hours, _ = chain.layers
+    parts = chain.parts[WaterfallStepName.CHIPS]
+    made = parts["memory (HBM)"].mid + parts["foundry, packaging and test"].mid
+    assert chips.markup.cost.mid == made
+    assert chips.markup.price.mid == made + parts["chip designer"].mid
+    assert racks.markup.price == racks.markup.cost == hours.markup.cost
+
+
+def test_plans_are_those_that_sell_the_run_s_models():
+    names = {plan.plan.name for plan in chain_of(*TASK, DATA).plans}
+    assert {"claude-pro", "claude-max", "copilot-pro"} <= names
+    other = chain_of(*costed(run_of(OPEN)), DATA)
+    assert {plan.plan.name for plan in other.plans} == {"copilot-pro"}
+    assert other.prices.plan_usd is None
+    with pytest.raises(ChainDataError, match="claude-max does not sell models of moonshotai"):
+        chain_of(*costed(run_of(OPEN)), DATA, Choices(path="plan"))
 
 
 def test_finer_parts_add_up_to_the_step_they_are_of():
@@ -312,7 +335,8 @@ def test_gaps_are_kept_further_out_the_longer_they_last():
         assert gap.billed_keeping_usd == 0
         assert gap.usd.mid <= gap.kept_usd["5m"].mid
         places.append(gap.cheapest)
-    assert places == ["host", "ssd"]
+    # For 11 hours, all sessions that wait as long would not fit on an SSD.
+    assert places == ["host", "drop"]
 
 
 def test_keeping_kv_is_billed_by_what_writes_cost_beyond_fresh_input():

@@ -93,6 +93,7 @@ def test_an_older_report_without_the_newer_keys_is_read(written):
         "layers",
         "published_margins",
         "plans",
+        "applications",
         "assumptions",
         "cost_shaped",
     ):

@@ -23,7 +23,7 @@ CLOSED_ROWS, LATENT_ROWS, GROUPED_ROWS = map(rows_of, (TASK, LATENT, GROUPED))
 def test_caching_and_smaller_weights_make_a_run_of_long_prompts_cheaper(rows):
     # Without a cache, 200k or 60k tokens are computed again in each turn: at least five times the work.
     assert rows["prompt cache"].factor < 0.2
-    assert rows["weights in 8 bits, not 16"].factor < 0.95
+    assert rows["8-bit weights, not 16"].factor < 0.95
 
 
 def test_what_is_not_published_is_said_to_be_conditional():
@@ -51,9 +51,9 @@ def test_a_deployment_given_in_full_changes_by_its_own_options():
     assert set(rows) == {
         "prompt cache",
         "drafted tokens",
-        "KV in 8 bits, not 16",
-        "weights in 8 bits, not 16",
-        "weights in 4 bits, not 8",
+        "8-bit KV, not 16",
+        "8-bit weights, not 16",
+        "4-bit weights, not 8",
     }
     assert all(row.in_use is None for row in rows.values())
     with_drafts = rows["drafted tokens"].with_usd
@@ -73,16 +73,16 @@ def test_an_option_of_a_deployment_is_set_once(deployment, option, text):
     assert with_option(deployment, option) == text
 
 
-def test_slower_tools_cost_more_to_wait_for_and_no_gap_costs_nothing():
+def test_slower_tools_cost_more_to_wait_for():
     latency = tool_latency(*TASK, DATA)
     assert latency.gaps == 49
     kept = [step.kept_usd.mid for step in latency.steps]
-    assert kept[0] == 0
+    assert kept[0] > 0
     assert kept == sorted(kept)
     first, *_, last = latency.steps
     assert last.hardware_usd.mid >= first.hardware_usd.mid
-    # A round trip of 0.08 s lies between the steps of 0 and 0.1 s.
-    assert 0 < latency.round_trip_usd.mid <= kept[1]
+    # A round trip of 0.08 s is a little shorter than the step of 0.1 s.
+    assert 0 < latency.round_trip_usd.mid <= kept[0]
 
 
 def test_a_core_for_tools_costs_its_hours():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokenprof.analysis.assumptions import Assumptions, price_book
+from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
 
 if TYPE_CHECKING:
@@ -135,13 +136,17 @@ class Analysis:
         """Where the billed dollars go, down to chips; None if no turn is both priced and modelled."""
         from tokenprof.analysis.scenario import choices_of
         from tokenprof.chain.make_section import chain_section
+        from tokenprof.pricing.chain.figures import ChainDataError
 
-        return chain_section(
-            self.ledger,
-            self.hardware,
-            choices=choices_of(self.assumptions),
-            without_evidence=self.assumptions.without_evidence,
-        )
+        try:
+            return chain_section(
+                self.ledger,
+                self.hardware,
+                choices=choices_of(self.assumptions),
+                without_evidence=self.assumptions.without_evidence,
+            )
+        except ChainDataError as error:
+            raise InputError(str(error)) from None
 
     @cached_property
     def _what_ifs(self) -> WhatIf:

@@ -52,6 +52,10 @@ class Assumptions:
     colo_usd_per_kw_month: float | None = None
     chip: str | None = None
     precision: str | None = None
+    kv_precision: str | None = None
+    drafts: str | None = None
+    pools: str | None = None
+    attention: str | None = None
     speed: float | None = None
     tool_latency: float | None = None
     ttl: str | None = None

@@ -9,6 +9,7 @@ from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.chain.choices import Choices, SalesPath
 from tokenprof.costing.served_hours import Serving
 from tokenprof.hw_model.cost import ServingSettings
+from tokenprof.hw_model.serving_settings import Techniques
 from tokenprof.pricing.chain.figures import ChainData
 from tokenprof.pricing.chain.gpu_hours import CONTRACT
 
@@ -28,11 +29,21 @@ def serving_of(said: Assumptions, figures: ChainData | None = None) -> Serving:
             colo_usd_per_kw_month=said.colo_usd_per_kw_month,
             usd_per_kwh=said.usd_per_kwh,
             tool_latency_s=said.tool_latency,
+            techniques=_techniques(said),
         ),
         hours=said.hours,
         contract=said.contract or CONTRACT,
         supplier=said.supplier,
         figures=figures,
+    )
+
+
+def _techniques(said: Assumptions) -> Techniques:
+    return Techniques(
+        drafts=None if said.drafts is None else said.drafts == "on",
+        apart=None if said.pools is None else said.pools == "two",
+        kv_dtype=said.kv_precision,
+        attention=said.attention,
     )
 
 

@@ -20,7 +20,7 @@ from tokenprof.chain.waterfall import add_falls, finer_parts, owner_cost_of, pri
 from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.pricing.chain.accounts import RevenueSplit, revenue_split, top_down
-from tokenprof.pricing.chain.figures import ChainData, ChipPrice
+from tokenprof.pricing.chain.figures import ChainData, ChainDataError, ChipPrice, PublishedMargin
 from tokenprof.pricing.chain.interval import Interval, gross_margin
 from tokenprof.pricing.chain.layers import (
     EndPrices,
@@ -41,6 +41,7 @@ class Chain:
     bill is at least this much. `fall` starts from what the hours cost, `by_accounts` from what suppliers of
     this kind spend. `parts` splits steps of the waterfall further; `servers` says who serves each provider's
     models, and whose hours it pays. `compute_usd` is at the hours that are paid, `owner_usd` at the owner's.
+    `applications` are published margins of those who resell tokens in a product.
     `rental_per_owner_cost` is the rent of an accelerator-hour divided by its owner's cost; None if no rent is
     known.
     """
@@ -61,6 +62,7 @@ class Chain:
     layers: tuple[Layer, ...]
     prices: EndPrices
     plans: tuple[PlanFigures, ...]
+    applications: tuple[PublishedMargin, ...]
     spreads: Mapping[str, Spread]
     servers: Mapping[str, Server]
     accounts: Mapping[str, RevenueSplit]
@@ -94,7 +96,8 @@ def chain_of(ledger: Ledger, hardware: Hardware, figures: ChainData, choices: Ch
     """Follow a run's billed dollars down the chain.
 
     `figures` are the dated rows of the chain file. Raises `NothingToPushDownError` if no turn is both priced
-    and modelled, and `pricing.chain.figures.ChainDataError` for a name that the chain file lacks.
+    and modelled, and `pricing.chain.figures.ChainDataError` for a name that the chain file lacks, or a plan
+    that does not sell the run's models.
     """
     chosen = choices or Choices()
     followed = followed_turns(ledger, hardware)
@@ -103,15 +106,22 @@ def chain_of(ledger: Ledger, hardware: Hardware, figures: ChainData, choices: Ch
         raise NothingToPushDownError(
             "No dollar of this run can be followed: no turn has both a price and a model of what it computed."
         )
+    of_providers = by_provider(ledger, hardware, followed)
+    plan = figures.plan(chosen.plan)
+    sold = not plan.providers or set(plan.providers) & set(of_providers)
+    if chosen.path == "plan" and not sold:
+        raise ChainDataError(
+            f"The plan {plan.name} does not sell models of {', '.join(of_providers)}; choose another plan "
+            f"(--set plan=), one of {', '.join(figures.plans)}, or add a row to a chain file."
+        )
     prices = end_prices(
         followed.billed_usd,
         figures.aggregator(chosen.aggregator),
-        figures.plan(chosen.plan),
+        plan if sold else None,
         chosen.sessions_per_month,
         chosen.credits_usd,
     )
     paid_usd = _paid_usd(prices, chosen)
-    of_providers = by_provider(ledger, hardware, followed)
     servers = servers_of(ledger.run, hardware, figures)
     falls, downs = [], []
     splits: dict[str, RevenueSplit] = {}
@@ -131,6 +141,7 @@ def chain_of(ledger: Ledger, hardware: Hardware, figures: ChainData, choices: Ch
         downs.append(top_down(bill, split, hours, trains=server.trains))
     _, over_cost = hour_costs(hardware.scenarios, followed.work.by_model)
     fall, chip_price = add_falls(paid_usd, falls), price_of_chip(hardware, figures)
+    parts = finer_parts(fall, chip_price, figures)
     training_usd = steps_by_name(fall)[WaterfallStepName.TRAINING].usd
     return Chain(
         billed_usd=followed.billed_usd,
@@ -141,16 +152,19 @@ def chain_of(ledger: Ledger, hardware: Hardware, figures: ChainData, choices: Ch
         choices=chosen,
         fall=fall,
         by_accounts=add_falls(paid_usd, downs),
-        parts=finer_parts(fall, chip_price, figures),
+        parts=parts,
         chip_price=chip_price,
         compute_usd=compute_usd,
         owner_usd=owner_cost_of(fall),
         rental_per_owner_cost=over_cost,
-        layers=layers_of(fall, over_cost, servers, followed.billed_usd, figures, chosen),
+        layers=layers_of(fall, over_cost, servers, followed.billed_usd, figures, chosen, parts),
         prices=prices,
         plans=tuple(
-            plan_figures(plan, followed.billed_usd, compute_usd, chosen) for plan in figures.plans.values()
+            plan_figures(plan, followed.billed_usd, compute_usd, chosen)
+            for plan in figures.plans.values()
+            if not plan.providers or set(plan.providers) & set(billed)
         ),
+        applications=tuple(figures.applications.values()),
         spreads={
             name: spread_over_anchor(followed, compute_usd, training_usd, figures, name)
             for name in dict.fromkeys((chosen.anchor, *figures.anchors))

@@ -40,8 +40,9 @@ def layers_of(
     billed_usd: Decimal,
     figures: ChainData,
     choices: Choices,
+    parts: Mapping[WaterfallStepName, Mapping[str, Interval]],
 ) -> tuple[Layer, ...]:
-    """Return each layer's input cost against its output price for a run, from GPU-hours up.
+    """Return each layer's input cost against its output price for a run, from accelerators up.
 
     A layer that sells to its own company makes no transaction; its row is marked internal. A run on several
     providers is shown as if the first one's server served all of it. Nobody is named who is not known.
@@ -59,9 +60,24 @@ def layers_of(
         owns_racks=server.owns_racks,
     )
     sold = _markups(fall, rental_per_owner_cost, billed_usd, choices)
-    return tuple(Layer(sale, *sold[sale.layer]) for sale in sales(route) if sale.layer in sold)
+    rows = tuple(Layer(sale, *sold[sale.layer]) for sale in sales(route) if sale.layer in sold)
+    return (*_makers(parts), *rows)
 
 
+def _makers(parts: Mapping[WaterfallStepName, Mapping[str, Interval]]) -> tuple[Layer, ...]:
+    """Return the row of the chips: what the designer pays for them and sells them for."""
+    chips = parts.get(WaterfallStepName.CHIPS)
+    if chips is None:
+        return ()
+    cost = chips["memory (HBM)"] + chips["foundry, packaging and test"]
+    price = cost + chips["chip designer"]
+    # The range of all three is that of the hours, so the margin is that of the middles.
+    margin = gross_margin(Interval.exactly(price.mid), Interval.exactly(cost.mid))
+    factor = Interval.exactly(price.mid / cost.mid) if cost.mid > 0 else Interval.exactly(ONE)
+    return (Layer(Sale("L0", DESIGNER, "market"), "accelerators", Markup(cost, price, factor, margin)),)
+
+
+DESIGNER: Final = "the chip designer"
 UNKNOWN_SERVER: Final = "the model's server (not named)"
 UNKNOWN_OWNER: Final = "the owner of the racks (not named)"
 
@@ -75,7 +91,7 @@ def _owner_of_racks(figures: ChainData, choices: Choices) -> Supplier:
 def _markups(
     fall: Waterfall, rental_per_owner_cost: Interval | None, billed_usd: Decimal, choices: Choices
 ) -> dict[str, tuple[str, Markup]]:
-    """Return what each layer sells, and at what markup."""
+    """Return what each layer sells, and at what markup. Racks are handed to L2 of the same owner at cost."""
     steps = steps_by_name(fall)
     owner, training = owner_cost_of(fall), steps[WaterfallStepName.TRAINING].usd
     margin = steps[WaterfallStepName.GPU_HOUR_MARGIN]
@@ -90,6 +106,10 @@ def _markups(
         # Whoever serves the model also sells the plan, so the tokens have a cost on the way and no price.
         resold = ("a session of a plan", markup(hours + training, paid))
     return {
+        "L1": (
+            "racks with building and power",
+            Markup(owner, owner, Interval.exactly(ONE), Interval.exactly(0)),
+        ),
         "L2": ("GPU-hours", Markup(owner, rent_at_market, over_cost, rent_margin)),
         "L3a": ("tokens", markup(hours + training, billed)),
         "L3b": ("tokens", markup(hours, billed)),

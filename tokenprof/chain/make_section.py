@@ -135,6 +135,7 @@ def section_of(chain: Chain, shaped: tuple[ShapedTurn, ...], figures: ChainData)
             plan_usd=chain.prices.plan_usd,
         ),
         plans=_plans(chain),
+        applications=chain.applications,
         assumptions=_assumptions(chain, figures),
         cost_shaped=_shaped_bill(shaped),
     )

@@ -148,7 +148,8 @@ class ChainSection:
     the bill is at least what is shown. `paid_usd` is what the user pays by `path`, `compute_usd` the cost at
     the hours that the servers pay, `owner_usd` at the owner's. `waterfall` starts from what the hours cost,
     `by_accounts` from what suppliers of this kind spend. Margins are shares of what the supplier takes in,
-    None if it takes in nothing. `spreads` has one row for each anchor, the chosen one first. `cost_shaped`,
+    None if it takes in nothing. `applications` are margins of those who resell tokens in a product.
+    `spreads` has one row for each anchor, the chosen one first. `cost_shaped`,
     `bridge` and `evidence` are None in a report that was written without them; `posterior_bridge` counts the
     draws by the evidence.
     """
@@ -171,6 +172,7 @@ class ChainSection:
     spreads: tuple[SectionSpread, ...]
     paths: SectionPaths
     plans: tuple[SectionPlan, ...]
+    applications: tuple[PublishedMargin, ...]
     assumptions: tuple[Figure | NamedSource, ...]
     cost_shaped: ShapedBill | None
     bridge: Bridge | None = None

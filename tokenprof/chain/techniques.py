@@ -76,26 +76,26 @@ TECHNIQUES: Final = (
         "3 tokens drafted; agents accept the first at 0.15 to 0.8",
     ),
     _Technique(
-        "prompts apart from answers",
+        "split pools",
         *_of(Techniques(apart=False), Techniques(apart=True)),
         None,
-        "pools of their own; that of prompts idles between them",
+        "prompts and answers on accelerators of their own; those of prompts idle between them",
     ),
     _Technique(
-        "KV in 8 bits, not 16",
+        "8-bit KV, not 16",
         *_of(Techniques(kv_dtype="bf16"), Techniques(kv_dtype="fp8")),
         ("kv=bf16", "kv=fp8"),
         "half of the KV to hold and to read",
     ),
     _Technique(
-        "weights in 8 bits, not 16",
+        "8-bit weights, not 16",
         {"precision": "bf16"},
         {"precision": "fp8"},
         ("weights=bf16", "weights=fp8"),
         "on chips without 8-bit arithmetic only memory is saved",
     ),
     _Technique(
-        "weights in 4 bits, not 8",
+        "4-bit weights, not 8",
         {"precision": "fp8"},
         {"precision": "fp4"},
         ("weights=fp8", "weights=fp4"),
@@ -105,7 +105,7 @@ TECHNIQUES: Final = (
         MLA,
         *_of(Techniques(attention="gqa"), Techniques(attention="mla")),
         None,
-        "against grouped-query attention with 8 KV heads: fewer bytes to hold and read, but more arithmetic for "
+        "against grouped-query attention with 8 KV heads: fewer bytes to hold and read, more arithmetic for "
         "each pair of tokens, which weighs at contexts as long as an agent's",
     ),
 )
@@ -188,8 +188,8 @@ def _uncached(work: TurnWork) -> TurnWork:
 
 _DRAWN: Final[Mapping[str, tuple[str, float]]] = {
     "drafted tokens": ("speculative decoding", 1.0),
-    "prompts apart from answers": ("prompts and decoding apart", 1.0),
-    "KV in 8 bits, not 16": ("KV precision", 1.0),
+    "split pools": ("prompts and decoding apart", 1.0),
+    "8-bit KV, not 16": ("KV precision", 1.0),
     MLA: ("kind of attention", 2.0),
 }
 """The draws that say whether a technique is in use, and their value if it is."""

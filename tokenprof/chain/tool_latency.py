@@ -23,7 +23,7 @@ from tokenprof.hw_model.kv_tiers import gap_costs
 from tokenprof.pricing.chain.figures import ChainData
 from tokenprof.pricing.chain.interval import Interval
 
-LATENCIES_S: Final = (0.0, 0.1, 1.0, 10.0, 60.0, 300.0)
+LATENCIES_S: Final = (0.1, 1.0, 10.0, 60.0, 300.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,7 @@ def _chain(
     from tokenprof.chain.kv_between_turns import TTLS
     from tokenprof.chain.make_section import chain_section
     from tokenprof.costing.compute import cost_to_compute
+    from tokenprof.pricing.chain.figures import ChainDataError
     from tokenprof.reading.files import read
 
     _require_named(assumptions, data)
@@ -154,9 +155,12 @@ def _chain(
     ttls = (assumptions.ttl,) if assumptions.ttl else TTLS
     detail = chain_detail(ledger, hardware, prices, ttls, data)
     _warn_of_uncalled(ledger, set(prices) - {paid.tool for paid in detail.tool_payments})
-    section = chain_section(
-        ledger, hardware, data, choices_of(assumptions), without_evidence=assumptions.without_evidence
-    )
+    try:
+        section = chain_section(
+            ledger, hardware, data, choices_of(assumptions), without_evidence=assumptions.without_evidence
+        )
+    except ChainDataError as error:
+        raise InputError(str(error)) from None
     if section is None:
         raise InputError(
             "No dollar of this run can be followed: no turn has both a price and a model of what it computed."

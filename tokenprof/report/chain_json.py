@@ -80,6 +80,7 @@ def chain_json(section: ChainSection) -> Json:
             "plan_usd": usd(paths.plan_usd),
         },
         "plans": [_plan_json(plan) for plan in section.plans],
+        "applications": [_margin_json(margin) for margin in section.applications],
         "assumptions": [
             _figure_json(row)
             if isinstance(row, Figure)
@@ -150,6 +151,7 @@ def _read_section(chain: JsonObject) -> ChainSection:
             plan_usd=None if paths["plan_usd"] is None else Decimal(paths["plan_usd"]),
         ),
         plans=tuple(_read_plan(plan) for plan in chain.get("plans", ())),
+        applications=tuple(_read_margin(row) for row in chain.get("applications", ())),
         assumptions=tuple(
             NamedSource(row["name"], row["source"]) if row["value"] is None else _read_figure(row)
             for row in chain.get("assumptions", ())

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 
 from tokenprof.chain.chain import Chain, chain_of
 from tokenprof.chain.claims.example_runs import TASK, growing_run, task_run
 from tokenprof.chain.cost_shaped_price import cost_shaped
 from tokenprof.chain.hardware_sweeps import at_utilisation, generations, on_chip
+from tokenprof.chain.make_section import chain_section
+from tokenprof.chain.section import ChainSection
 from tokenprof.costing.compute import Hardware, cost_to_compute
 from tokenprof.costing.ledger import Ledger, build_ledger
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.book import PriceBook
 from tokenprof.pricing.chain.figures import ChainData
 from tokenprof.pricing.chain.interval import Interval, add_up
-from tokenprof.pricing.chain.layers import WaterfallStepName
-from tokenprof.pricing.chain.published_claims import Example, between, plain, within
+from tokenprof.pricing.chain.layers import OWNER_PARTS, WaterfallStepName
+from tokenprof.pricing.chain.published_claims import Example, against_range, between, differs, plain
 
 
 def task_rows(book: PriceBook, figures: ChainData) -> Iterator[Example]:
@@ -26,7 +27,9 @@ def task_rows(book: PriceBook, figures: ChainData) -> Iterator[Example]:
     chain = chain_of(ledger, hardware, figures)
     yield _shape(book)
     yield from _margins(chain, figures)
-    yield _dollar(chain, figures)
+    section = chain_section(ledger, hardware, figures)
+    if section is not None:
+        yield from _dollar(chain, section, figures)
     yield _plan(chain)
     yield _overbuild(ledger, hardware)
     yield _trajectory(ledger, hardware)
@@ -54,7 +57,7 @@ def _margins(chain: Chain, figures: ChainData) -> Iterator[Example]:
         "0.70 (0.38 to the mid-0.60s in a year)",
         between(chain.inference_margin or Interval.exactly(0)),
         f"{TASK}; the owner's cost of hours, 0.3 to 0.8 of them sold; published: {published.source}",
-        f"published {_overlaps(published.value, chain.inference_margin or Interval.exactly(0))}",
+        _of_cost(published.value, chain.inference_margin),
     )
     yield Example(
         "margin-2",
@@ -65,27 +68,49 @@ def _margins(chain: Chain, figures: ChainData) -> Iterator[Example]:
     )
 
 
-def _overlaps(published: Interval, ours: Interval) -> str:
-    if published.high < ours.low or ours.high < published.low:
-        return "outside our range"
-    inside = ours.low <= published.low and published.high <= ours.high
-    return "within our range" if inside else "overlaps our range"
+def _of_cost(published: Interval, ours: Interval | None) -> str | None:
+    """Return how the published cost per revenue lies to ours: margins near 1 all look alike, costs do not."""
+    if ours is None or ours.high >= 1:
+        return None
+    cost = Interval(1 - ours.high, 1 - ours.mid, 1 - ours.low)
+    return f"as cost per dollar: {against_range(cost, 1 - published.mid)}"
 
 
-def _dollar(chain: Chain, figures: ChainData) -> Example:
-    shares = chain.fall.shares()
-    beyond_cost = (WaterfallStepName.APPLICATION, WaterfallStepName.UNEXPLAINED)
-    upstream = add_up(share for name, share in shares.items() if name not in beyond_cost)
+def _dollar(chain: Chain, section: ChainSection, figures: ChainData) -> Iterator[Example]:
+    """Yield what flows upstream: by the accounts of the lab, and inference alone bottom up beside them.
+
+    The first row is the published share times what the lab spends of its revenue, so it cannot fail; the
+    second can, and each figure of ours is an independent one there.
+    """
+    shares, accounts = chain.fall.shares(), chain.by_accounts.shares()
+    names = WaterfallStepName
+    hours = (names.GPU_HOUR_MARGIN, *OWNER_PARTS)
+    upstream = add_up(accounts[name] for name in (names.TRAINING, *hours))
     parts = ", ".join(f"{name} {plain(share.mid)}" for name, share in shares.items())
-    return Example(
+    yield Example(
         "dollar-1",
-        "share of a billed dollar that flows upstream of the lab (training and inference)",
+        "share of a billed dollar that flows upstream of the lab (training and inference), by its accounts",
         "0.70 of a lab's spend (training 0.42, inference 0.28)",
-        f"{between(upstream)}: {parts}",
-        f"{TASK}; a share of the list price, while the published one is of what a lab spends; "
-        f"{figures.share('training_of_spend').source}",
-        within(upstream.low, upstream.high, Decimal("0.70")).replace("the range", "our range"),
+        between(upstream),
+        f"{TASK}; published shares of spend times the lab's spend per dollar of revenue, so no test; bottom "
+        f"up the steps are {parts}; {figures.share('training_of_spend').source}",
     )
+    if section.bridge is None or section.posterior_bridge is None:
+        return
+    inference = add_up(accounts[name] for name in hours).mid
+    for words, bridge in (
+        ("hardware model alone", section.bridge),
+        ("with evidence", section.posterior_bridge),
+    ):
+        level = bridge.steps[-1].level_after
+        yield Example(
+            "dollar-1",
+            f"inference per dollar of revenue, bottom up ({words})",
+            f"{plain(inference)} (28 % of the lab's spend)",
+            plain(level),
+            f"{TASK}; the bridge of `tokenprof chain`, from marginal cost to list-to-revenue",
+            differs((inference, level)),
+        )
 
 
 def _plan(chain: Chain) -> Example:

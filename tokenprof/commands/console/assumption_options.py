@@ -128,10 +128,14 @@ def assumptions_of(options: argparse.Namespace, more: dict[str, object] | None =
         settings={**named, **(more or {})},
         without_evidence=evidence_names(getattr(options, "without_evidence", [])),
     )
-    if found.deployment and (found.chip or found.precision):
-        option = "chip" if found.chip else "precision"
+    in_deployment = ("chip", "precision", "kv-precision", "drafts", "pools", "attention")
+    beside = next(
+        (name for name in in_deployment if getattr(found, name.replace("-", "_")) is not None), None
+    )
+    if found.deployment and beside is not None:
+        option = f"--{beside}" if beside in OPTIONS_OF_SETTINGS else f"--set {beside}"
         raise InputError(
-            f"--deployment names its {option}, so --{option} has no effect beside it; give one of the two."
+            f"--deployment names its {beside}, so {option} has no effect beside it; give one of the two."
         )
     if found.prices:
         price_book(found)

@@ -3,42 +3,43 @@
 from __future__ import annotations
 
 import argparse
-import textwrap
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from tokenprof.commands.console.assumption_options import (
+    add_operating_options,
+    add_set_option,
+    settings_of,
+)
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import emit
-from tokenprof.commands.console.pages import WIDTH
-from tokenprof.commands.console.tables import Cell, table
 from tokenprof.commands.console.values import choice, one_of
-
-if TYPE_CHECKING:
-    from tokenprof.hw_model.economics import UnitCost
-
-MODEL: Final = "kimi-k2.6"
-SPEED: Final = 30.0
-UTILISATION: Final = 0.5
-TRAJECTORY: Final[Mapping[str, int]] = {
-    "H100": 16, "H200": 8, "B200": 8, "B300": 8, "GB200": 72, "GB300": 72, "VR200": 72,
-    "MI355X": 8, "TPU v7": 16,
-}  # fmt: skip
-"""Chips, each with the accelerators of a usual replica: a server or two, or a rack."""
-
-RACK: Final = f"{MODEL}@72xgb200"
-CHATBOT_TOKENS: Final = 30_000.0
-AGENT_TOKENS: Final = 200_000.0
-
-TECHNIQUES: Final[tuple[tuple[str, str], ...]] = (
-    ("as served: fp8, MLA, no drafts", "deepseek-v3@8xh200"),
-    ("KV in bf16 instead of fp8", "deepseek-v3@8xh200:kv=bf16"),
-    ("3 drafted tokens (MTP)", "deepseek-v3@8xh200:mtp=3"),
-    ("4-bit experts on B200", "deepseek-v3@8xb200:weights=fp4"),
-    ("the same in fp8 on B200", "deepseek-v3@8xb200"),
-    ("32 accelerators, expert parallel", "deepseek-v3@32xh200"),
-    ("GQA instead of MLA: 235B-A22B", "qwen3-235b-a22b@8xh200"),
+from tokenprof.commands.hw.ask_buildout import buildout
+from tokenprof.commands.hw.ask_pages import (
+    Supposed,
+    agent_against_chatbot,
+    generations,
+    megawatt,
+    racks,
+    techniques,
 )
-"""What is changed, and the deployment that has it."""
+from tokenprof.facts.errors import InputError
+
+PAGES: Final[Mapping[str, Callable[[Supposed], str]]] = {
+    "megawatt": megawatt,
+    "agent-against-chatbot": agent_against_chatbot,
+    "generations": generations,
+    "techniques": techniques,
+    "racks": racks,
+    "buildout": buildout,
+}
+"""The questions by name, each with its page."""
+
+SUPPOSED: Final = (
+    "model", "speed", "utilisation", "usd-per-gpu-hour", "cost-of-capital", "life-years", "usd-per-kwh",
+    "colo-usd-per-kw-month",
+)  # fmt: skip
+"""The settings that a page can take."""
 
 
 def add_verbs(verbs: Any) -> None:
@@ -49,221 +50,55 @@ def add_verbs(verbs: Any) -> None:
         help="the standing questions, a page each",
         description="Answer a standing question from the catalogue and the equations: what 1 MW buys, an "
         "agent against a chatbot on one rack, the generations of hardware, each technique with and without, "
-        "racks and their domains, what fits where.",
+        "racks and their domains, what fits where, what a build-out has to earn. "
+        f"--set takes {', '.join(SUPPOSED)}.",
     )
     ask.add_argument("question", type=one_of(names), metavar=choice(names))
+    ask.add_argument("--speed", metavar="TOKENS_PER_S", help="speed to each user (default: 30)")
+    add_operating_options(ask)
+    add_set_option(ask)
     ask.set_defaults(run=run_ask)
 
 
 def run_ask(options: argparse.Namespace) -> int:
     """Print one page."""
-    emit(PAGES[options.question]())
+    emit(PAGES[options.question](_supposed(options)))
     return OK
 
 
-def _unit(text: str, context_tokens: float, usd: float | None = None) -> UnitCost | None:
-    """Return what tokens cost on a deployment; None if it is not possible."""
-    from tokenprof.hw_model.economics import Operation, unit_cost
-    from tokenprof.hw_model.equations.deployment_error import DeploymentError
-    from tokenprof.hw_model.equations.deployment_text import parse_deployment
+def _supposed(options: argparse.Namespace) -> Supposed:
+    """Return what the options suppose. Raises InputError for a setting that no page takes."""
+    from tokenprof.analysis.assumptions import resolve_assumptions
+    from tokenprof.hw_model.cost import UnknownModelError, find_model
+    from tokenprof.hw_model.equations.gpu_hour import Ownership
 
-    operation = Operation(
-        context_tokens, tokens_per_s=SPEED, utilisation=UTILISATION, usd_per_accelerator_hour=usd
+    given = settings_of(options)
+    without_effect = [name for name in given if name not in SUPPOSED]
+    if without_effect:
+        raise InputError(
+            f"--set {without_effect[0]} has no effect on a page of hw ask; leave it out. "
+            f"What counts here is {', '.join(SUPPOSED)}."
+        )
+    said, usual = resolve_assumptions(settings=given), Ownership()
+    supposed = Supposed(
+        Ownership(
+            cost_of_capital=usual.cost_of_capital if said.cost_of_capital is None else said.cost_of_capital,
+            life_years=said.life_years or usual.life_years,
+            colo_usd_per_kw_month=usual.colo_usd_per_kw_month
+            if said.colo_usd_per_kw_month is None
+            else said.colo_usd_per_kw_month,
+            usd_per_kwh=usual.usd_per_kwh if said.usd_per_kwh is None else said.usd_per_kwh,
+        ),
+        usd_per_gpu_hour=said.usd_per_gpu_hour,
     )
     try:
-        return unit_cost(parse_deployment(text), operation)
-    except DeploymentError:
-        return None
-
-
-def megawatt() -> str:
-    """Return what 1 MW of power buys, by chip, beside the published synthesis."""
-    from tokenprof.hw_model.catalogue.lookup import find_chip
-    from tokenprof.hw_model.equations.deployment_text import parse_deployment
-    from tokenprof.hw_model.equations.gpu_hour import HOURS_PER_YEAR, Ownership
-
-    rows: list[tuple[Cell, ...]] = []
-    for name, size in TRAJECTORY.items():
-        chip, text = find_chip(name), f"{MODEL}@{size}x{name.replace(' ', '-')}"
-        count = int(1000 / chip.all_in_kw)
-        hour = Ownership().usd_per_chip_hour(chip)
-        cost = _unit(text, CHATBOT_TOKENS)
-        tokens = None
-        if cost is not None:
-            tokens = cost.tokens_per_s / parse_deployment(text).accelerators * count / 1000
-        rows.append(
-            (
-                name,
-                count,
-                f"{count * chip.capex_usd[1] / 1e6:.1f}",
-                f"{count * hour * HOURS_PER_YEAR / 1e6:.1f}",
-                None if tokens is None else f"{tokens:,.0f}",
-                None if cost is None else f"{cost.output_usd_per_m:.2f}",
-            )
-        )
-    heads = ("1 MW of", "chips", "capital M$", "M$ a year", "k tokens/s", "$/M output")
-    return (
-        "What does 1 MW buy?\n\n"
-        + table(heads, rows)
-        + _said(
-            "Power at the meter, all in, cooling included; the owner's cost a year (2.9: 10 % over 4 years, "
-            "$100 per kW-month, $0.08 per kWh). Tokens are output of "
-            f"{MODEL} at 30k tokens of context and {SPEED:.0f} tokens/s to each user, all hours sold; $/M "
-            "with half of them sold.",
-            "Published synthesis (Token Economics in the AI Era): 750 H100 at $35k, a building of $15M over "
-            "25 years and $0.08/kWh: $6.55M a year on $41M, or $1.00 an hour. It charges no cost of "
-            "capital and counts 1.33 kW a chip; ours is 1.59 kW at the meter, so 1 MW holds fewer.",
-        )
+        model = find_model(said.model or supposed.model).name
+    except UnknownModelError as error:
+        raise InputError(f"--set model={said.model}: {error.args[0]}") from None
+    return Supposed(
+        supposed.owner,
+        model if said.model else supposed.model,
+        said.speed or supposed.speed,
+        said.utilisation or supposed.utilisation,
+        said.usd_per_gpu_hour,
     )
-
-
-def agent_against_chatbot() -> str:
-    """Return what a rack sells to agents and to chatbots: the published sevenfold."""
-    rows: list[tuple[Cell, ...]] = []
-    found = [(words, _unit(RACK, tokens)) for words, tokens in (
-        ("chatbot, 30k tokens", CHATBOT_TOKENS), ("agent, 200k tokens", AGENT_TOKENS))]  # fmt: skip
-    for words, cost in found:
-        if cost is not None:
-            rows.append(
-                (
-                    words,
-                    f"{cost.batch:,.0f}",
-                    f"{cost.tokens_per_s:,.0f}",
-                    f"{cost.cached_input_usd_per_m:.4f}",
-                    f"{cost.fresh_input_usd_per_m:.3f}",
-                    f"{cost.output_usd_per_m:.2f}",
-                )
-            )
-    chat, agent = (cost for _, cost in found)
-    sevenfold = (
-        ""
-        if chat is None or agent is None
-        else f"The rack holds {chat.batch / agent.batch:.1f} times as many chatbots as agents, sells "
-        f"{chat.tokens_per_s / agent.tokens_per_s:.1f} times as many tokens to them, and each token costs "
-        f"{agent.output_usd_per_m / chat.output_usd_per_m:.1f} times as much to an agent."
-    )
-    return (
-        f"An agent against a chatbot on one rack ({RACK})\n\n"
-        + table(("", "sequences", "tokens/s", "$/M cached", "$/M fresh", "$/M output"), rows)
-        + _said(
-            sevenfold,
-            "Published (a staggering amount goes into every AI response): 818 agents at 200k against 5,455 "
-            "chatbots at 30k on one rack, about one seventh, with memory alone as the limit and KV in bf16. "
-            f"Here {SPEED:.0f} tokens/s are kept, which limits the chatbots' batch, so the ratio is lower; "
-            "by memory alone it is 6.7 (tokenprof hw ask racks).",
-        )
-    )
-
-
-def generations() -> str:
-    """Return the generations of hardware: memory, what their hours cost, what a token costs on them."""
-    from tokenprof.hw_model.catalogue.lookup import find_chip
-    from tokenprof.hw_model.equations.gpu_hour import Ownership
-    from tokenprof.pricing.chain.gpu_hours import CONTRACT, OF_CONTRACT, hour_range, shipped_hour_prices
-
-    rows: list[tuple[Cell, ...]] = []
-    for name, size in TRAJECTORY.items():
-        chip, text = find_chip(name), f"{MODEL}@{size}x{name.replace(' ', '-')}"
-        rent = hour_range(shipped_hour_prices(), name, OF_CONTRACT[CONTRACT], CONTRACT)
-        usd = None if rent is None else float(rent.usd.mid)
-        owned, rented = _unit(text, 64_000.0), None if usd is None else _unit(text, 64_000.0, usd)
-        rows.append(
-            (
-                name,
-                f"{chip.hbm_bytes / 1e9:.0f}",
-                f"{chip.hbm_bytes_per_s / 1e12:.1f}",
-                f"{Ownership().usd_per_chip_hour(chip):.2f}",
-                None if usd is None else f"{usd:.2f}",
-                None if owned is None else f"{owned.batch:,.0f}",
-                None if owned is None else f"{owned.output_usd_per_m:.2f}",
-                None if rented is None else f"{rented.output_usd_per_m:.2f}",
-            )
-        )
-    heads = ("chip", "GB", "TB/s", "own $/h", "rent $/h", "batch", "$/M own", "$/M rent")
-    return (
-        f"Generations: {MODEL} at 64k tokens, {SPEED:.0f} tokens/s, half of the hours sold\n\n"
-        + table(heads, rows)
-        + _said(
-            "Each on a usual replica: one server of 8, two of H100, a rack of 72. `tokenprof chain RUN` "
-            "chooses layouts as an operator would. Rents are contracts of one to three years (tokenprof hw "
-            "hours). VR200 is Vera Rubin, its figures announced.",
-        )
-    )
-
-
-def techniques() -> str:
-    """Return what each technique does to the cost of a token: with and without."""
-    rows: list[tuple[Cell, ...]] = []
-    for words, text in TECHNIQUES:
-        cost = _unit(text, 64_000.0)
-        if cost is None:
-            rows.append((words, None, None, None, None))
-            continue
-        rows.append(
-            (
-                words,
-                f"{cost.batch:,.0f}",
-                f"{cost.cached_input_usd_per_m:.4f}",
-                f"{cost.fresh_input_usd_per_m:.3f}",
-                f"{cost.output_usd_per_m:.2f}",
-            )
-        )
-    return (
-        f"Techniques: DeepSeek-V3 at 64k tokens, {SPEED:.0f} tokens/s, owner's hours\n\n"
-        + table(("", "batch", "$/M cached", "$/M fresh", "$/M output"), rows)
-        + _said(
-            "KV sharing: a prompt token that is cached against one that is not is the second column against "
-            "the third. Split pools for prompts and decoding are chosen per draw in reports (drivers in "
-            "--format json). The same run with and without: "
-            "tokenprof sweep RUN --over precision=bf16,fp8,fp4",
-        )
-    )
-
-
-def racks() -> str:
-    """Return the racks and their scale-up domains, and how many copies of a model they hold."""
-    from tokenprof.hw_model.catalogue.lookup import find_model, racks
-
-    shape = find_model(MODEL)
-    weights = shape.weight_bytes()
-    rows: list[tuple[Cell, ...]] = []
-    for rack in racks().values():
-        agents = max((0.92 * rack.hbm_bytes - weights) / shape.kv_bytes(AGENT_TOKENS), 0.0)
-        chats = max((0.92 * rack.hbm_bytes - weights) / shape.kv_bytes(CHATBOT_TOKENS), 0.0)
-        rows.append(
-            (
-                rack.name,
-                rack.chips,
-                f"{rack.hbm_bytes / 1e12:.1f}",
-                f"{rack.hbm_bytes / rack.chips / 1e9:.0f}",
-                f"{agents:,.0f}",
-                f"{chats:,.0f}",
-                "yes" if 0.92 * rack.hbm_bytes >= 30e12 * 0.5 else "no",
-            )
-        )
-    heads = ("scale-up domain", "chips", "TB", "GB each", "agents", "chatbots", "30T at 4 bits")
-    return (
-        f"Racks and NVLink domains, and what fits: one copy of {MODEL} and its contexts\n\n"
-        + table(heads, rows)
-        + _said(
-            "Agents at 200k tokens, chatbots at 30k, memory alone. 2 TB of weights at 16 bits do not fit one "
-            "GPU of 80 GB; 30 trillion parameters fit where the last column says so. A context lives on one "
-            "data-parallel rank, so it moves over that rank's link alone. Links are one way here: 900 GB/s "
-            "is what makers call 1.8 TB/s both ways.",
-        )
-    )
-
-
-def _said(*paragraphs: str) -> str:
-    """Return what is said under a table, wrapped."""
-    return "".join(f"\n{textwrap.fill(each, WIDTH)}\n" for each in paragraphs if each)
-
-
-PAGES: Final[Mapping[str, Callable[[], str]]] = {
-    "megawatt": megawatt,
-    "agent-against-chatbot": agent_against_chatbot,
-    "generations": generations,
-    "techniques": techniques,
-    "racks": racks,
-}
-"""The questions by name, each with its page."""

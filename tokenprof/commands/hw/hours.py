@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tokenprof.commands.console.exit_codes import OK
@@ -81,8 +82,8 @@ def run_hours(options: argparse.Namespace) -> int:
         emit("\n".join(lines) + "\n")
         return OK
     tiers = {
-        "hyperscale": (OWNED_TIERS[1],),
-        "neocloud": (OWNED_TIERS[0],),
+        "own, cloud": (OWNED_TIERS[1],),
+        "own, neocloud": (OWNED_TIERS[0],),
         "contract": OF_CONTRACT[CONTRACT],
         "on demand": OF_CONTRACT["on demand"],
     }
@@ -123,9 +124,11 @@ def run_hours(options: argparse.Namespace) -> int:
     cells: list[tuple[Cell, ...]] = [
         (name, f"{owner:.2f}", *(_cell(usd) for usd in by_tier.values())) for name, owner, by_tier in found
     ]
-    emit(table(("USD/h", "owner", *tiers), cells))
+    emit(table(("USD/h", "built", *tiers), cells))
     emit(
-        "owner: bottom up at 10 % over 4 years (2.9). Ranges are lowest and highest reading.\n"
+        "built: the owner's hour, bottom up at 10 % over 4 years (2.9). own: what hours\n"
+        "cost clouds and neoclouds, published. contract, on demand: rents. Each the median\n"
+        "of the readings and, where they differ, the lowest and the highest.\n"
         "tokenprof hw hours CHIP shows each reading with its source.\n"
     )
     return OK
@@ -135,7 +138,12 @@ def _cell(hours: HourRange | None) -> str:
     if hours is None:
         return "-"
     usd = hours.usd
-    return f"{usd.mid:.2f}" if usd.is_exact else f"{usd.mid:.2f} {usd.low:g}-{usd.high:g}"
+    return f"{usd.mid:.2f}" if usd.is_exact else f"{usd.mid:.2f} {_short(usd.low)}-{_short(usd.high)}"
+
+
+def _short(usd: Decimal) -> str:
+    """Return dollars an hour in two digits: `1.3`, `7`, `12`."""
+    return f"{float(usd):.2g}"
 
 
 def run_classes(options: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any, Final
 
-VERBS: Final = ("show", "diff", "check")
+VERBS: Final = ("show", "trend", "diff", "check")
 """The modules beside this one, in the order of the help; each has `add_verb(subparsers)`."""
 
 

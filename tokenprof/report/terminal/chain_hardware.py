@@ -165,8 +165,8 @@ def latency_lines(latency: ToolLatency | None, console: Console) -> list[Text]:
     trip = latency.round_trip_s
     beside = (
         f"Tools on a CPU beside the GPU save a round trip of {trip.mid} s ({trip.low} to {trip.high}) in "
-        f"each gap. Keeping KV through them costs {with_range(latency.round_trip_usd)} in this run; a CPU core for all "
-        f"of its gaps costs {with_range(latency.core_usd)}."
+        f"each gap. Keeping KV through them costs {with_range(latency.round_trip_usd)} in this run; a CPU "
+        f"core for all of its gaps costs {with_range(latency.core_usd)}."
     )
     lines += paragraph(Text(said, SOFT), console, indent=2)
     lines += paragraph(Text(beside), console, indent=2)

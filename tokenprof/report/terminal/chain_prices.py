@@ -36,6 +36,14 @@ def layer_lines(section: ChainSection, console: Console) -> list[Text]:
         return []
     lines = [Text("Layer by layer: its input cost against its price", "bold")]
     for layer in section.layers:
+        if layer.kind == "internal" and layer.price_usd == layer.cost_usd:
+            text = Text.assemble(
+                f"{layer.supplier} has {layer.sells}: cost ",
+                (usd_interval(layer.cost_usd), MID),
+                ", handed on at cost",
+            )
+            lines += paragraph(text, console, lead=Text(f"{layer.layer:<4}", SOFT), indent=2)
+            continue
         text = Text.assemble(
             f"{layer.supplier} sells {layer.sells}: cost ",
             (usd_interval(layer.cost_usd), MID),
@@ -56,7 +64,12 @@ def path_lines(section: ChainSection, console: Console) -> list[Text]:
         Text("The same run by three paths", "bold"),
         labelled(f"aggregator ({paths.aggregator})", dollars(paths.aggregator_usd)),
         labelled("direct", dollars(paths.direct_usd)),
-        labelled(f"plan ({paths.plan})", f"{by_plan} at {paths.sessions_per_month} such runs a month"),
+        labelled(
+            f"plan ({paths.plan})",
+            "does not sell this model"
+            if paths.plan_usd is None
+            else f"{by_plan} at {paths.sessions_per_month} such runs a month",
+        ),
     ]
     for plan in section.plans:
         text = (
@@ -68,6 +81,30 @@ def path_lines(section: ChainSection, console: Console) -> list[Text]:
             text += f"; its limits allow about {counts(Interval.exactly(plan.sessions_at_limit))}"
         lines += paragraph(Text(text), console, lead=Text(f"{plan.plan:<14}", SOFT), indent=2)
     return lines
+
+
+def application_lines(section: ChainSection, console: Console) -> list[Text]:
+    """Return what users of an application would pay for the run at each published gross margin."""
+    if not section.applications:
+        return []
+    lines = [Text("Resold inside an application, at its published gross margin", "bold")]
+    for each in section.applications:
+        prices = Interval(
+            *(section.billed_usd / (1 - end) for end in (each.value.low, each.value.mid, each.value.high))
+        )
+        text = (
+            f"margin {percents(each.value)}, price over cost {_times(1 / (1 - each.value.mid))}: "
+            f"{with_range(prices)} for these tokens"
+        )
+        lines += paragraph(Text(text), console, lead=Text(f"{each.name}: "), indent=2)
+        lines += paragraph(
+            Text(f"{each.when}. {each.source}", SOFT), console, lead=Text("· ", SOFT), indent=4
+        )
+    return lines
+
+
+def _times(factor: Decimal) -> str:
+    return f"{float(factor):.2f}×"
 
 
 def spread_lines(section: ChainSection, console: Console) -> list[Text]:

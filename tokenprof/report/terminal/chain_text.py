@@ -24,6 +24,7 @@ from tokenprof.report.terminal.chain_hardware import (
 )
 from tokenprof.report.terminal.chain_numbers import plain
 from tokenprof.report.terminal.chain_prices import (
+    application_lines,
     layer_lines,
     path_lines,
     shaped_lines,
@@ -56,6 +57,7 @@ def chain_lines(
         parts += [
             layer_lines(section, console),
             path_lines(section, console),
+            application_lines(section, console),
             spread_lines(section, console),
         ]
         parts += [] if detail is None else _detail_parts(section, detail, console)
