@@ -23,6 +23,7 @@ from tokenprof.costing.served_hours import Serving
 from tokenprof.hw_model.catalogue.lookup import UnknownChipError, chips, find_chip
 from tokenprof.hw_model.cost import ServingSettings
 from tokenprof.hw_model.equations.gpu_hour import Ownership
+from tokenprof.pricing.chain.figures import ChainDataError
 from tokenprof.pricing.chain.layers import WaterfallStepName
 from tokenprof.pricing.usage import Usage
 

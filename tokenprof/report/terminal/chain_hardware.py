@@ -73,7 +73,7 @@ def technique_lines(techniques: Sequence[TechniqueCost], console: Console) -> li
         )
     said = (
         "Each row forces one technique off, then on; the rest is drawn or chosen as in the report. Factors "
-        "within 5 % of 1 are noise. — means that nothing serves the run so."
+        "within 5 % of 1 are noise. A dash: nothing can serve the run that way."
     )
     if any(row.conditional for row in techniques):
         said += (
@@ -96,7 +96,7 @@ def _mid(usd: Estimate | None, decimals: int) -> str:
     return numbers.UNKNOWN if usd is None else dollars(_interval(usd).mid, decimals)
 
 
-IN_WORDS: Final = {"hbm": "HBM", "host": "host memory", "ssd": "SSD", "drop": "dropped, computed again"}
+IN_WORDS: Final = {"hbm": "HBM", "host": "host memory", "ssd": "SSD", "drop": "recomputed"}
 """The places for waiting KV as people call them."""
 
 
