@@ -233,7 +233,11 @@ def _assumptions(chain: Chain, figures: ChainData) -> tuple[Figure | NamedSource
         for provider, server in chain.servers.items()
     ]
     for provider, split in chain.accounts.items():
-        rows.append(NamedSource(f"spend per dollar of revenue of {provider}", split.source))
+        name = f"spend per dollar of revenue of {provider}"
+        supplier = chain.servers[provider].name
+        if supplier is None or not split.source.startswith(f"{supplier} "):
+            name += ", of which no accounts are known: those of others"
+        rows.append(NamedSource(name, split.source))
     rows.append(replace(premium, name="brand premium, share of the price"))
     if chain.chip_price is not None:
         name = f"how the price of a chip is divided: {chain.chip_price.chip}"

@@ -141,6 +141,9 @@ def megawatt(said: Supposed) -> str:
 
 def agent_against_chatbot(said: Supposed) -> str:
     """Return what a rack sells to agents and to chatbots: the published sevenfold."""
+    from tokenprof.hw_model.catalogue.lookup import find_model
+    from tokenprof.hw_model.economics import quadratic_crossover_tokens
+
     rows: list[tuple[Cell, ...]] = []
     found = [(words, _unit(said, rack_of(said), tokens)) for words, tokens in (
         ("chatbot, 30k tokens", CHATBOT_TOKENS), ("agent, 200k tokens", AGENT_TOKENS))]  # fmt: skip
@@ -157,6 +160,7 @@ def agent_against_chatbot(said: Supposed) -> str:
                 )
             )
     chat, agent = (cost for _, cost in found)
+    crossover = quadratic_crossover_tokens(find_model(said.model))
     sevenfold = (
         ""
         if chat is None or agent is None
@@ -169,6 +173,9 @@ def agent_against_chatbot(said: Supposed) -> str:
         + table(("", "sequences", "tokens/s", "$/M cached", "$/M fresh", "$/M output"), rows)
         + paragraphs(
             sevenfold,
+            f"In a prompt, attention overtakes the linear layers at {crossover / 1e3:.0f}k tokens: prompts "
+            "grow "
+            "with the square of the context beyond that, answers linearly.",
             "Published (a staggering amount goes into every AI response): 818 agents at 200k against 5,455 "
             "chatbots at 30k on one rack, about one seventh, with memory alone as the limit and KV in bf16. "
             f"Here {said.speed:g} tokens/s are kept, which limits the chatbots' batch, so the ratio is "

@@ -103,6 +103,14 @@ def evidence_lines(section: ChainSection, console: Console) -> list[Text]:
     if evidence is None or section.bridge is None:
         return []
     compute = section.compute_usd
+    if compute.is_exact:
+        said = (
+            "One deployment is given, so published prices and margins have nothing to choose between; "
+            "compare "
+            "the residual of the bridge."
+        )
+        head = Text("What published prices and margins say", "bold")
+        return [head, *paragraph(Text(said), console, indent=2)]
     prior = Estimate(*(float(section.billed_usd / end) for end in (compute.high, compute.mid, compute.low)))
     rows = [TableRow(["prior: hardware model only", *_ratio(prior), ""])]
     for row in evidence.effects:

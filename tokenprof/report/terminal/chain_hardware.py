@@ -71,10 +71,12 @@ def technique_lines(techniques: Sequence[TechniqueCost], console: Console) -> li
                 ]
             )
         )
-    said = (
-        "Each row forces one technique off, then on; the rest is drawn or chosen as in the report. Factors "
-        "within 5 % of 1 are noise. A dash: nothing can serve the run that way."
-    )
+    given = all(usd.low == usd.high for usd in known)
+    rest = "is as in the deployment given" if given else "is drawn or chosen as in the report"
+    said = f"Each row forces one technique off, then on; the rest {rest}."
+    said += "" if given else " Factors within 5 % of 1 are noise."
+    if any(row.factor is None for row in techniques):
+        said += " A dash: nothing can serve the run that way."
     if any(row.conditional for row in techniques):
         said += (
             " How a closed model is served is not published: every row is conditional. “In use” is the share "
@@ -157,9 +159,14 @@ def latency_lines(latency: ToolLatency | None, console: Console) -> list[Text]:
             )
         )
     lines = [Text("The same run with slower and faster tools", "bold"), *table("", columns, rows, console)]
-    said = (
+    chosen = (
         "Compute is what an operator pays who chooses the service for sessions that wait so long: they hold "
-        "KV, which leaves less room. Keeping KV is the cheapest place for this run's own, once for each of "
+        "KV, which leaves less room."
+    )
+    if all(cost.is_exact for cost in costs):
+        chosen = "The deployment is given, so its batch stays and compute does not change."
+    said = (
+        f"{chosen} Keeping KV is the cheapest place for this run's own, once for each of "
         f"{numbers.count(latency.gaps, 'gap')}; the recorded gaps last {latency.gaps_s:,.0f} s together."
     )
     trip = latency.round_trip_s

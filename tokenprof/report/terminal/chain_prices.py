@@ -93,7 +93,8 @@ def application_lines(section: ChainSection, console: Console) -> list[Text]:
             *(section.billed_usd / (1 - end) for end in (each.value.low, each.value.mid, each.value.high))
         )
         text = (
-            f"{each.name}: margin {percents(each.value)}, price over cost {_times(1 / (1 - each.value.mid))}: "
+            f"{each.name}: margin {percents(each.value)}, price over cost "
+            f"{_times(1 / (1 - each.value.mid))}: "
             f"{with_range(prices)} for these tokens"
         )
         lines += paragraph(Text(text), console, indent=2)
