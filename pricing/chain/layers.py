@@ -19,6 +19,7 @@ from tokenprof.pricing.chain.interval import ONE, Interval, add_up, gross_margin
 
 MILLION = Decimal(1_000_000)
 NOTHING = Interval.exactly(0)
+PICODOLLAR = Decimal("1e-12")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,9 @@ def end_prices(
     if bought * aggregator.fee_share < aggregator.minimum_usd:
         fee = aggregator.minimum_usd * direct_usd / bought
     by_plan = plan.usd_per_month / sessions_per_month if plan and sessions_per_month else None
-    return EndPrices(direct_usd + fee, direct_usd, by_plan)
+    # A quotient has no last decimal; what is paid has one, so that its parts can add up to it.
+    paid = None if by_plan is None else by_plan.quantize(PICODOLLAR)
+    return EndPrices(direct_usd + fee.quantize(PICODOLLAR), direct_usd, paid)
 
 
 def break_even_sessions(plan: SubscriptionPlan, session_usd: Decimal) -> int:

@@ -23,6 +23,7 @@ from tokenprof.pricing.chain.accounts import RevenueSplit, revenue_split, top_do
 from tokenprof.pricing.chain.figures import ChainData, ChainDataError, ChipPrice, PublishedMargin
 from tokenprof.pricing.chain.interval import Interval, gross_margin
 from tokenprof.pricing.chain.layers import (
+    PICODOLLAR,
     EndPrices,
     PaidBill,
     Spread,
@@ -172,9 +173,6 @@ def chain_of(ledger: Ledger, hardware: Hardware, figures: ChainData, choices: Ch
         servers=servers,
         accounts=splits,
     )
-
-
-PICODOLLAR = Decimal("1e-12")
 
 
 def _compute_usd(hardware: Hardware, followed: FollowedTurns) -> Interval | None:

@@ -41,7 +41,10 @@ NOTE: Final = (
     "lines: ranges, where the figure is not public"
 )
 BRIDGE_HEAD: Final = "From marginal cost to published margins: cost per dollar of list price, logarithmic"
-BRIDGE_NOTE: Final = "blue: hardware model; orange: with published prices and margins as evidence"
+BRIDGE_NOTE: Final = (
+    "blue: hardware model; orange: with published prices and margins as evidence; green: published cost of "
+    "inference per dollar of revenue"
+)
 HATCH: Final = (
     '<defs><pattern id="loss" width="6" height="6" patternUnits="userSpaceOnUse" '
     'patternTransform="rotate(45)"><rect width="6" height="6" fill="#f4cccc"/>'
