@@ -19,7 +19,8 @@ from tokenprof.hw_model.assumed import DEFAULT_UTILISATION
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
 from tokenprof.hw_model.cost import ServingSettings, TurnWork
 from tokenprof.hw_model.economics import Operation, unit_cost
-from tokenprof.hw_model.equations.deployment import Deployment, DeploymentError, smallest_that_fits
+from tokenprof.hw_model.equations.deployment import Deployment, smallest_that_fits
+from tokenprof.hw_model.equations.deployment_error import DeploymentError
 from tokenprof.hw_model.equations.deployment_text import parse_deployment
 from tokenprof.hw_model.kv_tiers import Tier, WaitingSession, gap_costs, tiers_of, ttl_cost
 from tokenprof.pricing.cache.cache_rules import TTL_S

@@ -20,7 +20,7 @@ from tokenprof.costing.served_hours import is_open
 from tokenprof.costing.work import Work
 from tokenprof.hw_model.catalogue.lookup import find_model
 from tokenprof.hw_model.cost import TurnWork
-from tokenprof.hw_model.equations.deployment import DeploymentError
+from tokenprof.hw_model.equations.deployment_error import DeploymentError
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.hw_model.serving_settings import Techniques, has_latent
 

@@ -66,7 +66,7 @@ TECHNIQUES: Final[tuple[tuple[str, str], ...]] = (
 def _unit(said: Supposed, text: str, context_tokens: float, usd: float | None = None) -> UnitCost | None:
     """Return what tokens cost on a deployment; None if it is not possible."""
     from tokenprof.hw_model.economics import Operation, unit_cost
-    from tokenprof.hw_model.equations.deployment import DeploymentError
+    from tokenprof.hw_model.equations.deployment_error import DeploymentError
 
     hour = said.usd_per_gpu_hour if usd is None else usd
     deployment = _deployment(text)
@@ -84,7 +84,7 @@ def _unit(said: Supposed, text: str, context_tokens: float, usd: float | None = 
 
 
 def _deployment(text: str) -> Deployment | None:
-    from tokenprof.hw_model.equations.deployment import DeploymentError
+    from tokenprof.hw_model.equations.deployment_error import DeploymentError
     from tokenprof.hw_model.equations.deployment_text import parse_deployment
 
     try:
