@@ -189,7 +189,8 @@ def _figures(text: str, middle: int) -> str:
 def _of_step(step: SectionStep) -> str:
     share = step.share
     ends = "" if share.is_exact else f" ({_percent(share.low)} to {_percent(share.high)})"
-    return f"${step.usd.mid:.3g}, {_percent(share.mid)}{ends}"
+    sign = "-" if step.usd.mid < 0 else ""
+    return f"{sign}${abs(step.usd.mid):.3g}, {_percent(share.mid)}{ends}"
 
 
 def _percent(share: Decimal) -> str:
