@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from tokenprof.analysis.settings_table import SETTING_ROWS
@@ -13,6 +14,7 @@ from tokenprof.commands.console.assumption_options import (
 )
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import add_format, emit, format_of, json_text
+from tokenprof.commands.console.pages import WIDTH
 from tokenprof.commands.console.tables import Cell, table
 from tokenprof.commands.console.values import file_path
 from tokenprof.facts.errors import InputError
@@ -69,12 +71,13 @@ def run_settings(options: argparse.Namespace) -> int:
     for row in SETTING_ROWS:
         unit = f" {row.unit}" if row.unit else ""
         option = f"; option {row.option}" if row.option else ""
-        lines += [
-            f"{row.name}={row.example}{unit}",
-            f"    {row.about}",
-            f"    values {row.values}; default: {row.default}",
-            f"    source: {row.source}{option}",
-        ]
+        lines.append(f"{row.name}={row.example}{unit}")
+        for text in (
+            row.about,
+            f"values {row.values}; default: {row.default}",
+            f"source: {row.source}{option}",
+        ):
+            lines += textwrap.wrap(text, WIDTH - 6, initial_indent="    ", subsequent_indent="      ")
     emit("\n".join(lines) + "\n")
     return OK
 
@@ -94,9 +97,22 @@ def run_sweep(options: argparse.Namespace) -> int:
     if format_of(options) == "json":
         emit(json_text({"over": name, "rows": rows}))
         return OK
-    heads = (name, "billed", "compute", "P10", "P90", "billed/compute", "evidence", "unexplained")
-    emit(table(heads, [tuple(row.values()) for row in rows]))
+    heads = (name, "billed $", "compute $", "P10", "P90", "ratio", "with evid.", "unexpl.")
+    cells = [
+        (*(value for key, value in row.items() if key != "unexplained_share"), _percent(row)) for row in rows
+    ]
+    emit(table(heads, cells))
+    emit(
+        "\ncompute is the middle (P50) of the draws, beside their P10 and P90. ratio: billed ÷\n"
+        "compute; with evid.: with published prices and margins as evidence. unexpl.: share\n"
+        "of what is paid that compute, rent and training do not explain.\n"
+    )
     return OK
+
+
+def _percent(row: dict[str, Cell]) -> str | None:
+    share = row["unexplained_share"]
+    return None if share is None else f"{100 * float(share):.0f} %"
 
 
 def _row(value: str, analysis: Analysis) -> dict[str, Cell]:
