@@ -435,7 +435,8 @@ def test_dollars_are_conserved_whatever_was_called(calls, path, supplier, hours,
     ]
     run = run_of(*((*model, use) for (model, _), use in zip(calls, usages, strict=True)))
     ledger, hardware = costed(run, supplier=supplier, hours=hours)
-    chosen = Choices(path=path, sessions_per_month=sessions, discount=discount)
+    # copilot-pro sells models of any provider.
+    chosen = Choices(path=path, plan="copilot-pro", sessions_per_month=sessions, discount=discount)
     chain = chain_of(ledger, hardware, DATA, chosen)
     for fall in (chain.fall, chain.by_accounts):
         assert sum(step.usd.mid for step in fall.steps) == chain.paid_usd
