@@ -1,6 +1,6 @@
 """Write docs/claims.md: what published analyses say, beside what the product computes, row by row.
 
-Figures are computed anew: from the catalogue, from the demo (which this records) and from a recorded session.
+Figures are computed: from the catalogue, from the demo (which this records) and from a recorded session.
 
 python benchmarks/economics/claims.py SESSION.jsonl [-o docs/claims.md]
 """
@@ -20,7 +20,7 @@ from tokenprof.commands.demo_agent import record_demo
 HEAD = """# Published analyses, row by row
 
 What published analyses say, where the product computes it, and how far apart the two are. `python
-benchmarks/economics/claims.py SESSION.jsonl` writes this page anew; the figures are of {today}. The
+benchmarks/economics/claims.py SESSION.jsonl` writes this page; the figures are of {today}. The
 demo is `tokenprof demo`; the session is a real one of {turns} turns ({billed}). `chain --examples`
 has the claims on bills and sites with their differences. A row that holds by construction says so;
 "none" as the difference means equal figures. "Same direction" is a weak test: the claim gives no

@@ -70,7 +70,7 @@ TOO_WIDE: Final = Decimal(10)
 def against_range(ours: Interval, published: Decimal) -> str:
     """Return how a published figure lies to our middle, and whether our range can say anything about it.
 
-    A range from 0 or below, or one whose ends are more than `TOO_WIDE` apart, is no test.
+    A range from 0 or below, or one whose ends are more than `TOO_WIDE` apart, does not test anything.
     """
     factor = f"published is {published / ours.mid:.2g} times our middle"
     if ours.low <= 0 or ours.high / ours.low > TOO_WIDE:

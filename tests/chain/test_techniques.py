@@ -31,7 +31,7 @@ def test_what_is_not_published_is_said_to_be_conditional():
     assert not any(row.conditional for row in LATENT_ROWS.values())
 
 
-def test_the_share_in_use_is_that_of_the_draws_behind_the_report():
+def test_the_share_in_use_is_that_of_the_draws_of_the_report():
     ((_, hardware),) = [TASK]
     (scenario,) = hardware.scenarios.values()
     assert CLOSED_ROWS["drafted tokens"].in_use == pytest.approx(

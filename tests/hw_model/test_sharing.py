@@ -92,7 +92,7 @@ def test_a_session_moves_over_the_links_of_its_own_accelerators_alone():
     assert eight.wait_s == pytest.approx(one.wait_s / 8)
 
 
-def test_a_tier_that_the_other_waiting_sessions_fill_is_no_place():
+def test_a_tier_that_the_other_waiting_sessions_fill_is_left_out():
     tiers = tiers_of(find_chip("h200"))
     # 250 GB of host memory and 8 TB of SSD for each accelerator: full after 250 s and 8,000 s at 1 GB/s.
     busy = replace(session(), parked_bytes_per_s=1e9)

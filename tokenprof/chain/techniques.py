@@ -29,7 +29,7 @@ from tokenprof.hw_model.serving_settings import Techniques, has_latent
 class TechniqueCost:
     """What the followed turns cost to compute without a technique and with it [USD].
 
-    None where nothing serves the run that way. `in_use` is the share of the draws behind the report that have
+    None if nothing serves the run that way. `in_use` is the share of the draws of the report that have
     the technique; None if the row cannot say. `about` says what the row supposes; `conditional` that nobody
     has published how a model of the run is served.
     """
@@ -51,7 +51,7 @@ class TechniqueCost:
 
 @dataclass(frozen=True, slots=True)
 class _Technique:
-    """A technique: what is said of a drawn service without and with it, and the options of a given one."""
+    """A technique: what a drawn service is told without and with it, and the options of a given one."""
 
     name: str
     without: Mapping[str, object]

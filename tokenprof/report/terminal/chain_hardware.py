@@ -80,7 +80,7 @@ def technique_lines(techniques: Sequence[TechniqueCost], console: Console) -> li
     if any(row.conditional for row in techniques):
         said += (
             " How a closed model is served is not published: every row is conditional. “In use” is the share "
-            "of the draws behind the report that have the technique."
+            "of the draws of the report that have the technique."
         )
     lines = [Text("The same run with and without each technique", "bold"), *table("", columns, rows, console)]
     lines += paragraph(Text(said, SOFT), console, indent=2)
