@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LEAST_COMPUTE_SHARE: Final = 0.005
 """Compute that falls by less than this share has not fallen."""
 
+MOST_KEPT_CALLS: Final = 100_000
+"""What is tried first may be asked in full later: so many replayed calls are kept."""
+
 SavingKind = Literal["real", "list-price only", "list-price only, compute rises", "none", "unknown"]
 
 
@@ -93,6 +96,7 @@ class WhatIf:
         self._hardware = hardware
         self._missed_tokens = missed_tokens
         self._bills = PlannedBills(ledger, book)
+        self._expected: dict[tuple[str, ...], tuple[Sequence[ReplayedCall], Decimal]] = {}
         self._deployed: dict[tuple[str, ...], Hardware] = {}
 
     @cached_property
@@ -121,13 +125,13 @@ class WhatIf:
 
         Raises `InputError` if a lever leads to a call that has no price.
         """
-        ends: dict[End, Sequence[ReplayedCall]] = {"mid": self._replayed(levers, "mid")}
-        is_exact = all(lever.is_exact for lever in levers)
-        own = any(lever.deployment for lever in levers)
-        for end in () if is_exact or own else _ENDS:
-            ends[end] = self._replayed(levers, end)
-        bills = {} if own else {end: self._bills.usd(calls) for end, calls in ends.items()}
-        mid = ends["mid"]
+        bills: dict[End, Decimal] = {}
+        if any(lever.deployment for lever in levers):
+            mid = self._replayed(levers, "mid")
+        else:
+            mid, bills["mid"] = self._expected_bill(levers)
+            for end in () if all(lever.is_exact for lever in levers) else _ENDS:
+                bills[end] = self._bills.usd(self._replayed(levers, end))
         after = bills.get("mid")
         low = min(bills.values(), default=None)
         high = max(bills.values(), default=None)
@@ -153,8 +157,22 @@ class WhatIf:
 
         Raises `InputError` as `ask` does.
         """
-        calls = self._replayed(levers, "mid")
-        return self.before_usd - self._bills.usd(calls), sum(sum(each.counts) for each in calls)
+        calls, after_usd = self._expected_bill(levers)
+        return self.before_usd - after_usd, sum(sum(each.counts) for each in calls)
+
+    def _expected_bill(self, levers: Sequence[Lever]) -> tuple[Sequence[ReplayedCall], Decimal]:
+        """Return the calls that are expected with levers pulled, and their bill; the newest are kept."""
+        key = tuple(lever.text for lever in levers)
+        if key not in self._expected:
+            calls = self._replayed(levers, "mid")
+            after_usd = self._bills.usd(calls)
+            while self._expected and self._kept_calls() + len(calls) > MOST_KEPT_CALLS:
+                del self._expected[next(iter(self._expected))]
+            self._expected[key] = calls, after_usd
+        return self._expected[key]
+
+    def _kept_calls(self) -> int:
+        return sum(len(calls) for calls, _ in self._expected.values())
 
     def _replayed(self, levers: Sequence[Lever], end: End) -> Sequence[ReplayedCall]:
         planned = self.geometry
