@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LEAST_COMPUTE_SHARE: Final = 0.005
 """Compute that falls by less than this share has not fallen."""
 
-MOST_KEPT_CALLS: Final = 100_000
+MOST_KEPT_CALLS: Final = 20_000
 """What is tried first may be asked in full later: so many replayed calls are kept."""
 
 SavingKind = Literal["real", "list-price only", "list-price only, compute rises", "none", "unknown"]
