@@ -52,6 +52,40 @@ def pieces_of_response(response: Wire) -> tuple[Fees, tuple[str, ...]]:
     return fees, tuple(notes)
 
 
+def pieces_of_completion(completion: Wire) -> Fees:
+    """Return the fees of a chat completion for what its provider ran: searches and other tools.
+
+    OpenAI's search models search in each answer. Groq lists the tools that it ran, Z.ai what it found, and
+    the names of Moonshot's own functions begin with `$`.
+    """
+    fees = [("web_search_preview", 1)] if _SEARCHES.search(str(completion.get("model"))) else []
+    if entries(completion.get("web_search")):
+        fees.append(("provider_web_search", 1))
+    for choice in entries(completion.get("choices")):
+        message = _object(choice.get("message"))
+        fees += [
+            (f"executed_{_word(tool.get('type'))}", 1) for tool in entries(message.get("executed_tools"))
+        ]
+        called = [_object(call.get("function")).get("name") for call in entries(message.get("tool_calls"))]
+        fees += [(f"builtin_{_word(name[1:])}", 1) for name in map(str, called) if name.startswith("$")]
+    return add_fees(fees)
+
+
+_SEARCHES = re.compile(r"-search-(?:preview|api)(?:-|$)")
+
+
+def _word(said: object) -> str:
+    """Return a name as it may be recorded; texts of any other kind are not."""
+    return said.lower() if isinstance(said, str) and re.fullmatch(r"[A-Za-z_]{1,40}", said) else "tool"
+
+
+def container_of_message(message: Wire) -> tuple[str, ...]:
+    """Return a note if a container of Anthropic ran for an answer whose usage does not count its use."""
+    counted = "code_execution_requests" in _object(_object(message.get("usage")).get("server_tool_use"))
+    is_run = bool(_object(message.get("container")).get("id"))
+    return (_ran(1, "code execution container"),) if is_run and not counted else ()
+
+
 def _ran(count: int, what: str) -> str:
     return (
         f"{_times(count, what)} ran for this answer, billed by size and time beside the tokens; no count "

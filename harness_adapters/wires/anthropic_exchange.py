@@ -25,7 +25,7 @@ from tokenprof.harness_adapters.wires.implausible_usage import (
     unreadable_call,
 )
 from tokenprof.harness_adapters.wires.server_sent_events import JoinedAnswer, events_of
-from tokenprof.pricing.billed_pieces import stated_usd
+from tokenprof.pricing.billed_pieces import container_of_message, stated_usd
 from tokenprof.pricing.normalise import (
     advisor_iterations,
     merge_anthropic_stream,
@@ -91,7 +91,7 @@ def call_of_message(
         model=str(message.get("model") or requested_model),
         status=status,
         usage=None if read is None else read.usage,
-        notes=() if read is None else (*read.notes, *(UNREAD_ADVICE,) * bool(unread_advice(usage or {}))),
+        notes=() if read is None else (*read.notes, *_notes(message)),
         raw_usage=raw_json(usage) if read is not None and read.notes else None,
         stated_usd=stated_usd(raw_usage),
         advice=tuple(Advice(part.model, part.usage) for part in advisor_iterations(usage or {})),
@@ -128,6 +128,11 @@ def _message_of(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
 
 UNREADABLE: dict[str, Any] = {"type": "unreadable"}
 """An answer that was given, perhaps billed, and cannot be read."""
+
+
+def _notes(message: Wire) -> tuple[str, ...]:
+    unread = unread_advice(mapping(message.get("usage")))
+    return (*(UNREAD_ADVICE,) * bool(unread), *container_of_message(message))
 
 
 UNREAD_ADVICE = "The counts of an advisor cannot be read, so its tokens are not in this bill."

@@ -132,6 +132,8 @@ def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None,
             for key in ("content", "refusal", "reasoning_content"):
                 if text_of(delta.get(key)):
                     message[key] = message.get(key, "") + delta[key]
+            if sequence(delta.get("executed_tools")):
+                message["executed_tools"] = delta["executed_tools"]
             for call in sequence(delta.get("tool_calls")):
                 _grow(calls, call)
     if counts.usage:
@@ -146,7 +148,7 @@ def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None,
     return JoinedAnswer(joined, counts.notes), status
 
 
-KEPT_OF_CHUNKS = ("id", "model", "service_tier", "object", "created", "provider", "timings")
+KEPT_OF_CHUNKS = ("id", "model", "service_tier", "object", "created", "provider", "timings", "web_search")
 
 
 def usages_in(answer: Wire) -> list[Wire]:

@@ -28,7 +28,7 @@ from tokenprof.harness_adapters.wires.openai_responses import (
     response_of_stream,
 )
 from tokenprof.harness_adapters.wires.server_sent_events import events_of
-from tokenprof.pricing.billed_pieces import pieces_of_response, seller_in, stated_usd
+from tokenprof.pricing.billed_pieces import pieces_of_completion, pieces_of_response, seller_in, stated_usd
 from tokenprof.pricing.normalise import merge_cumulative, with_fees
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage_dialects import OPENAI_CHAT, OPENAI_RESPONSES
@@ -94,7 +94,7 @@ def call_of_completion(
         requested_model=requested,
         model=text_of(completion.get("model")) or requested,
         status=status,
-        usage=None if read is None else read.usage,
+        usage=None if read is None else with_fees(read.usage, pieces_of_completion(completion)),
         notes=() if read is None else read.notes,
         raw_usage=raw_json(raw) if read is not None and read.notes else None,
         stated_usd=stated_usd(raw),

@@ -116,6 +116,39 @@ CHAT_SITUATIONS = (
         usd="0.01211",
     ),
     one(
+        "a model that searches in each answer",
+        chat(PLAIN, model="gpt-4o-search-preview"),
+        (100, 0, 10),
+        "used web search preview, which has no price row",
+        fees=(("web_search_preview", 1),),
+    ),
+    one(
+        "tools that the provider ran, listed in the message",
+        chat(
+            PLAIN,
+            choices=[
+                {"message": {"content": "4", "executed_tools": [{"type": "search"}, {"type": "search"}]}}
+            ],
+        ),
+        (100, 0, 10),
+        "used executed search",
+        fees=(("executed_search", 2),),
+    ),
+    one(
+        "a function of the provider's own",
+        chat(PLAIN, choices=[{"message": {"tool_calls": [{"function": {"name": "$web_search"}}]}}]),
+        (100, 0, 10),
+        "used builtin web search",
+        fees=(("builtin_web_search", 1),),
+    ),
+    one(
+        "what a search found beside the answer",
+        chunks(chunk("a", usage=PLAIN), chunk(web_search=[{"title": "x"}])),
+        (100, 0, 10),
+        "used provider web search",
+        fees=(("provider_web_search", 1),),
+    ),
+    one(
         "citation tokens",
         chat({**PLAIN, "citation_tokens": 500}),
         (100, 0, 10),

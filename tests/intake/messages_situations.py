@@ -106,6 +106,17 @@ MESSAGES_SITUATIONS = (
         ((100, 0, 10), (1000, 0, 200), (100, 0, 10)),
     ),
     one(
+        "a container that no count shows",
+        messages(CLAUDE, container={"id": "container_1"}),
+        (100, 0, 10),
+        "1 code execution container ran",
+    ),
+    one(
+        "a container that ran without charge for a search",
+        messages({**CLAUDE, "server_tool_use": {"code_execution_requests": 0}}, container={"id": "c"}),
+        (100, 0, 10),
+    ),
+    one(
         "advice that cannot be counted",
         messages(iterations({"type": "advisor_message", "input_tokens": "?"})),
         (100, 0, 10),
