@@ -35,6 +35,22 @@ def bare_count(step: ContextStep) -> int:
     return sum(block.features.tokens.get("cl100k_base", 0) for block in step.blocks)
 
 
+def tail(misplaced: list[tuple[int, int]]) -> dict[str, float | int]:
+    """Where the error is: `misplaced` holds (predicted - billed, billed) of each step [tokens]."""
+    if not misplaced:
+        return {}
+    worst = sorted(misplaced, key=lambda step: abs(step[0]) / step[1], reverse=True)[
+        : len(misplaced) // 10 + 1
+    ]
+    off = sum(abs(error) for error, _ in misplaced)
+    return {
+        "steps": len(worst),
+        "share_of_misplaced": sum(abs(error) for error, _ in worst) / off if off else 0.0,
+        "too_low": sum(error < 0 for error, _ in worst),
+        "token_weighted_error": off / sum(billed for _, billed in misplaced),
+    }
+
+
 def session(path: Path) -> dict[str, object]:
     run = read([path])
     # Subagents and compactions have the main loop's context as their parent.
@@ -42,7 +58,8 @@ def session(path: Path) -> dict[str, object]:
     predicted = leave_one_out(run, main_loop.most_common(1)[0][0]) if main_loop else []
     ours = [abs(tokens - step.grown_tokens) / step.grown_tokens for step, tokens in predicted]
     bare = [abs(bare_count(step) - step.grown_tokens) / step.grown_tokens for step, _ in predicted]
-    return {"session": path.name, **summary(ours), "bare_cl100k": summary(bare)}
+    misplaced = [(round(tokens - step.grown_tokens), step.grown_tokens) for step, tokens in predicted]
+    return {"session": path.name, **summary(ours), "bare_cl100k": summary(bare), "tail": tail(misplaced)}
 
 
 def main() -> None:
