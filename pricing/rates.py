@@ -183,6 +183,10 @@ IMAGE_NOTE = "Images that the model writes have a rate of their own."
 IMAGE_AS_TEXT_NOTE = "No rate for images that the model writes is listed; their tokens are priced as text."
 
 
+AS_TEXT_NOTES = frozenset({AUDIO_AS_TEXT_NOTE, IMAGE_AS_TEXT_NOTE})
+"""What a price says of tokens that may cost many times the rate that they are priced at."""
+
+
 def with_media(band: Band, price: Price, usage: Usage) -> Price:
     """Return a price for usage with audio or images: a class that holds text too has no single rate."""
     audio = {

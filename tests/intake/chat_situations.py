@@ -149,6 +149,12 @@ CHAT_SITUATIONS = (
         fees=(("provider_web_search", 1),),
     ),
     one(
+        "audio of a model whose price for audio is not listed",
+        chat({**PLAIN, "prompt_tokens_details": {"audio_tokens": 40}}, model="gpt-4o-audio-preview"),
+        (100, 0, 10),
+        "No rate for audio is listed",
+    ),
+    one(
         "citation tokens",
         chat({**PLAIN, "citation_tokens": 500}),
         (100, 0, 10),

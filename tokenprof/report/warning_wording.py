@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from tokenprof.costing.uncounted_output import UncountedOutput, uncounted_of, uncounted_output
 from tokenprof.facts.types import Problem, ProblemReason
 from tokenprof.pricing.book import Price, Unpriced
+from tokenprof.pricing.rates import AS_TEXT_NOTES
 from tokenprof.report import numbers
 from tokenprof.report.phrases import form
 
@@ -51,6 +52,7 @@ def warnings_of(analysis: Analysis) -> tuple[str, ...]:
         if unmeasured:
             found.append(f"{_named(unmeasured)} {form(len(unmeasured), 'is', 'are')} unmeasured{why}.")
     found += _fees_without_a_price(ledger)
+    found += _media_as_text(ledger)
     found += _stated_otherwise(ledger)
     incomplete = [
         index
@@ -142,6 +144,17 @@ def _fees_without_a_price(ledger: Ledger) -> list[str]:
         "priced. Add a [[fee]] row to a price file."
         for name, found in turns.items()
     ]
+
+
+def _media_as_text(ledger: Ledger) -> list[str]:
+    """Return a warning for each kind of media that is priced as text because no rate is listed."""
+    turns: dict[str, list[int]] = defaultdict(list)
+    for index, price in enumerate(ledger.prices):
+        if isinstance(price, Price):
+            for note in price.notes:
+                if note in AS_TEXT_NOTES:
+                    turns[note].append(index)
+    return [f"{_named(found)}: {note} They may cost more." for note, found in turns.items()]
 
 
 def _stated_otherwise(ledger: Ledger) -> list[str]:

@@ -24,6 +24,8 @@ from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.work import Work
 from tokenprof.hw_model.cost import OWNED
 from tokenprof.hw_model.estimate import Estimate
+from tokenprof.pricing.book import Price, Unpriced
+from tokenprof.pricing.rates import AS_TEXT_NOTES
 from tokenprof.pricing.usage import CLASSES, Usage
 
 if TYPE_CHECKING:
@@ -89,11 +91,18 @@ def incompleteness(ledger: Ledger) -> tuple[Incompleteness, ...]:
         "unmeasured": sum(turn.usage is None for turn in turns),
         "unpriced": unpriced,
         "output_incomplete": sum(turn.output_incomplete and turn.output_rest_in is None for turn in turns),
-        "noted": sum(bool(turn.notes) and turn.usage is not None for turn in turns),
+        "noted": sum(
+            turn.usage is not None and (bool(turn.notes) or _is_media_as_text(price))
+            for turn, price in zip(turns, ledger.prices, strict=True)
+        ),
         "missing": sum(problem.calls for problem in ledger.run.problems),
         "warned": len(ledger.run.warnings),
     }
     return tuple(Incompleteness(reason, count) for reason, count in counts.items() if count)
+
+
+def _is_media_as_text(price: Price | Unpriced | None) -> bool:
+    return isinstance(price, Price) and not AS_TEXT_NOTES.isdisjoint(price.notes)
 
 
 def class_rows(ledger: Ledger, hardware: Hardware) -> tuple[ClassRow, ...]:
