@@ -153,6 +153,7 @@ def run_report(options: argparse.Namespace) -> int:
 
             put(options.output, html_page(page_data(analysis, compared_with(options, assumptions), texts)))
             return OK
+        is_alone = len(options.files) == 1 and not (options.tag or assumptions.seller)
         show_report(
             analysis,
             form,
@@ -161,9 +162,7 @@ def run_report(options: argparse.Namespace) -> int:
             blocks=options.blocks,
             is_full=options.full,
             with_entries=options.entries,
-            path=options.files[0]
-            if len(options.files) == 1 and not (options.tag or assumptions.seller)
-            else None,
+            path=options.files[0] if is_alone else None,
         )
     return OK
 

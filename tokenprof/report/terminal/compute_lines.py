@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from tokenprof.report.terminal.wording import SOFT
 
 if TYPE_CHECKING:
     from tokenprof.chain.section import ChainSection
+    from tokenprof.hw_model.estimate import Estimate
     from tokenprof.report.document import Report
 
 WHOSE: Final = {
@@ -76,10 +78,16 @@ def repricing_lines(report: Report, console: Console) -> list[Text]:
         moved = low if low == high else f"{low} to {high}"
         text = (
             f"Repricing risk: if {CLASS_LABELS[each.cls]} ({100 * each.share:.0f}% of the bill) were sold at "
-            f"what it costs to compute, the bill would be {numbers.usd_interval(each.bill_usd)} ({moved})."
+            f"what it costs to compute, the bill shown would be {_between(each.bill_usd)} ({moved})."
         )
         lines += paragraph(Text(text, SOFT), console, indent=2)
     return lines
+
+
+def _between(bill_usd: Estimate) -> str:
+    """Return both ends of a bill to the cents that a bill has; one figure if they read the same."""
+    ends = (numbers.usd(Decimal(repr(end))) for end in (bill_usd.low, bill_usd.high))
+    return " to ".join(dict.fromkeys(ends))
 
 
 def cache_read_lines(report: Report, console: Console) -> list[Text]:
