@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from tokenprof.chain.bridge import MARGINAL, Bridge
 from tokenprof.chain.section import ChainSection, SectionStep
@@ -85,7 +86,8 @@ def _lines(report: Report) -> Iterator[BasisLine]:
     origin = ", ".join([prices.book, *prices.overlays])
     yield BasisLine("prices", "list prices", value, f"{origin}; each turn at the price when it ran")
     for deployment in report.deployments:
-        where = f"{deployment.model} on {deployment.chips} × {deployment.chip}"
+        of_chips = "accelerators, of kinds drawn" if deployment.chip == SAMPLED else f"× {deployment.chip}"
+        where = f"{deployment.model} on {deployment.chips} {of_chips}"
         yield BasisLine("compute", "deployment", where, "docs/hardware.md")
         for item in deployment.assumptions:
             value = item.value if isinstance(item.value, str) else numbers.quantity(item.value)
@@ -94,8 +96,17 @@ def _lines(report: Report) -> Iterator[BasisLine]:
             yield BasisLine("compute", item.name, f"{value} {item.unit or ''}".strip(), item.source or "")
     if report.chain is not None:
         for row in report.chain.assumptions:
-            value = str(row.value) if isinstance(row, Figure) else ""
+            value = _share_range(row) if isinstance(row, Figure) else ""
             yield BasisLine("where the dollar goes", row.name, value, row.source)
+
+
+SAMPLED: Final = "sampled"
+"""What a deployment names as its chip if it is one of many that were drawn."""
+
+
+def _share_range(row: Figure) -> str:
+    low, mid, high = (numbers.percent(share) for share in (row.value.low, row.value.mid, row.value.high))
+    return mid if low == high else f"{mid} ({low} to {high})"
 
 
 def dollar_map(chain: ChainSection | None) -> DollarMap | None:

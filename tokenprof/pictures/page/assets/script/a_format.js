@@ -68,7 +68,9 @@ function el(tag, attributes = {}, ...children) {
  * @returns {any}
  */
 function svgEl(tag, attributes = {}, ...children) {
-  return filled(document.createElementNS(SVG, tag), attributes, children);
+  const isSized = tag === "svg" && typeof attributes.width === "number" && typeof attributes.height === "number";
+  const box = isSized ? { viewBox: `0 0 ${attributes.width} ${attributes.height}` } : {};
+  return filled(document.createElementNS(SVG, tag), { ...attributes, ...box }, children);
 }
 
 /**
