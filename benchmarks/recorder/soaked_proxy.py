@@ -110,12 +110,13 @@ def _call(address: tuple[str, int], name: str, random_: random.Random) -> str | 
             got = name
         else:
             got = name if name[2:] in answer.read().decode() else "another"
-    except (HTTPException, OSError):
-        got = "error"
+    except (HTTPException, OSError) as error:
+        got = f"error {error!r}"
     finally:
         connection.close()
     fails = fault == "refused" or (fault == "cut" and is_stream)
-    return None if got == ("error" if fails else name) else f"proxy, {fault}, {is_stream}: {got[:60]}"
+    is_right = got.startswith("error") if fails else got == name
+    return None if is_right else f"proxy, {fault}, {is_stream}: {got[:60]}"
 
 
 def soak_proxy(folder: Path, calls: int, seed: int) -> Counter[str]:

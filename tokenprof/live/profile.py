@@ -304,7 +304,7 @@ def record_as_environment_says() -> None:
     """
     path = os.environ.get(RUN_VARIABLE)
     with _starting:
-        if not path or any(recorder.path == Path(path) for recorder in session.open_recorders()):
+        if not path or any(recorder.path == Path(path).absolute() for recorder in session.open_recorders()):
             return
         from tokenprof.record.recorder import Recorder
 

@@ -89,10 +89,16 @@ class Hangups:
                 selector.unregister(number)
             if watched is None:
                 return
-            with contextlib.suppress(OSError):
+            try:
                 # Only the end of the stream matters here, not the bytes of a next request.
                 if watched.client.recv(1, socket.MSG_PEEK | _DO_NOT_WAIT):
                     return
+            except BlockingIOError:
+                # The event was that of an earlier connection with this number, and this one is open.
+                self._note(number)
+                return
+            except OSError:
+                pass  # it was reset
             watched.then()
 
 

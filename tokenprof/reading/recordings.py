@@ -59,6 +59,7 @@ class _Reading:
         self._problems: dict[str, Problem] = {}
         self._counts: dict[str, Mapping[str, int]] = {}
         self._parts: set[str] = set()
+        self._failed_spans: set[str] = set()
         self.unread_lines = 0
 
     def add(self, resource: Mapping[str, Any], span: Mapping[str, Any]) -> bool:
@@ -69,6 +70,7 @@ class _Reading:
         if resource.get(names.PARENT_RUN_ID):
             self._parts.add(run_id)
         if record == "attempt" and attributes.get(names.BILL) != "unknown":
+            self._failed_spans.add(str(span.get("spanId")))
             self._failed_attempts[str(attributes.get(names.CALL) or span["spanId"])] += 1
         elif record in ("attempt", "problem"):
             started_ns = int(span.get("startTimeUnixNano") or 0)
@@ -122,7 +124,8 @@ class _Reading:
         runs = max(1, len(self._decoders.keys() - self._parts))
         turns = [with_counts(turn, self._counts) for turn in self._turns] if self._counts else self._turns
         # A call that was noted as missing may have been written after all.
-        missing = tuple(found for span, found in self._problems.items() if span not in self._index_of_span)
+        written = self._index_of_span.keys() | self._failed_spans
+        missing = tuple(found for span, found in self._problems.items() if span not in written)
         source = Source(str(self._path), FORMAT, runs)
         return Run(in_time_order(turns), (source,), tuple(warnings), missing)
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from tokenprof.record.background.settings import RecordingSettings
 from tokenprof.record.process_share import CLOSE_WAIT_S, ProcessShare, TurnListener
+from tokenprof.record.session import open_recorders
 
 if TYPE_CHECKING:
     from tokenprof.facts.types import ProblemReason
@@ -70,7 +71,7 @@ class Recorder:
         seller: str | None = None,
         labeller: Callable[[str, object], str | None] | None = None,
     ) -> None:
-        self.path = path
+        self.path = None if path is None else _absolute(path)
         self.tags = {key: str(value) for key, value in (tags or {}).items()}
         self.cache_diagnostics = cache_diagnostics
         self.request_usage = request_usage
@@ -87,8 +88,8 @@ class Recorder:
         )
         self._listener = listener
         self._to_close = [True]
-        if path is not None:
-            require_recording(path)
+        if self.path is not None:
+            require_recording(self.path)
         self._share = self._new_share(None)
 
     @property
@@ -203,9 +204,19 @@ class Recorder:
         return share
 
 
-def require_recording(path: Path) -> None:
-    """Raise FileExistsError if a file exists and does not begin as a recording."""
+def _absolute(path: Path) -> Path:
+    """Return a path that stays the same when the host changes its folder."""
     try:
+        return path.absolute()
+    except OSError:  # the folder in which the host is has been deleted
+        return path
+
+
+def require_recording(path: Path) -> None:
+    """Raise FileExistsError if something exists there that is neither a recording nor a device."""
+    try:
+        if path.is_fifo() or path.is_socket():
+            raise FileExistsError(f"{path} is not a file; give another name to record to.")
         if not path.is_file():
             return
         with path.open("rb") as file:
@@ -216,6 +227,13 @@ def require_recording(path: Path) -> None:
         raise FileExistsError(
             f"{path} exists and is not a tokenprof recording; give another name to record to."
         )
+
+
+@atexit.register
+def _close_what_is_open() -> None:
+    """End the recordings of profiles that the program has not left."""
+    for recorder in open_recorders():
+        recorder.close()
 
 
 @functools.cache

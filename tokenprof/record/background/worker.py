@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
@@ -16,6 +17,15 @@ from tokenprof.record.background.system_threads import is_gevent, new_lock, star
 Item = TypeVar("Item")
 
 log = logging.getLogger("tokenprof")
+
+PAUSE_S = 0.05
+LONGEST_WAIT_S = 10.0
+"""How long after its end a worker waits for a descriptor, if the host has used them all."""
+
+
+def _is_exhausted(error: BaseException) -> bool:
+    """Whether work failed because no descriptor was free, even to import a module. It may be tried again."""
+    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
 
 
 class Worker(Generic[Item]):
@@ -41,6 +51,7 @@ class Worker(Generic[Item]):
         self._unstarted = [True]
         self._is_closing = False
         self._has_ended = False
+        self._waits_until: float | None = None
         self._finished = new_lock()
         self._finished.acquire()
 
@@ -127,8 +138,17 @@ class Worker(Generic[Item]):
             try:
                 self._work(item)
             except BaseException as error:  # noqa: BLE001 - a host's callback may even call sys.exit
+                if _is_exhausted(error) and self._may_wait(deadline):
+                    time.sleep(PAUSE_S)
+                    continue
                 self._report(item, error)
             self._items.popleft()
+
+    def _may_wait(self, deadline: float | None) -> bool:
+        """Whether to try again: on a thread of its own, for a while after the end."""
+        if self._is_closing and self._waits_until is None:
+            self._waits_until = time.monotonic() + LONGEST_WAIT_S
+        return deadline is None and (self._waits_until is None or time.monotonic() < self._waits_until)
 
     def _report(self, item: Item, error: BaseException) -> None:
         try:

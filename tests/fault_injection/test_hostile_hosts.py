@@ -1,0 +1,148 @@
+"""Hosts that use up descriptors, change folders, never leave a block, or name a pipe for a recording."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+from hosts import URL, Provider, body_of
+
+import tokenprof
+from tokenprof.facts.types import Run
+from tokenprof.proxy.hangups import Hangups
+from tokenprof.reading.files import read
+from tokenprof.record.background.worker import Worker
+
+HERE = Path(__file__).parent
+
+
+def ask(text: str = "x") -> None:
+    with httpx.Client(transport=httpx.MockTransport(Provider())) as client:
+        client.post(URL, json=body_of(text))
+
+
+def test_a_host_that_changes_its_folder_keeps_its_recording_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    monkeypatch.chdir(tmp_path / "first")
+    with tokenprof.profile("run.jsonl"):
+        ask("in the first folder")
+        monkeypatch.chdir(tmp_path / "second")
+        ask("in the second")
+    assert len(read([tmp_path / "first" / "run.jsonl"]).turns) == 2
+    assert list((tmp_path / "second").iterdir()) == []
+
+
+def test_a_name_of_a_pipe_or_a_socket_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        for name in ("pipe", "socket"):
+            with (
+                pytest.raises(FileExistsError, match=f"{name} is not a file"),
+                tokenprof.profile(tmp_path / name),
+            ):
+                raise AssertionError("the block was entered")
+
+
+def test_work_waits_for_a_descriptor_and_is_not_given_up() -> None:
+    tries: list[str] = []
+    failed: list[str] = []
+
+    def work(item: str) -> None:
+        tries.append(item)
+        if len(tries) < 4:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    worker: Worker[str] = Worker("test", work, lambda item, error: failed.append(item))
+    worker.put("first")
+    worker.put("second")
+    worker.finish()
+    assert worker.wait(30)
+    assert (tries, failed) == (["first"] * 4 + ["second"], [])
+
+
+@pytest.mark.slow
+def test_a_program_without_a_free_descriptor_loses_no_call(tmp_path: Path) -> None:
+    run = run_of(
+        tmp_path,
+        """
+import resource
+held = []
+with tokenprof.profile(sys.argv[1]):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+    try:
+        while True:
+            held.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        pass
+    for number in range(5):
+        ask(str(number))
+for descriptor in held:
+    os.close(descriptor)
+""",
+    )
+    assert (len(run.turns), run.problems) == (5, ())
+
+
+@pytest.mark.slow
+def test_a_block_that_is_never_left_ends_with_its_program(tmp_path: Path) -> None:
+    program = "tokenprof.profile(sys.argv[1]).__enter__()\nfor number in range(5): ask(str(number))"
+    run = run_of(tmp_path, program)
+    assert (len(run.turns), run.problems) == (5, ())
+
+
+def run_of(folder: Path, program: str) -> Run:
+    script, path = folder / "host_program.py", folder / "run.jsonl"
+    head = f"import os, sys\nsys.path.insert(0, {str(HERE)!r})\nimport tokenprof\n"
+    script.write_text(head + "from test_hostile_hosts import ask\n" + program)
+    done = subprocess.run(
+        [sys.executable, str(script), str(path)], capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return read([path])
+
+
+def test_a_failed_call_that_was_noted_as_unfinished_and_then_written_is_not_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tokenprof.record.turn_log import TurnLog
+
+    path, release, record = tmp_path / "run.jsonl", threading.Event(), TurnLog.record
+
+    def stalled(self: TurnLog, exchange: object) -> object:
+        release.wait(30)
+        return record(self, exchange)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TurnLog, "record", stalled)
+    profile = tokenprof.profile(path)
+    with httpx.Client(transport=httpx.MockTransport(Provider())) as client, profile:
+        client.post(URL, json=body_of("x", model="missing"))
+        worker = profile._openings[0].recorder._share.worker
+    assert [problem.reason for problem in read([path]).problems] == ["unfinished"]
+    release.set()
+    assert worker.wait(30)
+    assert read([path]).problems == ()
+
+
+def test_a_connection_is_not_cut_for_the_end_of_an_earlier_one_with_its_number() -> None:
+    import selectors
+
+    hangups, cut = Hangups(), threading.Event()
+    ours, theirs = socket.socketpair()
+    with ours, theirs, hangups.watching(ours, cut.set):
+        # What the watching thread does with an event of a connection that has been closed meanwhile.
+        hangups._readable(ours.fileno(), selectors.SelectSelector())
+        assert not cut.is_set()
+        theirs.close()
+        assert cut.wait(30)
+    hangups.close()
