@@ -111,6 +111,14 @@ def test_an_answer_of_an_evaluation_without_usage_is_unmeasured(usage: object, t
     assert sum(turn.usage is None for turn in run.turns) == 1
 
 
+def test_a_record_around_zero_bytes_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    data = (LOGS / "batch_results" / "results.jsonl").read_bytes()
+    assert b"An order." in data
+    path.write_bytes(data.replace(b"An order.", bytes(400)))
+    assert any("400 zero bytes stand within it" in said for said in read([path]).warnings)
+
+
 def test_a_result_that_counts_no_model_says_so(tmp_path: Path) -> None:
     run = damaged(tmp_path, LOGS / "stream_json" / "result.json", None, rename("modelUsage"))
     assert run.turns == ()

@@ -178,6 +178,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         )
         if guard is not None and guard.stops:
             recorder.gatekeeper = guard.refusal
+        _close_at_the_end()
         token = session.enter(recorder)
         self._openings.append(_Opening(recorder, token, watch_all(), threading.get_ident()))
         return self
@@ -236,6 +237,15 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
                 log.warning("tokenprof could not stop to watch a library", exc_info=True)
         session.leave(opening.recorder, opening.token)
         return opening.recorder
+
+
+@functools.cache
+def _close_at_the_end() -> None:
+    """End recordings with the program, if it does not leave their blocks.
+
+    It is registered after the recorder's own function for the end, and so runs before it.
+    """
+    atexit.register(lambda: [recorder.close() for recorder in session.open_recorders()])
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -109,6 +109,9 @@ class RecordFinder:
         lost += len(text) - at
         if not found:
             return [], f"it is not JSON ({reason})"
+        if "\0" in text:
+            # Parts of two records around what was never written to the disk may look like one.
+            return found, f"{text.count(chr(0)):,} zero bytes stand within it"
         return found, f"{lost:,} characters of it belong to no whole record" if lost else None
 
     def _next_opening(self, text: str, start: int) -> int | None:

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 
 from tokenprof.record.background.settings import RecordingSettings
 from tokenprof.record.process_share import CLOSE_WAIT_S, ProcessShare, TurnListener
-from tokenprof.record.session import open_recorders
 
 if TYPE_CHECKING:
     from tokenprof.facts.types import ProblemReason
@@ -227,13 +226,6 @@ def require_recording(path: Path) -> None:
         raise FileExistsError(
             f"{path} exists and is not a tokenprof recording; give another name to record to."
         )
-
-
-@atexit.register
-def _close_what_is_open() -> None:
-    """End the recordings of profiles that the program has not left."""
-    for recorder in open_recorders():
-        recorder.close()
 
 
 @functools.cache
