@@ -245,7 +245,12 @@ def _close_at_the_end() -> None:
 
     It is registered after the recorder's own function for the end, and so runs before it.
     """
-    atexit.register(lambda: [recorder.close() for recorder in session.open_recorders()])
+
+    def close_them() -> None:
+        for recorder in session.open_recorders():
+            recorder.close()
+
+    atexit.register(close_them)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
