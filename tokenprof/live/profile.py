@@ -245,12 +245,7 @@ def _close_at_the_end() -> None:
 
     It is registered after the recorder's own function for the end, and so runs before it.
     """
-
-    def close_them() -> None:
-        for recorder in session.open_recorders():
-            recorder.close()
-
-    atexit.register(close_them)
+    atexit.register(session.close_open_recorders)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

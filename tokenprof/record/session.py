@@ -36,6 +36,12 @@ def open_recorders() -> tuple[Recorder, ...]:
     return (*_behind_others, *_everywhere)
 
 
+def close_open_recorders() -> None:
+    """Write everything pending of the recorders that are still open in this process."""
+    for recorder in open_recorders():
+        recorder.close()
+
+
 def enter(recorder: Recorder, *, behind_others: bool = False) -> Token[Recorder | NoRecorder | None] | None:
     """Send the calls made here to a recorder. Returns what `leave` needs to undo that.
 
