@@ -65,7 +65,7 @@ def technique_lines(techniques: Sequence[TechniqueCost], console: Console) -> li
                     row.name,
                     _mid(row.without_usd, decimals),
                     _mid(row.with_usd, decimals),
-                    Text("" if with_usd is None else between(with_usd, decimals), SOFT),
+                    Text("" if with_usd is None else between(with_usd, decimals).replace(" to ", "–"), SOFT),
                     "" if row.factor is None else _factor(row.factor),
                     "" if row.in_use is None else f"{row.in_use:.0%}",
                 ]
@@ -113,11 +113,8 @@ def waiting_lines(waiting: KvWaiting, console: Console) -> list[Text]:
     lines = [
         Text(f"Keeping the KV cache through {count}, as on {waiting.deployment}", "bold"),
         labelled("cheapest place", found),
-        labelled(
-            "cost there",
-            f"{dollars(_sum(gap.usd for gap in gaps))}, "
-            f"{dollars(_sum(gap.waiting_usd for gap in gaps))} of it for answers that wait",
-        ),
+        labelled("cost there", dollars(_sum(gap.usd for gap in gaps))),
+        labelled("  for answers that wait", dollars(_sum(gap.waiting_usd for gap in gaps))),
     ]
     for ttl in gaps[0].kept_usd:
         lines.append(labelled(f"cost if kept {ttl}", dollars(_sum(gap.kept_usd[ttl] for gap in gaps))))
