@@ -34,18 +34,25 @@ EVIDENCE: Final[Mapping[str, str]] = {
 }
 """The pieces of evidence, by the names that switch them off, in words."""
 
+OUTPUT: Final = "output"
+
 PRODUCTS: Final[Mapping[str, tuple[str, ...]]] = {
     "input": (
         "uncached_input", "cache_write_5m", "cache_write_1h", "cache_write_30m", "cache_write_12h",
         "cache_write",
     ),
     "cache_read": ("cache_read",),
-    "output": ("output", "reasoning"),
+    OUTPUT: ("output", "reasoning"),
 }  # fmt: skip
 """What is sold under one price: a prompt token that is computed, one that is read, one that is written."""
 
 SOLD_BELOW_COST: Final = 0.1
 """How often a class is sold below the cost of its hours all the same; judgement."""
+
+OUTPUT_BELOW_COST_AT_HOSTS: Final = 0.32
+"""How often hosts of open models sell output below the cost of its hours: 12 of the 38 models of
+`benchmarks/economics/market_test.py`. Their prices are one rate for prompts of any length, so long prompts
+cost more than the price of output covers, and what is earned on input pays for it."""
 
 PRICE_LOG_SD: Final = 0.3
 """How sharply a price below cost counts against a draw: a factor of 1.35 either way is nothing; judgement."""
@@ -181,11 +188,12 @@ def _likelihood(name: str, cost: FollowedCost, figures: ChainData) -> tuple[Arra
         likely = np.ones(len(cost.cost_usd))
         for product, billed in cost.billed_by_product.items():
             margin = np.log(billed / np.maximum(cost.cost_by_product[product], 1e-300)) / PRICE_LOG_SD
-            likely = likely * (SOLD_BELOW_COST + (1.0 - SOLD_BELOW_COST) * _normal_below(margin))
-        return (
-            likely,
-            "judgement: one class in ten is sold below cost; a factor of 1.35 either way is nothing",
-        )
+            below = OUTPUT_BELOW_COST_AT_HOSTS if product == OUTPUT and not cost.trains else SOLD_BELOW_COST
+            likely = likely * (below + (1.0 - below) * _normal_below(margin))
+        source = "judgement: one class in ten is sold below cost; a factor of 1.35 either way is nothing"
+        if not cost.trains:
+            source += "; output of hosts: 12 of 38 open models, benchmarks/economics/market_test.py"
+        return likely, source
     if name == HOSTS:
         market, margin_of_hosts = figures.share("host_price_to_cost"), figures.share("host_margin")
         moved = np.log(cost.service / np.median(cost.service))
