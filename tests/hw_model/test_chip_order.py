@@ -1,4 +1,4 @@
-"""A newer chip of the same maker serves the same work for less: faster memory and arithmetic, dearer hours."""
+"""A newer chip of a maker serves the same work for less: faster memory and arithmetic, a dearer hour."""
 
 from datetime import date
 
