@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -24,7 +25,7 @@ from long_runs import machine
 import tokenprof
 from tokenprof.costing.compute import cost_to_compute
 from tokenprof.costing.ledger import Ledger
-from tokenprof.hw_model import cost
+from tokenprof.hw_model import cost, sampled_scenario
 from tokenprof.hw_model.equations import timing
 from tokenprof.hw_model.equations.constants import Constants, fitted
 from tokenprof.hw_model.equations.memory import capacity_batch
@@ -90,7 +91,9 @@ def swaps() -> dict[str, list[Swap]]:
         ],
         "pools of prompts are partly idle": [(operator_choice, "USUAL_TTFT_S", 1e9)],
         "KV in fp8 is usual": [(architectures, "_closed_plan", in_bf16(architectures._closed_plan))],
-        "chips of other makers have constants of their own": [(cost, "fitted", lambda: alike(fitted()))],
+        "chips of other makers have constants of their own": [
+            (sampled_scenario, "fitted", lambda: alike(fitted()))
+        ],
         "only chips that hosts had on the day": [(sampling, "AVAILABLE", {})],
         "this model's own error": [
             (sampling, "own_error", lambda context, choice, rng: np.ones(len(choice.drafted)))
@@ -136,6 +139,8 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, help="also write the figures as JSON")
     arguments = parser.parse_args()
+    # Deployments that are remembered from an earlier analysis would hide what is left out.
+    os.environ["TOKENPROF_CACHE"] = "off"
     found = {}
     for path in arguments.runs:
         print(path.stem)
