@@ -1,4 +1,4 @@
-"""A newer chip of a maker serves the same work for less: faster memory and arithmetic, an hour that costs more."""
+"""A newer chip of a maker serves the same work for less, though its hour costs more."""
 
 from datetime import date
 
