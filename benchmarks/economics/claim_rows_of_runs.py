@@ -11,7 +11,7 @@ from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import resolve_assumptions
 from tokenprof.chain.techniques import TechniqueCost, technique_costs
 from tokenprof.chain.tool_latency import tool_latency
-from tokenprof.commands.prices.trend import launch_prices
+from tokenprof.commands.prices.launch_prices import launch_prices
 from tokenprof.hw_model.catalogue.lookup import find_chip
 from tokenprof.hw_model.economics import Operation, unit_cost
 from tokenprof.hw_model.equations.deployment_text import parse_deployment

@@ -9,7 +9,7 @@ import pytest
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions, resolve_assumptions
 from tokenprof.analysis.settings_table import SETTING_ROWS, SETTINGS
-from tokenprof.commands.hw.ask import PAGES
+from tokenprof.commands.hw.ask import QUESTIONS
 from tokenprof.commands.main import main
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run, Turn
@@ -131,7 +131,7 @@ def test_the_list_names_every_setting_in_text_and_json(capsys):
     assert [row["name"] for row in rows] == list(SETTINGS)
 
 
-@pytest.mark.parametrize("question", PAGES)
+@pytest.mark.parametrize("question", QUESTIONS)
 def test_a_page_of_hw_ask_fits_80_columns(question, capsys):
     assert main(["hw", "ask", question]) == 0
     page = capsys.readouterr().out

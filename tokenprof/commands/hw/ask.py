@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tokenprof.commands.console.assumption_options import (
     add_operating_options,
@@ -14,26 +14,15 @@ from tokenprof.commands.console.assumption_options import (
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import emit
 from tokenprof.commands.console.values import choice, one_of
-from tokenprof.commands.hw.ask_buildout import buildout
-from tokenprof.commands.hw.ask_pages import (
-    Supposed,
-    agent_against_chatbot,
-    generations,
-    megawatt,
-    racks,
-    techniques,
-)
 from tokenprof.facts.errors import InputError
 
-PAGES: Final[Mapping[str, Callable[[Supposed], str]]] = {
-    "megawatt": megawatt,
-    "agent-against-chatbot": agent_against_chatbot,
-    "generations": generations,
-    "techniques": techniques,
-    "racks": racks,
-    "buildout": buildout,
-}
-"""The questions by name, each with its page."""
+if TYPE_CHECKING:
+    from tokenprof.commands.hw.ask_pages import Supposed
+
+QUESTIONS: Final = (
+    "megawatt", "agent-against-chatbot", "generations", "techniques", "racks", "buildout",
+)  # fmt: skip
+"""The questions by name; each has a page."""
 
 SUPPOSED: Final = (
     "model", "speed", "utilisation", "usd-per-gpu-hour", "cost-of-capital", "life-years", "usd-per-kwh",
@@ -44,7 +33,6 @@ SUPPOSED: Final = (
 
 def add_verbs(verbs: Any) -> None:
     """Add `ask` to the verbs of `hw`."""
-    names = tuple(PAGES)
     ask = verbs.add_parser(
         "ask",
         help="the standing questions, a page each",
@@ -53,7 +41,7 @@ def add_verbs(verbs: Any) -> None:
         "racks and their domains, what fits where, what a build-out has to earn. "
         f"--set takes {', '.join(SUPPOSED)}.",
     )
-    ask.add_argument("question", type=one_of(names), metavar=choice(names))
+    ask.add_argument("question", type=one_of(QUESTIONS), metavar=choice(QUESTIONS))
     ask.add_argument("--speed", metavar="TOKENS_PER_S", help="speed to each user (default: 30)")
     add_operating_options(ask)
     add_set_option(ask)
@@ -62,13 +50,25 @@ def add_verbs(verbs: Any) -> None:
 
 def run_ask(options: argparse.Namespace) -> int:
     """Print one page."""
-    emit(PAGES[options.question](_supposed(options)))
+    from tokenprof.commands.hw import ask_pages
+    from tokenprof.commands.hw.ask_buildout import buildout
+
+    pages: Mapping[str, Callable[[Supposed], str]] = {
+        "megawatt": ask_pages.megawatt,
+        "agent-against-chatbot": ask_pages.agent_against_chatbot,
+        "generations": ask_pages.generations,
+        "techniques": ask_pages.techniques,
+        "racks": ask_pages.racks,
+        "buildout": buildout,
+    }
+    emit(pages[options.question](_supposed(options)))
     return OK
 
 
 def _supposed(options: argparse.Namespace) -> Supposed:
     """Return what the options suppose. Raises InputError for a setting that no page takes."""
     from tokenprof.analysis.assumptions import resolve_assumptions
+    from tokenprof.commands.hw.ask_pages import Supposed
     from tokenprof.hw_model.cost import UnknownModelError, find_model
     from tokenprof.hw_model.equations.gpu_hour import Ownership
 
