@@ -150,3 +150,17 @@ def test_a_total_that_has_lost_a_key_does_not_count_as_another_call(tmp_path: Pa
         keys = ("payload", "info", "total_token_usage", "reasoning_output_tokens")
         run = damaged(tmp_path, source, number, rename(*keys))
         assert len(run.turns) <= len(sound.turns) or run.warnings
+
+
+@pytest.mark.parametrize("key", [None, 7, float("-inf"), ["gen_ai.usage.cache_read.input_tokens"]])
+def test_an_attribute_of_a_span_without_a_name_is_missed(key: Any, tmp_path: Path) -> None:
+    source = LOGS / "otlp_spans" / "traceloop.jsonl"
+
+    def unname(line: Any) -> None:
+        attributes = line["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"]
+        attributes[-1]["key"] = key
+
+    run = damaged(tmp_path, source, 0, unname)
+    assert any(
+        said.endswith("1 of its attributes have no name; counts may be missing.") for said in run.warnings
+    )

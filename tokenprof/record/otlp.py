@@ -80,6 +80,11 @@ def decode_attributes(pairs: object) -> dict[str, Any]:
     }
 
 
+def nameless_attributes(pairs: object) -> int:
+    """Return how many attributes cannot be decoded because they have no name that is a text."""
+    return sum(not isinstance(pair.get("key"), str) for pair in sequence(pairs))
+
+
 def _decode(value: Mapping[str, Any]) -> Any:
     if "stringValue" in value:
         return value["stringValue"]

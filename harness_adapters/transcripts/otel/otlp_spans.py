@@ -39,7 +39,7 @@ from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record import names
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.otlp import decode_attributes, log_records_of, spans_of
+from tokenprof.record.otlp import decode_attributes, log_records_of, nameless_attributes, spans_of
 from tokenprof.record.wire_values import Wire, int_of, mapping
 
 FORMAT = "OTLP spans of another instrumentation"
@@ -70,7 +70,7 @@ def run_of(lines: Iterable[tuple[int, Wire]], path: Path, format_: str, warnings
     empty = 0
     for number, line in lines:
         where = f"{path}:{number}"
-        events += _events(line, where)
+        events += _events(line, where, warnings)
         spans += _spans(line, where, warnings)
         below = {
             str(span.get("spanId")): str(span.get("parentSpanId") or "") for _, _, span in spans_of(line)
@@ -105,12 +105,7 @@ def _best(reports: Sequence[LoggedCall]) -> LoggedCall:
 
 def _spans(line: Wire, where: str, warnings: list[str]) -> Iterator[ReportedCall]:
     for _, scope, span in spans_of(line):
-        attributes = decode_attributes(span.get("attributes", ()))
-        warnings += [
-            f"{where}: the value of {key} cannot be read, and the counts may be too low."
-            for key in attributes
-            if attributes[key] is None and ("usage" in key or "token" in key)
-        ]
+        attributes = _attributes(span, where, warnings)
         usage_of = _usage_reader(span, attributes)
         has_counts = usage_of is not None
         if scope == names.SCOPE or not (has_counts or _is_answered_call(span, attributes)):
@@ -147,9 +142,24 @@ def _without_counts(_: Wire) -> UsageReading:
     raise UsageError("Its span has no counts.")
 
 
-def _events(line: Wire, where: str) -> Iterator[ReportedCall]:
+def _attributes(item: Wire, where: str, warnings: list[str]) -> Wire:
+    """Return the attributes of a span or an event; what of them cannot be read is named in a warning."""
+    pairs = item.get("attributes", ())
+    attributes = decode_attributes(pairs)
+    warnings += [
+        f"{where}: the value of {key} cannot be read, and the counts may be too low."
+        for key in attributes
+        if attributes[key] is None and ("usage" in key or "token" in key)
+    ]
+    nameless = nameless_attributes(pairs)
+    if nameless:
+        warnings.append(f"{where}: {nameless} of its attributes have no name; counts may be missing.")
+    return attributes
+
+
+def _events(line: Wire, where: str, warnings: list[str]) -> Iterator[ReportedCall]:
     for record in log_records_of(line):
-        attributes = decode_attributes(record.get("attributes", ()))
+        attributes = _attributes(record, where, warnings)
         body = mapping(record.get("body"))
         if body.get("stringValue") != CLAUDE_CODE_EVENT:
             continue
