@@ -12,9 +12,9 @@ from dataclasses import fields
 from typing import Any
 
 from tokenprof.pricing.usage import Usage, UsageError, add_fees
-from tokenprof.pricing.usage_dialects import CODEX, INSPECT, OPENAI_CHAT
+from tokenprof.pricing.usage_dialects import CLAUDE_CODE_RESULT, CODEX, INSPECT, OPENAI_CHAT
 from tokenprof.pricing.usage_reader import UsageReading, read_usage
-from tokenprof.pricing.wire_counts import Wire, less, optional_count, part, required_count, writes_by_ttl
+from tokenprof.pricing.wire_counts import Wire, less, optional_count, part
 
 
 def usage_from_codex(raw: Wire) -> Usage:
@@ -35,43 +35,31 @@ def usage_from_litellm(raw: Wire) -> Usage:
     return read_usage(raw, OPENAI_CHAT).usage
 
 
-def usage_from_claude_code_models(result: Wire) -> dict[str, Usage]:
+def read_claude_code_models(result: Wire) -> dict[str, UsageReading]:
     """Return the usage by model of a Claude Code result or an SDK's `ResultMessage` (exclusive input).
 
     Older versions do not split the cache writes by their time to live. Models have the names of the API,
-    which the result may decorate.
+    which the result may decorate. Raises `UsageError` for a count that is missing or malformed.
     """
-    found: dict[str, Usage] = {}
+    found: dict[str, UsageReading] = {}
     for name, raw in (part(result, "modelUsage") or part(result, "model_usage")).items():
         if isinstance(raw, Mapping):
             canonical = raw.get("canonicalModel")
             model = plain_model(canonical if isinstance(canonical, str) and canonical else name)
-            found[model] = found.get(model, Usage()) + _of_model(raw)
+            before, read = found.get(model, UsageReading(Usage())), read_usage(raw, CLAUDE_CODE_RESULT)
+            notes = tuple(dict.fromkeys((*before.notes, *read.notes)))
+            found[model] = UsageReading(before.usage + read.usage, notes)
     return found
+
+
+def usage_from_claude_code_models(result: Wire) -> dict[str, Usage]:
+    """Return the counts alone of `read_claude_code_models`, which says more."""
+    return {model: reading.usage for model, reading in read_claude_code_models(result).items()}
 
 
 def plain_model(name: str) -> str:
     """Return the API's name of a model; Claude Code marks the long window with `[1m]`."""
     return name.removesuffix("[1m]")
-
-
-def _of_model(raw: Wire) -> Usage:
-    writes = writes_by_ttl(
-        raw,
-        "cacheCreationInputTokens",
-        raw,
-        cache_write_5m_tokens="cacheCreationEphemeral5mInputTokens",
-        cache_write_1h_tokens="cacheCreationEphemeral1hInputTokens",
-    )
-    thinking = optional_count(raw, "thinkingTokens")
-    return Usage(
-        uncached_input_tokens=required_count(raw, "inputTokens"),
-        cache_read_tokens=optional_count(raw, "cacheReadInputTokens"),
-        output_tokens=less(required_count(raw, "outputTokens"), "outputTokens", thinking, "thinkingTokens"),
-        reasoning_tokens=thinking,
-        fees=add_fees([("web_search", optional_count(raw, "webSearchRequests"))]),
-        **writes,
-    )
 
 
 def rest_of(whole: Usage, sum_of_parts: Usage) -> Usage:

@@ -55,6 +55,7 @@ CONVERSE = Convention(("inputTokens", "outputTokens"), input_includes_cache=Fals
 OTEL = Convention(("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"))
 OPENINFERENCE = Convention(("llm.token_count.prompt", "llm.token_count.completion"))
 CLAUDE_CODE = Convention(("input_tokens", "output_tokens"), input_includes_cache=False)
+CLAUDE_CODE_RESULT = Convention(("inputTokens", "outputTokens"), input_includes_cache=False)
 CODEX = Convention(("input_tokens", "output_tokens"))
 INSPECT = Convention(("input_tokens", "output_tokens"), input_includes_cache=False)
 

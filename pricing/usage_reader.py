@@ -29,8 +29,12 @@ MODALITIES = {
 }
 """Gemini lists parts by modality; only these have rates of their own."""
 
-PIECES = {"num_sources_used": "live_search_source", "num_search_queries": "search_query"}
-"""Counts beside the tokens of what xAI and Perplexity bill by the piece."""
+PIECES = {
+    "num_sources_used": "live_search_source",
+    "num_search_queries": "search_query",
+    "webSearchRequests": "web_search",
+}
+"""Counts, beside the tokens, of what is billed by the piece (xAI, Perplexity, Claude Code's results)."""
 
 SEARCH_SIZE, REQUEST = "search_context_size", "request"
 """Perplexity bills each request by the size of its search, which the usage names.

@@ -140,7 +140,7 @@ def value_changed(data: bytes, rng: random.Random) -> bytes:
     lines = data.split(b"\n")
     whole = _parsed(data)
     if whole is not None:
-        return _dumped(_changed(whole, rng))
+        return _dumped(_changed(whole, rng), data)
     known = [number for number, line in enumerate(lines) if line.startswith((b"{", b"["))]
     if not known:
         return bytes_changed(data, rng)
@@ -148,7 +148,7 @@ def value_changed(data: bytes, rng: random.Random) -> bytes:
     value = _parsed(lines[number])
     if value is None:
         return bytes_changed(data, rng)
-    lines[number] = _dumped(_changed(value, rng))
+    lines[number] = _dumped(_changed(value, rng), lines[number])
     return b"\n".join(lines)
 
 
@@ -159,8 +159,12 @@ def _parsed(data: bytes) -> Any:
         return None
 
 
-def _dumped(value: Any) -> bytes:
-    return json.dumps(value).encode("utf-8")
+def _dumped(value: Any, before: bytes) -> bytes:
+    """Return a value as JSON, or what it was before if it is too deep to be written."""
+    try:
+        return json.dumps(value).encode("utf-8")
+    except RecursionError:
+        return before
 
 
 def _changed(value: Any, rng: random.Random) -> Any:

@@ -3,6 +3,7 @@
 import pytest
 
 from tokenprof.pricing.normalise_logs import (
+    read_claude_code_models,
     rest_of,
     usage_from_claude_code_models,
     usage_from_langfuse,
@@ -131,6 +132,14 @@ def test_claude_code_s_result_counts_by_model():
     assert (found["new"].cache_write_5m_tokens, found["new"].cache_write_1h_tokens) == (60, 40)
     assert found["new"].cache_write_tokens == 0
     assert usage_from_claude_code_models({}) == {}
+
+
+def test_a_count_of_claude_code_s_result_that_nobody_knows_is_named():
+    counts = {"inputTokens": 12, "outputTokens": 50, "cacheLoadInputTokens": 2000, "maxOutputTokens": 64_000}
+    (reading,) = read_claude_code_models({"modelUsage": {"opus": counts}}).values()
+    assert reading.usage == Usage(uncached_input_tokens=12, output_tokens=50)
+    (note,) = reading.notes
+    assert note.startswith("Usage key 'cacheLoadInputTokens' is not understood")
 
 
 def test_what_the_parts_leave_of_a_whole_is_told_class_by_class():

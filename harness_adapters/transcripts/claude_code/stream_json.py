@@ -20,7 +20,12 @@ from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.wires.anthropic_exchange import call_of_message
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
-from tokenprof.pricing.normalise_logs import plain_model, rest_of, usage_from_claude_code_models
+from tokenprof.pricing.normalise_logs import (
+    plain_model,
+    read_claude_code_models,
+    rest_of,
+    usage_from_claude_code_models,
+)
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.reading.json_documents import json_objects
 from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
@@ -217,18 +222,19 @@ def _rest(
     rest: list[LoggedCall] = []
     settled: set[str] = set()
     try:
-        by_model = usage_from_claude_code_models(result)
+        by_model = read_claude_code_models(result)
     except UsageError as error:
         warnings.append(f"{where}: {error} What only the result counts is not in the report.")
         return rest, settled
     if not by_model:
         warnings.append(f"{where}: the result counts no model; what only the result counts is missing.")
     for number, (model, whole) in enumerate(by_model.items(), 1):
+        warnings += [f"{where}: {note}" for note in whole.notes]
         told = [
             call.call.usage for call in calls if plain_model(call.call.model) == model and call.call.usage
         ]
         try:
-            left = rest_of(whole, sum(told, Usage()))
+            left = rest_of(whole.usage, sum(told, Usage()))
         except UsageError as error:
             warnings.append(f"{where}: the result counts less than its responses: {error}")
             continue
