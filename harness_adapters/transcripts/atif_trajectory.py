@@ -37,10 +37,10 @@ def recognises(first_lines: Sequence[Wire]) -> bool:
 
 def read(path: Path) -> Run:
     """Return a turn per step of the agent that has metrics. Raises InputError if the file is not JSON."""
-    trajectory = mapping(read_json_document(path))
+    warnings: list[str] = []
+    trajectory = mapping(read_json_document(path, warnings))
     agent = mapping(trajectory.get("agent"))
     written: Any = utc_time(path.stat().st_mtime)
-    warnings: list[str] = []
     shaper = shaper_of_log()
     calls: list[LoggedCall] = []
     history: list[Wire] = []

@@ -62,7 +62,7 @@ def read(path: Path) -> Run:
     warnings: list[str] = []
     shaper = shaper_of_log()
     is_archive = path.suffix == ".eval"
-    log = {} if is_archive else mapping(read_json_document(path))
+    log = {} if is_archive else mapping(read_json_document(path, warnings))
     samples = _archived_samples(path) if is_archive else iter(sequence(log.get("samples")))
     calls: list[LoggedCall] = []
     is_older = False

@@ -36,10 +36,10 @@ def recognises(first_lines: Sequence[Wire]) -> bool:
 
 def read(path: Path) -> Run:
     """Return a turn per answer. Raises InputError for a damaged file, or one without responses."""
-    trajectory = mapping(read_json_document(path))
+    warnings: list[str] = []
+    trajectory = mapping(read_json_document(path, warnings))
     configured = mapping(mapping(mapping(trajectory.get("info")).get("config")).get("model"))
     asked = text_of(configured.get("model_name"))
-    warnings: list[str] = []
     shaper = shaper_of_log()
     calls: list[LoggedCall] = []
     history: list[Wire] = []

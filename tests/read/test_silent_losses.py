@@ -164,3 +164,14 @@ def test_an_attribute_of_a_span_without_a_name_is_missed(key: Any, tmp_path: Pat
     assert any(
         said.endswith("1 of its attributes have no name; counts may be missing.") for said in run.warnings
     )
+
+
+def test_zero_bytes_within_a_document_are_missed(tmp_path: Path) -> None:
+    source = LOGS / "langfuse_export" / "observations.json"
+    data = source.read_bytes()
+    middle = data.index(b"explains", len(data) // 2)
+    path = tmp_path / source.name
+    path.write_bytes(data[:middle] + bytes(8) + data[middle + 8 :])
+    run = read([path])
+    assert any("8 zero bytes stand within it" in said for said in run.warnings)
+    assert len(run.turns) == len(read([source]).turns)

@@ -168,7 +168,7 @@ def _first_lines(path: Path) -> list[dict[str, Any]]:
 def _first_objects(path: Path) -> list[dict[str, Any]]:
     """Return the object that a whole file holds, or the first ones of a list; nothing for other files."""
     try:
-        value = read_json_document(path)
+        value = read_json_document(path, [])
     except InputError:
         return []
     values = value if isinstance(value, list) else [value]

@@ -13,9 +13,17 @@ from tokenprof.reading.lenient_json import parse_json
 from tokenprof.reading.log_bytes import read_whole
 
 
-def read_json_document(path: Path) -> Any:
-    """Return a file's value. Raises InputError for a file that cannot be opened or is not JSON."""
+def read_json_document(path: Path, warnings: list[str]) -> Any:
+    """Return a file's value; zero bytes inside it are an entry in `warnings`.
+
+    Raises InputError for a file that cannot be opened or is not JSON.
+    """
     data = read_whole(path)
+    zeros = data.strip(b"\0 \t\r\n").count(0)
+    if zeros:
+        # Two values around what was never written to the disk may look like one.
+        line = data[: data.index(0)].count(b"\n") + 1
+        warnings.append(f"{path}:{line}: {zeros:,} zero bytes stand within it, so parts of it are missing.")
     try:
         return parse_json(data)
     except orjson.JSONDecodeError as error:
@@ -32,7 +40,7 @@ def json_objects(path: Path, warnings: list[str]) -> list[dict[str, Any]]:
     `read_json_document` does, and for a file without any object.
     """
     try:
-        value = read_json_document(path)
+        value = read_json_document(path, warnings)
     except InputError:
         found: list[str] = []
         lines = [line for _, line in read_json_lines(path, found)]
