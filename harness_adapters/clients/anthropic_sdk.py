@@ -1,4 +1,4 @@
-"""The `anthropic` SDK (2.x), through its own middleware.
+"""The `anthropic` SDK (0.108 and later), through its own middleware.
 
 The middleware chain runs once per attempt inside the SDK's retry loop, before a platform client rewrites the
 request, so one class serves every client and every way of calling. A body that has not been read yet is

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import random
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -210,22 +211,25 @@ async def _maybe(value: Any) -> Any:
 
 def _unless_broken(stream: Any) -> Any:
     """Yield the events of a stream; a broken connection becomes the agent's own error."""
-    import httpx2
-
     try:
         yield from stream
-    except httpx2.TransportError as error:
+    except _transport_errors() as error:
         raise BrokenStreamError from error
 
 
 async def _unless_broken_async(stream: Any) -> Any:
-    import httpx2
-
     try:
         async for event in stream:
             yield event
-    except httpx2.TransportError as error:
+    except _transport_errors() as error:
         raise BrokenStreamError from error
+
+
+def _transport_errors() -> tuple[type[Exception], ...]:
+    """Return the errors of a broken connection: `anthropic` before 1.0 uses `httpx`, later ones `httpx2`."""
+    return tuple(
+        sys.modules[library].TransportError for library in ("httpx", "httpx2") if library in sys.modules
+    )
 
 
 def _read_events(events: list[Any], request: dict[str, Any]) -> Any:
