@@ -59,7 +59,7 @@ def is_visibly_damaged(path: Path) -> bool:
 def _is_whole(data: bytes) -> bool:
     """Return whether bytes are one JSON value, or several in a row as an interrupted write leaves them.
 
-    A byte that is no UTF-8 changes a text, not which records there are.
+    A byte that is not UTF-8 changes a text, not which records there are.
     """
     try:
         text = data.decode("utf-8-sig", "replace").strip()
