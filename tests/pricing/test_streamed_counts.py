@@ -33,7 +33,7 @@ def test_a_prompt_that_falls_has_its_last_count_and_is_named():
 
 
 def test_a_prompt_that_is_only_divided_is_not_named():
-    """The first event counts the whole prompt, the last one what of it was read from the cache."""
+    """The first event counts the whole prompt, the last one the part that was read from the cache."""
     counts = StreamedCounts(
         {"input_tokens": 1000, "output_tokens": 1},
         {"input_tokens": 200, "cache_read_input_tokens": 800, "output_tokens": 9},

@@ -21,7 +21,7 @@ MOST_BYTES: Final = 16 * 2**20
 
 
 def last_time(path: Path, run: Run, book: PriceBook) -> LastTime | None:
-    """Return the run before `run`, which `path` holds; None if there is none nearby with a whole bill.
+    """Return the run before `run`, which `path` holds; None if no run nearby has a complete bill.
 
     Only bills and times are read. A file that cannot be read is passed over.
     """

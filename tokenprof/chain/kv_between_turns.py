@@ -43,7 +43,8 @@ class KvGap:
     """The time between two turns of a context [s], and what it costs to keep the KV cache across it [USD].
 
     `turn` is the turn before the gap. `cheapest` is the cheapest of `hbm`, `host`, `ssd` and `drop` (drop the
-    KV, then prefill again), `usd` its cost, `waiting_usd` what of it pays for the next answer's wait.
+    KV, then prefill again), `usd` its cost, `waiting_usd` the part of it that pays for the next answer's
+    wait.
     `kept_usd` is the cost of keeping the KV for a time to live and prefilling again after it.
     `billed_keeping_usd` is what the bill charges for that: the turn's cache writes beyond the price of fresh
     input; None if a price is not known.

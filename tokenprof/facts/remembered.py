@@ -67,7 +67,7 @@ def _check(data: bytes, path: Path) -> bytes:
 
 
 def _read(path: Path) -> bytes | None:
-    """Return the sound result in a file; None if there is none."""
+    """Return the result that a file holds; None if the file is missing or damaged."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from tokenprof.report.labels_in_words import printable
 from tokenprof.report.money import usd
 from tokenprof.whatif.prediction import SavingKind
-from tokenprof.whatif.suggestions import Suggestion
+from tokenprof.whatif.suggestions import Suggestion, TriedChange
 
 KIND_WORDS: Final[dict[SavingKind, str]] = {
     "real": "real: compute falls too",
@@ -84,7 +84,7 @@ class SuggestedChange:
         return self.low_usd == self.high_usd
 
 
-def suggested_change(found: Suggestion) -> SuggestedChange:
+def suggested_change(found: Suggestion | TriedChange) -> SuggestedChange:
     """Return a suggestion in words."""
     return SuggestedChange(
         found.lever,

@@ -10,22 +10,10 @@ from typing import Final
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.reading.files import LogFile, read
-from tokenprof.whatif.prediction import SavingKind
+from tokenprof.whatif.suggestions import TriedChange
 
 TRIED_BYTES: Final = 12 * 2**20
 """Changes are tried on the largest sessions, up to so many bytes of logs."""
-
-
-@dataclass(frozen=True, slots=True)
-class TriedChange:
-    """A change that pays; the fields are those of `tokenprof.whatif.suggestions.Suggestion`."""
-
-    lever: str
-    saves_usd: Decimal
-    low_usd: Decimal
-    high_usd: Decimal
-    share: Decimal
-    saving_kind: SavingKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,18 @@ class Suggestion:
 
 
 @dataclass(frozen=True, slots=True)
+class TriedChange:
+    """What a change saves over several runs; the fields are those of `Suggestion`."""
+
+    lever: str
+    saves_usd: Decimal
+    low_usd: Decimal
+    high_usd: Decimal
+    share: Decimal
+    saving_kind: SavingKind
+
+
+@dataclass(frozen=True, slots=True)
 class Suggested:
     """What pays, the best first, and the levers that were not tried on a run of this length."""
 

@@ -143,7 +143,7 @@ def _without_counts(_: Wire) -> UsageReading:
 
 
 def _attributes(item: Wire, where: str, warnings: list[str]) -> Wire:
-    """Return the attributes of a span or an event; what of them cannot be read is named in a warning."""
+    """Return the attributes of a span or an event, with a warning for each that cannot be read."""
     pairs = item.get("attributes", ())
     attributes = decode_attributes(pairs)
     warnings += [

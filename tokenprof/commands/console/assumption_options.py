@@ -6,6 +6,7 @@ All of them are rows of `tokenprof.analysis.settings_table`; `--set NAME=VALUE` 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from tokenprof.analysis.settings_table import SETTINGS, row_of
@@ -185,3 +186,15 @@ def evidence_names(given: list[str]) -> tuple[str, ...]:
                 f"There are {', '.join(known)}."
             )
     return tuple(given)
+
+
+def only_settings_of(options: argparse.Namespace, taken: Sequence[str], where: str) -> dict[str, object]:
+    """Return what `settings_of` returns. Raises InputError for a setting that is not among those `taken`."""
+    given = settings_of(options)
+    for name in given:
+        if name not in taken:
+            raise InputError(
+                f"--set {name} has no effect on {where}; leave it out. "
+                f"What counts here is {', '.join(taken)}."
+            )
+    return given

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tokenprof.commands.console.assumption_options import (
     add_operating_options,
     add_set_option,
-    settings_of,
+    only_settings_of,
 )
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import emit
@@ -72,13 +72,7 @@ def _supposed(options: argparse.Namespace) -> Supposed:
     from tokenprof.hw_model.cost import UnknownModelError, find_model
     from tokenprof.hw_model.equations.gpu_hour import Ownership
 
-    given = settings_of(options)
-    without_effect = [name for name in given if name not in SUPPOSED]
-    if without_effect:
-        raise InputError(
-            f"--set {without_effect[0]} has no effect on a page of hw ask; leave it out. "
-            f"What counts here is {', '.join(SUPPOSED)}."
-        )
+    given = only_settings_of(options, SUPPOSED, "a page of hw ask")
     said, usual = resolve_assumptions(settings=given), Ownership()
     supposed = Supposed(
         Ownership(

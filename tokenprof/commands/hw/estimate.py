@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tokenprof.commands.console.assumption_options import (
     add_operating_options,
     add_set_option,
-    settings_of,
+    only_settings_of,
 )
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import add_format, emit, format_of, json_text
@@ -117,13 +117,7 @@ def _operation(options: argparse.Namespace) -> Operation:
     from tokenprof.analysis.assumptions import resolve_assumptions
     from tokenprof.hw_model.economics import Operation
 
-    given = settings_of(options)
-    without_effect = [name for name in given if name not in OF_AN_OPERATION]
-    if without_effect:
-        raise InputError(
-            f"--set {without_effect[0]} has no effect on one deployment; leave it out. "
-            f"What counts here is {', '.join(OF_AN_OPERATION)}."
-        )
+    given = only_settings_of(options, OF_AN_OPERATION, "one deployment")
     assumptions = resolve_assumptions(settings=given)
     return Operation(
         context_tokens=options.context or DEFAULT_CONTEXT_TOKENS,

@@ -11,7 +11,7 @@ from tokenprof.report import numbers
 from tokenprof.report.document import SCHEMA, Report
 from tokenprof.report.finding_wording import written
 from tokenprof.report.phrases import form
-from tokenprof.report.suggested_change import SuggestedChange, change_of
+from tokenprof.report.suggested_change import suggested_change
 from tokenprof.report.warning_wording import (
     UNUSABLE,
     missing_calls,
@@ -20,7 +20,6 @@ from tokenprof.report.warning_wording import (
 )
 from tokenprof.sessions.folder_analysis import FolderAnalysis
 from tokenprof.sessions.folder_sums import FolderSums, MissingOfAll
-from tokenprof.sessions.tried_changes import TriedChange
 
 ANY_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -50,22 +49,10 @@ def report_of_folder(analysis: FolderAnalysis) -> FolderReport:
         warnings=_warnings(analysis),
         chain=analysis.chain,
         disclosure=None,
-        changes=() if largest is None else tuple(map(_change, largest.changes)),
+        changes=() if largest is None else tuple(map(suggested_change, largest.changes)),
         changes_untried=0 if largest is None else largest.untried,
     )
     return FolderReport(report, analysis.sums, _tried_on(analysis))
-
-
-def _change(found: TriedChange) -> SuggestedChange:
-    return SuggestedChange(
-        found.lever,
-        change_of(found.lever),
-        found.saves_usd,
-        found.low_usd,
-        found.high_usd,
-        found.share,
-        found.saving_kind,
-    )
 
 
 def _tried_on(analysis: FolderAnalysis) -> str | None:
