@@ -154,7 +154,7 @@ def test_logs_that_did_not_change_are_not_read_again(
     assert second.findings == first.findings
     assert second.largest == first.largest
     assert second.warnings == first.warnings
-    assert second.sums.dearest_sessions(4) == first.sums.dearest_sessions(4)
+    assert second.sums.most_expensive_sessions(4) == first.sums.most_expensive_sessions(4)
 
 
 def test_a_log_that_changed_is_read_again(sessions: Path, kept: KeptSums) -> None:

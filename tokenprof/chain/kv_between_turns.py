@@ -93,7 +93,7 @@ def waiting_session(
     speed, kv_bytes = cost.tokens_per_s_per_user, deployment.kv_bytes(context_tokens)
     faster = unit_cost(deployment, replace(operation, tokens_per_s=FASTER * speed))
     saved_s = 1.0 / speed - 1.0 / max(faster.tokens_per_s_per_user, speed * (1.0 + 1e-9))
-    dearer = max(faster.output_usd_per_m - cost.output_usd_per_m, 0.0) / 1e6
+    extra_usd_per_token = max(faster.output_usd_per_m - cost.output_usd_per_m, 0.0) / 1e6
     turn_s = max(output_tokens, 1.0) / speed
     return WaitingSession(
         kv_bytes=kv_bytes,
@@ -103,7 +103,7 @@ def waiting_session(
         recompute_s=recompute_usd / cost.usd_per_hour * 3600.0 * deployment.dp,
         accelerators=deployment.tp * deployment.pp,
         parked_bytes_per_s=cost.batch * kv_bytes / turn_s / deployment.accelerators,
-        usd_per_s_waited=dearer / saved_s,
+        usd_per_s_waited=extra_usd_per_token / saved_s,
     )
 
 

@@ -42,7 +42,7 @@ MOST_SOURCES: Final = 20
 MOST_WARNINGS: Final = 40
 
 
-class DearSession(NamedTuple):
+class ExpensiveSession(NamedTuple):
     """A session among the most expensive ones."""
 
     session: str
@@ -124,7 +124,7 @@ class FolderSums:
         self.predicted_turns = 0
         self.kv: dict[Model, KvSums] = {}
         self.missing = MissingOfAll()
-        self.most_expensive: list[DearSession] = []
+        self.most_expensive: list[ExpensiveSession] = []
 
     def add(self, other: SessionSums) -> None:
         """Add a session."""
@@ -156,13 +156,13 @@ class FolderSums:
         for model_key, kv in other.kv.items():
             self.kv.setdefault(model_key, KvSums()).add(kv)
         self.missing.add(other.missing)
-        self.most_expensive.append(DearSession(other.session, other.first_at, other.turns))
+        self.most_expensive.append(ExpensiveSession(other.session, other.first_at, other.turns))
         if len(self.most_expensive) > 4 * MOST_SESSIONS:
-            self.most_expensive = self.dearest_sessions(MOST_SESSIONS)
+            self.most_expensive = self.most_expensive_sessions(MOST_SESSIONS)
         if any(len(sums) > 64 for sums in self.models.values()):
             self.models = {key: [add_models(sums)] for key, sums in self.models.items()}
 
-    def dearest_sessions(self, most: int) -> list[DearSession]:
+    def most_expensive_sessions(self, most: int) -> list[ExpensiveSession]:
         """Return the sessions with the largest bill, the largest first."""
         ranked = sorted(self.most_expensive, key=lambda each: (-each.turns.known_usd, each.session))
         return ranked[:most]

@@ -145,7 +145,7 @@ def _slice(total: SliceSum) -> TurnSlice:
 
 def _sessions(sums: FolderSums, console: Console, *, is_full: bool) -> list[Text]:
     most = SLICES_SHOWN_IN_FULL if is_full else SLICES_SHOWN
-    named = sums.dearest_sessions(most)
+    named = sums.most_expensive_sessions(most)
     lines = slice_table(
         "The most expensive sessions",
         {each.session: _slice(each.turns) for each in named},

@@ -61,7 +61,7 @@ function turnInput(turn) {
 
 const NOTABLE_TOKENS = 200;
 
-/** What made a turn dearer or cheaper than the call before it. @param {number} turn */
+/** What made a turn cost more or less than the call before it. @param {number} turn */
 function whySentence(turn) {
   const t = data.turns, before = callBefore(turn), cost = t.billed_usd[turn];
   if (before === null) return "The first call of this agent: nothing of its prompt was billed to it before.";
