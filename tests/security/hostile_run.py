@@ -10,7 +10,7 @@ import tokenprof
 from tokenprof.testing import LoopbackProvider, Reply
 
 HOSTILE = (
-    "n\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp\u200b\ufeff\u2028\x00\r\n</text></svg><script>alert(1)</script>"
+    "=1+n\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp\u200b\ufeff\u2028\x00\r\n</text></svg><script>alert(1)</script>"
     "<img src=x onerror=alert(1)>|`x`\n```\n</details>@octocat #1 [x](https://evil.example) "
     "![p](//evil.example) www.evil.example =cmd|'/c calc'!A1 ]]>&amp;\n::error::x\n"
 )

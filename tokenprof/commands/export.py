@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tokenprof.commands.console.assumption_options import add_price_options, assumptions_of
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import emit, put, require_writable, say
+from tokenprof.commands.console.plain_values import csv_table
 from tokenprof.commands.console.store_options import add_store_option, store_of
 from tokenprof.commands.console.values import choice, file_path, one_of
 from tokenprof.facts.errors import InputError
@@ -164,7 +163,7 @@ def _focus(options: argparse.Namespace, store: Path, assumptions: Assumptions) -
     )
     if found.without_price:
         say(f"{found.without_price:,} groups have no known price and no row; the bill is at least this.")
-    return _csv(COLUMNS, [[row[name] for name in COLUMNS] for row in found.rows])
+    return csv_table(COLUMNS, ([row[name] for name in COLUMNS] for row in found.rows))
 
 
 def _table(opened: PricedStore, options: argparse.Namespace) -> bytes:
@@ -179,20 +178,4 @@ def _table(opened: PricedStore, options: argparse.Namespace) -> bytes:
         page = io.BytesIO()
         pq.write_table(found, page, compression="zstd")
         return page.getvalue()
-    rows = [["" if value is None else _cell(value) for value in row.values()] for row in found.to_pylist()]
-    return _csv(found.column_names, rows).encode()
-
-
-def _cell(value: Any) -> str:
-    from tokenprof.commands.query import plain_value
-
-    found = plain_value(value)
-    return found if isinstance(found, str) else str(found)
-
-
-def _csv(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    page = io.StringIO()
-    writer = csv.writer(page, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return page.getvalue()
+    return csv_table(found.column_names, (row.values() for row in found.to_pylist())).encode()

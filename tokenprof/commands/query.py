@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 from tokenprof.commands.console.assumption_options import add_price_options, assumptions_of
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import add_output, format_of, json_text, put, require_writable
+from tokenprof.commands.console.plain_values import csv_table, plain_decimal, plain_value
 from tokenprof.commands.console.store_options import add_store_option, store_of
 from tokenprof.commands.console.tables import Cell, table
 
@@ -54,7 +52,7 @@ def run_query(options: argparse.Namespace) -> int:
         found = [{name: plain_value(value) for name, value in zip(columns, row, strict=True)} for row in rows]
         put(options.output, json_text({"schema": "tokenprof.query/1", "columns": columns, "rows": found}))
     elif form == "csv":
-        put(options.output, _csv(columns, rows))
+        put(options.output, csv_table(columns, rows))
     else:
         put(options.output, _text(columns, rows))
     return OK
@@ -72,35 +70,7 @@ def _text(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 def _cell(value: Any) -> Cell:
     if isinstance(value, Decimal):
-        return _plain(value)
+        return plain_decimal(value)
     if value is None or isinstance(value, str | int | float | bool):
         return value
     return str(plain_value(value))
-
-
-def plain_value(value: Any) -> Any:
-    """Return a value of a column as JSON and CSV write it: money as text, times in ISO 8601."""
-    if isinstance(value, Decimal):
-        return _plain(value)
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(key): plain_value(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_value(item) for item in value]
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    return str(value)
-
-
-def _plain(value: Decimal) -> str:
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    page = io.StringIO()
-    writer = csv.writer(page, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([plain_value(value) for value in row] for row in rows)
-    return page.getvalue()

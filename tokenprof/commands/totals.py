@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tokenprof.commands.console.assumption_options import add_price_options, assumptions_of
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import add_output, format_of, json_text, put, require_writable
+from tokenprof.commands.console.plain_values import csv_table
 from tokenprof.commands.console.store_options import add_store_option, store_of
 from tokenprof.commands.console.totals_output import group_json, totals_json, totals_text, what_is_missing
 from tokenprof.commands.console.values import file_path, whole_number
@@ -138,12 +137,9 @@ def _rendered(found: StoreTotals, rows: Sequence[GroupTotal], form: str) -> str 
 
 
 def _csv(found: StoreTotals, rows: Sequence[GroupTotal]) -> str:
-    page = io.StringIO()
     with_turns = found.level == "turn"
     listed = [*rows] if found.dimensions else [found.whole]
-    writer = csv.writer(page, lineterminator="\n")
-    writer.writerow([*found.dimensions, *group_json(found.whole, with_turns=with_turns)])
-    for row in listed:
-        cells = group_json(row, with_turns=with_turns).values()
-        writer.writerow([*(each or "" for each in row.key), *cells])
-    return page.getvalue()
+    columns = [*found.dimensions, *group_json(found.whole, with_turns=with_turns)]
+    return csv_table(
+        columns, ([*row.key, *group_json(row, with_turns=with_turns).values()] for row in listed)
+    )

@@ -18,6 +18,8 @@ _UNPRINTABLE_IN_JSON: Final = re.compile(
     "[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f]"
 )
+_FORMULA: Final = re.compile(r"[=+\-@\uff1d\uff0b\uff0d\uff20]")
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _COLOUR: Final = re.compile(r"(\x1b\[[0-9;]*m)")
 _MARKDOWN: Final = re.compile(r"^#|[\\`*<>|&~]|(?<=\])[(\[:]|:(?=//)|(?<=[Ww][Ww][Ww])\.|!(?=\[)")
 
@@ -90,3 +92,12 @@ def _unmentioned(text: str) -> str:
 def sarif_text(text: str) -> str:
     """Return the text of a SARIF message, without the links that square brackets make."""
     return text.replace("](", "] (")
+
+
+def csv_cell(text: str) -> str:
+    """Return a text for a cell of a CSV file: inert, and no formula to a spreadsheet that opens it.
+
+    An apostrophe marks a cell as text; numbers are left as they are.
+    """
+    text = inert(text)
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
