@@ -92,7 +92,8 @@ def plain_name(name: str) -> str:
 
 
 @cache
-def _by_plain_name() -> dict[str, str]:
+def names_of_models() -> dict[str, str]:
+    """Return the catalogue name of every known spelling of a model, by `plain_name`."""
     names: dict[str, str] = {}
     for row in read_data("models.json")["models"]:
         for known in (row["name"], *row["ids"]):
@@ -109,7 +110,7 @@ def _known_by_name() -> dict[str, dict[str, str]]:
 
 def known_model(name: str) -> ModelShape | None:
     """Return the shape of a model, as `find_model` does; None for one that is not in the catalogue."""
-    known = _by_plain_name().get(plain_name(name))
+    known = names_of_models().get(plain_name(name))
     return None if known is None else models()[known]
 
 
@@ -129,9 +130,9 @@ def find_model(name: str) -> ModelShape:
         )
     from difflib import get_close_matches
 
-    near = get_close_matches(plain_name(name), list(_by_plain_name()), n=4, cutoff=0.5)
+    near = get_close_matches(plain_name(name), list(names_of_models()), n=4, cutoff=0.5)
     hint = (
-        f"similar names: {', '.join(dict.fromkeys(_by_plain_name()[n] for n in near))}"
+        f"similar names: {', '.join(dict.fromkeys(names_of_models()[n] for n in near))}"
         if near
         else "no name is similar"
     )
@@ -161,7 +162,8 @@ def find_chip(name: str) -> Chip:
     from difflib import get_close_matches
 
     near = get_close_matches(_plain_chip(name), list(spellings), n=4, cutoff=0.4)
-    names = ", ".join(dict.fromkeys(spellings[n].name for n in near)) or ", ".join(chips())
+    names = ", ".join(dict.fromkeys(spellings[n].name for n in near))
+    hint = f"similar names: {names}" if names else "`tokenprof hw show` lists the names"
     raise UnknownChipError(
-        f"no chip {name!r} is in the catalogue (similar names: {names}); add it to hw_model/data/chips.json"
+        f"no chip {name!r} is in the catalogue ({hint}); add it to hw_model/data/chips.json"
     )

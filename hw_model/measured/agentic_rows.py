@@ -16,7 +16,7 @@ from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.catalogue.kv_size import stored_bytes
 from tokenprof.hw_model.equations.constants import Constants
 from tokenprof.hw_model.equations.memory import with_kv_room
-from tokenprof.hw_model.measured.measurements import Row, number
+from tokenprof.hw_model.measured.row_values import Row, measured, words
 from tokenprof.hw_model.service.load import ClientLoad
 from tokenprof.hw_model.service.pools import Pools
 from tokenprof.hw_model.service.sessions import AgentLoad, ParkingSpace, agents_at_speed
@@ -51,11 +51,11 @@ class AgenticPoint:
 
 def agentic_lengths(row: Row) -> tuple[float, float]:
     """Return the mean prompt, with what is cached of it, and the mean output of an agentic row [tokens]."""
-    prompt, output = number(row, "isl"), number(row, "osl")
-    context = number(row, "mean_context_tokens")
+    prompt, output = measured(row, "isl"), measured(row, "osl")
+    context = measured(row, "mean_context_tokens")
     if _replays_codex(row):
         return prompt or context or CODEX_INPUT_TOKENS, output or CODEX_INPUT_TOKENS / CODEX_INPUT_TO_OUTPUT
-    total, out = number(row, "input_tokens_per_s_per_gpu"), number(row, "output_tokens_per_s_per_gpu")
+    total, out = measured(row, "input_tokens_per_s_per_gpu"), measured(row, "output_tokens_per_s_per_gpu")
     prompt = prompt or context or REPLAYED_INPUT_TOKENS
     if output is None and total and out:
         output = prompt * out / total
@@ -79,7 +79,7 @@ def agentic_point(
         load.output_tokens,
         gap_s,
     )
-    stated = [_with_stated_room(p, load, number(row, "kv_pool_tokens")) for p in candidates]
+    stated = [_with_stated_room(p, load, measured(row, "kv_pool_tokens")) for p in candidates]
     ways = [(pools, _idle_kv(row, pools, chip)) for pools in stated]
     sessions = float(np.asarray(load.clients))
     if len(ways) == 1 and sessions:
@@ -103,14 +103,14 @@ def _idle_kv(row: Row, pools: Pools, chip: Chip) -> ParkingSpace:
     Engines keep it there unless they are told otherwise, so it moves to host memory only if the row names
     that, and to a store without limit if it names one.
     """
-    words = f"{row['engine']} {row['note']}".lower()
-    if not any(word in words for word in OUTSIDE_WORDS) or "no kv store" in words:
+    said = f"{words(row, 'engine')} {words(row, 'note')}".lower()
+    if not any(word in said for word in OUTSIDE_WORDS) or "no kv store" in said:
         return ParkingSpace()
     replica = float(np.asarray(pools.prompt.accelerators))
     link = HOST_LINK_SHARE * chip.host_link_bytes_per_s * float(np.asarray(pools.prompt.attention_tp))
-    endless = "kv store" in words or "mooncake" in words
+    endless = "kv store" in said or "mooncake" in said
     return ParkingSpace(1e18 if endless else chip.host_memory_bytes * replica, link)
 
 
 def _replays_codex(row: Row) -> bool:
-    return "codex" in row["note"].lower() or "mooncake" in row["engine"].lower()
+    return "codex" in words(row, "note").lower() or "mooncake" in words(row, "engine").lower()

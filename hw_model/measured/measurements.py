@@ -7,30 +7,31 @@ silicon_ttft_ms, silicon_tpot_ms. Predictions use the inputs only; measured time
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_chip, find_model
-from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
-from tokenprof.hw_model.equations.deployment import ENGINES, Deployment, rest_dtype_for
+from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError
+from tokenprof.hw_model.catalogue.shapes import ModelShape
+from tokenprof.hw_model.equations.deployment import ENGINES, Deployment
+from tokenprof.hw_model.measured.row_names import chip_named, dtypes_of, engine_named, model_named
+from tokenprof.hw_model.measured.row_values import (
+    MeasurementError,
+    Row,
+    measured,
+    number,
+    read_rows,
+    wanted,
+    words,
+)
 from tokenprof.hw_model.service.load import ClientLoad
-
-Row = Mapping[str, str]
 
 REQUIRED: Final = ("model_path", "system", "backend", "precision", "isl", "osl", "tp_size")
 
 # InferenceX uses these nominal request lengths only, and draws each length evenly from 0.8 to 1.0 of one.
 _INFERENCEX_LENGTHS: Final = (1024.0, 8192.0)
 INFERENCEX_MEAN_LENGTH: Final = 0.9
-
-
-class MeasurementError(ValueError):
-    """A measurement file, or a row of one, cannot be used; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +72,15 @@ def read_measurements(path: str | Path) -> tuple[list[Measurement], list[Refused
 
     Raises MeasurementError if the file lacks a needed column, and OSError if it cannot be read.
     """
-    text = Path(path).read_text("utf-8-sig")
-    reader = csv.DictReader(io.StringIO(text), restval="")
-    missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
+    rows = read_rows(path)
+    missing = [name for name in REQUIRED if name not in rows[0]]
     if missing:
         raise MeasurementError(
             f"{path}: no column {', '.join(missing)}; the columns should be those of "
-            "aiconfigurator's e2e_silicon_calibration.csv"
+            "aiconfigurator's e2e_silicon_calibration.csv, of captured services, or of published points "
+            "(docs/hardware.md, section 5)"
         )
-    return parse_rows(reader)
+    return parse_rows(rows)
 
 
 def parse_rows(rows: Iterable[Row]) -> tuple[list[Measurement], list[Refused]]:
@@ -95,12 +96,14 @@ def parse_rows(rows: Iterable[Row]) -> tuple[list[Measurement], list[Refused]]:
 
 
 def _measurement(line: int, row: Row) -> Measurement:
-    shape, chip = find_model(row["model_path"]), find_chip(row["system"])
-    backend = row["backend"].strip().lower().replace("tensorrt-llm", "trtllm")
-    if backend not in ENGINES:
+    shape, chip = model_named(words(row, "model_path")), chip_named(words(row, "system"))
+    engine = engine_named(words(row, "backend"), chip.maker)
+    if engine.assumed:
         raise MeasurementError(
-            f"no constants for the engine {row['backend']!r}; the engines are {', '.join(ENGINES)}"
+            f"no constants for the engine {words(row, 'backend')!r}; the engines are {', '.join(ENGINES)}"
         )
+    backend = engine.value
+    precision = words(row, "precision")
     tpot_ms = number(row, "silicon_tpot_ms")
     isl, osl, tp = (wanted(row, name) for name in ("isl", "osl", "tp_size"))
     batch = number(row, "batch_size") or number(row, "concurrency")
@@ -115,7 +118,7 @@ def _measurement(line: int, row: Row) -> Measurement:
     # NVIDIA's own runs on vLLM have lengths of round thousands, repeat prompts and hit the prefix cache.
     own_run = isl % 1000 == 0
     scale = INFERENCEX_MEAN_LENGTH if inferencex else 1.0
-    experts, rest, kv = dtypes_of(shape, row["precision"].strip().lower(), backend, chip.name, own_run)
+    experts, rest = dtypes_of(shape, precision)
     return Measurement(
         line=line,
         deployment=Deployment(
@@ -126,16 +129,16 @@ def _measurement(line: int, row: Row) -> Measurement:
             ep=ep,
             experts_dtype=experts,
             rest_dtype=rest,
-            kv_dtype=kv,
+            kv_dtype=_kv_dtype(shape, rest, backend, chip.name, own_run),
             engine=backend,
         ),
         load=ClientLoad(clients, scale * isl, scale * osl, float(backend == "vllm" and own_run)),
-        system=row["system"],
-        precision=row["precision"],
-        backend_version=row.get("backend_version") or "",
-        measured=row.get("measured") or "",
+        system=words(row, "system"),
+        precision=precision,
+        backend_version=words(row, "backend_version"),
+        measured=words(row, "measured"),
         tpot_s=tpot_ms / 1e3,
-        ttft_s=None if (ttft := number(row, "silicon_ttft_ms")) is None else ttft / 1e3,
+        ttft_s=None if (ttft := measured(row, "silicon_ttft_ms")) is None else ttft / 1e3,
     )
 
 
@@ -155,48 +158,13 @@ def _layout(shape: ModelShape, row: Row, batch: float, tp: float) -> tuple[float
     return batch, int(tp), max(1, int(expert_tp * ep / tp)), int(ep)
 
 
-def dtypes_of(
-    shape: ModelShape, precision: str, backend: str, chip: str, own_run: bool
-) -> tuple[str, str, str]:
-    """Return the dtypes of experts, rest and KV that one word for the precision stands for.
-
-    Models published with 4-bit experts keep them whatever the word is, except that an fp4 checkpoint of int4
-    experts has been quantised again. KV is fp8 if the checkpoint or the published recipe says so.
-    """
-    if precision not in BYTES_PER_ELEMENT:
-        raise MeasurementError(f"no dtype {precision!r}; the dtypes are {', '.join(BYTES_PER_ELEMENT)}")
-    native = shape.expert_dtype
-    if native == "mxfp4" or (native == "int4" and precision != "fp4"):
-        experts, rest = native, shape.rest_dtype
-    else:
-        experts, rest = precision, rest_dtype_for(shape, precision)
-    quantised_dense = shape.experts is None and precision in ("fp8", "fp4")
+def _kv_dtype(shape: ModelShape, weights: str, backend: str, chip: str, own_run: bool) -> str:
+    """Return the dtype of KV, which no column says: fp8 if the checkpoint or the published recipe does so."""
+    quantised_dense = shape.experts is None and weights in ("fp8", "fp4")
     recipe = backend == "trtllm" or (backend == "vllm" and not own_run)
     blackwell = chip.startswith(("B2", "B3", "GB"))
     fp8_kv = (quantised_dense and recipe) or (shape.name.startswith("gpt-oss") and blackwell)
-    return experts, rest, "fp8" if fp8_kv else "bf16"
-
-
-def number(row: Row, name: str) -> float | None:
-    """Return a figure of a row; None if it is empty. Raises MeasurementError if it is not a number."""
-    text = (row.get(name) or "").strip()
-    if not text or text.lower() == "nan":
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.inf
-    if not math.isfinite(value):
-        raise MeasurementError(f"{name} is {text!r}, which is not a number")
-    return value
-
-
-def wanted(row: Row, name: str) -> float:
-    """Return a figure of a row that has to be there and above 0. Raises MeasurementError otherwise."""
-    value = number(row, name)
-    if value is None or value <= 0:
-        raise MeasurementError(f"{name} is not given")
-    return value
+    return "fp8" if fp8_kv else "bf16"
 
 
 def why_unclean(m: Measurement) -> str | None:

@@ -12,14 +12,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 
 from tokenprof.hw_model.catalogue.chips import Chip
-from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_chip, find_model
+from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError
+from tokenprof.hw_model.catalogue.shapes import ModelShape
 from tokenprof.hw_model.equations.constants import Constants
-from tokenprof.hw_model.equations.deployment import Deployment, rest_dtype_for
+from tokenprof.hw_model.equations.deployment import Deployment
 from tokenprof.hw_model.equations.drafts import accepted_tokens, usual_drafted_tokens
 from tokenprof.hw_model.fleet.layouts import (
     POOL_RATIOS,
@@ -27,24 +29,36 @@ from tokenprof.hw_model.fleet.layouts import (
     clients_at_speed,
     services_of,
 )
+from tokenprof.hw_model.fleet.own_error import LONG_CONTEXT_TOKENS
 from tokenprof.hw_model.measured.agentic_rows import AgenticPoint, agentic_lengths, agentic_point
 from tokenprof.hw_model.measured.layout_text import Cut, ServiceLayout, read_layout
-from tokenprof.hw_model.measured.measurements import INFERENCEX_MEAN_LENGTH, MeasurementError, Row, number
+from tokenprof.hw_model.measured.measurements import INFERENCEX_MEAN_LENGTH
+from tokenprof.hw_model.measured.row_names import chip_named, dtypes_of, engine_named, model_named
+from tokenprof.hw_model.measured.row_values import (
+    MeasurementError,
+    Row,
+    count,
+    day,
+    is_true,
+    measured,
+    number,
+    words,
+)
 from tokenprof.hw_model.measured.service_rows import (
     RefusedRow,
     ServicePoint,
     days_since_release,
+    holding,
     regime_of,
     software_years,
 )
 from tokenprof.hw_model.service.load import ClientLoad
 from tokenprof.hw_model.service.pools import Pools
 
-POINT_COLUMNS: Final = ("model", "hardware", "engine", "parallelism", "workload")
+POINT_COLUMNS: Final = ("model", "hardware", "engine")
+"""The columns by which a file of published points is known; a row may lack any other."""
 
 USUAL_SPEED: Final = 40.0
-
-_DTYPES: Final = {"nvfp4": "fp4", "mxfp4": "fp4", "fp4": "fp4", "fp8": "fp8", "int4": "int4", "bf16": "bf16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +89,17 @@ def parse_points(rows: Iterable[Row], c: Constants) -> tuple[list[PublishedPoint
 
 
 def _point(index: int, row: Row, c: Constants) -> PublishedPoint:
-    base = _base(row)
-    agentic = row["workload"].strip() == "agentic"
-    disaggregated = row["disaggregated"].strip().lower() == "true"
+    base, assumed = _base(row)
+    agentic = "agent" in words(row, "workload").lower()
+    disaggregated = is_true(row, "disaggregated")
     speed = _speed(row)
-    gpus = None if (count := number(row, "n_gpus")) is None or count > 512 else int(count)
+    gpus = None if (stated := count(row, "n_gpus")) is None or stated > LARGEST_SERVICE else stated
     prompt_tokens, output_tokens = agentic_lengths(row) if agentic else _lengths(row)
-    layout = read_layout(row["parallelism"], gpus, disaggregated)
-    decode_only = row["parallelism"].strip() in ("decode", "decode node")
+    layout = read_layout(words(row, "parallelism"), gpus, disaggregated)
+    decode_only = words(row, "parallelism") in ("decode", "decode node")
     pools: Pools | None = None
     asked: AgenticPoint | None = None
-    clients = number(row, "concurrency") or 0.0
+    clients = max(number(row, "concurrency") or 0.0, 0.0)
     if layout is not None and layout.decode.accelerators <= 1024:
         decode, prompt = _replica(base, layout.decode), None
         if base.drafted_tokens:
@@ -118,7 +132,9 @@ def _point(index: int, row: Row, c: Constants) -> PublishedPoint:
     if not agentic and not clients:
         load = replace(load, clients=clients_at_speed(pools, load, c, speed or USUAL_SPEED))
     drafts = base.drafted_tokens > 0
-    prompts_only = not (agentic or number(row, "osl") or number(row, "output_tokens_per_s_per_gpu") or speed)
+    prompts_only = not (
+        agentic or measured(row, "osl") or measured(row, "output_tokens_per_s_per_gpu") or speed
+    )
     return PublishedPoint(
         service=ServicePoint(
             row=index,
@@ -129,20 +145,24 @@ def _point(index: int, row: Row, c: Constants) -> PublishedPoint:
             cell=f"{base.shape.name} {base.chip.name} {'drafts' if drafts else 'no drafts'}",
             regime=regime_of(
                 base, disaggregated=bool(pools.disaggregated), drafts=drafts,
-                long_context=prompt_tokens > 16_000, agentic=agentic,
+                long_context=prompt_tokens > LONG_CONTEXT_TOKENS, agentic=agentic,
             ),
             tpot_s=None if speed is None else 1.0 / speed,
-            ttft_s=number(row, "ttft_p50_s"),
-            tokens_per_s_per_gpu=number(row, "total_tokens_per_s_per_gpu"),
+            ttft_s=measured(row, "ttft_p50_s"),
+            tokens_per_s_per_gpu=measured(row, "total_tokens_per_s_per_gpu"),
             acceptance_stated=base.step_tokens is not None,
             layout_known=layout is not None and clients > 0,
+            assumed=assumed,
         ),
         agentic=asked,
         prompts_only=prompts_only,
-        output_tokens_per_s_per_gpu=number(row, "output_tokens_per_s_per_gpu"),
-        queues=(number(row, "closure_ratio") or 1.0) > QUEUES_ABOVE,
+        output_tokens_per_s_per_gpu=measured(row, "output_tokens_per_s_per_gpu"),
+        queues=(measured(row, "closure_ratio") or 1.0) > QUEUES_ABOVE,
     )  # fmt: skip
 
+
+LARGEST_SERVICE: Final = 512
+"""A row of more accelerators describes a fleet; its layout is taken as one service of it."""
 
 SLOWER_THAN_SAID: Final = 1.25
 """How much slower than its row says a service may be: as much as times per token are off."""
@@ -189,69 +209,61 @@ def _ways(replica: Deployment, cut: Cut) -> list[Deployment]:
     return [replica, replace(replica, tp=1, dp=ranks, ep=ranks)]
 
 
-def _base(row: Row) -> Deployment:
-    """Return the deployment that a row names, not yet cut."""
-    shape = find_model(row["model"].split("/")[0] if "/" in row["model"] else row["model"])
-    chip: Chip = find_chip(row["hardware"].split("(CoreWeave")[0])
-    precision = row["precision"].strip().lower()
-    if precision not in _DTYPES:
-        raise MeasurementError(f"no dtype {row['precision']!r}; known are {', '.join(_DTYPES)}")
-    weights = _DTYPES[precision]
-    native = shape.expert_dtype
-    if native == "mxfp4" or (native in ("int4", "fp4") and weights == native):
-        experts, rest = native, shape.rest_dtype
-    else:
-        experts, rest = weights, rest_dtype_for(shape, weights)
-    drafts = row["spec_method"].strip().lower() not in ("", "none")
-    return Deployment(
-        shape, chip, experts_dtype=experts, rest_dtype=rest, engine=_engine(row["engine"]),
-        kv_dtype="fp8" if precision != "bf16" else "bf16",
-        drafted_tokens=3 if drafts else 0, software_years=software_years(row["date"]),
-        model_days=days_since_release(shape.released, row["date"]),
+def _base(row: Row) -> tuple[Deployment, tuple[str, ...]]:
+    """Return the deployment that a row names, not yet cut, and what was taken for something else."""
+    shape: ModelShape = model_named(words(row, "model"))
+    chip: Chip = chip_named(words(row, "hardware"))
+    engine = engine_named(words(row, "engine"), chip.maker)
+    experts, rest = dtypes_of(shape, words(row, "precision"))
+    drafts = words(row, "spec_method").lower() not in ("", "none", "false", "no")
+    base = Deployment(
+        shape, chip, experts_dtype=experts, rest_dtype=rest, engine=engine.value,
+        kv_dtype="bf16" if experts == rest == "bf16" else "fp8",
+        drafted_tokens=3 if drafts else 0, software_years=software_years(day(row)),
+        model_days=days_since_release(shape.released, day(row)),
     )  # fmt: skip
+    return base, (engine.assumed,) if engine.assumed else ()
 
 
 def _with_drafts(d: Deployment, row: Row, drafted: int) -> Deployment:
     """Return a deployment with drafts whose accepted length is what the row states, else the model's."""
-    stated = re.search(r"(?:AL|acceptance) (\d+(?:\.\d+)?)", row["spec_method"])
+    stated = re.search(r"(?:AL|acceptance) (\d+(?:\.\d+)?)", words(row, "spec_method"))
     if stated:
         return replace(d, drafted_tokens=3, step_tokens=float(stated[1]))
-    forced = accepted_tokens(d.shape.name, FORCED_DRAFTS) if "synthetic" in row["spec_method"] else None
+    forced = (
+        accepted_tokens(d.shape.name, FORCED_DRAFTS) if "synthetic" in words(row, "spec_method") else None
+    )
     return replace(d, drafted_tokens=FORCED_DRAFTS if forced else drafted, step_tokens=forced)
 
 
-def _engine(text: str) -> str:
-    words = text.lower()
-    for word, engine in (("trt", "trtllm"), ("vllm", "vllm"), ("atom", "atom"), ("sglang", "sglang")):
-        if word in words:
-            return engine
-    # In-house engines and those that a row does not name are taken as the one with the least overhead.
-    return "trtllm"
-
-
 def _replica(base: Deployment, cut: Cut) -> Deployment:
-    return replace(base, tp=cut.tp, dp=cut.dp, pp=cut.pp, ep=max(cut.ep, 1))
+    return holding(replace(base, tp=cut.tp, dp=cut.dp, pp=cut.pp, ep=max(cut.ep, 1)))
 
 
 def _speed(row: Row) -> float | None:
-    """Return the median speed to each user [tokens/s]; the tenth percentile is taken as 0.8 of it."""
-    text = row["tokens_per_s_per_user"].strip().lstrip(">=")
-    if not text:
-        return None
-    speed = float(text)
-    return speed / SLOW_TENTH if row["interactivity_stat"].strip() == "P90" else speed
+    """Return the median speed to each user [tokens/s], from that at the percentile which the row states.
+
+    At `P90` nine users in ten are served at least that fast. Speeds of a service are taken as log-normal.
+    """
+    speed = measured(row, "tokens_per_s_per_user")
+    stated = re.match(r"[pP](\d{1,2})$", words(row, "interactivity_stat"))
+    if speed is None or stated is None:
+        return speed
+    share = min(max(int(stated[1]) / 100.0, 0.01), 0.99)
+    return speed * float(np.exp(SPEED_LOG_SD * NormalDist().inv_cdf(share)))
 
 
 FORCED_DRAFTS: Final = 5
 """Drafted tokens of a benchmark that forces the published acceptance: more pay off than on real text."""
 
-SLOW_TENTH: Final = 0.8
+SPEED_LOG_SD: Final = 0.174
+"""Spread of the speeds of a service's users: the slowest tenth gets 0.8 of the median or less."""
 
 
 def _lengths(row: Row) -> tuple[float, float]:
     """Return the mean prompt and output of a row of single turns [tokens]."""
-    prompt, output = number(row, "isl"), number(row, "osl")
-    context = number(row, "mean_context_tokens")
+    prompt, output = measured(row, "isl"), measured(row, "osl")
+    context = measured(row, "mean_context_tokens")
     if prompt is None and context is not None:
         return context, output or 1024.0
     prompt, output = prompt or 8192.0, output or 1024.0

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tokenprof.hw_model.equations.deployment import Deployment
-from tokenprof.hw_model.measured.measurements import Measurement, MeasurementError
+from tokenprof.hw_model.measured.measurements import Measurement
+from tokenprof.hw_model.measured.row_values import MeasurementError
 from tokenprof.hw_model.service.load import ClientLoad
 
 _SAMPLE: Final = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})?\s+([-+0-9.eE]+|NaN|[+-]?Inf)(?:\s+\d+)?$")

@@ -8,7 +8,7 @@ workers of the prefill and decode pools, their accelerators, isl, osl, conc, dat
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
@@ -16,19 +16,24 @@ from typing import Final
 import numpy as np
 
 from tokenprof.hw_model.catalogue.chips import Chip
-from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError, find_chip, find_model
-from tokenprof.hw_model.catalogue.shapes import ModelShape
+from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError
+from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
 from tokenprof.hw_model.equations.constants import Constants
-from tokenprof.hw_model.equations.deployment import Deployment
+from tokenprof.hw_model.equations.deployment import Deployment, too_large
 from tokenprof.hw_model.equations.drafts import usual_drafted_tokens
 from tokenprof.hw_model.fleet.layouts import cheapest_service
-from tokenprof.hw_model.measured.measurements import (
-    INFERENCEX_MEAN_LENGTH,
+from tokenprof.hw_model.fleet.own_error import LONG_CONTEXT_TOKENS
+from tokenprof.hw_model.measured.measurements import INFERENCEX_MEAN_LENGTH
+from tokenprof.hw_model.measured.row_names import chip_named, dtypes_of, engine_named, model_named
+from tokenprof.hw_model.measured.row_values import (
     MeasurementError,
     Row,
-    dtypes_of,
-    number,
+    count,
+    day,
+    is_true,
+    measured,
     wanted,
+    words,
 )
 from tokenprof.hw_model.service.load import ClientLoad
 from tokenprof.hw_model.service.pools import Pools
@@ -41,10 +46,8 @@ NEW_ABOVE: Final = 0.05
 
 DAYS_IN_YEAR: Final = 365.25
 
-SERVICE_COLUMNS: Final = ("hardware", "framework", "decode_tp", "num_decode_gpu", "conc")
-
-_ENGINES: Final = (("trt", "trtllm"), ("vllm", "vllm"), ("atom", "atom"), ("sglang", "sglang"))
-_SHORT_NAMES: Final = {"dsr1": "deepseek-r1"}
+SERVICE_COLUMNS: Final = ("hardware", "framework", "conc")
+"""The columns by which a file of whole services is known; a row says by itself which others it lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class ServicePoint:
 
     `acceptance_stated` says that the tokens of a step are known, `layout_known` that the row has one, and
     `disagrees_with_itself` that its clients, times and throughput contradict one another, so that it is left
-    out of fits.
+    out of fits. `assumed` has a sentence for everything that was taken for something else.
     """
 
     row: int
@@ -69,6 +72,7 @@ class ServicePoint:
     acceptance_stated: bool = False
     layout_known: bool = True
     disagrees_with_itself: bool = False
+    assumed: tuple[str, ...] = ()
 
     @property
     def new_on_amd(self) -> bool:
@@ -106,11 +110,13 @@ def newest(rows: Iterable[Row], *, older_by_days: int = 0) -> list[int]:
     series: dict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
     for index, row in enumerate(rows):
         key = tuple(row[name] for name in row if name in _CONFIGURATION)
-        series[key].append((row.get("date", ""), -index))
+        series[key].append((words(row, "date"), -index))
     chosen = []
     for dated in series.values():
-        latest = software_years(max(dated)[0])
-        kept = [d for d in dated if (software_years(d[0]) - latest) * DAYS_IN_YEAR >= older_by_days]
+        latest = software_years(day({"date": max(dated)[0]}))
+        kept = [
+            d for d in dated if (software_years(day({"date": d[0]})) - latest) * DAYS_IN_YEAR >= older_by_days
+        ]
         if kept:
             chosen.append(-max(kept)[1])
     return sorted(chosen)
@@ -126,33 +132,20 @@ _CONFIGURATION: Final = frozenset(
 )
 
 
-def engine_of(framework: str) -> str:
-    """Return the engine that a framework's name stands for. Raises MeasurementError for an unknown one."""
-    text = framework.lower()
-    for word, engine in _ENGINES:
-        if word in text:
-            return engine
-    raise MeasurementError(
-        f"no constants for the engine {framework!r}; known are TensorRT-LLM, vLLM, SGLang, ATOM"
-    )
+def software_years(measured_on: date | None) -> float:
+    """Return how many years before `SOFTWARE_OF` a day is; 0 if later or unknown."""
+    return 0.0 if measured_on is None else max((SOFTWARE_OF - measured_on).days / DAYS_IN_YEAR, 0.0)
 
 
-def software_years(day: str) -> float:
-    """Return how many years before `SOFTWARE_OF` a day (YYYY-MM-DD or YYYY-MM) is; 0 if later or unknown."""
-    parts = [int(part) for part in day.split("-") if part.isdigit()]
-    if len(parts) < 2:
-        return 0.0
-    when = date(parts[0], parts[1], parts[2] if len(parts) > 2 else 15)
-    return max((SOFTWARE_OF - when).days / DAYS_IN_YEAR, 0.0)
-
-
-def days_since_release(released: str | None, day: str) -> float | None:
+def days_since_release(released: str | None, measured_on: date | None) -> float | None:
     """Return how many days after its release (YYYY-MM-DD) a model was measured; None if either is unknown."""
-    parts = [int(part) for part in day.split("-") if part.isdigit()]
-    if released is None or len(parts) < 2:
+    if released is None or measured_on is None:
         return None
-    when = date(parts[0], parts[1], parts[2] if len(parts) > 2 else 15)
-    return max(float((when - date.fromisoformat(released)).days), 0.0)
+    return max(float((measured_on - date.fromisoformat(released)).days), 0.0)
+
+
+_WIDTHS: Final = defaultdict(lambda: "fp4", {4.0: "bf16", 2.0: "bf16", 1.0: "fp8"})
+"""The word for the width of weights in the name of a regime; four bits and a scale are `fp4`."""
 
 
 def regime_of(
@@ -161,7 +154,7 @@ def regime_of(
     """Return the regime that an error belongs to: agentic, else engine, precision, pools, drafts, context."""
     if agentic:
         return "agentic"
-    width = "fp4" if base.experts_dtype in ("fp4", "mxfp4", "int4") else base.experts_dtype
+    width = _WIDTHS[BYTES_PER_ELEMENT[base.experts_dtype]]
     pools = "disaggregated" if disaggregated else "aggregated"
     words = (base.engine, width, pools, "drafts" if drafts else "no drafts")
     return " ".join((*words, *(("long context",) if long_context else ())))
@@ -186,46 +179,31 @@ def cut(base: Deployment, gpus: int, tp: int, ep: int, dp_attention: bool) -> De
 
 
 def _point(index: int, row: Row) -> ServicePoint:
-    chip: Chip = find_chip(row["hardware"])
-    name = row["model"].strip()
-    shape: ModelShape = find_model(_SHORT_NAMES.get(name, name))
-    engine = engine_of(row["framework"])
+    chip: Chip = chip_named(words(row, "hardware"))
+    shape: ModelShape = model_named(words(row, "model"))
+    engine = engine_named(words(row, "framework"), chip.maker)
     clients, isl, osl = wanted(row, "conc"), wanted(row, "isl"), wanted(row, "osl")
-    disaggregated, drafts = _true(row, "disagg"), row["spec_method"].strip().lower() not in ("", "none")
-    experts, rest, _ = dtypes_of(shape, row["precision"].strip().lower(), engine, chip.name, own_run=False)
+    drafts = words(row, "spec_method").lower() not in ("", "none", "false", "no")
+    experts, rest = dtypes_of(shape, words(row, "precision"))
     base = Deployment(
-        shape, chip, experts_dtype=experts, rest_dtype=rest, kv_dtype="fp8", engine=engine,
-        software_years=software_years(row.get("date") or ""),
+        shape, chip, experts_dtype=experts, rest_dtype=rest, kv_dtype="fp8", engine=engine.value,
+        software_years=software_years(day(row)),
     )  # fmt: skip
-    decode_gpus, prompt_gpus = int(wanted(row, "num_decode_gpu")), int(number(row, "num_prefill_gpu") or 0)
-    decode_workers = max(int(number(row, "decode_num_workers") or 1), 1)
-    prompt_workers = max(int(number(row, "prefill_num_workers") or 1), 1)
-    if disaggregated and not number(row, "decode_num_workers"):
-        # The capture names the accelerators of both pools together; one prompt worker of four is the usual.
-        prompt_gpus, prompt_workers = 4, 1
-        decode_workers = max((decode_gpus - 4) // 8, 1)
-        decode_gpus = decode_gpus - 4
-        decode = cut(base, max(decode_gpus // decode_workers, 1), 8, 8, False)
-        prompt = cut(base, 4, 4, 4, False)
-    else:
-        decode = cut(
-            base, decode_gpus // decode_workers, int(wanted(row, "decode_tp")),
-            int(wanted(row, "decode_ep")), _true(row, "decode_dp_attention"),
-        )  # fmt: skip
-        prompt = decode
-        if disaggregated:
-            prompt = cut(
-                base, prompt_gpus // prompt_workers, int(wanted(row, "prefill_tp")),
-                int(wanted(row, "prefill_ep")), _true(row, "prefill_dp_attention"),
-            )  # fmt: skip
+    disaggregated = is_true(row, "disagg")
+    known = not disaggregated or count(row, "decode_num_workers") is not None
+    prompt, decode = _replicas(row, base) if known else _of_both_pools(row, base)
     if drafts:
-        per_group = clients / (decode_workers * decode.dp)
-        decode = replace(decode, drafted_tokens=usual_drafted_tokens(per_group))
+        per_group = clients / (decode.count * decode.replica.dp)
+        decode = replace(
+            decode, replica=replace(decode.replica, drafted_tokens=usual_drafted_tokens(per_group))
+        )
+    if not disaggregated:
+        prompt = decode
     pools = Pools(
-        (prompt if disaggregated else decode).plan(),
-        decode.plan(),
-        float(prompt_workers if disaggregated else decode_workers),
-        float(decode_workers),
+        prompt.replica.plan(),
+        decode.replica.plan(),
+        float(prompt.count),
+        float(decode.count),
         float(disaggregated),
     )
     scale = INFERENCEX_MEAN_LENGTH
@@ -235,16 +213,74 @@ def _point(index: int, row: Row) -> ServicePoint:
         base=base,
         pools=pools,
         load=ClientLoad(clients, scale * isl, scale * osl),
-        cell=" ".join((row["hardware"], engine, row["precision"], "drafts" if drafts else "no drafts")),
-        regime=regime_of(
-            base, disaggregated=disaggregated, drafts=drafts, long_context=isl > 16_000
+        cell=" ".join(
+            (
+                words(row, "hardware"),
+                engine.value,
+                words(row, "precision"),
+                "drafts" if drafts else "no drafts",
+            )
         ),
-        tpot_s=number(row, "median_tpot_s"),
-        ttft_s=number(row, "median_ttft_s"),
-        tokens_per_s_per_gpu=number(row, "total_tokens_per_s_per_gpu"),
-        layout_known=not disaggregated or bool(number(row, "decode_num_workers")),
+        regime=regime_of(
+            base, disaggregated=disaggregated, drafts=drafts, long_context=isl > LONG_CONTEXT_TOKENS
+        ),
+        tpot_s=measured(row, "median_tpot_s"),
+        ttft_s=measured(row, "median_ttft_s"),
+        tokens_per_s_per_gpu=measured(row, "total_tokens_per_s_per_gpu"),
+        layout_known=known,
         disagrees_with_itself=not 0.75 < _closure(row, float(np.asarray(pools.accelerators))) < 1.4,
-    )  # fmt: skip
+        assumed=(engine.assumed,) if engine.assumed else (),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Replicas:
+    """Replicas of one kind, and how many of them there are."""
+
+    replica: Deployment
+    count: int
+
+
+def _replicas(row: Row, base: Deployment) -> tuple[_Replicas, _Replicas]:
+    """Return the replicas for prompts and for decoding that a row names; the same ones if it has one pool."""
+    decode = _pool(row, base, "decode")
+    return _pool(row, base, "prefill") if is_true(row, "disagg") else decode, decode
+
+
+def _pool(row: Row, base: Deployment, kind: str) -> _Replicas:
+    """Return the replicas of one pool, from the columns of its `kind`: `prefill` or `decode`."""
+    workers, ranks = count(row, f"{kind}_num_workers") or 1, count(row, f"{kind}_tp")
+    gpus = count(row, f"num_{kind}_gpu") or (ranks or 0) * workers
+    if gpus < 1:
+        raise MeasurementError(f"neither num_{kind}_gpu nor {kind}_tp is given")
+    each = max(gpus // workers, 1)
+    ep, wide = count(row, f"{kind}_ep") or 1, is_true(row, f"{kind}_dp_attention")
+    return _Replicas(holding(cut(base, each, ranks or each, ep, wide)), workers)
+
+
+def holding(replica: Deployment) -> Deployment:
+    """Return a replica. Raises MeasurementError, with the way out, if its memory is less than its weights."""
+    if replica.weight_bytes_per_accelerator() > replica.chip.memory_bytes:
+        raise MeasurementError(too_large(replica))
+    return replica
+
+
+def _of_both_pools(row: Row, base: Deployment) -> tuple[_Replicas, _Replicas]:
+    """Return the replicas of a capture that names the accelerators of both pools together.
+
+    One prompt worker of four is the usual; `split_pools` finds the split that serves most.
+    """
+    together = count(row, "num_decode_gpu") or count(row, "decode_tp")
+    if together is None:
+        raise MeasurementError("num_decode_gpu is not given")
+    left = max(together - PROMPT_WORKER, 1)
+    workers = max(left // 8, 1)
+    prompt = _Replicas(cut(base, PROMPT_WORKER, PROMPT_WORKER, PROMPT_WORKER, False), 1)
+    return prompt, _Replicas(cut(base, max(left // workers, 1), 8, 8, False), workers)
+
+
+PROMPT_WORKER: Final = 4
+"""Accelerators of a prompt worker if a row does not say."""
 
 
 def _closure(row: Row, gpus: float) -> float:
@@ -253,10 +289,10 @@ def _closure(row: Row, gpus: float) -> float:
     1 if a figure is unknown.
     """
     names = ("conc", "isl", "osl", "median_ttft_s", "median_tpot_s", "total_tokens_per_s_per_gpu")
-    found = [number(row, name) for name in names]
+    found = [measured(row, name) for name in names]
     if any(value is None for value in found):
         return 1.0
-    clients, isl, osl, ttft, tpot, total = (float(value or 0.0) for value in found)
+    clients, isl, osl, ttft, tpot, total = (float(value or 1.0) for value in found)
     scale = INFERENCEX_MEAN_LENGTH
     return clients * scale * (isl + osl) / (ttft + scale * osl * tpot) / gpus / total
 
@@ -271,16 +307,12 @@ def split_pools(p: ServicePoint, c: Constants) -> ServicePoint:
     gpus = int(float(np.asarray(p.pools.accelerators)))
     base = replace(p.base, drafted_tokens=0)
     found = []
-    for prompts in range(1, max(gpus // 4, 2)):
-        left = gpus - 4 * prompts
+    for prompts in range(1, max(gpus // PROMPT_WORKER, 2)):
+        left = gpus - PROMPT_WORKER * prompts
         for each in {8, left}:
             if left >= each and left % each == 0:
                 decode = cut(p.base, each, each, 8, each > 8)
-                prompt = cut(base, 4, 4, 4, False)
+                prompt = cut(base, PROMPT_WORKER, PROMPT_WORKER, PROMPT_WORKER, False)
                 found.append(Pools(prompt.plan(), decode.plan(), float(prompts), left / each, 1.0))
     chosen = cheapest_service(found, p.load, c, tokens_per_s=None)
     return p if chosen is None else replace(p, pools=chosen.pools)
-
-
-def _true(row: Mapping[str, str], name: str) -> bool:
-    return (row.get(name) or "").strip().lower() == "true"

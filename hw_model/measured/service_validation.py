@@ -12,8 +12,8 @@ from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.catalogue.lookup import read_data
 from tokenprof.hw_model.equations.constants import Constants, fitted
 from tokenprof.hw_model.measured.error_figures import error_figures
-from tokenprof.hw_model.measured.measurements import Row
 from tokenprof.hw_model.measured.point_rows import POINT_COLUMNS, PublishedPoint, parse_points
+from tokenprof.hw_model.measured.row_values import Row
 from tokenprof.hw_model.measured.service_fit import STEADY_SHARE, predict_services
 from tokenprof.hw_model.measured.service_rows import (
     SERVICE_COLUMNS,
@@ -45,6 +45,12 @@ class ServiceEstimate:
     high: float
     measured_tokens_per_s_per_gpu: float | None
     measured_tpot_s: float | None
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def finite(self) -> bool:
+        """Whether the equations gave figures; a service that holds no sequence at all has none."""
+        return bool(np.isfinite([self.tpot_s, self.ttft_s, self.tokens_per_s_per_gpu]).all())
 
 
 def reads_services(columns: Sequence[str]) -> bool:
@@ -58,9 +64,7 @@ def spread_of(regime: str, *, new_on_amd: bool = False) -> tuple[float, float]:
     The interval is wider for a model that is new to engines on AMD's chips.
     """
     spread = read_data("constants.json")["service_spread"]
-    table = spread["by_regime"]
-    plain = regime.removesuffix(" long context")
-    low, high = (float(end) for end in table.get(regime) or table.get(plain) or table["all"])
+    low, high = (float(end) for end in spread["by_regime"][regime.removesuffix(" long context")])
     if not new_on_amd:
         return low, high
     middle, wider = float(np.sqrt(low * high)), float(spread["wider_if_new_on_amd"])
@@ -77,7 +81,11 @@ def validate_services(rows: Sequence[Row], c: Constants | None = None) -> dict[s
     else:
         points, refused = parse_points(rows, c)
         estimates = _estimates_of_points(points, c)
-    return _report(estimates, refused, len(rows))
+    refused += [RefusedRow(e.row, NOT_FINITE) for e in estimates if not e.finite]
+    return _report([e for e in estimates if e.finite], refused, len(rows))
+
+
+NOT_FINITE: Final = "no finite time follows from this row; its lengths, clients or layout cannot be served"
 
 
 def _estimates(services: Sequence[ServicePoint], c: Constants) -> list[ServiceEstimate]:
@@ -98,8 +106,9 @@ def _estimates(services: Sequence[ServicePoint], c: Constants) -> list[ServiceEs
 
 def _estimate(p: ServicePoint, tpot_s: float, ttft_s: float, gained: float) -> ServiceEstimate:
     low, high = spread_of(p.regime, new_on_amd=p.new_on_amd)
+    ends = (low * gained, high * gained)
     return ServiceEstimate(
-        p.row, p.regime, tpot_s, ttft_s, gained, low * gained, high * gained, p.tokens_per_s_per_gpu, p.tpot_s
+        p.row, p.regime, tpot_s, ttft_s, gained, *ends, p.tokens_per_s_per_gpu, p.tpot_s, p.assumed
     )
 
 
@@ -129,13 +138,15 @@ def _one(value: object) -> float:
 
 def _report(estimates: Sequence[ServiceEstimate], refused: Sequence[RefusedRow], rows: int) -> dict[str, Any]:
     by_row: dict[int, dict[str, Any]] = {
-        r.row: {"row": r.row, "refused": r.reason, **dict.fromkeys(_PREDICTED)} for r in refused
+        r.row: {"row": r.row, "refused": r.reason, "assumed": [], **dict.fromkeys(_PREDICTED)}
+        for r in refused
     }
     for e in estimates:
         values = (e.tpot_s, e.tokens_per_s_per_gpu, e.ttft_s, e.low, e.high)
         by_row[e.row] = {
             "row": e.row,
             "refused": None,
+            "assumed": list(e.assumed),
             **{name: float(f"{value:.6g}") for name, value in zip(_PREDICTED, values, strict=True)},
         }
     regimes = list(dict.fromkeys(sorted(e.regime for e in estimates)))

@@ -12,7 +12,8 @@ from tokenprof.hw_model.catalogue.lookup import read_data
 from tokenprof.hw_model.equations.constants import Constants, fitted
 from tokenprof.hw_model.measured.calibration import predict
 from tokenprof.hw_model.measured.error_figures import error_figures
-from tokenprof.hw_model.measured.measurements import Measurement, Refused, Row, parse_rows
+from tokenprof.hw_model.measured.measurements import Measurement, Refused, parse_rows
+from tokenprof.hw_model.measured.row_values import Row
 
 REGIMES: Final = ((4.0, "1-4"), (16.0, "5-16"), (64.0, "17-64"), (float("inf"), "65 and more"))
 NOMINAL_COVERAGE: Final = 0.9

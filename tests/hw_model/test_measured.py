@@ -77,7 +77,7 @@ def test_an_unseen_model_gets_a_wider_interval_than_a_seen_one():
     ("change", "reason"),
     [
         ({"model_path": "acme/riddle-7b"}, "no shape is known"),
-        ({"system": "h20"}, "no chip"),
+        ({"system": "gh200"}, "no chip"),
         ({"backend": "llama.cpp"}, "no constants for the engine"),
         ({"precision": "fp3"}, "no dtype"),
         ({"isl": ""}, "isl is not given"),

@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -193,8 +194,8 @@ def test_captures_are_read_with_their_pools_and_dates():
     assert not refused
     apart = next(p for p in points if rows[p.row]["prefill_num_workers"] == "2" and p.pools.disaggregated)
     assert float(np.asarray(apart.pools.prompt_replicas)) == 2.0
-    assert software_years("2025-06-01") == pytest.approx(1.0, abs=0.01)
-    assert software_years("2027-01-01") == 0.0
+    assert software_years(date(2025, 6, 1)) == pytest.approx(1.0, abs=0.01)
+    assert software_years(date(2027, 1, 1)) == 0.0
 
 
 @pytest.mark.parametrize("name", ["deepseek_r1_serving_calibration.csv", "serving_points.csv"])

@@ -168,7 +168,7 @@ def test_unknown_names_are_answered_with_near_ones():
     with pytest.raises(UnknownModelError, match=r"Llama-3\.1-70B"):
         find_model("llama-3.1-7b")
     with pytest.raises(UnknownChipError, match="H200"):
-        find_chip("h20")
+        find_chip("gh200")
     assert find_chip("GB200 NVL72").name == find_chip("gb200").name == "GB200"
 
 

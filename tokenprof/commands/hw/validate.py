@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
-from pathlib import Path
 from typing import Any, Final
 
 from tokenprof.commands.console.exit_codes import OK
@@ -37,13 +34,14 @@ def add_verbs(verbs: Any) -> None:
 def run_validate(options: argparse.Namespace) -> int:
     """Print the errors, over all rows and by kind, and the rows that were refused."""
     from tokenprof.hw_model.measured.measurements import read_measurements
+    from tokenprof.hw_model.measured.row_values import read_rows
     from tokenprof.hw_model.measured.service_validation import reads_services, validate_services
     from tokenprof.hw_model.measured.validation import predictions, summary
 
     constants = constants_of(options.constants)
     with naming(options.file, MEASUREMENTS):
-        rows = _rows(options.file)
-        if rows and reads_services(list(rows[0])):
+        rows = read_rows(options.file)
+        if reads_services(list(rows[0])):
             services = validate_services(rows, constants)
             emit(json_text(services) if format_of(options) == "json" else _services_text(services))
             return OK
@@ -51,11 +49,6 @@ def run_validate(options: argparse.Namespace) -> int:
     report = summary(predictions(measured, constants), refused)
     emit(json_text(report) if format_of(options) == "json" else _text(report))
     return OK
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    text = Path(path).read_text("utf-8-sig")
-    return list(csv.DictReader(io.StringIO(text)))
 
 
 def _services_text(report: dict[str, Any]) -> str:
