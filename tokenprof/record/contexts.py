@@ -62,7 +62,8 @@ class ContextTracker:
     A call extends the context with whose newest prompt it shares the longest run of leading blocks, if that
     run reaches into the messages. If it leaves that history at a point that the model had already answered,
     and repeats nothing of what followed, it is a branch with a context of its own. A prompt with another
-    beginning that holds a summary, or answers from an older history, continues that history in another form.
+    beginning (a schema that was loaded, an edited system prompt) that holds a summary, answers from an older
+    history, or all of its messages and an answer to them continues that history in another form.
     """
 
     def __init__(self) -> None:
@@ -126,9 +127,23 @@ class ContextTracker:
             return None
         answers = {key for key in message_keys if key.endswith("assistant")}
         overlap, context = max(
-            ((len(context.texts & answers), context) for context in reversed(kin)), key=lambda pair: pair[0]
+            (
+                (
+                    len(context.texts & answers)
+                    + _answers(message_keys, context.keys[context.messages_from :]),
+                    context,
+                )
+                for context in reversed(kin)
+            ),
+            key=lambda pair: pair[0],
         )
         return context if summarised or overlap else None
+
+
+def _answers(ours: list[str], theirs: list[str]) -> bool:
+    """Whether messages are those of another prompt and an answer to them, whatever stands before them."""
+    length = len(theirs)
+    return 0 < length < len(ours) and ours[length].endswith("assistant") and ours[:length] == theirs
 
 
 def _is_summed_up(ours: list[str], theirs: list[str], shared: int, blocks: Sequence[Block]) -> bool:

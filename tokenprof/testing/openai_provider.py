@@ -119,9 +119,11 @@ class OpenAILoopback:
             self._responses += 1
             serial = f"{id(self) % 10**6:06d}{self._responses:05d}"
             usage = self._usage(split, reply, chat=chat)
+            tier = str(body.get("service_tier") or "auto")
+            served = {"service_tier": "default" if tier == "auto" else tier}
             if chat:
-                return completion_body(reply, f"chatcmpl-{serial}", model, usage), prompt
-            response = response_body(reply, f"resp_{serial}", model, usage)
+                return completion_body(reply, f"chatcmpl-{serial}", model, usage) | served, prompt
+            response = response_body(reply, f"resp_{serial}", model, usage) | served
             if body.get("store") is not False:
                 self._held[response["id"]] = [*items, *self._counter.items(response["output"], "held")]
             return response, prompt
