@@ -66,7 +66,7 @@ class LoopSettings:
 
 
 @dataclass(frozen=True)
-class Step:
+class LoopTurn:
     """One turn of the model: when it is asked, what it writes, and the tools it calls with their results."""
 
     at_s: float
@@ -74,21 +74,21 @@ class Step:
     calls: tuple[tuple[str, str], ...] = ()
 
 
-def steps(given: LoopSettings) -> list[Step]:
+def steps(given: LoopSettings) -> list[LoopTurn]:
     """Return the turns of the loop; the result of the fourth call is that of the first again."""
     sizes, words = random.Random(7), random.Random(3)
     results = [texts.prose(sizes, sizes.randint(5, 60)) for _ in CALLED]
     results[3] = results[0]
-    at_s, found = 0.0, list[Step]()
+    at_s, found = 0.0, list[LoopTurn]()
     for tool, result, gap in zip(CALLED, results, GAPS_S, strict=True):
-        step = Step(at_s, (texts.prose(words, 2),), ((tool, result),))
+        step = LoopTurn(at_s, (texts.prose(words, 2),), ((tool, result),))
         if given.merged and found and found[-1].calls[-1][0] == tool:
-            step = Step(found[-1].at_s, found[-1].writes + step.writes, found.pop().calls + step.calls)
+            step = LoopTurn(found[-1].at_s, found[-1].writes + step.writes, found.pop().calls + step.calls)
         found.append(step)
         at_s += gap
     if given.searched:
         found[0] = replace(found[0], calls=((SEARCHES, SEARCHED_FOR),))
-    return [*found, Step(at_s, (texts.prose(words, 5),))]
+    return [*found, LoopTurn(at_s, (texts.prose(words, 5),))]
 
 
 def record(path: Path, given: LoopSettings, assumptions: Assumptions | None = None) -> Analysis:
@@ -133,7 +133,7 @@ def _run(
     server: LoopbackProvider,
     client: anthropic.Anthropic,
     given: LoopSettings,
-    turns: list[Step],
+    turns: list[LoopTurn],
     clock: list[float],
 ) -> None:
     rng = random.Random(5)
