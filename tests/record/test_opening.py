@@ -49,6 +49,30 @@ sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 """
 
 
+POOLS = """
+import os, sys, threading, time
+from tokenprof.record.background.late_imports import importing
+inside, leave = threading.Event(), threading.Event()
+def imports():
+    with importing():
+        inside.set()
+        leave.wait(5)
+def host():
+    time.sleep(0.1)
+    from concurrent.futures import ThreadPoolExecutor
+    ThreadPoolExecutor(1).submit(leave.set)
+threading.Thread(target=imports).start()
+inside.wait()
+threading.Thread(target=host).start()
+if os.fork() == 0:
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(1) as pool:
+        code = pool.submit(int, "7").result(5)
+    os._exit(code)
+sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
 def test_opening_imports_no_sdk_no_tokenizer_and_nothing_that_only_our_threads_need(tmp_path: Path) -> None:
     found = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(tmp_path / "run.jsonl")],
@@ -65,3 +89,11 @@ def test_opening_imports_no_sdk_no_tokenizer_and_nothing_that_only_our_threads_n
 def test_a_fork_waits_for_an_import_of_ours(tmp_path: Path) -> None:
     program = [sys.executable, "-c", FORKS, str(tmp_path / "imported")]
     assert subprocess.run(program, check=False, timeout=60).returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_host_may_make_its_first_pool_while_a_fork_waits() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", POOLS], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (ended.returncode, ended.stderr) == (7, "")
