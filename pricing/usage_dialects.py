@@ -99,13 +99,13 @@ _SPELLINGS: dict[Meaning, str] = {
     # The whole prompt or, in sources that leave the cached part out, the rest of it.
     Meaning.PROMPT: """
         input_tokens prompt_tokens prompt_token_count prompt_tokens_total input billed_units.input_tokens
-        prompt input_token_count
+        prompt input_token_count prompt_eval_count input_text_token_count total_input_tokens
     """,
     Meaning.FRESH: """
         prompt_cache_miss_tokens in.no_cache_tokens in.no_cache in.uncached_tokens uncached_input_tokens
         input_no_cache_tokens input_tokens_no_cache in.cache_miss_tokens no_cache_input_tokens
     """,
-    Meaning.EXTRA_PROMPT: "tool_use_prompt_token_count",
+    Meaning.EXTRA_PROMPT: "tool_use_prompt_token_count total_tool_use_tokens",
     Meaning.READ: """
         cache_read.input_tokens cache_read_input_tokens cache_read_tokens cache_read in.cached_tokens
         in.cache_read in.cache_read_tokens in.cache_read_input_tokens cached_tokens cached_input_tokens
@@ -113,7 +113,7 @@ _SPELLINGS: dict[Meaning, str] = {
         cached_content_token_count input_tokens_cache_read input_tokens_cached num_cached_tokens
         cached_prompt_tokens prompt_cached_tokens prompt_tokens_cached in.cached_input_tokens
         in.cache_hit_tokens cache_hit_tokens in.priority_cache_read in.flex_cache_read
-        cache_read_input_token_count cached_input in.cached_content_tokens
+        cache_read_input_token_count cached_input in.cached_content_tokens total_cached_tokens
     """,
     Meaning.WRITE: """
         cache_write.input_tokens cache_creation.input_tokens cache_creation_input_tokens
@@ -138,14 +138,15 @@ _SPELLINGS: dict[Meaning, str] = {
     Meaning.WRITE_12H: "in.cache_write_tokens_details.ttl_12h_tokens",
     Meaning.OUTPUT: """
         output_tokens completion_tokens candidates_token_count response_token_count output
-        billed_units.output_tokens completion output_token_count
+        billed_units.output_tokens completion output_token_count eval_count generation_token_count
+        total_output_tokens
     """,
     Meaning.REASONING: """
         reasoning.output_tokens reasoning_tokens reasoning_output_tokens out.reasoning_tokens out.reasoning
         out.thinking_tokens out.reasoning_output_tokens thoughts_token_count thinking_tokens
         output_reasoning_tokens completion_reasoning_tokens out.thoughts_tokens out.thinking
         completion_tokens_reasoning output_tokens_reasoning reasoning_token_count thoughts_tokens
-        out.priority_reasoning out.flex_reasoning reasoning
+        out.priority_reasoning out.flex_reasoning reasoning total_reasoning_tokens total_thought_tokens
     """,
     Meaning.TOTAL: "total_tokens total_token_count total tokens.total",
     Meaning.AUDIO_IN: "in.audio_tokens in.audio audio_input_tokens input_audio_tokens prompt_audio_tokens",
@@ -167,9 +168,15 @@ _WORDS = re.compile(r"cache|token|reason|thought|thinking", re.IGNORECASE)
 _NOT_COUNTS = frozenset(
     {"finish", "stop", "max", "min", "budget", "limit", "limits", "per", "second", "first", "time", "latency"}
     | {"price", "cost", "costs", "duration", "request", "ms", "percent", "ratio", "rate", "enabled", "ttl"}
-    | {"hash", "fingerprint", "avg", "average"}
+    | {"hash", "fingerprint", "avg", "average", "discount", "savings", "saved"}
 )
 """Words of names that hold one of the words above, and count nothing that is billed."""
+
+_UNITS = frozenset(
+    {"seconds", "minutes", "characters", "images", "pages", "queries", "searches", "units", "credits"}
+    | {"neurons", "classifications"}
+)
+"""What providers bill by beside tokens: sound by its length, pictures by the piece, units of their own."""
 
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 
@@ -196,8 +203,18 @@ def canonical(key: str) -> str:
 @functools.lru_cache(maxsize=2048)
 def may_be_billed(key: str) -> bool:
     """Whether a key that the table lacks sounds like tokens, a cache or reasoning."""
-    words = {word.lower() for word in _WORD.findall(key)}
-    return bool(_WORDS.search(key)) and not words & _NOT_COUNTS
+    return bool(_WORDS.search(key)) and not _words_of(key) & _NOT_COUNTS
+
+
+@functools.lru_cache(maxsize=2048)
+def counts_units(key: str) -> bool:
+    """Whether a key of a usage object that the table lacks sounds like something billed beside tokens."""
+    words = _words_of(key)
+    return bool(words & _UNITS) and not words & _NOT_COUNTS
+
+
+def _words_of(key: str) -> set[str]:
+    return {word.lower() for word in _WORD.findall(key)}
 
 
 _SIDES = {name.replace("_", ""): "in" for name in PARTS_OF_PROMPT} | {

@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tokenprof.pricing.usage import Usage, UsageError, add_fees
-from tokenprof.pricing.usage_dialects import RANK, Convention, Meaning, canonical, may_be_billed, meaning_of
+from tokenprof.pricing.usage_dialects import (
+    OPENAI_CHAT,
+    RANK,
+    Convention,
+    Meaning,
+    canonical,
+    counts_units,
+    may_be_billed,
+    meaning_of,
+)
 from tokenprof.pricing.wire_counts import Wire, count_of, entries, is_count, less
 
 SPLIT_WRITES = {
@@ -86,9 +95,9 @@ def read_usage(raw: Wire, convention: Convention) -> UsageReading:
     Raises `UsageError` for a count that is missing, malformed or larger than what it is part of.
     """
     needs, reasoning_is_beside = convention.needs, convention.reasoning_is_beside
-    input_includes_cache = convention.input_includes_cache
     counts = _counts(raw)
     _restore_from_total(counts, needs, reasoning_is_beside)
+    input_includes_cache = _input_includes_cache(counts, convention)
     for meaning, name in ((Meaning.PROMPT, needs[0]), (Meaning.OUTPUT, needs[1])):
         if meaning not in counts.value and (meaning is Meaning.OUTPUT or Meaning.FRESH not in counts.value):
             raise UsageError(f"Usage key '{name}' is missing, so the call is unmeasured; it is not zero.")
@@ -125,10 +134,15 @@ def read_usage(raw: Wire, convention: Convention) -> UsageReading:
         if fresh < 0:
             less(prompt, counts.key[Meaning.PROMPT], cached, _cached_keys(counts))
         if not beside and output < reasoning:
-            if total is not None:
-                beside = True
-            else:
+            if total is None and convention is not OPENAI_CHAT:
                 less(output, counts.key[Meaning.OUTPUT], reasoning, counts.key[Meaning.REASONING])
+            # Of the many hosts of OpenAI's chat API, some count reasoning beside the completion.
+            beside = True
+            if total is None:
+                counts.notes.append(
+                    f"Usage key '{counts.key[Meaning.OUTPUT]}' counts less than "
+                    f"'{counts.key[Meaning.REASONING]}', so they are billed beside each other."
+                )
         hidden = _unexplained(counts, total, fresh + cached + extra + output + (reasoning if beside else 0))
         reasoning, output = reasoning + hidden, output + (0 if beside else hidden)
     usage = Usage(
@@ -143,6 +157,32 @@ def read_usage(raw: Wire, convention: Convention) -> UsageReading:
         **writes,
     )
     return UsageReading(usage, tuple(dict.fromkeys(counts.notes)))
+
+
+def _input_includes_cache(counts: _Counts, convention: Convention) -> bool:
+    """Return whether the prompt's count includes the cached part, as its keys or else its source show.
+
+    What stands among the details of the prompt is a part of it. Anthropic's own names leave the cache out,
+    and a relay may pass them on as they are.
+    """
+    cached = [counts.key[meaning] for meaning in CACHED if counts.of(meaning)]
+    if cached and all(canonical(key).startswith("in.") for key in cached):
+        return True
+    prompt = counts.key.get(Meaning.PROMPT, "")
+    if canonical(prompt) == "inputtokens" and cached and all(map(_is_anthropics, cached)):
+        is_foreign = prompt.rpartition(".")[2] != convention.needs[0].rpartition(".")[2]
+        is_impossible = counts.of(Meaning.PROMPT) < sum(counts.of(m) for m in (Meaning.READ, Meaning.WRITE))
+        return convention.input_includes_cache and not is_foreign and not is_impossible
+    return convention.input_includes_cache
+
+
+CACHED = (Meaning.READ, Meaning.WRITE, *SPLIT_WRITES)
+
+
+def _is_anthropics(key: str) -> bool:
+    return canonical(key).startswith(
+        ("cachereadinputtokens", "cachecreationinputtokens", "cachecreation.ephemeral")
+    )
 
 
 def _restore_from_total(counts: _Counts, needs: tuple[str, str], reasoning_is_beside: bool) -> None:
@@ -192,8 +232,7 @@ def _writes(counts: _Counts) -> dict[str, Any]:
 
 
 def _cached_keys(counts: _Counts) -> str:
-    meanings = (Meaning.READ, Meaning.WRITE, *SPLIT_WRITES)
-    return " + ".join(counts.key[meaning] for meaning in meanings if counts.of(meaning))
+    return " + ".join(counts.key[meaning] for meaning in CACHED if counts.of(meaning))
 
 
 def _counts(raw: Wire) -> _Counts:
@@ -209,7 +248,12 @@ def _counts(raw: Wire) -> _Counts:
             continue
         elif meaning is not None:
             counts.add(meaning, key, count_of(key, value))
-        elif may_be_billed(key) and not _is_part_of_cached(key) and is_count(value) and count_of(key, value):
+        elif (
+            (may_be_billed(key) or counts_units(key))
+            and not _is_part_of_cached(key)
+            and is_count(value)
+            and float(value)
+        ):
             counts.notes.append(
                 f"Usage key '{key}' is not understood, so what it counts may be missing from the bill or "
                 "have another price."

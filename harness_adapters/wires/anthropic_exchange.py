@@ -18,13 +18,13 @@ from tokenprof.harness_adapters.wires.anthropic_messages import (
     selectors_of,
     settings_of,
 )
-from tokenprof.harness_adapters.wires.aws_eventstream import EVENTSTREAM, eventstream_payloads
 from tokenprof.harness_adapters.wires.implausible_usage import (
     call_or_unmeasured,
     raw_json,
     unreadable_call,
 )
-from tokenprof.harness_adapters.wires.server_sent_events import JoinedAnswer, events_of
+from tokenprof.harness_adapters.wires.server_sent_events import JoinedAnswer
+from tokenprof.harness_adapters.wires.streamed_answer import StreamedAnswer, answer_in
 from tokenprof.pricing.billed_pieces import container_of_message, stated_usd
 from tokenprof.pricing.normalise import (
     advisor_iterations,
@@ -34,13 +34,7 @@ from tokenprof.pricing.normalise import (
 )
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import Advice, Call, unanswered_call
-from tokenprof.record.content_coding import (
-    answer_of,
-    decoded_body,
-    is_event_stream,
-    notes_of_request,
-    request_of,
-)
+from tokenprof.record.content_coding import notes_of_request, request_of
 from tokenprof.record.exchange import Exchange, model_in, was_answered
 from tokenprof.record.wire_values import Wire, loads_or_text, mapping, text_of
 
@@ -112,14 +106,11 @@ def call_of_message(
 def _message_of(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
     if not was_answered(exchange):
         return None, "error"
-    data = decoded_body(exchange)
-    content_type = exchange.headers.get("content-type", "")
-    if is_event_stream(exchange, data) or EVENTSTREAM in content_type:
-        events = list(eventstream_payloads(data) if EVENTSTREAM in content_type else events_of(data))
-        message, status = message_of_events(events)
-        is_error = any(event.get("type") == "error" for event in events)
+    found = answer_in(exchange)
+    if isinstance(found, StreamedAnswer):
+        message, status = message_of_events(found.events)
+        is_error = any(event.get("type") == "error" for event in found.events)
         return message if message is not None or is_error else UNREADABLE, status
-    found = answer_of(data)
     if isinstance(found, dict) and (found.get("type") == "error" or found.get("error")):
         return (found, "error") if found.get("usage") else (None, "error")
     fits = isinstance(found, dict) and (found.get("type") == "message" or "usage" in found)

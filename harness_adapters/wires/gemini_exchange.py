@@ -23,19 +23,14 @@ from tokenprof.harness_adapters.wires.implausible_usage import (
     raw_json,
     unreadable_call,
 )
-from tokenprof.harness_adapters.wires.server_sent_events import UNREADABLE_EVENT, JoinedAnswer, events_of
+from tokenprof.harness_adapters.wires.server_sent_events import UNREADABLE_EVENT, JoinedAnswer
+from tokenprof.harness_adapters.wires.streamed_answer import StreamedAnswer, answer_in
 from tokenprof.pricing.billed_pieces import searches_of_gemini
 from tokenprof.pricing.normalise import StreamedCounts, read_gemini, with_fees
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import Call, unanswered_call
-from tokenprof.record.content_coding import (
-    answer_of,
-    decoded_body,
-    is_event_stream,
-    notes_of_request,
-    request_of,
-)
+from tokenprof.record.content_coding import notes_of_request, request_of
 from tokenprof.record.exchange import Exchange, was_answered
 from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
@@ -107,13 +102,9 @@ def _tier(raw: object) -> str | None:
 def _answer(exchange: Exchange) -> tuple[dict[str, Any] | None, TurnStatus]:
     if not was_answered(exchange):
         return None, "error"
-    data = decoded_body(exchange)
-    if is_event_stream(exchange, data):
-        joined, status = joined_chunks(events_of(data))
-        return joined if joined is not None else UNREADABLE, status
-    found = answer_of(data)
-    if isinstance(found, list):
-        joined, status = joined_chunks(sequence(found))
+    found = answer_in(exchange)
+    if isinstance(found, StreamedAnswer):
+        joined, status = joined_chunks(found.events)
         return joined if joined is not None else UNREADABLE, status
     if isinstance(found, dict) and found.get("error") and "usageMetadata" not in found:
         return None, "error"

@@ -19,6 +19,9 @@ from tokenprof.record.wire_values import Wire
 LEAST_PROMPT_BYTES = 10_000
 """A prompt of this size takes thousands of tokens, so that a count of 0 is a placeholder."""
 
+LEAST_OUTPUT_CHARS = 1_000
+"""An answer of this length takes more tokens than a relay counts that reports each chunk's own."""
+
 NO_OUTPUT_COUNT = "Its usage counts 0 output tokens, but the answer has content; it is counted as unmeasured."
 CUT_SHORT = "Its answer ended before its counts; it is counted as unmeasured."
 FEW_OUTPUT_TOKENS = (
@@ -90,9 +93,9 @@ def implausibility(usage: Usage | None, prompt: Sequence[Block], output: Sequenc
         return None
     if not usage.all_output_tokens and any(block.features.bytes for block in output):
         return NO_OUTPUT_COUNT
-    if _is_too_few(usage.all_output_tokens, output):
+    if _is_too_few(usage.all_output_tokens, output, LEAST_OUTPUT_CHARS):
         return FEW_OUTPUT_TOKENS
-    if _is_too_few(usage.input_tokens, prompt):
+    if _is_too_few(usage.input_tokens, prompt, LEAST_PROMPT_BYTES):
         return FEW_INPUT_TOKENS
     if not usage.input_tokens:
         sent = sum(block.features.bytes for block in prompt)
@@ -101,15 +104,15 @@ def implausibility(usage: Usage | None, prompt: Sequence[Block], output: Sequenc
     return None
 
 
-def _is_too_few(tokens: int, blocks: Sequence[Block]) -> bool:
-    """Whether texts are far longer than any tokenizer could put into so many tokens.
+def _is_too_few(tokens: int, blocks: Sequence[Block], least_chars: int) -> bool:
+    """Whether texts of `least_chars` or more are longer than any tokenizer could put into so many tokens.
 
     What may not be in the prompt as it was sent is left out: thinking, deferred tools, pictures, documents.
     """
     shown = sum(
         block.features.chars for block in blocks if block.kind not in NOT_AS_SENT and not block.deferred
     )
-    return shown >= LEAST_PROMPT_BYTES and tokens * MOST_CHARS_PER_TOKEN < shown
+    return shown >= least_chars and tokens * MOST_CHARS_PER_TOKEN < shown
 
 
 NOT_AS_SENT = frozenset({"thinking", "image", "document", "server_state"})

@@ -114,7 +114,7 @@ def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None,
     calls: dict[int, dict[str, Any]] = {}
     counts = StreamedCounts()
     status: TurnStatus = "partial"
-    is_damaged = False
+    is_damaged = has_finished = False
     for event in events:
         is_damaged = is_damaged or event is UNREADABLE_EVENT
         if event is DONE:
@@ -132,12 +132,15 @@ def completion_of_stream(events: Iterable[Wire]) -> tuple[dict[str, Any] | None,
             for key in ("content", "refusal", "reasoning_content"):
                 if text_of(delta.get(key)):
                     message[key] = message.get(key, "") + delta[key]
+            has_finished = has_finished or bool(choice.get("finish_reason"))
             if sequence(delta.get("executed_tools")):
                 message["executed_tools"] = delta["executed_tools"]
             for call in sequence(delta.get("tool_calls")):
                 _grow(calls, call)
     if counts.usage:
         completion["usage"] = counts.usage
+        # Not every server sends the line that ends a stream.
+        status = "ok" if has_finished and status == "partial" else status
     if not completion:
         return None, status
     if is_damaged and not counts.usage:

@@ -27,7 +27,7 @@ from tokenprof.harness_adapters.wires.openai_responses import (
     prompt_of_responses,
     response_of_stream,
 )
-from tokenprof.harness_adapters.wires.server_sent_events import events_of
+from tokenprof.harness_adapters.wires.streamed_answer import StreamedAnswer, answer_in
 from tokenprof.pricing.billed_pieces import pieces_of_completion, pieces_of_response, seller_in, stated_usd
 from tokenprof.pricing.normalise import merge_cumulative, with_fees
 from tokenprof.pricing.selectors import Selectors
@@ -35,13 +35,7 @@ from tokenprof.pricing.usage_dialects import OPENAI_CHAT, OPENAI_RESPONSES
 from tokenprof.pricing.usage_reader import read_usage
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import Call, unanswered_call
-from tokenprof.record.content_coding import (
-    answer_of,
-    decoded_body,
-    is_event_stream,
-    notes_of_request,
-    request_of,
-)
+from tokenprof.record.content_coding import notes_of_request, request_of
 from tokenprof.record.exchange import Exchange, model_in, was_answered
 from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
@@ -179,12 +173,11 @@ def call_of_response(
 def _answer(exchange: Exchange, kind: str) -> tuple[dict[str, Any] | None, TurnStatus]:
     if not was_answered(exchange):
         return None, "error"
-    data = decoded_body(exchange)
-    if is_event_stream(exchange, data):
-        events = events_of(data)
-        made, status = completion_of_stream(events) if kind != "response" else response_of_stream(events)
+    found = answer_in(exchange)
+    if isinstance(found, StreamedAnswer):
+        join = completion_of_stream if kind != "response" else response_of_stream
+        made, status = join(found.events)
         return made if made is not None or status == "error" else UNREADABLE, status
-    found = answer_of(data)
     if isinstance(found, dict) and found.get("error") and not found.get("usage"):
         return None, "error"
     # Other hosts of OpenAI's API leave `object` out, or name it as they like.

@@ -121,7 +121,10 @@ def test_every_wire_has_an_interpreter_and_a_seller_that_prices_know(wire: Any) 
             "gcp.vertex_ai",
         ),
         ("/model/eu.anthropic.claude-opus-4-8-v1%3A0/invoke-with-response-stream", "aws.bedrock"),
-        ("/model/amazon.nova-pro-v1:0/invoke", None),
+        ("/model/amazon.nova-pro-v1:0/invoke", "aws.bedrock"),
+        ("/v2/chat", "cohere"),
+        ("/v1/embeddings", "openai"),
+        ("/v1/moderations", None),
     ],
 )
 def test_a_call_is_known_by_its_path(path: str, provider: str | None) -> None:

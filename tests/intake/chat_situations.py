@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from wire_exchanges import CHAT, Sent, chat_answer, events
+from wire_exchanges import CHAT, Sent, as_bytes, chat_answer, events
 from wire_situation import CHAT_PATH, NAMED, PLAIN, Situation, chat, chunk, chunks, one
+
+FINISHED = {**chunk(""), "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
 
 CHAT_SITUATIONS = (
     one("as the documentation has it", chat(PLAIN), (100, 0, 10), usd="0.0004"),
@@ -235,5 +237,58 @@ CHAT_SITUATIONS = (
         (100, 0, 10),
         seller="azure",
         usd="0.0004",
+    ),
+    one(
+        "a stream of lines",
+        Sent(
+            CHAT_PATH,
+            CHAT,
+            b"\n".join(
+                as_bytes(part) for part in (chunk("a"), {**FINISHED, "usage": PLAIN}, chunk(usage=PLAIN))
+            ),
+        ),
+        (100, 0, 10),
+    ),
+    one(
+        "a stream in a list", Sent(CHAT_PATH, CHAT, [chunk("a"), {**FINISHED, "usage": PLAIN}]), (100, 0, 10)
+    ),
+    one(
+        "each chunk counts its own words only",
+        chunks(*[chunk("word " * 60, usage={"prompt_tokens": 100, "completion_tokens": 1})] * 30),
+        None,
+        "far fewer output tokens",
+    ),
+    one(
+        "Anthropic's own counts, passed on",
+        chat({"input_tokens": 5, "cache_read_input_tokens": 1000, "output_tokens": 10}),
+        (1005, 1000, 10),
+    ),
+    one("seconds of sound", chat({**PLAIN, "prompt_audio_seconds": 12}), (100, 0, 10), NAMED),
+    one("units of a search", chat({**PLAIN, "billed_units": {"search_units": 2}}), (100, 0, 10), NAMED),
+    one("what the cache saves", chat({**PLAIN, "cache_discount": 0.3}), (100, 0, 10)),
+    one("a fraction of a token", chat({**PLAIN, "cached_audio_tokens": 0.5}), (100, 0, 10), NAMED),
+    one(
+        "reasoning beside the completion, and no total to show it",
+        chat({**PLAIN, "total_tokens": None, "completion_tokens_details": {"reasoning_tokens": 50}}),
+        (100, 0, 60),
+        "billed beside each other",
+    ),
+    one(
+        "the user's own key at a router, whose price is its fee",
+        chat(
+            {**PLAIN, "cost": 0, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.0004}},
+            "openrouter.ai",
+            id="gen-1",
+            model="openai/gpt-5.4",
+        ),
+        (100, 0, 10),
+        seller="openrouter",
+        stated_usd="0.0004",
+    ),
+    one(
+        "the user's own key, and no word of the price",
+        chat({**PLAIN, "cost": 0, "is_byok": True}, "openrouter.ai", id="gen-1", model="openai/gpt-5.4"),
+        (100, 0, 10),
+        seller="openrouter",
     ),
 )

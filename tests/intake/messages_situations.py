@@ -166,4 +166,26 @@ MESSAGES_SITUATIONS = (
         "The request cannot be read",
         usd="0.00075",
     ),
+    one(
+        "a relay writes OpenAI's names",
+        messages(
+            {"prompt_tokens": 1000, "completion_tokens": 10, "prompt_tokens_details": {"cached_tokens": 800}}
+        ),
+        (1000, 800, 10),
+    ),
+    one(
+        "a relay writes OpenAI's names at the end",
+        message_events(
+            start({"input_tokens": 0, "output_tokens": 0}),
+            TEXT,
+            end(
+                {
+                    "prompt_tokens": 1000,
+                    "completion_tokens": 10,
+                    "prompt_tokens_details": {"cached_tokens": 800},
+                }
+            ),
+        ),
+        (1000, 800, 10),
+    ),
 )

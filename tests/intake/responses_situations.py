@@ -100,6 +100,20 @@ RESPONSES_SITUATIONS = (
         "2 code interpreter containers",
     ),
     one(
+        "a picture whose model counts its tokens",
+        responses(
+            OPENAI,
+            tool_usage={"image_gen": {"input_tokens": 50, "output_tokens": 1000, "total_tokens": 1050}},
+        ),
+        (100, 0, 10),
+        "used 1,050 tokens of a model of its own",
+    ),
+    one(
+        "tools that were not used",
+        responses(OPENAI, tool_usage={"image_gen": {"total_tokens": 0}, "web_search": {"num_requests": 0}}),
+        (100, 0, 10),
+    ),
+    one(
         "a picture by a hosted tool",
         responses(OPENAI, {"type": "image_generation_call"}),
         (100, 0, 10),

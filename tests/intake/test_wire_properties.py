@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from wire_exchanges import WIRE_SAMPLES, Json, Sent, WireSample, as_bytes, recorded
 
 from tokenprof.facts.types import Run
-from tokenprof.record.wires import WIRES
+from tokenprof.pricing.usage_dialects import may_be_billed
+from tokenprof.record.wires import WIRES, wire_of
 
 STREAMING = sorted(name for name, sample in WIRE_SAMPLES.items() if sample.streamed is not None)
 
@@ -23,9 +24,13 @@ def whole(sample: WireSample, usage: Any) -> Sent:
     return Sent(sample.path, sample.request, sample.answer(usage))
 
 
+UNCOUNTED = [wire_of("POST", "/v1/messages/batches"), wire_of("POST", "/v1beta/models/m:embedContent")]
+"""APIs whose answers have no counts."""
+
+
 def test_every_wire_has_a_sample() -> None:
     for wire in WIRES:
-        assert any(wire.path.search(sample.path) for sample in WIRE_SAMPLES.values()), wire
+        assert wire in UNCOUNTED or any(wire.path.search(s.path) for s in WIRE_SAMPLES.values()), wire
 
 
 def cumulative(usage: Json, data: st.DataObject, chunks: int) -> list[Json]:
@@ -74,7 +79,7 @@ def test_any_cumulative_split_of_a_usage_over_chunks_gives_the_usage(
 
 
 WORDS = st.sampled_from(["cache", "token", "tokens", "reasoning", "cached"])
-PART = st.text("abcdefghijklmnop", min_size=3, max_size=8)
+PART = st.text("abcdefghijklmnop", min_size=3, max_size=8).filter(lambda part: may_be_billed(f"token_{part}"))
 
 
 @pytest.mark.parametrize("name", sorted(WIRE_SAMPLES))

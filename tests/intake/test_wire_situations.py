@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from chat_situations import CHAT_SITUATIONS
 from messages_situations import MESSAGES_SITUATIONS
+from other_wires_situations import OTHER_WIRES
 from responses_situations import OTHER_SITUATIONS, RESPONSES_SITUATIONS
 from wire_exchanges import recorded
 from wire_situation import Situation
@@ -19,7 +20,7 @@ from wire_situation import Situation
 import tokenprof
 from tokenprof.report.warning_wording import warnings_of
 
-ALL = (*CHAT_SITUATIONS, *MESSAGES_SITUATIONS, *RESPONSES_SITUATIONS, *OTHER_SITUATIONS)
+ALL = (*CHAT_SITUATIONS, *MESSAGES_SITUATIONS, *RESPONSES_SITUATIONS, *OTHER_SITUATIONS, *OTHER_WIRES)
 
 
 @pytest.mark.parametrize("situation", ALL, ids=[f"{n} {s.name}" for n, s in enumerate(ALL)])

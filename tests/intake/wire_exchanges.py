@@ -218,6 +218,42 @@ CONVERSE_USAGE = {
     "totalTokens": 1063,
 }
 
+OWN_COUNTS = {"billed_units": {"input_tokens": 700, "output_tokens": 90}}
+
+
+def cohere_answer(usage: Any) -> Json:
+    message = {"role": "assistant", "content": [{"type": "text", "text": "It is 4."}]}
+    return {"id": "co1", "finish_reason": "COMPLETE", "message": message, "usage": usage}
+
+
+def cohere_stream(parts: Sequence[Json]) -> bytes:
+    text = {"message": {"content": {"text": "It is 4."}}}
+    return events(
+        {"type": "content-delta", "delta": text},
+        *({"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": part}} for part in parts),
+    )
+
+
+def text_answer(usage: Any) -> Json:
+    return {"id": "t1", "model": "m", "choices": [{"text": "It is 4.", "index": 0}], "usage": usage}
+
+
+def nova_answer(usage: Any) -> Json:
+    message = {"role": "assistant", "content": [{"text": "It is 4."}]}
+    return {"output": {"message": message}, "stopReason": "end_turn", "usage": usage}
+
+
+def interaction_answer(usage: Any) -> Json:
+    return {"id": "i1", "model": "m", "outputs": [{"type": "text", "text": "It is 4."}], "usage": usage}
+
+
+PROMPT = {"model": "m", "prompt": "What is 2 + 2?"}
+TOTALS = {
+    "total_input_tokens": 700,
+    "total_cached_tokens": 500,
+    "total_output_tokens": 90,
+    "total_tokens": 790,
+}
 GOOGLE = "/models/gemini-2.5-flash:"
 VERTEX = "/v1/publishers/anthropic/models/claude-opus-4-8:"
 BEDROCK = "/model/us.anthropic.claude-opus-4-8-v1:0/"
@@ -260,5 +296,22 @@ WIRE_SAMPLES = {
         stream_type="application/vnd.amazon.eventstream",
         stream_path=f"{BEDROCK}converse-stream",
     ),
+    "a tuned model of gemini": WireSample(
+        "/v1beta/tunedModels/mine:generateContent", GEMINI, gemini_answer, GEMINI_USAGE, gemini_stream
+    ),
+    "cohere": WireSample("/v2/chat", CHAT, cohere_answer, OWN_COUNTS, cohere_stream),
+    "legacy completion": WireSample("/v1/completions", PROMPT, text_answer, CHAT_USAGE, None),
+    "nova on bedrock": WireSample(
+        "/model/amazon.nova-pro-v1:0/invoke", CONVERSE, nova_answer, CONVERSE_USAGE, None
+    ),
+    "mistral on vertex": WireSample(
+        "/v1/projects/p/locations/l/publishers/mistralai/models/m:rawPredict",
+        CHAT,
+        chat_answer,
+        CHAT_USAGE,
+        chat_stream,
+    ),
+    "interactions": WireSample("/v1beta/interactions", PROMPT, interaction_answer, TOTALS, None),
+    "databricks": WireSample("/serving-endpoints/e/invocations", CHAT, chat_answer, CHAT_USAGE, chat_stream),
 }
 """An exchange of every wire. `test_every_wire_has_a_sample` asks for one of a new wire."""

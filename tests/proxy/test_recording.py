@@ -36,6 +36,8 @@ MESSAGE = {
     "usage": {"input_tokens": 11, "output_tokens": 3},
 }
 
+COUNTED = {"prompt_tokens": 100, "completion_tokens": 10}
+
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "deflate": zlib.compress,
@@ -70,6 +72,46 @@ def recorded(tmp_path: Path) -> Iterator[Recorded]:
 
 def client_of(proxy: RecordingProxy, *, retries: int = 2) -> anthropic.Anthropic:
     return anthropic.Anthropic(api_key=KEY, base_url=proxy.url("/anthropic"), max_retries=retries)
+
+
+def pass_through(path: str, answer: object, recorded: Recorded) -> None:
+    body = orjson.dumps(answer)
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+    with CannedServer([head, body]) as server, recorded.before(server.url) as proxy:
+        asked = {"model": "m", "prompt": "2 + 2?"}
+        assert httpx.post(f"{proxy.url('/anthropic')}{path}", json=asked).json() == answer
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/api/event_logging/batch", {"accepted_count": 3}),
+        ("/v1/messages/count_tokens", {"input_tokens": 100}),
+        ("/v1/tokenize", {"usage": COUNTED}),
+    ],
+)
+def test_what_is_no_call_leaves_nothing(path: str, answer: object, recorded: Recorded) -> None:
+    pass_through(path, answer, recorded)
+    recorded.recorder.close()
+    assert recorded.path.read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "counts"),
+    [
+        ("/api/chat", {"message": {"content": "4"}, "prompt_eval_count": 100, "eval_count": 10}, [(100, 10)]),
+        ("/run/@cf/m", {"result": {"response": "4", "usage": COUNTED}, "success": True}, [(100, 10)]),
+        ("/v1/conversations", {"outputs": [{"content": "4"}], "usage": COUNTED}, [(100, 10)]),
+    ],
+)
+def test_an_answer_with_counts_is_a_call_on_whatever_path(
+    path: str, answer: object, counts: list[tuple[int, int]], recorded: Recorded
+) -> None:
+    pass_through(path, answer, recorded)
+    run = recorded.run()
+    usages = [turn.usage for turn in run.turns if turn.usage]
+    assert [(usage.input_tokens, usage.all_output_tokens) for usage in usages] == counts
+    assert run.warnings == ()
 
 
 @pytest.mark.parametrize("status", [429, 500, 529])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 
@@ -15,9 +16,14 @@ from tokenprof.record.content_coding import decoded
 from tokenprof.record.exchange import Exchange, attempt_of_headers
 from tokenprof.record.recorder import Recorder
 from tokenprof.record.span import start_span
-from tokenprof.record.wires import interpreter_of, wire_of
+from tokenprof.record.wires import ANY_ANSWER, LONGEST_PATH, interpreter_of, wire_of
 
 log = logging.getLogger("tokenprof")
+
+NO_CALLS = re.compile(
+    r"/(count_tokens|input_tokens|countTokens|tokenize|moderations|models|files|batches)(/|$)"
+)
+"""Paths whose answers may have counts, and cost nothing."""
 
 AGENT_HEADER = "x-claude-code-agent-id"
 """Claude Code sends this with the calls of its subagents. Their session files have the same id."""
@@ -59,9 +65,10 @@ class Observer:
     def _begin(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes, host: str
     ) -> Attempt | None:
-        wire = wire_of(method, target)
-        if wire is None:
+        known = wire_of(method, target)
+        if known is None and not may_be_a_call(method, target):
             return None
+        wire = known or ANY_ANSWER
         interpret = interpreter_of(wire)
         request = decoded(body, headers.get("content-encoding", ""))
         call, retries_taken = attempt_of_headers(headers)
@@ -76,9 +83,17 @@ class Observer:
             client="proxy",
             host=host,
             agent=headers.get(AGENT_HEADER),
+            is_guess=known is None,
         )
-        start_span(exchange, "")
+        if known is not None:
+            start_span(exchange, "")
         return Attempt(exchange, self._recorder)
+
+
+def may_be_a_call(method: str, target: str) -> bool:
+    """Whether a request to a path of no known API may be a model call, which its answer will show."""
+    path = target.partition("?")[0]
+    return method == "POST" and len(path) <= LONGEST_PATH and NO_CALLS.search(path) is None
 
 
 def _read_decoded(

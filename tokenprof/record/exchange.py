@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from tokenprof.record.block_facts import Shaper
     from tokenprof.record.call import Call
 
-HEADERS_READ = ("content-encoding", "content-type", "request-id", "x-amzn-requestid")
+HEADERS_READ = (
+    "content-encoding",
+    "content-type",
+    "request-id",
+    "x-amzn-requestid",
+    "x-amzn-bedrock-input-token-count",
+    "x-amzn-bedrock-output-token-count",
+)
 """The headers of a response that are read; they are not recorded."""
 
 
@@ -31,8 +38,8 @@ class Exchange:
     call; it is empty if the request does not name it. `client` is the library that made the call, `host` the
     server, which may show who sells the call; it is not recorded. `failure`
     names the exception that ended the attempt; `in_flight` says that the recording ended first. `target` is
-    the path of the request, without its query: some providers name the model there. `tags` are the call's
-    own.
+    the path of the request, without its query: some providers name the model there. `is_guess` says that the
+    path does not show a model call, but the counts in its answer may. `tags` are the call's own.
     """
 
     interpret: Callable[[Exchange, Shaper], Call | None]
@@ -52,6 +59,7 @@ class Exchange:
     complete: bool = False
     in_flight: bool = False
     failure: str | None = None
+    is_guess: bool = False
     agent: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     span: Span | None = None

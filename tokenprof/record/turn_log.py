@@ -94,6 +94,8 @@ class TurnLog:
         call = read_call(exchange, self._shaper)
         if is_fetch(exchange) and not self._is_awaited(call):
             return call, None, None
+        if exchange.is_guess and call is None:
+            return None, None, None
         self._remember_failure(exchange)
         if call is None or call.response_id is None:
             if not exchange.in_flight:

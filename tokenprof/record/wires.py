@@ -73,8 +73,30 @@ WIRES = (
         re.compile(r"/model/.*anthropic[^/]*/(invoke|invoke-with-response-stream)$"),
     ),
     Wire("aws.bedrock", "bedrock_converse", re.compile(r"/model/.+/(converse|converse-stream)$")),
+    Wire("gcp.gemini", "gemini_exchange", re.compile(r"/tunedModels/[^/:]+:(g|streamG)enerateContent$")),
+    Wire("aws.bedrock", "counted_answer", re.compile(r"/model/.+/(invoke|invoke-with-response-stream)$")),
+    Wire(
+        "gcp.vertex_ai",
+        "counted_answer",
+        re.compile(r"/(publishers/[^/]+/models|endpoints)/[^/:]+:(p|rawP|streamRawP)redict$"),
+    ),
+    Wire("gcp.gemini", "counted_answer", re.compile(r"/models/[^/:]+:(batchG|e|batchE)\w*Content\w*$")),
+    Wire("gcp.gemini", "counted_answer", re.compile(r"/v1(alpha|beta)?/interactions$")),
+    Wire("cohere", "counted_answer", re.compile(r"/v[12]/(chat|rerank|embed)$")),
+    Wire("databricks", "counted_answer", re.compile(r"/serving-endpoints/[^/]+/invocations$")),
+    Wire("anthropic", "counted_answer", re.compile(r"/v1/messages/batches$")),
+    Wire(
+        "openai",
+        "counted_answer",
+        re.compile(
+            r"/(completions|embeddings|images/\w+|audio/(speech|transcriptions|translations)|videos|batches)$"
+        ),
+    ),
 )
 """The first match counts."""
+
+ANY_ANSWER = Wire("openai", "counted_answer", re.compile(r"/"))
+"""How a proxy reads an answer to a path of none of these: it is a call if it has counts."""
 
 LONGEST_PATH = 1024
 """No API has longer paths; the patterns above take time that grows with the square of the length."""
