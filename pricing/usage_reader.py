@@ -252,7 +252,7 @@ def _counts(raw: Wire) -> _Counts:
             (may_be_billed(key) or counts_units(key))
             and not _is_part_of_cached(key)
             and is_count(value)
-            and float(value)
+            and float(str(value))
         ):
             counts.notes.append(
                 f"Usage key '{key}' is not understood, so what it counts may be missing from the bill or "
