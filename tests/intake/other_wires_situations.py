@@ -136,7 +136,7 @@ OTHER_WIRES: tuple[Situation, ...] = (
         NO_PRICE,
     ),
     one(
-        "Claude at an endpoint of one's own",
+        "Claude at an endpoint of the user's",
         Sent(
             "/v1/projects/p/locations/l/endpoints/7:rawPredict",
             {"messages": SAID},

@@ -90,7 +90,7 @@ def pass_through(path: str, answer: object, recorded: Recorded) -> None:
         ("/v1/tokenize", {"usage": COUNTED}),
     ],
 )
-def test_what_is_no_call_leaves_nothing(path: str, answer: object, recorded: Recorded) -> None:
+def test_what_is_not_a_call_leaves_nothing(path: str, answer: object, recorded: Recorded) -> None:
     pass_through(path, answer, recorded)
     recorded.recorder.close()
     assert recorded.path.read_bytes() == b""

@@ -91,7 +91,7 @@ class Observer:
 
 
 def may_be_a_call(method: str, target: str) -> bool:
-    """Whether a request to a path of no known API may be a model call, which its answer will show."""
+    """Whether a request to an unknown API may be a model call, which its answer will show."""
     path = target.partition("?")[0]
     return method == "POST" and len(path) <= LONGEST_PATH and NO_CALLS.search(path) is None
 
