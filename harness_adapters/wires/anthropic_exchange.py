@@ -18,13 +18,13 @@ from tokenprof.harness_adapters.wires.anthropic_messages import (
     selectors_of,
     settings_of,
 )
+from tokenprof.harness_adapters.wires.framing.server_sent_events import JoinedAnswer
+from tokenprof.harness_adapters.wires.framing.streamed_answer import StreamedAnswer, answer_in
 from tokenprof.harness_adapters.wires.implausible_usage import (
     call_or_unmeasured,
     raw_json,
     unreadable_call,
 )
-from tokenprof.harness_adapters.wires.server_sent_events import JoinedAnswer
-from tokenprof.harness_adapters.wires.streamed_answer import StreamedAnswer, answer_in
 from tokenprof.pricing.billed_pieces import container_of_message, stated_usd
 from tokenprof.pricing.normalise import (
     advisor_iterations,

@@ -13,18 +13,18 @@ from urllib.parse import unquote
 
 from tokenprof.facts.types import TurnStatus
 from tokenprof.harness_adapters.wires.anthropic_exchange import call_of_message
-from tokenprof.harness_adapters.wires.aws_eventstream import EVENTSTREAM, eventstream_messages
 from tokenprof.harness_adapters.wires.converse_shapes import (
     SETTINGS,
     as_message,
     as_messages_request,
     as_messages_usage,
 )
+from tokenprof.harness_adapters.wires.framing.aws_eventstream import EVENTSTREAM, eventstream_messages
+from tokenprof.harness_adapters.wires.framing.server_sent_events import JoinedAnswer
 from tokenprof.harness_adapters.wires.implausible_usage import (
     call_or_unmeasured,
     unreadable_call,
 )
-from tokenprof.harness_adapters.wires.server_sent_events import JoinedAnswer
 from tokenprof.pricing.normalise import StreamedCounts
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper

@@ -15,10 +15,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from tokenprof.facts.types import TurnStatus
+from tokenprof.harness_adapters.wires.framing.streamed_answer import StreamedAnswer, answer_in
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured, raw_json
 from tokenprof.harness_adapters.wires.openai_chat import completion_of_stream
 from tokenprof.harness_adapters.wires.raw_calls import call_of
-from tokenprof.harness_adapters.wires.streamed_answer import StreamedAnswer, answer_in
 from tokenprof.pricing.billed_pieces import stated_usd
 from tokenprof.pricing.normalise import merge_cumulative
 from tokenprof.pricing.usage_dialects import CONVERSE, OPENAI_CHAT, Convention

@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from tokenprof.facts.types import TurnStatus
+from tokenprof.harness_adapters.wires.framing.server_sent_events import UNREADABLE_EVENT, JoinedAnswer
+from tokenprof.harness_adapters.wires.framing.streamed_answer import StreamedAnswer, answer_in
 from tokenprof.harness_adapters.wires.gemini_blocks import (
     field,
     output_of_generation,
@@ -23,8 +25,6 @@ from tokenprof.harness_adapters.wires.implausible_usage import (
     raw_json,
     unreadable_call,
 )
-from tokenprof.harness_adapters.wires.server_sent_events import UNREADABLE_EVENT, JoinedAnswer
-from tokenprof.harness_adapters.wires.streamed_answer import StreamedAnswer, answer_in
 from tokenprof.pricing.billed_pieces import searches_of_gemini
 from tokenprof.pricing.normalise import StreamedCounts, read_gemini, with_fees
 from tokenprof.pricing.selectors import Selectors

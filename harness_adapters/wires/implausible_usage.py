@@ -9,7 +9,7 @@ from dataclasses import replace
 import orjson
 
 from tokenprof.facts.types import Block, TurnStatus
-from tokenprof.harness_adapters.wires.server_sent_events import JoinedAnswer
+from tokenprof.harness_adapters.wires.framing.server_sent_events import JoinedAnswer
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.pricing.usage_dialects import may_be_billed
 from tokenprof.record.call import Call

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import Block, TurnStatus
+from tokenprof.harness_adapters.wires.framing.server_sent_events import DONE, UNREADABLE_EVENT, JoinedAnswer
 from tokenprof.harness_adapters.wires.openai_blocks import (
     add_call,
     add_message,
@@ -23,7 +24,6 @@ from tokenprof.harness_adapters.wires.prompt_layout import (
     checkpoints_of,
     referenced_tools,
 )
-from tokenprof.harness_adapters.wires.server_sent_events import DONE, UNREADABLE_EVENT, JoinedAnswer
 from tokenprof.pricing.normalise import StreamedCounts
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wire_values import Wire, loads_or_text, mapping, sequence, text_of

@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from tokenprof.facts.types import TurnStatus
+from tokenprof.harness_adapters.wires.framing.streamed_answer import StreamedAnswer, answer_in
 from tokenprof.harness_adapters.wires.implausible_usage import (
     call_or_unmeasured,
     raw_json,
@@ -27,7 +28,6 @@ from tokenprof.harness_adapters.wires.openai_responses import (
     prompt_of_responses,
     response_of_stream,
 )
-from tokenprof.harness_adapters.wires.streamed_answer import StreamedAnswer, answer_in
 from tokenprof.pricing.billed_pieces import pieces_of_completion, pieces_of_response, seller_in, stated_usd
 from tokenprof.pricing.normalise import merge_cumulative, with_fees
 from tokenprof.pricing.selectors import Selectors

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tokenprof.facts.types import Block, TurnStatus
+from tokenprof.harness_adapters.wires.framing.server_sent_events import UNREADABLE_EVENT, JoinedAnswer
 from tokenprof.harness_adapters.wires.openai_blocks import (
     add_call,
     add_instructions,
@@ -23,7 +24,6 @@ from tokenprof.harness_adapters.wires.prompt_layout import (
     checkpoints_of,
     references_in,
 )
-from tokenprof.harness_adapters.wires.server_sent_events import UNREADABLE_EVENT, JoinedAnswer
 from tokenprof.pricing.normalise import StreamedCounts
 from tokenprof.record.block_facts import Shaper, json_text
 from tokenprof.record.wire_values import (

@@ -18,7 +18,7 @@ from http_answers import serving
 
 import tokenprof
 from tokenprof.costing.ledger import build_ledger
-from tokenprof.harness_adapters.wires.aws_eventstream import eventstream_payloads
+from tokenprof.harness_adapters.wires.framing.aws_eventstream import eventstream_payloads
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 from tokenprof.testing import LoopbackProvider, Reply

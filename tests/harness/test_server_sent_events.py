@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenprof.harness_adapters.wires.anthropic_exchange import message_of_events
-from tokenprof.harness_adapters.wires.server_sent_events import DONE, UNREADABLE_EVENT, events_of
+from tokenprof.harness_adapters.wires.framing.server_sent_events import DONE, UNREADABLE_EVENT, events_of
 
 A, B = b'data: {"a": 1}', b'data: {"b": 2}'
 

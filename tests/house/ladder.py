@@ -96,7 +96,8 @@ MAY_IMPORT = {
     "pictures.page pictures.live live gate proxy testing commands.console pricing pricing.chain "
     "pricing.reconcile",
     "harness_adapters": "",
-    "harness_adapters.wires": "facts record pricing",
+    "harness_adapters.wires.framing": "record",
+    "harness_adapters.wires": "facts record pricing harness_adapters.wires.framing",
     "harness_adapters.clients": "facts record record.background reading attribute harness_adapters.wires",
     "harness_adapters.transcripts": "facts record reading pricing harness_adapters.wires",
     "harness_adapters.transcripts.claude_code": "facts record reading pricing harness_adapters.wires",

@@ -19,12 +19,12 @@ import pytest
 import tokenprof
 from tokenprof.facts.labels import forget_labels, label, labelled_parts
 from tokenprof.harness_adapters.wires.anthropic_messages import prompt_of
+from tokenprof.harness_adapters.wires.framing.server_sent_events import events_of
 from tokenprof.harness_adapters.wires.progressive_disclosure import (
     kind_of_text,
     skill_of_call,
     skill_of_result,
 )
-from tokenprof.harness_adapters.wires.server_sent_events import events_of
 from tokenprof.harness_adapters.wires.skills_touched import Skills, skill_of_path
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wires import LONGEST_PATH, WIRES, wire_of

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tokenprof.harness_adapters.wires.aws_eventstream import EVENTSTREAM, eventstream_payloads
-from tokenprof.harness_adapters.wires.server_sent_events import UNREADABLE_EVENT, events_of
+from tokenprof.harness_adapters.wires.framing.aws_eventstream import EVENTSTREAM, eventstream_payloads
+from tokenprof.harness_adapters.wires.framing.server_sent_events import UNREADABLE_EVENT, events_of
 from tokenprof.record.content_coding import answer_of, decoded_body, is_event_stream
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.wire_values import Wire

@@ -1,0 +1,1 @@
+"""The bytes of streamed answers: from a framing to the events in it."""
