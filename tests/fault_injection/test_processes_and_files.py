@@ -177,29 +177,66 @@ def test_a_call_that_may_be_another_tenant_s_is_in_neither_recording_and_both_sa
         assert [problem.reason for problem in run.problems] == ["unassigned"]
 
 
-def test_a_disk_that_was_full_once_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "run.jsonl"
-    write, is_full = os.write, [False]
+class Disk:
+    """`os.write`, with a disk that takes only the first bytes of a line while it is full."""
 
-    def full(descriptor: int, data: bytes) -> int:
-        if is_full[0] and data.startswith((b"{", b"\n{")):
-            write(descriptor, data[:40])  # the half line that a full disk leaves
+    def __init__(self) -> None:
+        self.is_full = False
+        self._write = os.write
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        if self.is_full and bytes(data[:20]).lstrip().startswith(b'{"resourceSpans"'):
+            self._write(descriptor, data[:40])
             raise OSError(28, "No space left on device")
-        return write(descriptor, data)
+        return self._write(descriptor, data)
 
-    with calling() as ask, monkeypatch.context() as patch:
-        patch.setattr("os.write", full)
-        with tokenprof.profile(path):
-            ask()
-            time.sleep(0.3)
-            is_full[0] = True
-            ask()
-            time.sleep(0.3)
-            is_full[0] = False
-            ask()
-    whole = [line for line in path.read_bytes().splitlines() if line.endswith(b"}")]
-    turns = [line for line in whole if b'"stringValue":"turn"' in line and json.loads(line)]
-    assert len(turns) == 3
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    disk = Disk()
+    monkeypatch.setattr("os.write", disk.write)
+    return disk
+
+
+def test_a_disk_that_was_full_once_costs_nothing(tmp_path: Path, disk: Disk) -> None:
+    path = tmp_path / "run.jsonl"
+    with calling() as ask, tokenprof.profile(path):
+        ask()
+        time.sleep(0.3)
+        disk.is_full = True
+        ask()
+        time.sleep(0.3)
+        disk.is_full = False
+        ask()
+    run = read([path])
+    assert len(run.turns) == 3
+    assert (run.problems, run.warnings) == ((), ())
+
+
+def test_what_a_disk_refuses_to_the_end_is_missing_and_said_to_be(
+    tmp_path: Path, disk: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "run.jsonl"
+    with calling() as ask, tokenprof.profile(path):
+        ask()
+        time.sleep(0.3)
+        disk.is_full = True
+        for number in range(4):
+            ask(str(number))
+    assert [message.split(" /")[0] for message in caplog.messages] == [
+        "tokenprof cannot write to",
+        "tokenprof could not write 4 calls to",
+    ]
+    run = read([path])
+    assert len(run.turns) == 1
+    assert [(problem.reason, problem.calls) for problem in run.problems] == [("not_written", 4)]
+
+    disk.is_full = False
+    path.unlink()
+    with calling() as ask, tokenprof.profile(path):
+        ask()
+    assert read([path]).problems == ()
+    assert [found.name for found in tmp_path.iterdir()] == ["run.jsonl"]
 
 
 def test_a_file_that_is_deleted_is_begun_again_and_what_was_in_it_is_missing(tmp_path: Path) -> None:

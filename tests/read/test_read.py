@@ -69,6 +69,21 @@ def test_a_malformed_line_of_our_own_is_an_error_with_its_number(tmp_path):
     assert error_of(path).startswith(f"{path}:2: this line is not JSON")
 
 
+def test_a_line_of_our_own_that_ends_too_early_is_missing_unless_it_stands_whole_below(tmp_path):
+    path = tmp_path / "s.jsonl"
+    whole = our_line()
+    half, zeros = whole[:100] + "\n", "\0" * 40 + "\n"
+    path.write_text("".join([whole, half, whole]))
+    assert read([path]).warnings == (
+        f"{path}: 2 failed attempts led to no response and to no bill; not counted as turns.",
+    )
+    path.write_text("".join([whole, zeros, whole, half]))
+    assert read([path]).warnings[:2] == (
+        f"{path}:2: this line is cut short and was left out.",
+        f"{path}:4: this line is cut short and was left out.",
+    )
+
+
 def test_a_line_of_our_own_that_is_not_an_object_is_an_error(tmp_path):
     path = tmp_path / "s.jsonl"
     path.write_text("".join([our_line(), "42\n"]))
@@ -81,7 +96,7 @@ def test_a_last_line_cut_short_is_a_warning(tmp_path):
     path.write_text("\n".join([*lines, '{"type": "user", "uu']))
     run = read([path])
     assert len(run.turns) == 4
-    assert run.warnings == (f"{path}:{len(lines) + 1}: the last line is cut short and was left out.",)
+    assert run.warnings == (f"{path}:{len(lines) + 1}: this line is cut short and was left out.",)
 
 
 def test_a_whole_last_line_without_its_newline_is_read(tmp_path):

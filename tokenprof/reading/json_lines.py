@@ -21,7 +21,7 @@ NAMED_LINES = 5
 
 LONGEST_LINE_BYTES = 256 * 2**20
 
-_CUT_SHORT = "the last line is cut short and was left out."
+_CUT_SHORT = "this line is cut short and was left out."
 
 
 def parse_in_part(data: bytes, decode: Callable[[bytes], Any]) -> Any:
@@ -151,10 +151,11 @@ def _left_out(where: str, error: Exception) -> str:
 def read_strict_lines(path: Path, warnings: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the number of each line of a file of ours, counted from 1, and its object.
 
-    A killed process may leave a last line that is malformed and has no newline. It is left out, with an entry
-    in `warnings`. Raises InputError for a file that cannot be opened and for any other line that is not a
-    JSON object.
+    A killed process, a full disk or a power cut leave a line that ends too early. If the same line stands
+    whole further down, nothing is missing; otherwise there is an entry in `warnings`. Raises InputError for
+    a file that cannot be opened and for any other line that is not a JSON object.
     """
+    cut: dict[int, bytes] = {}
     with open_log(path) as file:
         try:
             for number, line in enumerate(file, 1):
@@ -163,14 +164,31 @@ def read_strict_lines(path: Path, warnings: list[str]) -> Iterator[tuple[int, di
                 try:
                     value = orjson.loads(line)
                 except orjson.JSONDecodeError as error:
-                    if not line.endswith(b"\n"):
-                        warnings.append(f"{path}:{number}: {_CUT_SHORT}")
-                        return
-                    raise InputError.at(
-                        path, number, f"this line is not JSON ({error}); repair or delete it."
-                    ) from None
+                    beginning = line.rstrip(b"\n\0")
+                    if not _ends_too_early(beginning):
+                        raise InputError.at(
+                            path, number, f"this line is not JSON ({error}); repair or delete it."
+                        ) from None
+                    cut[number] = beginning
+                    continue
                 if not isinstance(value, dict):
                     raise InputError.at(path, number, "this line is not a JSON object; repair or delete it.")
+                for at in [at for at, beginning in cut.items() if line.startswith(beginning)]:
+                    del cut[at]
                 yield number, value
         except DamagedFileError as error:
             raise InputError(f"{path}: {error}. Decompress it, or copy it again.") from None
+    warnings += [f"{path}:{at}: {_CUT_SHORT}" for at in list(cut)[:NAMED_LINES]]
+    if len(cut) > NAMED_LINES:
+        warnings.append(f"{path}: {len(cut) - NAMED_LINES} more lines are cut short and were left out.")
+
+
+def _ends_too_early(line: bytes) -> bool:
+    """Whether a line is the beginning of a JSON object, and nothing else."""
+    if not line.startswith(b"{"):
+        return not line
+    try:
+        msgspec.json.decode(line)
+    except msgspec.DecodeError as error:
+        return "truncated" in str(error)
+    return False

@@ -14,6 +14,7 @@ from tokenprof.facts.types import Block, Problem, Run, Source, Turn
 from tokenprof.record import names
 from tokenprof.record.otlp import decode_attributes, spans_of
 from tokenprof.record.turn_codec import TurnDecoder, problem_of, tags_of
+from tokenprof.record.unwritten_calls import unwritten_calls
 
 FORMAT = "tokenprof"
 
@@ -126,8 +127,9 @@ class _Reading:
         # A call that was noted as missing may have been written after all.
         written = self._index_of_span.keys() | self._failed_spans
         missing = tuple(found for span, found in self._problems.items() if span not in written)
+        unwritten = tuple(Problem("not_written", at, calls) for calls, at in unwritten_calls(self._path))
         source = Source(str(self._path), FORMAT, runs)
-        return Run(in_time_order(turns), (source,), tuple(warnings), missing)
+        return Run(in_time_order(turns), (source,), tuple(warnings), missing + unwritten)
 
 
 def with_counts(turn: Turn, counts: Mapping[str, Mapping[str, int]]) -> Turn:

@@ -23,6 +23,7 @@ from tokenprof.record.background.worker import Worker
 from tokenprof.record.digest import project_key
 from tokenprof.record.exchange import Exchange, OpenCall, without_prompt
 from tokenprof.record.span import end_span
+from tokenprof.record.unwritten_calls import forget_unwritten
 
 if TYPE_CHECKING:
     from tokenprof.facts.types import Block, ProblemReason, Turn
@@ -106,6 +107,8 @@ class ProcessShare:
             # The file is opened now, so that the host hears what is wrong with it; and the key of the digests
             # belongs to the folder in which the host is now.
             self._file = AppendedFile(self._path)
+            if not self._path.stat().st_size:
+                forget_unwritten(self._path)
             with contextlib.suppress(Exception):
                 project_key()
 

@@ -11,7 +11,6 @@ import hashlib
 import logging
 import secrets
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +23,7 @@ from tokenprof.record import names
 from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.background.counting_process import COUNTING_PROCESS
 from tokenprof.record.background.settings import RecordingSettings
+from tokenprof.record.background.waiting_lines import WaitingLines
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import ADVISOR, Call, calls_of_advice
 from tokenprof.record.contexts import ContextTracker, HeldHistories
@@ -31,6 +31,7 @@ from tokenprof.record.exchange import Exchange
 from tokenprof.record.otlp import Attribute, span_line
 from tokenprof.record.read_call import read_call, seller_of, unmeasured_call
 from tokenprof.record.turn_codec import TurnEncoder, problem_attributes, turn_of
+from tokenprof.record.unwritten_calls import note_unwritten
 from tokenprof.record.wires import is_fetch
 
 log = logging.getLogger("tokenprof")
@@ -39,8 +40,6 @@ REMEMBERED_FAILURES = 256
 """How many failed requests are remembered, to recognise their repetitions."""
 
 REMEMBERED_ANSWERS = 10_000
-MOST_UNWRITTEN_BYTES = 16 * 1024 * 1024
-"""How many bytes of lines are kept while the disk refuses them."""
 
 UNSENT = (
     "ConnectError",
@@ -71,8 +70,7 @@ class TurnLog:
         self._shaper = self._new_shaper()
         self._uncounted: dict[str, str] = {}
         self._failed: dict[bytes, _Failed] = {}
-        self._unwritten: deque[bytes] = deque()
-        self._unwritten_bytes = self._dropped_lines = 0
+        self._lines = WaitingLines(file)
         self._answers: dict[str, str] = {}
         self._replaced = 0
         self._unmeasured: set[str] = set()
@@ -137,7 +135,8 @@ class TurnLog:
         self, exchange: Exchange | None, reason: ProblemReason, error: str = "", calls: int = 1
     ) -> None:
         """Write that calls could not be recorded."""
-        self._write_span("problem", exchange, problem_attributes(exchange, reason, error, calls), failed=True)
+        attributes = problem_attributes(exchange, reason, error, calls)
+        self._write_span("problem", exchange, attributes, failed=True, calls=calls)
 
     def take_uncounted(self) -> dict[str, str]:
         """Return the texts that were written without their tokens, by digest, and forget them."""
@@ -161,13 +160,9 @@ class TurnLog:
     def close(self) -> None:
         """Write what is left, and close the file."""
         try:
-            self._write_lines()
-            if self._dropped_lines or self._unwritten:
-                log.warning(
-                    "tokenprof could not write %d calls to %s",
-                    self._dropped_lines + len(self._unwritten),
-                    self._file.path,
-                )
+            self._lines.write()
+            if missing := self._lines.missing_calls():
+                note_unwritten(self._file.path, missing, str(self._resource[names.RUN_ID]))
         finally:
             self._file.close()
 
@@ -235,6 +230,7 @@ class TurnLog:
                 **self._attributes_of_exchange(exchange, call),
             },
             failed=call.status == "error",
+            calls=1,
         )
         self._turns += 1
         self._index_of_call[exchange.span_id] = len(self._index_of_call)
@@ -267,6 +263,7 @@ class TurnLog:
         attributes: Mapping[str, Attribute | None],
         *,
         failed: bool = False,
+        calls: int = 0,
     ) -> None:
         now_ns = time.time_ns()
         line = span_line(
@@ -281,22 +278,11 @@ class TurnLog:
             attributes=attributes,
             failed=failed,
         )
-        self._unwritten.append(line)
-        self._unwritten_bytes += len(line)
-        self._write_lines()
+        if self._lines.write(line, calls):
+            self._write_losses()
 
-    def _write_lines(self) -> None:
-        """Write what is waiting. What a full disk refuses waits for the next time, up to a bound."""
-        try:
-            while self._unwritten:
-                self._file.append(self._unwritten[0])
-                self._unwritten_bytes -= len(self._unwritten.popleft())
-        except OSError as error:
-            log.warning("tokenprof cannot write to %s: %s", self._file.path, error.strerror or error)
-            while self._unwritten_bytes > MOST_UNWRITTEN_BYTES:
-                self._unwritten_bytes -= len(self._unwritten.popleft())
-                self._dropped_lines += 1
-            return
+    def _write_losses(self) -> None:
+        """Write what a file that was deleted held, and what a full disk has cost."""
         if self._file.replaced > self._replaced:
             # What the lines refer to is in the file that was deleted.
             self._replaced, lost = self._file.replaced, self._turns
@@ -304,8 +290,7 @@ class TurnLog:
             self._shaper = self._new_shaper()
             if lost:
                 self.write_problem(None, "file_lost", calls=lost)
-        if self._dropped_lines:
-            lost, self._dropped_lines = self._dropped_lines, 0
+        if lost := self._lines.take_dropped_calls():
             self.write_problem(None, "not_written", calls=lost)
 
     def _new_shaper(self) -> Shaper:

@@ -1,0 +1,47 @@
+"""How many calls a disk has refused, as an empty file beside the recording whose name says it.
+
+A disk that stays full refuses the line of a turn and also the line that says that a turn is missing. An empty
+file takes no room on it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+log = logging.getLogger("tokenprof")
+
+_NOTE: Final = re.compile(r"\.(\d{1,12})-calls-not-written\.[0-9a-f]+")
+
+
+def note_unwritten(recording: Path, calls: int, run_id: str) -> None:
+    """Say beside a recording that calls of a run are missing from it, as far as the disk allows."""
+    log.warning("tokenprof could not write %d calls to %s", calls, recording)
+    with suppress(OSError):
+        recording.with_name(f"{recording.name}.{calls}-calls-not-written.{run_id}").touch(0o600)
+
+
+def unwritten_calls(recording: Path) -> list[tuple[int, datetime]]:
+    """Return how many calls are missing from a recording by each note beside it, and since when."""
+    return [(calls, datetime.fromtimestamp(note.stat().st_mtime, UTC)) for note, calls in _notes(recording)]
+
+
+def forget_unwritten(recording: Path) -> None:
+    """Remove the notes of an earlier recording of this name, which is begun anew."""
+    with suppress(OSError):
+        for note, _ in _notes(recording):
+            note.unlink()
+
+
+def _notes(recording: Path) -> list[tuple[Path, int]]:
+    start = len(recording.name)
+    found = (
+        (path, _NOTE.fullmatch(path.name, start))
+        for path in recording.parent.iterdir()
+        if path.name.startswith(recording.name + ".")
+    )
+    return sorted((path, int(match[1])) for path, match in found if match)
