@@ -31,7 +31,7 @@ def unwritten_calls(recording: Path) -> list[tuple[int, datetime]]:
 
 
 def forget_unwritten(recording: Path) -> None:
-    """Remove the notes of an earlier recording of this name, which is begun anew."""
+    """Remove the notes of an earlier recording of this name, which is begun again."""
     with suppress(OSError):
         for note, _ in _notes(recording):
             note.unlink()
