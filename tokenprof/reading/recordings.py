@@ -12,9 +12,9 @@ import orjson
 
 from tokenprof.facts.types import Block, Problem, Run, Source, Turn
 from tokenprof.record import names
+from tokenprof.record.background.unwritten_calls import unwritten_calls
 from tokenprof.record.otlp import decode_attributes, spans_of
 from tokenprof.record.turn_codec import TurnDecoder, problem_of, tags_of
-from tokenprof.record.unwritten_calls import unwritten_calls
 
 FORMAT = "tokenprof"
 

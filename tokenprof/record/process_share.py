@@ -19,11 +19,11 @@ from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.background.counting_process import COUNTING_PROCESS
 from tokenprof.record.background.late_imports import importing
 from tokenprof.record.background.settings import RecordingSettings
+from tokenprof.record.background.unwritten_calls import forget_unwritten
 from tokenprof.record.background.worker import Worker
 from tokenprof.record.digest import project_key
 from tokenprof.record.exchange import Exchange, OpenCall, without_prompt
 from tokenprof.record.span import end_span
-from tokenprof.record.unwritten_calls import forget_unwritten
 
 if TYPE_CHECKING:
     from tokenprof.facts.types import Block, ProblemReason, Turn

@@ -23,6 +23,7 @@ from tokenprof.record import names
 from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.background.counting_process import COUNTING_PROCESS
 from tokenprof.record.background.settings import RecordingSettings
+from tokenprof.record.background.unwritten_calls import note_unwritten
 from tokenprof.record.background.waiting_lines import WaitingLines
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import ADVISOR, Call, calls_of_advice
@@ -31,7 +32,6 @@ from tokenprof.record.exchange import Exchange
 from tokenprof.record.otlp import Attribute, span_line
 from tokenprof.record.read_call import read_call, seller_of, unmeasured_call
 from tokenprof.record.turn_codec import TurnEncoder, problem_attributes, turn_of
-from tokenprof.record.unwritten_calls import note_unwritten
 from tokenprof.record.wires import is_fetch
 
 log = logging.getLogger("tokenprof")
