@@ -92,15 +92,21 @@ def usage_from_langfuse(details: Wire) -> Usage:
 
     Keys are free; their names say what they are part of. If an emitter left the parts in `input` and
     `output`, the total is input + output. A split of the cache writes stands beside their sum. A total
-    beyond all keys counts thinking that has no key. Raises `UsageError` for a count of tokens whose key says
-    nothing, and for a total that is smaller than input + output.
+    beyond all keys counts thinking that has no key. Details without `input` and `output` are those of an API,
+    as it spells them. Raises `UsageError` for a count of tokens whose key says nothing, and for a total that
+    is smaller than input + output.
     """
     return read_langfuse(details).usage
 
 
 def read_langfuse(details: Wire) -> UsageReading:
     """Return what `usage_from_langfuse` does, with notes of what was not understood."""
+    if details and not details.keys() & {"input", "output"}:
+        return read_usage(details, OPENAI_CHAT)
     counts = {key: optional_count(details, key) for key in details if key != "total"}
+    if details.get("output", 0) is not None and counts.get("input") == details.get("total"):
+        # An embedding has no output, and need not say so.
+        counts.setdefault("output", 0)
     if "input" not in counts or "output" not in counts:
         raise UsageError("Langfuse's usageDetails lack 'input' or 'output', so the call is unmeasured.")
     total = None if details.get("total") is None else optional_count(details, "total")

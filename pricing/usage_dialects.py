@@ -62,6 +62,7 @@ INSPECT = Convention(("input_tokens", "output_tokens"), input_includes_cache=Fal
 
 PREFIXES = (
     "gen_ai.usage.details.",
+    "gen_ai.response.",
     "gen_ai.usage.",
     "gen_ai.aggregated_usage.",
     "llm.usage.",
@@ -105,7 +106,7 @@ _SPELLINGS: dict[Meaning, str] = {
         prompt_cache_miss_tokens in.no_cache_tokens in.no_cache in.uncached_tokens uncached_input_tokens
         input_no_cache_tokens input_tokens_no_cache in.cache_miss_tokens no_cache_input_tokens
     """,
-    Meaning.EXTRA_PROMPT: "tool_use_prompt_token_count total_tool_use_tokens",
+    Meaning.EXTRA_PROMPT: "tool_use_prompt_token_count tool_token_count total_tool_use_tokens",
     Meaning.READ: """
         cache_read.input_tokens cache_read_input_tokens cache_read_tokens cache_read in.cached_tokens
         in.cache_read in.cache_read_tokens in.cache_read_input_tokens cached_tokens cached_input_tokens
@@ -114,6 +115,7 @@ _SPELLINGS: dict[Meaning, str] = {
         cached_prompt_tokens prompt_cached_tokens prompt_tokens_cached in.cached_input_tokens
         in.cache_hit_tokens cache_hit_tokens in.priority_cache_read in.flex_cache_read
         cache_read_input_token_count cached_input in.cached_content_tokens total_cached_tokens
+        cached_token_count
     """,
     Meaning.WRITE: """
         cache_write.input_tokens cache_creation.input_tokens cache_creation_input_tokens
@@ -148,7 +150,7 @@ _SPELLINGS: dict[Meaning, str] = {
         completion_tokens_reasoning output_tokens_reasoning reasoning_token_count thoughts_tokens
         out.priority_reasoning out.flex_reasoning reasoning total_reasoning_tokens total_thought_tokens
     """,
-    Meaning.TOTAL: "total_tokens total_token_count total tokens.total",
+    Meaning.TOTAL: "total_tokens total_token_count total tokens.total tokens",
     Meaning.AUDIO_IN: "in.audio_tokens in.audio audio_input_tokens input_audio_tokens prompt_audio_tokens",
     Meaning.AUDIO_OUT: "out.audio_tokens out.audio audio_output_tokens output_audio_tokens",
     Meaning.IMAGE_OUT: "out.image_tokens out.image image_output_tokens output_image_tokens",

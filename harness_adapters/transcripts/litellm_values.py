@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from tokenprof.harness_adapters.wires.implausible_usage import raw_json
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
-from tokenprof.pricing.billed_pieces import stated_usd
+from tokenprof.pricing.billed_pieces import pieces_of_completion, stated_usd
+from tokenprof.pricing.normalise import with_fees
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage_dialects import OPENAI_CHAT
 from tokenprof.pricing.usage_reader import read_usage
@@ -50,7 +51,7 @@ def call_of_litellm(request: Wire, response: Wire, shaper: Shaper, *, otherwise:
     tier = text_of((counts or {}).get("service_tier")) or text_of(response.get("service_tier"))
     return replace(
         call,
-        usage=None if read is None else read.usage,
+        usage=None if read is None else with_fees(read.usage, pieces_of_completion(response)),
         notes=() if read is None else read.notes,
         raw_usage=raw_json(counts) if read is not None and read.notes else None,
         stated_usd=stated_usd(counts or {}),

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 import zstandard
-from test_log_situations import ASKED, BEGIN, CALL, FIRST, ONE, SAID, TWO, WHOLE, codex, span, total
+from log_situation import CALL, WHOLE, span
+from test_log_situations import ASKED, BEGIN, FIRST, ONE, SAID, TWO, codex, total
 from wire_exchanges import CHAT, Sent, chat_answer, recorded
 from wire_situation import (
     CHAT_PATH,

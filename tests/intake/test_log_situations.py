@@ -4,61 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from log_situation import CALL, COUNTED, WHOLE, Counts, Json, LogSituation, otlp, span
+from telemetry_situations import TELEMETRY
 
 import tokenprof
 from tokenprof.report.warning_wording import warnings_of
 
-Json = dict[str, Any]
-Counts = tuple[int, int, int] | None
-
-
-@dataclass(frozen=True)
-class LogSituation:
-    """A log, what each of its turns counts (input, of which read, output), and what must be said."""
-
-    name: str
-    file: str
-    rows: list[Json] | Json
-    counts: tuple[Counts, ...]
-    said: str = ""
-    seller: str | None = None
-    usd: str = ""
-    model: str = ""
-
-
-def value_of(value: Any) -> Json:
-    return {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value}
-
-
-def span(attributes: Json, id_: str = "a", parent: str = "", at: int = 0, **more: Any) -> Json:
-    started = 1_790_000_000 + at
-    return {
-        "traceId": "t",
-        "spanId": id_,
-        "parentSpanId": parent,
-        "startTimeUnixNano": f"{started}000000000",
-        "endTimeUnixNano": f"{started + 2}000000000",
-        "attributes": [{"key": key, "value": value_of(value)} for key, value in attributes.items()],
-        **more,
-    }
-
-
-def otlp(name: str, *spans: Json, counts: tuple[Counts, ...], said: str = "", **more: Any) -> LogSituation:
-    scoped = {"scope": {"name": "x"}, "spans": list(spans)}
-    return LogSituation(
-        name, "s.jsonl", [{"resourceSpans": [{"scopeSpans": [scoped]}]}], counts, said, **more
-    )
-
-
-CALL = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-5.4", "gen_ai.provider.name": "openai"}
-COUNTED = {**CALL, "gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 10}
-WHOLE = (100, 0, 10)
 AGENT = {
     "gen_ai.operation.name": "invoke_agent",
     "gen_ai.request.model": "gpt-5.4",
@@ -188,6 +144,9 @@ GENERATION = {
 }
 
 
+IN_AND_OUT = {"input": 100, "output": 10}
+
+
 def langfuse(name: str, counts: Counts, said: str = "", **observation: Any) -> LogSituation:
     return LogSituation(
         name, "o.jsonl", [{**GENERATION, "input": "hello", "output": "hi", **observation}], (counts,), said
@@ -205,6 +164,10 @@ LITELLM = {
     "messages": [{"role": "user", "content": "hello"}],
 }
 ANSWER = {"id": "c", "choices": [{"message": {"role": "assistant", "content": "hi"}}]}
+RAN_TOOLS = {
+    "id": "c",
+    "choices": [{"message": {"role": "assistant", "content": "hi", "executed_tools": [{"type": "search"}]}}],
+}
 COUNTS = {"prompt_tokens": 100, "completion_tokens": 10}
 ARN = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-opus-4-6-v1"
 
@@ -215,7 +178,7 @@ def litellm(name: str, counts: tuple[Counts, ...], *rows: Json, said: str = "", 
 
 
 GATEWAYS = (
-    langfuse("Langfuse", WHOLE, usageDetails={"input": 100, "output": 10}),
+    langfuse("Langfuse", WHOLE, usageDetails=IN_AND_OUT),
     langfuse("its older keys", WHOLE, usageDetails={"promptTokens": 100, "completionTokens": 10}),
     langfuse("its older object", WHOLE, usage={"input": 100, "output": 10, "total": 110, "unit": "TOKENS"}),
     langfuse(
@@ -237,6 +200,34 @@ GATEWAYS = (
         (WHOLE, WHOLE),
         {},
         {"startTime": "2026-09-01T11:00:00Z", "endTime": "2026-09-01T11:00:02Z"},
+    ),
+    langfuse("an API's names", WHOLE, usageDetails={"input_tokens": 100, "output_tokens": 10}),
+    langfuse("an SDK's names", WHOLE, usageDetails={"inputTokens": 100, "outputTokens": 10}),
+    langfuse("an embedding", (8, 0, 0), usageDetails={"input": 8, "total": 8}, type="EMBEDDING"),
+    langfuse("a call that failed late", WHOLE, usageDetails=IN_AND_OUT, level="ERROR"),
+    langfuse(
+        "a chain that alone has counts",
+        WHOLE,
+        "may sum up several calls",
+        usageDetails=IN_AND_OUT,
+        type="CHAIN",
+    ),
+    langfuse("no start", WHOLE, usageDetails=IN_AND_OUT, startTime="", endTime="2026-09-01"),
+    langfuse(
+        "no time at all",
+        WHOLE,
+        "the date of the file",
+        usageDetails=IN_AND_OUT,
+        startTime="",
+    ),
+    litellm("an end without a start", (WHOLE,), {"startTime": None}),
+    litellm("a call that failed after its counts", (WHOLE,), {"status": "failure"}),
+    litellm("a call that failed", (WHOLE,), {}, {"status": "failure", "response": {}, "id": "m"}),
+    litellm(
+        "tools that the provider ran",
+        (WHOLE,),
+        {"response": {**RAN_TOOLS, "usage": COUNTS}},
+        said="used executed search",
     ),
     litellm("usage as text", (None,), {"response": {**ANSWER, "usage": "x"}}, said="but it is text"),
     litellm(
@@ -297,7 +288,7 @@ ROLLOUTS = (
     ),
 )
 
-ALL = (*SPANS, *GATEWAYS, *ROLLOUTS)
+ALL = (*SPANS, *GATEWAYS, *ROLLOUTS, *TELEMETRY)
 
 
 @pytest.mark.parametrize("situation", ALL, ids=[f"{n} {s.name}" for n, s in enumerate(ALL)])

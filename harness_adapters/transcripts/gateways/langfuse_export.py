@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.transcripts.call_layers import ReportedCall, one_call_each
+from tokenprof.harness_adapters.transcripts.gateways.row_times import times_of
 from tokenprof.harness_adapters.transcripts.sellers import seller_by_name
 from tokenprof.harness_adapters.wires.implausible_usage import plausible, raw_json
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
@@ -28,21 +28,8 @@ from tokenprof.record.wire_values import Wire, mapping, opened, sequence, text_o
 
 FORMAT = "Langfuse export"
 
-KINDS = frozenset(
-    (
-        "SPAN",
-        "EVENT",
-        "GENERATION",
-        "AGENT",
-        "TOOL",
-        "CHAIN",
-        "RETRIEVER",
-        "EVALUATOR",
-        "EMBEDDING",
-        "GUARDRAIL",
-    )
-)
-"""The types of observations (Langfuse's API reference); only generations are model calls."""
+CALLS = ("GENERATION", "EMBEDDING")
+"""The types of observations that are calls; others with counts sum up those below them, or stand for them."""
 
 SUFFIXES = (".json", ".jsonl")
 
@@ -61,28 +48,27 @@ def read(path: Path) -> Run:
     shaper = shaper_of_log()
     seen = list(_observations(json_objects(path, warnings)))
     parents = {text_of(item.get("id")): text_of(item.get("parentObservationId")) for item in seen}
-    made = [_logged(item, shaper, path, warnings) for item in seen if item.get("type") == "GENERATION"]
-    others = [item for item in seen if item.get("type") not in KINDS and _counts(item)]
-    if others:
-        warnings.append(
-            f"{path}: {len(others)} of its observations have counts and an unknown type; they are left out."
-        )
-    logged = [call for call in made if call is not None]
-    reports = [_report(call) for call in logged]
+    made = [
+        (item, _logged(item, shaper, path, warnings))
+        for item in seen
+        if item.get("type") == "GENERATION" or _counts(item)
+    ]
+    logged = [call for _, call in made if call is not None]
+    reports = [_report(call, item.get("type")) for item, call in made if call is not None]
     layers = one_call_each(reports, parents, warnings, str(path))
     calls = sorted((logged[indices[0]] for indices in layers), key=lambda call: call.started_at)
     turns = turns_of(calls, shaper, path.stem[:19])
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 
-def _report(logged: LoggedCall) -> ReportedCall:
-    """Return a generation as a report of a call, to find those that repeat one below them."""
+def _report(logged: LoggedCall, type_: object) -> ReportedCall:
+    """Return an observation as a report of a call, to find those that repeat or add up others below them."""
     call, identity = logged.call, str(logged.call.response_id)
     started_ns = int(logged.started_at.timestamp() * 10**9)
     return ReportedCall(
         id=identity,
         identity=identity,
-        operation="",
+        operation="" if type_ in CALLS else "invoke_agent",
         model=call.model,
         attributes={},
         usage=call.usage,
@@ -106,12 +92,9 @@ def _observations(objects: Sequence[Wire]) -> Iterator[Wire]:
 
 def _logged(observation: Wire, shaper: Shaper, path: Path, warnings: list[str]) -> LoggedCall | None:
     where = f"{path}: observation {observation.get('id')}"
-    started, ended = utc_time(observation.get("startTime")), utc_time(observation.get("endTime"))
-    if started is None:
-        warnings.append(f"{where} has no start time and is left out: without one it cannot be priced.")
-        return None
     if observation.get("level") == "ERROR" and not observation.get("usageDetails"):
         return None
+    started, duration_s = times_of(observation, path, where, warnings)
     model = text_of(observation.get("model")) or text_of(observation.get("providedModelName"))
     # Vertex names a model by its whole path.
     model = model.rpartition("/models/")[2]
@@ -120,7 +103,7 @@ def _logged(observation: Wire, shaper: Shaper, path: Path, warnings: list[str]) 
         call=call,
         provider=seller_by_name("", model),
         started_at=started,
-        duration_s=max((ended - started).total_seconds(), 0.0) if ended else None,
+        duration_s=duration_s,
         group=(text_of(observation.get("sessionId")) or text_of(observation.get("traceId")))[:12],
         hidden_prefix=not call.prompt,
     )
@@ -128,6 +111,8 @@ def _logged(observation: Wire, shaper: Shaper, path: Path, warnings: list[str]) 
 
 def _call(observation: Wire, model: str, shaper: Shaper, where: str, warnings: list[str]) -> Call:
     given, said = opened(observation.get("input")), opened(observation.get("output"))
+    if observation.get("type") == "EMBEDDING":
+        said = None
     wrapped = mapping(given)
     messages = given if isinstance(given, list) else wrapped.get("messages", given)
     if isinstance(messages, str):

@@ -1,7 +1,7 @@
 """LiteLLM's logs: the standard logging payload that its callbacks write, and rows of the proxy's spend logs.
 
-They hold one object per line, or a list (observed in 1.106). A failed call has no response and was not
-billed; nor was an answer from LiteLLM's own cache.
+They hold one object per line, or a list (observed in 1.106). A failed call without counts was not billed; nor
+was an answer from LiteLLM's own cache.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Run, Source
+from tokenprof.harness_adapters.transcripts.gateways.row_times import times_of
 from tokenprof.harness_adapters.transcripts.litellm_values import call_of_litellm, seller_of
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
+from tokenprof.pricing.wire_counts import is_count
 from tokenprof.reading.json_documents import json_objects
 from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
@@ -46,9 +47,8 @@ def read(path: Path) -> Run:
     for number, row in enumerate(_rows(json_objects(path, warnings)), 1):
         if str(row.get("cache_hit")).lower() == "true":
             from_cache += 1
-        elif text_of(row.get("status")) != "failure":
-            logged = _logged(row, shaper, f"{path}: call {number}", warnings)
-            calls += [logged] if logged else []
+        elif text_of(row.get("status")) != "failure" or _is_billed(row):
+            calls.append(_logged(row, shaper, path, f"{path}: call {number}", warnings))
     if from_cache:
         warnings.append(f"{path}: {from_cache} answers came from LiteLLM's own cache and were not billed.")
     calls.sort(key=lambda call: call.started_at)
@@ -65,11 +65,8 @@ def _rows(objects: Sequence[Wire]) -> Iterator[Wire]:
             yield value
 
 
-def _logged(row: Wire, shaper: Shaper, where: str, warnings: list[str]) -> LoggedCall | None:
-    started, ended = utc_time(row.get("startTime")), utc_time(row.get("endTime"))
-    if started is None:
-        warnings.append(f"{where} has no start time and is left out: without one it cannot be priced.")
-        return None
+def _logged(row: Wire, shaper: Shaper, path: Path, where: str, warnings: list[str]) -> LoggedCall:
+    started, duration_s = times_of(row, path, where, warnings)
     kind = text_of(row.get("call_type"))
     if kind not in CHAT_CALLS:
         warnings.append(f"{where} is a call of the kind {kind}; its content is not laid out as blocks.")
@@ -87,12 +84,18 @@ def _logged(row: Wire, shaper: Shaper, where: str, warnings: list[str]) -> Logge
         call=call,
         provider=provider,
         started_at=started,
-        duration_s=max((ended - started).total_seconds(), 0.0) if ended else None,
+        duration_s=duration_s,
         group=text_of(row.get("session_id")),
         agent=text_of(agent) or None,
         # Content may be switched off, or removed from the log.
         hidden_prefix=not call.prompt,
     )
+
+
+def _is_billed(row: Wire) -> bool:
+    """Whether a call that failed has counts all the same: its stream had begun."""
+    usage = mapping(_response_of(row).get("usage"))
+    return any(is_count(count) and float(count) for count in usage.values())
 
 
 def _identity(row: Wire) -> str:

@@ -8,7 +8,7 @@ agent's span repeats the sum of the calls below it and is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,15 +21,16 @@ from tokenprof.harness_adapters.transcripts.call_layers import (
     one_call_each,
     reported_call,
 )
+from tokenprof.harness_adapters.transcripts.otel.counted_attributes import (
+    is_logged_call,
+    read_logged_call,
+    usage_reader_of,
+    with_single_counts,
+)
 from tokenprof.harness_adapters.transcripts.otel.message_attributes import call_of_content, response_id
 from tokenprof.harness_adapters.transcripts.sellers import CLOUDS, seller_by_name
 from tokenprof.harness_adapters.wires.implausible_usage import plausible, raw_json
-from tokenprof.pricing.normalise_telemetry import (
-    has_otel_usage,
-    read_claude_code_telemetry,
-    read_openinference,
-    read_otel,
-)
+from tokenprof.pricing.normalise_telemetry import read_claude_code_telemetry
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.sellers import seller_named, seller_of_answer, seller_of_host
 from tokenprof.pricing.usage import Usage, UsageError
@@ -45,9 +46,11 @@ from tokenprof.record.wire_values import Wire, int_of, mapping
 FORMAT = "OTLP spans of another instrumentation"
 SUFFIXES = (".jsonl", ".json")
 
-MODELS = ("gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "ai.model.id", "model")
+ANSWERED_MODELS = ("gen_ai.response.model", "llm.model_name", "ai.response.model")
+REQUESTED_MODELS = ("gen_ai.request.model", "llm.model_name", "ai.model.id")
+OTHER_MODELS = ("langfuse.observation.model.name", "model", "model_name")
+NO_MODEL = "Its span names no model, so that it has no price."
 RESPONSE_IDS = ("gen_ai.response.id", "llm.response.id", "ai.response.id")
-CLAUDE_CODE_CALL = "claude_code.llm_request"
 CLAUDE_CODE_EVENT = "claude_code.api_request"
 
 
@@ -80,8 +83,8 @@ def run_of(lines: Iterable[tuple[int, Wire]], path: Path, format_: str, warnings
     if empty:
         warnings.append(f"{path}: {empty} of its lines hold no spans; if they should, calls are missing.")
     shaper = shaper_of_log()
-    found = [(seen, _logged(seen, shaper, warnings)) for seen in (*events, *spans)]
-    reports = [(seen, call) for seen, call in found if call is not None]
+    traced = {span.id for span in spans if span.has_counts}
+    reports = [(seen, _logged(seen, shaper)) for seen in (*(e for e in events if e.id not in traced), *spans)]
     calls = [
         _best([reports[index][1] for index in layers])
         for layers in one_call_each([seen for seen, _ in reports], parents, warnings, str(path))
@@ -106,7 +109,7 @@ def _best(reports: Sequence[LoggedCall]) -> LoggedCall:
 def _spans(line: Wire, where: str, warnings: list[str]) -> Iterator[ReportedCall]:
     for _, scope, span in spans_of(line):
         attributes = _attributes(span, where, warnings)
-        usage_of = _usage_reader(span, attributes)
+        usage_of = usage_reader_of(span.get("name"), attributes)
         has_counts = usage_of is not None
         if scope == names.SCOPE or not (has_counts or _is_answered_call(span, attributes)):
             continue
@@ -117,9 +120,7 @@ def _spans(line: Wire, where: str, warnings: list[str]) -> Iterator[ReportedCall
             id_=id_,
             identity=_first(attributes, *RESPONSE_IDS) or response_id(attributes) or id_,
             operation=str(attributes.get("gen_ai.operation.name") or attributes.get("operation.name") or ""),
-            model=_first(
-                attributes, "gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "model"
-            ),
+            model=_first(attributes, *ANSWERED_MODELS, *REQUESTED_MODELS, *OTHER_MODELS),
             started_ns=(int_of(span.get("startTimeUnixNano")) or 0),
             ended_ns=(int_of(span.get("endTimeUnixNano")) or 0),
             trace=str(span.get("traceId") or "trace"),
@@ -145,7 +146,7 @@ def _without_counts(_: Wire) -> UsageReading:
 def _attributes(item: Wire, where: str, warnings: list[str]) -> Wire:
     """Return the attributes of a span or an event, with a warning for each that cannot be read."""
     pairs = item.get("attributes", ())
-    attributes = decode_attributes(pairs)
+    attributes = with_single_counts(decode_attributes(pairs))
     warnings += [
         f"{where}: the value of {key} cannot be read, and the counts may be too low."
         for key in attributes
@@ -160,10 +161,12 @@ def _attributes(item: Wire, where: str, warnings: list[str]) -> Wire:
 def _events(line: Wire, where: str, warnings: list[str]) -> Iterator[ReportedCall]:
     for record in log_records_of(line):
         attributes = _attributes(record, where, warnings)
-        body = mapping(record.get("body"))
-        if body.get("stringValue") != CLAUDE_CODE_EVENT:
+        is_claude_code = mapping(record.get("body")).get("stringValue") == CLAUDE_CODE_EVENT
+        ended_ns = int_of(record.get("timeUnixNano")) or int_of(record.get("observedTimeUnixNano")) or 0
+        if not is_claude_code:
+            if is_logged_call(attributes):
+                yield _logged_call(record, attributes, ended_ns, where)
             continue
-        ended_ns = int_of(record.get("timeUnixNano")) or 0
         identity = str(attributes.get("request_id") or f"event {attributes.get('event.sequence')}")
         yield reported_call(
             read_claude_code_telemetry,
@@ -179,23 +182,29 @@ def _events(line: Wire, where: str, warnings: list[str]) -> Iterator[ReportedCal
         )
 
 
-def _usage_reader(span: Wire, attributes: Wire) -> Callable[[Wire], UsageReading] | None:
-    """Return the function that reads a span's counts; None for a span without counts."""
-    if span.get("name") == CLAUDE_CODE_CALL:
-        return read_claude_code_telemetry
-    if any(key.startswith("llm.token_count.") for key in attributes):
-        return read_openinference
-    return read_otel if has_otel_usage(attributes) else None
+def _logged_call(record: Wire, attributes: Wire, ended_ns: int, where: str) -> ReportedCall:
+    """Return the call in a record of another harness, under the id of its span if it has one."""
+    id_ = str(record.get("spanId") or "") or f"{where} {attributes.get('event.sequence', ended_ns)}"
+    lasted_ms = int_of(attributes.get("duration_ms")) or 0
+    return reported_call(
+        read_logged_call,
+        attributes,
+        id_=id_,
+        identity=_first(attributes, *RESPONSE_IDS) or id_,
+        operation="chat",
+        model=_first(attributes, *ANSWERED_MODELS, *REQUESTED_MODELS, *OTHER_MODELS),
+        started_ns=ended_ns - lasted_ms * 1_000_000,
+        ended_ns=ended_ns,
+        trace=str(record.get("traceId") or attributes.get("conversation.id") or "events"),
+        where=where,
+    )
 
 
-def _logged(seen: ReportedCall, shaper: Shaper, warnings: list[str]) -> LoggedCall | None:
+def _logged(seen: ReportedCall, shaper: Shaper) -> LoggedCall:
     attributes = seen.attributes
-    requested = _first(attributes, "gen_ai.request.model", "llm.model_name", "ai.model.id", "model")
-    told = _first(attributes, "gen_ai.response.model", "llm.model_name", "ai.response.model", "model")
-    model = told or requested
-    if model is None:
-        warnings.append(f"{seen.where}: a span with token counts names no model and is left out.")
-        return None
+    requested = _first(attributes, *REQUESTED_MODELS, *OTHER_MODELS)
+    model = _first(attributes, *ANSWERED_MODELS) or requested or ""
+    notes = seen.notes if model else (*seen.notes, NO_MODEL)
     said = _first(attributes, "gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
     call = call_of_content(attributes, requested or model, shaper, seen.identity)
     captured = any(block.kind != "unattributed" for block in call.prompt)
@@ -204,7 +213,7 @@ def _logged(seen: ReportedCall, shaper: Shaper, warnings: list[str]) -> LoggedCa
         model=model,
         usage=_finer(call.usage, seen.usage),
         selectors=_selectors(attributes),
-        notes=seen.notes,
+        notes=notes,
         raw_usage=raw_json(seen.counts) if seen.notes else None,
         stated_usd=None,
     )
