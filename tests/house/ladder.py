@@ -66,7 +66,8 @@ MAY_IMPORT = {
     "store.schema": "",
     "store.writing": "facts store.schema",
     "store.ingest": "facts reading attribute costing pricing store.schema store.writing",
-    "store.queries": "facts reading pricing store.schema store.writing store.ingest",
+    "store.queries": "facts reading attribute costing pricing hw_model hw_model.equations store.schema "
+    "store.writing store.ingest",
     "store.exports": "facts record pricing store.queries",
     "store": "",
     "fleet": "facts reading pricing store.schema store.writing store.ingest store.queries",
@@ -83,7 +84,7 @@ MAY_IMPORT = {
     "proxy": "facts record live",
     "proxy.bootstrap": "",
     "testing": "facts pricing.cache",
-    "commands.console": "facts reading analysis store.queries",
+    "commands.console": "facts reading analysis analysis.rows report store.queries hw_model",
     "commands.hw": "facts analysis commands.console pricing.chain hw_model hw_model.catalogue "
     "hw_model.equations hw_model.measured",
     "commands.prices": "facts analysis commands.console pricing",

@@ -9,6 +9,7 @@ import pytest
 
 from tokenprof.analysis.assumptions import Assumptions, price_book
 from tokenprof.pricing.book import PriceBook
+from tokenprof.store.ingest.ingest import ingest
 
 LOGS = Path(__file__).parents[1] / "data" / "logs"
 
@@ -41,3 +42,10 @@ def session_file(folder: Path, number: int) -> Path:
     text = (LOGS / "session_log" / "session_2.1.330.jsonl").read_text("utf-8")
     path.write_text(text.replace("msg_", f"msg_{number}_").replace("req_", f"req_{number}_"), "utf-8")
     return path
+
+
+@pytest.fixture
+def store(logs: Path, tmp_path: Path) -> Path:
+    """A store of logs of many formats."""
+    ingest([logs], tmp_path / "store")
+    return tmp_path / "store"

@@ -5,23 +5,27 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions, price_book
+from tokenprof.commands.console.totals_output import plain_usd
+from tokenprof.commands.main import main
 from tokenprof.reading.files import read
 from tokenprof.store.queries.dimensions import parse_dimensions
 from tokenprof.store.queries.priced_store import PricedStore, priced_store
 from tokenprof.store.queries.totals import StoreTotals
 
 
-def opened(store: Path, *paths: Path) -> PricedStore:
+def opened(store: Path | str, *paths: Path) -> PricedStore:
     return priced_store(store, price_book(Assumptions()), paths=paths)
 
 
-def totals(store: Path, by: str = "", where: str | None = None) -> StoreTotals:
+def totals(store: Path | str, by: str = "", where: str | None = None) -> StoreTotals:
     return opened(store).totals(parse_dimensions([by]), where)
 
 
-def billed(store: Path) -> Decimal:
+def billed(store: Path | str) -> Decimal:
     return totals(store).whole.billed_usd
 
 
@@ -29,7 +33,7 @@ def reported(*paths: Path) -> Analysis:
     return Analysis(read(paths))
 
 
-def everything(store: Path) -> dict[str, object]:
+def everything(store: Path | str) -> dict[str, object]:
     """The totals of a store by everything that can be summed, as plain values."""
     priced = opened(store)
     found: dict[str, object] = {}
@@ -37,3 +41,16 @@ def everything(store: Path) -> dict[str, object]:
         sums = priced.totals(parse_dimensions([by]))
         found[by] = [(row.key, row.turns, row.tokens, row.billed_usd) for row in [*sums.rows, sums.whole]]
     return found
+
+
+def as_text(totals: StoreTotals) -> str:
+    """Totals as text, by which engines are compared to the last byte."""
+    rows = [*totals.rows, totals.whole]
+    return repr([(row.key, row.turns, row.tokens, plain_usd(row.billed_usd)) for row in rows])
+
+
+def exported(capsys: pytest.CaptureFixture[str], store: Path, *words: str) -> str:
+    """What `tokenprof export` prints."""
+    capsys.readouterr()
+    assert main(["export", "--store", str(store), *words]) == 0
+    return capsys.readouterr().out

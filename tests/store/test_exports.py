@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import re
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,98 +12,12 @@ import pytest
 from conftest import LOGS
 from prometheus_client.parser import text_string_to_metric_families
 from receiver import Received, Receiver
-from stores import billed, opened, reported, totals
+from stores import billed, exported, opened, reported, totals
 
 from tokenprof.commands.main import main
 from tokenprof.store.ingest.ingest import ingest
 
 ROOT = Path(__file__).parents[2]
-
-FOCUS_ALLOWS_NULL = {
-    "BilledCost": False, "BillingAccountId": False, "BillingAccountName": True, "BillingCurrency": False,
-    "BillingPeriodEnd": False, "BillingPeriodStart": False, "ChargeCategory": False, "ChargeClass": True,
-    "ChargeDescription": True, "ChargePeriodEnd": False, "ChargePeriodStart": False, "ContractedCost": False,
-    "EffectiveCost": False, "HostProviderName": True, "InvoiceIssuerName": False, "ListCost": False,
-    "PricingQuantity": True, "PricingUnit": True, "ProviderName": False, "PublisherName": False,
-    "ServiceCategory": False, "ServiceName": False, "ServiceProviderName": False,
-}  # fmt: skip
-"""The mandatory columns of FOCUS 1.3, dataset Cost and Usage, and whether they may be null
-(https://focus.finops.org/focus-specification/v1-3/)."""
-
-FOCUS_CONDITIONAL = {
-    "ChargeFrequency", "ConsumedQuantity", "ConsumedUnit", "ContractedUnitPrice", "InvoiceId",
-    "ListUnitPrice", "PricingCategory", "ServiceSubcategory", "SkuId", "SkuMeter", "SkuPriceId", "Tags",
-}  # fmt: skip
-FOCUS_DECIMALS = {
-    "BilledCost", "ConsumedQuantity", "ContractedCost", "ContractedUnitPrice", "EffectiveCost", "ListCost",
-    "ListUnitPrice", "PricingQuantity",
-}  # fmt: skip
-FOCUS_VALUES = {
-    "ChargeCategory": {"Usage", "Purchase", "Tax", "Credit", "Adjustment"},
-    "ChargeClass": {"", "Correction"},
-    "ChargeFrequency": {"One-Time", "Recurring", "Usage-Based"},
-    "PricingCategory": {"", "Standard", "Dynamic", "Committed", "Other"},
-    "ServiceCategory": {"AI and Machine Learning"},
-    "ServiceSubcategory": {"Generative AI"},
-}
-"""Allowed values; of the categories of services, those that such a bill can have."""
-
-
-@pytest.fixture
-def store(logs: Path, tmp_path: Path) -> Path:
-    ingest([logs], tmp_path / "store")
-    return tmp_path / "store"
-
-
-def exported(capsys: pytest.CaptureFixture[str], store: Path, *words: str) -> str:
-    capsys.readouterr()
-    assert main(["export", "--store", str(store), *words]) == 0
-    return capsys.readouterr().out
-
-
-def test_focus_rows_keep_the_published_rules(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = exported(capsys, store, "--to", "focus", "--billing-account", "acme-1")
-    rows = list(csv.DictReader(io.StringIO(text)))
-    columns = set(rows[0])
-    assert set(FOCUS_ALLOWS_NULL) <= columns
-    assert {name for name in columns if not name.startswith("x_")} <= {*FOCUS_ALLOWS_NULL, *FOCUS_CONDITIONAL}
-    for row in rows:
-        for name, value in row.items():
-            assert value or FOCUS_ALLOWS_NULL.get(name, True), name
-            if value and name in FOCUS_DECIMALS:
-                assert re.fullmatch(r"-?\d+(\.\d+)?", value), name
-            if name in FOCUS_VALUES:
-                assert value in FOCUS_VALUES[name], name
-        moments = {name: _moment(value) for name, value in row.items() if "Period" in name}
-        assert moments["BillingPeriodStart"] <= moments["ChargePeriodStart"] < moments["ChargePeriodEnd"]
-        assert moments["ChargePeriodEnd"] <= moments["BillingPeriodEnd"]
-        quantity = Decimal(row["PricingQuantity"])
-        assert Decimal(row["ContractedCost"]) == Decimal(row["ContractedUnitPrice"]) * quantity
-        assert Decimal(row["ListCost"]) == Decimal(row["ListUnitPrice"]) * quantity
-        assert all(isinstance(tag, str) for tag in json.loads(row["Tags"]).values())
-    assert sum(Decimal(row["BilledCost"]) for row in rows) == billed(store)
-
-
-def _moment(text: str) -> datetime:
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text)
-    return datetime.fromisoformat(text)
-
-
-def test_a_contract_shows_beside_the_list_price(
-    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    overlay = tmp_path / "own.toml"
-    overlay.write_text(
-        '[[discount]]\nprovider = "anthropic"\nmodels = ["*"]\nfactor = "0.8"\n'
-        'source = "x"\nchecked = 2026-01-01\n'
-    )
-    words = ("--to", "focus", "--billing-account", "a", "--prices", str(overlay))
-    rows = list(csv.DictReader(io.StringIO(exported(capsys, store, *words))))
-    discounted = [row for row in rows if row["ProviderName"] == "Anthropic"]
-    assert discounted
-    for row in discounted:
-        assert Decimal(row["BilledCost"]) == Decimal(row["ListCost"]) * Decimal("0.8")
-        assert row["PricingCategory"] == "Other"
 
 
 def test_prometheus_metrics_are_read_by_its_parser(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,17 +40,6 @@ def test_labels_are_escaped(sessions: Path, tmp_path: Path, capsys: pytest.Captu
     text = exported(capsys, tmp_path / "store", "--to", "prometheus", "--by", "project")
     (family,) = [each for each in text_string_to_metric_families(text) if each.name == "tokenprof_turns"]
     assert [(each.labels, each.value) for each in family.samples] == [({"project": project}, 20)]
-
-
-def test_the_files_for_grafana_ask_for_metrics_that_there_are() -> None:
-    from tokenprof.store.exports.prometheus import METRICS
-
-    names = {metric.name for metric in METRICS} | {"tokenprof_missing_calls", "tokenprof_unreadable_logs"}
-    board = json.loads((ROOT / "examples/grafana/dashboard.json").read_text("utf-8"))
-    asked = " ".join(target["expr"] for panel in board["panels"] for target in panel["targets"])
-    alerts = (ROOT / "examples/grafana/alerts.yml").read_text("utf-8")
-    for text in (asked, alerts):
-        assert set(re.findall(r"tokenprof_[a-z_]+", text)) <= names
 
 
 def test_tables_as_csv_and_parquet(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stores import opened
+from stores import as_text, opened
 
 from tokenprof.store.ingest.ingest import ingest
 from tokenprof.store.queries.dimensions import parse_dimensions
@@ -43,11 +43,6 @@ def spark() -> Iterator[Any]:
     )
     yield session
     session.stop()
-
-
-def as_text(totals: Any) -> str:
-    rows = [*totals.rows, totals.whole]
-    return repr([(row.key, row.turns, row.tokens, str(row.billed_usd)) for row in rows])
 
 
 def test_spark_makes_the_same_store_and_the_same_totals(spark: Any, sessions: Path, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def run_export(options: argparse.Namespace) -> int:
     return OK
 
 
-def _write(options: argparse.Namespace, store: Path, assumptions: Assumptions) -> None:
+def _write(options: argparse.Namespace, store: Path | str, assumptions: Assumptions) -> None:
     if options.to == "focus":
         put(options.output, _focus(options, store, assumptions))
         return
@@ -147,7 +147,7 @@ def _header(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _focus(options: argparse.Namespace, store: Path, assumptions: Assumptions) -> str:
+def _focus(options: argparse.Namespace, store: Path | str, assumptions: Assumptions) -> str:
     from tokenprof.analysis.assumptions import price_book
     from tokenprof.pricing.book import default_book
     from tokenprof.store.exports.focus import COLUMNS, focus_rows

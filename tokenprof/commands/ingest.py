@@ -111,7 +111,7 @@ def _forget_sums() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _once(paths: list[Path], store: Path, settings: IngestOptions, form: str) -> Ingested:
+def _once(paths: list[Path], store: Path | str, settings: IngestOptions, form: str) -> Ingested:
     from tokenprof.store.ingest.ingest import ingest
 
     done = ingest(paths, store, settings, _shown_progress())
@@ -121,7 +121,7 @@ def _once(paths: list[Path], store: Path, settings: IngestOptions, form: str) ->
     return done
 
 
-def _watch(options: argparse.Namespace, store: Path, settings: IngestOptions, form: str) -> None:
+def _watch(options: argparse.Namespace, store: Path | str, settings: IngestOptions, form: str) -> None:
     """Ingest until interrupted; what changes nothing is not reported."""
     from tokenprof.store.ingest.ingest import ingest
     from tokenprof.store.writing.writer_lock import StoreIsLockedError
@@ -138,7 +138,7 @@ def _watch(options: argparse.Namespace, store: Path, settings: IngestOptions, fo
             emit(json_text(_as_json(done, store)) if form == "json" else _in_words(done, store))
 
 
-def _in_words(done: Ingested, store: Path) -> str:
+def _in_words(done: Ingested, store: Path | str) -> str:
     read = ", ".join(f"{count:,} {_WHY[why]}" for why, count in sorted(done.read.items()))
     lines = [
         f"{sum(done.read.values()):,} logs read ({read}): {done.turns:,} turns, {done.bytes / 1e6:,.1f} MB; "
@@ -159,7 +159,7 @@ def _in_words(done: Ingested, store: Path) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _as_json(done: Ingested, store: Path) -> dict[str, object]:
+def _as_json(done: Ingested, store: Path | str) -> dict[str, object]:
     return {
         "schema": "tokenprof.ingest/1",
         "store": str(store),

@@ -20,7 +20,7 @@ from tokenprof.commands.console.output import (
     require_writable,
 )
 from tokenprof.commands.console.page_options import add_page_options, compared_with, read_asked
-from tokenprof.commands.console.values import file_path, tool_argument, whole_number
+from tokenprof.commands.console.values import file_path, store_address, tool_argument, whole_number
 from tokenprof.facts.errors import InputError
 
 PAGE: Final = "html"
@@ -98,7 +98,7 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument(
         "--store",
-        type=file_path,
+        type=store_address,
         metavar="FOLDER",
         help="report many runs from a store: reads into it what changed, then sums (docs/store.md)",
     )
@@ -250,6 +250,7 @@ def _report_store(options: argparse.Namespace, form: str) -> int:
     require_writable(options.output, [*options.files, *assumptions.prices])
 
     from tokenprof.analysis.assumptions import price_book
+    from tokenprof.analysis.scenario import serving_of
     from tokenprof.commands.console.output import json_text
     from tokenprof.commands.console.totals_output import fleet_json, fleet_text
     from tokenprof.store.ingest.ingest import IngestOptions, ingest
@@ -259,7 +260,7 @@ def _report_store(options: argparse.Namespace, form: str) -> int:
     if options.files:
         ingest(options.files, store, IngestOptions(jobs=options.jobs or os.cpu_count() or 1))
     opened = priced_store(store, price_book(assumptions), seller=assumptions.seller, paths=options.files)
-    found = fleet_report(opened)
+    found = fleet_report(opened, serving_of(assumptions))
     put(
         options.output,
         json_text(fleet_json(found)) if form == "json" else fleet_text(found, is_full=options.full),

@@ -7,17 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tokenprof.commands.console.assumption_options import add_price_options, assumptions_of
+from tokenprof.commands.console.assumption_options import (
+    add_assumption_options,
+    assumptions_of,
+    only_settings_of,
+)
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import add_output, format_of, json_text, put, require_writable
 from tokenprof.commands.console.plain_values import csv_table
 from tokenprof.commands.console.store_options import add_store_option, store_of
-from tokenprof.commands.console.totals_output import group_json, totals_json, totals_text, what_is_missing
+from tokenprof.commands.console.totals_output import group_cells, totals_json, totals_text, what_is_missing
 from tokenprof.commands.console.values import file_path, whole_number
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
     from tokenprof.analysis.assumptions import Assumptions
+    from tokenprof.costing.served_hours import Serving
     from tokenprof.store.queries.priced_store import PricedStore
     from tokenprof.store.queries.totals import GroupTotal, StoreTotals
 
@@ -53,14 +58,22 @@ def add_commands(commands: Any) -> None:
         metavar="N",
         help="read files with N processes (default: as many as are worth it)",
     )
+    parser.add_argument(
+        "--compute",
+        dest="with_compute",
+        action="store_true",
+        help="show what it cost to compute, beside what was billed",
+    )
     add_output(parser, ("text", "json", "csv", "html"), SUFFIXES)
-    add_price_options(parser)
+    add_assumption_options(parser)
     parser.set_defaults(run=run_totals)
 
 
 def run_totals(options: argparse.Namespace) -> int:
     """Sum and print."""
     form = format_of(options)
+    if not options.with_compute:
+        only_settings_of(options, ("seller",), "totals without --compute")
     assumptions = assumptions_of(options)
     require_writable(options.output, [*options.paths, *assumptions.prices])
     store = store_of(options)
@@ -71,8 +84,10 @@ def run_totals(options: argparse.Namespace) -> int:
 
     require_store_packages()
     keep_pandas_out()
-    if form == "html" and (options.by or options.limit):
-        raise InputError("The page shows every dimension; leave --by and --limit out.")
+    if form == "html" and (options.by or options.limit or options.with_compute):
+        raise InputError(
+            "The page shows what was billed by every dimension; leave --by, --limit and --compute out."
+        )
     dimensions = parse_dimensions(options.by)
     is_of_files = bool(options.paths) and options.store is None
     opened = (
@@ -94,13 +109,21 @@ def run_totals(options: argparse.Namespace) -> int:
         )
         put(options.output, fleet_page(by))
         return OK
-    found = opened.totals(dimensions, options.where)
+    found = opened.totals(dimensions, options.where, _serving(options, assumptions))
     rows = found.rows[: options.limit] if options.limit else found.rows
     put(options.output, _rendered(found, rows, form))
     return OK
 
 
-def _of_store(store: Path, paths: Sequence[Path], assumptions: Assumptions) -> PricedStore:
+def _serving(options: argparse.Namespace, assumptions: Assumptions) -> Serving | None:
+    if not options.with_compute:
+        return None
+    from tokenprof.analysis.scenario import serving_of
+
+    return serving_of(assumptions)
+
+
+def _of_store(store: Path | str, paths: Sequence[Path], assumptions: Assumptions) -> PricedStore:
     from tokenprof.analysis.assumptions import price_book
     from tokenprof.store.queries.priced_store import priced_store
 
@@ -139,7 +162,7 @@ def _rendered(found: StoreTotals, rows: Sequence[GroupTotal], form: str) -> str 
 def _csv(found: StoreTotals, rows: Sequence[GroupTotal]) -> str:
     with_turns = found.level == "turn"
     listed = [*rows] if found.dimensions else [found.whole]
-    columns = [*found.dimensions, *group_json(found.whole, with_turns=with_turns)]
+    columns = [*found.dimensions, *group_cells(found, found.whole, with_turns=with_turns)]
     return csv_table(
-        columns, ([*row.key, *group_json(row, with_turns=with_turns).values()] for row in listed)
+        columns, ([*row.key, *group_cells(found, row, with_turns=with_turns).values()] for row in listed)
     )

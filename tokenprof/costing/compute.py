@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import partial
 from typing import Literal
 
@@ -278,20 +279,36 @@ def _scenarios(
         if work is not None:
             by_model[turn.provider, turn.model].append(work)
             sellers.setdefault((turn.provider, turn.model), turn.seller)
-    found = {}
-    for (provider, model), done in by_model.items():
-        when = run.turns[0].started_at.date()
-        settings = serving.of_model(provider, model, sellers[provider, model], when)
-        try:
-            found[provider, model] = scenario_for(
-                provider,
-                model,
-                turns=done,
-                settings=settings,
-                when=when,
-                draws=draws,
-                remember=partial(remembered, "deployments"),
-            )
-        except UnknownModelError:
-            continue
-    return found
+    when = run.turns[0].started_at.date() if run.turns else None
+    drawn = {
+        model: described_scenario(model, done, sellers[model], when, serving, draws)
+        for model, done in by_model.items()
+    }
+    return {model: scenario for model, scenario in drawn.items() if scenario is not None}
+
+
+def described_scenario(
+    model: Model,
+    works: Sequence[TurnWork],
+    seller: str | None,
+    when: date | None,
+    serving: Serving,
+    draws: int = 2000,
+) -> ServingScenario | None:
+    """Return how a model is served for some calls; None for a model that nobody has described.
+
+    `seller` sold the calls, `when` is the day of the first one. Raises what `cost_to_compute` raises.
+    """
+    provider, name = model
+    try:
+        return scenario_for(
+            provider,
+            name,
+            turns=works,
+            settings=serving.of_model(provider, name, seller, when),
+            when=when,
+            draws=draws,
+            remember=partial(remembered, "deployments"),
+        )
+    except UnknownModelError:
+        return None

@@ -27,7 +27,7 @@ class InputError(TokenprofError):
         return cls(f"{path}:{line}: {message}")
 
     @classmethod
-    def unreadable(cls, path: Path, error: OSError) -> InputError:
+    def unreadable(cls, path: Path | str, error: OSError) -> InputError:
         """Return the error for a file that the operating system does not let us read."""
         advice = "the name" if isinstance(error, FileNotFoundError) else "that it is a file that you may read"
         return cls(f"{path} cannot be read: {error.strerror or error}. Check {advice}.")

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Final
 
-from tokenprof.facts.errors import InputError
+from tokenprof.store.writing.store_folder import file_system
 
-_HAS_SCHEME: Final = re.compile(r"^[a-z][a-z0-9+.-]+://")
 _SUBAGENTS: Final = "subagents"
 _AGENT: Final = "agent-"
-
-
-def is_remote(address: str) -> bool:
-    """Return whether an address names a file system, and not a path on this machine."""
-    return bool(_HAS_SCHEME.match(address)) and not address.startswith("file://")
-
-
-def file_system(address: str) -> tuple[Any, str]:
-    """Return the fsspec file system of an address and the path on it.
-
-    Raises InputError if fsspec, or what it needs for this kind of address, is not installed.
-    """
-    try:
-        import fsspec
-
-        fs, path = fsspec.core.url_to_fs(address)
-    except (ImportError, ValueError) as error:
-        raise InputError(f"{address} cannot be opened: {error}. Install what fsspec asks for.") from None
-    return fs, str(path)
 
 
 @dataclass(frozen=True, slots=True)

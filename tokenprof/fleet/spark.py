@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tokenprof.facts.errors import InputError
-from tokenprof.fleet.file_systems import RemoteLog, fetch, get, is_remote, put, remote_logs
+from tokenprof.fleet.file_systems import RemoteLog, fetch, get, put, remote_logs
 from tokenprof.fleet.spark_engine import SparkEngine
 from tokenprof.reading.formats import suffixes
 from tokenprof.store.ingest.known_logs import KnownLogs, known_logs
@@ -50,6 +50,7 @@ from tokenprof.store.writing.manifest import (
     manifest_of_json,
     manifest_to_json,
 )
+from tokenprof.store.writing.store_folder import is_remote
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -27,6 +27,10 @@ class SparkEngine:
         """Make an Arrow table a view of this name."""
         self._spark.createDataFrame(table).createOrReplaceTempView(name)
 
+    def view(self, name: str, sql: str) -> None:
+        """Make a query a view of this name."""
+        self._spark.sql(f"CREATE OR REPLACE TEMPORARY VIEW {name} AS {sql}")
+
     def keep(self, name: str, sql: str) -> None:
         """Make what a query finds a view of this name, worked out once."""
         self._spark.sql(sql).cache().createOrReplaceTempView(name)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tokenprof.commands.console.values import file_path
+from tokenprof.commands.console.values import store_address
 
 
 def add_store_option(parser: argparse.ArgumentParser) -> None:
     """Add `--store`."""
     parser.add_argument(
         "--store",
-        type=file_path,
+        type=store_address,
         metavar="FOLDER",
-        help="the folder of the store (default: TOKENPROF_STORE, else ~/.local/share/tokenprof/store)",
+        help="the store: a folder, or an address such as s3://bucket/store (default: TOKENPROF_STORE, else "
+        "~/.local/share/tokenprof/store)",
     )
 
 
-def store_of(options: argparse.Namespace) -> Path:
+def store_of(options: argparse.Namespace) -> Path | str:
     """Return the store that the options name, or the default one.
 
     Raises InputError if a package that a store needs is not installed.
@@ -27,5 +28,5 @@ def store_of(options: argparse.Namespace) -> Path:
     from tokenprof.store.queries.open_store import default_store
 
     require_store_packages()
-    given: Path | None = options.store
+    given: Path | str | None = options.store
     return given if given is not None else default_store()

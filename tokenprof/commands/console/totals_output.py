@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from tokenprof.analysis.rows.run_rows import price_to_cost
 from tokenprof.commands.console.tables import table
+from tokenprof.report.numbers import mid_ratio, usd_interval
 
 if TYPE_CHECKING:
+    from tokenprof.hw_model.estimate import Estimate
     from tokenprof.store.queries.fleet import FleetReport
     from tokenprof.store.queries.totals import GroupTotal, StoreTotals
 
@@ -25,10 +28,20 @@ def totals_table(found: StoreTotals, rows: Sequence[GroupTotal]) -> str:
     """Return totals as a table that ends with the total."""
     by_turn = found.level == "turn"
     heads = [*found.dimensions, *(_TURN_HEADS if by_turn else ["tokens"]), "billed USD"]
-    cells = [[*(each or "-" for each in row.key), *_counts(row, by_turn), _money(row)] for row in rows]
+    cells = [
+        [*(each or "-" for each in row.key), *_counts(row, by_turn), _money(row), *_compute(found, row)]
+        for row in rows
+    ]
     if by_turn or not rows:
         whole = ["total" if found.dimensions else "", *[""] * (len(found.dimensions) - 1)]
-        cells.append([*whole[: len(found.dimensions)], *_counts(found.whole, True), _whole_money(found)])
+        cells.append(
+            [
+                *whole[: len(found.dimensions)],
+                *_counts(found.whole, True),
+                _whole_money(found),
+                *_compute(found, found.whole),
+            ]
+        )
         heads = [*found.dimensions, *_TURN_HEADS, "billed USD"]
     else:
         cells.append(
@@ -38,14 +51,30 @@ def totals_table(found: StoreTotals, rows: Sequence[GroupTotal]) -> str:
                 sum(row.tokens for row in found.rows),
                 _AT_LEAST * found.is_lower_bound
                 + plain_usd(sum((r.billed_usd for r in found.rows), Decimal(0))),
+                *_compute(found, found.whole),
             ]
         )
+    heads += _COMPUTE_HEADS if found.has_compute else []
     left = range(len(found.dimensions))
     shown = "" if len(rows) == len(found.rows) else f"{len(found.rows) - len(rows):,} more groups.\n"
     return table(heads, cells, left=left) + shown
 
 
 _TURN_HEADS: Final = ["turns", "prompt tokens", "cached", "output tokens"]
+_COMPUTE_HEADS: Final = ["to compute (USD)", "billed / compute"]
+
+
+def _compute(found: StoreTotals, row: GroupTotal) -> list[str]:
+    """Return what a group cost to compute, and how many times that was billed; nothing if nobody asked."""
+    if not found.has_compute:
+        return []
+    return [usd_interval(row.hardware_usd), mid_ratio(_ratio(row))]
+
+
+def _ratio(row: GroupTotal) -> Estimate | None:
+    return (
+        None if row.is_lower_bound or not row.billed_usd else price_to_cost(row.billed_usd, row.hardware_usd)
+    )
 
 
 def _counts(row: GroupTotal, by_turn: bool) -> list[int | None]:
@@ -106,7 +135,7 @@ def totals_json(found: StoreTotals, rows: Sequence[GroupTotal]) -> dict[str, obj
         "schema": "tokenprof.totals/1",
         "by": list(found.dimensions),
         "total": {
-            **group_json(found.whole, with_turns=True),
+            **_with_compute(found, found.whole, with_turns=True),
             "is_lower_bound": found.is_lower_bound,
             "missing_calls": found.missing_calls,
             "unreadable_logs": found.unreadable_logs,
@@ -116,12 +145,46 @@ def totals_json(found: StoreTotals, rows: Sequence[GroupTotal]) -> dict[str, obj
         "groups": [
             {
                 **dict(zip(found.dimensions, row.key, strict=True)),
-                **group_json(row, with_turns=found.level == "turn"),
+                **_with_compute(found, row, with_turns=found.level == "turn"),
             }
             for row in rows
         ],
         "unpriced": found.unpriced,
     }
+
+
+def group_cells(found: StoreTotals, row: GroupTotal, *, with_turns: bool) -> dict[str, object]:
+    """Return one group as the cells of a CSV row: the ends of an interval are columns of their own."""
+    cells = group_json(row, with_turns=with_turns)
+    for name in ("hardware_usd", "price_to_cost") if found.has_compute else ():
+        interval = _interval(row.hardware_usd if name == "hardware_usd" else _ratio(row))
+        cells |= {f"{name}_{end}": (interval or {}).get(end, "") for end in ("low", "mid", "high")}
+    return cells
+
+
+def _with_compute(found: StoreTotals, row: GroupTotal, *, with_turns: bool) -> dict[str, object]:
+    cells = group_json(row, with_turns=with_turns)
+    if found.has_compute:
+        cells |= {"hardware_usd": _interval(row.hardware_usd), "price_to_cost": _interval(_ratio(row))}
+    return cells
+
+
+def _interval(estimate: Estimate | None) -> dict[str, str] | None:
+    """Return an estimate as decimal strings; None if it is unknown."""
+    if estimate is None:
+        return None
+    return {
+        "low": _digits(estimate.low),
+        "mid": _digits(estimate.mid),
+        "high": _digits(estimate.high),
+    }
+
+
+def _digits(value: float) -> str:
+    return format(Decimal(f"{value:.{_ESTIMATE_DIGITS}g}"), "f")
+
+
+_ESTIMATE_DIGITS: Final = 6
 
 
 def group_json(row: GroupTotal, *, with_turns: bool) -> dict[str, object]:

@@ -24,6 +24,11 @@ def file_path(text: str) -> Path:
     return Path(text)
 
 
+def store_address(text: str) -> Path | str:
+    """Parse the place of a store: a folder, or an address such as `s3://bucket/store`, which stays a text."""
+    return text if "://" in text else file_path(text)
+
+
 def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
     """Return a type for whole numbers from `least` up to `most`."""
     limits = f"of at least {least}" if most is None else f"from {least} to {most}"

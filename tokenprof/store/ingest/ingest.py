@@ -24,6 +24,7 @@ from tokenprof.store.ingest.scan import LogToRead, Scan, scan
 from tokenprof.store.schema.without_pandas import keep_pandas_out
 from tokenprof.store.writing.commits import Tables, commit, compacted
 from tokenprof.store.writing.manifest import Manifest
+from tokenprof.store.writing.store_folder import AnyStore, StoreFolder, store_folder
 from tokenprof.store.writing.writer_lock import writer_lock
 
 COMMIT_BYTES: Final = 256 * 2**20
@@ -67,16 +68,18 @@ class Ingested:
 
 def ingest(
     paths: Sequence[Path],
-    store: Path,
+    store: AnyStore,
     options: IngestOptions | None = None,
     progress: Progress | None = None,
 ) -> Ingested:
     """Bring a store up to date with the logs below some paths (none: all that it was made from).
 
+    `store` is a folder, or an address that fsspec opens, such as `s3://bucket/store`.
     Raises InputError if there is nothing to read, a named file cannot be read, or somebody else is writing.
     """
     options = options or IngestOptions()
     done = Ingested()
+    store = store_folder(store)
     with writer_lock(store):
         opened = opened_store(store)
         done.notes += opened.notes
@@ -103,7 +106,7 @@ class _Writer:
 
     def __init__(
         self,
-        store: Path,
+        store: StoreFolder,
         manifest: Manifest,
         known: KnownLogs,
         options: IngestOptions,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tokenprof.attribute import Attribution
-from tokenprof.attribute.prompt_spans import Ints, PromptSpans, prompt_spans
+from tokenprof.attribute.prompt_spans import PromptSpans, prompt_spans
 from tokenprof.facts.types import Run
 from tokenprof.pricing.usage import CLASSES, OUTPUT_CLASSES, TokenClass, Usage
 
@@ -55,11 +55,13 @@ class LedgerColumns:
     media: list[str] = field(default_factory=list)
     fee: list[str] = field(default_factory=list)
     units: list[int] = field(default_factory=list)
+    start_tokens: list[int] = field(default_factory=list)
 
     def add(
         self,
         blocks: Sequence[int],
         units: Sequence[int],
+        starts: Sequence[int],
         path: int,
         steps: tuple[int, int],
         cls: str,
@@ -69,6 +71,7 @@ class LedgerColumns:
         count = len(blocks)
         self.block += blocks
         self.units += units
+        self.start_tokens += starts
         self.path += [path] * count
         self.first_step += [steps[0]] * count
         self.after_step += [steps[1]] * count
@@ -78,7 +81,9 @@ class LedgerColumns:
 
     def add_fee(self, block: int, pieces: int, place: ChainPlace, name: str) -> None:
         """Add what was charged by the piece in one turn."""
-        self.add([block], [pieces], place.path, (place.step, place.step + 1), TokenClass.FEE.value, MEDIA[0])
+        self.add(
+            [block], [pieces], [0], place.path, (place.step, place.step + 1), TokenClass.FEE.value, MEDIA[0]
+        )
         self.fee[-1] = name
 
 
@@ -158,14 +163,12 @@ def _add_spans(columns: LedgerColumns, run: Run, spans: PromptSpans, places: Seq
     for (path, cls, media), collected in intervals.items():
         for found in collected.rectangles():
             here = slice(found.first_place, found.after_place)
-            blocks, tokens = _with_tokens(spans.block[here], spans.tokens[here])
+            filled = np.flatnonzero(spans.tokens[here])
+            blocks, tokens, starts = (
+                each[here][filled].tolist() for each in (spans.block, spans.tokens, spans.start)
+            )
             steps = found.first_step, found.after_step
-            columns.add(blocks, tokens, path, steps, CLASSES[cls].value, media)
-
-
-def _with_tokens(blocks: Ints, tokens: Ints) -> tuple[list[int], list[int]]:
-    filled = np.flatnonzero(tokens)
-    return blocks[filled].tolist(), tokens[filled].tolist()
+            columns.add(blocks, tokens, starts, path, steps, CLASSES[cls].value, media)
 
 
 def _add_singles(
@@ -183,16 +186,18 @@ def _add_singles(
         singles.portion.tolist(),
         singles.block.tolist(),
         singles.tokens.tolist(),
+        singles.start.tolist(),
         singles.count.tolist(),
         strict=True,
     )
-    for turn, cls, portion, block, tokens, count in rows:
+    for turn, cls, portion, block, tokens, start, count in rows:
         place, name = places[turn], CLASSES[cls].value
         if name == TokenClass.FEE:
             columns.add_fee(block, count, place, attribution.blocks[ids[block]].block.name)
         elif tokens:
             media = media_of(run.turns[turn].usage, name, portion)
-            columns.add([block], [tokens], place.path, (place.step, place.step + 1), name, media)
+            steps = place.step, place.step + 1
+            columns.add([block], [tokens], [start], place.path, steps, name, media)
 
 
 class _Intervals:

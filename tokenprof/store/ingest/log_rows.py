@@ -226,6 +226,7 @@ def _ledger(run: Run, name: LogName, columns: LedgerColumns) -> pa.Table:
             "media": columns.media,
             "fee": columns.fee,
             "units": columns.units,
+            "start_tokens": columns.start_tokens,
         },
     )
 

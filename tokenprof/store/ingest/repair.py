@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -15,14 +14,16 @@ from tokenprof.store.schema.arrow_tables import empty_table
 from tokenprof.store.schema.columns import DATA_TABLES, SCHEMA_VERSION, STATE_TABLES
 from tokenprof.store.writing.commits import read_rows
 from tokenprof.store.writing.manifest import (
+    COMMITS,
     MANIFEST,
     STATE,
     DataFile,
     Manifest,
     damaged,
-    read_manifest,
+    newest_manifest,
     sweep,
 )
+from tokenprof.store.writing.store_folder import StoreFolder
 
 SET_ASIDE: Final = "older"
 
@@ -41,9 +42,9 @@ class OpenedStore:
     lost_logs: bool = False
 
 
-def opened_store(store: Path) -> OpenedStore:
+def opened_store(store: StoreFolder) -> OpenedStore:
     """Open a store for its writer. Raises InputError for one of a newer version of tokenprof."""
-    manifest = read_manifest(store)
+    manifest = newest_manifest(store)
     if manifest is None:
         sweep(store, Manifest())
         return OpenedStore(Manifest(), (), _no_turns(), ())
@@ -93,16 +94,14 @@ def _without(manifest: Manifest, broken: Sequence[tuple[str, DataFile]]) -> tupl
     return replace(manifest, files=files), again
 
 
-def _rebuilt(store: Path, manifest: Manifest) -> OpenedStore:
+def _rebuilt(store: StoreFolder, manifest: Manifest) -> OpenedStore:
     """Set an older store aside; its logs are read again into a new one."""
-    aside = store / SET_ASIDE / f"schema-{manifest.schema}"
-    aside.mkdir(parents=True, exist_ok=True)
-    for name in (*(table.name for table in DATA_TABLES), STATE, MANIFEST):
-        if (store / name).exists():
-            (store / name).rename(aside / name)
+    aside = f"{SET_ASIDE}/schema-{manifest.schema}"
+    for name in (*(table.name for table in DATA_TABLES), STATE, COMMITS, MANIFEST):
+        store.move(name, f"{aside}/{name}")
     note = (
         f"The store {store} has schema {manifest.schema}; it is made again with schema {SCHEMA_VERSION} from "
-        f"its logs. The earlier files are in {aside}. They may hold what came from logs that no longer "
-        "exist; remove them if you do not need that."
+        f"its logs. The earlier files are in {store.address_of(aside)}. They may hold what came from logs "
+        "that no longer exist; remove them if you do not need that."
     )
     return OpenedStore(Manifest(roots=manifest.roots), (), _no_turns(), (note,), lost_logs=True)

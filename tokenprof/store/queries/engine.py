@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tokenprof.facts.errors import InputError
@@ -17,7 +16,7 @@ INSTALL: Final = "pip install 'agent-tokenprof[store]'"
 
 
 class SqlEngine(Protocol):
-    """What the queries need of an engine; DuckDB and Spark both have it, in a few lines."""
+    """What the queries need of an engine; DuckDB, Spark and ClickHouse all have it, in a few lines."""
 
     def run(self, sql: str) -> None:
         """Run a statement."""
@@ -27,6 +26,9 @@ class SqlEngine(Protocol):
 
     def put(self, name: str, table: Any) -> None:
         """Make an Arrow table a table of this name."""
+
+    def view(self, name: str, sql: str) -> None:
+        """Make a query a view of this name."""
 
     def keep(self, name: str, sql: str) -> None:
         """Make what a query finds a table of this name, so that it is worked out once."""
@@ -51,23 +53,27 @@ class DuckDbEngine:
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute("SET preserve_insertion_order = false")
 
-    def files(self, name: str, paths: Sequence[str], columns: Mapping[str, str]) -> None:
-        """Make Parquet files a view of this name; without any, an empty one with these columns."""
-        if not paths:
-            nulls = ", ".join(f'CAST(NULL AS {kind}) AS "{column}"' for column, kind in columns.items())
-            self.run(f"CREATE VIEW {name} AS SELECT {nulls} WHERE false")
-            return
-        listed = ", ".join(quoted(path) for path in paths)
-        names = ", ".join(f'"{column}"' for column in columns)
-        self.run(
-            f"CREATE VIEW {name} AS SELECT {names} FROM "
-            f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)"
-        )
+    def open(self, system: Any) -> None:
+        """Let files be read from a file system of fsspec."""
+        self._connection.register_filesystem(system)
 
-    def shut(self, folder: Path | None) -> None:
+    def files(self, name: str, paths: Sequence[str], columns: Mapping[str, str]) -> None:
+        """Make Parquet files a view of this name and with these columns, empty ones where files lack them."""
+        nulls = ", ".join(f'CAST(NULL AS {kind}) AS "{column}"' for column, kind in columns.items())
+        sql = f"SELECT {nulls} WHERE false"
+        if paths:
+            listed = ", ".join(quoted(path) for path in paths)
+            names = ", ".join(f'"{column}"' for column in columns)
+            sql = (
+                f"SELECT {names} FROM ({sql} UNION ALL BY NAME SELECT * FROM "
+                f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true))"
+            )
+        self.run(f"CREATE VIEW {name} AS {sql}")
+
+    def shut(self, folder: str | None) -> None:
         """Let later statements read this folder and nothing else: no other file, no network."""
         if folder is not None:
-            self.run(f"SET allowed_directories = [{quoted(str(folder))}]")
+            self.run(f"SET allowed_directories = [{quoted(folder)}]")
         self.run("SET enable_external_access = false")
         self.run("SET lock_configuration = true")
 
@@ -84,6 +90,10 @@ class DuckDbEngine:
         self._connection.register("_handed_over", table)
         self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM _handed_over")
         self._connection.unregister("_handed_over")
+
+    def view(self, name: str, sql: str) -> None:
+        """Make a query a view of this name."""
+        self._connection.execute(f"CREATE OR REPLACE TEMPORARY VIEW {name} AS {sql}")
 
     def keep(self, name: str, sql: str) -> None:
         """Make what a query finds a table of this name, so that it is worked out once."""

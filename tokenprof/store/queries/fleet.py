@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tokenprof.store.queries.dimensions import parse_dimensions
 from tokenprof.store.queries.priced_store import PricedStore
 from tokenprof.store.queries.totals import StoreTotals
+
+if TYPE_CHECKING:
+    from tokenprof.costing.served_hours import Serving
 
 SECTIONS: Final = ("class", "month", "project", "model", "agent", "tool", "session")
 """What a fleet report divides the whole by."""
@@ -25,11 +28,11 @@ class FleetReport:
     last_day: str | None
 
 
-def fleet_report(store: PricedStore) -> FleetReport:
-    """Return the report of what a store holds."""
+def fleet_report(store: PricedStore, serving: Serving | None = None) -> FleetReport:
+    """Return the report of what a store holds; with `serving`, also what it cost to compute."""
     ((logs, first, last),) = store.engine.rows(
         "SELECT count(DISTINCT log_id), CAST(min(day) AS VARCHAR(10)), CAST(max(day) AS VARCHAR(10)) "
         "FROM priced_turns"
     )
-    sections = [store.totals(parse_dimensions([name])) for name in SECTIONS]
-    return FleetReport(store.totals(), sections, int(logs), first, last)
+    sections = [store.totals(parse_dimensions([name]), serving=serving) for name in SECTIONS]
+    return FleetReport(store.totals(serving=serving), sections, int(logs), first, last)

@@ -11,6 +11,7 @@ from tokenprof.facts.errors import InputError
 from tokenprof.store.queries.engine import DuckDbEngine, quoted, require_store_packages
 from tokenprof.store.schema.columns import ALL_TABLES, SCHEMA_VERSION, ColumnType
 from tokenprof.store.writing.manifest import Manifest, read_manifest
+from tokenprof.store.writing.store_folder import AnyStore, RemoteFolder, is_remote, store_folder
 
 STORE_VARIABLE: Final = "TOKENPROF_STORE"
 
@@ -40,15 +41,15 @@ SQL_TYPES: Final[Mapping[ColumnType, str]] = {
 }
 
 
-def default_store() -> Path:
+def default_store() -> Path | str:
     """Return where a store is if nobody says: TOKENPROF_STORE, else the user's folder for data."""
     if given := os.environ.get(STORE_VARIABLE, "").strip():
-        return Path(given).expanduser()
+        return given if is_remote(given) else Path(given).expanduser()
     data = os.environ.get("XDG_DATA_HOME", "").strip() or "~/.local/share"
     return Path(data).expanduser() / "tokenprof" / "store"
 
 
-def committed(store: Path) -> Manifest:
+def committed(store: AnyStore) -> Manifest:
     """Return the last commit of a store. Raises InputError if there is none that this version reads."""
     manifest = read_manifest(store)
     if manifest is None:
@@ -68,16 +69,19 @@ def committed(store: Path) -> Manifest:
     return manifest
 
 
-def open_store(store: Path, paths: Sequence[Path] = ()) -> DuckDbEngine:
+def open_store(store: AnyStore, paths: Sequence[Path] = ()) -> DuckDbEngine:
     """Return an engine with the facts of a store.
 
     `paths` restrict it to the logs below them. Raises InputError if there is no store, or no such log in it.
     """
     require_store_packages()
-    manifest = committed(store)
+    folder = store_folder(store)
+    manifest = committed(folder)
     engine = DuckDbEngine()
+    if isinstance(folder, RemoteFolder):
+        engine.open(folder.system)
     for table in ALL_TABLES:
-        files = [str(store / each.path) for each in manifest.files_of(table.name)]
+        files = [folder.address_of(each.path) for each in manifest.files_of(table.name)]
         columns = {column.name: SQL_TYPES[column.type] for column in table.columns}
         engine.files(f"all_{table.name}", files, columns)
     engine.run("CREATE TABLE logs AS SELECT * FROM all_logs")
@@ -95,19 +99,13 @@ def make_facts(engine: Any, chosen: str = "true") -> None:
 
     `chosen` is a condition on `logs`.
     """
-    engine.run(
-        f"CREATE OR REPLACE TEMPORARY VIEW live AS SELECT * FROM logs "
-        f"WHERE state IN ('present', 'gone') AND ({chosen})"
-    )
-    engine.run(
-        "CREATE OR REPLACE TEMPORARY VIEW noticed AS SELECT * FROM logs "
-        f"WHERE state IN ('present', 'gone', 'not_a_log') AND ({chosen})"
+    engine.view("live", f"SELECT * FROM logs WHERE state IN ('present', 'gone') AND ({chosen})")
+    engine.view(
+        "noticed",
+        f"SELECT * FROM logs WHERE state IN ('present', 'gone', 'not_a_log') AND ({chosen})",
     )
     for table, view in FACTS.items():
-        engine.run(
-            f"CREATE OR REPLACE TEMPORARY VIEW {view} AS SELECT * FROM all_{table} "
-            "WHERE log_id IN (SELECT log_id FROM live)"
-        )
+        engine.view(view, f"SELECT * FROM all_{table} WHERE log_id IN (SELECT log_id FROM live)")
 
 
 def _is_below(path: str) -> str:

@@ -14,9 +14,12 @@ from tokenprof.store.queries.open_store import open_store
 from tokenprof.store.queries.rates import apply_prices
 from tokenprof.store.queries.totals import StoreTotals, totals_by
 from tokenprof.store.queries.views import make_plain_views, make_priced_views
+from tokenprof.store.writing.store_folder import AnyStore, store_folder
 
 if TYPE_CHECKING:
+    from tokenprof.costing.served_hours import Serving
     from tokenprof.pricing.book import PriceBook
+    from tokenprof.store.queries.compute import StoreCompute
 
 
 TAG_KEYS: Final = (
@@ -31,13 +34,25 @@ class PricedStore:
 
     engine: DuckDbEngine
     unpriced: dict[str, int] = field(default_factory=dict)
+    _compute: StoreCompute | None = None
 
-    def totals(self, dimensions: Sequence[Dimension] = (), where: str | None = None) -> StoreTotals:
-        """Return totals by some dimensions. Raises InputError for a `where` that DuckDB cannot run."""
+    def totals(
+        self, dimensions: Sequence[Dimension] = (), where: str | None = None, serving: Serving | None = None
+    ) -> StoreTotals:
+        """Return totals by some dimensions; with `serving`, also what they cost to compute.
+
+        Raises InputError for a `where` that DuckDB cannot run, and what `cost_to_compute` raises.
+        """
         import duckdb
 
         try:
             found = totals_by(self.engine, dimensions, where)
+            if serving is not None:
+                from tokenprof.store.queries.compute import StoreCompute
+
+                if self._compute is None or self._compute.serving != serving:
+                    self._compute = StoreCompute(self.engine, serving)
+                self._compute.add_to(found, dimensions, where)
         except duckdb.Error as error:
             if where is None:
                 raise
@@ -86,16 +101,17 @@ class PricedStore:
 
 
 def priced_store(
-    store: Path, book: PriceBook, *, seller: str | None = None, paths: Sequence[Path] = ()
+    store: AnyStore, book: PriceBook, *, seller: str | None = None, paths: Sequence[Path] = ()
 ) -> PricedStore:
     """Open a store and apply prices.
 
-    Parameters: `store`, its folder; `book`, the prices; `seller`, who sold the calls that do not show it;
-    `paths`, to look only at the logs below them. Raises InputError if there is no store, or no such log.
+    Parameters: `store`, its folder or address; `book`, the prices; `seller`, who sold the calls that do not
+    show it; `paths`, to look only at the logs below them. Raises InputError if there is no store, or no such
+    log.
     """
     engine = open_store(store, paths)
     found = with_prices(engine, book, seller)
-    engine.shut(store)
+    engine.shut(store_folder(store).address_of(""))
     return found
 
 

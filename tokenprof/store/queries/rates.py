@@ -133,10 +133,7 @@ def apply_prices(engine: SqlEngine, book: PriceBook, seller: str | None = None) 
     `seller` is who sold the calls that do not show it.
     """
     sold = "seller" if seller is None else f"coalesce(seller, {quoted(seller)})"
-    engine.run(
-        "CREATE OR REPLACE TEMPORARY VIEW sold AS "
-        f"SELECT *, coalesce({sold}, provider) AS sold_by FROM turn_facts"
-    )
+    engine.view("sold", f"SELECT *, coalesce({sold}, provider) AS sold_by FROM turn_facts")
     by_minute = [
         (sold_by, model)
         for sold_by, model in engine.rows("SELECT DISTINCT sold_by, model FROM sold WHERE is_measured")
@@ -148,10 +145,11 @@ def apply_prices(engine: SqlEngine, book: PriceBook, seller: str | None = None) 
             f"(sold_by = {quoted(sold_by)} AND model = {quoted(model)})" for sold_by, model in by_minute
         )
         minute = f"CASE WHEN {pairs} THEN substring(CAST(started_at AS VARCHAR(40)), 1, 16) ELSE '' END"
-    engine.run(
-        f"""CREATE OR REPLACE TEMPORARY VIEW billed_ways AS SELECT *, {minute} AS minute,
+    engine.view(
+        "billed_ways",
+        f"""SELECT *, {minute} AS minute,
         CASE WHEN {HAS_MEDIA} THEN concat(CAST(log_id AS VARCHAR(20)), ':', CAST(turn AS VARCHAR(20)))
-        ELSE '' END AS only_turn FROM sold"""
+        ELSE '' END AS only_turn FROM sold""",
     )
     found = FoundRates()
     for way in _ways(engine):

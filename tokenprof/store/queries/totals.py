@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
+from tokenprof.hw_model.estimate import Estimate
 from tokenprof.store.queries.dimensions import Dimension, Level
 from tokenprof.store.queries.engine import SqlEngine
 from tokenprof.store.queries.views import AMOUNT, ledger_lines_sql
@@ -25,7 +26,8 @@ WHOLE: Final[Key] = ()
 class GroupTotal:
     """What one group was billed. `billed_usd` is what is known; `is_lower_bound` says that more was billed.
 
-    By block, `turns` is None: a turn is billed for many blocks.
+    By block, `turns` is None: a turn is billed for many blocks. `hardware_usd` is what the group cost to
+    compute, if that was asked for and is known (`compute.StoreCompute`).
     """
 
     key: Key
@@ -39,6 +41,7 @@ class GroupTotal:
     unmeasured_turns: int = 0
     incomplete_output_turns: int = 0
     has_unpriced_tokens: bool = False
+    hardware_usd: Estimate | None = None
 
     @property
     def is_lower_bound(self) -> bool:
@@ -56,7 +59,8 @@ class StoreTotals:
     """The groups, the most expensive first, the whole, and what is not in any group.
 
     `missing_calls` were made but not recorded; `unreadable_logs` could not be read; `warnings` counts what
-    the readers warned of. `unpriced` are the reasons why there is no price.
+    the readers warned of. `unpriced` are the reasons why there is no price. `has_compute` says that the
+    cost to compute was asked for.
     """
 
     level: Level
@@ -68,6 +72,7 @@ class StoreTotals:
     warnings: int = 0
     repeated_responses: int = 0
     unpriced: dict[str, int] = field(default_factory=dict)
+    has_compute: bool = False
 
     @property
     def is_lower_bound(self) -> bool:
@@ -122,7 +127,7 @@ LEFT JOIN (SELECT log_id AS of_log, turn AS turn FROM unpriced_turns) u
     )
     billed = {tuple(key): usd for *key, usd, _, _ in engine.rows(money)}
     for row in engine.rows(counts):
-        key = tuple(_text(each) for each in row[: len(by)])
+        key = key_of(row[: len(by)])
         turns, input_, read, output, unmeasured, incomplete, unpriced = map(int, row[len(by) :])
         if turns:
             usd = billed.get(tuple(row[: len(by)])) or Decimal(0)
@@ -151,7 +156,7 @@ def _line_rows(
     for row in engine.rows(_money(by, names, source)):
         usd, unpriced, tokens = row[len(by) :]
         yield GroupTotal(
-            tuple(_text(each) for each in row[: len(by)]),
+            key_of(row[: len(by)]),
             turns=None,
             tokens=int(tokens or 0),
             billed_usd=usd or Decimal(0),
@@ -194,6 +199,11 @@ def _select(by: Sequence[Dimension]) -> str:
 
 def _group(names: Sequence[str], count: int) -> str:
     return f"GROUP BY {', '.join(names)}" if count else ""
+
+
+def key_of(values: Sequence[Any]) -> Key:
+    """Return the key of a group from what an engine found; an empty text is what is not known."""
+    return tuple(_text(each) for each in values)
 
 
 def _text(value: Any) -> str | None:

@@ -1,9 +1,12 @@
-"""The views that questions are asked of, in SQL that DuckDB and Spark both run.
+"""The views that questions are asked of, in SQL that DuckDB, Spark and ClickHouse run.
 
 `turn_facts`, `fee_facts`, `block_facts`, `call_facts` and `ledger_facts` are the rows of the files; `logs`
 and `repeats` the state. What is made here: `live` logs, `priced_turns` with the number of their price,
 `lines` (one for each turn, class and kind of media or fee), and `turns`, `blocks` and `sessions` with their
 bill.
+
+ClickHouse names a column of `t.*` differently if more than one joined table has it too; so the sides of such
+a join have names of their own.
 """
 
 from __future__ import annotations
@@ -76,7 +79,7 @@ WHERE r.rate_usd IS NULL
 def make_priced_views(engine: SqlEngine) -> None:
     """Make `priced_turns`, `lines` and `unpriced_turns`; the tables of prices must be there."""
     engine.keep("priced_turns", _PRICED_TURNS)
-    engine.run(f"CREATE OR REPLACE TEMPORARY VIEW lines AS {lines_sql()}")
+    engine.view("lines", lines_sql())
     engine.keep("unpriced_turns", _UNPRICED_TURNS)
 
 
@@ -87,11 +90,13 @@ GROUP BY l.log_id, l.turn
 """
 
 _TURNS: Final = """
-SELECT t.*, u.turn IS NOT NULL AS is_unpriced,
-  CASE WHEN t.is_measured AND u.turn IS NULL THEN coalesce(b.known_usd, 0) END AS billed_usd
+SELECT t.*, u.no_price IS NOT NULL AS is_unpriced,
+  CASE WHEN t.is_measured AND u.no_price IS NULL THEN coalesce(b.known_usd, 0) END AS billed_usd
 FROM priced_turns t
-LEFT JOIN turn_bills b ON b.log_id = t.log_id AND b.turn = t.turn
-LEFT JOIN unpriced_turns u ON u.log_id = t.log_id AND u.turn = t.turn
+LEFT JOIN (SELECT log_id AS b_log, turn AS b_turn, known_usd FROM turn_bills) b
+  ON b.b_log = t.log_id AND b.b_turn = t.turn
+LEFT JOIN (SELECT log_id AS u_log, turn AS no_price FROM unpriced_turns) u
+  ON u.u_log = t.log_id AND u.no_price = t.turn
 """
 
 _SESSIONS: Final = """
@@ -128,9 +133,10 @@ def _names(dimensions: str) -> str:
 
 def ledger_lines_sql(dimensions: str = "", where: str = "true") -> str:
     """Return what blocks were billed for, in runs of turns: a row a ledger row and segment."""
+    listed = "".join(f"s.{name} AS {name}, " for name in _listed(dimensions))
     return f"""
-SELECT s.*, l.block, l.class, l.media, l.fee,
-  l.units * (least(l.after_step, s.after_step) - greatest(l.first_step, s.first_step)) AS units
+SELECT {listed} s.log_id AS log_id, s.price AS price, l.block AS block, l.class AS class, l.media AS media,
+  l.fee AS fee, l.units * (least(l.after_step, s.after_step) - greatest(l.first_step, s.first_step)) AS units
 FROM ledger_facts l JOIN ({segments_sql(dimensions, where)}) s
   ON s.log_id = l.log_id AND s.path = l.path
   AND l.first_step < s.after_step AND l.after_step > s.first_step
@@ -164,4 +170,4 @@ def make_plain_views(engine: SqlEngine) -> None:
         ("ledger", "SELECT * FROM ledger_facts"),
         ("fees", "SELECT * FROM fee_facts"),
     ):
-        engine.run(f"CREATE OR REPLACE TEMPORARY VIEW {name} AS {sql}")
+        engine.view(name, sql)

@@ -184,6 +184,7 @@ LEDGER: Final = StoredTable(
         StoredColumn("media", "string", "text, audio, image, or unclear if the counts do not say"),
         StoredColumn("fee", "string", "the name of a fee; empty for tokens"),
         StoredColumn("units", "int64", "tokens a turn; for a fee, pieces"),
+        StoredColumn("start_tokens", "int64", "tokens of the prompt before them", nullable=True),
     ),
 )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from tokenprof.store.schema.arrow_tables import SCHEMAS, empty_table
 from tokenprof.store.schema.columns import DATA_TABLES, STATE_TABLES, StoredTable
-from tokenprof.store.writing.durable_files import write_durably
 from tokenprof.store.writing.manifest import STATE, DataFile, Manifest, partition, write_manifest
+from tokenprof.store.writing.store_folder import AnyStore, StoreFolder, store_folder
 
 COMPRESSION: Final = "zstd"
 MOST_FILES_A_PARTITION: Final = 8
@@ -25,13 +25,14 @@ Tables = Mapping[str, pa.Table]
 
 
 def commit(
-    store: Path, manifest: Manifest, rows: Sequence[Tables], state: Tables, roots: Iterable[str] = ()
+    store: AnyStore, manifest: Manifest, rows: Sequence[Tables], state: Tables, roots: Iterable[str] = ()
 ) -> Manifest:
     """Add rows to a store and replace its state. Returns the new commit, which readers see from then on.
 
     `rows` are tables of several logs, `state` the whole of `logs` and `repeats`. Raises OSError if the disk
     refuses; the store is then as it was.
     """
+    store = store_folder(store)
     generation = manifest.generation + 1
     files = {table: list(manifest.files_of(table)) for table in manifest.files}
     for table in DATA_TABLES:
@@ -41,7 +42,7 @@ def commit(
                 _write_partitions(store, table, pa.concat_tables(parts), generation)
             )
     for table in STATE_TABLES:
-        path = f"{STATE}/{table.name}-{generation:08d}.parquet"
+        path = f"{STATE}/{table.name}-{_file_name(store, generation)}"
         files[table.name] = [
             _write(store, path, state.get(table.name, empty_table(table.name)), (generation,))
         ]
@@ -55,9 +56,15 @@ def commit(
     return made
 
 
-def _write_partitions(store: Path, table: StoredTable, rows: pa.Table, generation: int) -> list[DataFile]:
+def _file_name(store: StoreFolder, generation: int) -> str:
+    return f"{generation:08d}{store.unique}.parquet"
+
+
+def _write_partitions(
+    store: StoreFolder, table: StoredTable, rows: pa.Table, generation: int
+) -> list[DataFile]:
     return [
-        _write(store, f"{folder}/{generation:08d}.parquet", part, (generation,))
+        _write(store, f"{folder}/{_file_name(store, generation)}", part, (generation,))
         for folder, part in partitions_of(table, rows)
     ]
 
@@ -76,23 +83,38 @@ def _sorted(table: StoredTable, rows: pa.Table) -> pa.Table:
     return rows.sort_by([(name, "ascending") for name in table.sort_columns])
 
 
-def _write(store: Path, path: str, rows: pa.Table, generations: tuple[int, ...]) -> DataFile:
-    write_durably(store / path, lambda to: pq.write_table(rows, to, compression=COMPRESSION))
-    return DataFile(path, (store / path).stat().st_size, rows.num_rows, generations)
+def _write(store: StoreFolder, path: str, rows: pa.Table, generations: tuple[int, ...]) -> DataFile:
+    page = io.BytesIO()
+    pq.write_table(rows, page, compression=COMPRESSION)
+    store.write(path, page.getvalue())
+    return DataFile(path, len(page.getvalue()), rows.num_rows, generations)
 
 
-def read_rows(store: Path, manifest: Manifest, table: str) -> pa.Table:
+def read_rows(store: AnyStore, manifest: Manifest, table: str) -> pa.Table:
     """Return all rows of a table, those of replaced logs included. Raises OSError if a file is gone."""
-    files = manifest.files_of(table)
-    if not files:
-        return empty_table(table)
-    schema = SCHEMAS[table]
-    return pa.concat_tables(
-        pq.ParquetFile(store / each.path).read(columns=schema.names).cast(schema) for each in files
-    )
+    folder, schema = store_folder(store), SCHEMAS[table]
+    found = [empty_table(table)]
+    for each in manifest.files_of(table):
+        data = folder.read(each.path)
+        if data is None:
+            raise FileNotFoundError(folder.address_of(each.path))
+        found.append(_with_all_columns(pq.ParquetFile(pa.BufferReader(data)), schema))
+    return pa.concat_tables(found)
 
 
-def compacted(store: Path, manifest: Manifest, live: Iterable[int], *, force: bool = False) -> Manifest:
+def _with_all_columns(file: pq.ParquetFile, schema: pa.Schema) -> pa.Table:
+    """Return the rows of a file; columns that were added since it was written are empty."""
+    there = set(file.schema_arrow.names)
+    rows = file.read(columns=[name for name in schema.names if name in there])
+    for field in schema:
+        if field.name not in there:
+            rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
+    return rows.select(schema.names).cast(schema)
+
+
+def compacted(
+    store: StoreFolder, manifest: Manifest, live: Iterable[int], *, force: bool = False
+) -> Manifest:
     """Write partitions of many files, or of many rows that no longer count, as one file each; commit that.
 
     `live` are the numbers of the logs that still count. Returns the new commit, or the same one if there was
@@ -117,7 +139,7 @@ def compacted(store: Path, manifest: Manifest, live: Iterable[int], *, force: bo
             rows = rows.filter(pc.is_in(rows["log_id"], value_set=wanted))
             if rows.num_rows:
                 generations = tuple(sorted({number for each in listed for number in each.generations}))
-                path = f"{folder}/{generation:08d}.parquet"
+                path = f"{folder}/{_file_name(store, generation)}"
                 kept.append(_write(store, path, _sorted(table, rows), generations))
         files[table.name] = tuple(kept)
     if not changed:

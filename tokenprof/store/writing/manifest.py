@@ -3,11 +3,12 @@
 A store is a folder:
 
     manifest.json                                the last commit
-    turns/day=2026-06-01/project=web/00000007-0.parquet   rows of a table, named by the commit
+    turns/day=2026-06-01/project=web/00000007.parquet   rows of a table, named by the commit
     state/logs-00000007.parquet                  the logs, and which responses are repeated
 
 Files that the manifest does not name are left over from a writer that died, or replaced; the next writer
-removes them.
+removes them. At an address that several machines write to, names of files end with a few letters of their
+writer, and a commit is first made as `commits/00000007.json`, which only one writer can create.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 from tokenprof.facts.errors import InputError
 from tokenprof.store.schema.columns import DATA_TABLES, SCHEMA_VERSION
-from tokenprof.store.writing.durable_files import UNFINISHED, write_durably
+from tokenprof.store.writing.durable_files import UNFINISHED
+from tokenprof.store.writing.store_folder import AnyStore, StoreFolder, store_folder
+from tokenprof.store.writing.writer_lock import StoreIsLockedError
 
 MANIFEST: Final = "manifest.json"
 STATE: Final = "state"
+COMMITS: Final = "commits"
 FORMAT: Final = "tokenprof-store"
 
 SAFE_CHARACTERS: Final = "-_. "
@@ -56,19 +59,31 @@ class Manifest:
         return self.files.get(table, ())
 
 
-def read_manifest(store: Path) -> Manifest | None:
+def read_manifest(store: AnyStore) -> Manifest | None:
     """Return the last commit of a store; None if there is none.
 
     Raises InputError if the file cannot be read or is not a manifest.
     """
-    path = store / MANIFEST
+    folder = store_folder(store)
+    address = folder.address_of(MANIFEST)
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
+        data = folder.read(MANIFEST)
     except OSError as error:
-        raise InputError.unreadable(path, error) from None
-    return manifest_of_json(data, str(path))
+        raise InputError.unreadable(address, error) from None
+    return None if data is None else manifest_of_json(data, address)
+
+
+def newest_manifest(store: StoreFolder) -> Manifest | None:
+    """Return the last commit for a writer, and let readers see it if its writer died before they could."""
+    manifest = read_manifest(store)
+    while store.unique and (data := store.read(_commit_of((manifest or Manifest()).generation + 1))):
+        store.write(MANIFEST, data)
+        manifest = manifest_of_json(data, store.address_of(MANIFEST))
+    return manifest
+
+
+def _commit_of(generation: int) -> str:
+    return f"{COMMITS}/{generation:08d}.json"
 
 
 def manifest_of_json(text: bytes, path: str) -> Manifest:
@@ -115,14 +130,22 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
     )
 
 
-def write_manifest(store: Path, manifest: Manifest) -> None:
-    """Commit: from here on, readers see these files."""
-    data = manifest_to_json(manifest)
-    write_durably(store / MANIFEST, lambda path: _write_bytes(path, data))
+def write_manifest(store: AnyStore, manifest: Manifest) -> None:
+    """Commit: from here on, readers see these files.
 
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
+    Raises StoreIsLockedError if somebody else, whom no lock held back, made this commit first.
+    """
+    folder, data = store_folder(store), manifest_to_json(manifest)
+    if folder.unique:
+        if not folder.create(_commit_of(manifest.generation), data):
+            raise StoreIsLockedError(
+                f"Somebody else has written to the store {folder} meanwhile, so this ingest was not "
+                "committed. Run it again; it reads only what is missing then."
+            )
+        if manifest.generation > 1:
+            # What remains of a commit keeps a writer that slept through it from making it again.
+            folder.write(_commit_of(manifest.generation - 1), b"")
+    folder.write(MANIFEST, data)
 
 
 def manifest_to_json(manifest: Manifest) -> bytes:
@@ -159,35 +182,29 @@ def folder_name(text: str) -> str:
     return quote(text, safe=SAFE_CHARACTERS)[:LONGEST_NAME] or "__HIVE_DEFAULT_PARTITION__"
 
 
-def sweep(store: Path, manifest: Manifest) -> int:
+def sweep(store: StoreFolder, manifest: Manifest) -> int:
     """Remove the files that a commit does not name; return how many. Only the writer may do this."""
     named = {each.path for files in manifest.files.values() for each in files}
     removed = 0
     for path in _all_files(store):
-        if path.name.endswith(UNFINISHED) or path.relative_to(store).as_posix() not in named:
-            path.unlink(missing_ok=True)
+        if path.endswith(UNFINISHED) or path not in named:
+            store.remove(path)
             removed += 1
     return removed
 
 
-def _all_files(store: Path) -> Iterable[Path]:
+def _all_files(store: StoreFolder) -> Iterable[str]:
     for folder in (*(table.name for table in DATA_TABLES), STATE):
-        if (store / folder).is_dir():
-            yield from [path for path in (store / folder).rglob("*") if path.is_file()]
-    leftover = store / f"{MANIFEST}{UNFINISHED}"
-    if leftover.exists():
-        yield leftover
+        yield from list(store.files(folder))
+    if store.size(f"{MANIFEST}{UNFINISHED}") is not None:
+        yield f"{MANIFEST}{UNFINISHED}"
 
 
-def damaged(store: Path, manifest: Manifest) -> list[tuple[str, DataFile]]:
+def damaged(store: StoreFolder, manifest: Manifest) -> list[tuple[str, DataFile]]:
     """Return the files of a commit that are missing or have another size, with their tables."""
-    found = []
-    for table, files in manifest.files.items():
-        for each in files:
-            try:
-                is_whole = (store / each.path).stat().st_size == each.bytes
-            except OSError:
-                is_whole = False
-            if not is_whole:
-                found.append((table, each))
-    return found
+    return [
+        (table, each)
+        for table, files in manifest.files.items()
+        for each in files
+        if store.size(each.path) != each.bytes
+    ]

@@ -1,6 +1,8 @@
-"""The one writer of a store, held by a lock of the operating system.
+"""The one writer of a store.
 
-The system lets a lock go when its process ends, however it ends, so no lock is ever left over.
+On this machine the right to write is a lock of the operating system, which lets it go when the process ends,
+however it ends. At an address it is a file that only one writer can create; if its writer died, others take
+it over after `LEASE`, and a commit that somebody else made first is refused (`manifest.write_manifest`).
 """
 
 from __future__ import annotations
@@ -9,13 +11,15 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Final
 
 from tokenprof.facts.errors import InputError
+from tokenprof.store.writing.store_folder import AnyStore, LocalFolder, StoreFolder, store_folder
 
 LOCK_FILE: Final = "writer.lock"
+LEASE: Final = timedelta(hours=1)
 
 
 class StoreIsLockedError(InputError):
@@ -23,31 +27,73 @@ class StoreIsLockedError(InputError):
 
 
 @contextmanager
-def writer_lock(store: Path) -> Iterator[None]:
+def writer_lock(store: AnyStore) -> Iterator[None]:
     """Hold the right to write to a store.
 
     Raises StoreIsLockedError, which names the process, if somebody else has it, and InputError if the folder
     cannot be written.
     """
+    folder = store_folder(store)
+    with _local_lock(folder.folder) if isinstance(folder, LocalFolder) else _lease(folder):
+        yield
+
+
+@contextmanager
+def _lease(store: StoreFolder) -> Iterator[None]:
+    try:
+        if not store.create(LOCK_FILE, _holder().encode()):
+            held = (store.read(LOCK_FILE) or b"").decode("utf-8", "replace")
+            if _age(held) < LEASE:
+                raise _locked(store, held)
+            store.write(LOCK_FILE, _holder().encode())
+    except OSError as error:
+        raise _not_writable(store, error) from error
+    try:
+        yield
+    finally:
+        store.remove(LOCK_FILE)
+
+
+def _age(held: str) -> timedelta:
+    """Return how long ago a holder wrote its line; a line that cannot be read is as old as can be."""
+    try:
+        return datetime.now(UTC) - datetime.fromisoformat(held.rpartition(" since ")[2])
+    except (ValueError, TypeError):
+        return timedelta.max
+
+
+def _holder() -> str:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return f"process {os.getpid()} on {socket.gethostname()} since {now}"
+
+
+def _locked(store: object, holder: str) -> StoreIsLockedError:
+    return StoreIsLockedError(
+        f"The store {store} is being written by {holder.strip() or 'another process'}. Wait until it has "
+        "ended; the store can be read meanwhile."
+    )
+
+
+def _not_writable(store: object, error: OSError) -> InputError:
+    reason = (error.strerror or str(error)).lower()
+    return InputError(f"The store {store} cannot be written ({reason}); name another --store.")
+
+
+@contextmanager
+def _local_lock(store: Path) -> Iterator[None]:
     path = store / LOCK_FILE
     try:
         # Who called which model when is nobody else's business.
         store.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = path.open("a+", encoding="utf-8")
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"The store {store} cannot be written ({reason}); name another --store.") from error
+        raise _not_writable(store, error) from error
     with file:
         if not _lock(file):
             file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise StoreIsLockedError(
-                f"The store {store} is being written by {holder}. Wait until it has ended; the store can be "
-                "read meanwhile."
-            )
+            raise _locked(store, file.read())
         file.truncate(0)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        file.write(f"process {os.getpid()} on {socket.gethostname()} since {now}")
+        file.write(_holder())
         file.flush()
         try:
             yield

@@ -1,0 +1,48 @@
+"""ClickHouse runs the same SQL over the same files, and its totals are equal to the last byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from stores import as_text, opened
+
+from tokenprof.fleet.clickhouse import ClickHouseEngine, priced_engine
+from tokenprof.store.ingest.ingest import ingest
+from tokenprof.store.queries.dimensions import NAMES, parse_dimensions
+from tokenprof.store.queries.totals import totals_by
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture
+def engine(logs: Path, tmp_path: Path) -> Iterator[tuple[ClickHouseEngine, Path]]:
+    ingest([logs], tmp_path / "store")
+    engine = priced_engine(tmp_path / "store")
+    yield engine, tmp_path / "store"
+    engine.close()
+
+
+def test_every_total_is_that_of_the_embedded_engine(engine: tuple[ClickHouseEngine, Path]) -> None:
+    clickhouse, store = engine
+    duckdb = opened(store)
+    names = [name.replace("KEY", "team") for name in NAMES]
+    for by in ("", *names, "month,model,project", "tool,class", "kind,agent"):
+        dimensions = parse_dimensions([by])
+        assert as_text(totals_by(clickhouse, dimensions)) == as_text(duckdb.totals(dimensions)), by
+
+
+def test_every_view_has_the_rows_of_the_embedded_engine(engine: tuple[ClickHouseEngine, Path]) -> None:
+    clickhouse, store = engine
+    duckdb = opened(store)
+    for view, columns in (
+        ("turns", "log_id, turn, billed_usd, is_unpriced"),
+        ("blocks", "log_id, block, billed_tokens, billed_usd"),
+        ("sessions", "log_id, turns, input_tokens, billed_usd, turns_without_bill"),
+        ("lines", "log_id, turn, class, media, fee, units"),
+    ):
+        sql = f"SELECT {columns} FROM {view} ORDER BY {columns}"
+        assert [list(map(str, row)) for row in clickhouse.rows(sql)] == [
+            list(map(str, row)) for row in duckdb.select(sql)[1]
+        ], view
