@@ -49,7 +49,7 @@ class ClickHouseEngine:
         except ImportError as error:
             raise InputError("ClickHouse needs chdb, which is not installed: pip install chdb") from error
         self._folder = tempfile.TemporaryDirectory(prefix="tokenprof-")
-        self._session: Any = session.Session()  # type: ignore[no-untyped-call]
+        self._session: Any = session.Session()
         for name, value in SETTINGS.items():
             self.run(f"SET {name} = {value}")
 
