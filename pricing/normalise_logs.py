@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from tokenprof.pricing.usage import Usage, UsageError, add_fees
-from tokenprof.pricing.usage_dialects import CLAUDE_CODE_RESULT, CODEX, INSPECT, OPENAI_CHAT
+from tokenprof.pricing.usage_dialects import CLAUDE_CODE_RESULT, CODEX, INSPECT, OPENAI_CHAT, meaning_of
 from tokenprof.pricing.usage_reader import UsageReading, read_usage
 from tokenprof.pricing.wire_counts import Wire, less, optional_count, part
 
@@ -111,12 +111,16 @@ def read_langfuse(details: Wire) -> UsageReading:
         raise UsageError("Langfuse's usageDetails lack 'input' or 'output', so the call is unmeasured.")
     total = None if details.get("total") is None else optional_count(details, "total")
     whole = counts["input"] + counts["output"]
-    notes: list[str] = []
+    strangers = _strangers(counts, total)
+    notes = [
+        f"Usage key '{key}' is not understood; the total leaves it out, and so does the bill."
+        for key in strangers
+    ]
     unknown: list[str] = []
     sums: dict[str, Any] = {}
     for key, count in counts.items():
-        cls = _langfuse_class(key)
-        if cls is None and count and key not in SEARCHES:
+        cls = None if key in strangers else _langfuse_class(key)
+        if cls is None and count and key not in (*SEARCHES, *strangers):
             unknown.append(key)
         elif cls is not None and count:
             sums[cls] = sums.get(cls, 0) + count
@@ -160,6 +164,14 @@ def read_langfuse(details: Wire) -> UsageReading:
     return UsageReading(usage, tuple(notes))
 
 
+def _strangers(counts: Mapping[str, int], total: int | None) -> list[str]:
+    """Return the keys that no dialect has and that the total leaves out, whatever their words sound like."""
+    billed = {key: count for key, count in counts.items() if count and key not in SEARCHES}
+    found = [key for key in billed if meaning_of(key) is None and set(key.lower().split("_")) - KNOWN_WORDS]
+    rest = sum(billed.values()) - sum(billed[key] for key in found)
+    return found if total == rest != counts["input"] + counts["output"] else []
+
+
 def _langfuse_class(key: str) -> str | None:
     """Return the count of `Usage` that a key adds to, by the words of its name; None if they say nothing."""
     name = key.lower()
@@ -192,3 +204,22 @@ LANGFUSE_WORDS = frozenset(
     | {"video", "document", "file", "pdf", "accepted", "rejected", "prediction", "modality", "1", "tool"}
 )
 """Words of keys whose tokens have the rate of the text beside them."""
+
+KNOWN_WORDS = LANGFUSE_WORDS | frozenset(
+    {
+        "cache",
+        "cached",
+        "read",
+        "hit",
+        "creation",
+        "created",
+        "write",
+        "written",
+        "5m",
+        "1h",
+        "ephemeral",
+        "content",
+    }
+    | {"reasoning", "reason", "thoughts", "thought", "thinking", "audio"}
+)
+"""Words of keys that say what their tokens are."""

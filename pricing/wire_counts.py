@@ -70,6 +70,15 @@ def is_count(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def is_whole_count(value: object) -> bool:
+    """Whether `count_of` can read a value."""
+    try:
+        count_of("", value)
+    except UsageError:
+        return False
+    return True
+
+
 _WHOLE_NUMBER = re.compile(r"([0-9]{1,20})(?:\.0{1,6})?")
 
 

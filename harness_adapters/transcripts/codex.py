@@ -28,7 +28,13 @@ from tokenprof.harness_adapters.transcripts.codex_answers import (
     PendingAnswers,
 )
 from tokenprof.harness_adapters.transcripts.codex_lines import recognises, usage_line
-from tokenprof.harness_adapters.transcripts.codex_totals import SessionTotal, UsageRecord
+from tokenprof.harness_adapters.transcripts.codex_totals import (
+    SessionTotal,
+    UsageRecord,
+    is_same_count,
+    notes_of,
+    with_unknown,
+)
 from tokenprof.harness_adapters.wires.implausible_usage import raw_json
 from tokenprof.harness_adapters.wires.openai_blocks import add_instructions, add_tools
 from tokenprof.harness_adapters.wires.openai_responses import add_item, output_of_responses
@@ -230,7 +236,7 @@ class _Session:
         id_ = text_of(payload.get("response_id"))
         self._pending.note_record()
         # A call that a token count reports too is billed there.
-        if usage and usage != self._last_call and not self._is_replay():
+        if usage and not is_same_count(usage, self._last_call) and not self._is_replay():
             self._records.append(UsageRecord(id_, usage, tuple(self._context), self._time(where), where))
 
     def _add_record(self, record: UsageRecord, agent: str | None) -> None:
@@ -250,26 +256,20 @@ class _Session:
             self._add_uncounted(earlier, NO_COUNT)
         written = answer.items if answer else []
         prompt = tuple(self._context[: answer.prompt_length] if answer else self._context)
-        if billed.earlier and not self._is_fork:
-            self.warnings.append(
-                f"{where}: the session's total counts {billed.earlier.get('input_tokens', 0):,} tokens of "
-                f"input and {billed.earlier.get('output_tokens', 0):,} of output that are on no call in this "
-                "file; they are not in the report."
-            )
+        if not self._is_fork or billed.missed:
+            self.warnings += notes_of(billed, where)
         if billed.missed:
-            self.warnings.append(
-                f"{where}: the session's total has grown by more than this call. The difference is a turn of "
-                "its own, because the lines of its calls are missing."
-            )
             self._add_missing(billed.missed, at, where)
         if billed.last is None:
             return
-        own = next((record.id for record in self._records if record.usage == billed.last), "")
-        self._records = [record for record in self._records if record.usage != billed.last]
+        records = [record for record in self._records if is_same_count(record.usage, billed.last)]
+        self._records = [record for record in self._records if record not in records]
         self._last_call, self._last_call_wrote_nothing = billed.last, not written
         items = [text_of(item.get("id")) for item in written]
+        own = next((record.id for record in records), "")
         identity = own or [dict(self._total.known or billed.last), items]
-        self._add_turn(billed.last, where, prompt, written, identity, at)
+        told = with_unknown(billed.last, self._total.known, *(record.usage for record in records))
+        self._add_turn(told, where, prompt, written, identity, at)
 
     def _add_uncounted(self, answer: CodexAnswer, note: str) -> None:
         """Add the call of an answer that nothing counts. It has ended by the time that is known."""

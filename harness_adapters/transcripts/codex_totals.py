@@ -7,11 +7,13 @@ of a rollout were lost, the total has grown by more than the last call.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from tokenprof.facts.types import Block
+from tokenprof.pricing.usage_dialects import meaning_of
+from tokenprof.pricing.wire_counts import count_of, is_whole_count
 from tokenprof.record.wire_values import Wire
 
 CALL, TOTAL = "last_token_usage", "total_token_usage"
@@ -28,6 +30,21 @@ class BilledCount:
     last: Wire | None
     missed: Wire | None = None
     earlier: Wire | None = None
+
+
+def notes_of(billed: BilledCount, where: str) -> Iterator[str]:
+    """Yield a sentence about what a total counts beyond the calls of its file."""
+    if billed.earlier:
+        sent, written = (billed.earlier.get(f"{side}_tokens", 0) for side in ("input", "output"))
+        yield (
+            f"{where}: the session's total counts {sent:,} tokens of input and {written:,} of output that are on "
+            "no call in this file; they are not in the report."
+        )
+    if billed.missed:
+        yield (
+            f"{where}: the session's total has grown by more than this call. The difference is a turn of its "
+            "own, because the lines of its calls are missing."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +72,7 @@ class SessionTotal:
         if not isinstance(total, Mapping):
             is_new, self._last = call is not None and call != self._last, call
             return BilledCount(call) if is_new else None
-        if self.known is not None and _is_same(total, self.known):
+        if self.known is not None and is_same_count(total, self.known):
             return None
         before, self.known, self._last = self.known, total, call
         grown = _less(total, before or {})
@@ -71,15 +88,30 @@ class SessionTotal:
         return BilledCount(call, missed=beyond)
 
 
-def _is_same(total: Wire, before: Wire) -> bool:
-    """Return whether no count that both totals hold has changed; one of them may be damaged."""
-    now, then = _counts(total), _counts(before)
+def is_same_count(one: Wire | None, other: Wire | None) -> bool:
+    """Whether no count that both usages hold differs; one of them may be damaged, or have further keys."""
+    if one is None or other is None:
+        return one is other
+    now, then = _counts(one), _counts(other)
     shared = now.keys() & then.keys()
-    return total == before or (bool(shared) and all(now[key] == then[key] for key in shared))
+    return one == other or (bool(shared) and all(now[key] == then[key] for key in shared))
+
+
+def with_unknown(call: Wire, *others: Wire | None) -> Wire:
+    """Return the usage of a call with the keys that no dialect has of other objects about it."""
+    unknown = {
+        key: value for other in others for key, value in (other or {}).items() if meaning_of(key) is None
+    }
+    return {**unknown, **call}
 
 
 def _counts(usage: Wire) -> dict[str, int]:
-    return {key: value for key, value in usage.items() if isinstance(value, int)}
+    """Return the counts that a bill needs; an unknown one may stand in one event and not in another."""
+    return {
+        key: count_of(key, value)
+        for key, value in usage.items()
+        if meaning_of(key) is not None and is_whole_count(value)
+    }
 
 
 def _less(total: Wire, before: Wire) -> dict[str, int]:
