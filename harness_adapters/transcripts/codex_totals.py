@@ -37,8 +37,8 @@ def notes_of(billed: BilledCount, where: str) -> Iterator[str]:
     if billed.earlier:
         sent, written = (billed.earlier.get(f"{side}_tokens", 0) for side in ("input", "output"))
         yield (
-            f"{where}: the session's total counts {sent:,} tokens of input and {written:,} of output that are "
-            "on no call in this file; they are not in the report."
+            f"{where}: the session's total counts {sent:,} tokens of input and {written:,} of output that "
+            "are on no call in this file; they are not in the report."
         )
     if billed.missed:
         yield (
