@@ -15,7 +15,8 @@ import statistics
 from collections import Counter
 from pathlib import Path
 
-from tokenprof.attribute.validate import ContextStep, leave_one_out
+from left_out_steps import ContextStep, leave_one_out
+
 from tokenprof.reading.files import read
 
 
