@@ -3,8 +3,9 @@
     python benchmarks/attribution.py PATH... [--json]
 
 A step is two consecutive main-loop calls of one context with growth > 0 and at least one tool result,
-without a compaction between. The truth is the billed growth, which the bill gives exactly; the
-estimator is fitted on all other steps, and the error of a step is |predicted − billed| / billed. Beside it, on the same steps: a bare cl100k count of the same blocks.
+without a compaction between. The truth is the billed growth, which the bill gives exactly; the estimator is
+fitted on all other steps, and the error of a step is |predicted − billed| / billed. Beside it, on the same
+steps: a bare cl100k count of the same blocks.
 """
 
 from __future__ import annotations
