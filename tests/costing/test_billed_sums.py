@@ -13,10 +13,10 @@ from random_runs import random_run
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.findings.entry_sums import entry_sums
 from tokenprof.analysis.findings.ledger_sums import ledger_sums
-from tokenprof.analysis.findings.severity import exact_sum_usd
 from tokenprof.costing.billed_sums import BilledSum
 from tokenprof.costing.compute import PARTS, cost_to_compute
 from tokenprof.costing.ledger import build_ledger
+from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.gate.sample import sample_of
 from tokenprof.pricing.book import default_book
 

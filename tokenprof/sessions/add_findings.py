@@ -2,47 +2,30 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
 from tokenprof.analysis.findings.finding import Finding
 from tokenprof.analysis.findings.finding_figures import (
-    BilledName,
     CacheMisses,
     CacheUnlikeRules,
     CarriedBlock,
-    DuplicateText,
     FindingFigures,
-    IncompleteOutput,
-    LoadsOnDemand,
-    SkillLoadedLate,
-    SkillsIndexUnused,
-    SkillsUntouched,
-    ToolsNeverCalled,
-    UnmeasuredTurns,
-    UnpricedTurns,
 )
-from tokenprof.analysis.findings.severity import HIGH_SHARE, exact_sum_usd, severity_of, share_of
+from tokenprof.analysis.findings.severity import HIGH_SHARE, severity_of, share_of
+from tokenprof.facts.adding import added, exact_sum_usd, what_parts_share
 
 NAMED_BLOCKS: Final = 8
 """How many of the blocks at which misses began are kept; a sentence names fewer."""
 
 
 def sort_of(finding: Finding) -> Hashable:
-    """Return what findings must share to be added up."""
+    """Return what findings must share to be added up: their code, and what of their figures does not add."""
     figures = finding.figures
-    if isinstance(figures, CacheMisses):
-        return finding.code, finding.saves_usd is None
-    if isinstance(figures, DuplicateText):
-        return finding.code, figures.block
-    if isinstance(figures, CarriedBlock):
-        return finding.code, figures.block
-    if isinstance(figures, SkillLoadedLate):
-        return finding.code, figures.skill
-    return finding.code
+    is_unknown = isinstance(figures, CacheMisses) and finding.saves_usd is None
+    return finding.code, is_unknown, what_parts_share(figures)
 
 
 def add_two(one: Finding, other: Finding) -> Finding:
@@ -74,72 +57,12 @@ def weighed(found: Iterable[Finding], billed_usd: Decimal | None, compared_turns
 
 
 def _add(one: FindingFigures, other: FindingFigures) -> FindingFigures:
-    match one, other:
-        case UnmeasuredTurns(), UnmeasuredTurns():
-            return UnmeasuredTurns(one.turns + other.turns)
-        case IncompleteOutput(), IncompleteOutput():
-            return IncompleteOutput(one.turns + other.turns)
-        case UnpricedTurns(), UnpricedTurns():
-            models = dict.fromkeys((*one.models, *other.models))
-            return UnpricedTurns(one.turns + other.turns, tuple(models))
-        case CacheUnlikeRules(), CacheUnlikeRules():
-            return replace(one, turns=one.turns + other.turns, tokens=one.tokens + other.tokens)
-        case CacheMisses(), CacheMisses():
-            firsts = dict.fromkeys((*one.first_blocks, *other.first_blocks))
-            return replace(
-                one,
-                turns=one.turns + other.turns,
-                tokens=one.tokens + other.tokens,
-                first_blocks=tuple(firsts)[:NAMED_BLOCKS],
-                extra_usd=exact_sum_usd([one.extra_usd, other.extra_usd]),
-                is_lower_bound=one.is_lower_bound
-                or other.is_lower_bound
-                or (one.extra_usd is None) != (other.extra_usd is None),
-            )
-        case ToolsNeverCalled(), ToolsNeverCalled():
-            return ToolsNeverCalled(_by_name((*one.tools, *other.tools)))
-        case SkillsUntouched(), SkillsUntouched():
-            return SkillsUntouched(_by_name((*one.skills, *other.skills)))
-        case SkillsIndexUnused(), SkillsIndexUnused():
-            billed_usd = exact_sum_usd([one.billed_usd, other.billed_usd])
-            return SkillsIndexUnused(max(one.lines, other.lines), billed_usd)
-        case DuplicateText(), DuplicateText():
-            return replace(
-                one,
-                tokens=max(one.tokens, other.tokens),
-                copies=max(one.copies, other.copies),
-                extra_blocks=one.extra_blocks + other.extra_blocks,
-                turns=one.turns + other.turns,
-                billed_usd=exact_sum_usd([one.billed_usd, other.billed_usd]),
-            )
-        case CarriedBlock(), CarriedBlock():
-            return replace(
-                one,
-                billed_usd=one.billed_usd + other.billed_usd,
-                first_usd=one.first_usd + other.first_usd,
-                again_usd=one.again_usd + other.again_usd,
-                turns=one.turns + other.turns,
-                is_estimated=one.is_estimated or other.is_estimated,
-            )
-        case LoadsOnDemand(), LoadsOnDemand():
-            return replace(
-                one,
-                loads=one.loads + other.loads,
-                extra_turns=one.extra_turns + other.extra_turns,
-                billed_usd=one.billed_usd + other.billed_usd,
-                turns=one.turns + other.turns,
-                up_front_usd=one.up_front_usd + other.up_front_usd,
-                up_front_turns=one.up_front_turns + other.up_front_turns,
-                indexed_skills=max(one.indexed_skills, other.indexed_skills),
-                all_up_front_usd=None,
-                break_even_loads=None,
-            )
-    return one
-
-
-def _by_name(all_names: Sequence[BilledName]) -> tuple[BilledName, ...]:
-    amounts: dict[str, list[Decimal | None]] = defaultdict(list)
-    for each in all_names:
-        amounts[each.name].append(each.billed_usd)
-    sums = [BilledName(name, exact_sum_usd(own)) for name, own in amounts.items()]
-    return tuple(sorted(sums, key=lambda each: each.billed_usd or Decimal(0), reverse=True))
+    both = added(one, other)
+    if isinstance(both, CacheMisses) and isinstance(one, CacheMisses) and isinstance(other, CacheMisses):
+        is_partly_known = (one.extra_usd is None) != (other.extra_usd is None)
+        return replace(
+            both,
+            first_blocks=both.first_blocks[:NAMED_BLOCKS],
+            is_lower_bound=both.is_lower_bound or is_partly_known,
+        )
+    return both

@@ -97,20 +97,3 @@ def _group_sum(group: GroupRow, members: Collection[BlockRow]) -> GroupSum:
 def _total(amounts: Iterable[Decimal]) -> Decimal | None:
     known = list(amounts)
     return sum(known, Decimal(0)) if known else None
-
-
-def add_groups(one: GroupSum, other: GroupSum) -> GroupSum:
-    """Return a group in two sessions as one."""
-    return GroupSum(
-        blocks=one.blocks + other.blocks,
-        billed_tokens=one.billed_tokens + other.billed_tokens,
-        known_usd=_both(one.known_usd, other.known_usd),
-        called_usd=_both(one.called_usd, other.called_usd),
-        returned_usd=_both(one.returned_usd, other.returned_usd),
-        is_complete=one.is_complete and other.is_complete,
-        is_exact=one.is_exact and other.is_exact,
-    )
-
-
-def _both(one: Decimal | None, other: Decimal | None) -> Decimal | None:
-    return _total(each for each in (one, other) if each is not None)

@@ -12,13 +12,13 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from tokenprof.analysis.findings.finding import Finding
-from tokenprof.analysis.findings.severity import exact_sum_usd
 from tokenprof.analysis.rows.row_types import BlockRow
 from tokenprof.costing.billed_sums import TurnClass
 from tokenprof.costing.work import Model
+from tokenprof.facts.adding import added, exact_sum_usd
 from tokenprof.facts.types import Problem, Source
 from tokenprof.sessions.add_findings import add_two, sort_of
-from tokenprof.sessions.block_sums import SHARED_KINDS, add_blocks, add_groups, block_key
+from tokenprof.sessions.block_sums import SHARED_KINDS, add_blocks, block_key
 from tokenprof.sessions.packed_findings import unpacked
 from tokenprof.sessions.session_sums import (
     BlockKey,
@@ -143,7 +143,7 @@ class FolderSums:
             self.models.setdefault(model, []).append(of_model)
         self._add_blocks(other)
         for name, group in other.groups.items():
-            self.groups[name] = add_groups(self.groups[name], group) if name in self.groups else group
+            self.groups[name] = added(self.groups[name], group) if name in self.groups else group
         for finding in map(unpacked, other.findings):
             sort = sort_of(finding)
             before = self.findings.get(sort)

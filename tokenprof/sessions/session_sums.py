@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tokenprof.analysis.rows.row_types import BlockRow, IncompleteReason
 from tokenprof.costing.billed_sums import TurnClass
 from tokenprof.costing.work import Model
+from tokenprof.facts.adding import Count, EveryPart, KnownUsd
 from tokenprof.facts.types import BlockKind, Problem, Source
 from tokenprof.pricing.usage import Usage
 from tokenprof.sessions.packed_findings import PackedFinding
@@ -101,13 +102,13 @@ class ModelSum:
 class GroupSum:
     """A tool, a skill, an MCP server or an agent, with its bill in parts; None is nothing billed."""
 
-    blocks: int
-    billed_tokens: int
-    known_usd: Decimal | None
-    called_usd: Decimal | None
-    returned_usd: Decimal | None
-    is_complete: bool
-    is_exact: bool
+    blocks: Count
+    billed_tokens: Count
+    known_usd: KnownUsd
+    called_usd: KnownUsd
+    returned_usd: KnownUsd
+    is_complete: EveryPart
+    is_exact: EveryPart
 
 
 class BlockKey(NamedTuple):

@@ -15,9 +15,10 @@ from tokenprof.analysis.findings.finding_figures import (
     CacheMisses,
     LowCacheHitRate,
 )
-from tokenprof.analysis.findings.severity import exact_sum_usd, severity_of, share_of
+from tokenprof.analysis.findings.severity import severity_of, share_of
 from tokenprof.costing.cache_losses import CacheMissCause
 from tokenprof.costing.cache_misses import PREFIX_CAUSES, CacheMiss, is_of_a_compaction
+from tokenprof.facts.adding import exact_sum_usd
 
 _AVOIDABLE_CAUSES: Final[tuple[CacheMissCause, ...]] = (*PREFIX_CAUSES, "ttl_expired")
 """A model is changed on purpose and a prompt below the minimum cannot be cached: those promise no saving."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from tokenprof.analysis.findings.severity import exact_sum_usd
 from tokenprof.analysis.rows.row_types import BlockRow, RunRows, TurnRow
+from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.pricing.usage import INPUT_CLASSES
 
 LEAST_DUPLICATE_TOKENS: Final = 64

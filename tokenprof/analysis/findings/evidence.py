@@ -17,9 +17,10 @@ from tokenprof.analysis.findings.noted_blocks import (
     unused_skills_indexes,
 )
 from tokenprof.analysis.findings.repeats import RepeatedWork, calls_alike, repeated_work
-from tokenprof.analysis.findings.severity import exact_sum_usd, severity_of
+from tokenprof.analysis.findings.severity import severity_of
 from tokenprof.analysis.rows.row_types import BlockRow, RunRows
 from tokenprof.costing.disclosure import Disclosure
+from tokenprof.facts.adding import exact_sum_usd
 
 
 class Evidence:

@@ -1,16 +1,18 @@
 """The figures of findings, one frozen dataclass per kind. The sentences are in `report.finding_wording`.
 
 `CODES` are the codes under which a kind is reported. The blocks and turns that a finding is about are in
-`Finding.blocks` and `Finding.turns`; a field `turns` here counts them.
+`Finding.blocks` and `Finding.turns`; a field `turns` here counts them. The type of a field says how it adds
+over sessions (`facts.adding`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar, Final, Literal, get_args
+from typing import Annotated, ClassVar, Final, Literal, get_args
 
 from tokenprof.costing.cache_losses import CacheMissCause
+from tokenprof.facts.adding import LOST, AnyPart, Count, KnownUsd, Largest, Usd
 from tokenprof.facts.types import BlockKind
 from tokenprof.hw_model.estimate import Estimate
 
@@ -37,7 +39,7 @@ class BilledName:
     """What everything of one name was billed together; None if no price is known."""
 
     name: str
-    billed_usd: Decimal | None
+    billed_usd: KnownUsd
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class UnmeasuredTurns:
     """Turns without usage."""
 
     CODES: ClassVar = ("unmeasured-turns",)
-    turns: int
+    turns: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class UnpricedTurns:
     """Turns that have usage but no price for all of it, and the models that lack one."""
 
     CODES: ClassVar = ("unpriced-turns",)
-    turns: int
+    turns: Count
     models: tuple[UnpricedModel, ...]
 
 
@@ -80,7 +82,7 @@ class IncompleteOutput:
     """Turns whose output was not counted to its end."""
 
     CODES: ClassVar = ("output-incomplete",)
-    turns: int
+    turns: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +94,9 @@ class CacheUnlikeRules:
 
     CODES: ClassVar = ("cache-read-less", "cache-read-more", "cache-written-otherwise")
     difference: CacheDifference
-    turns: int
-    turns_compared: int
-    tokens: int
+    turns: Count
+    turns_compared: Count
+    tokens: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,8 @@ class UnplacedTokens:
     """Billed tokens that no recorded block accounts for, out of all `billed_tokens`."""
 
     CODES: ClassVar = ("unplaced-tokens",)
-    tokens: int
-    billed_tokens: int
+    tokens: Count
+    billed_tokens: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +118,11 @@ class CacheMisses:
 
     CODES: ClassVar = tuple(f"cache-miss-{cause.replace('_', '-')}" for cause in MISS_CAUSES)
     cause: CacheMissCause
-    turns: int
-    tokens: int
+    turns: Count
+    tokens: Count
     first_blocks: tuple[NamedBlock, ...]
-    extra_usd: Decimal | None
-    is_lower_bound: bool
+    extra_usd: KnownUsd
+    is_lower_bound: AnyPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,8 @@ class LowCacheHitRate:
     """Prompt tokens that an earlier turn had too, and how many of them were read from the cache."""
 
     CODES: ClassVar = ("low-cache-hit-rate",)
-    resent_tokens: int
-    read_tokens: int
+    resent_tokens: Count
+    read_tokens: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +147,8 @@ class SkillsIndexUnused:
     """A skills index whose agent loaded no skill. `lines` are those of the longest if there are several."""
 
     CODES: ClassVar = ("skills-index-unused",)
-    lines: int
-    billed_usd: Decimal | None
+    lines: Largest
+    billed_usd: KnownUsd
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +169,11 @@ class DuplicateText:
 
     CODES: ClassVar = ("duplicate-text",)
     block: NamedBlock
-    tokens: int
-    copies: int
-    extra_blocks: int
-    turns: int
-    billed_usd: Decimal | None
+    tokens: Largest
+    copies: Largest
+    extra_blocks: Count
+    turns: Count
+    billed_usd: KnownUsd
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +186,9 @@ class CalledAgain:
 
     tool: str
     label: str | None
-    calls: int
-    unchanged: int
-    billed_usd: Decimal | None
+    calls: Count
+    unchanged: Count
+    billed_usd: KnownUsd
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +196,9 @@ class RepeatedResults:
     """Results whose text was in the context already, and what they and their calls were billed."""
 
     CODES: ClassVar = ("repeated-results",)
-    results: int
+    results: Count
     calls: tuple[CalledAgain, ...]
-    billed_usd: Decimal | None
+    billed_usd: KnownUsd
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +206,10 @@ class RepeatedCalls:
     """Calls with arguments tried before, with another result, and what they and their results were billed."""
 
     CODES: ClassVar = ("repeated-calls",)
-    repeats: int
+    repeats: Count
     calls: tuple[CalledAgain, ...]
-    billed_usd: Decimal | None
-    is_estimated: bool
+    billed_usd: KnownUsd
+    is_estimated: AnyPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +221,11 @@ class CarriedBlock:
 
     CODES: ClassVar = ("carried-block",)
     block: NamedBlock
-    billed_usd: Decimal
-    first_usd: Decimal
-    again_usd: Decimal
-    turns: int
-    is_estimated: bool
+    billed_usd: Usd
+    first_usd: Usd
+    again_usd: Usd
+    turns: Count
+    is_estimated: AnyPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,9 +233,9 @@ class CachedContextDominates:
     """What reading the context from the cache was billed, beside the model's output and the whole bill."""
 
     CODES: ClassVar = ("cached-context-dominates",)
-    cache_read_usd: Decimal
-    output_usd: Decimal | None
-    billed_usd: Decimal
+    cache_read_usd: Usd
+    output_usd: KnownUsd
+    billed_usd: Usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +269,8 @@ class SkillLoadedLate:
 
     CODES: ClassVar = ("skill-loaded-late",)
     skill: str
-    turns_before: int
-    turns: int
+    turns_before: Count
+    turns: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,15 +283,15 @@ class LoadsOnDemand:
     """
 
     CODES: ClassVar = ("disclosure",)
-    loads: int
-    extra_turns: int
-    billed_usd: Decimal
-    turns: int
-    up_front_usd: Decimal
-    up_front_turns: int
-    indexed_skills: int
-    all_up_front_usd: Decimal | None
-    break_even_loads: float | None
+    loads: Count
+    extra_turns: Count
+    billed_usd: Usd
+    turns: Count
+    up_front_usd: Usd
+    up_front_turns: Count
+    indexed_skills: Largest
+    all_up_front_usd: Annotated[Decimal | None, LOST]
+    break_even_loads: Annotated[float | None, LOST]
 
 
 FindingFigures = (

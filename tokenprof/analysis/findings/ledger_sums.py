@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenprof.analysis.findings.entry_sums import EntrySums, RepeatedText, repeated_digests
-from tokenprof.analysis.findings.severity import exact_sum_usd
 from tokenprof.analysis.rows.row_types import BlockRow
 from tokenprof.costing.ledger import Ledger
+from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.pricing.usage import INPUT_CLASSES
 
 

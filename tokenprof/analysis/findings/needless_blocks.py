@@ -14,7 +14,8 @@ from tokenprof.analysis.findings.finding_figures import (
     SkillsUntouched,
     ToolsNeverCalled,
 )
-from tokenprof.analysis.findings.severity import HIGH_SHARE, exact_sum_usd, share_of
+from tokenprof.analysis.findings.severity import HIGH_SHARE, share_of
+from tokenprof.facts.adding import exact_sum_usd
 
 _LEAST_CARRIED_TURNS: Final = 3
 
