@@ -62,14 +62,19 @@ def added(one: T, other: T) -> T:
     """Return two dataclasses of one type as one. Raises TypeError for two types."""
     if type(one) is not type(other):
         raise TypeError(f"a {type(one).__name__} and a {type(other).__name__} cannot be added")
-    changes = {name: add(getattr(one, name), getattr(other, name)) for name, add in _rules(type(one)).items()}
+    changes = {name: add(getattr(one, name), getattr(other, name)) for name, add in _rules_of(one).items()}
     return replace(one, **changes)  # type: ignore[type-var]
 
 
 def what_parts_share(item: Any) -> Hashable:
     """Return the values of the fields that do not add: parts with the same can be added."""
-    rules = _rules(type(item))
+    rules = _rules_of(item)
     return tuple(getattr(item, field.name) for field in fields(item) if field.name not in rules)
+
+
+def _rules_of(item: object) -> Mapping[str, Callable[[Any, Any], Any]]:
+    kind: Any = type(item)
+    return _rules(kind)
 
 
 @functools.cache
