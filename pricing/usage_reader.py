@@ -7,6 +7,7 @@ decides: it equals one reading or another. Nothing is clamped, and a key that no
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +56,10 @@ TOOL_COUNTS = {"server_tool_use": "_requests", "server_side_tool_usage_details":
 
 WITHOUT_FEE = frozenset({"mcp"})
 """Tools for which a provider bills only the tokens that they bring."""
+
+
+KEYS_REMEMBERED = 2048
+"""Sources have a few dozen keys each; every turn has them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +121,11 @@ def read_usage(raw: Wire, convention: Convention) -> UsageReading:
     order = [inclusive, exclusive] if input_includes_cache else [exclusive, inclusive]
     if Meaning.FRESH in counts.value and counts.of(Meaning.FRESH) in (inclusive, exclusive):
         order = [counts.of(Meaning.FRESH)]
-    readings = [
+    told = total is not None and [
         (fresh, beside)
         for fresh in (*order, writes_beside)
         for beside in (reasoning_is_beside, not reasoning_is_beside)
         if fresh >= 0 and (beside or output >= reasoning)
-    ]
-    told = [
-        (fresh, beside)
-        for fresh, beside in readings
         if fresh + cached + extra + output + (reasoning if beside else 0) == total
     ]
     if told:
@@ -188,8 +189,10 @@ def _is_anthropics(key: str) -> bool:
 def _restore_from_total(counts: _Counts, needs: tuple[str, str], reasoning_is_beside: bool) -> None:
     """Add the count of the prompt or of the output if only that is missing and a total leaves it."""
     total = counts.value.get(Meaning.TOTAL)
+    if not total or Meaning.FRESH in counts.value:
+        return
     missing = [meaning for meaning in (Meaning.PROMPT, Meaning.OUTPUT) if meaning not in counts.value]
-    if not total or len(missing) != 1 or Meaning.FRESH in counts.value:
+    if len(missing) != 1:
         return
     beside = counts.of(Meaning.EXTRA_PROMPT) + (counts.of(Meaning.REASONING) if reasoning_is_beside else 0)
     lost = total - counts.of(Meaning.PROMPT) - counts.of(Meaning.OUTPUT) - beside
@@ -239,21 +242,15 @@ def _counts(raw: Wire) -> _Counts:
     counts = _Counts()
     for key, value in _leaves(raw):
         meaning = meaning_of(key)
-        if key.rpartition(".")[2] == SEARCH_SIZE and isinstance(value, str):
+        if _is_search_size(key) and isinstance(value, str):
             counts.fees.append((REQUEST if value == "high" else f"{REQUEST}_{value}", 1))
-        elif meaning is None and (piece := _piece_of(key)) is not None:
-            if value is not None:
-                counts.fees.append((piece, count_of(key, value)))
         elif meaning is Meaning.REPEATED or value is None:
             continue
         elif meaning is not None:
             counts.add(meaning, key, count_of(key, value))
-        elif (
-            (may_be_billed(key) or counts_units(key))
-            and not _is_part_of_cached(key)
-            and is_count(value)
-            and float(str(value))
-        ):
+        elif (piece := _piece_of(key)) is not None:
+            counts.fees.append((piece, count_of(key, value)))
+        elif _may_count_more(key) and is_count(value) and float(str(value)):
             counts.notes.append(
                 f"Usage key '{key}' is not understood, so what it counts may be missing from the bill or "
                 "have another price."
@@ -266,6 +263,12 @@ def _counts(raw: Wire) -> _Counts:
     return counts
 
 
+@functools.lru_cache(maxsize=KEYS_REMEMBERED)
+def _is_search_size(key: str) -> bool:
+    return key.rpartition(".")[2] == SEARCH_SIZE
+
+
+@functools.lru_cache(maxsize=KEYS_REMEMBERED)
 def _piece_of(key: str) -> str | None:
     """Return the name of the fee that a key counts, or None."""
     last = key.rpartition(".")[2]
@@ -278,6 +281,12 @@ def _piece_of(key: str) -> str | None:
     return None
 
 
+@functools.lru_cache(maxsize=KEYS_REMEMBERED)
+def _may_count_more(key: str) -> bool:
+    """Whether a key that is not understood may count what the others do not."""
+    return (may_be_billed(key) or counts_units(key)) and not _is_part_of_cached(key)
+
+
 def _is_part_of_cached(key: str) -> bool:
     """Whether a key counts the cached part's text, which the cached part has already: OpenAI Realtime's
     `cached_tokens_details.text_tokens`."""
@@ -285,15 +294,17 @@ def _is_part_of_cached(key: str) -> bool:
     return last.startswith("text") and holder.endswith(("cached_tokens_details", "cachedtokensdetails"))
 
 
-def _leaves(raw: Wire, prefix: str = "") -> Iterator[tuple[str, object]]:
+def _leaves(raw: Wire, prefix: str = "") -> list[tuple[str, object]]:
+    found: list[tuple[str, object]] = []
     for key, value in raw.items():
         if type(value) is int or type(value) is str:
-            yield f"{prefix}{key}", value
-        elif isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
+            found.append((f"{prefix}{key}", value))
+        elif type(value) is dict or isinstance(value, Mapping):
+            found += _leaves(value, f"{prefix}{key}.")
         elif not isinstance(value, list | tuple):
-            yield f"{prefix}{key}", value
+            found.append((f"{prefix}{key}", value))
         # Lists hold modalities, or iterations that have usage of their own.
+    return found
 
 
 def _modalities(raw: Wire) -> Iterator[tuple[str, Wire]]:

@@ -8,6 +8,7 @@ simulation. `automatic_caches` has the caches that need no breakpoints.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -53,15 +54,16 @@ class Lookup:
 
     `read_blocks` is how many blocks at the head were read. `unread` is what else of the prompt the cache
     might have served and why it did not, None if there was no more to serve. `writes` are the prefixes that
-    the response will write, `too_short` those that stay uncached because they are below the minimum.
+    the response will write, with the index of their last block; `too_short` those that stay uncached because
+    they are below the minimum.
     """
 
     split: CacheSplit
     read_blocks: int
     unread: UnreadPrefix | None
     scope: tuple[str, str]
-    writes: tuple[tuple[bytes, str], ...] = field(repr=False)
-    too_short: tuple[bytes, ...] = field(repr=False, default=())
+    writes: tuple[tuple[int, bytes, str], ...] = field(repr=False)
+    too_short: tuple[tuple[int, bytes], ...] = field(repr=False, default=())
 
     @property
     def miss(self) -> MissCause | None:
@@ -83,7 +85,8 @@ class AnthropicCache:
         self._on = on
         self._entries: dict[tuple[tuple[str, str], bytes], _Entry] = {}
         self._too_short: set[tuple[tuple[str, str], bytes]] = set()
-        self._scopes: set[tuple[str, str]] = set()
+        # The indices of all blocks with which a prefix ended that was to be cached: a prompt has many more.
+        self._marked: dict[tuple[str, str], list[int]] = {}
 
     def call(
         self,
@@ -139,15 +142,19 @@ class AnthropicCache:
             read_blocks=hit + 1,
             unread=self._unread(where, prompt, hit, asked, marks, at_s),
             scope=where,
-            writes=tuple((prompt.key(index), ttl) for index, ttl in written.items()),
-            too_short=tuple(prompt.key(index) for index in asked if index not in marks),
+            writes=tuple((index, prompt.key(index), ttl) for index, ttl in written.items()),
+            too_short=tuple((index, prompt.key(index)) for index in asked if index not in marks),
         )
 
     def commit(self, found: Lookup, at_s: float) -> None:
         """Make a request's writes visible, from the moment its response begins."""
-        self._scopes.add(found.scope)
-        self._too_short.update((found.scope, key) for key in found.too_short)
-        for key, ttl in found.writes:
+        marked = self._marked.setdefault(found.scope, [])
+        for index in (*(at for at, *_ in found.writes), *(at for at, _ in found.too_short)):
+            place = bisect_left(marked, index)
+            if place == len(marked) or marked[place] != index:
+                marked.insert(place, index)
+        self._too_short.update((found.scope, key) for _, key in found.too_short)
+        for _, key, ttl in found.writes:
             written = _Entry(ttl=ttl, used_s=at_s, visible_s=at_s)
             twin = self._entries.get((found.scope, key))
             # A parallel request may have written the same prefix for longer; it keeps that life.
@@ -185,7 +192,8 @@ class AnthropicCache:
     ) -> UnreadPrefix | None:
         """Return the longest prefix after the hit that was once to be cached, and why it was not read."""
         last, short = max(marks, default=-1), -1
-        for index in range(prompt.length - 1, hit, -1):
+        marked = self._marked.get(where, [])
+        for index in reversed(marked[bisect_right(marked, hit) : bisect_left(marked, prompt.length)]):
             entry = self._entries.get((where, prompt.key(index)))
             if entry is not None:
                 tokens = prompt.size(index) - prompt.size(hit)
@@ -200,7 +208,7 @@ class AnthropicCache:
             return UnreadPrefix("below_minimum", prompt.size(short))
         if hit >= 0 or not marks:
             return None
-        return UnreadPrefix("changed" if where in self._scopes else "first_use", 0)
+        return UnreadPrefix("changed" if where in self._marked else "first_use", 0)
 
 
 def _checked_marks(breakpoints: Sequence[tuple[int, str]], count: int) -> dict[int, str]:

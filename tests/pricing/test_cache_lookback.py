@@ -4,7 +4,7 @@ import pytest
 
 from tokenprof.pricing.cache.anthropic_cache import AnthropicCache
 from tokenprof.pricing.cache.automatic_caches import OpenAIBreakpointCache
-from tokenprof.pricing.cache.prompt_prefixes import CacheBlock
+from tokenprof.pricing.cache.prompt_prefixes import CacheBlock, PrefixRow, PromptPrefixes
 
 MODEL = "claude-opus-4-8"
 
@@ -44,3 +44,30 @@ def test_openai_looks_up_the_latest_eighty_breakpoints(later_messages, read_toke
     grown = [*first, *blocks(later_messages)]
     found = cache.call(grown, list(range(len(grown))), [], 1, "gpt-6-sol")
     assert found.read_tokens == read_tokens
+
+
+class CountedKeys(list[bytes]):
+    """Keys of a row that count how often one is looked at."""
+
+    looks = 0
+
+    def __getitem__(self, index):
+        self.looks += 1
+        return super().__getitem__(index)
+
+
+def test_a_call_that_finds_nothing_looks_at_what_was_marked_and_not_at_every_block():
+    cache, row = AnthropicCache(minimum_tokens=0), PrefixRow(keys=CountedKeys())
+    looks = []
+    for call in range(60):
+        for number in range(100):
+            row.add(f"block {call}-{number}", 10)
+        before = row.keys.looks
+        # The entry of the call before is 100 positions away, five times what a lookup walks.
+        length = len(row.kinds)
+        found = cache.lookup(PromptPrefixes(row, length), [(length - 1, "5m")], call, MODEL)
+        cache.commit(found, call)
+        assert found.miss == ("lookback" if call else "first_use")
+        assert found.unread.tokens == (call * 1_000 if call else 0)
+        looks.append(row.keys.looks - before)
+    assert max(looks) == looks[1]

@@ -24,6 +24,8 @@ def utc_time(value: object) -> datetime | None:
     nanoseconds since the epoch; the size of the number says which. Text without an offset is taken as UTC.
     """
     try:
+        if type(value) is str and value.endswith("Z"):
+            return datetime.fromisoformat(value)
         if isinstance(value, str) and len(value) >= _LEAST_DIGITS and value.isdecimal():
             value = int(value)
         if isinstance(value, int | float) and not isinstance(value, bool):

@@ -6,8 +6,8 @@ import functools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from tokenprof.facts.types import Run, Turn
 from tokenprof.reading import recordings as own
@@ -74,20 +74,19 @@ def repeated_responses(runs: Sequence[Run]) -> Iterator[tuple[Run, set[int]]]:
         repeated |= _seen_at_another_layer(run, format_, repeated, known)
         repeated |= _rests_of(run, repeated)
         for turn in run.turns:
-            counted = _Counted(turn, recorded, format_, is_only_one=ids[turn.id] == 1)
+            counted = _Counted(turn, recorded, format_, ids[turn.id] == 1)
             for key in (identity_of(turn), counts_of(turn)):
                 known.setdefault(key, []).append(counted)
         yield run, repeated
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
+class _Counted(NamedTuple):
     """A response that is counted already, and whether it is from a recording of ours."""
 
     turn: Turn
     recorded: bool
-    format: str = ""
-    is_only_one: bool = True
+    format: str
+    is_only_one: bool
 
 
 def _shows_less(run: Run) -> tuple[bool, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -23,7 +23,7 @@ from tokenprof.pricing.sellers import seller_of_answer, without_account
 from tokenprof.pricing.usage import Usage
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import ADVISOR
-from tokenprof.record.wire_values import Wire
+from tokenprof.record.wire_values import Wire, is_object
 
 PROVIDER = "anthropic"
 
@@ -91,9 +91,9 @@ class Response:
             self.started_at = min(self.started_at, at)
             self.ended_at = max(self.ended_at or at, at)
         usage = message.get("usage")
-        if usage is not None and not isinstance(usage, Mapping):
+        if usage is not None and not is_object(usage):
             self.other_usage = usage
-        elif isinstance(usage, Mapping) and _output_tokens(usage) >= _output_tokens(self.usage or {}):
+        elif usage is not None and _output_tokens(usage) >= _output_tokens(self.usage or {}):
             self.usage = usage
         self.diagnostics = message.get("diagnostics") or self.diagnostics
         for number, item in enumerate(items):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tokenprof.facts.types import Block, Features
 from tokenprof.harness_adapters.wires.prompt_layout import references_in
-from tokenprof.record.wire_values import Wire, content_items, mapping, text_of
+from tokenprof.record.wire_values import Wire, text_of
 
 _NOTIFICATION_OPENINGS = ("<task-notification", "<system-reminder>\n<task-notification")
 
@@ -16,9 +16,8 @@ UNLOGGED_SCHEMA_BYTES = 2400
 UNLOGGED_AFTER_COMPACTION = "sent again after the compaction, not in the log"
 
 
-def calls_answered(message: object) -> list[str]:
-    """Return the ids of the calls that a message answers."""
-    items = content_items(mapping(message).get("content"))
+def calls_answered(items: Iterable[Wire]) -> list[str]:
+    """Return the ids of the calls that the items of a message answer."""
     return [item["tool_use_id"] for item in items if isinstance(item.get("tool_use_id"), str)]
 
 

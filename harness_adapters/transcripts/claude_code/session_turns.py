@@ -48,7 +48,7 @@ from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders impor
 from tokenprof.harness_adapters.transcripts.claude_code.written_texts import WrittenTexts
 from tokenprof.pricing.usage import UsageError
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.wire_values import Wire, content_items, mapping, text_of
+from tokenprof.record.wire_values import Wire, content_items, is_object, mapping, text_of
 
 ROW_TYPES = frozenset({"user", "assistant", "attachment", "system", "progress"})
 SYNTHETIC_MODEL = "<synthetic>"
@@ -120,14 +120,15 @@ class ClaudeCodeSession:
             self._add_event(line, uuid)
         elif kind == "attachment":
             self._add_attachment(line, uuid)
-        elif kind == "user" and isinstance(message, Mapping):
+        elif kind == "user" and is_object(message):
             self._add_user(line, message, uuid)
-        elif kind == "assistant" and isinstance(message, Mapping):
+        elif kind == "assistant" and is_object(message):
             self._add_assistant(line, message, uuid, where)
         for unlogged in self._unlogged.pop(uuid, ()):
             self._rows += 1
             items = content_items(mapping(unlogged.get("message")).get("content"))
-            self._chain.set_beside(uuid, self._entry(unlogged, "user", items), calls_answered(message))
+            answered = calls_answered(content_items(mapping(message).get("content")))
+            self._chain.set_beside(uuid, self._entry(unlogged, "user", items), answered)
 
     def _add_event(self, line: Wire, uuid: str) -> None:
         if line.get("subtype") == "compact_boundary":
@@ -150,8 +151,9 @@ class ClaudeCodeSession:
     def _add_user(self, line: Wire, message: Wire, uuid: str) -> None:
         if line.get("isVisibleInTranscriptOnly") and not line.get("isCompactSummary"):
             return
-        entry = self._entry(line, "user", content_items(message.get("content")))
-        calls = calls_answered(message)
+        items = content_items(message.get("content"))
+        entry = self._entry(line, "user", items)
+        calls = calls_answered(items)
         self._note_agent(line.get("toolUseResult"), calls)
         if isinstance(line.get("sourceToolUseID"), str):
             calls.append(line["sourceToolUseID"])
@@ -191,7 +193,7 @@ class ClaudeCodeSession:
             return
         self._maker.note_calls(items)
         response.add_row(line, items, utc_time(line.get("timestamp")))
-        if not response.thread:
+        if self._with_blocks and not response.thread:
             self._reminders.note_row(items)
 
     def _open(self, id_: str, line: Wire, uuid: str, where: str) -> Response:

@@ -14,6 +14,20 @@ import orjson
 from tokenprof.reading.json_lines import parse_in_part
 from tokenprof.record.wire_values import text_of
 
+_Plain = str | int | float | bool | None
+
+
+class _AnsweringItem(TypedDict, total=False):
+    tool_use_id: Any
+
+
+class _Message(TypedDict, total=False):
+    content: list[_AnsweringItem | _Plain] | _Plain
+
+
+class _ToolResult(TypedDict, total=False):
+    agentId: Any
+
 
 class _UsageRow(TypedDict, total=False):
     type: Any
@@ -25,22 +39,13 @@ class _UsageRow(TypedDict, total=False):
     isCompactSummary: Any
     isVisibleInTranscriptOnly: Any
     sourceToolUseID: Any
-    message: msgspec.Raw
-    toolUseResult: msgspec.Raw
-
-
-class _AnsweringItem(TypedDict, total=False):
-    tool_use_id: Any
-
-
-class _UserMessage(TypedDict, total=False):
-    content: list[_AnsweringItem] | str
+    message: _Message | _Plain
+    toolUseResult: _ToolResult | list[_AnsweringItem | _Plain] | _Plain
 
 
 PARSED_WHOLE = frozenset({"assistant", "attachment", "api-request"})
 
 _row_of = msgspec.json.Decoder(_UsageRow).decode
-_message_of = msgspec.json.Decoder(_UserMessage).decode
 
 
 def usage_row(line: bytes) -> Any:
@@ -50,12 +55,4 @@ def usage_row(line: bytes) -> Any:
     """
     row = parse_in_part(line, _row_of)
     kind = text_of(row.get("type")) if type(row) is dict else ""
-    if kind in PARSED_WHOLE or not kind:
-        return orjson.loads(line)
-    message, result = row.pop("message", None), row.pop("toolUseResult", None)
-    if kind == "user":
-        if message is not None:
-            row["message"] = parse_in_part(bytes(message), _message_of)
-        if result is not None and b'"agentId"' in (data := bytes(result)):
-            row["toolUseResult"] = orjson.loads(data)
-    return row
+    return orjson.loads(line) if kind in PARSED_WHOLE or not kind else row
