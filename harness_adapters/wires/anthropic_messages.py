@@ -7,7 +7,7 @@ Claude Code reader share this module.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tokenprof.facts.types import Block, Section
@@ -45,34 +45,24 @@ SETTINGS = (
 """Request parameters outside the blocks that can end a cached prefix when they change."""
 
 
-def prompt_of(
-    body: Wire, shaper: Shaper, skills: Skills | None = None, tools: Collection[str] = ()
-) -> LaidOutPrompt:
-    """Return the blocks and breakpoints of a `POST /v1/messages` body.
-
-    If the body is only a part of a context, `skills` and `tools` are the skills and the names of the tools
-    that are already in it.
-    """
+def prompt_of(body: Wire, shaper: Shaper) -> LaidOutPrompt:
+    """Return the blocks and breakpoints of a `POST /v1/messages` body."""
     messages = sequence(body.get("messages"))
     start = (body.get("thread"), body.get("tools"), body.get("system"))
     earlier = checkpoints_of(shaper)
-    is_alone = skills is None and not tools
-    known = earlier.nearest(start, messages, referenced_tools) if is_alone else None
-    layout = known.layout if known else _head_of(body, messages, shaper, skills, tools)
+    known = earlier.nearest(start, messages, referenced_tools)
+    layout = known.layout if known else _head_of(body, messages, shaper)
     for count in range(known.count if known else 0, len(messages)):
-        if is_alone:
-            earlier.keep(start, messages, count, layout)
+        earlier.keep(start, messages, count, layout)
         _add_message(layout, messages[count])
     layout.mark(body)
     return layout.prompt()
 
 
-def _head_of(
-    body: Wire, messages: Sequence[Wire], shaper: Shaper, skills: Skills | None, tools: Collection[str]
-) -> PromptLayout:
+def _head_of(body: Wire, messages: Sequence[Wire], shaper: Shaper) -> PromptLayout:
     """Return the layout of what comes before the messages."""
     is_whole = mapping(body.get("thread")).get("type") != "continue"
-    layout = PromptLayout(shaper, is_whole=is_whole, skills=skills or Skills(), tools=set(tools))
+    layout = PromptLayout(shaper, is_whole=is_whole)
     layout.loaded |= referenced_tools(messages)
     for tool in sequence(body.get("tools")):
         _add_tool(layout, tool)
@@ -82,6 +72,36 @@ def _head_of(
         layout.add_text(text, bare, role="system", section="system", opens_message=index == 0)
         layout.mark(marker)
     return layout
+
+
+def message_of(
+    role: str,
+    items: Sequence[Wire],
+    shaper: Shaper,
+    *,
+    skills: Skills,
+    tools: Sequence[Wire] = (),
+    answered: Iterable[Wire] = (),
+) -> tuple[tuple[Block, ...], tuple[int, ...]]:
+    """Return the blocks of one message of a context, and the index of the block that ends each item of it.
+
+    `skills` are those in the context so far, `tools` its tools, and `answered` the calls that the message
+    answers.
+    """
+    layout = PromptLayout(shaper, skills=skills, tools={tool_name(tool) for tool in tools})
+    layout.loaded |= referenced_tools([{"content": items}])
+    for tool in tools:
+        if tool.get("defer_loading"):
+            _add_tool(layout, tool)
+    for call in answered:
+        layout.note_call(text_of(call.get("id")), describe_written(call)[1], call.get("input"))
+    start, ends = len(layout.blocks), []
+    for index, item in enumerate(items):
+        bare, _ = split_marker(item)
+        _add_item(layout, role, bare, opens=index == 0)
+        ends.append(len(layout.blocks) - 1 - start)
+        _place_references(layout, bare)
+    return tuple(layout.blocks[start:]), tuple(ends)
 
 
 def output_of(content: object, shaper: Shaper) -> tuple[Block, ...]:
@@ -164,13 +184,16 @@ def _add_message(layout: PromptLayout, message: Wire) -> None:
     role = text_of(message.get("role"))
     for index, block in enumerate(content_items(message.get("content"))):
         bare, marker = split_marker(block)
-        opens = index == 0
-        if role == "assistant":
-            _add_written(layout, bare, opens)
-        else:
-            _add_input(layout, bare, role, opens)
+        _add_item(layout, role, bare, opens=index == 0)
         layout.mark(marker)
         _place_references(layout, bare)
+
+
+def _add_item(layout: PromptLayout, role: str, block: Wire, *, opens: bool) -> None:
+    if role == "assistant":
+        _add_written(layout, block, opens)
+    else:
+        _add_input(layout, block, role, opens)
 
 
 def _add_written(layout: PromptLayout, block: Wire, opens: bool) -> None:

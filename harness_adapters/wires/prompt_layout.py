@@ -23,7 +23,7 @@ from tokenprof.harness_adapters.wires.progressive_disclosure import (
     skill_of_result,
 )
 from tokenprof.harness_adapters.wires.skills_touched import Skills
-from tokenprof.record.block_facts import Shaper
+from tokenprof.record.block_facts import CallContent, Shaper
 from tokenprof.record.wire_values import Wire, content_items, mapping, sequence, text_of
 
 Ttl = Literal["30m", "12h"]
@@ -88,8 +88,13 @@ class PromptLayout:
             block = replace(block, uses=self.skills.add(block.name, text, self.tools, folder=name))
         elif block.kind == "tool_call":
             touched = self.skills.touched_by(name, text if arguments is None else arguments)
-            block = replace(block, uses=touched if touched or self.is_whole else None)
-            block = self._with_content(block)
+            said = self._content_of(block)
+            block = replace(
+                block,
+                uses=touched if touched or self.is_whole else None,
+                content_digest=said.content_digest if said else None,
+                label=said.label if said else None,
+            )
         elif block.kind == "tool_result" and text:
             said = self.shaper.result_content(block, text)
             block = replace(block, content_digest=said.content_digest)
@@ -119,15 +124,14 @@ class PromptLayout:
         if link:
             self.calls[link] = ToolCalled(tool, skill_of_call(tool, arguments), arguments)
 
-    def _with_content(self, call: Block) -> Block:
-        """Return a tool call with what identifies its arguments and, on request, a label."""
+    def _content_of(self, call: Block) -> CallContent | None:
+        """Return what identifies the arguments of a tool call, and on request a label; None if unknown."""
         noted = self.calls.get(call.link or "")
         if noted is None:
-            return call
+            return None
         # Layouts are kept for later prompts; the arguments are not.
         self.calls[call.link or ""] = replace(noted, arguments=None)
-        asked = self.shaper.call_content(call, noted.tool, noted.arguments)
-        return replace(call, content_digest=asked.content_digest, label=asked.label)
+        return self.shaper.call_content(call, noted.tool, noted.arguments)
 
     def describe_result(
         self, link: str, text: str | None, otherwise: str, *, is_error: bool = False

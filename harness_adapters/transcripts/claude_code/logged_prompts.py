@@ -9,8 +9,7 @@ from typing import Any
 
 from tokenprof.facts.shared_prefix import Trail, shared_length
 from tokenprof.facts.types import Block, BlockKind, Breakpoint
-from tokenprof.harness_adapters.wires.anthropic_content import tool_name
-from tokenprof.harness_adapters.wires.anthropic_messages import prompt_of
+from tokenprof.harness_adapters.wires.anthropic_messages import message_of, prompt_of
 from tokenprof.harness_adapters.wires.skills_touched import Skills
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wire_values import Wire, content_items
@@ -21,8 +20,6 @@ LONGEST_ARGUMENT_KEPT = 1000
 HEADER = "x-anthropic-billing-header: cc_version=2.1.330.000; cc_entrypoint=cli;"
 """Takes the place of the first block of the system prompt, which is sent but not logged (2.1.330)."""
 HEADER_NAME = "billing header, not in the log"
-
-_MARKER = {"type": "ephemeral"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +115,9 @@ def joined(first: LoggedPiece, second: LoggedPiece) -> LoggedPiece:
         return first if first.blocks else second
     at = len(first.blocks)
     opening, *others = second.blocks
-    blocks = (*first.blocks, replace(opening, opens_message=False), *others)
+    if opening.opens_message:
+        opening = replace(opening, opens_message=False)
+    blocks = (*first.blocks, opening, *others)
     return LoggedPiece(first.role, blocks, first.ends + tuple(at + end for end in second.ends))
 
 
@@ -157,16 +156,8 @@ class PieceMaker:
         """Return a message as a piece. Deferred tools that it references are taken from `tools`."""
         answered = (self._calls.get(str(item.get("tool_use_id"))) for item in items)
         calls = [call for call in answered if call is not None]
-        # With a marker on every item, the breakpoints show where each item ends.
-        message = {"role": role, "content": [{**item, "cache_control": _MARKER} for item in items]}
-        body = {
-            "tools": [tool for tool in tools if tool.get("defer_loading")],
-            "messages": [{"role": "assistant", "content": calls}, message],
-        }
-        prompt = prompt_of(body, self.shaper, self._skills, [tool_name(tool) for tool in tools])
-        start = sum(block.section == "tools" for block in prompt.blocks) + len(calls)
-        ends = tuple(breakpoint_.after - start for breakpoint_ in prompt.breakpoints)
-        return LoggedPiece(role, prompt.blocks[start:], ends)
+        blocks, ends = message_of(role, items, self.shaper, skills=self._skills, tools=tools, answered=calls)
+        return LoggedPiece(role, blocks, ends)
 
     def head(self, shape_hash: str, shape: Wire, markers: Sequence[Wire], referenced: Set[str]) -> Head:
         """Return tools and system prompt of a request shape, with `cacheControl` markers set on them.
