@@ -36,6 +36,17 @@ def own_error(context_tokens: float, choice: Choice, rng: np.random.Generator) -
         }
         keys = list(zip((choice.disaggregated > 0).tolist(), (choice.drafted > 0).tolist(), strict=True))
         low, middle, high = (np.array([spreads[key][end] for key in keys]) for end in range(3))
+    return _two_halves(z, low, middle, high)
+
+
+def error_of_sold_agents(draws: int, rng: np.random.Generator) -> Array:
+    """Return by what factor the model's own error moves what services of agents cost, draw by draw."""
+    low, middle, high = (float(end) for end in read_data("constants.json")["service_spread"]["drawn"][SOLD])
+    z = rng.normal(0.0, 1.0, draws)
+    return _two_halves(z, np.full(draws, low), np.full(draws, middle), np.full(draws, high))
+
+
+def _two_halves(z: Array, low: Array, middle: Array, high: Array) -> Array:
     side = np.where(z < 0.0, np.log(middle / low), np.log(high / middle)) / SPREAD_IN_SD
     return np.asarray(np.exp(-(np.log(middle) + side * z)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -51,6 +52,7 @@ def _read(tables: Mapping[str, Any]) -> ChainData:
     def rows(table: str) -> list[Mapping[str, Any]]:
         return list(tables.get(table, ()))
 
+    plans = tuple(sorted(map(_plan, rows("plan")), key=lambda plan: plan.since or date.min))
     return ChainData(
         hours=_hours(rows("rental")),
         site={row["name"]: _figure(row, row["name"]) for row in rows("site")},
@@ -95,18 +97,8 @@ def _read(tables: Mapping[str, Any]) -> ChainData:
             )
             for row in rows("aggregator")
         },
-        plans={
-            row["name"]: SubscriptionPlan(
-                row["name"],
-                Decimal(row["usd_per_month"]),
-                Decimal(row["credit_usd_per_month"]),
-                row["source"],
-                row["checked"],
-                Decimal(row["api_usd_at_limit"]) if "api_usd_at_limit" in row else None,
-                tuple(row.get("providers", ())),
-            )
-            for row in rows("plan")
-        },
+        plans={plan.name: plan for plan in plans},
+        plan_terms=plans,
         suppliers={
             row["name"]: Supplier(row["name"], frozenset(row["layers"]), row["source"], row["checked"])
             for row in rows("supplier")
@@ -169,6 +161,23 @@ def _margin(row: Mapping[str, Any]) -> PublishedMargin:
     figure = _figure(row, row["name"])
     return PublishedMargin(
         figure.name, kind, row.get("when"), figure.value, figure.source, figure.checked, figure.assumed
+    )
+
+
+def _plan(row: Mapping[str, Any]) -> SubscriptionPlan:
+    limit = row.get("api_usd_at_limit")
+    return SubscriptionPlan(
+        row["name"],
+        Decimal(row["usd_per_month"]),
+        Decimal(row["credit_usd_per_month"]),
+        row["source"],
+        row["checked"],
+        None if limit is None else _range(limit if isinstance(limit, list) else [limit] * 3),
+        tuple(row.get("providers", ())),
+        int(row.get("least_seats", 1)),
+        _range(row["discount"]) if "discount" in row else None,
+        Decimal(row.get("commitment_usd_per_month", 0)),
+        row.get("since"),
     )
 
 

@@ -80,10 +80,12 @@ class Aggregator:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionPlan:
-    """A subscription: its price and the API credit that it includes, both a month.
+    """A subscription or a contract: its price and the API credit that it includes, both a month and a seat.
 
-    `providers` are those whose models it sells, by wire; empty for any. `api_usd_at_limit` is what a month at
-    the plan's limits would cost at list price [USD]; None if its limits are not known.
+    `providers` are those whose models it sells, by wire; empty for any. `api_usd_within_limit` is what a
+    month at a seat's limits would cost at list price [USD]; None if its limits are not known. What goes beyond
+    them is billed at list price, less `discount`, a share; `commitment_usd_per_month` has to be spent in any
+    case. The terms are those from `since` (None: from the beginning).
     """
 
     name: str
@@ -91,8 +93,22 @@ class SubscriptionPlan:
     credit_usd_per_month: Decimal
     source: str
     checked: date
-    api_usd_at_limit: Decimal | None = None
+    api_usd_within_limit: Interval | None = None
     providers: tuple[str, ...] = ()
+    least_seats: int = 1
+    discount: Interval | None = None
+    commitment_usd_per_month: Decimal = Decimal(0)
+    since: date | None = None
+
+    @property
+    def api_usd_at_limit(self) -> Decimal | None:
+        """The middle reading of what its limits allow."""
+        return None if self.api_usd_within_limit is None else self.api_usd_within_limit.mid
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether one person can subscribe to it."""
+        return self.least_seats == 1 and self.discount is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +186,7 @@ class ChainData:
 
     `applications` are margins of those who resell tokens in a product of their own, `buildouts` published
     capital spending and revenue, in billions of USD, `tool_host` what it costs to run tools somewhere.
+    `plans` have the newest terms, `plan_terms` all that were ever in force.
     """
 
     hours: tuple[HourPrice, ...]
@@ -188,6 +205,7 @@ class ChainData:
     payments: Mapping[str, PaymentProtocol] = field(default_factory=dict)
     buildouts: Mapping[str, Figure] = field(default_factory=dict)
     tool_host: Mapping[str, Figure] = field(default_factory=dict)
+    plan_terms: tuple[SubscriptionPlan, ...] = ()
 
     def rental(self, chip: str, contract: str = "reserved", when: date | None = None) -> HourRange:
         """Return the rent of a GPU-hour of a chip on a day [USD]. Raises `ChainDataError` without one."""
@@ -210,6 +228,13 @@ class ChainData:
     def plan(self, name: str) -> SubscriptionPlan:
         """Return a plan by name. Raises `ChainDataError`, with the known names."""
         return _find(self.plans, name, "plan")
+
+    def plan_on(self, name: str, day: date) -> SubscriptionPlan:
+        """Return the terms of a plan on a day, or the first known ones. Raises `ChainDataError` as `plan`."""
+        newest = self.plan(name)
+        terms = [each for each in self.plan_terms if each.name == name]
+        in_force = [each for each in terms if each.since is None or each.since <= day]
+        return (in_force or terms or [newest])[-1 if in_force else 0]
 
     def anchor(self, name: str) -> Anchor:
         """Return a break-even anchor by name. Raises `ChainDataError`, with the known names."""

@@ -26,7 +26,9 @@ RUNS = {
     "a described deployment": costed(run_of(OPEN, OPEN), "kimi-k2.5@8xh200"),
 }
 PLANS = sorted(
-    name for name, plan in DATA.plans.items() if not plan.providers or "anthropic" in plan.providers
+    name
+    for name, plan in DATA.plans.items()
+    if plan.is_personal and (not plan.providers or "anthropic" in plan.providers)
 )
 
 shares = st.decimals(min_value=0, max_value=3, places=6)

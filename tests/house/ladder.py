@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "hw_model.equations": "hw_model.catalogue",
     "hw_model.service": "hw_model.catalogue hw_model.equations",
     "hw_model.fleet": "hw_model.catalogue hw_model.equations hw_model.service",
-    "hw_model": "hw_model.catalogue hw_model.equations hw_model.fleet",
+    "hw_model": "hw_model.catalogue hw_model.equations hw_model.service hw_model.fleet",
     "hw_model.measured": "hw_model hw_model.catalogue hw_model.equations hw_model.service hw_model.fleet",
     "facts": "pricing",
     "record.background": "",
@@ -47,8 +47,9 @@ MAY_IMPORT = {
     "chain.claims": "facts costing chain pricing pricing.chain hw_model hw_model.catalogue "
     "hw_model.equations",
     "whatif.geometry": "facts attribute costing pricing pricing.cache",
-    "whatif.levers": "facts attribute whatif.geometry pricing hw_model hw_model.equations",
-    "whatif": "facts attribute costing whatif.geometry whatif.levers pricing hw_model",
+    "whatif.levers": "facts attribute costing whatif.geometry pricing pricing.chain hw_model "
+    "hw_model.equations",
+    "whatif": "facts attribute costing whatif.geometry whatif.levers pricing pricing.chain hw_model",
     "analysis.rows": "facts attribute costing pricing pricing.chain hw_model",
     "analysis.findings": "facts costing analysis.rows pricing hw_model",
     "analysis": "facts reading costing chain whatif whatif.levers analysis.rows analysis.findings pricing "

@@ -149,7 +149,7 @@ def test_every_lever_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert names[1:] == [
         *("model", "ttl", "prefix", "breakpoints", "tools", "cap"),
-        *("rereads", "compaction", "parallel", "tier", "hardware"),
+        *("rereads", "compaction", "parallel", "tier", "plan", "at-cost", "hardware"),
     ]
 
 
@@ -160,6 +160,8 @@ def test_every_lever_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
         ("cap=*:500", "cut results of every tool to 500 tokens"),
         ("compaction=100000", "compact a context when it grows beyond 100,000 tokens"),
         ("model=claude-sonnet-5", "use claude-sonnet-5"),
+        ("plan=claude-max:40", "pay with claude-max, at 40 such runs a month"),
+        ("plan=own:1,500x20", "pay with own, at 1,500 such runs a month, on 20 seats"),
     ],
 )
 def test_levers_in_words(lever: str, words: str) -> None:

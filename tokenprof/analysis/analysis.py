@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tokenprof.hw_model.description import DeploymentDescription
     from tokenprof.pricing.book import PriceBook
     from tokenprof.pricing.price_source import PriceSource
+    from tokenprof.whatif.break_even import BreakEven
     from tokenprof.whatif.prediction import Prediction, WhatIf
     from tokenprof.whatif.suggestions import Suggested, Suggestion
 
@@ -168,6 +169,18 @@ class Analysis:
         from tokenprof.whatif.all_levers import parse_levers
 
         return self._what_ifs.ask(parse_levers(levers))
+
+    def break_even(self, model: str, runs_per_day: Sequence[float] = ()) -> BreakEven:
+        """Return when hosting an open model yourself would cost less than buying tokens for such calls.
+
+        `runs_per_day` are the volumes to look at, in runs like the recording.
+
+        Raises `InputError` for a model without public weights, or a run without a priced call.
+        """
+        from tokenprof.analysis.scenario import serving_of
+        from tokenprof.whatif.break_even import break_even
+
+        return break_even(self.ledger, self.book, serving_of(self.assumptions), model, runs_per_day)
 
     @cached_property
     def suggestions(self) -> tuple[Suggestion, ...]:

@@ -109,11 +109,17 @@ def chain_of(ledger: Ledger, hardware: Hardware, figures: ChainData, choices: Ch
         )
     of_providers = by_provider(ledger, hardware, followed)
     plan = figures.plan(chosen.plan)
+    if not plan.is_personal:
+        raise ChainDataError(
+            f"{plan.name} is a contract of a team and has no price for one run; try it with "
+            f"tokenprof whatif RUN --if plan={plan.name}:RUNS."
+        )
     sold = not plan.providers or set(plan.providers) & set(of_providers)
     if chosen.path == "plan" and not sold:
+        personal = [each.name for each in figures.plans.values() if each.is_personal]
         raise ChainDataError(
             f"The plan {plan.name} does not sell models of {', '.join(of_providers)}; choose another plan "
-            f"(--set plan=), one of {', '.join(figures.plans)}, or add a row to a chain file."
+            f"(--set plan=), one of {', '.join(personal)}, or add a row to a chain file."
         )
     prices = end_prices(
         followed.billed_usd,
@@ -163,7 +169,7 @@ def chain_of(ledger: Ledger, hardware: Hardware, figures: ChainData, choices: Ch
         plans=tuple(
             plan_figures(plan, followed.billed_usd, compute_usd, chosen)
             for plan in figures.plans.values()
-            if not plan.providers or set(plan.providers) & set(billed)
+            if plan.is_personal and (not plan.providers or set(plan.providers) & set(billed))
         ),
         applications=tuple(figures.applications.values()),
         spreads={

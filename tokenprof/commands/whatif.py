@@ -16,7 +16,7 @@ from tokenprof.commands.console.output import (
     require_writable,
 )
 from tokenprof.commands.console.tables import table
-from tokenprof.commands.console.values import file_path
+from tokenprof.commands.console.values import file_path, positive_number
 from tokenprof.facts.errors import InputError
 
 
@@ -38,6 +38,19 @@ def add_commands(commands: Any) -> None:
         help="pull a lever; give it several times to pull several together",
     )
     parser.add_argument("--suggest", action="store_true", help="try every lever, and rank what pays")
+    parser.add_argument(
+        "--break-even",
+        metavar="MODEL",
+        help="when hosting this open model yourself costs less than buying tokens for such calls",
+    )
+    parser.add_argument(
+        "--runs-per-day",
+        type=positive_number,
+        action="append",
+        default=[],
+        metavar="N",
+        help="with --break-even: a volume to look at, in runs like this one (repeatable)",
+    )
     parser.add_argument("--levers", dest="list_levers", action="store_true", help="list the levers")
     parser.add_argument(
         "--tag",
@@ -61,8 +74,13 @@ def run_whatif(options: argparse.Namespace) -> int:
     form = format_of(options)
     if not options.files:
         raise InputError("Name a run: tokenprof whatif FILE --if LEVER=VALUE, or FILE --suggest.")
-    if options.suggest == bool(options.levers):
-        raise InputError("Give --if LEVER=VALUE or --suggest, one of the two. See: tokenprof whatif --help")
+    if sum(map(bool, (options.suggest, options.levers, options.break_even))) != 1:
+        raise InputError(
+            "Give --if LEVER=VALUE, --suggest or --break-even MODEL, one of the three. See: tokenprof whatif "
+            "--help"
+        )
+    if options.runs_per_day and not options.break_even:
+        raise InputError("--runs-per-day needs --break-even MODEL.")
     parse_levers(options.levers)
     assumptions = assumptions_of(options)
     require_writable(options.output, [*options.files, *assumptions.prices])
@@ -70,13 +88,24 @@ def run_whatif(options: argparse.Namespace) -> int:
     from tokenprof.analysis.analysis import Analysis
     from tokenprof.reading.files import read
     from tokenprof.reading.tag_filter import with_tags
+    from tokenprof.report.comparisons.break_even_text import render_break_even
     from tokenprof.report.comparisons.what_if_text import as_text, render_prediction, render_suggestions
+    from tokenprof.report.next_steps.break_even_json import break_even_json
     from tokenprof.report.next_steps.what_if_json import prediction_json, suggestions_json
 
     analysis = Analysis(with_tags(read(options.files), options.tag), assumptions)
     if analysis.totals.billed_usd is None:
         raise InputError("No turn of this run has a bill, so nothing can be compared with it.")
-    if options.suggest:
+    if options.break_even:
+        sheet = analysis.break_even(options.break_even, options.runs_per_day)
+        if form == "json":
+            put(options.output, json_text(break_even_json(sheet)))
+            return OK
+
+        def draw(console: Any) -> None:
+            render_break_even(sheet, console)
+
+    elif options.suggest:
         suggested = analysis.suggestions
         if form == "json":
             put(options.output, json_text(suggestions_json(suggested)))

@@ -18,12 +18,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.costing.block_work import model_work
+from tokenprof.costing.block_work import DECODE, READ, model_work
 from tokenprof.costing.ledger import Ledger, LedgerEntry
 from tokenprof.costing.served_hours import Serving
 from tokenprof.costing.work import Model, Work, WorkByBlock, sum_work
 from tokenprof.facts.remembered import remembered
-from tokenprof.facts.types import Run
+from tokenprof.facts.types import Run, Turn
 from tokenprof.hw_model.cost import (
     BASES,
     Estimate,
@@ -34,6 +34,8 @@ from tokenprof.hw_model.cost import (
 )
 
 Part = Literal["read", "prefill", "decode", "hold"]
+
+ClassSoldAtCost = Literal["cache_read", "output"]
 
 FULL_COST = BASES[0]
 PARTS: tuple[Part, ...] = ("read", "prefill", "decode", "hold")
@@ -176,11 +178,12 @@ def cost_of_turns(
     known: Hardware,
     serving: Serving | None = None,
     draws: int = 2000,
+    cls: ClassSoldAtCost | None = None,
 ) -> Estimate | None:
     """Return what other turns than those of a ledger cost to compute [USD]; None if a model is not described.
 
     Models that `known` has a deployment for are costed on that one, so that the same run costs the same;
-    `serving`, if it is given, replaces every deployment.
+    `serving`, if it is given, replaces every deployment. With `cls` it is what tokens of that class cost.
     """
     said = serving or known.serving
     works = turn_works(run, said.settings.tool_latency_s)
@@ -191,8 +194,19 @@ def cost_of_turns(
     parts = _parts(run, works, scenarios)
     total = Work(missing=any(work is not None and at not in parts for at, work in enumerate(works)))
     for index, features in parts.items():
-        total.add((run.turns[index].provider, run.turns[index].model), features.sum(axis=0))
+        turn = run.turns[index]
+        done = features.sum(axis=0) if cls is None else _of_class(cls, features, turn)
+        total.add((turn.provider, turn.model), done)
     return Hardware(scenarios, (), {}, {}, total, works, {}, said).usd(total)
+
+
+def _of_class(cls: ClassSoldAtCost, features: npt.NDArray[np.float64], turn: Turn) -> npt.NDArray[np.float64]:
+    """Return the features of a turn's cached tokens, or of its output that is not reasoning."""
+    if cls == "cache_read":
+        return features[READ]
+    written = turn.usage.all_output_tokens if turn.usage else 0
+    share = turn.usage.output_tokens / written if turn.usage and written else 0.0
+    return features[DECODE] * share
 
 
 def deployed_for(run: Run, known: Hardware, draws: int = 2000) -> Hardware:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tokenprof.analysis.analysis import Analysis
+from tokenprof.analysis.rows.repricing import Repriced, repricing
 from tokenprof.analysis.rows.row_types import (
     BlockRow,
     ClassRow,
@@ -57,6 +58,7 @@ def report_json(report: Report) -> Json:
         "warnings": list(report.warnings),
         "groups": [_group(row) for row in rows.groups],
         "compute": _compute(rows),
+        "repricing": [_repriced(each) for each in repricing(rows)],
         "chain": None if report.chain is None else chain_json(report.chain),
         "disclosure": None if report.disclosure is None else disclosure_json(report.disclosure),
         **({} if omitted is None else {"entries_omitted": plain(omitted)}),
@@ -120,6 +122,15 @@ def _class(row: ClassRow) -> Json:
     if row.cls == "fee":
         found["count"] = row.count
     return _with_bound(found, row)
+
+
+def _repriced(found: Repriced) -> Json:
+    return {
+        "class": found.cls,
+        "share": round(found.share, 4),
+        "bill_usd": estimate_json(found.bill_usd),
+        "change": {end: round(getattr(found.change, end), 4) for end in ("low", "mid", "high")},
+    }
 
 
 def _with_bound(found: Json, row: ClassRow | BlockRow) -> Json:

@@ -35,6 +35,8 @@ _CHANGES: Final = {
     "tier=flex": "use the flex tier",
     "tier=priority": "use the priority tier",
     "tier=standard": "use the standard tier",
+    "at-cost=cache_read": "sell cache reads at what they cost to compute",
+    "at-cost=output": "sell output at what it costs to compute",
 }
 
 
@@ -54,6 +56,11 @@ def change_of(text: str) -> str:
         )
     if name == "model":
         return f"use {value}"
+    if name == "plan":
+        plan, _, runs = value.partition(":")
+        count, _, seats = runs.partition("x")
+        on_seats = f", on {int(seats)} seats" if seats else ""
+        return f"pay with {plan}, at {_tokens(count)} such runs a month{on_seats}"
     if name == "hardware":
         return f"serve it on {value}"
     return f"{name}={value}"

@@ -15,8 +15,10 @@ from tokenprof.whatif.levers import (
     merged_calls,
     other_model,
     own_hardware,
+    paid_plan,
     repeated_results,
     service_tier,
+    sold_at_cost,
     time_to_live,
     tool_schemas,
 )
@@ -31,9 +33,10 @@ _MODULES: Final = (
     capped_results,
     repeated_results,
     compaction,
-    kept_prefix,
     merged_calls,
     service_tier,
+    paid_plan,
+    sold_at_cost,
     own_hardware,
 )
 

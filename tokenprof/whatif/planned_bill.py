@@ -81,6 +81,14 @@ class PlannedBills:
                 groups.setdefault(id(price), _AlikeCalls(price)).add(each.counts, planned)
         return total([*amounts, *(group.usd for group in groups.values())])
 
+    def class_usd(self, calls: Sequence[ReplayedCall], cls: TokenClass) -> Decimal:
+        """Return what the tokens of one class in calls are billed [USD]; raises as `usd` does."""
+        amounts = []
+        for each in calls:
+            price = self._price_by_kind(each)
+            amounts.append(price.amounts(in_classes_of(each.usage, price.rates))[cls])
+        return total(amounts)
+
     def _price_by_kind(self, each: ReplayedCall) -> Price:
         """Return the price of a call; those of one kind and one band of prompt sizes have the same."""
         turn = each.call.turn

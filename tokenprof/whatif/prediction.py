@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
@@ -10,8 +10,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 from tokenprof.costing.ledger import Ledger
+from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
+from tokenprof.pricing.chain.layers import PICODOLLAR
 from tokenprof.pricing.rates import ZERO, total
+from tokenprof.pricing.usage import TokenClass
 from tokenprof.whatif.geometry.planned_calls import Geometry, geometry_of
 from tokenprof.whatif.geometry.replayed_usage import ReplayedCall, counts_of, explained_calls, replay
 from tokenprof.whatif.levers.lever import End, Lever
@@ -131,7 +134,7 @@ class WhatIf:
         else:
             mid, bills["mid"] = self._expected_bill(levers)
             for end in () if all(lever.is_exact for lever in levers) else _ENDS:
-                bills[end] = self._bills.usd(self._replayed(levers, end))
+                bills[end] = self._billed(self._replayed(levers, end), levers, end)
         after = bills.get("mid")
         low = min(bills.values(), default=None)
         high = max(bills.values(), default=None)
@@ -149,8 +152,15 @@ class WhatIf:
                 sum(sum(each.counts) for each in mid),
             ),
             explained=len(self.explained),
-            assumes=tuple(dict.fromkeys(each for lever in levers for each in lever.assumes)),
+            assumes=tuple(dict.fromkeys(self._assumed(levers))),
         )
+
+    def _assumed(self, levers: Sequence[Lever]) -> Iterator[str]:
+        for lever in levers:
+            yield from lever.assumes
+            if lever.payment is not None:
+                paid = (call.turn for call in self.geometry.calls if lever.payment.covers(call.turn))
+                yield from lever.payment.assumes(next(paid))
 
     def saves_about_usd(self, levers: Sequence[Lever]) -> tuple[Decimal, int]:
         """Return the expected saving of levers and the prompt tokens that are left, without an interval.
@@ -165,11 +175,36 @@ class WhatIf:
         key = tuple(lever.text for lever in levers)
         if key not in self._expected:
             calls = self._replayed(levers, "mid")
-            after_usd = self._bills.usd(calls)
+            after_usd = self._billed(calls, levers, "mid")
             while self._expected and self._kept_calls() + len(calls) > MOST_KEPT_CALLS:
                 del self._expected[next(iter(self._expected))]
             self._expected[key] = calls, after_usd
         return self._expected[key]
+
+    def _billed(self, calls: Sequence[ReplayedCall], levers: Sequence[Lever], end: End) -> Decimal:
+        """Return the bill of planned calls, after what levers do to prices and to who pays."""
+        payment = next((lever.payment for lever in levers if lever.payment), None)
+        if payment is None:
+            return self._at_prices(calls, levers, end)
+        covered = [each for each in calls if payment.covers(each.call.turn)]
+        if not covered:
+            raise InputError("The plan does not sell any of the models of this run.")
+        others = [each for each in calls if not payment.covers(each.call.turn)]
+        of_plan = payment.usd(covered[0].call.turn, self._at_prices(covered, levers, end), end)
+        return total([self._at_prices(others, levers, end), of_plan])
+
+    def _at_prices(self, calls: Sequence[ReplayedCall], levers: Sequence[Lever], end: End) -> Decimal:
+        """Return the bill at list price, or with a class at what it costs to compute."""
+        from tokenprof.costing.compute import cost_of_turns
+
+        amounts = [self._bills.usd(calls)]
+        for cls in dict.fromkeys(lever.sold_at_cost for lever in levers if lever.sold_at_cost):
+            cost = cost_of_turns(_run_of(calls), self._deployments(levers), cls=cls)
+            if cost is None:
+                raise InputError(f"What {cls} tokens of this run cost to compute is not known.")
+            at_end = {"low": cost.low, "mid": cost.mid, "high": cost.high}[end]
+            amounts += [-self._bills.class_usd(calls, TokenClass(cls)), Decimal(at_end).quantize(PICODOLLAR)]
+        return total(amounts)
 
     def _kept_calls(self) -> int:
         return sum(len(calls) for calls, _ in self._expected.values())

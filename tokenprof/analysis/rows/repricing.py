@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, get_args
 
 from tokenprof.analysis.rows.row_types import RunRows
+from tokenprof.costing.compute import ClassSoldAtCost
 from tokenprof.hw_model.estimate import Estimate
 
-REPRICED: Final = ("cache_read", "output")
+REPRICED: Final[tuple[ClassSoldAtCost, ...]] = get_args(ClassSoldAtCost)
 """The classes whose list price lies furthest from their cost, above or below, in most runs of agents."""
 
 
