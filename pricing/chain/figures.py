@@ -83,7 +83,7 @@ class SubscriptionPlan:
     """A subscription or a contract: its price and the API credit that it includes, both a month and a seat.
 
     `providers` are those whose models it sells, by wire; empty for any. `api_usd_within_limit` is what a
-    month at a seat's limits would cost at list price [USD]; None if its limits are not known. What goes beyond
+    month at a seat's limits would cost at list price [USD]; None if the limits are not known. What is beyond
     them is billed at list price, less `discount`, a share; `commitment_usd_per_month` has to be spent in any
     case. The terms are those from `since` (None: from the beginning).
     """

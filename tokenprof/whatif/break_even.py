@@ -148,8 +148,9 @@ def break_even(
     try:
         shape = find_model(model)
     except UnknownModelError as error:
+        problem = str(error.args[0]).rstrip(".")
         raise InputError(
-            f"{str(error.args[0]).rstrip('.')}. Only open weights can be hosted; `tokenprof hw show` has a list."
+            f"{problem}. Only open weights can be hosted; `tokenprof hw show` lists them."
         ) from None
     indices = [
         at for at, usd in enumerate(ledger.billed_usd) if usd is not None and ledger.run.turns[at].usage
