@@ -203,10 +203,10 @@ def cost_of_turns(
 def _of_class(cls: ClassSoldAtCost, features: npt.NDArray[np.float64], turn: Turn) -> npt.NDArray[np.float64]:
     """Return the features of a turn's cached tokens, or of its output that is not reasoning."""
     if cls == "cache_read":
-        return features[READ]
+        return np.asarray(features[READ])
     written = turn.usage.all_output_tokens if turn.usage else 0
     share = turn.usage.output_tokens / written if turn.usage and written else 0.0
-    return features[DECODE] * share
+    return np.asarray(features[DECODE] * share)
 
 
 def deployed_for(run: Run, known: Hardware, draws: int = 2000) -> Hardware:

@@ -27,8 +27,7 @@ from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
 from tokenprof.hw_model.cost import DeploymentError, UnknownModelError, find_model, known_model
 from tokenprof.hw_model.estimate import Estimate
-from tokenprof.hw_model.observed_run import MeanTurn, mean_turn
-from tokenprof.hw_model.own_nodes import OwnNode, own_node, wanted_tokens_per_s
+from tokenprof.hw_model.own_nodes import MeanTurn, OwnNode, mean_turn, own_node, wanted_tokens_per_s
 from tokenprof.pricing.usage import Usage
 from tokenprof.whatif.day_shape import DayShape, day_shape
 from tokenprof.whatif.levers.other_model import tokenizer_factor
