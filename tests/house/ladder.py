@@ -59,7 +59,7 @@ MAY_IMPORT = {
     "pricing hw_model hw_model.equations",
     "report": "facts costing chain chain.claims whatif analysis analysis.rows analysis.findings pricing "
     "pricing.chain hw_model",
-    "report.next_steps": "costing whatif difference report",
+    "report.next_steps": "costing whatif difference report hw_model",
     "report.terminal": "facts costing chain chain.claims analysis.rows report pricing pricing.chain hw_model",
     "report.folders": "facts sessions report report.terminal",
     "report.formats": "facts report report.terminal",
