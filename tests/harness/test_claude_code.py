@@ -52,6 +52,42 @@ def test_rows_without_request_id_are_told_apart_by_message_id(tmp_path):
     assert sum(turn.usage.input_tokens for turn in turns) == 300
 
 
+def test_answers_of_a_relay_that_gives_all_one_id_are_told_apart_by_their_requests(tmp_path):
+    log = Log()
+    for number in range(3):
+        log.user(f"step {number}")
+        for part in ("first", "second"):
+            log.answer(
+                "msg", text(f"{part} {number}"), usage=usage(fresh=100, output=90), requestId=f"r{number}"
+            )
+    turns = claude_code.read(log.write(tmp_path / "s1.jsonl")).turns
+    assert [turn.usage.input_tokens for turn in turns] == [100, 100, 100]
+    assert [names(turn.output) for turn in turns] == [["output:text", "output:text"]] * 3
+
+
+def test_or_by_their_prompts_if_it_names_no_request(tmp_path):
+    log = Log()
+    for number in range(3):
+        log.user(f"step {number}")
+        log.answer("msg", text(f"part {number}"), usage=usage(fresh=0, output=1))
+        log.answer("msg", text("and more"), usage=usage(fresh=100 + number, output=90), stop="end_turn")
+    turns = claude_code.read(log.write(tmp_path / "s1.jsonl")).turns
+    assert [turn.usage.input_tokens for turn in turns if turn.usage] == [100, 101, 102]
+
+
+def test_rows_without_any_time_are_priced_for_the_date_of_the_file(tmp_path):
+    log = Log()
+    log.user("go")
+    log.answer("msg", text("first"), usage=usage(fresh=100, output=90), stop="end_turn")
+    for row in log.rows:
+        del row["timestamp"]
+    path = log.write(tmp_path / "s1.jsonl")
+    run = claude_code.read(path)
+    (turn,) = run.turns
+    assert abs(turn.started_at.timestamp() - path.stat().st_mtime) < 0.001
+    assert "1 of its responses have no time" in run.warnings[0]
+
+
 def test_without_message_id_the_request_id_names_the_response(tmp_path):
     log = Log()
     log.user("go")

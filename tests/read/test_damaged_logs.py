@@ -3,11 +3,14 @@
 import bz2
 import codecs
 import gzip
+import io
 import json
 import lzma
 import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -241,3 +244,31 @@ def test_the_digests_of_a_log_depend_on_no_folder(tmp_path):
         for copy in ("here", "there")
     }
     assert len(seen) == 1
+
+
+def zipped(path, name, log):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, log)
+
+
+def tarred(path, name, log):
+    member = tarfile.TarInfo(name)
+    member.size = len(log)
+    with tarfile.open(path, "w:gz") as archive:
+        archive.addfile(member, io.BytesIO(log))
+
+
+@pytest.mark.parametrize(("archive", "pack"), [("old.zip", zipped), ("old.tar.gz", tarred)])
+def test_an_archive_of_logs_in_a_folder_is_named(tmp_path, archive, pack):
+    (tmp_path / "s.jsonl").write_bytes(b"".join(session()))
+    pack(tmp_path / archive, "projects/s.jsonl", b"".join(session()))
+    run = read(tmp_path)
+    assert billed(run) == WHOLE
+    assert any(f"left out: {archive}" in warning for warning in run.warnings)
+
+
+@pytest.mark.parametrize(("archive", "pack"), [("old.zip", zipped), ("old.tar.gz", tarred)])
+def test_an_archive_of_other_things_is_passed_over_in_silence(tmp_path, archive, pack):
+    (tmp_path / "s.jsonl").write_bytes(b"".join(session()))
+    pack(tmp_path / archive, "a.png", b"")
+    assert read(tmp_path).warnings == ()

@@ -10,6 +10,8 @@ from pathlib import Path
 from tokenprof.facts.checked_types import require_types
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
+from tokenprof.reading.archives import ENDINGS as ARCHIVES
+from tokenprof.reading.archives import holds_logs
 from tokenprof.reading.formats import (
     TranscriptReader,
     UnknownFormatError,
@@ -173,8 +175,9 @@ def _files_below(folder: Path, warnings: list[str]) -> list[tuple[Path, Transcri
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or NOT_LOGS.intersection(path.relative_to(folder).parts):
             continue
-        if not path.name.endswith(endings):
-            if path.suffix in OTHER_COMPRESSION and path.stem.endswith(LINES):
+        if not path.name.endswith(endings) or path.name.endswith(ARCHIVES):
+            is_packed = path.name.endswith(ARCHIVES) and holds_logs(path, endings)
+            if is_packed or (path.suffix in OTHER_COMPRESSION and path.stem.endswith(LINES)):
                 unknown.append(path)
             continue
         try:

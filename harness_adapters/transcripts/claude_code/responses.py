@@ -21,9 +21,10 @@ from tokenprof.harness_adapters.wires.implausible_usage import implausibility, r
 from tokenprof.pricing.normalise import advisor_iterations, read_anthropic
 from tokenprof.pricing.sellers import seller_of_answer, without_account
 from tokenprof.pricing.usage import Usage
+from tokenprof.pricing.wire_counts import is_count
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import ADVISOR
-from tokenprof.record.wire_values import Wire, is_object
+from tokenprof.record.wire_values import Wire, is_object, mapping, text_of
 
 PROVIDER = "anthropic"
 
@@ -34,6 +35,8 @@ LEAST_FRAMING_TOKENS_PER_CALL = 20
 """A tool call takes 40 tokens and more besides its arguments; half of that is safely too few."""
 
 BYTES_PER_TOKEN = 4
+
+PROMPT_COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 COMPACTION_AGENT = "acompact"
 """How the id of an agent that compacts a conversation begins."""
@@ -68,6 +71,7 @@ class Response:
     attempts: int = 1
     has_prompt: bool = True
     model: str = ""
+    request_id: str = ""
     requested_model: str = ""
     ended_at: datetime | None = None
     usage: Wire | None = None
@@ -81,9 +85,24 @@ class Response:
     shows_output: bool = True
     _seen: set[object] = field(default_factory=set)
 
+    def is_another_than(self, line: Wire, message: Wire) -> bool:
+        """Whether a row with this response's id is of another one: relays may give all answers one id.
+
+        Rows of one response name one request. Without requests, they have one prompt, whose count is the same
+        in all that have one.
+        """
+        request = line.get("requestId")
+        if isinstance(request, str) and self.request_id:
+            return request != self.request_id
+        usages = self.usage or {}, mapping(message.get("usage"))
+        told = [[usage[key] for key in PROMPT_COUNTS if is_count(usage.get(key))] for usage in usages]
+        prompts = [sum(map(float, counts)) for counts in told]
+        return 0 not in prompts and prompts[0] != prompts[1]
+
     def add_row(self, line: Wire, items: Sequence[Wire], at: datetime | None) -> None:
         """Add a row: its new content, and its usage if that counts at least as much output as the last."""
         message = line["message"]
+        self.request_id = self.request_id or text_of(line.get("requestId"))
         self.model = str(message.get("model") or self.model)
         self.requested_model = str(line.get("requestedModel") or self.requested_model)
         self.has_stopped |= message.get("stop_reason") is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,11 @@ def _read(path: Path, files: Sequence[Path], *, with_blocks: bool = True) -> Run
     counts = BatchCounts()
     parse = orjson.loads if with_blocks else usage_row
     session = ClaudeCodeSession(
-        _name(path), shaper_of_log(counts), _agent_types(files), with_blocks=with_blocks
+        _name(path),
+        shaper_of_log(counts),
+        _agent_types(files),
+        with_blocks=with_blocks,
+        written_at=datetime.fromtimestamp(path.stat().st_mtime, UTC),
     )
     for file in files[1:]:
         if file.name.startswith("agent-acompact"):

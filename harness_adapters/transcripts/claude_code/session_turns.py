@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 
-from tokenprof.facts.errors import InputError
 from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import TASK_NOTIFICATION, Turn
 from tokenprof.harness_adapters.transcripts.claude_code.attachments import loaded_schemas, sent_attachment
@@ -52,13 +51,15 @@ from tokenprof.record.wire_values import Wire, content_items, is_object, mapping
 
 ROW_TYPES = frozenset({"user", "assistant", "attachment", "system", "progress"})
 SYNTHETIC_MODEL = "<synthetic>"
+UNDATED = "of its responses have no time; they are priced for the date of the file,"
 NO_PROMPT = LoggedPrompt.of(None, ())
 
 
 class ClaudeCodeSession:
     """A session while it is read: add the lines of its files, the main file first, then ask for the turns.
 
-    Without `with_blocks`, the turns have their bills, times and places, but no blocks.
+    Without `with_blocks`, the turns have their bills, times and places, but no blocks. `written_at` is the
+    time of its file, for rows without any.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class ClaudeCodeSession:
         shaper: Shaper,
         agent_types: Mapping[str, str] | None = None,
         *,
+        written_at: datetime,
         with_blocks: bool = True,
     ):
         self._with_blocks = with_blocks
@@ -78,6 +80,7 @@ class ClaudeCodeSession:
         self._requests = Requests(self._maker, shaper)
         self._chain: RowChain[Response] = RowChain()
         self._responses: dict[str, Response] = {}
+        self._latest: dict[str, str] = {}
         self._newest: dict[str, Response] = {}
         self._agent_types = dict(agent_types or {})
         self._agents_named: set[str] = set()
@@ -89,6 +92,7 @@ class ClaudeCodeSession:
         self._rows = 0
         self._last_row: str | None = None
         self._last_time: datetime | None = None
+        self._written_at, self._undated = written_at, 0
 
     def note_unlogged(self, line: Wire) -> None:
         """Add a row of the main conversation that is logged only in a fork of it.
@@ -100,7 +104,7 @@ class ClaudeCodeSession:
             self._unlogged.setdefault(line["parentUuid"], []).append(line)
 
     def add(self, line: Wire, where: str) -> None:
-        """Add one line. `where` is its file and number. Raises InputError if a row has no time at all."""
+        """Add one line. `where` is its file and number."""
         kind = text_of(line.get("type"))
         if kind not in ROW_TYPES:
             if kind in RECORD_TYPES:
@@ -185,7 +189,11 @@ class ClaudeCodeSession:
             self._chain.set_entry(uuid, self._entry(line, "assistant", items))
             return
         id_ = str(message.get("id") or line.get("requestId") or uuid)
+        id_ = self._latest.get(id_, id_)
         known = self._responses.get(id_)
+        if known is not None and known.is_another_than(line, message):
+            plain, id_ = id_.partition("#")[0], f"{id_.partition('#')[0]}#{line.get('requestId') or uuid}"
+            self._latest[plain], known = id_, self._responses.get(id_)
         response = known or self._open(id_, line, uuid, where)
         self._chain.set_response(uuid, response)
         if known and line.get("agentId") and line["agentId"] != response.thread:
@@ -221,7 +229,7 @@ class ClaudeCodeSession:
             prompt=prompt,
             base=nearest.index if nearest and kept else None,
             kept=kept,
-            started_at=self._asked_at(above, request, where),
+            started_at=self._asked_at(above, request),
             request=request,
             breakpoints=self._requests.breakpoints(request, prompt) if request and self._with_blocks else (),
             compacted=thread in self._newest
@@ -239,12 +247,11 @@ class ClaudeCodeSession:
             return above
         return replace(above, entries=(*above.entries, Entry(self._rows, "user", [], None, piece=piece)))
 
-    def _asked_at(self, above: Above[Response], request: Request | None, where: str) -> datetime:
+    def _asked_at(self, above: Above[Response], request: Request | None) -> datetime:
         known = utc_time(request.timestamp) if request else None
         asked = known or max((e.at for e in above.entries if e.at), default=None) or self._last_time
-        if asked is None:
-            raise InputError(f"{where}: a response without a timestamp; without one it cannot be priced.")
-        return asked
+        self._undated += asked is None
+        return asked or self._written_at
 
     def _prompt(self, above: Above[Response], request: Request | None) -> LoggedPrompt:
         history = above.response.prompt if above.response else LoggedPrompt.of(None, ())
@@ -323,6 +330,8 @@ class ClaudeCodeSession:
                 warnings.append(f"{response.where}: {error} The response is counted as unmeasured.")
                 response.usage = None
                 turns.append(self._turn(response))
+        if self._undated:
+            warnings.append(f"{self._name}: {self._undated} {UNDATED} {self._written_at:%Y-%m-%d}.")
         warnings += warnings_of(
             self._name, self._responses.values(), self._failed_calls, self._agents_named, self._compactions
         )
