@@ -10,8 +10,6 @@ from pathlib import Path
 from tokenprof.facts.checked_types import require_types
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
-from tokenprof.reading.archives import ENDINGS as ARCHIVES
-from tokenprof.reading.archives import holds_logs
 from tokenprof.reading.formats import (
     TranscriptReader,
     UnknownFormatError,
@@ -21,7 +19,7 @@ from tokenprof.reading.formats import (
     suffixes,
 )
 from tokenprof.reading.garbage import no_search_for_cycles
-from tokenprof.reading.log_bytes import DamagedFileError, log_name, open_log
+from tokenprof.reading.log_bytes import ARCHIVES, DamagedFileError, holds_logs, log_name, open_log
 from tokenprof.reading.merge import merge
 from tokenprof.reading.parallel import read_each
 from tokenprof.reading.progress import Watcher, unwatched

@@ -215,3 +215,24 @@ class _Recoded(io.RawIOBase):
         data, self._left = self._left[: len(buffer)], self._left[len(buffer) :]
         buffer[: len(data)] = data
         return len(data)
+
+
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+"""Endings of archives of several files, which are not opened."""
+
+
+def holds_logs(path: Path, endings: tuple[str, ...]) -> bool:
+    """Whether an archive holds a file with one of these endings, or cannot be looked into."""
+    import tarfile
+    import zipfile
+
+    try:
+        if path.name.endswith(".zip"):
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+        else:
+            with tarfile.open(path) as tar:
+                names = tar.getnames()
+    except (OSError, ValueError, zipfile.BadZipFile, tarfile.TarError, EOFError):
+        return True
+    return any(name.endswith(endings) for name in names)

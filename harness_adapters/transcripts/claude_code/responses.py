@@ -85,6 +85,11 @@ class Response:
     shows_output: bool = True
     _seen: set[object] = field(default_factory=set)
 
+    @property
+    def plain_id(self) -> str:
+        """The id as its provider gave it."""
+        return self.id.partition("#")[0]
+
     def is_another_than(self, line: Wire, message: Wire) -> bool:
         """Whether a row with this response's id is of another one: relays may give all answers one id.
 

@@ -58,8 +58,7 @@ NO_PROMPT = LoggedPrompt.of(None, ())
 class ClaudeCodeSession:
     """A session while it is read: add the lines of its files, the main file first, then ask for the turns.
 
-    Without `with_blocks`, the turns have their bills, times and places, but no blocks. `written_at` is the
-    time of its file, for rows without any.
+    Without `with_blocks`, its turns have no blocks. Rows without any time get `written_at`.
     """
 
     def __init__(
@@ -192,8 +191,8 @@ class ClaudeCodeSession:
         id_ = self._latest.get(id_, id_)
         known = self._responses.get(id_)
         if known is not None and known.is_another_than(line, message):
-            plain, id_ = id_.partition("#")[0], f"{id_.partition('#')[0]}#{line.get('requestId') or uuid}"
-            self._latest[plain], known = id_, self._responses.get(id_)
+            self._latest[known.plain_id] = id_ = f"{known.plain_id}#{line.get('requestId') or uuid}"
+            known = self._responses.get(id_)
         response = known or self._open(id_, line, uuid, where)
         self._chain.set_response(uuid, response)
         if known and line.get("agentId") and line["agentId"] != response.thread:
