@@ -13,6 +13,7 @@ from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.commands.main import main
 from tokenprof.facts.errors import InputError
 from tokenprof.reading.files import find_logs, read
+from tokenprof.reading.tag_filter import with_tags
 from tokenprof.report.folders.folder_document import report_of_folder
 from tokenprof.sessions import analyse_folder as analyse_folder_module
 from tokenprof.sessions import size_of_logs
@@ -207,3 +208,34 @@ def test_the_command_keeps_sums_of_what_was_ingested(
     assert len(list(folder.iterdir())) == 5
     assert main(["ingest", "--forget-gone"]) == 0
     assert not folder.exists()
+
+
+def tagged(folder: Path) -> None:
+    """Put two recordings beside the sessions, of two teams."""
+    recording = (LOGS.parent / "release_0_1" / "run.jsonl").read_text("utf-8")
+    for team in ("search", "billing"):
+        own = recording.replace("msg_", f"msg_{team}_").replace(
+            'tokenprof.tag.demo","value":{"stringValue":"email"',
+            f'tokenprof.tag.team","value":{{"stringValue":"{team}"',
+        )
+        (folder / f"{team}.jsonl").write_text(own, "utf-8")
+
+
+def test_only_turns_with_a_tag_count_if_one_is_named(sessions: Path) -> None:
+    tagged(sessions)
+    found = analyse_folder([sessions], Assumptions(), jobs=1, tags=["team=search"])
+    whole = Analysis(with_tags(read(sessions), ["team=search"]))
+    assert found.rows.totals.turns == len(read(sessions / "search.jsonl").turns) > 0
+    same_bill(found, whole)
+    with pytest.raises(InputError, match="No turn carries 'team=sales'"):
+        analyse_folder([sessions], Assumptions(), jobs=1, tags=["team=sales"])
+
+
+def test_a_format_that_lists_every_turn_says_what_it_needs(
+    sessions: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(size_of_logs, "SUMMED_FROM_BYTES", 1000)
+    assert main(["report", str(sessions), "--format", "json"]) == 0
+    assert "json lists every turn, so all sessions are held in memory" in capsys.readouterr().err
+    assert main(["report", str(sessions), "--turns", "4"]) == 0
+    assert "--turns needs every turn" in capsys.readouterr().err

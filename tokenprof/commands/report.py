@@ -24,6 +24,8 @@ from tokenprof.commands.console.values import file_path, store_address, tool_arg
 from tokenprof.facts.errors import InputError
 
 PAGE: Final = "html"
+MEMORY_PER_LOG: Final = 4
+"""How many times the size of the logs all their turns take in memory."""
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,11 +171,19 @@ def run_report(options: argparse.Namespace) -> int:
 
 def _is_summed(options: argparse.Namespace, form: str) -> bool:
     """Return whether the sessions are analysed one at a time and added up, as a text of many of them is."""
-    if form != "text" or options.counts or options.tag or options.turns:
-        return False
     from tokenprof.sessions.size_of_logs import are_many_sessions
 
-    return are_many_sessions(options.files)
+    if not are_many_sessions(options.files):
+        return False
+    why = f"{form} lists" if form != "text" else ""
+    why = why or next((f"{name} needs" for name in ("--counts", "--turns") if getattr(options, name[2:])), "")
+    if why:
+        sys.stderr.write(
+            f"{why} every turn, so all sessions are held in memory, about {MEMORY_PER_LOG} times their size. "
+            "Text without --counts and --turns adds them up one at a time; `tokenprof ingest` and `query` "
+            "answer from a store.\n"
+        )
+    return not why
 
 
 def _report_folder(options: argparse.Namespace, assumptions: Assumptions) -> None:
@@ -186,7 +196,9 @@ def _report_folder(options: argparse.Namespace, assumptions: Assumptions) -> Non
     line = ProgressLine()
     try:
         kept = _kept_sums(options.files, assumptions)
-        found = analyse_folder(options.files, assumptions, jobs=options.jobs, watch=line, kept=kept)
+        found = analyse_folder(
+            options.files, assumptions, jobs=options.jobs, watch=line, kept=kept, tags=options.tag
+        )
     finally:
         line.end()
     report = report_of_folder(found)

@@ -17,12 +17,7 @@ def with_tags(run: Run, wanted: Sequence[str]) -> Run:
     """
     if not wanted:
         return run
-    pairs = [item.partition("=") for item in wanted]
-    kept = [
-        index
-        for index, turn in enumerate(run.turns)
-        if all(_matches(turn, key, value, bool(equals)) for key, equals, value in pairs)
-    ]
+    kept = places_with_tags(run, wanted)
     if not kept:
         seen = sorted({f"{key}={value}" for turn in run.turns for key, value in turn.tags.items()})
         raise InputError(
@@ -30,6 +25,16 @@ def with_tags(run: Run, wanted: Sequence[str]) -> Run:
             f"{did_you_mean(wanted[0], seen)} The tags here are: {', '.join(seen) or 'none'}."
         )
     return subset(run, kept)
+
+
+def places_with_tags(run: Run, wanted: Sequence[str]) -> list[int]:
+    """Return the places of the turns that carry all of the given tags, which may be none."""
+    pairs = [item.partition("=") for item in wanted]
+    return [
+        index
+        for index, turn in enumerate(run.turns)
+        if all(_matches(turn, key, value, bool(equals)) for key, equals, value in pairs)
+    ]
 
 
 def _matches(turn: Turn, key: str, value: str, with_value: bool) -> bool:

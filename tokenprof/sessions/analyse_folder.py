@@ -7,6 +7,7 @@ import pickle
 import tempfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -19,6 +20,7 @@ from tokenprof.reading.garbage import no_search_for_cycles
 from tokenprof.reading.merge import merge
 from tokenprof.reading.parallel import read_each
 from tokenprof.reading.progress import Watcher, unwatched
+from tokenprof.reading.tag_filter import places_with_tags, subset
 from tokenprof.sessions.folder_analysis import FolderAnalysis
 from tokenprof.sessions.folder_sums import FolderSums
 from tokenprof.sessions.kept_sums import KeptSums
@@ -37,20 +39,24 @@ def analyse_folder(
     jobs: int | None = None,
     watch: Watcher = unwatched,
     kept: KeptSums | None = None,
+    tags: Sequence[str] = (),
 ) -> FolderAnalysis:
     """Return what follows from the logs that some paths name or hold, analysed a session at a time.
 
     Each response counts once, whichever logs hold it. The sizes of blocks are those that a session's own
     bills show. `jobs` and `watch` are those of `tokenprof.reading.files.read`; Ctrl-C ends the reading, and a
     warning says what is missing. Sums that are `kept` of a log as it is are used, and those of the others put
-    there. Raises InputError as `read` does.
+    there. With `tags` (`KEY=VALUE`, or `KEY` alone), only the turns that carry all of them count, and no sums
+    are kept. Raises InputError as `read` does, and if no turn carries the tags.
     """
     warnings: list[str] = []
+    kept = None if tags else kept
+    chosen = Chosen(assumptions, tuple(tags))
     logs = find_logs(paths, warnings)
     with tempfile.TemporaryFile(prefix="tokenprof-") as file:
         spool = _Spool(file)
         seen = SeenResponses()
-        _analyse_each(logs, assumptions, warnings, jobs, watch, spool, seen, kept)
+        _analyse_each(logs, chosen, warnings, jobs, watch, spool, seen, kept)
         sums = FolderSums()
         together = seen.together()
         in_several = {number for numbers in together for number in numbers}
@@ -58,13 +64,30 @@ def analyse_folder(
             if number not in in_several and (found := spool.take(number)) is not None:
                 sums.add(found)
         for numbers in together:
-            sums.add(_analysed_together([logs[number] for number in numbers], assumptions))
-    return FolderAnalysis(sums, assumptions, warnings, _tried(logs, assumptions, kept))
+            sums.add(_analysed_together([logs[number] for number in numbers], chosen))
+    if tags and not sums.turns.turns:
+        raise InputError(
+            f"No turn carries {' and '.join(map(repr, tags))}. `tokenprof totals FOLDER --by tag:KEY` shows "
+            "the values of a tag."
+        )
+    return FolderAnalysis(sums, assumptions, warnings, _tried(logs, chosen, kept))
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a process needs to know to sum a session: the assumptions, and the tags of turns that count."""
+
+    assumptions: Assumptions
+    tags: tuple[str, ...] = ()
+
+    def turns_of(self, run: Run) -> Run:
+        """Return a run with the turns that count, which may be none."""
+        return subset(run, places_with_tags(run, self.tags)) if self.tags else run
 
 
 def _analyse_each(
     logs: AnyLogs,
-    assumptions: Assumptions,
+    chosen: Chosen,
     warnings: list[str],
     jobs: int | None,
     watch: Watcher,
@@ -84,7 +107,7 @@ def _analyse_each(
             seen.add(number, log.reader.FORMAT, known.identities, known.calls, known.starts)
     done = len(logs) - len(left)
     try:
-        for place, found in read_each([files[at] for at in left], partial(summed, assumptions), jobs, watch):
+        for place, found in read_each([files[at] for at in left], partial(summed, chosen), jobs, watch):
             number = left[place]
             done += 1
             if isinstance(found, InputError):
@@ -108,19 +131,20 @@ def _analyse_each(
     warnings += [f"{failed[number]} The file was left out." for number in sorted(failed)]
 
 
-def summed(assumptions: Assumptions, path: Path, form: str) -> SessionSums:
+def summed(chosen: Chosen, path: Path, form: str) -> SessionSums:
     """Return the sums of the session in a file of a named format. Raises InputError as `read` does."""
     with no_search_for_cycles():
-        return _sums(merge([whole_run(path, form)]), assumptions, path)
+        return _sums(merge([whole_run(path, form)]), chosen, path)
 
 
-def _analysed_together(logs: AnyLogs, assumptions: Assumptions) -> SessionSums:
+def _analysed_together(logs: AnyLogs, chosen: Chosen) -> SessionSums:
     """Return the sums of logs that hold some of the same responses, each response counted once."""
-    return _sums(read([log.file for log in logs]), assumptions, logs[0].file)
+    return _sums(read([log.file for log in logs]), chosen, logs[0].file)
 
 
-def _sums(run: Run, assumptions: Assumptions, path: Path) -> SessionSums:
-    return sums_of(UncostedAnalysis(run, assumptions), project_of_log(path), path.stem)
+def _sums(run: Run, chosen: Chosen, path: Path) -> SessionSums:
+    analysis = UncostedAnalysis(chosen.turns_of(run), chosen.assumptions)
+    return sums_of(analysis, project_of_log(path), path.stem)
 
 
 def project_of_log(path: Path) -> str:
@@ -128,15 +152,15 @@ def project_of_log(path: Path) -> str:
     return path.absolute().parent.name
 
 
-def _tried(logs: AnyLogs, assumptions: Assumptions, kept: KeptSums | None) -> LargestSessions | None:
-    chosen = largest_of(logs)
-    if not chosen:
+def _tried(logs: AnyLogs, chosen: Chosen, kept: KeptSums | None) -> LargestSessions | None:
+    largest = largest_of(logs)
+    if not largest:
         return None
-    if kept is not None and (known := kept.find_changes(chosen)) is not None:
+    if kept is not None and (known := kept.find_changes(largest)) is not None:
         return known
-    found = try_changes(chosen, assumptions)
+    found = try_changes(largest, chosen.turns_of, chosen.assumptions)
     if kept is not None:
-        kept.put_changes(chosen, found)
+        kept.put_changes(largest, found)
     return found
 
 

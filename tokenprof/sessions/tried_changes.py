@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions
+from tokenprof.facts.types import Run
 from tokenprof.reading.files import LogFile, read
 from tokenprof.whatif.suggestions import TriedChange
 
@@ -37,9 +38,11 @@ def largest_of(logs: Sequence[LogFile]) -> list[LogFile]:
     return sorted(chosen, key=lambda each: str(each.file))
 
 
-def try_changes(logs: Sequence[LogFile], assumptions: Assumptions) -> LargestSessions:
-    """Return what pays on some logs, analysed together."""
-    analysis = Analysis(read([log.file for log in logs]), assumptions)
+def try_changes(
+    logs: Sequence[LogFile], turns_of: Callable[[Run], Run], assumptions: Assumptions
+) -> LargestSessions:
+    """Return what pays on some logs, analysed together; `turns_of` leaves the turns that count."""
+    analysis = Analysis(turns_of(read([log.file for log in logs])), assumptions)
     suggested = analysis.first_suggestions
     return LargestSessions(
         len(logs),
