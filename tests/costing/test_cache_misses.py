@@ -278,6 +278,24 @@ def test_a_new_context_that_reads_less_than_another_one_cached_is_not_a_first_us
     assert (miss.cause, miss.tokens, prediction.cache_read_tokens) == ("unknown", 2_400, 2_400)
 
 
+@pytest.mark.parametrize(("first", "later"), [(8, 20), (20, 20)])
+def test_a_system_prompt_that_changes_in_a_conversation_is_a_miss_though_it_opens_a_context(
+    first: int, later: int
+) -> None:
+    def conversation(instructions: str, messages: int) -> list[Block]:
+        said = [made_block(f"message {number}", 100) for number in range(messages)]
+        return [made_block(instructions, 300, "system"), *said]
+
+    calls = [call(conversation("be brief", first), 0), call(conversation("be brief", later), 10)]
+    ledger = ledger_of([*calls, call(conversation("be thorough", 21), 20, context="c2")])
+    miss = explain_misses(ledger)[2]
+    assert miss is not None
+    # Twenty messages of 100 tokens written at 6.25 instead of read at 0.50.
+    assert (miss.cause, miss.field, miss.tokens) == ("changed", "added", 2_000)
+    assert miss.usd == Decimal("0.0115")
+    assert ledger.attribution.blocks[miss.block or ""].block.name == "be thorough"
+
+
 @pytest.mark.parametrize(("read", "missed"), [(2_400, None), (2_351, None), (2_300, 100)])
 def test_a_read_that_falls_short_by_less_than_half_a_block_is_an_estimate_s_error(
     read: int, missed: int | None

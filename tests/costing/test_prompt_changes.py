@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from cached_calls import OTHER_MODEL, START, CachedCall, ledger_of, made_block
 
-from tokenprof.costing.prompt_changes import Openings, changed_parameters, first_change
+from tokenprof.costing.prompt_changes import EarlierCalls, changed_parameters, first_change
 from tokenprof.facts.types import Block, Turn
 
 HEAD = [made_block(f"tool {number}", 100, "tool") for number in range(4)]
@@ -70,14 +70,14 @@ def turns_at(starts_s: list[float]) -> list[Turn]:
 
 def test_the_newest_context_that_shares_half_of_the_bytes_is_alike() -> None:
     turns = turns_at([0.0, 10.0, 20.0, 30.0])
-    openings = Openings(turns)
-    openings.add(0, HEAD)
-    openings.add(1, HEAD[:2])
-    openings.add(2, HEAD[:1])
+    earlier = EarlierCalls(turns)
+    earlier.open(0, HEAD)
+    earlier.open(1, HEAD[:2])
+    earlier.open(2, HEAD[:1])
     # Four tools of the same size: the second context shares two of them, the third only one.
-    assert openings.most_alike(turns[3], HEAD) == 1
-    assert openings.most_alike(turns[3], [*HEAD, made_block("more", 1, "tool")]) == 0
-    assert openings.most_alike(turns[3], [made_block("other", 100, "tool")]) is None
+    assert earlier.most_alike(turns[3], HEAD) == 1
+    assert earlier.most_alike(turns[3], [*HEAD, made_block("more", 1, "tool")]) == 0
+    assert earlier.most_alike(turns[3], [made_block("other", 100, "tool")]) is None
 
 
 @pytest.mark.parametrize("other", ["another model", "nothing cached", "not begun"])
@@ -91,6 +91,6 @@ def test_a_context_whose_cache_cannot_help_is_not_alike(other: str) -> None:
         first = replace(first, usage=fresh)
     else:
         first = replace(first, started_at=START + timedelta(seconds=9.5))
-    openings = Openings([first, second])
-    openings.add(0, HEAD)
-    assert openings.most_alike(second, HEAD) is None
+    earlier = EarlierCalls([first, second])
+    earlier.open(0, HEAD)
+    assert earlier.most_alike(second, HEAD) is None

@@ -12,6 +12,7 @@ import pytest
 from hostile_page import hostile_run
 from long_runs import long_run
 
+import tokenprof
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.renderers import render_as
 from tokenprof.commands.main import main
@@ -19,6 +20,7 @@ from tokenprof.facts.types import Run
 from tokenprof.pictures.exchange.stacks import in_whole_units
 from tokenprof.pricing.usage import Usage
 
+SESSION = Path(__file__).parents[1] / "data" / "logs" / "session_log" / "session_2.1.330.jsonl"
 SCHEMA = json.loads((Path(__file__).parent / "speedscope_schema.json").read_text("utf-8"))
 FORMATS = ("collapsed", "speedscope", "perfetto", "markdown", "html")
 
@@ -75,6 +77,18 @@ def test_no_format_holds_a_character_that_is_obeyed_or_hidden(form: str) -> None
     text = render_as(Analysis(hostile_run()), form).decode()
     assert {char for char in text if not char.isprintable()} <= {"\n", "\t"}
     assert len(text) < 1_000_000
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_format_holds_the_folders_of_the_machine_that_wrote_it(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "private folder" / "session.jsonl"
+    path.parent.mkdir()
+    path.write_text(SESSION.read_text("utf-8") + '{"type": "assistant", "message": {\n', "utf-8")
+    analysis = tokenprof.load(path).analyze()
+    assert any(str(path) in str(warning) for warning in analysis.run.warnings)
+    text = render_as(analysis, form).decode()
+    assert "private folder" not in text
+    assert form not in ("html", "markdown") or "session.jsonl" in text
 
 
 @pytest.fixture(scope="module")

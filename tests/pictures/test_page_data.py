@@ -13,7 +13,7 @@ from tokenprof.pictures.page.page_json import page_json
 from tokenprof.pictures.views.cache_events import cache_events
 from tokenprof.pictures.views.context_bands import context_over_turns
 from tokenprof.pictures.views.page_data import page_data
-from tokenprof.pictures.views.prompt_rows import prompt_rows
+from tokenprof.pictures.views.prompt_rows import listed_rows, prompt_rows
 from tokenprof.pictures.views.spending_tree import spending_tree
 from tokenprof.pictures.views.turn_columns import FRESH, READ, WRITTEN
 from tokenprof.pictures.views.what_if_cube import GPU_HOUR_USD, OWN_DEPLOYMENT, what_if_cube
@@ -53,9 +53,44 @@ def test_prompts_can_be_rebuilt_from_rows(analysis: Analysis) -> None:
         assert tokens == turn.context_tokens
 
 
-@pytest.mark.parametrize("most_leaves", [1, 5, 3000])
-def test_every_level_of_the_tree_adds_up_to_the_bill(analysis: Analysis, most_leaves: int) -> None:
-    tree = spending_tree(analysis, most_leaves)
+@pytest.mark.parametrize(("listed", "most"), [(0, 60_000), (3, 60_000), (1_000, 60_000), (1_000, 5)])
+def test_prompts_stay_whole_however_few_blocks_are_listed(analysis: Analysis, listed: int, most: int) -> None:
+    number_of = {block.id: at for at, block in enumerate(analysis.blocks[:listed])}
+    rows = listed_rows(prompt_rows(analysis.ledger), number_of, most)
+    for turn in analysis.turns:
+        row = rows.rows[rows.row[turn.index]]
+        tokens = sum(row.tokens[: rows.length[turn.index]])
+        if turn.index in rows.beside:
+            tokens += sum(rows.beside[turn.index].tokens)
+        assert tokens == turn.context_tokens
+    entries = sum(len(row.block) for row in rows.rows)
+    assert entries <= max(most, len(analysis.turns))
+    assert {number for row in rows.rows for number in row.block} <= set(range(-1, listed))
+
+
+def test_what_is_not_listed_is_folded_by_hand() -> None:
+    analysis = Analysis(long_run(4))
+    third = [block for block in analysis.blocks if block.kind == "user"][2]
+    rows = listed_rows(prompt_rows(analysis.ledger), {third.id: 0})
+    # Turns end after one block, two, three and four; the third is the only one that is listed.
+    assert rows.rows[0].block == (-1, -1, 0, -1)
+    assert rows.length == (1, 2, 3, 4)
+    whole = listed_rows(prompt_rows(Analysis(long_run(1)).ledger), {})
+    assert (whole.rows[0].block, whole.rows[0].tokens, whole.length) == ((-1,), (TOKENS,), (1,))
+
+
+def test_tools_beyond_a_number_are_one_group_of_their_agent(demo: Analysis) -> None:
+    tree = spending_tree(demo, most_groups=2)
+    groups = [name for name, parent in zip(tree.name, tree.parent, strict=True) if parent == 1]
+    assert groups == ["system", "everything else", "skills index"]
+    assert spending_tree(demo, most_groups=0).name[1] == "other agents"
+
+
+@pytest.mark.parametrize(("most_leaves", "most_groups"), [(1, 300), (5, 2), (3000, 300), (3000, 0)])
+def test_every_level_of_the_tree_adds_up_to_the_bill(
+    analysis: Analysis, most_leaves: int, most_groups: int
+) -> None:
+    tree = spending_tree(analysis, most_leaves, most_groups)
     assert tree.billed_usd[0] == analysis.totals.billed_usd
     below = [Decimal(0)] * len(tree.parent)
     tokens = [0] * len(tree.parent)

@@ -34,7 +34,7 @@ from tokenprof.costing.cache_replay import (
     replay_cache_rules,
     response_began_s,
 )
-from tokenprof.costing.prompt_changes import Openings, changed_parameters, first_change
+from tokenprof.costing.prompt_changes import EarlierCalls, changed_parameters, first_change
 from tokenprof.facts.types import TASK_NOTIFICATION, Block, Turn, block_key
 from tokenprof.pricing.cache.cache_rules import TTL_S, first_section_lost
 from tokenprof.pricing.cache.unread_prefix import MissCause
@@ -146,7 +146,7 @@ class _Explainer:
         self._turns = ledger.run.turns
         self._prompts = ledger.run.prompts()
         self._newest: dict[str, int] = {}
-        self._openings = Openings(self._turns)
+        self._earlier = EarlierCalls(self._turns)
 
     def explain(self, index: int, rules: RulesOutcome | None) -> CacheOutcome:
         """Return the outcome of a turn; every turn that started before it has been explained."""
@@ -158,9 +158,10 @@ class _Explainer:
         self._newest[turn.context] = index
         if before is None:
             change = self._lost_to_an_alike_opening(index, usage, rules)
-            self._openings.add(index, self._prompts[index])
+            self._earlier.open(index, self._prompts[index])
             fell_short = False
         else:
+            self._earlier.follow(index)
             change = self._lost_to_a_change(index, before, usage, rules)
             fell_short = cached_tokens(self._turns[before]) > usage.cache_read_tokens
         by_rules = lost_by_rules(rules, usage)
@@ -197,9 +198,9 @@ class _Explainer:
     def _lost_to_an_alike_opening(
         self, index: int, usage: Usage, rules: RulesOutcome | None
     ) -> CacheLoss | None:
-        """Return what the first call of another context had cached of this one's prompt and was not read."""
+        """Return what a call of another context had cached of this one's prompt and was not read."""
         prompt = self._prompts[index]
-        other = self._openings.most_alike(self._turns[index], prompt)
+        other = self._earlier.most_alike(self._turns[index], prompt)
         if other is None:
             return None
         theirs = self._prompts[other]

@@ -74,27 +74,49 @@ def _changed_field(block: Block, theirs: Sequence[Block]) -> str | None:
     return ", ".join(changed) or "text"
 
 
-class Openings:
-    """The first calls of a run's contexts, by the blocks of their prompts."""
+class EarlierCalls:
+    """The calls of a run by the blocks of their prompts: which one the first call of a context repeats."""
 
     def __init__(self, turns: Sequence[Turn]):
         self._turns = turns
-        self._by_digest: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=OPENINGS_REMEMBERED))
+        self._openings: dict[str, deque[int]] = defaultdict(lambda: deque(maxlen=OPENINGS_REMEMBERED))
+        self._newest: dict[str, int] = {}
+        self._context_of: dict[str, str] = {}
+        self._waiting: list[int] = []
 
     def most_alike(self, turn: Turn, prompt: Sequence[Block]) -> int | None:
-        """Return the newest opening that had cached, with the same model, at least half of a prompt's bytes.
+        """Return the call that had cached, with the same model, at least half of a prompt's bytes.
 
-        Only openings whose response had begun count; nobody can read what others have not written.
+        That is the newest first call of a context; or else, since a prompt may change in the middle of a
+        conversation, the newest call of the conversation that its blocks come from. Only calls whose response
+        had begun count; nobody can read what others have not written.
         """
         sizes = {block.digest: block.features.bytes for block in _in_place(prompt)}
+        half = sum(sizes.values()) / 2
+        if not half:
+            return None
         common: dict[int, int] = defaultdict(int)
         for digest, size in sizes.items():
-            for other in self._by_digest.get(digest, ()):
+            for other in self._openings.get(digest, ()):
                 common[other] += size
-        half = sum(sizes.values()) / 2
-        return max(
-            (at for at, size in common.items() if size >= half > 0 and self._helps(turn, at)), default=None
+        found = max(
+            (at for at, size in common.items() if size >= half and self._helps(turn, at)), default=None
         )
+        return self._conversation(turn, sizes, half) if found is None else found
+
+    def _conversation(self, turn: Turn, sizes: Mapping[str, int], half: float) -> int | None:
+        """Return the newest call of the context from which at least half of a prompt's bytes come."""
+        for index in self._waiting:
+            self._context_of.update(
+                (block.digest, self._turns[index].context) for block in self._turns[index].added
+            )
+        self._waiting.clear()
+        common: dict[str, int] = defaultdict(int)
+        for digest, size in sizes.items():
+            if digest in self._context_of:
+                common[self._context_of[digest]] += size
+        alike = [self._newest[context] for context, size in common.items() if size >= half]
+        return max((at for at in alike if self._helps(turn, at)), default=None)
 
     def _helps(self, turn: Turn, other: int) -> bool:
         earlier = self._turns[other]
@@ -104,7 +126,13 @@ class Openings:
             and response_began_s(earlier) <= turn.started_at.timestamp()
         )
 
-    def add(self, index: int, prompt: Sequence[Block]) -> None:
+    def open(self, index: int, prompt: Sequence[Block]) -> None:
         """Note the first call of a context."""
         for digest in {block.digest for block in prompt}:
-            self._by_digest[digest].append(index)
+            self._openings[digest].append(index)
+        self.follow(index)
+
+    def follow(self, index: int) -> None:
+        """Note a call as the newest of its context."""
+        self._newest[self._turns[index].context] = index
+        self._waiting.append(index)

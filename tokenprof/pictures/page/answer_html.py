@@ -35,7 +35,7 @@ def answer_html(data: PageData) -> str:
         '<dl class="figures">',
         f'<div><dt>billed {at_least}</dt><dd class="money">{text(answer.billed)}</dd></div>',
         f'<div><dt>to compute, estimated</dt><dd class="compute">'
-        f"{text(_middle(answer.compute))}<small>{text(answer.compute)}</small></dd></div>",
+        f"{text(_middle(answer.compute))}<small>{text(_ends(answer.compute))}</small></dd></div>",
         f"<div><dt>billed ÷ compute</dt><dd>{text(answer.ratio)}"
         f"<small>{text(answer.ratio_range)}</small></dd></div>",
         "</dl>",
@@ -52,6 +52,11 @@ def answer_html(data: PageData) -> str:
 def _middle(interval: str) -> str:
     """Return the figure in brackets of `$0.34–6.43 ($1.48)`, or all of it."""
     return interval.partition("(")[2].rstrip(")") or interval
+
+
+def _ends(interval: str) -> str:
+    """Return `$0.34–6.43` of `$0.34–6.43 ($1.48)`."""
+    return interval.partition(" (")[0]
 
 
 def _classes(lines: tuple[ClassLine, ...]) -> str:
@@ -88,10 +93,11 @@ def _changes(changes: tuple[SavingChange, ...]) -> str:
 
 def _change(change: SavingChange) -> str:
     turns = ",".join(map(str, (change.turns[0], change.turns[-1]))) if change.turns else ""
+    command = f"<code>{text(change.command)}</code>" if change.command else ""
     button = f'<button type="button" data-turns="{turns}">Show the turns</button>' if turns else ""
     return (
         f'<li><span class="saves">saves {text(change.saves)} ({text(change.share)})</span>'
-        f"<strong>{text(change.title)}</strong><p>{text(change.detail)}</p>{button}</li>"
+        f"<strong>{text(change.title)}</strong><p>{text(change.detail)}</p>{command}{button}</li>"
     )
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from tokenprof.pictures.page.answer_html import text
 from tokenprof.pictures.page.frame import framed, script_beside
+from tokenprof.report import numbers
 
 if TYPE_CHECKING:
-    from tokenprof.pictures.views.difference_data import DifferenceData
+    from tokenprof.pictures.views.difference_data import ComparedRun, DifferenceData
 
 
 def difference_page(data: DifferenceData) -> bytes:
@@ -24,8 +25,13 @@ def difference_page(data: DifferenceData) -> bytes:
         script=script_beside("difference.js"),
         heading=text(title),
         written=text(data.written),
+        direction="more-usd" if data.usd > 0 else "less-usd",
         lead=text(f"{data.now.billed} now, {data.before.billed} before: {changed}"),
-        before=text(f"before: {data.before.title}"),
-        now=text(f"now: {data.now.title}"),
+        before=text(_side("before", data.before)),
+        now=text(_side("now", data.now)),
         notes="".join(f"<li>{text(note)}</li>" for note in data.notes),
     )
+
+
+def _side(name: str, run: ComparedRun) -> str:
+    return f"{name}: {run.title} · {run.billed} in {numbers.count(run.calls, 'call')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from tokenprof.pictures.views.names import shown, without_folders
 from tokenprof.report import numbers
 from tokenprof.report.document import Report
 from tokenprof.report.labels_in_words import CLASS_LABELS, printable
@@ -24,13 +26,14 @@ _WIDE: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class SavingChange:
-    """Something to change: what it would have saved, and why."""
+    """Something to change: what it would have saved, and why. `command` predicts it; empty if none does."""
 
     title: str
     detail: str
     saves: str
     share: str
     turns: tuple[int, ...]
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,11 @@ class Answer:
 
 def answer_of(report: Report) -> Answer:
     """Return the first screen of a report."""
+    files = [source.file for source in report.sources]
+
+    def said(text: str) -> str:
+        return printable(without_folders(text, files))
+
     console = Console(width=_WIDE, no_color=True, file=None)
     rows = report.rows
     totals = rows.totals
@@ -111,12 +119,10 @@ def answer_of(report: Report) -> Answer:
             for row in rows.classes
         ),
         findings=tuple(
-            FindingLine(
-                each.severity, printable(each.title), printable(each.detail), each.saves_usd, each.turns
-            )
+            FindingLine(each.severity, said(each.title), said(each.detail), each.saves_usd, each.turns)
             for each in report.findings
         ),
-        warnings=tuple(map(printable, report.warnings)),
+        warnings=tuple(map(said, report.warnings)),
     )
 
 
@@ -139,6 +145,7 @@ def _suggested(change: SuggestedChange) -> SavingChange:
         saves=("" if change.is_exact else ABOUT) + numbers.usd(change.saves_usd),
         share=numbers.percent(change.share),
         turns=(),
+        command=shown(f"tokenprof whatif RUN --if {shlex.quote(change.lever)}"),
     )
 
 
@@ -150,6 +157,7 @@ def _needless(finding: WrittenFinding, whole: Decimal | None) -> SavingChange:
         saves=about + numbers.usd(finding.saves_usd),
         share=numbers.percent(numbers.fraction(finding.saves_usd, whole)),
         turns=finding.turns,
+        command="",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from tokenprof.chain.bridge import MARGINAL, Bridge
 from tokenprof.chain.section import ChainSection, SectionStep
-from tokenprof.pictures.views.names import shown
+from tokenprof.pictures.views.names import file_name, shown
 from tokenprof.pricing.chain.figures import Figure
 from tokenprof.pricing.chain.interval import Interval
 from tokenprof.report import numbers
@@ -78,7 +78,7 @@ def basis_lines(report: Report) -> tuple[BasisLine, ...]:
 
 def _lines(report: Report) -> Iterator[BasisLine]:
     for source in report.sources:
-        yield BasisLine("recording", shown(source.file), shown(source.format), "the file itself")
+        yield BasisLine("recording", shown(file_name(source.file)), shown(source.format), "the file itself")
     prices = report.prices
     value = " ".join(
         part for part in (prices.version, f"as of {prices.as_of}" if prices.as_of else "") if part

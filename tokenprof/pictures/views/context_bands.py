@@ -17,7 +17,7 @@ from tokenprof.attribute.model import Placed
 from tokenprof.attribute.prompt_spans import CLASS_NUMBER, PromptSpans
 from tokenprof.costing.ledger import Ledger
 from tokenprof.facts.types import Section
-from tokenprof.pictures.views.names import shown, source_of
+from tokenprof.pictures.views.names import OTHERS, shown, source_of
 from tokenprof.pictures.views.turn_columns import CACHE_STATES, FRESH, READ, WRITTEN
 from tokenprof.pricing.usage import INPUT_CLASSES
 from tokenprof.report.labels_in_words import kind_label
@@ -26,7 +26,6 @@ Counts = npt.NDArray[np.int64]
 
 MOST_TOOLS: Final = 14
 MOST_BLOCKS: Final = 24
-OTHERS: Final = "everything else"
 
 _SECTION_ORDER: Final[dict[Section, int]] = {"tools": 0, "system": 1, "messages": 2}
 _STATE_OF_CLASS: Final = {

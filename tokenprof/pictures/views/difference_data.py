@@ -16,7 +16,8 @@ from tokenprof.pictures.views.names import shortened
 from tokenprof.pictures.views.page_data import title_of
 from tokenprof.pictures.views.spending_tree import spending_tree
 from tokenprof.report import numbers
-from tokenprof.report.next_steps.difference_wording import notes, sentence
+from tokenprof.report.next_steps.difference_wording import cause_in_words, notes
+from tokenprof.report.phrases import capitalised
 
 SCHEMA: Final = "tokenprof.difference-page/1"
 LONGEST_SENTENCE: Final = 400
@@ -70,8 +71,9 @@ def difference_data(before: Analysis, now: Analysis, found: CostDifference) -> D
 
 
 def _cause_line(cause: CauseOfDifference) -> CauseLine:
-    words = shortened(printable(sentence(cause)), LONGEST_SENTENCE)
-    return CauseLine(words, cause.usd, _signed(cause.usd))
+    words = cause_in_words(cause)
+    written = words if cause.kind == "model" else capitalised(words)
+    return CauseLine(shortened(printable(written), LONGEST_SENTENCE), cause.usd, _signed(cause.usd))
 
 
 def _side(analysis: Analysis, billed_usd: Decimal, calls: int) -> ComparedRun:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from tokenprof.facts.inert_text import printable
@@ -13,6 +14,9 @@ LONGEST_NAME: Final = 120
 """Characters of a name that a picture holds; names come from logs and can be megabytes long."""
 
 MAIN_AGENT: Final = "main"
+
+OTHERS: Final = "everything else"
+"""What is too small to be shown by its own name."""
 
 _TOOL_KINDS: Final = ("tool", "tool_call", "tool_result")
 
@@ -29,6 +33,8 @@ def shown(name: str) -> str:
 
 def labelled(kind: BlockKind, name: str) -> str:
     """Return the kind and name of a block in words: `tool result Read`, `system prompt`."""
+    if kind == "unattributed":
+        return shown(name)
     return shown(kind_and_name(kind, name[: 4 * LONGEST_NAME]))
 
 
@@ -47,3 +53,18 @@ def tool_of(block: Block) -> str | None:
 def source_of(block: Block) -> str:
     """Return where a block belongs in a picture: its tool, or else its kind in words."""
     return tool_of(block) or kind_label(block.kind)
+
+
+def file_name(path: str) -> str:
+    """Return a file's name without its folders, which say more about a machine than readers need."""
+    return path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+
+
+def without_folders(text: str, paths: Iterable[str]) -> str:
+    """Return a sentence in which files are named without their folders.
+
+    Whatever is sent to others holds no path of the machine that it was written on.
+    """
+    for path in sorted(set(paths), key=len, reverse=True):
+        text = text.replace(path, file_name(path))
+    return text

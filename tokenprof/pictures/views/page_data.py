@@ -14,8 +14,8 @@ from tokenprof.pictures.views.block_columns import BlockColumns, block_columns
 from tokenprof.pictures.views.cache_events import NO_TEXTS, CacheEvents, cache_events
 from tokenprof.pictures.views.compared_tree import ComparedTree, compared_tree
 from tokenprof.pictures.views.context_bands import ContextOverTurns, context_over_turns
-from tokenprof.pictures.views.names import shown
-from tokenprof.pictures.views.prompt_rows import PromptRow, PromptRows, prompt_rows
+from tokenprof.pictures.views.names import file_name, shown
+from tokenprof.pictures.views.prompt_rows import PromptRows, listed_rows, prompt_rows
 from tokenprof.pictures.views.spending_tree import TreeColumns, spending_tree
 from tokenprof.pictures.views.turn_columns import CACHE_STATES, TurnColumns, turn_columns
 from tokenprof.pictures.views.what_if_cube import WhatIfCube, what_if_cube
@@ -23,7 +23,10 @@ from tokenprof.report.document import report_of
 
 SCHEMA: Final = "tokenprof.page/1"
 MOST_BLOCKS: Final = 4000
-"""Blocks that a page lists; the tree and the bands hold all of them in their sums."""
+"""Blocks that a page lists, those with the largest bills; the tree and the bands hold all in their sums."""
+
+MOST_GROUPS: Final = 1000
+"""Tools, skills, MCP servers and agents that a page lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def page_data(
         cache_states=CACHE_STATES,
         turns=turn_columns(analysis.turns),
         context=context_over_turns(analysis.ledger),
-        prompts=_numbered_as_listed(prompt_rows(analysis.ledger), blocks),
+        prompts=_listed_prompts(analysis, blocks),
         blocks=blocks,
         tree=tree,
         against=None
@@ -104,7 +107,9 @@ def page_data(
 
 
 def group_lines(analysis: Analysis) -> tuple[GroupLine, ...]:
-    """Return what each tool, skill, MCP server and agent of a run cost."""
+    """Return what each tool, skill, MCP server and agent of a run cost, the `MOST_GROUPS` largest bills."""
+    ranked = sorted(analysis.groups, key=lambda row: -(row.billed_usd or Decimal(0)))
+    kept = {id(row) for row in ranked[:MOST_GROUPS]}
     return tuple(
         GroupLine(
             kind=row.kind.replace("_", " "),
@@ -115,29 +120,19 @@ def group_lines(analysis: Analysis) -> tuple[GroupLine, ...]:
             compute_usd=None if row.hardware_usd is None else float(row.hardware_usd.mid),
         )
         for row in analysis.groups
+        if id(row) in kept
     )
 
 
 def title_of(analysis: Analysis) -> str:
     """Return what a run is called: the names of its files, the first of several."""
-    names = [shown(source.file.rsplit("/", 1)[-1]) for source in analysis.run.sources]
+    names = [shown(file_name(source.file)) for source in analysis.run.sources]
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return (names[0] if names else "a run in memory") + more
 
 
-def _numbered_as_listed(rows: PromptRows, blocks: BlockColumns) -> PromptRows:
-    """Return rows whose blocks are numbered as the page lists them; -1 is one that it does not list."""
-    place = {block_id: at for at, block_id in enumerate(blocks.id)}
-    numbers = [place.get(shown(block_id), -1) for block_id in rows.block_ids]
-
-    def renumbered(row: PromptRow) -> PromptRow:
-        return PromptRow(tuple(numbers[block] for block in row.block), row.tokens)
-
-    return PromptRows(
-        block_ids=(),
-        rows=tuple(map(renumbered, rows.rows)),
-        row=rows.row,
-        length=rows.length,
-        beside={turn: renumbered(row) for turn, row in rows.beside.items()},
-        fullest_turn=rows.fullest_turn,
-    )
+def _listed_prompts(analysis: Analysis, blocks: BlockColumns) -> PromptRows:
+    """Return what prompts were made of, with blocks numbered as the page lists them."""
+    ranked = sorted(range(len(blocks.id)), key=lambda at: -(blocks.billed_usd[at] or Decimal(0)))
+    number_of = {analysis.blocks[blocks.number[at]].id: at for at in ranked}
+    return listed_rows(prompt_rows(analysis.ledger), number_of)

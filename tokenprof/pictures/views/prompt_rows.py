@@ -7,11 +7,23 @@ and the few blocks that lie beside the row.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from tokenprof.attribute.prompt_spans import CLASS_NUMBER, NO_PLACE
 from tokenprof.costing.ledger import Ledger
 from tokenprof.pricing.usage import OUTPUT_CLASSES
+
+UNLISTED: Final = -1
+"""The number of whatever is not listed by its own name."""
+
+MOST_PLACES: Final = 60_000
+"""Places in rows that a page holds; beyond it, only the blocks with the largest bills keep theirs."""
 
 _NOT_PROMPT = {*(CLASS_NUMBER[cls.value] for cls in OUTPUT_CLASSES), CLASS_NUMBER["fee"]}
 
@@ -71,3 +83,60 @@ def _beside(ledger: Ledger) -> dict[int, PromptRow]:
             found[turn][0].append(block)
             found[turn][1].append(tokens)
     return {turn: PromptRow(tuple(blocks), tuple(tokens)) for turn, (blocks, tokens) in found.items()}
+
+
+def listed_rows(found: PromptRows, number_of: Mapping[str, int], most: int = MOST_PLACES) -> PromptRows:
+    """Return rows whose blocks have the numbers of a list: `number_of` their ids, the most important first.
+
+    Neighbours that are not listed become one entry, cut where a prompt ends, so that the tokens of every
+    prompt stay whole. If there are more than `most` entries, only the first quarter of the blocks is listed,
+    then a quarter of it, and so on; what is left in the end has at most an entry per turn.
+    """
+    listed = len(number_of)
+    while True:
+        place = dict(islice(number_of.items(), listed))
+        numbers = np.array([place.get(block_id, UNLISTED) for block_id in found.block_ids], np.int64)
+        rows = list(_folded_rows(found, numbers))
+        if not listed or sum(len(row.block) for row, _ in rows) <= most:
+            break
+        listed //= 4
+    ends = [dict(ends) for _, ends in rows]
+    return PromptRows(
+        block_ids=(),
+        rows=tuple(row for row, _ in rows),
+        row=found.row,
+        length=tuple(
+            ends[row][length] if row >= 0 else 0 for row, length in zip(found.row, found.length, strict=True)
+        ),
+        beside={turn: _folded(each, numbers, ())[0] for turn, each in found.beside.items()},
+        fullest_turn=found.fullest_turn,
+    )
+
+
+Counts = npt.NDArray[np.int64]
+
+Ends = tuple[tuple[int, int], ...]
+"""How many entries of a folded row the prompts have that had so many of the row."""
+
+
+def _folded_rows(found: PromptRows, numbers: Counts) -> Iterator[tuple[PromptRow, Ends]]:
+    lengths = [set[int]() for _ in found.rows]
+    for row, length in zip(found.row, found.length, strict=True):
+        if row >= 0:
+            lengths[row].add(length)
+    for row, own in zip(found.rows, lengths, strict=True):
+        yield _folded(row, numbers, sorted(own))
+
+
+def _folded(row: PromptRow, numbers: Counts, lengths: Sequence[int]) -> tuple[PromptRow, Ends]:
+    if not row.block:
+        return row, tuple((length, 0) for length in lengths)
+    block = numbers[np.array(row.block, np.int64)]
+    starts = np.ones(len(block), bool)
+    starts[1:] = (block[1:] != UNLISTED) | (block[:-1] != UNLISTED)
+    starts[[length for length in lengths if length < len(block)]] = True
+    first = np.flatnonzero(starts)
+    tokens = np.add.reduceat(np.array(row.tokens, np.int64), first)
+    entry = np.cumsum(starts)
+    ends = tuple((length, int(entry[length - 1]) if length else 0) for length in lengths)
+    return PromptRow(tuple(block[first].tolist()), tuple(tokens.tolist())), ends

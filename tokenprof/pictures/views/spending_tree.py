@@ -13,14 +13,18 @@ from typing import Final
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.rows.row_types import BlockRow
-from tokenprof.pictures.views.names import agent_label, labelled, source_of
+from tokenprof.pictures.views.names import OTHERS, agent_label, labelled, source_of
 from tokenprof.pictures.views.needless_dollars import needless_usd_by_block
 from tokenprof.report.labels_in_words import kind_label
 
 MOST_LEAVES: Final = 3000
 """Blocks that a tree shows one by one; the rest of each group is one leaf, so that its sums stay whole."""
 
+MOST_GROUPS: Final = 300
+"""Tools and kinds of agents that a tree shows; the rest is one group of its agent, or of other agents."""
+
 RUN: Final = "run"
+OTHER_AGENTS: Final = "other agents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,36 +80,61 @@ class _Node:
         return self.below.setdefault(key, _Node(name, kind))
 
 
-def spending_tree(analysis: Analysis, most_leaves: int = MOST_LEAVES) -> TreeColumns:
-    """Return the tree of a run; blocks beyond the `most_leaves` with the largest bills are put together."""
+def spending_tree(
+    analysis: Analysis, most_leaves: int = MOST_LEAVES, most_groups: int = MOST_GROUPS
+) -> TreeColumns:
+    """Return the tree of a run.
+
+    Blocks beyond the `most_leaves` with the largest bills are put together in their tool or kind, and tools
+    and kinds of agents beyond the `most_groups` with the largest bills in one group of their own.
+    """
     agents = agents_of_contexts(analysis)
     placed = analysis.ledger.attribution.blocks
     needless = needless_usd_by_block(analysis)
-    blocks = [
-        (number, row) for number, row in enumerate(analysis.blocks) if row.billed_tokens or row.known_usd
-    ]
-    ranked = sorted(blocks, key=lambda each: (-(each[1].known_usd or Decimal(0)), each[0]))
+    rows = [(number, row) for number, row in enumerate(analysis.blocks) if row.billed_tokens or row.known_usd]
+    ranked = sorted(rows, key=lambda each: (-(each[1].known_usd or Decimal(0)), each[0]))
     alone = {number for number, _ in ranked[:most_leaves]}
+    group_of = {
+        number: (agents.get(row.context or "", ""), source_of(placed[row.id].block)) for number, row in rows
+    }
+    kept = _largest_groups(rows, group_of, most_groups)
+    shown_agents = {agent for agent, _ in kept}
     root = _Node(RUN)
-    for number, row in blocks:
-        block = placed[row.id].block
-        path = [root]
-        path.append(path[-1].child(f"a:{agents.get(row.context or '')}", agents.get(row.context or "", "")))
-        source = source_of(block)
-        path.append(path[-1].child(f"s:{source}", source))
-        if number not in alone:
-            path.append(path[-1].child("rest", "smaller blocks", kind_label(row.kind)))
+    for number, row in rows:
+        agent, source = group_of[number]
+        if (agent, source) not in kept:
+            agent = agent if agent in shown_agents else OTHER_AGENTS
+            source = OTHERS
+        group = root.child(agent, agent).child(source, source)
+        if number not in alone or source == OTHERS:
+            leaf = group.child("rest", "smaller blocks", kind_label(row.kind))
         else:
+            block = placed[row.id].block
             if block.link:
                 turn = placed[row.id].born_turn
-                path.append(path[-1].child(f"l:{block.link}", f"call of turn {turn}"))
-            name = labelled(row.kind, row.name)
-            path.append(path[-1].child(f"b:{number}", name, kind_label(row.kind)))
-            path[-1].block = number
-        weights = weights_of(row, needless)
-        for node in path:
-            node.weights = node.weights.plus(weights)
+                group = group.child(f"l:{block.link}", f"call of turn {turn}")
+            leaf = group.child(f"b:{number}", labelled(row.kind, row.name), kind_label(row.kind))
+            leaf.block = number
+        leaf.weights = leaf.weights.plus(weights_of(row, needless))
+    _sum_up(root)
     return _columns(root)
+
+
+def _largest_groups(
+    rows: Sequence[tuple[int, BlockRow]], group_of: Mapping[int, tuple[str, str]], most: int
+) -> Collection[tuple[str, str]]:
+    """Return the agents' tools and kinds that are shown: those with the largest bills."""
+    billed_usd: dict[tuple[str, str], Decimal] = {}
+    for number, row in rows:
+        group = group_of[number]
+        billed_usd[group] = billed_usd.get(group, Decimal(0)) + (row.known_usd or Decimal(0))
+    return set(sorted(billed_usd, key=lambda group: (-billed_usd[group], group))[:most])
+
+
+def _sum_up(node: _Node) -> None:
+    for child in node.below.values():
+        _sum_up(child)
+        node.weights = node.weights.plus(child.weights)
 
 
 def agents_of_contexts(analysis: Analysis) -> Mapping[str, str]:

@@ -62,7 +62,7 @@ def headline(found: CostDifference) -> str:
 
 def sentence(cause: CauseOfDifference) -> str:
     """Return a cause as a sentence: its dollars, what changed, and how."""
-    return f"{signed_usd(cause.usd)}: {_what(cause)}"
+    return f"{signed_usd(cause.usd)}: {cause_in_words(cause)}"
 
 
 def group_label(kind: str, name: str) -> str:
@@ -100,7 +100,8 @@ def notes(found: CostDifference) -> Iterator[str]:
         )
 
 
-def _what(cause: CauseOfDifference) -> str:
+def cause_in_words(cause: CauseOfDifference) -> str:
+    """Return what changed, and how, without its dollars."""
     match cause.kind:
         case "blocks":
             return f"{group_label(cause.block_kind, cause.name)} {_use(*cause.uses)}"

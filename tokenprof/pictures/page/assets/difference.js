@@ -10,12 +10,12 @@
   function causes() {
     const root = byId("causes"), width = widthOf(root), high = 44;
     const most = d3.max(compared.causes, (cause) => Math.abs(cause.usd)) || 1;
-    const x = d3.scaleLinear([-most, most], [0, Math.min(360, width)]);
+    const x = d3.scaleLinear([-most, most], [0, Math.min(300, width - 110)]);
     const line = (/** @type {CauseLine} */ cause) => {
-      const svg = svgEl("svg", { width: x(most), height: 14, "aria-hidden": "true" },
+      const svg = svgEl("svg", { class: "change-bar", width: x(most), height: 14, "aria-hidden": "true" },
         svgEl("rect", { x: Math.min(x(0), x(cause.usd)), width: Math.max(1, Math.abs(x(cause.usd) - x(0))), height: 14, rx: 2, fill: cause.usd > 0 ? "var(--miss)" : "var(--money)" }),
         svgEl("line", { x1: x(0), x2: x(0), y1: 0, y2: high, class: "zero" }));
-      return el("li", {}, el("span", { class: "grow" }, cause.text), svg, el("span", { class: "number" }, cause.written));
+      return el("li", {}, el("span", { class: "grow" }, cause.text), svg, el("strong", { class: `number ${cause.usd > 0 ? "more-usd" : "less-usd"}` }, cause.written));
     };
     const first = compared.causes.slice(0, FIRST_CAUSES), rest = compared.causes.slice(FIRST_CAUSES);
     refill(root, el("ol", { class: "misses causes" }, ...first.map(line)));
@@ -42,7 +42,7 @@
     draw("context-before", compared.before.context, before, count, most);
     draw("context-now", compared.now.context, now, count, most);
     const names = [...new Set([...compared.before.context.names, ...compared.now.context.names])];
-    refill(byId("legend"), ...names.map((name) => el("span", { class: "key" }, el("span", { class: "swatch", fill: colourOf(name), "aria-hidden": "true" }), name)));
+    refill(byId("legend"), ...names.map((name) => key(colourOf(name), name)));
   }
 
   /** @param {string} id @param {ContextBands} bands @param {number[][]} tokens @param {number} count @param {number} most */
@@ -53,12 +53,19 @@
     const floor = new Array(tokens[0]?.length ?? 0).fill(0);
     tokens.forEach((band, at) => {
       const top = band.map((size, turn) => floor[turn] + size);
-      svg.append(svgEl("path", { d: stepArea(x, y, floor, top), fill: colourOf(bands.names[at]) }, svgEl("title", {}, bands.names[at])));
+      svg.append(svgEl("path", { d: stepArea(x, y, floor, top), fill: colourOf(bands.names[at]) }));
       top.forEach((size, turn) => (floor[turn] = size));
     });
     const chart = d3.select(svg);
     chart.append("g").attr("class", "axis").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).ticks(4).tickFormat((value) => short(Number(value))));
     chart.append("g").attr("class", "axis").attr("transform", `translate(0,${height - 22})`).call(d3.axisBottom(x).ticks(Math.min(count, 6)).tickFormat((value) => (Number.isInteger(Number(value)) ? String(value) : "")));
+    svg.append(svgEl("text", { x: left - 9, y: height - 6, class: "note end" }, "turn"));
+    const drawn = bands.names.map((name, at) => ({ name, tokens: tokens[at] }));
+    hintsOf.set(svg, (event) => {
+      const turn = Math.round(x.invert(pointer(event, svg)[0]));
+      const held = drawn.filter((band) => (band.tokens[turn] ?? 0) > 0).sort((a, b) => b.tokens[turn] - a.tokens[turn]);
+      return held.length ? [`Turn ${turn}`, ...held.map((band) => `${band.name}  ${short(band.tokens[turn])}`)].join("\n") : "";
+    });
     refill(root, svg);
   }
 
@@ -68,6 +75,8 @@
     contexts();
     document.documentElement.setAttribute("data-drawn", "all");
   }
+  themeSwitch();
+  showHints();
   all();
   addEventListener("resize", all);
 })();

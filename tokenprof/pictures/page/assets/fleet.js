@@ -4,7 +4,7 @@
 (() => {
   /** @type {FleetData} */
   const fleet = JSON.parse(byId("data").textContent || "{}");
-  const FIRST_ROWS = 10;
+  const FIRST_ROWS = 10, DAY_LABEL = 96;
 
   function days() {
     const root = byId("days"), width = widthOf(root), height = 220, left = 60, past = fleet.days.length, trend = fleet.trend;
@@ -17,10 +17,9 @@
     if (trend) {
       const none = trend.day_low_usd.map((_, day) => past + day);
       const band = `M${none.map((day, at) => `${x(day).toFixed(1)},${y(trend.day_high_usd[at]).toFixed(1)}`).join("L")}L${[...none].reverse().map((day) => `${x(day).toFixed(1)},${y(trend.day_low_usd[day - past]).toFixed(1)}`).join("L")}Z`;
-      svg.append(svgEl("path", { d: band, fill: "var(--kv)", class: "ahead" }, svgEl("title", {}, "the days ahead, P10 to P90")));
+      svg.append(svgEl("path", { d: band, fill: "var(--kv)", class: "ahead" }));
     }
-    fleet.day_usd.forEach((cost, at) => svg.append(svgEl("rect", { x: x(at - 0.5), width: Math.min(48, Math.max(0.6, x(at + 0.5) - x(at - 0.5) - 1)), y: y(cost), height: y(0) - y(cost), class: "cost" },
-      svgEl("title", {}, `${fleet.days[at]}: ${usd(cost)}`))));
+    fleet.day_usd.forEach((cost, at) => svg.append(svgEl("rect", { x: x(at - 0.5), width: Math.min(48, Math.max(0.6, x(at + 0.5) - x(at - 0.5) - 1)), y: y(cost), height: y(0) - y(cost), class: "cost" })));
     if (trend) {
       const first = past - trend.line_usd.length;
       const line = (/** @type {number[]} */ values, /** @type {number} */ from) => `M${values.map((cost, at) => `${x(from + at).toFixed(1)},${y(Math.max(0, cost)).toFixed(1)}`).join("L")}`;
@@ -29,15 +28,16 @@
     }
     const chart = d3.select(svg);
     chart.append("g").attr("class", "axis").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).ticks(4).tickFormat((value) => usd(Number(value))));
-    chart.append("g").attr("class", "axis").attr("transform", `translate(0,${height - 22})`).call(d3.axisBottom(x).ticks(Math.min(count, width / 110)).tickFormat((value) => names[Number(value)] ?? ""));
+    chart.append("g").attr("class", "axis").attr("transform", `translate(0,${height - 22})`).call(d3.axisBottom(x).tickValues(d3.range(0, count, Math.ceil((count * DAY_LABEL) / (width - left)))).tickFormat((value) => names[Number(value)] ?? ""));
     keepLabelsInside(svg, width);
+    hintsOf.set(svg, (event) => {
+      const day = Math.round(x.invert(pointer(event, svg)[0]));
+      if (day < 0 || day >= count) return "";
+      if (day < past) return `${names[day]}\n${usd(fleet.day_usd[day])}`;
+      return trend ? `${names[day]}\n${usd(trend.day_low_usd[day - past])} to ${usd(trend.day_high_usd[day - past])}, P10 to P90` : "";
+    });
     refill(root, svg);
-    refill(byId("days-legend"), ...(trend ? [key("var(--money)", "billed"), key("var(--ink)", "trend"), key("var(--kv)", "days ahead, P10 to P90")] : []));
-  }
-
-  /** @param {string} fill @param {string} text */
-  function key(fill, text) {
-    return el("span", { class: "key" }, el("span", { class: "swatch", fill, "aria-hidden": "true" }), text);
+    refill(byId("days-legend"), ...(trend ? [key("var(--money)", "billed"), key("var(--ink)", "trend", "line"), key("var(--kv)", "days ahead, P10 to P90")] : []));
   }
 
   function pace() {
@@ -78,6 +78,8 @@
     refill(byId("tables"), ...fleet.tables.filter((table) => table.rows.length).map(ranked));
     document.documentElement.setAttribute("data-drawn", "all");
   }
+  themeSwitch();
+  showHints();
   all();
   addEventListener("resize", days);
 })();

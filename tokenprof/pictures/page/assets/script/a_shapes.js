@@ -2,6 +2,14 @@
 // @ts-check
 "use strict";
 
+/** A legend's entry. @param {string} fill @param {string} text @param {string} [shape] of the swatch: a square, "line" or a letter */
+function key(fill, text, shape = "") {
+  const isMark = shape !== "" && shape !== "line";
+  const swatch = isMark ? el("span", { class: "mark", "aria-hidden": "true" }, shape) : el("span", { class: `swatch ${shape}`, fill, "aria-hidden": "true" });
+  if (isMark) swatch.style.color = fill;
+  return el("span", { class: "key" }, swatch, text);
+}
+
 /** @param {any} event @param {Element} node @returns {[number, number]} */
 function pointer(event, node) {
   const box = node.getBoundingClientRect();

@@ -59,7 +59,8 @@ function contextView(root) {
       svg.append(path);
     }
     if (by !== "state") {
-      svg.append(svgEl("path", { d: stepLine(x, y, data.turns.read_tokens), class: "read-line" }));
+      const line = stepLine(x, y, data.turns.read_tokens);
+      svg.append(svgEl("path", { d: line, class: "read-line halo" }), svgEl("path", { d: line, class: "read-line" }));
     }
     costs.forEach((cost, turn) => {
       if (!cost) return;
@@ -76,6 +77,7 @@ function contextView(root) {
       .call(d3.axisBottom(x).ticks(Math.min(turnCount, width / 90)).tickFormat((value) => (Number.isInteger(Number(value)) ? String(value) : "")));
     svg.append(svgEl("text", { x: margin.left, y: 12, class: "note" }, "tokens of the prompt"));
     svg.append(svgEl("text", { x: margin.left, y: costTop - 8, class: "note" }, "billed per turn"));
+    svg.append(svgEl("text", { x: margin.left - 9, y: costTop + costHeight + 16, class: "note end" }, "turn"));
     for (const turn of data.cache.compactions) {
       svg.append(svgEl("line", { x1: x(turn - 0.5), x2: x(turn - 0.5), y1: margin.top - 6, y2: height, class: "compaction" }));
       svg.append(svgEl("path", { d: `M${x(turn - 0.5)},${margin.top - 16}l5,5l-5,5l-5,-5z`, class: "compaction-mark" },
@@ -102,7 +104,13 @@ function contextView(root) {
     const layer = chart.append("g").attr("class", "brush").call(/** @type {any} */ (brush));
     refill(picture, svg);
     refill(legend, ...drawn.map((band) => legendButton(band)));
-    if (by !== "state") legend.append(el("span", { class: "key read-key" }, "read from cache up to this line"));
+    if (by !== "state") legend.append(key("var(--read-line)", "read from the cache up to here", "line"));
+    if (data.cache.misses.length) legend.append(key("var(--miss)", "cache missed", "▼"));
+    if (data.cache.compactions.length) legend.append(key("var(--ink)", "context compacted", "◆"));
+    hintsOf.set(svg, (event) => {
+      const turn = Math.round(x.invert(pointer(event, svg)[0]));
+      return turn < 0 || turn >= turnCount ? "" : contextHint(turn, drawn);
+    });
     update = () => {
       focus.style.display = selection.turn === null ? "none" : "";
       focus.setAttribute("x1", x(selection.turn ?? 0));
@@ -128,6 +136,16 @@ function contextView(root) {
   let update = () => {};
   onSelection(() => update());
   return draw;
+}
+
+const BANDS_SAID = 4;
+
+/** What a turn's prompt held, the largest bands first. @param {number} turn @param {{ name: string, tokens: number[] }[]} drawn */
+function contextHint(turn, drawn) {
+  const held = drawn.filter((band) => band.tokens[turn] > 0).sort((a, b) => b.tokens[turn] - a.tokens[turn]);
+  const lines = held.slice(0, BANDS_SAID).map((band) => `${band.name}  ${short(band.tokens[turn])}`);
+  const misses = data.cache.misses.filter((miss) => miss.turn === turn).map((miss) => `cache missed: ${miss.cause_in_words}${miss.usd === null ? "" : `, ${usd(miss.usd)}`}`);
+  return [turnSentence(turn), ...lines, ...(held.length > BANDS_SAID ? [`and ${held.length - BANDS_SAID} more`] : []), ...misses].join("\n");
 }
 
 /** @param {{ name: string, source: string, colour: string }} band */

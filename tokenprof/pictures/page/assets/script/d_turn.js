@@ -103,5 +103,5 @@ function newBlocks(turn) {
 /** @param {number} at a block's place in the page's list */
 function blockName(at) {
   const kind = data.blocks.kinds[data.blocks.kind[at]], name = data.blocks.names[data.blocks.name[at]];
-  return name.includes(kind) ? name : `${kind} ${name}`;
+  return name.includes(kind) || kind === "not placed" ? name : `${kind} ${name}`;
 }

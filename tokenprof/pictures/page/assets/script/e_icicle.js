@@ -3,6 +3,7 @@
 "use strict";
 
 const ROW = 30;
+const NARROWEST = 1.6;
 const MEASURES = /** @type {const} */ ({
   billed_usd: "billed dollars", tokens: "billed tokens", compute_usd: "compute dollars", needless_usd: "billed needlessly",
 });
@@ -38,7 +39,8 @@ function icicleView(root) {
   }));
   const picture = el("div", { class: "picture" });
   const words = el("p", { class: "words", "aria-live": "polite" });
-  refill(root, controls, picture, words);
+  const folded = data.blocks.left_out ? `${count(data.blocks.left_out)} blocks with small bills are not listed one by one; their tools and kinds hold them in their sums.` : "";
+  refill(root, controls, picture, words, folded ? el("p", { class: "soft" }, folded) : "");
 
   /** @param {number} at */
   const value = (at) => Number(tree[measure][at]);
@@ -118,19 +120,35 @@ function icicleView(root) {
       width, height: (deepest + 1) * ROW, role: "application", tabindex: 0, class: "icicle",
       "aria-label": "Where it went. Arrow keys move between boxes, Enter zooms in, Escape zooms out.", keydown: keys,
     });
-    for (const node of nodes) {
+    /** The places of boxes that are too narrow, as one for each parent. @type {Map<number, [number, number]>} */
+    const thin = new Map();
+    const narrow = (/** @type {TreeNode} */ node, /** @type {number} */ left, /** @type {number} */ right) => {
+      if (right <= left || node.parent < 0) return;
+      const [from, to] = thin.get(node.parent) ?? [left, right];
+      thin.set(node.parent, [Math.min(from, left), Math.max(to, right)]);
+    };
+    for (const node of [...nodes].sort((a, b) => a.depth - b.depth || a.x0 - b.x0)) {
       const left = node.x0 * width, right = node.x1 * width;
-      if (node.x0 < 0 || right - left < 0.7) continue;
+      if (node.x0 < 0) continue;
+      if (right - left < NARROWEST) {
+        narrow(node, left, right);
+        continue;
+      }
       const source = sourceOf(node.at);
       const fill = node.depth === 0 ? "var(--box-run)" : node.depth === 1 ? "var(--box-agent)" : colourOf(source ?? "");
       const box = svgEl("g", { class: "box", "data-node": node.at, transform: `translate(${left.toFixed(1)},${node.depth * ROW})`, click: () => choose(node.at) },
         svgEl("title", {}, `${path(node.at)}: ${written(node.at)}`),
-        svgEl("rect", { width: Math.max(0.5, right - left - 1).toFixed(1), height: ROW - 2, rx: 3, fill, "fill-opacity": node.depth > 2 ? 1 - 0.12 * (node.depth - 2) : 1 }));
+        svgEl("rect", { width: Math.max(0.5, right - left - 1).toFixed(1), height: ROW - 2, rx: 2, fill, "fill-opacity": node.depth > 2 ? 1 - 0.12 * (node.depth - 2) : 1 }));
       const text = fitting(`${shownName(node.at, source)}  ${written(node.at)}`, right - left - 12);
       if (text) box.append(svgEl("text", { x: 6, y: ROW / 2 + 3, class: node.depth < 2 ? "on-plain" : "on-colour" }, text));
       svg.append(box);
     }
     if (!value(0)) svg.append(svgEl("text", { x: 10, y: 3 * ROW, class: "note" }, measure === "needless_usd" ? "No finding says that a block was billed needlessly." : "Nothing is known."));
+    for (const [parent, [left, right]] of thin) {
+      const fill = nodes[parent].depth === 0 ? "var(--box-agent)" : nodes[parent].depth === 1 ? "var(--n3)" : colourOf(sourceOf(parent) ?? "");
+      svg.prepend(svgEl("rect", { x: left.toFixed(1), y: (nodes[parent].depth + 1) * ROW, width: Math.max(0.5, right - left - 1).toFixed(1), height: ROW - 2, rx: 2, fill, "fill-opacity": 0.45 },
+        svgEl("title", {}, `${path(parent)}: many small ones`)));
+    }
     const hadFocus = picture.contains(document.activeElement);
     refill(picture, svg);
     if (hadFocus) svg.focus();

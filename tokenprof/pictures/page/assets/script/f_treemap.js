@@ -46,7 +46,7 @@ function treemapView(root) {
     const found = [...contents(turn)].filter(([, tokens]) => tokens > 0).sort((a, b) => b[1] - a[1]);
     const total = found.reduce((sum, [, tokens]) => sum + tokens, 0);
     const shown = found.slice(0, BOXES), rest = restBySource(found.slice(BOXES));
-    refill(head, `Turn ${turn}${turn === data.prompts.fullest_turn ? ", the fullest" : ""}: ${count(total)} tokens in ${count(found.length)} blocks`);
+    refill(head, `Turn ${turn}${turn === data.prompts.fullest_turn ? ", the fullest" : ""}: ${count(total)} tokens in ${count(found.length)} blocks${found.some(([block]) => block < 0) ? " and others that are not listed" : ""}`);
     /** @typedef {{ id: string, parent: string, tokens: number, name: string, source: string }} Box */
     /** @type {Box[]} */
     const boxes = [{ id: "all", parent: "", tokens: 0, name: "", source: "" }];
@@ -58,7 +58,7 @@ function treemapView(root) {
     for (const [block, tokens] of shown) {
       const source = block < 0 ? "everything else" : data.blocks.sources[data.blocks.source[block]];
       place(source);
-      boxes.push({ id: `b:${block}:${source}`, parent: `s:${source}`, tokens, name: block < 0 ? "smaller blocks" : nameWithin(block, source), source });
+      boxes.push({ id: `b:${block}:${source}`, parent: `s:${source}`, tokens, name: block < 0 ? "blocks not listed" : nameWithin(block, source), source });
     }
     for (const [source, { blocks, tokens }] of rest) {
       place(source);

@@ -6,9 +6,7 @@
 function billView(root) {
   const picture = el("div", { class: "picture" });
   refill(root, picture, el("div", { class: "legend" },
-    el("span", { class: "key" }, el("span", { class: "swatch", fill: "var(--money)", "aria-hidden": "true" }), "billed"),
-    el("span", { class: "key" }, el("span", { class: "swatch", fill: "var(--compute)", "aria-hidden": "true" }), "compute, middle estimate"),
-    el("span", { class: "key" }, el("span", { class: "swatch", fill: "var(--compute-soft)", "aria-hidden": "true" }), "compute, from low to high")));
+    key("var(--money)", "billed", "●"), key("var(--compute)", "compute, middle estimate", "line"), key("var(--compute-soft)", "compute, from low to high")));
   let update = () => {};
   onSelection(() => update());
 
@@ -35,10 +33,13 @@ function billView(root) {
     if (rows.length < 200) for (const turn of rows) svg.append(svgEl("line", { x1: x(turn), x2: x(turn), y1: at(t.compute_low_usd, turn), y2: at(t.compute_high_usd, turn), class: "whisker" }));
     for (let turn = 0; turn < turnCount; turn++) {
       const billed = t.billed_usd[turn];
-      if (billed) svg.append(svgEl("circle", { cx: x(turn), cy: y(billed), r: turnCount > 600 ? 1.2 : 2.6, fill: "var(--money)", "data-turn": turn }, svgEl("title", {}, turnSentence(turn))));
+      if (billed) svg.append(svgEl("circle", { cx: x(turn), cy: y(billed), r: turnCount > 600 ? 1.2 : 2.6, fill: "var(--money)", "data-turn": turn }));
     }
     const chart = d3.select(svg);
-    chart.append("g").attr("class", "axis").attr("transform", `translate(${margin.left},0)`).call(d3.axisLeft(y).ticks(5, "~g").tickFormat((value) => (/^[15]/.test(Number(value).toExponential()) ? usd(Number(value)) : "")));
+    const marked = high / low > 1000 ? /^1e/ : /^[15]e/;
+    chart.append("g").attr("class", "axis").attr("transform", `translate(${margin.left},0)`).call(d3.axisLeft(y).tickValues(y.ticks().filter((value) => marked.test(value.toExponential()))).tickFormat((value) => usd(Number(value))));
+    svg.append(svgEl("text", { x: margin.left - 9, y: height - margin.bottom + 16, class: "note end" }, "turn"));
+    hintsOf.set(svg, (event) => billHint(movedTurn(Math.round(x.invert(pointer(event, svg)[0])), 0)));
     chart.append("g").attr("class", "axis").attr("transform", `translate(0,${height - margin.bottom})`).call(d3.axisBottom(x).ticks(Math.min(turnCount, width / 90)).tickFormat((value) => (Number.isInteger(Number(value)) ? String(value) : "")));
     const shade = svgEl("rect", { y: margin.top, height: height - margin.top - margin.bottom, class: "range" });
     const focus = svgEl("line", { y1: margin.top, y2: height - margin.bottom, class: "focus-line" });
@@ -60,4 +61,12 @@ function billView(root) {
     };
     update();
   };
+}
+
+/** @param {number} turn */
+function billHint(turn) {
+  const t = data.turns, mid = t.compute_mid_usd[turn], billed = t.billed_usd[turn];
+  const compute = mid === null ? UNKNOWN : `${usd(mid)} (${usd(t.compute_low_usd[turn])} to ${usd(t.compute_high_usd[turn])})`;
+  const times = mid && billed ? `\nbilled ${d3.format(".2~r")(billed / mid)} times the middle estimate` : "";
+  return `Turn ${turn}\nbilled ${usd(billed)}\ncompute ${compute}${times}`;
 }

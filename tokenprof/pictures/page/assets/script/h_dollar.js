@@ -19,13 +19,15 @@ function dollarView(root) {
     el("h3", {}, "Margins on inference"), margins);
 
   return function draw() {
-    const colours = ["var(--c3)", "var(--c0)", "var(--c4)", "var(--c7)", "var(--c5)", "var(--c11)", "var(--c1)"];
-    const rows = (/** @type {DollarStep[]} */ own) => own.map((step, at) => ({
-      name: step.name, low: step.low_usd, mid: step.mid_usd, high: step.high_usd, colour: colours[at % colours.length],
+    const colours = ["var(--c3)", "var(--c0)", "var(--c4)", "var(--c7)", "var(--c5)", "var(--c11)", "var(--c1)", "var(--c10)", "var(--c9)"];
+    const both = [...map.steps, ...map.by_accounts], names = [...new Set(both.map((step) => step.name))];
+    const span = /** @type {[number, number]} */ ([d3.min(both, (step) => step.low_usd) ?? 0, d3.max(both, (step) => step.high_usd) ?? 1]);
+    const rows = (/** @type {DollarStep[]} */ own) => own.map((step) => ({
+      name: step.name, low: step.low_usd, mid: step.mid_usd, high: step.high_usd, colour: colours[names.indexOf(step.name) % colours.length],
       text: `${usd(step.mid_usd)} · ${percent(step.mid_share)}`, title: `${step.name}: ${usd(step.low_usd)} to ${usd(step.high_usd)}. ${step.source}`,
     }));
-    refill(steps, ranges(widthOf(steps), rows(map.steps), usd, "Where the billed dollar goes, from the chips up"));
-    if (map.by_accounts.length) refill(accounts, ranges(widthOf(accounts), rows(map.by_accounts), usd, "Where the billed dollar goes, by accounts"));
+    refill(steps, ranges(widthOf(steps), rows(map.steps), usd, "Where the billed dollar goes, from the chips up", span));
+    if (map.by_accounts.length) refill(accounts, ranges(widthOf(accounts), rows(map.by_accounts), usd, "Where the billed dollar goes, by accounts", span));
     if (map.bridge.length) refill(bridge, bridgePicture(widthOf(bridge), map.bridge));
     refill(margins, ranges(widthOf(margins), map.margins.map((margin) => ({
       name: margin.name, low: margin.low, mid: margin.mid, high: margin.high, colour: margin.is_published ? "var(--n1)" : "var(--c6)",
@@ -36,7 +38,7 @@ function dollarView(root) {
 
 /** @param {number} width @param {BridgeLine[]} lines */
 function bridgePicture(width, lines) {
-  const high = 36, left = 8, right = 70;
+  const high = 36, left = 0, right = 70;
   const levels = lines.flatMap((line) => [line.from_level, line.to_level]).filter((level) => level > 0);
   const [low, top] = /** @type {[number, number]} */ (d3.extent(levels));
   const x = d3.scaleLog([low / 1.4, top * 1.4], [left, width - right]);
@@ -61,10 +63,11 @@ function bridgePicture(width, lines) {
  * @param {{ name: string, low: number, mid: number | null, high: number, colour: string, text: string, title: string }[]} rows
  * @param {(value: number) => string} write
  * @param {string} label
+ * @param {[number, number]} [span] what the axis holds, where two pictures share it
  */
-function ranges(width, rows, write, label) {
-  const high = 44, left = 8, right = 8;
-  const x = d3.scaleLinear([Math.min(0, d3.min(rows, (row) => row.low) ?? 0), Math.max(0, d3.max(rows, (row) => row.high) ?? 1)], [left, width - right]).nice();
+function ranges(width, rows, write, label, span = [d3.min(rows, (row) => row.low) ?? 0, d3.max(rows, (row) => row.high) ?? 1]) {
+  const high = 44, left = 0, right = 2;
+  const x = d3.scaleLinear([Math.min(0, span[0]), Math.max(0, span[1])], [left, width - right]).nice();
   const svg = svgEl("svg", { width, height: rows.length * high + 26, role: "img", "aria-label": `${label}: ${rows.map((row) => `${row.name} ${row.text}`).join("; ")}` });
   svg.append(svgEl("line", { x1: x(0), x2: x(0), y1: 0, y2: rows.length * high, class: "zero" }));
   rows.forEach((row, at) => {

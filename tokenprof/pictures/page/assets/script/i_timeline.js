@@ -12,7 +12,7 @@ function timelineView(root) {
   onSelection(() => update());
 
   return function draw() {
-    const t = data.turns, width = widthOf(picture), left = 92, right = 10, lane = 46;
+    const t = data.turns, width = widthOf(picture), left = Math.max(92, Math.min(170, width * 0.14)), right = 10, lane = 46;
     const known = d3.range(turnCount).filter((turn) => t.start_s[turn] !== null);
     if (!known.length) return refill(picture, el("p", { class: "soft" }, "The recording has no times."));
     const end = d3.max(known, (turn) => /** @type {number} */ (t.start_s[turn]) + (t.duration_s[turn] ?? 0)) || 1;
@@ -58,9 +58,4 @@ function timelineView(root) {
     };
     update();
   };
-}
-
-/** @param {string} fill @param {string} text */
-function key(fill, text) {
-  return el("span", { class: "key" }, el("span", { class: "swatch", fill, "aria-hidden": "true" }), text);
 }

@@ -6,7 +6,7 @@ const FIRST_ROWS = 50;
 
 /**
  * @typedef {{ name: string, isNumber?: boolean, value: (row: number) => any, text?: (row: number) => string }} Column
- * @typedef {{ name: string, columns: Column[], rows: number, isShown?: (row: number) => boolean, turn?: (row: number) => number | null }} Table
+ * @typedef {{ name: string, columns: Column[], rows: number, note?: string, isShown?: (row: number) => boolean, turn?: (row: number) => number | null }} Table
  */
 
 /** @param {Table} table the cell's text @param {number} row @param {Column} column */
@@ -95,15 +95,23 @@ function tableView(root, table) {
     refill(body, ...found.slice(0, most).map((row) => {
       const turn = table.turn ? table.turn(row) : null;
       return el("tr", { class: turn !== null && turn === selection.turn ? "current" : "", click: turn === null ? null : () => select({ turn }) },
-        ...table.columns.map((column) => el("td", { class: column.isNumber ? "number" : "" }, cellText(table, row, column))));
+        ...table.columns.map((column) => cell(table, row, column)));
     }));
     heads.forEach((head, at) => head.setAttribute("aria-sort", order?.column !== at ? "none" : order.isUp ? "ascending" : "descending"));
-    said.textContent = `${count(found.length)} of ${count(table.rows)}`;
+    said.textContent = `${count(found.length)} of ${count(table.rows)}${table.note ? `; ${table.note}` : ""}`;
     more.hidden = found.length <= most;
     more.textContent = `Show more (${count(found.length - most)} left)`;
   }
   onSelection(draw);
   return draw;
+}
+
+const LONG_TEXT = 60;
+
+/** @param {Table} table @param {number} row @param {Column} column */
+function cell(table, row, column) {
+  const text = cellText(table, row, column);
+  return el("td", { class: column.isNumber ? "number" : text.length > LONG_TEXT ? "long" : "" }, text);
 }
 
 /** @param {string} text */
@@ -140,9 +148,9 @@ function tables() {
       { name: "output", isNumber: true, value: (row) => t.output_tokens[row] },
       { name: "billed USD", isNumber: true, value: (row) => t.billed_usd[row], text: (row) => usd(t.billed_usd[row], true) },
       { name: "compute USD", isNumber: true, value: (row) => t.compute_mid_usd[row], text: (row) => usd(t.compute_mid_usd[row], true) },
-      { name: "took s", isNumber: true, value: (row) => t.duration_s[row], text: (row) => duration(t.duration_s[row]) },
+      { name: "took", isNumber: true, value: (row) => t.duration_s[row], text: (row) => duration(t.duration_s[row]) },
     ] },
-    { name: "blocks", rows: b.id.length, turn: (row) => b.born_turn[row], isShown: (row) => (selection.source === null || b.sources[b.source[row]] === selection.source) && (selection.turns === null || ((b.born_turn[row] ?? 0) <= selection.turns[1] && (b.last_turn[row] ?? 0) >= selection.turns[0])), columns: [
+    { name: "blocks", rows: b.id.length, note: b.left_out ? `${count(b.left_out)} more have ${usd(b.left_out_usd)} of the bill in all` : "", turn: (row) => b.born_turn[row], isShown: (row) => (selection.source === null || b.sources[b.source[row]] === selection.source) && (selection.turns === null || ((b.born_turn[row] ?? 0) <= selection.turns[1] && (b.last_turn[row] ?? 0) >= selection.turns[0])), columns: [
       { name: "kind", value: (row) => b.kinds[b.kind[row]] },
       { name: "name", value: (row) => b.names[b.name[row]] },
       { name: "from turn", isNumber: true, value: (row) => b.born_turn[row] },

@@ -29,19 +29,13 @@ function selectionBar() {
     el("button", { type: "button", click: () => select({ turns: null, source: null }) }, "Clear"));
 }
 
-function themeSwitch() {
-  const themes = ["auto", "light", "dark"];
-  byId("theme").append(switcher("Theme", "theme", themes, themes, "auto", (value) => {
-    if (value === "auto") document.documentElement.removeAttribute("data-theme");
-    else document.documentElement.setAttribute("data-theme", value);
-  }));
-}
-
 /** @type {(() => void)[]} */
 const drawn = [];
 
 function start() {
   themeSwitch();
+  showHints();
+  markSections();
   onSelection(selectionBar);
   for (const button of document.querySelectorAll("[data-turns]")) {
     button.addEventListener("click", () => {
