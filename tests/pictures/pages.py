@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from axe_playwright_python.sync_playwright import Axe
+
 from tokenprof.commands.demo_agent import record_demo
 
 if TYPE_CHECKING:
@@ -18,6 +20,28 @@ def recorded_demo(folder: Path) -> Path:
     path = folder / "run.jsonl"
     record_demo(path)
     return path
+
+
+WIDTHS, THEMES = (1280, 390), ("light", "dark")
+
+
+def faults_of_looks(page: Page) -> list[object]:
+    """Return what sticks out of a page, and what axe finds, in both themes and at both widths."""
+    found: list[object] = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(50)
+        reaches = page.evaluate("document.documentElement.scrollWidth")
+        if reaches > width:
+            found.append(f"{reaches} px wide at {width}")
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            violations = Axe().run(page).response["violations"]
+            found += [
+                (width, theme, each["id"], [node["html"][:90] for node in each["nodes"]])
+                for each in violations
+            ]
+    return found
 
 
 def opened_pages(browser: Browser, folder: Path) -> Iterator[Opened]:

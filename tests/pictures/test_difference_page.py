@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hostile_page import hostile_run
 from long_runs import long_run
-from pages import Opened
+from pages import Opened, faults_of_looks
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.commands.main import main
@@ -45,6 +45,7 @@ def test_the_page_is_drawn(demo: Analysis, opened: Opened) -> None:
     assert page.locator("#causes li").count() > 0
     assert page.locator("#tree .box").count() > 3
     assert page.locator("#context-now path").count() > 0
+    assert faults_of_looks(page) == []
 
 
 @pytest.mark.slow

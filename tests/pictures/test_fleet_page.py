@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anthropic
 import pytest
-from pages import Opened
+from pages import Opened, faults_of_looks
 
 import tokenprof
 from tokenprof.analysis.assumptions import Assumptions, price_book
@@ -160,6 +160,7 @@ def test_a_fleet_of_sixty_is_drawn(fleet: FleetData, opened: Opened) -> None:
     assert page.inner_text("#usual").startswith("Half of the 60 sessions cost less than $")
     assert "week" in page.inner_text("#trend")
     assert page.locator("#days .ahead").count() == 1
+    assert faults_of_looks(page) == []
 
 
 def test_totals_writes_the_page(tmp_path: Path) -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from hostile_page import hostile_run
 from long_runs import long_run
-from pages import Opened
+from pages import Opened, faults_of_looks
 
 import tokenprof
 from tokenprof.analysis.analysis import Analysis
@@ -58,17 +57,15 @@ def test_two_thousand_turns_are_drawn(opened: Opened) -> None:
     assert "2,000 of 2,000" in page.inner_text("#view-tables")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_sticks_out_and_axe_finds_nothing(
-    page_html: bytes, opened: Opened, width: int, theme: str
-) -> None:
-    page = opened(page_html, width, theme)
-    assert page.evaluate("document.documentElement.scrollWidth") == width
-    found = Axe().run(page)
-    assert [
-        (each["id"], [node["html"][:90] for node in each["nodes"]]) for each in found.response["violations"]
-    ] == []
+def test_nothing_sticks_out_and_axe_finds_nothing(page_html: bytes, opened: Opened) -> None:
+    assert faults_of_looks(opened(page_html)) == []
+
+
+def test_nor_on_the_page_of_a_session_with_misses_against_another_run(demo: Analysis, opened: Opened) -> None:
+    page = opened(render_analysis(tokenprof.load(SESSIONS).analyze(), before=demo))
+    page.check("input[name=icicle-by][value=against]", force=True)
+    page.click("#view-context .legend button >> nth=0")
+    assert faults_of_looks(page) == []
 
 
 def test_figures_of_the_page_are_those_of_the_report(
@@ -228,5 +225,6 @@ def test_the_live_page_shows_what_the_server_sends(demo_run: Path, browser: Brow
         page.wait_for_selector("#rows tr")
         assert page.inner_text("#headline").startswith("$0.0648 billed in 3 turns")
         assert page.locator("#context rect").count() == 3
+        assert faults_of_looks(page) == []
         page.close()
     assert faults == []
