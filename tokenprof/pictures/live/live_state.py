@@ -62,7 +62,8 @@ def live_state(run: Run, book: PriceBook) -> LiveState:
     contexts: dict[str, list[int]] = {}
     for index, turn in enumerate(run.turns):
         own = contexts.pop(turn.context, [])
-        contexts[turn.context] = [*own, index]
+        own.append(index)
+        contexts[turn.context] = own
     agents = [_agent(run.turns, indices, amounts, book) for indices in reversed(contexts.values())]
     return LiveState(
         turns=len(run.turns),

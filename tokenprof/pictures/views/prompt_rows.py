@@ -124,8 +124,8 @@ def _folded_rows(found: PromptRows, numbers: Counts) -> Iterator[tuple[PromptRow
     for row, length in zip(found.row, found.length, strict=True):
         if row >= 0:
             lengths[row].add(length)
-    for row, own in zip(found.rows, lengths, strict=True):
-        yield _folded(row, numbers, sorted(own))
+    for each, own in zip(found.rows, lengths, strict=True):
+        yield _folded(each, numbers, sorted(own))
 
 
 def _folded(row: PromptRow, numbers: Counts, lengths: Sequence[int]) -> tuple[PromptRow, Ends]:
