@@ -22,7 +22,7 @@ from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.recorder import Recorder
-from tokenprof.record.wires import WIRES, interpreter_of
+from tokenprof.record.wires import WIRES, interpreter_of, wire_of
 from tokenprof.testing import Reply, converse
 from tokenprof.testing.openai_replies import chat_chunks, completion_body, response_body, response_events
 from tokenprof.testing.replies import events, message_body
@@ -168,23 +168,40 @@ def conversation() -> Sample:
     return Sample(request, answer, lambda _: iter([]), "application/vnd.amazon.eventstream")
 
 
-TARGETS: dict[tuple[str, str], tuple[str, Sample]] = {
-    ("anthropic", "anthropic_exchange"): ("/v1/messages", messages()),
-    ("openai", "openai_exchange"): ("/v1/chat/completions", chat()),
-    ("gcp.gemini", "gemini_exchange"): ("/v1beta/models/gemini-2.5-flash:generateContent", gemini()),
-    ("gcp.vertex_ai", "gemini_exchange"): (
-        "/v1/publishers/google/models/gemini-2.5-flash:generateContent",
-        gemini(),
-    ),
-    ("gcp.vertex_ai", "anthropic_platforms"): (
-        "/v1/publishers/anthropic/models/claude-opus-4-8:rawPredict",
-        messages(),
-    ),
-    ("aws.bedrock", "anthropic_platforms"): ("/model/us.anthropic.claude-opus-4-8-v1:0/invoke", messages()),
-    ("aws.bedrock", "bedrock_converse"): ("/model/us.amazon.nova-pro-v1:0/converse", conversation()),
-}
-CASES = [*((wire, *TARGETS[wire.provider, wire.adapter]) for wire in WIRES)]
-CASES.append((CASES[1][0], "/v1/responses", responses()))
+def counted(answer: dict[str, Any], last_event: dict[str, Any] | None = None) -> Sample:
+    request = {"model": "m", "input": "Two words.", "max_tokens": 9}
+    return Sample(request, answer, lambda answer: iter([last_event or answer]))
+
+
+USAGE = {"input_tokens": 12, "output_tokens": 3, "total_tokens": 15}
+LLAMA = {"prompt_token_count": 12, "generation_token_count": 3}
+METRICS = {"amazon-bedrock-invocationMetrics": {"inputTokenCount": 12, "outputTokenCount": 3}}
+SAMPLES = (
+    ("/v1/messages", messages()),
+    ("/v1/chat/completions", chat()),
+    ("/v1/responses", responses()),
+    ("/v1beta/models/gemini-2.5-flash:generateContent", gemini()),
+    ("/v1beta/tunedModels/mine:generateContent", gemini()),
+    ("/v1/projects/p/publishers/google/models/gemini-2.5-flash:generateContent", gemini()),
+    ("/v1/projects/p/publishers/anthropic/models/claude-opus-4-8:rawPredict", messages()),
+    ("/model/us.anthropic.claude-opus-4-8-v1:0/invoke", messages()),
+    ("/model/us.amazon.nova-pro-v1:0/converse", conversation()),
+    ("/model/meta.llama4-v1:0/invoke", counted(LLAMA, METRICS)),
+    ("/v1/projects/p/publishers/meta/models/llama-4:rawPredict", counted({"id": "v_1", "usage": USAGE})),
+    ("/v1beta/models/gemini-embedding-001:batchEmbedContents", counted({"usage": USAGE})),
+    ("/v1beta/interactions", counted({"id": "i_1", "usage": USAGE})),
+    ("/v2/chat", counted({"id": "c_1", "usage": {"billed_units": USAGE, "tokens": USAGE}})),
+    ("/serving-endpoints/mine/invocations", counted({"id": "d_1", "usage": USAGE})),
+    ("/v1/messages/batches", counted({"id": "b_1", "usage": USAGE})),
+    ("/v1/completions", counted({"id": "o_1", "usage": USAGE})),
+)
+"""A call for every wire."""
+
+CASES = [(wire_of("POST", target), target, sample) for target, sample in SAMPLES]
+
+
+def test_every_wire_has_a_sample() -> None:
+    assert {wire for wire, _, _ in CASES} == set(WIRES)
 
 
 def plain(value: Any) -> bytes:
