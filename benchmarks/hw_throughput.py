@@ -56,10 +56,10 @@ def decode_tokens_per_s(d: Deployment, per_accelerator: float, context_tokens: f
     return batch / float(decode_step(d.plan(), batch, context_tokens, C).total_s)
 
 
-def prompt_tokens_per_s(d: Deployment, prompt_tokens: float) -> float:
+def prompt_tokens_per_s(d: Deployment, prompt_tokens: float, cached_tokens: float = 0.0) -> float:
     """Prompts of one length, packed into a chunk on every attention rank."""
     tokens = CHUNK_TOKENS * d.dp
-    return tokens / float(prefill(d.plan(), tokens, 0.0, C, prompts=tokens / prompt_tokens).total_s)
+    return tokens / float(prefill(d.plan(), tokens, cached_tokens, C, prompts=tokens / prompt_tokens).total_s)
 
 
 def offline_tokens_per_s(d: Deployment, isl: float, osl: float, replicas: int, largest: float = 1e9) -> float:
@@ -122,31 +122,58 @@ def points() -> list[Point]:
     ]  # fmt: skip
 
 
-def day_at_our_cost() -> dict[str, float]:
-    """DeepSeek day 6 at our rates: busy node-hours, and dollars at our default share of hours that are sold.
+DAY_NODES = 226.75
+DAY_PEAK_NODES = 278.0
+DAY_CACHED_TOKENS = 342e9
+DAY_FRESH_TOKENS = 608e9 - DAY_CACHED_TOKENS
+DAY_OUTPUT_TOKENS = 168e9
+DAY_SOFTWARE_YEARS = 1.25
+"""From February 2025 to the software that the constants describe."""
 
-    608 billion prompt tokens, 342 billion of them cached, and 168 billion output tokens, at the published
-    $2 an H800-hour and at our owner's hour.
+
+def busy_node_hours(
+    prompt_tokens: float = 4000.0,
+    software_years: float = 0.0,
+    decode_ranks: int = 144,
+    cached_share: float = DAY_CACHED_TOKENS / (DAY_CACHED_TOKENS + DAY_FRESH_TOKENS),
+) -> float:
+    """DeepSeek's day 6 by our rates: node-hours in which replicas that are always busy would serve it.
+
+    Each prompt has `prompt_tokens` fresh tokens, which attend to one another and to the cached share before.
     """
+    cached_tokens = prompt_tokens * cached_share / (1.0 - cached_share)
+    kinds = {"overlap": True, "software_years": software_years}
     fp8 = ("fp8", "fp8", "bf16")
-    decode = (
-        8
-        * decode_tokens_per_s(deployment("deepseek-v3", "h800", fp8, dp=144, ep=144, overlap=True), 88, 4989)
-        / 144
-    )
-    prompts = (
-        8 * prompt_tokens_per_s(deployment("deepseek-v3", "h800", fp8, dp=32, ep=32, overlap=True), 4000) / 32
-    )
-    busy = 168e9 / decode / 3600 + (608e9 - 342e9) / prompts / 3600
-    gpu_hours = busy * 8 / DEFAULT_UTILISATION
+    decode = deployment("deepseek-v3", "h800", fp8, dp=decode_ranks, ep=decode_ranks, **kinds)
+    prompts = deployment("deepseek-v3", "h800", fp8, dp=32, ep=32, **kinds)
+    decoded = 8 * decode_tokens_per_s(decode, 88, 4989) / decode_ranks
+    computed = 8 * prompt_tokens_per_s(prompts, prompt_tokens, cached_tokens) / 32
+    return DAY_OUTPUT_TOKENS / decoded / 3600 + DAY_FRESH_TOKENS / computed / 3600
+
+
+def day_in_steps() -> dict[str, float]:
+    """From our busy replicas to our default full cost of DeepSeek's day 6, through what was published [USD].
+
+    At the published $2 an H800-hour, eight to a node. No step is fitted: nodes are the published mean and
+    peak, the rest is the default share of hours that are sold.
+    """
+    usd = 8 * 2.0
+    busy = busy_node_hours()
     low, _, high = USUAL_UTILISATION
+    owner = Ownership().usd_per_chip_hour(find_chip("h800"))
     return {
-        "busy_node_hours": busy,
-        "busy_share_of_what_was_paid": busy / (226.75 * 24),
-        "usd_at_2_an_hour": gpu_hours * 2.0,
-        "usd_at_2_an_hour_low": busy * 8 / high * 2.0,
-        "usd_at_2_an_hour_high": busy * 8 / low * 2.0,
-        "usd_at_the_owners_hour": gpu_hours * Ownership().usd_per_chip_hour(find_chip("h800")),
+        "busy replicas, at our rates": usd * busy,
+        "the same on public engines of its day": usd * busy_node_hours(software_years=DAY_SOFTWARE_YEARS),
+        "prompts of 2,000 fresh tokens instead of 4,000": usd * busy_node_hours(2000.0),
+        "prompts of 8,000 fresh tokens": usd * busy_node_hours(8000.0),
+        "prompts without their 56 % of cached prefix": usd * busy_node_hours(cached_share=0.0),
+        "decode replicas of 9 nodes instead of 18": usd * busy_node_hours(decode_ranks=72),
+        "published: 226.75 nodes at the mean, idle ones given to training": usd * DAY_NODES * 24,
+        "the peak of 278 nodes kept all day": usd * DAY_PEAK_NODES * 24,
+        f"our default, {DEFAULT_UTILISATION:g} of the hours sold": usd * busy / DEFAULT_UTILISATION,
+        f"{high:g} of the hours sold": usd * busy / high,
+        f"{low:g} of the hours sold": usd * busy / low,
+        f"our default at the owner's ${owner:.2f} an hour": 8 * owner * busy / DEFAULT_UTILISATION,
     }
 
 
@@ -173,22 +200,15 @@ def main() -> None:
         f"DeepSeek day 6: {identity['node_hours_needed']:,.0f} node-hours needed at the quoted rates, "
         f"{identity['node_hours_paid']:,.0f} paid, ${identity['usd_per_day']:,.0f} a day"
     )
-    ours = day_at_our_cost()
-    print(
-        f"DeepSeek day 6, our full cost at a utilisation of {DEFAULT_UTILISATION:g}: "
-        f"${ours['usd_at_2_an_hour']:,.0f} at $2 an hour "
-        f"(${ours['usd_at_2_an_hour_low']:,.0f} to ${ours['usd_at_2_an_hour_high']:,.0f} at "
-        f"{USUAL_UTILISATION[2]:g} to {USUAL_UTILISATION[0]:g}), "
-        f"${ours['usd_at_the_owners_hour']:,.0f} at the owner's hour, published $87,072"
-    )
-    print(
-        f"DeepSeek day 6, busy: {ours['busy_node_hours']:,.0f} node-hours by our rates, "
-        f"{ours['busy_share_of_what_was_paid']:.0%} of those paid; at night nodes were given to training"
-    )
+    steps = day_in_steps()
+    print("DeepSeek day 6, from busy replicas to our default full cost, at $2 an H800-hour:")
+    published = 8 * 2.0 * DAY_NODES * 24
+    for name, usd in steps.items():
+        print(f"  {name:68s} ${usd:9,.0f}  {usd / published:5.2f} of the published")
     if arguments.out:
         rows = [{**asdict(p), "ratio": p.ratio} for p in found]
         arguments.out.write_text(
-            json.dumps({"points": rows, "fleet": identity, "our_cost": ours}, indent=1) + "\n",
+            json.dumps({"points": rows, "fleet": identity, "day_in_steps": steps}, indent=1) + "\n",
             encoding="utf-8",
         )
 

@@ -30,6 +30,8 @@ class Attention:
     decode_pair_flops: float = 0.0
     index_pair_flops: float = 0.0
     state_flops: float = 0.0
+    # Indexes that a layer works out: 1 with one of its own, 1/4 if four layers share it.
+    indexes: float = 0.0
     # Queries and keys are normalised per head: more small kernels in every layer.
     normed_heads: bool = False
     # How many tensor-parallel ranks can each hold a part of the KV; any further ranks hold copies (2.1).
@@ -87,6 +89,7 @@ def block_sparse(
         # One key of head_dim per KV head for each block of 128 tokens picks the blocks.
         index_bytes=2.0 * kv_heads * head_dim / 128,
         index_pair_flops=2.0 * heads * head_dim / 128,
+        indexes=1.0,
     )
 
 
@@ -127,6 +130,7 @@ def latent(
         prefill_pair_flops=2.0 * heads * (key_dim + value_dim),
         decode_pair_flops=2.0 * heads * (kv_rank + rope_dim + kv_rank),
         index_pair_flops=2.0 * index_heads * index_dim / index_shared_layers,
+        indexes=1.0 / index_shared_layers if index_heads else 0.0,
     )
 
 
@@ -170,6 +174,7 @@ def compressed(
         prefill_pair_flops=pair / max(ratio, 1),
         decode_pair_flops=pair / max(ratio, 1),
         index_pair_flops=2.0 * index_heads * index_dim / ratio if indexed else 0.0,
+        indexes=float(indexed),
     )
 
 

@@ -41,7 +41,7 @@ class Constants:
     moe_layer_s: float
     latent_layer_s: float
     linear_layer_s: float
-    sparse_layer_s: float
+    index_s: float
     normed_layer_s: float
     # TensorRT-LLM's fp8 grouped matrix multiply spends this on each expert that a rank goes through.
     expert_group_s: float

@@ -24,7 +24,7 @@ class ServingPlan:
     layers: Number
     latent_layers: Number
     linear_layers: Number
-    sparse_layers: Number
+    indexes: Number
     normed_layers: Number
     moe_layers: Number
     # Weights. `dense` is what every token is multiplied by, `head` the part of it that makes logits;
@@ -140,7 +140,7 @@ def model_numbers(shape: ModelShape, *, experts: str, rest: str, kv: str) -> dic
         "layers": float(shape.layers),
         "latent_layers": sum(n for n, a in groups if "latent" in a.kind),
         "linear_layers": sum(n for n, a in groups if a.kind == "linear"),
-        "sparse_layers": sum(n for n, a in groups if "sparse" in a.kind),
+        "indexes": sum(n * a.indexes for n, a in groups),
         "normed_layers": sum(n for n, a in groups if a.normed_heads),
         "moe_layers": float(shape.moe_layers),
         "dense_parameters": float(shape.dense_parameters),

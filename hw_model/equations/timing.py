@@ -218,7 +218,7 @@ def overhead_s(plan: ServingPlan, c: Constants) -> Number:
         + plan.moe_layers * c.moe_layer_s
         + plan.latent_layers * c.latent_layer_s
         + plan.linear_layers * c.linear_layer_s
-        + plan.sparse_layers * c.sparse_layer_s
+        + plan.indexes * c.index_s
         + plan.normed_layers * c.normed_layer_s
     )
     fp8_experts = np.asarray(plan.expert_weight_bytes) == np.maximum(plan.expert_parameters, 1.0)

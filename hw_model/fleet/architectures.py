@@ -104,7 +104,7 @@ def _closed_plan(drawn: Mapping[str, Array]) -> ServingPlan:
     none = np.zeros_like(active)
     return ServingPlan(
         hidden=hidden, layers=layers, latent_layers=np.where(latent, layers, 0.0),
-        linear_layers=np.where(hybrid, 0.75 * layers, 0.0), sparse_layers=none,
+        linear_layers=np.where(hybrid, 0.75 * layers, 0.0), indexes=none,
         normed_layers=none, moe_layers=layers,
         dense_parameters=dense, dense_weight_bytes=dense * dense_width, head_parameters=none,
         expert_parameters=expert, expert_weight_bytes=expert * width, expert_width=expert / (3.0 * hidden),

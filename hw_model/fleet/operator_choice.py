@@ -20,10 +20,16 @@ from tokenprof.hw_model.equations.constants import Constants
 from tokenprof.hw_model.equations.drafts import tokens_per_step
 from tokenprof.hw_model.equations.memory import capacity_batch
 from tokenprof.hw_model.equations.plan import ServingPlan
-from tokenprof.hw_model.equations.timing import decode_step, prefill
+from tokenprof.hw_model.equations.timing import decode_step
 from tokenprof.hw_model.equations.turn_work import MeanTurn
 from tokenprof.hw_model.fleet.techniques import NOTHING_SAID, Techniques
-from tokenprof.hw_model.service.sessions import CONTEXTS_PER_SESSION, PROMPT_VARIATION
+from tokenprof.hw_model.service.sessions import (
+    CONTEXTS_PER_SESSION,
+    PROMPT_VARIATION,
+    busy_prompt_s,
+    computed_tokens,
+    spare_room,
+)
 
 Indices = npt.NDArray[np.intp]
 
@@ -96,11 +102,19 @@ def cut_plan(
     )  # fmt: skip
 
 
-def turn_prompt_s(plan: ServingPlan, turn: MeanTurn, c: Constants) -> Number:
-    """Return the time that a turn's prompt takes of a busy replica, its prefix read from cache (2.2) [s]."""
-    groups = plan.attention_dp
-    work = prefill(plan, max(turn.new_tokens, 1.0) * groups, turn.cached_tokens, c, prompts=groups).work_s
-    return work / groups / plan.stages
+@dataclass(frozen=True, slots=True)
+class PromptTimes:
+    """The time that a turn's prompt takes of a busy replica [s]: beside decode steps, and in its own pool."""
+
+    beside: Array
+    own_pool: Array
+
+
+def turn_prompt_s(plan: ServingPlan, turn: MeanTurn, draws: int, c: Constants) -> PromptTimes:
+    """Return the times of a turn's prompt, its prefix read from cache (2.12) [s]."""
+    computed = computed_tokens(plan, turn.cached_tokens, max(turn.new_tokens, 1.0))
+    beside, own = (busy_prompt_s(plan, computed, turn.cached_tokens, pool, c) for pool in (0.0, 1.0))
+    return PromptTimes(np.broadcast_to(beside, (draws,)), np.broadcast_to(own, (draws,)))
 
 
 def prompt_load(prompt_s: Number) -> Number:
@@ -118,13 +132,14 @@ def live_capacity(plan: ServingPlan, host: Host, turn: MeanTurn, answer_s: Numbe
     """Return how many sequences can decode at once, if sessions that wait for a tool hold KV too (2.12).
 
     Each running sequence comes with the contexts that wait meanwhile, gap / answer of them and those of
-    subagents. They wait in host memory as far as it reaches, and in the accelerators beyond that.
+    subagents. They wait in host memory as far as it reaches, and in the accelerators beyond that. Contexts
+    differ in length, so some room is spare: the usual share of prompts finds its prefix.
     """
     context = turn.context_tokens
     fit = capacity_batch(plan, context)
-    outside = host.memory_bytes * plan.accelerators / stored_bytes(plan, context)
-    parked = CONTEXTS_PER_SESSION * (1.0 + turn.gap_s / answer_s) - 1.0
-    return np.minimum(fit, (fit + outside) / (1.0 + parked))
+    room = fit + host.memory_bytes * plan.accelerators / stored_bytes(plan, context)
+    each = CONTEXTS_PER_SESSION * (1.0 + turn.gap_s / answer_s)
+    return np.minimum(fit, room / spare_room(room) / each)
 
 
 def fits_somewhere(whole: ServingPlan, host: Host, turn: MeanTurn, draws: int) -> npt.NDArray[np.bool_]:
@@ -171,12 +186,11 @@ def choose(
         fits |= allowed
         # Most layouts hold only some of the draws, and only those are priced.
         part, its_host = _rows(whole, at, draws), _rows(host, at, draws)
-        prompt_s: Array | None = None
+        prompts: PromptTimes | None = None
         for drafted in DRAFTS if techniques.drafts is None else (DRAFTS[-1] if techniques.drafts else 0,):
             plan = cut_plan(part, its_host, layout, drafted, acceptance[at])
-            if prompt_s is None:
-                prompt_s = np.broadcast_to(turn_prompt_s(plan, turn, c), at.shape)
-            times = _times(plan, turn, prompt_s, c)
+            prompts = prompts or turn_prompt_s(plan, turn, len(at), c)
+            times = _times(plan, turn, prompts, c)
             for cheapest, longest in zip(chosen, token_s, strict=True):
                 priced = _price(plan, its_host, turn, longest[at], times, techniques.apart)
                 cheapest.consider(plan, at, priced, drafted > 0)
@@ -232,10 +246,10 @@ class _Times:
 
     `steps` are those of a step at each tried batch, `apart` those of a token in a pool that only decodes,
     `together` in one that also works on prompts; `apart_logs` and `together_logs` are their logarithms, made
-    to grow with the batch. `prompt` is the time of a turn's prompt.
+    to grow with the batch.
     """
 
-    prompt: Array
+    prompts: PromptTimes
     steps: Array
     apart: Array
     apart_logs: Array
@@ -243,15 +257,15 @@ class _Times:
     together_logs: Array
 
 
-def _times(plan: ServingPlan, turn: MeanTurn, prompt_s: Array, c: Constants) -> _Times:
-    draws = len(prompt_s)
+def _times(plan: ServingPlan, turn: MeanTurn, prompts: PromptTimes, c: Constants) -> _Times:
+    draws = len(prompts.beside)
     # One call for all batches: what does not depend on the batch is worked out once.
     step_s = decode_step(plan, BATCHES[:, None], turn.context_tokens, c).total_s
     steps = np.broadcast_to(step_s, (len(BATCHES), draws))
     gained = np.broadcast_to(np.asarray(plan.tokens_per_step, dtype=float), (draws,))
     apart = steps / gained
-    together = apart + BATCHES[:, None] * prompt_s / max(turn.output_tokens, 1.0)
-    return _Times(prompt_s, steps, apart, _growing_logs(apart), together, _growing_logs(together))
+    together = apart + BATCHES[:, None] * prompts.beside / max(turn.output_tokens, 1.0)
+    return _Times(prompts, steps, apart, _growing_logs(apart), together, _growing_logs(together))
 
 
 def _growing_logs(times: Array) -> Array:
@@ -271,7 +285,7 @@ def _price(
     Seven batches are tried, the time per token between them is taken on a straight line of logarithms. With
     one pool, the prompts of a turn slow the answers of others; in split pools that of prompts is partly idle.
     """
-    steps, prompt_s, apart, together = times.steps, times.prompt, times.apart, times.together
+    steps, prompts, apart, together = times.steps, times.prompts, times.apart, times.together
     draws = len(token_s)
     output = max(turn.output_tokens, 1.0)
     capacity = np.broadcast_to(live_capacity(plan, host, turn, output * token_s), (draws,))
@@ -282,9 +296,9 @@ def _price(
     one = np.maximum(np.minimum(_largest(times.together_logs, longest_one), capacity), 1.0)
     two = np.maximum(np.minimum(_largest(times.apart_logs, longest_two), capacity), 1.0)
     step_one, step_two = _at(steps, one), _at(steps, two)
-    cost_one = accelerators * (prompt_s + output * step_one / gained / one)
-    load = prompt_load(prompt_s)
-    cost_two = accelerators * (prompt_s / load + output * step_two / gained / two)
+    cost_one = accelerators * (prompts.beside + output * step_one / gained / one)
+    load = prompt_load(prompts.own_pool)
+    cost_two = accelerators * (prompts.own_pool / load + output * step_two / gained / two)
     split = cost_two < cost_one if apart_asked is None else np.full(draws, apart_asked)
     batch = np.where(split, two, one)
     return {

@@ -133,7 +133,7 @@ def sample(
     owner = asked.owner.drawn(shared, draws)
     capex_quantile = shared.random(draws)
     private = np.random.default_rng([seed, 1])
-    drawn, speed, choice, likely = _choices(asked, draws, private, c)
+    drawn, speed, choice, likely = chosen_for(asked, draws, private, c)
     kept = resampled(likely, private)
     before = _named(asked, drawn, choice, speed)
     chosen = choice_rows(choice, kept)
@@ -206,7 +206,7 @@ def _draw(
     return drawn, whole, speed
 
 
-def _choices(
+def chosen_for(
     asked: FleetQuestion, draws: int, rng: np.random.Generator, c: Constants
 ) -> tuple[dict[str, Array], Array, Choice, Array]:
     """Return draws, their speeds, the operator's choices, and how likely each is to be run at its speed.

@@ -52,10 +52,11 @@ def read_layout(text: str, gpus: int | None, disaggregated: bool) -> ServiceLayo
     pools = _two_pools(plain, gpus)
     if pools is not None:
         return ServiceLayout(decode=pools[1], prompt=pools[0])
-    if disaggregated or "prefill" in plain or plain in ("decode",):
+    if "prefill" in plain or plain in ("decode",):
         return None
     cut = _one_replica(plain, gpus)
-    if cut is None:
+    if cut is None or (disaggregated and cut.accelerators != gpus):
+        # A split service of which only one replica is named, unless that replica is all there is of it.
         return None
     if gpus is not None and cut.accelerators != gpus:
         # Some makers count cores, two of them to an accelerator.

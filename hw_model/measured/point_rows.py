@@ -105,12 +105,12 @@ def _point(index: int, row: Row, c: Constants) -> PublishedPoint:
         if base.drafted_tokens:
             groups = max(layout.decode.replicas, 1) * decode.dp
             drafted = usual_drafted_tokens((clients or 8.0) / groups)
-            decode = _with_drafts(decode, row, drafted)
+            decode = _with_drafts(decode, row, drafted, agentic)
         if layout.prompt is not None:
             prompt = replace(_replica(base, layout.prompt), drafted_tokens=0)
         pools = _pools(layout, prompt, decode, ClientLoad(clients, prompt_tokens, output_tokens), speed, c)
     if base.drafted_tokens:
-        base = _with_drafts(base, row, base.drafted_tokens)
+        base = _with_drafts(base, row, base.drafted_tokens, agentic)
     load = ClientLoad(clients, prompt_tokens, output_tokens)
     found: list[Pools] = [] if pools is None else [pools]
     if pools is None:
@@ -225,14 +225,16 @@ def _base(row: Row) -> tuple[Deployment, tuple[str, ...]]:
     return base, (engine.assumed,) if engine.assumed else ()
 
 
-def _with_drafts(d: Deployment, row: Row, drafted: int) -> Deployment:
-    """Return a deployment with drafts whose accepted length is what the row states, else the model's."""
+def _with_drafts(d: Deployment, row: Row, drafted: int, agentic: bool) -> Deployment:
+    """Return a deployment with drafts whose accepted length is what the row states, else the model's.
+
+    Replays of agents force the published acceptance, whether a row repeats that or not.
+    """
     stated = re.search(r"(?:AL|acceptance) (\d+(?:\.\d+)?)", words(row, "spec_method"))
     if stated:
         return replace(d, drafted_tokens=3, step_tokens=float(stated[1]))
-    forced = (
-        accepted_tokens(d.shape.name, FORCED_DRAFTS) if "synthetic" in words(row, "spec_method") else None
-    )
+    synthetic = agentic or "synthetic" in words(row, "spec_method")
+    forced = accepted_tokens(d.shape.name, FORCED_DRAFTS) if synthetic else None
     return replace(d, drafted_tokens=FORCED_DRAFTS if forced else drafted, step_tokens=forced)
 
 

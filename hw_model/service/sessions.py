@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -19,7 +20,8 @@ from tokenprof.hw_model.catalogue.kv_size import stored_bytes
 from tokenprof.hw_model.equations.constants import Constants
 from tokenprof.hw_model.equations.features import CHUNK_TOKENS
 from tokenprof.hw_model.equations.memory import capacity_batch
-from tokenprof.hw_model.equations.timing import decode_step, prefill
+from tokenprof.hw_model.equations.plan import ServingPlan
+from tokenprof.hw_model.equations.timing import decode_step, overhead_s, prefill
 from tokenprof.hw_model.service.pools import Pools, stack_pools
 
 ROUNDS: Final = 40
@@ -32,11 +34,21 @@ CONTEXTS_PER_SESSION: Final = 1.44
 """Contexts of a live session: its own, and that of a subagent in 44 % of replayed sessions (AgentX)."""
 
 STATE_CHECKPOINT_TOKENS: Final = 32_768.0
-"""How often the state of linear attention is kept (vLLM, Kimi K3): a hit computes half of that again."""
+"""How often vLLM keeps the state of linear attention (Kimi K3): a hit computes half of that again."""
 
 LEAST_RECENT: Final = 3.0
 """The cache drops the context that has waited longest, which is often the next to return: between 1 (any
 context is dropped) and no hit at all past the capacity (contexts return in a fixed order)."""
+
+CONTEXT_VARIATION: Final = 1.16
+"""Squared coefficient of variation of contexts: log-normal with the median (140,800) and the mean (207,082)
+of replayed sessions."""
+
+NORMAL_NODES: Final = (
+    (-2.85697, -1.355626, 0.0, 1.355626, 2.85697),
+    (0.0112574, 0.2220759, 0.5333333, 0.2220759, 0.0112574),
+)
+"""Places and weights of a mean over a normal distribution (Gauss and Hermite's five)."""
 
 BUSIEST: Final = 0.97
 """Largest share of a replica's time that prompts may take before decoding stalls altogether."""
@@ -102,28 +114,25 @@ def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingS
     outside = parking.capacity_bytes * pools.prompt_replicas / kv
     moved_s = kv / parking.bytes_per_s
     servers = pools.prompt_replicas
-    groups = plan.attention_dp
-    chunk = CHUNK_TOKENS * groups
-    again = load.cached_tokens + load.new_tokens
     # A prompt alone on a data-parallel replica uses one group of it; prompts of others use the rest.
-    lost = np.where(np.asarray(plan.linear_layers) > 0, STATE_CHECKPOINT_TOKENS / 2.0, 0.0)
-    computed = load.new_tokens + np.minimum(lost, load.cached_tokens)
-    hit_s = prefill(plan, computed * groups, load.cached_tokens, c, prompts=groups).total_s / groups
-    launches = again / chunk * prefill(plan, chunk, 0.0, c).overhead_s
-    miss_s = prefill(plan, again * groups, 0.0, c, prompts=groups).work_s / groups + launches
+    side_by_side = plan.attention_dp * plan.stages
+    computed = computed_tokens(plan, load.cached_tokens, load.new_tokens)
+    hit_s = busy_prompt_s(plan, computed, load.cached_tokens, one, c)
+    miss_s = busy_prompt_s(plan, load.cached_tokens + load.new_tokens, 0.0, one, c)
+    launch_s = overhead_s(plan, c)
     front = c.request_s + pools.disaggregated * c.handover_s + handover_s_of_hit(pools, load, c)
     hit = np.ones(np.broadcast(np.asarray(load.sessions), context, room).shape)
     running = np.minimum(load.sessions * 0.5, room) * hit
     rate, queued, share = hit * 0.0, hit * 0.0, hit * 0.0
     ttft, tpot = hit, hit
     for _ in range(ROUNDS):
-        stays = np.minimum(prompt_room, np.maximum(prompt_room - running * (1.0 - one), 0.0))
-        parked = np.maximum(CONTEXTS_PER_SESSION * load.sessions - running, 1e-9)
+        stays = np.maximum(prompt_room - running * (1.0 - one), 0.0)
+        parked = np.maximum(CONTEXTS_PER_SESSION * load.sessions - running * (1.0 - one), 1e-9)
         free = stays + outside
-        hit = 0.7 * hit + 0.3 * np.clip(free / parked, 0.0, 1.0) ** LEAST_RECENT
+        hit = 0.7 * hit + 0.3 * hits(free / parked, CONTEXTS_PER_SESSION * load.sessions)
         brought = np.clip((parked - stays) / parked, 0.0, 1.0) * (outside > 0)
         service = hit * hit_s + (1.0 - hit) * miss_s
-        alone = service * groups + hit * brought * moved_s
+        alone = service * side_by_side + launch_s + hit * brought * moved_s
         share = 0.5 * share + 0.5 * np.minimum(rate * service / servers, BUSIEST)
         step = decode_step(decode, np.maximum(running / pools.decode_replicas, 1.0), context, c).total_s
         tpot = step / decode.tokens_per_step / (1.0 - (1.0 - one) * share)
@@ -141,6 +150,70 @@ def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingS
         queued = 0.5 * queued + 0.5 * np.clip(rate * (alone + behind), 0.0, load.sessions)
     rate = np.where(room < 1.0, 0.0, rate)
     return ServedAgents(rate, ttft, tpot, hit, running, share)
+
+
+def computed_tokens(plan: ServingPlan, cached_tokens: Number, new_tokens: Number) -> Number:
+    """Return the tokens that a prompt computes if its prefix is in the cache (2.12) [tokens].
+
+    Those that are new, and those since the last state of linear attention that the engine kept.
+    """
+    coarse = (np.asarray(plan.linear_layers) > 0) & (np.asarray(plan.vllm) > 0)
+    return new_tokens + np.minimum(np.where(coarse, STATE_CHECKPOINT_TOKENS / 2.0, 0.0), cached_tokens)
+
+
+def busy_prompt_s(
+    plan: ServingPlan, new_tokens: Number, cached_tokens: Number, own_pool: Number, c: Constants
+) -> Number:
+    """Return the time that a prompt takes of a busy replica (2.12) [s].
+
+        T_work / (d · p) + own pool · N / (chunk · d) · T_launch
+
+    Prompts fill the attention groups and stages side by side, and share the launches of a chunk. Launches
+    count in a pool of prompts (`own_pool` 1); beside decode steps (0) these pay for them.
+    """
+    groups = plan.attention_dp
+    work_s = prefill(plan, new_tokens * groups, cached_tokens, c, prompts=groups).work_s
+    launches = new_tokens / (CHUNK_TOKENS * groups) * overhead_s(plan, c)
+    return work_s / groups / plan.stages + own_pool * launches
+
+
+def hits(room: Number, contexts: Number) -> Array:
+    """Return the share of prompts that find their prefix in the cache (2.12).
+
+        mean of min(1, room / d)^3 over d, log-normal with mean 1 and squared variation CV² / contexts
+
+    `room` is that of the cache over the mean need, `contexts` how many contexts need it. Contexts differ in
+    length, so what a few of them need together differs too, and hits fall before the mean need is the room.
+    """
+    log_sd = np.sqrt(np.log1p(CONTEXT_VARIATION / np.maximum(contexts, 1.0)))
+    share: Array = np.zeros(np.broadcast(room, log_sd).shape)
+    for place, weight in zip(*NORMAL_NODES, strict=True):
+        need = np.exp(log_sd * place - log_sd**2 / 2.0)
+        share = share + weight * np.clip(room / need, 0.0, 1.0) ** LEAST_RECENT
+    return share
+
+
+def spare_room(contexts: Number) -> Array:
+    """Return the room for KV at which `USUAL_HITS` are found, over what contexts need at the mean (2.12).
+
+    `contexts` is how many share the room: the fewer, the more they differ together, and the more is spare.
+    """
+    return np.interp(np.log(np.maximum(contexts, 1.0)), *_spare_rooms())
+
+
+@cache
+def _spare_rooms() -> tuple[Array, Array]:
+    contexts = 2.0 ** np.arange(21.0)
+    low, high = np.ones(len(contexts)), np.full(len(contexts), 100.0)
+    for _ in range(40):
+        middle = np.sqrt(low * high)
+        enough = hits(middle, contexts) >= USUAL_HITS
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return np.log(contexts), high
+
+
+USUAL_HITS: Final = 0.96
+"""Share of prompt tokens that are found in the cache in 2.9 million requests of agents."""
 
 
 def handover_s_of_hit(pools: Pools, load: AgentLoad, c: Constants) -> Number:

@@ -1,0 +1,81 @@
+"""What a recorded session would have cost to compute on open models: the same calls, each model in turn.
+
+    python benchmarks/hw_relabelled.py RUN.jsonl … [--out benchmarks/results/hw_relabelled.json]
+
+Prints dollars at the hours that the server pays (P10, P50, P90), the median over that of the model as
+recorded, and the share of draws whose replica holds fewer than eight sequences.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from long_runs import machine
+
+import tokenprof
+from tokenprof.costing.compute import cost_to_compute
+from tokenprof.costing.ledger import Ledger
+from tokenprof.hw_model.fleet.operator_choice import FEW_SEQUENCES
+
+MODELS = ("DeepSeek-V4-Pro", "GLM-5", "GLM-5.2", "Kimi-K2.6", "Kimi-K3", "MiniMax-M3", "Qwen3.5-397B-A17B")
+
+
+def relabelled(ledger: Ledger, model: str) -> Ledger:
+    """Return the ledger of the same calls, answered by another model."""
+    turns = tuple(replace(turn, provider="openai", model=model) for turn in ledger.run.turns)
+    return replace(ledger, run=replace(ledger.run, turns=turns))
+
+
+def row_of(ledger: Ledger) -> dict[str, Any]:
+    """Return what the calls of a ledger cost, and how small their replicas are."""
+    hardware = cost_to_compute(ledger)
+    usd = hardware.usd(hardware.total)
+    if usd is None:
+        raise SystemExit("the run has models whose shape nobody has described")
+    (scenario, *_) = hardware.scenarios.values()
+    batch = scenario.drawn.get("sequences per replica", np.array([np.inf]))
+    return {
+        "usd": [usd.low, usd.mid, usd.high],
+        "few": float(np.mean(batch < FEW_SEQUENCES)),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path, help="also write the figures as JSON")
+    arguments = parser.parse_args()
+    # Scenarios that an earlier analysis remembers would hide a change of the model.
+    os.environ["TOKENPROF_CACHE"] = "off"
+    found: dict[str, dict[str, Any]] = {}
+    for path in arguments.runs:
+        ledger = tokenprof.load(path).analyze().ledger
+        rows = {
+            "as recorded": row_of(ledger),
+            **{model: row_of(relabelled(ledger, model)) for model in MODELS},
+        }
+        found[path.stem[:8]] = rows
+        recorded = rows["as recorded"]["usd"][1]
+        print(path.stem)
+        for name, row in rows.items():
+            low, mid, high = row["usd"]
+            print(
+                f"  {name:20s} ${low:7.3f} - {mid:7.3f} - {high:7.3f}   {mid / recorded:5.2f}"
+                f"   below {FEW_SEQUENCES:g} sequences {row['few']:5.1%}"
+            )
+    if arguments.out:
+        result = {"machine": machine(), "at": datetime.now(UTC).date().isoformat(), "runs": found}
+        arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
