@@ -26,11 +26,11 @@ import tokenprof
 from tokenprof.costing.compute import cost_to_compute
 from tokenprof.costing.ledger import Ledger
 from tokenprof.hw_model import cost, sampled_scenario
-from tokenprof.hw_model.equations import timing
+from tokenprof.hw_model.equations import prefill, timing
 from tokenprof.hw_model.equations.constants import Constants, fitted
 from tokenprof.hw_model.equations.memory import capacity_batch
 from tokenprof.hw_model.equations.turn_work import TurnWork
-from tokenprof.hw_model.fleet import architectures, operator_choice, sampling
+from tokenprof.hw_model.fleet import architectures, one_layout, operator_choice, sampling
 from tokenprof.hw_model.fleet.clock import ObservedSpeed
 
 ONE_NODE = ((1, 1, 1), (2, 1, 1), (4, 1, 1), (8, 1, 1), (8, 1, 2), (8, 1, 4))
@@ -73,7 +73,7 @@ def swaps() -> dict[str, list[Swap]]:
         "drafts where they pay": [(operator_choice, "DRAFTS", (0,))],
         "drafts of agents are accepted less often": [(sampling, "AGENT_ACCEPTANCE", (0.84, 0.85, 0.86))],
         "the exchange with experts takes time": [
-            (timing, "exchange_s", lambda plan, tokens, copies, c: tokens * 0.0)
+            (where, "exchange_s", lambda plan, tokens, copies, c: tokens * 0.0) for where in (timing, prefill)
         ],
         "two micro-batches overlap across the network": [
             (
@@ -89,7 +89,7 @@ def swaps() -> dict[str, list[Swap]]:
                 lambda plan, host, turn, answer_s: capacity_batch(plan, turn.context_tokens),
             )
         ],
-        "pools of prompts are partly idle": [(operator_choice, "USUAL_TTFT_S", 1e9)],
+        "pools of prompts are partly idle": [(one_layout, "USUAL_TTFT_S", 1e9)],
         "KV in fp8 is usual": [(architectures, "_closed_plan", in_bf16(architectures._closed_plan))],
         "chips of other makers have constants of their own": [
             (sampled_scenario, "fitted", lambda: alike(fitted()))

@@ -22,7 +22,7 @@ from tokenprof.hw_model.equations.turn_work import MeanTurn
 from tokenprof.hw_model.fleet.architectures import chip_table, host_of
 from tokenprof.hw_model.fleet.clock import ObservedSpeed
 from tokenprof.hw_model.fleet.closed_model_classes import CLASSES
-from tokenprof.hw_model.fleet.operator_choice import USUAL_TTFT_S, turn_prompt_s
+from tokenprof.hw_model.fleet.one_layout import USUAL_TTFT_S, turn_prompt_s
 from tokenprof.hw_model.fleet.sampling import FleetQuestion, chosen_for
 from tokenprof.hw_model.measured.agentic_rows import HOST_LINK_SHARE
 from tokenprof.hw_model.service.pools import Pools

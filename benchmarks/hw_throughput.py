@@ -21,7 +21,8 @@ from tokenprof.hw_model.equations.deployment import Deployment
 from tokenprof.hw_model.equations.features import CHUNK_TOKENS
 from tokenprof.hw_model.equations.gpu_hour import Ownership
 from tokenprof.hw_model.equations.memory import capacity_batch
-from tokenprof.hw_model.equations.timing import decode_step, prefill
+from tokenprof.hw_model.equations.prefill import prefill
+from tokenprof.hw_model.equations.timing import decode_step
 from tokenprof.hw_model.service.aggregated import output_tokens_per_s
 from tokenprof.hw_model.service.load import ClientLoad
 

@@ -23,13 +23,8 @@ from tokenprof.hw_model.equations.features import (
 )
 from tokenprof.hw_model.equations.gpu_hour import SECONDS_PER_HOUR
 from tokenprof.hw_model.equations.plan import ServingPlan
-from tokenprof.hw_model.equations.timing import (
-    decode_attention_s,
-    decode_step,
-    kv_bandwidth,
-    prefill,
-    prompt_pair_s,
-)
+from tokenprof.hw_model.equations.prefill import prefill, prompt_pair_s
+from tokenprof.hw_model.equations.timing import decode_attention_s, decode_step, kv_bandwidth
 
 
 def _slope(at: Number, above: Number, step: Number) -> Number:

@@ -1,4 +1,4 @@
-"""How long a prompt and a decode step take on a replica: one equation, one function.
+"""How long a decode step takes on a replica, and what it shares with prompts: one equation, one function.
 
 Plans hold floats, or arrays with one entry per deployment; results have the shape that numpy's broadcasting
 gives. All times are seconds of the whole replica, and a replica-second is `plan.accelerators`
@@ -18,7 +18,6 @@ from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, evenly_touche
 from tokenprof.hw_model.equations.constants import Constants
 from tokenprof.hw_model.equations.exchange import (
     copies_to_experts,
-    copies_to_places,
     exchange_s,
     exposed_s,
 )
@@ -62,34 +61,6 @@ class StepTime:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class PrefillTime:
-    """The time of one prompt, or of a chunk of one, by what takes it [s] (2.2)."""
-
-    dense_s: Number
-    experts_s: Number
-    own_attention_s: Number
-    prefix_attention_s: Number
-    communication_s: Number
-    overhead_s: Number
-
-    @property
-    def work_s(self) -> Number:
-        """The part that grows with the prompt; a decode step beside it pays for the launches anyway."""
-        return (
-            self.dense_s
-            + self.experts_s
-            + self.own_attention_s
-            + self.prefix_attention_s
-            + self.communication_s
-        )
-
-    @property
-    def total_s(self) -> Number:
-        """The whole prompt, run alone."""
-        return self.work_s + self.overhead_s
-
-
 def activations_s(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
     """Return the time in which activations pass through memory between kernels (2.2, 2.3) [s].
 
@@ -109,17 +80,6 @@ def dense_s(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
     flops = 2.0 * plan.dense_parameters * tokens / plan.attention_tp
     compute = flops / (c.dense_arithmetic * maker_arithmetic(plan, c) * plan.dense_flops_per_s)
     return np.maximum(memory, compute) / dense_family(plan, c) + activations_s(plan, tokens, c)
-
-
-def prompt_dense_s(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
-    """Return the time of the linear layers of a prompt, routed experts left out (2.2) [s].
-
-    `tokens` are those of one attention group. Only the last token of a prompt needs logits, so the output
-    head is left out too.
-    """
-    flops = 2.0 * (plan.dense_parameters - plan.head_parameters) * tokens / plan.attention_tp
-    rate = c.prompt_dense_arithmetic * maker_arithmetic(plan, c) * dense_family(plan, c)
-    return flops / (rate * plan.dense_flops_per_s) + activations_s(plan, tokens, c)
 
 
 def experts_touched(plan: ServingPlan, tokens: Number, c: Constants) -> Number:
@@ -293,50 +253,3 @@ def drafts_s(plan: ServingPlan, c: Constants) -> Number:
     head = plan.head_parameters * ACTIVATION_BYTES / plan.attention_tp / bandwidth
     layer = overhead_s(plan, c) / plan.layers
     return plan.drafted_tokens * (layer + head + c.draft_s)
-
-
-def prompt_pair_s(plan: ServingPlan, c: Constants) -> Number:
-    """Return the time of one pair of prompt tokens, in layers that attend to the whole context (2.2) [s]."""
-    rate = c.prompt_attention_arithmetic * maker_attention(plan, c) * plan.attention_flops_per_s
-    pair = (plan.prefill_pair_flops + plan.index_pair_flops) / (rate * plan.attention_tp * plan.attention_dp)
-    return pair * software_age(plan, c)
-
-
-def prefill(
-    plan: ServingPlan, new_tokens: Number, cached_tokens: Number, c: Constants, *, prompts: Number = 1.0
-) -> PrefillTime:
-    """Return the time of `new_tokens` prompt tokens after a cached prefix, on the whole replica (2.2) [s].
-
-    The tokens are those of `prompts` prompts of one length, each with its own prefix of `cached_tokens`. The
-    prefix costs no linear work, but each new token attends to it: that is what a cache read costs.
-    """
-    per_group = new_tokens / plan.attention_dp
-    length = new_tokens / prompts
-    middle = cached_tokens + length / 2.0
-    fixed = (
-        plan.prefill_limited_pair_flops * np.minimum(middle, plan.read_limit_tokens)
-        + plan.window_pair_flops * np.minimum(middle, plan.window_tokens)
-        + plan.state_flops
-    )
-    old = software_age(plan, c)
-    rate = c.prompt_attention_arithmetic * maker_attention(plan, c) * plan.attention_flops_per_s
-    fixed_s = old * new_tokens * fixed / (rate * plan.attention_tp * plan.attention_dp)
-    pair_s = prompt_pair_s(plan, c)
-    dense = prompt_dense_s(plan, per_group, c)
-    experts = experts_s(
-        plan, new_tokens, c, arithmetic=c.prompt_expert_arithmetic, tile_rows=c.prompt_tile_rows
-    )
-    own_s = pair_s * new_tokens * length / 2.0 + fixed_s
-    prefix_s = pair_s * new_tokens * cached_tokens
-    # Halves of thousands of tokens are as efficient as the whole.
-    work_s = dense + experts + (own_s + prefix_s) / old
-    exchange = exchange_s(plan, per_group, copies_to_places(plan), c)
-    exchange = exposed_s(plan, exchange, work_s, work_s)
-    return PrefillTime(
-        dense_s=old * dense,
-        experts_s=old * experts,
-        own_attention_s=own_s,
-        prefix_attention_s=prefix_s,
-        communication_s=old * (reduce_s(plan, per_group, c, wait_s=0.0) + exchange),
-        overhead_s=old * overhead_s(plan, c),
-    )

@@ -18,7 +18,7 @@ from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
 from tokenprof.hw_model.equations.deployment import Deployment, rest_dtype_for
 from tokenprof.hw_model.equations.plan import ServingPlan, stack
 from tokenprof.hw_model.fleet.closed_model_classes import ATTENTION, PRECISIONS, ModelClass, Triple
-from tokenprof.hw_model.fleet.operator_choice import Host
+from tokenprof.hw_model.fleet.one_layout import Host
 from tokenprof.hw_model.fleet.techniques import NOTHING_SAID, Techniques
 
 OPEN_ENGINES: Final[Mapping[str, tuple[str, ...]]] = {

@@ -31,6 +31,7 @@ from tokenprof.hw_model.fleet.layouts import (
 )
 from tokenprof.hw_model.fleet.own_error import LONG_CONTEXT_TOKENS
 from tokenprof.hw_model.measured.agentic_rows import AgenticPoint, agentic_lengths, agentic_point
+from tokenprof.hw_model.measured.capture_layouts import holding
 from tokenprof.hw_model.measured.layout_text import Cut, ServiceLayout, read_layout
 from tokenprof.hw_model.measured.measurements import INFERENCEX_MEAN_LENGTH
 from tokenprof.hw_model.measured.row_names import chip_named, dtypes_of, engine_named, model_named
@@ -48,7 +49,6 @@ from tokenprof.hw_model.measured.service_rows import (
     RefusedRow,
     ServicePoint,
     days_since_release,
-    holding,
     regime_of,
     software_years,
 )

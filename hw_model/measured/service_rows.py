@@ -19,10 +19,11 @@ from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError
 from tokenprof.hw_model.catalogue.shapes import BYTES_PER_ELEMENT, ModelShape
 from tokenprof.hw_model.equations.constants import Constants
-from tokenprof.hw_model.equations.deployment import Deployment, too_large
+from tokenprof.hw_model.equations.deployment import Deployment
 from tokenprof.hw_model.equations.drafts import usual_drafted_tokens
 from tokenprof.hw_model.fleet.layouts import cheapest_service
 from tokenprof.hw_model.fleet.own_error import LONG_CONTEXT_TOKENS
+from tokenprof.hw_model.measured.capture_layouts import of_both_pools, replicas_of, splits
 from tokenprof.hw_model.measured.measurements import INFERENCEX_MEAN_LENGTH
 from tokenprof.hw_model.measured.row_names import chip_named, dtypes_of, engine_named, model_named
 from tokenprof.hw_model.measured.row_values import (
@@ -144,8 +145,8 @@ def days_since_release(released: str | None, measured_on: date | None) -> float 
     return max(float((measured_on - date.fromisoformat(released)).days), 0.0)
 
 
-_WIDTHS: Final = defaultdict(lambda: "fp4", {4.0: "bf16", 2.0: "bf16", 1.0: "fp8"})
-"""The word for the width of weights in the name of a regime; four bits and a scale are `fp4`."""
+_WIDTHS: Final = {4.0: "bf16", 2.0: "bf16", 1.0: "fp8"}
+"""The word for weights of so many bytes in the name of a regime; four bits and a scale are `fp4`."""
 
 
 def regime_of(
@@ -154,28 +155,10 @@ def regime_of(
     """Return the regime that an error belongs to: agentic, else engine, precision, pools, drafts, context."""
     if agentic:
         return "agentic"
-    width = _WIDTHS[BYTES_PER_ELEMENT[base.experts_dtype]]
+    width = _WIDTHS.get(BYTES_PER_ELEMENT[base.experts_dtype], "fp4")
     pools = "disaggregated" if disaggregated else "aggregated"
     words = (base.engine, width, pools, "drafts" if drafts else "no drafts")
     return " ".join((*words, *(("long context",) if long_context else ())))
-
-
-def cut(base: Deployment, gpus: int, tp: int, ep: int, dp_attention: bool) -> Deployment:
-    """Return one replica on `gpus` accelerators: data-parallel attention over all, or tensor-parallel.
-
-    A row may name fewer tensor-parallel ranks than accelerators; attention is then data-parallel over the
-    rest. Captures of 2025 call a tensor-parallel worker of one node `tp 1, ep 1` with data-parallel
-    attention: their times are those of the same worker in later captures.
-    """
-    if dp_attention and not (tp == 1 and ep == 1 and gpus <= 8):
-        return replace(base, tp=1, dp=gpus, ep=gpus)
-    if dp_attention:
-        return replace(base, tp=gpus, dp=1, ep=1)
-    tp = gpus if tp > gpus else tp
-    dp = max(gpus // max(tp, 1), 1)
-    if dp > 1:
-        return replace(base, tp=tp, dp=dp, ep=gpus)
-    return replace(base, tp=gpus, dp=1, ep=min(max(ep, 1), gpus))
 
 
 def _point(index: int, row: Row) -> ServicePoint:
@@ -191,7 +174,7 @@ def _point(index: int, row: Row) -> ServicePoint:
     )  # fmt: skip
     disaggregated = is_true(row, "disagg")
     known = not disaggregated or count(row, "decode_num_workers") is not None
-    prompt, decode = _replicas(row, base) if known else _of_both_pools(row, base)
+    prompt, decode = replicas_of(row, base) if known else of_both_pools(row, base)
     if drafts:
         per_group = clients / (decode.count * decode.replica.dp)
         decode = replace(
@@ -233,56 +216,6 @@ def _point(index: int, row: Row) -> ServicePoint:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Replicas:
-    """Replicas of one kind, and how many of them there are."""
-
-    replica: Deployment
-    count: int
-
-
-def _replicas(row: Row, base: Deployment) -> tuple[_Replicas, _Replicas]:
-    """Return the replicas for prompts and for decoding that a row names; the same ones if it has one pool."""
-    decode = _pool(row, base, "decode")
-    return _pool(row, base, "prefill") if is_true(row, "disagg") else decode, decode
-
-
-def _pool(row: Row, base: Deployment, kind: str) -> _Replicas:
-    """Return the replicas of one pool, from the columns of its `kind`: `prefill` or `decode`."""
-    workers, ranks = count(row, f"{kind}_num_workers") or 1, count(row, f"{kind}_tp")
-    gpus = count(row, f"num_{kind}_gpu") or (ranks or 0) * workers
-    if gpus < 1:
-        raise MeasurementError(f"neither num_{kind}_gpu nor {kind}_tp is given")
-    each = max(gpus // workers, 1)
-    ep, wide = count(row, f"{kind}_ep") or 1, is_true(row, f"{kind}_dp_attention")
-    return _Replicas(holding(cut(base, each, ranks or each, ep, wide)), workers)
-
-
-def holding(replica: Deployment) -> Deployment:
-    """Return a replica. Raises MeasurementError, with the way out, if its memory is less than its weights."""
-    if replica.weight_bytes_per_accelerator() > replica.chip.memory_bytes:
-        raise MeasurementError(too_large(replica))
-    return replica
-
-
-def _of_both_pools(row: Row, base: Deployment) -> tuple[_Replicas, _Replicas]:
-    """Return the replicas of a capture that names the accelerators of both pools together.
-
-    One prompt worker of four is the usual; `split_pools` finds the split that serves most.
-    """
-    together = count(row, "num_decode_gpu") or count(row, "decode_tp")
-    if together is None:
-        raise MeasurementError("num_decode_gpu is not given")
-    left = max(together - PROMPT_WORKER, 1)
-    workers = max(left // 8, 1)
-    prompt = _Replicas(cut(base, PROMPT_WORKER, PROMPT_WORKER, PROMPT_WORKER, False), 1)
-    return prompt, _Replicas(cut(base, max(left // workers, 1), 8, 8, False), workers)
-
-
-PROMPT_WORKER: Final = 4
-"""Accelerators of a prompt worker if a row does not say."""
-
-
 def _closure(row: Row, gpus: float) -> float:
     """Return the throughput that clients and times imply on `gpus` accelerators over the one stated.
 
@@ -305,14 +238,5 @@ def split_pools(p: ServicePoint, c: Constants) -> ServicePoint:
     if p.layout_known:
         return p
     gpus = int(float(np.asarray(p.pools.accelerators)))
-    base = replace(p.base, drafted_tokens=0)
-    found = []
-    for prompts in range(1, max(gpus // PROMPT_WORKER, 2)):
-        left = gpus - PROMPT_WORKER * prompts
-        for each in {8, left}:
-            if left >= each and left % each == 0:
-                decode = cut(p.base, each, each, 8, each > 8)
-                prompt = cut(base, PROMPT_WORKER, PROMPT_WORKER, PROMPT_WORKER, False)
-                found.append(Pools(prompt.plan(), decode.plan(), float(prompts), left / each, 1.0))
-    chosen = cheapest_service(found, p.load, c, tokens_per_s=None)
+    chosen = cheapest_service(list(splits(p.base, gpus)), p.load, c, tokens_per_s=None)
     return p if chosen is None else replace(p, pools=chosen.pools)

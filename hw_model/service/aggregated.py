@@ -15,7 +15,8 @@ from tokenprof.hw_model.catalogue.arrays import Number
 from tokenprof.hw_model.equations.constants import Constants
 from tokenprof.hw_model.equations.memory import capacity_batch
 from tokenprof.hw_model.equations.plan import ServingPlan
-from tokenprof.hw_model.equations.timing import decode_step, prefill
+from tokenprof.hw_model.equations.prefill import prefill
+from tokenprof.hw_model.equations.timing import decode_step
 from tokenprof.hw_model.service.load import ClientLoad
 
 VLLM_LARGEST_BATCH: Final = 256.0

@@ -19,7 +19,8 @@ from tokenprof.hw_model.equations.constants import Constants
 from tokenprof.hw_model.equations.features import CHUNK_TOKENS
 from tokenprof.hw_model.equations.memory import capacity_batch
 from tokenprof.hw_model.equations.plan import ServingPlan, stack
-from tokenprof.hw_model.equations.timing import decode_step, prefill
+from tokenprof.hw_model.equations.prefill import prefill
+from tokenprof.hw_model.equations.timing import decode_step
 from tokenprof.hw_model.service.aggregated import engine_limit
 from tokenprof.hw_model.service.load import ClientLoad
 

@@ -21,7 +21,8 @@ from tokenprof.hw_model.equations.constants import Constants
 from tokenprof.hw_model.equations.features import CHUNK_TOKENS
 from tokenprof.hw_model.equations.memory import capacity_batch
 from tokenprof.hw_model.equations.plan import ServingPlan
-from tokenprof.hw_model.equations.timing import decode_step, overhead_s, prefill
+from tokenprof.hw_model.equations.prefill import prefill
+from tokenprof.hw_model.equations.timing import decode_step
 from tokenprof.hw_model.service.pools import Pools, stack_pools
 
 ROUNDS: Final = 40
@@ -119,7 +120,7 @@ def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingS
     computed = computed_tokens(plan, load.cached_tokens, load.new_tokens)
     hit_s = busy_prompt_s(plan, computed, load.cached_tokens, one, c)
     miss_s = busy_prompt_s(plan, load.cached_tokens + load.new_tokens, 0.0, one, c)
-    launch_s = overhead_s(plan, c)
+    launch_s = prefill(plan, 1.0, 0.0, c).overhead_s
     front = c.request_s + pools.disaggregated * c.handover_s + handover_s_of_hit(pools, load, c)
     hit = np.ones(np.broadcast(np.asarray(load.sessions), context, room).shape)
     running = np.minimum(load.sessions * 0.5, room) * hit
@@ -172,9 +173,9 @@ def busy_prompt_s(
     count in a pool of prompts (`own_pool` 1); beside decode steps (0) these pay for them.
     """
     groups = plan.attention_dp
-    work_s = prefill(plan, new_tokens * groups, cached_tokens, c, prompts=groups).work_s
-    launches = new_tokens / (CHUNK_TOKENS * groups) * overhead_s(plan, c)
-    return work_s / groups / plan.stages + own_pool * launches
+    prompt = prefill(plan, new_tokens * groups, cached_tokens, c, prompts=groups)
+    launches = new_tokens / (CHUNK_TOKENS * groups) * prompt.overhead_s
+    return prompt.work_s / groups / plan.stages + own_pool * launches
 
 
 def hits(room: Number, contexts: Number) -> Array:

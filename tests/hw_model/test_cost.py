@@ -19,7 +19,8 @@ from tokenprof.hw_model.equations.batching import choose_batch
 from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.equations.deployment import fits, smallest_that_fits
 from tokenprof.hw_model.equations.deployment_text import parse_deployment
-from tokenprof.hw_model.equations.timing import decode_step, prefill
+from tokenprof.hw_model.equations.prefill import prefill
+from tokenprof.hw_model.equations.timing import decode_step
 from tokenprof.hw_model.fleet.operator_choice import FEW_SEQUENCES
 
 TURNS = [TurnWork(20_000 + 1_000 * i, 1_500, 400, duration_s=16.0, gap_s=4.0) for i in range(20)]

@@ -16,7 +16,8 @@ from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.equations.turn_work import MeanTurn
 from tokenprof.hw_model.fleet.architectures import draw_closed, host_of
 from tokenprof.hw_model.fleet.closed_model_classes import CLASSES
-from tokenprof.hw_model.fleet.operator_choice import Host, choose, fits_somewhere
+from tokenprof.hw_model.fleet.one_layout import Host
+from tokenprof.hw_model.fleet.operator_choice import choose, fits_somewhere
 
 TURNS = [TurnWork(20_000, 500, 300, 9.0, 3.0, 1.0), TurnWork(20_500, 400, 250, 8.0)]
 RENTED = ServingSettings(

@@ -20,7 +20,7 @@ from tokenprof.hw_model.equations.memory import capacity_batch
 from tokenprof.hw_model.equations.rates import in_service
 from tokenprof.hw_model.equations.turn_work import TurnWork
 from tokenprof.hw_model.fleet.clock import observed_speed
-from tokenprof.hw_model.fleet.operator_choice import prompt_load
+from tokenprof.hw_model.fleet.one_layout import prompt_load
 from tokenprof.hw_model.fleet.own_error import own_error
 from tokenprof.hw_model.measured.layout_text import Cut, ServiceLayout, read_layout
 from tokenprof.hw_model.measured.point_rows import parse_points

@@ -10,7 +10,8 @@ import pytest
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
 from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.equations.deployment import Deployment
-from tokenprof.hw_model.equations.timing import overhead_s, prefill
+from tokenprof.hw_model.equations.prefill import prefill
+from tokenprof.hw_model.equations.timing import overhead_s
 from tokenprof.hw_model.measured.point_rows import parse_points
 from tokenprof.hw_model.service.sessions import (
     USUAL_HITS,

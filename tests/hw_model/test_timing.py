@@ -20,12 +20,12 @@ from tokenprof.hw_model.equations.features import Feature, Rates
 from tokenprof.hw_model.equations.gpu_hour import OwnerHour
 from tokenprof.hw_model.equations.kernel_families import maker_layers
 from tokenprof.hw_model.equations.plan import ServingPlan
+from tokenprof.hw_model.equations.prefill import prefill
 from tokenprof.hw_model.equations.rates import rates
 from tokenprof.hw_model.equations.timing import (
     all_reduce_s,
     decode_step,
     overhead_s,
-    prefill,
     reduce_s,
     sequences_s,
 )
