@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
+from math import comb
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,19 @@ def show(name: str, ratio: np.ndarray) -> dict[str, Any]:
             f"  <2x {figures['within_2x']:5.0%}"
         )
     return figures
+
+
+LEAST_ROWS_OF_A_REGIME = 20
+LEAST_COVERED, MOST_COVERED = 0.85, 0.95
+
+
+def chance_to_be_within(rows: int, nominal: float = 0.9) -> float:
+    """Return how likely 85 % to 95 % of independent rows lie in intervals that hold 90 % in truth."""
+    return sum(
+        comb(rows, inside) * nominal**inside * (1.0 - nominal) ** (rows - inside)
+        for inside in range(rows + 1)
+        if LEAST_COVERED <= inside / rows <= MOST_COVERED
+    )
 
 
 def drawn_spreads(logs: np.ndarray, regimes: Sequence[str], weights: np.ndarray) -> Spreads:
@@ -203,6 +218,15 @@ def main() -> None:
         row["covered"] = float(inside[own].mean())
         figures[f"throughput, {regime}"] = row
         print(f"{'':52s} 90 % interval of other cells holds {row['covered']:.0%}")
+    large = {regime: rows for regime, rows in Counter(regimes).items() if rows >= LEAST_ROWS_OF_A_REGIME}
+    shares = [figures[f"throughput, {regime}"]["covered"] for regime in large]
+    within = sum(LEAST_COVERED <= share <= MOST_COVERED for share in shares)
+    by_chance = sum(map(chance_to_be_within, large.values()))
+    figures["regimes within 85-95 %"] = {"of": len(large), "within": within, "if exactly right": by_chance}
+    print(
+        f"{within} of {len(large)} regimes of {LEAST_ROWS_OF_A_REGIME} rows and more hold "
+        f"{LEAST_COVERED:.0%}-{MOST_COVERED:.0%}; exactly right intervals of independent errors: {by_chance:.1f}"
+    )
     times = (ours.tpot_s / tpot)[sound]
     first = np.array([p.regime for p in used[: len(times)]])
     for regime in sorted(set(first.tolist())):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from typing import Any, Final
 
 from tokenprof.commands.console.exit_codes import OK
@@ -81,11 +82,13 @@ def _services_text(report: dict[str, Any]) -> str:
         ),
     )
     refused = [point for point in report["points"] if point["refused"]]
+    assumed = Counter(sentence for point in report["points"] for sentence in point["assumed"])
     lines = [
         "",
         f"{len(refused)} rows refused",
         *(f"  row {point['row']}: {point['refused']}" for point in refused),
     ]
+    lines += [f"assumed in {rows} row{'s' * (rows > 1)}: {sentence}" for sentence, rows in assumed.items()]
     return text + "".join(f"{line}\n" for line in lines)
 
 
