@@ -225,7 +225,7 @@ def main() -> None:
     figures["regimes within 85-95 %"] = {"of": len(large), "within": within, "if exactly right": by_chance}
     print(
         f"{within} of {len(large)} regimes of {LEAST_ROWS_OF_A_REGIME} rows and more hold "
-        f"{LEAST_COVERED:.0%}-{MOST_COVERED:.0%}; right intervals of independent errors would: {by_chance:.1f}"
+        f"{LEAST_COVERED:.0%}-{MOST_COVERED:.0%}; exactly right intervals would: {by_chance:.1f}"
     )
     times = (ours.tpot_s / tpot)[sound]
     first = np.array([p.regime for p in used[: len(times)]])

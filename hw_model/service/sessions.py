@@ -102,7 +102,7 @@ def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingS
         hit rate = min(1, room for parked KV / contexts parked)^3,  parked = contexts - running
         prompt   = hit * T(new | cached) + (1 - hit) * T(new + cached) + transfer from the parking space
         TTFT     = front end + prompt + wait, a queue with unequal service times        (Pollaczek, Khinchine)
-        TPOT     = T_step(running) / tokens per step / (1 - share of time that prompts take)
+        TPOT     = T_step(running) / tokens per step / (1 - share of time that prompts hold it up)
 
     A service that holds not even one session has a rate of 0.
     """
@@ -134,7 +134,9 @@ def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingS
         brought = np.clip((parked - stays) / parked, 0.0, 1.0) * (outside > 0)
         service = hit * hit_s + (1.0 - hit) * miss_s
         alone = service * side_by_side + launch_s + hit * brought * moved_s
-        share = 0.5 * share + 0.5 * np.minimum(rate * service / servers, BUSIEST)
+        # Beside decode steps a prompt holds up the others for longer than its work takes (2.6).
+        stalled = service * (one + (1.0 - one) * c.interference)
+        share = 0.5 * share + 0.5 * np.minimum(rate * stalled / servers, BUSIEST)
         step = decode_step(decode, np.maximum(running / pools.decode_replicas, 1.0), context, c).total_s
         tpot = step / decode.tokens_per_step / (1.0 - (1.0 - one) * share)
         answer = load.output_tokens * tpot
@@ -145,7 +147,7 @@ def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingS
         open_rate = load.sessions / (ahead + answer + load.gap_s)
         # Sessions that run hold their KV from the prompt to the last token.
         held = np.where(one > 0, answer, alone + answer)
-        rate = 0.5 * rate + 0.5 * np.minimum(np.minimum(open_rate, room / held), BUSIEST * servers / service)
+        rate = 0.5 * rate + 0.5 * np.minimum(np.minimum(open_rate, room / held), BUSIEST * servers / stalled)
         ttft = np.maximum(load.sessions / np.maximum(rate, 1e-12) - answer - load.gap_s, ahead)
         running = 0.5 * running + 0.5 * np.minimum(rate * held, room)
         queued = 0.5 * queued + 0.5 * np.clip(rate * (alone + behind), 0.0, load.sessions)
