@@ -1,6 +1,6 @@
 """What a recorded session would have cost to compute on open models: the same calls, each model in turn.
 
-    python benchmarks/hw_relabelled.py RUN.jsonl … [--out benchmarks/results/hw_relabelled.json]
+    python benchmarks/economics/open_models.py RUN.jsonl … [--out benchmarks/results/open_models.json]
 
 Prints dollars at the hours that the server pays (P10, P50, P90), the median over that of the model as
 recorded, and the share of draws whose replica holds fewer than eight sequences.
@@ -11,12 +11,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from long_runs import machine
 
 import tokenprof

@@ -1,6 +1,6 @@
 """Drawn deployments as fleets of sessions: the fixed point (2.12) beside the form that chose them (2.13).
 
-    python benchmarks/hw_sessions.py [--out benchmarks/results/hw_sessions.json]
+    python benchmarks/economics/session_fixed_point.py [--out benchmarks/results/session_fixed_point.json]
 
 For each draw as many sessions are live as keep the chosen batch running. The fixed point then says what a
 turn costs, how often its prefix is found, and how long its first token takes.
