@@ -73,18 +73,25 @@ def services_of(
     if disaggregated is not False:
         holding = [r for r in replicas_of(plain) if float(capacity_batch(r.plan(), context_tokens)) >= 1.0]
         small = [r for r in holding if r.accelerators <= 8][-3:]
-        prompts = small or holding[:1]
         for decode in replicas:
-            for prompt in prompts:
-                for prompt_replicas, decode_replicas in POOL_RATIOS:
-                    total = prompt.accelerators * prompt_replicas + decode.accelerators * decode_replicas
-                    if gpus is None or gpus % total == 0:
-                        times = 1 if gpus is None else gpus // total
-                        found.append(
-                            Pools(prompt.plan(), decode.plan(), float(prompt_replicas * times),
-                                  float(decode_replicas * times), 1.0)
-                        )  # fmt: skip
+            for prompt in small or holding[:1]:
+                found.extend(
+                    Pools(prompt.plan(), decode.plan(), float(prompts), float(decodes), 1.0)
+                    for prompts, decodes in pool_replicas(prompt.accelerators, decode.accelerators, gpus)
+                )
     return found
+
+
+def pool_replicas(prompt_ranks: int, decode_ranks: int, gpus: int | None) -> Iterator[tuple[int, int]]:
+    """Yield the usual numbers of replicas for prompts and for decoding that fill `gpus` accelerators.
+
+    `prompt_ranks` and `decode_ranks` are the accelerators of one replica; None leaves their number open.
+    """
+    for prompts, decodes in POOL_RATIOS:
+        total = prompt_ranks * prompts + decode_ranks * decodes
+        if gpus is None or gpus % total == 0:
+            times = 1 if gpus is None else gpus // total
+            yield prompts * times, decodes * times
 
 
 def cheapest_service(

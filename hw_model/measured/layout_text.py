@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 USUAL_DECODE_RANKS: Final = 8
@@ -46,7 +46,7 @@ def read_layout(text: str, gpus: int | None, disaggregated: bool) -> ServiceLayo
 
     Replicas whose number is not named fill the accelerators that are left.
     """
-    plain = text.strip()
+    plain = _usual_spelling(text)
     if not plain:
         return None
     pools = _two_pools(plain, gpus)
@@ -54,7 +54,7 @@ def read_layout(text: str, gpus: int | None, disaggregated: bool) -> ServiceLayo
         return ServiceLayout(decode=pools[1], prompt=pools[0])
     if "prefill" in plain or plain in ("decode",):
         return None
-    cut = _one_replica(plain, gpus)
+    cut = _one_replica(plain)
     if cut is None or (disaggregated and cut.accelerators != gpus):
         # A split service of which only one replica is named, unless that replica is all there is of it.
         return None
@@ -64,19 +64,41 @@ def read_layout(text: str, gpus: int | None, disaggregated: bool) -> ServiceLayo
             return ServiceLayout(Cut(gpus, 1, ep=cut.ep))
         if cut.dp == 2 * gpus:
             return ServiceLayout(Cut(1, gpus, ep=gpus))
+        if cut.replicas == 1 and gpus % cut.accelerators == 0:
+            return ServiceLayout(replace(cut, replicas=gpus // cut.accelerators))
     return ServiceLayout(cut)
 
 
-def _one_replica(text: str, gpus: int | None) -> Cut | None:
-    wide = re.search(r"\bDEP(\d+)", text) or re.search(r"\bDP(\d+)\s+over", text)
+def _usual_spelling(text: str) -> str:
+    """Return a text with ranks in capitals, pools as `prefill … | decode …`, and no blanks around signs."""
+    plain = re.sub(
+        r"(?i)(?<![a-z])(d?t?ep|tp|dp|pp|pcp|dpa)(?=[=\s]?\d|\b)", lambda m: m[1].upper(), text.strip()
+    )
+    plain = re.sub(r"(?<=\d)\s*P\s*(?=\()", "P", re.sub(r"(?<=\d)\s*D\s*(?=\()", "D", plain))
+    plain = re.sub(r"\s*\+\s*(?=\d+D)", "+", plain)
+    plain = re.sub(r"^(\d+)P(\d+)D$", r"\1P+\2D", plain)
+    pools = re.match(r"(?i)(?:prefill|ctx|p)[:\s]\s*(.+?)[\s,;|+/]+(?:decode|gen|d)[:\s]\s*(.+)$", plain)
+    return f"prefill {pools[1]} | decode {pools[2]}" if pools else plain
+
+
+def _one_replica(text: str) -> Cut | None:
+    """Return the replica that a text names, and how many of them: `TP8`, `DEP16`, `4xTP2`, `TP4 EP4`."""
+    times = re.match(r"(\d+)\s*[x×]\s*(?=[A-Z])", text) or re.search(r"(?<=\d)\s*[x×]\s*(\d+)$", text)
+    cut = _ranks(text if times is None else text.replace(times[0], "", 1))
+    return cut if cut is None or times is None else replace(cut, replicas=max(int(times[1]), 1))
+
+
+def _ranks(text: str) -> Cut | None:
+    wide = re.search(r"(?<![A-Z])DEP=?(\d+)", text) or re.search(r"(?<![A-Z])DP(\d+)\s+over", text)
     if wide:
-        ranks = int(wide[1])
+        ranks = max(int(wide[1]), 1)
         return Cut(1, ranks, ep=ranks)
-    together = re.search(r"\bTEP(\d+)", text)
+    together = re.search(r"(?<![A-Z])TEP=?(\d+)", text)
     if together:
-        ranks = int(together[1])
+        ranks = max(int(together[1]), 1)
         return Cut(ranks, 1, ep=ranks)
-    found = {name: int(number) for name, number in re.findall(r"\b(TP|DP|EP|PP|PCP)=?(\d+)", text)}
+    named = re.findall(r"(?<![A-Z])(TP|DP|EP|PP|PCP)[=\s]?(\d+)", text)
+    found = {name: max(int(number), 1) for name, number in named}
     if "DPA" in text and "TP" in found:
         return Cut(1, found["TP"], ep=found["TP"])
     if not found.keys() & {"TP", "DP", "PCP"}:
@@ -95,7 +117,7 @@ def _two_pools(text: str, gpus: int | None) -> tuple[Cut, Cut] | None:
     if counted:
         prompts, prompt_text, decodes, decode_text = counted.groups()
         if prompt_text and decode_text:
-            prompt, decode = _one_replica(prompt_text, None), _one_replica(decode_text, None)
+            prompt, decode = _one_replica(prompt_text), _one_replica(decode_text)
             if prompt is None or decode is None:
                 return None
             return (
@@ -104,8 +126,8 @@ def _two_pools(text: str, gpus: int | None) -> tuple[Cut, Cut] | None:
             )
         if gpus == int(prompts) + int(decodes):
             return _of_gpus(int(prompts), None, False), _of_gpus(int(decodes), None, True)
-        if gpus is not None:
-            each = gpus // (int(prompts) + int(decodes))
+        each = 0 if gpus is None else gpus // max(int(prompts) + int(decodes), 1)
+        if each and int(prompts) and int(decodes):
             return (
                 Cut(each, 1, replicas=int(prompts), attention_open=True),
                 Cut(each, 1, replicas=int(decodes), attention_open=True),
@@ -125,7 +147,7 @@ def _pool(text: str, decodes: bool) -> Cut | None:
     sized = re.match(r"(\d+) GPU, (TP|EP)=(\d+)", text)
     if sized:
         return _of_gpus(int(sized[1]), int(sized[3]), decodes)
-    cut = _one_replica(text.replace(",", " "), None)
+    cut = _one_replica(text.replace(",", " "))
     if cut is not None and cut.ep == cut.tp >= USUAL_DECODE_RANKS:
         # Experts over eight ranks or more come with data-parallel attention (vLLM's wide recipes).
         return Cut(1, cut.tp, ep=cut.ep, replicas=0)

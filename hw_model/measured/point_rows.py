@@ -24,9 +24,9 @@ from tokenprof.hw_model.equations.constants import Constants
 from tokenprof.hw_model.equations.deployment import Deployment
 from tokenprof.hw_model.equations.drafts import accepted_tokens, usual_drafted_tokens
 from tokenprof.hw_model.fleet.layouts import (
-    POOL_RATIOS,
     cheapest_service,
     clients_at_speed,
+    pool_replicas,
     services_of,
 )
 from tokenprof.hw_model.fleet.own_error import LONG_CONTEXT_TOKENS
@@ -100,6 +100,7 @@ def _point(index: int, row: Row, c: Constants) -> PublishedPoint:
     pools: Pools | None = None
     asked: AgenticPoint | None = None
     clients = max(number(row, "concurrency") or 0.0, 0.0)
+    load = ClientLoad(clients, prompt_tokens, output_tokens)
     if layout is not None and layout.decode.accelerators <= 1024:
         decode, prompt = _replica(base, layout.decode), None
         if base.drafted_tokens:
@@ -108,10 +109,9 @@ def _point(index: int, row: Row, c: Constants) -> PublishedPoint:
             decode = _with_drafts(decode, row, drafted, agentic)
         if layout.prompt is not None:
             prompt = replace(_replica(base, layout.prompt), drafted_tokens=0)
-        pools = _pools(layout, prompt, decode, ClientLoad(clients, prompt_tokens, output_tokens), speed, c)
+        pools = _pools(layout, prompt, decode, load, speed, gpus, c)
     if base.drafted_tokens:
         base = _with_drafts(base, row, base.drafted_tokens, agentic)
-    load = ClientLoad(clients, prompt_tokens, output_tokens)
     found: list[Pools] = [] if pools is None else [pools]
     if pools is None:
         kind = False if decode_only else disaggregated
@@ -177,6 +177,7 @@ def _pools(
     decode: Deployment,
     load: ClientLoad,
     speed: float | None,
+    gpus: int | None,
     c: Constants,
 ) -> Pools:
     """Return the pools of a layout; what it leaves open is what serves most (2.13).
@@ -187,7 +188,10 @@ def _pools(
     if layout.prompt is None or prompt is None:
         plan = decodes[0].plan()
         return Pools(plan, plan, float(layout.decode.replicas), float(layout.decode.replicas))
-    ratios = [(layout.prompt.replicas, layout.decode.replicas)] if layout.decode.replicas else POOL_RATIOS
+    ratios = [(layout.prompt.replicas, layout.decode.replicas)]
+    if not layout.decode.replicas:
+        usual = [pool_replicas(prompt.accelerators, decode.accelerators, count) for count in (gpus, None)]
+        ratios = list(usual[0]) or list(usual[1])
     found = [
         Pools(one.plan(), other.plan(), float(p), float(d), 1.0)
         for one in _ways(prompt, layout.prompt)

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from tokenprof.commands.main import main
 from tokenprof.hw_model.catalogue.lookup import UnknownChipError, UnknownModelError
+from tokenprof.hw_model.equations.constants import fitted
+from tokenprof.hw_model.measured.layout_text import read_layout
+from tokenprof.hw_model.measured.point_rows import parse_points
 from tokenprof.hw_model.measured.row_names import chip_named, dtypes_of, engine_named, model_named
 from tokenprof.hw_model.measured.row_values import MeasurementError, count, day, measured, number
 from tokenprof.hw_model.measured.service_validation import validate_services
@@ -179,3 +182,49 @@ def test_the_command_reads_columns_in_any_order_and_case(
     file.write_text("hardware,framework,conc\n")
     assert main(["hw", "validate", str(file)]) == 2
     assert "no rows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "gpus", "ranks", "replicas"),
+    [
+        ("tp8", 8, (8, 1, 1), 1), ("TP8/EP8", 8, (8, 1, 8), 1), ("DP8EP8", 8, (1, 8, 8), 1),
+        ("8xTP1", 8, (1, 1, 1), 8), ("TP4x2", 8, (4, 1, 1), 2), ("DEP8 x4", 32, (1, 8, 8), 4),
+        ("EP=16,DP=16", 16, (1, 16, 16), 1), ("TP8", 16, (8, 1, 1), 2),
+    ],
+)  # fmt: skip
+def test_one_pool_in_other_words(text: str, gpus: int, ranks: tuple[int, int, int], replicas: int) -> None:
+    layout = read_layout(text, gpus, False)
+    assert layout is not None
+    assert layout.prompt is None
+    assert (layout.decode.tp, layout.decode.dp, layout.decode.ep) == ranks
+    assert layout.decode.replicas == replicas
+
+
+@pytest.mark.parametrize(
+    ("text", "gpus", "prompt", "decode"),
+    [
+        ("1P (DEP4) + 1D (DEP16)", 20, (1, 4, 1), (1, 16, 1)), ("2P1D", 24, (8, 1, 2), (8, 1, 1)),
+        ("prefill: TP8, decode: TP8", 16, (8, 1, 0), (8, 1, 0)),
+        ("ctx TP4 gen TP8", 12, (4, 1, 0), (8, 1, 0)),
+    ],
+)  # fmt: skip
+def test_two_pools_in_other_words(
+    text: str, gpus: int, prompt: tuple[int, int, int], decode: tuple[int, int, int]
+) -> None:
+    layout = read_layout(text, gpus, True)
+    assert layout is not None
+    assert layout.prompt is not None
+    assert (layout.prompt.tp, layout.prompt.dp, layout.prompt.replicas) == prompt
+    assert (layout.decode.tp, layout.decode.dp, layout.decode.replicas) == decode
+
+
+@pytest.mark.parametrize("text", ["", "wide-EP", "n/a", "1P+0D", "xPyD", "prefill", "8"])
+def test_a_text_that_says_too_little_is_no_layout(text: str) -> None:
+    assert read_layout(text, 8, False) is None
+
+
+def test_two_pools_fill_the_accelerators_that_the_row_counts() -> None:
+    row = {**POINT, "disaggregated": "true", "parallelism": "prefill TP4 | decode TP8", "n_gpus": "24"}
+    (point,), _ = parse_points([row], fitted())
+    # Two workers of four for prompts and two of eight that decode, of the usual ratios the only one of 24.
+    assert float(point.service.pools.accelerators) == 24.0
