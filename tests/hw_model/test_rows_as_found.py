@@ -219,7 +219,7 @@ def test_two_pools_in_other_words(
 
 
 @pytest.mark.parametrize("text", ["", "wide-EP", "n/a", "1P+0D", "xPyD", "prefill", "8"])
-def test_a_text_that_says_too_little_is_no_layout(text: str) -> None:
+def test_a_text_that_says_too_little_is_not_a_layout(text: str) -> None:
     assert read_layout(text, 8, False) is None
 
 
