@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from math import log
 from typing import Literal
 
 from tokenprof.chain.bridge import Bridge
@@ -94,6 +95,15 @@ class SectionEvidence:
     price_to_cost: Estimate
     effective_draws: float
     effects: tuple[EvidenceEffect, ...]
+
+    def leading(self, prior: float) -> EvidenceEffect | None:
+        """Return the piece in use that alone moves the ratio `prior` furthest; None if none is in use."""
+        in_use = [row for row in self.effects if row.in_use and row.price_to_cost is not None]
+        return max(in_use, key=lambda row: _moved(row, prior), default=None)
+
+
+def _moved(effect: EvidenceEffect, prior: float) -> float:
+    return 0.0 if effect.price_to_cost is None else abs(log(effect.price_to_cost.mid / prior))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ product of those that are in use. Neither replaces the other, and each piece can
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -46,16 +46,18 @@ PRODUCTS: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """What is sold under one price: a prompt token that is computed, one that is read, one that is written."""
 
+PRODUCT_WORDS: Final[Mapping[str, str]] = {
+    "input": "fresh or written input", "cache_read": "cached input", OUTPUT: "output",
+}  # fmt: skip
+
 SOLD_BELOW_COST: Final = 0.1
 """How often a class is sold below the cost of its hours all the same; judgement."""
 
-OUTPUT_BELOW_COST_AT_HOSTS: Final = 0.32
-"""How often hosts of open models sell output below the cost of its hours: 12 of the 38 models of
-`benchmarks/economics/market_test.py`. Their prices are one rate for prompts of any length, so long prompts
-cost more than the price of output covers, and what is earned on input pays for it."""
-
 PRICE_LOG_SD: Final = 0.3
 """How sharply a price below cost counts against a draw: a factor of 1.35 either way is nothing; judgement."""
+
+LITTLE: Final = 0.05
+"""A change of the logarithm of a ratio that is not worth a reason."""
 
 RUN_LOG_SD: Final = 0.5
 """How far one run's margin is from its lab's average: its share of cached input, its speed; judgement."""
@@ -66,12 +68,16 @@ NORMAL_OF_ENDS: Final = 1.2816
 
 @dataclass(frozen=True, slots=True)
 class EvidenceEffect:
-    """A piece of evidence, whether it is in use, and the ratio that it would lead to alone."""
+    """A piece of evidence, whether it is in use, and the ratio that it would lead to alone.
+
+    `because` says in this run's figures why it moves the ratio as it does; empty if it does not apply.
+    """
 
     name: str
     about: str
     in_use: bool
     price_to_cost: Estimate | None
+    because: str
     source: str
 
 
@@ -129,21 +135,22 @@ def _draws(hardware: Hardware, work: Work) -> Array:
 
 def posterior_of(cost: FollowedCost, figures: ChainData, without: Sequence[str] = ()) -> Posterior:
     """Return the cost with all evidence but that named in `without`, and what each piece does alone."""
-    found = {name: _likelihood(name, cost, figures) for name in EVIDENCE}
+    found = {name: read(cost, figures) for name, read in READ.items()}
     weights = np.ones(len(cost.cost_usd))
-    for name, (likely, _) in found.items():
-        if likely is not None and name not in without:
-            weights = weights * likely
+    for name, piece in found.items():
+        if piece.likely is not None and name not in without:
+            weights = weights * piece.likely
     weights = _normal(weights)
     effects = tuple(
         EvidenceEffect(
             name,
-            about,
-            found[name][0] is not None and name not in without,
-            _ratio(cost, _normal(found[name][0])) if found[name][0] is not None else None,
-            found[name][1],
+            EVIDENCE[name],
+            piece.likely is not None and name not in without,
+            None if piece.likely is None else _ratio(cost, _normal(piece.likely)),
+            piece.because,
+            piece.source,
         )
-        for name, about in EVIDENCE.items()
+        for name, piece in found.items()
     )
     return Posterior(
         Estimate(*weighted_percentiles(cost.cost_usd, weights)),
@@ -159,8 +166,7 @@ def _ratio(cost: FollowedCost, weights: Array) -> Estimate:
     return Estimate(cost.billed_usd / high, cost.billed_usd / mid, cost.billed_usd / low)
 
 
-def _normal(weights: Array | None) -> Array:
-    assert weights is not None
+def _normal(weights: Array) -> Array:
     total = float(np.sum(weights))
     # Evidence that no draw agrees with at all says that the model is wrong, not which draw is right.
     return weights / total if total > 0 else np.full(len(weights), 1.0 / len(weights))
@@ -182,27 +188,63 @@ def weighted_percentiles(values: Array, weights: Array) -> tuple[float, float, f
     return low, mid, high
 
 
-def _likelihood(name: str, cost: FollowedCost, figures: ChainData) -> tuple[Array | None, str]:
-    """Return how likely each draw makes a piece of evidence (None: it says nothing here), and its source."""
-    if name == PRICE_COVERS_COST:
-        likely = np.ones(len(cost.cost_usd))
-        for product, billed in cost.billed_by_product.items():
-            margin = np.log(billed / np.maximum(cost.cost_by_product[product], 1e-300)) / PRICE_LOG_SD
-            below = OUTPUT_BELOW_COST_AT_HOSTS if product == OUTPUT and not cost.trains else SOLD_BELOW_COST
-            likely = likely * (below + (1.0 - below) * _normal_below(margin))
-        source = "judgement: one class in ten is sold below cost; a factor of 1.35 either way is nothing"
-        if not cost.trains:
-            source += "; output of hosts: 12 of 38 open models, benchmarks/economics/market_test.py"
-        return likely, source
-    if name == HOSTS:
-        market, margin_of_hosts = figures.share("host_price_to_cost"), figures.share("host_margin")
-        moved = np.log(cost.service / np.median(cost.service))
-        due, sd = _log_of(market)
-        usual, usual_sd = _log_of(margin_of_hosts)
-        spread = float(np.hypot(sd, usual_sd))
-        return _bell(moved, due - usual, spread), f"{market.source}; {margin_of_hosts.source}"
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """How likely each draw makes a piece of evidence (None: it says nothing here), why, and its source."""
+
+    likely: Array | None
+    because: str
+    source: str
+
+
+def _price_covers_cost(cost: FollowedCost, figures: ChainData) -> _Piece:
+    likely = np.ones(len(cost.cost_usd))
+    prior = _ratio(cost, _normal(likely)).mid
+    sold_below = figures.share("host_output_below_cost")
+    moved: dict[str, float] = {}
+    for product, billed in cost.billed_by_product.items():
+        margin = np.log(billed / np.maximum(cost.cost_by_product[product], 1e-300)) / PRICE_LOG_SD
+        hosts_output = product == OUTPUT and not cost.trains
+        below = float(sold_below.value.mid) if hosts_output else SOLD_BELOW_COST
+        of_product = below + (1.0 - below) * _normal_below(margin)
+        moved[product] = _ratio(cost, _normal(of_product)).mid / prior
+        likely = likely * of_product
+    source = "judgement: one class in ten is sold below cost; a factor of 1.35 either way is nothing"
     if not cost.trains:
-        return None, "published margins are those of labs"
+        source += f"; output of hosts: {sold_below.source}"
+    return _Piece(likely, _class_that_moves_most(cost, moved), source)
+
+
+def _class_that_moves_most(cost: FollowedCost, moved: Mapping[str, float]) -> str:
+    if not moved:
+        return "no class of this run has a price and compute"
+    product = max(moved, key=lambda name: abs(np.log(moved[name])))
+    if abs(np.log(moved[product])) < LITTLE:
+        return "every class is billed above its compute in nearly all draws, so little is ruled out"
+    middle = cost.billed_by_product[product] / float(np.median(cost.cost_by_product[product]))
+    return (
+        f"{PRODUCT_WORDS[product]} is billed at {middle:.2g} times its compute in the middle draw, which "
+        f"alone moves the ratio by a factor of {moved[product]:.2g}"
+    )
+
+
+def _hosts(cost: FollowedCost, figures: ChainData) -> _Piece:
+    market, margin_of_hosts = figures.share("host_price_to_cost"), figures.share("host_margin")
+    error = np.log(cost.service / np.median(cost.service))
+    due, sd = _log_of(market)
+    usual, usual_sd = _log_of(margin_of_hosts)
+    because = (
+        f"hosts charge {market.value.mid} times what this model says their hours cost, where "
+        f"{margin_of_hosts.value.mid} times would leave the margins that hosts publish, so costs are taken "
+        f"to be {np.exp(due - usual):.2g} times the model's"
+    )
+    spread = float(np.hypot(sd, usual_sd))
+    return _Piece(_bell(error, due - usual, spread), because, f"{market.source}; {margin_of_hosts.source}")
+
+
+def _published_margins(cost: FollowedCost, figures: ChainData) -> _Piece:
+    if not cost.trains:
+        return _Piece(None, "", "published margins are those of labs")
     target, revenue = figures.share("inference_per_revenue"), figures.share("revenue_per_list")
     overhead = figures.share("serving_overhead")
     of_revenue = np.log(
@@ -210,8 +252,21 @@ def _likelihood(name: str, cost: FollowedCost, figures: ChainData) -> tuple[Arra
     )
     middle, sd = _log_of(target)
     _, revenue_sd = _log_of(revenue)
+    ours = float(np.exp(np.median(of_revenue)))
+    because = (
+        f"this run's compute with overheads is {100 * ours:.3g}¢ per dollar of revenue in the middle draw, "
+        f"where {100 * float(target.value.mid):.3g}¢ is published"
+    )
     spread = float(np.sqrt(sd**2 + revenue_sd**2 + RUN_LOG_SD**2))
-    return _bell(of_revenue, middle, spread), f"{target.source}; {revenue.source}"
+    return _Piece(_bell(of_revenue, middle, spread), because, f"{target.source}; {revenue.source}")
+
+
+READ: Final[Mapping[str, Callable[[FollowedCost, ChainData], _Piece]]] = {
+    PRICE_COVERS_COST: _price_covers_cost,
+    HOSTS: _hosts,
+    PUBLISHED_MARGINS: _published_margins,
+}
+"""What reads each piece of evidence."""
 
 
 def _log_of(row: Figure) -> tuple[float, float]:

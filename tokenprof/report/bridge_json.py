@@ -34,6 +34,7 @@ def bridge_json(section: ChainSection) -> Json:
                     "about": row.about,
                     "in_use": row.in_use,
                     "price_to_cost_alone": estimate_json(row.price_to_cost),
+                    "because": row.because,
                     "source": row.source,
                 }
                 for row in evidence.effects
@@ -106,6 +107,7 @@ def read_evidence(found: JsonObject | None) -> SectionEvidence | None:
                 row["about"],
                 row["in_use"],
                 _estimate(row["price_to_cost_alone"]),
+                row.get("because", ""),
                 row["source"],
             )
             for row in found["pieces"]

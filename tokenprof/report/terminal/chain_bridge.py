@@ -122,7 +122,9 @@ def evidence_lines(section: ChainSection, console: Console) -> list[Text]:
     columns = [Column("", "left"), Column("billed ÷ compute"), Column("", "left"), Column("", "left")]
     lines = [Text("What published prices and margins say", "bold"), *table("", columns, rows, console)]
     for row in evidence.effects:
-        text = f"{row.name}: {row.about} (--without-evidence {row.name}). {row.source}"
+        text = f"{row.name}: {row.about} (--without-evidence {row.name}). "
+        text += f"Here: {row.because}. " if row.because else ""
+        text += f"Source: {row.source}"
         lines += paragraph(Text(text, SOFT), console, lead=Text("· ", SOFT), indent=2)
     return lines
 

@@ -57,7 +57,10 @@ def compute_lines(report: Report, console: Console) -> list[Text]:
     bridge = chain.bridge
     also = Text(style=SOFT)
     if chain.evidence.effective_draws > 1:
-        also.append(f"With published prices and margins as evidence: {evidence_ratio(chain.evidence)}. ")
+        also.append(f"With published prices and margins as evidence: {evidence_ratio(chain.evidence)}")
+        prior = float(chain.billed_usd / chain.compute_usd.mid)
+        leading = chain.evidence.leading(prior)
+        also.append(f", chiefly since {leading.because}. " if leading is not None else ". ")
     low, high = cents(bridge.published.low), cents(bridge.published.high)
     also.append(
         f"Margins that {_whose(chain)} publish are a cost of {low}–{high} per dollar of revenue; this run's "
