@@ -89,7 +89,7 @@ AVAILABLE: Final[Mapping[str, str]] = {
 ATTENTION: Final = {
     "grouped-query": (0.35, 1.3, 1.0),
     "grouped-query with windows": (0.30, 0.7, 0.4),
-    "latent": (0.25, 0.8, 2.8),
+    "latent": (0.25, 0.4, 1.7),
     "hybrid linear": (0.10, 0.5, 0.3),
 }
 PRECISIONS: Final = {"fp8": 0.5, "fp4": 0.4, "bf16": 0.1}

@@ -41,17 +41,7 @@ def add_assumption_options(parser: argparse.ArgumentParser) -> None:
         help="cost the work on this deployment, e.g. deepseek-v3@8xh200 (default: by the model of each call)",
     )
     add_operating_options(group)
-    whose = group.add_mutually_exclusive_group()
-    whose.add_argument(
-        "--own",
-        dest="hours",
-        action="store_const",
-        const="own",
-        help="hours at their owner's cost (default: as whoever serves the model pays them)",
-    )
-    whose.add_argument(
-        "--rent", dest="hours", action="store_const", const="rent", help="hours at what they are rented for"
-    )
+    add_whose_hours(group)
     group.add_argument(
         "--chip", metavar="NAME", help="serve on this chip, e.g. h100 or gb200 (default: a drawn fleet)"
     )
@@ -69,6 +59,21 @@ def add_assumption_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="leave a piece of published evidence out of the posterior: price-covers-cost, hosts or "
         "published-margins (repeatable)",
+    )
+
+
+def add_whose_hours(group: argparse._ActionsContainer) -> None:
+    """Add `--own` and `--rent`: whose accelerator-hours are paid."""
+    whose = group.add_mutually_exclusive_group()
+    whose.add_argument(
+        "--own",
+        dest="hours",
+        action="store_const",
+        const="own",
+        help="hours at their owner's cost (default: as whoever serves the model pays them)",
+    )
+    whose.add_argument(
+        "--rent", dest="hours", action="store_const", const="rent", help="hours at what they are rented for"
     )
 
 

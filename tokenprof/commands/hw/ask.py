@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from tokenprof.commands.console.assumption_options import (
     add_operating_options,
     add_set_option,
+    add_whose_hours,
     only_settings_of,
 )
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import emit
 from tokenprof.commands.console.values import choice, one_of
+from tokenprof.commands.hw.paid_hour import OF_AN_HOUR, paid_hour
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,10 +26,7 @@ QUESTIONS: Final = (
 )  # fmt: skip
 """The questions by name; each has a page."""
 
-SUPPOSED: Final = (
-    "model", "speed", "utilisation", "usd-per-gpu-hour", "cost-of-capital", "life-years", "usd-per-kwh",
-    "colo-usd-per-kw-month",
-)  # fmt: skip
+SUPPOSED: Final = ("model", "speed", "utilisation", *OF_AN_HOUR)
 """The settings that a page can take."""
 
 
@@ -44,6 +43,7 @@ def add_verbs(verbs: Any) -> None:
     ask.add_argument("question", type=one_of(QUESTIONS), metavar=choice(QUESTIONS))
     ask.add_argument("--speed", metavar="TOKENS_PER_S", help="speed to each user (default: 30)")
     add_operating_options(ask)
+    add_whose_hours(ask)
     add_set_option(ask)
     ask.set_defaults(run=run_ask)
 
@@ -70,29 +70,11 @@ def _supposed(options: argparse.Namespace) -> Supposed:
     from tokenprof.analysis.assumptions import resolve_assumptions
     from tokenprof.commands.hw.ask_pages import Supposed
     from tokenprof.hw_model.cost import UnknownModelError, find_model
-    from tokenprof.hw_model.equations.gpu_hour import Ownership
 
-    given = only_settings_of(options, SUPPOSED, "a page of hw ask")
-    said, usual = resolve_assumptions(settings=given), Ownership()
-    supposed = Supposed(
-        Ownership(
-            cost_of_capital=usual.cost_of_capital if said.cost_of_capital is None else said.cost_of_capital,
-            life_years=said.life_years or usual.life_years,
-            colo_usd_per_kw_month=usual.colo_usd_per_kw_month
-            if said.colo_usd_per_kw_month is None
-            else said.colo_usd_per_kw_month,
-            usd_per_kwh=usual.usd_per_kwh if said.usd_per_kwh is None else said.usd_per_kwh,
-        ),
-        usd_per_gpu_hour=said.usd_per_gpu_hour,
-    )
+    said = resolve_assumptions(settings=only_settings_of(options, SUPPOSED, "a page of hw ask"))
+    usual = Supposed(paid_hour(said))
     try:
-        model = find_model(said.model or supposed.model).name
+        model = usual.model if said.model is None else find_model(said.model).name
     except UnknownModelError as error:
         raise InputError(f"--set model={said.model}: {error.args[0]}") from None
-    return Supposed(
-        supposed.owner,
-        model if said.model else supposed.model,
-        said.speed or supposed.speed,
-        said.utilisation or supposed.utilisation,
-        said.usd_per_gpu_hour,
-    )
+    return Supposed(usual.hour, model, said.speed or usual.speed, said.utilisation or usual.utilisation)

@@ -21,7 +21,7 @@ def buildout(said: Supposed) -> str:
     revenue = data.buildouts[REVENUE]
     shares = [data.share(name).value for name in ("training_of_spend", "inference_of_spend")]
     upstream = float(sum(share.mid for share in shares))
-    hour = said.usd_per_gpu_hour or said.owner.usd_per_chip_hour(chip)
+    hour = said.hour.usd(chip)
     rows: list[tuple[Cell, ...]] = []
     sources = []
     for name, row in data.buildouts.items():
@@ -50,7 +50,7 @@ def buildout(said: Supposed) -> str:
         + paragraphs(
             f"All of the capital is taken to buy {RACK_CHIP} with server and network, "
             f"${chip.capex_usd[1]:,.0f} each; land and shells come on top and are in the yearly cost as "
-            f"colocation. $B a year: {said.hours_in_words}, every hour of it, sold or not.",
+            f"colocation. $B a year: {said.hour.in_words}, every hour of it, sold or not.",
             f"Must earn: revenue in $B a year if {100 * upstream:.0f} % of a lab's spending goes to compute, "
             "training and inference together (42 % and 28 %: Follow One Dollar of AI Spend), and it "
             "breaks even. "

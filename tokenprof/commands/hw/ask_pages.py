@@ -9,37 +9,21 @@ from typing import TYPE_CHECKING, Final
 
 from tokenprof.commands.console.pages import WIDTH
 from tokenprof.commands.console.tables import Cell, table
+from tokenprof.commands.hw.paid_hour import PaidHour, rent_usd
 
 if TYPE_CHECKING:
     from tokenprof.hw_model.economics import UnitCost
     from tokenprof.hw_model.equations.deployment import Deployment
-    from tokenprof.hw_model.equations.gpu_hour import Ownership
 
 
 @dataclass(frozen=True, slots=True)
 class Supposed:
-    """What a page supposes: the model, its speed to each user, the share of hours sold, whose hours.
+    """What a page supposes: whose hours, the model, its speed to each user, the share of hours sold."""
 
-    `usd_per_gpu_hour` is the price of an accelerator-hour on any chip [USD]; None for the cost of `owner`.
-    """
-
-    owner: Ownership
+    hour: PaidHour
     model: str = "kimi-k2.6"
     speed: float = 30.0
     utilisation: float = 0.5
-    usd_per_gpu_hour: float | None = None
-
-    @property
-    def hours_in_words(self) -> str:
-        """What an hour costs, in words."""
-        if self.usd_per_gpu_hour is not None:
-            return f"${self.usd_per_gpu_hour:g} an hour and accelerator, as you set it"
-        owner = self.owner
-        return (
-            f"the owner's hours (2.9: {100 * float(owner.cost_of_capital):g} % over "
-            f"{float(owner.life_years):g} years, ${float(owner.colo_usd_per_kw_month):g} per kW-month, "
-            f"${float(owner.usd_per_kwh):g} per kWh)"
-        )
 
 
 TRAJECTORY: Final[Mapping[str, int]] = {
@@ -68,12 +52,12 @@ def _unit(said: Supposed, text: str, context_tokens: float, usd: float | None = 
     from tokenprof.hw_model.economics import Operation, unit_cost
     from tokenprof.hw_model.equations.deployment_error import DeploymentError
 
-    hour = said.usd_per_gpu_hour if usd is None else usd
     deployment = _deployment(text)
     if deployment is None:
         return None
+    hour = said.hour.usd_or_none(deployment.chip) if usd is None else usd
     if hour is None:
-        hour = said.owner.usd_per_chip_hour(deployment.chip)
+        return None
     operation = Operation(
         context_tokens, tokens_per_s=said.speed, utilisation=said.utilisation, usd_per_accelerator_hour=hour
     )
@@ -108,7 +92,7 @@ def megawatt(said: Supposed) -> str:
     for name, size in TRAJECTORY.items():
         chip, text = find_chip(name), f"{said.model}@{size}x{name.replace(' ', '-')}"
         count = int(1000 / chip.all_in_kw)
-        hour = said.usd_per_gpu_hour or said.owner.usd_per_chip_hour(chip)
+        hour = said.hour.usd_or_none(chip)
         cost = _unit(said, text, CHATBOT_TOKENS)
         tokens = None
         if cost is not None:
@@ -118,7 +102,7 @@ def megawatt(said: Supposed) -> str:
                 name,
                 count,
                 f"{count * chip.capex_usd[1] / 1e6:.1f}",
-                f"{count * hour * HOURS_PER_YEAR / 1e6:.1f}",
+                None if hour is None else f"{count * hour * HOURS_PER_YEAR / 1e6:.1f}",
                 None if tokens is None else f"{tokens:,.0f}",
                 None if cost is None else f"{cost.output_usd_per_m:.2f}",
             )
@@ -128,7 +112,7 @@ def megawatt(said: Supposed) -> str:
         "What does 1 MW buy?\n\n"
         + table(heads, rows)
         + paragraphs(
-            f"Power at the meter, all in, cooling included; a year is {said.hours_in_words}. "
+            f"Power at the meter, all in, cooling included; a year is {said.hour.in_words}. "
             f"Tokens are output of {said.model} at 30k tokens of context and {said.speed:g} tokens/s to "
             "each user, all hours "
             f"sold; $/M with {100 * said.utilisation:g} % of them sold.",
@@ -187,27 +171,30 @@ def agent_against_chatbot(said: Supposed) -> str:
 def generations(said: Supposed) -> str:
     """Return the generations of hardware: memory, what their hours cost, what a token costs on them."""
     from tokenprof.hw_model.catalogue.lookup import find_chip
-    from tokenprof.pricing.chain.gpu_hours import CONTRACT, OF_CONTRACT, hour_range, shipped_hour_prices
+    from tokenprof.pricing.chain.gpu_hours import CONTRACT
 
+    terms = said.hour.contract or CONTRACT
     rows: list[tuple[Cell, ...]] = []
     for name, size in TRAJECTORY.items():
         chip, text = find_chip(name), f"{said.model}@{size}x{name.replace(' ', '-')}"
-        rent = hour_range(shipped_hour_prices(), name, OF_CONTRACT[CONTRACT], CONTRACT)
-        usd = None if rent is None else float(rent.usd.mid)
-        owned, rented = _unit(said, text, 64_000.0), None if usd is None else _unit(said, text, 64_000.0, usd)
+        usd = rent_usd(name, terms)
+        own_usd = said.hour.given_usd or said.hour.owner.usd_per_chip_hour(chip)
+        owned = _unit(said, text, 64_000.0, own_usd)
+        rented = None if usd is None else _unit(said, text, 64_000.0, usd)
         rows.append(
             (
                 name,
                 f"{chip.hbm_bytes / 1e9:.0f}",
                 f"{chip.hbm_bytes_per_s / 1e12:.1f}",
-                f"{said.owner.usd_per_chip_hour(chip):.2f}",
+                f"{own_usd:.2f}",
                 None if usd is None else f"{usd:.2f}",
                 None if owned is None else f"{owned.batch:,.0f}",
                 None if owned is None else f"{owned.output_usd_per_m:.2f}",
                 None if rented is None else f"{rented.output_usd_per_m:.2f}",
             )
         )
-    heads = ("chip", "GB", "TB/s", "own $/h", "rent $/h", "batch", "$/M own", "$/M rent")
+    own = "own" if said.hour.given_usd is None else "given"
+    heads = ("chip", "GB", "TB/s", f"{own} $/h", "rent $/h", "batch", f"$/M {own}", "$/M rent")
     return (
         f"Generations: {said.model} at 64k tokens, {said.speed:g} tokens/s, {100 * said.utilisation:g} % "
         "of hours "
@@ -239,7 +226,7 @@ def techniques(said: Supposed) -> str:
             )
         )
     return (
-        f"Techniques: DeepSeek-V3 at 64k tokens, {said.speed:g} tokens/s, owner's hours\n\n"
+        f"Techniques: DeepSeek-V3 at 64k tokens, {said.speed:g} tokens/s, {said.hour.short}\n\n"
         + table(("", "batch", "$/M cached", "$/M fresh", "$/M output"), rows)
         + paragraphs(
             "KV sharing: a prompt token that is cached against one that is not is the second column against "

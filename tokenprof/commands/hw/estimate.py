@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tokenprof.commands.console.assumption_options import (
     add_operating_options,
     add_set_option,
+    add_whose_hours,
     only_settings_of,
 )
 from tokenprof.commands.console.exit_codes import OK
@@ -16,10 +17,10 @@ from tokenprof.commands.console.output import add_format, emit, format_of, json_
 from tokenprof.commands.console.tables import cell_text, facts_table, table
 from tokenprof.commands.console.values import choice, one_of, positive_number, share
 from tokenprof.commands.hw.constants import add_constants, constants_of
+from tokenprof.commands.hw.paid_hour import OF_AN_HOUR, paid_hour
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
-    from tokenprof.analysis.assumptions import Assumptions
     from tokenprof.hw_model.economics import Operation
 
 DEFAULT_CONTEXT_TOKENS: Final = 32_000.0
@@ -34,18 +35,7 @@ SWEPT: Final[Mapping[str, tuple[float, ...]]] = {
 }
 """What can be swept, and the values if none are given."""
 
-OF_AN_OPERATION: Final = (
-    "deployment",
-    "speed",
-    "utilisation",
-    "usd-per-gpu-hour",
-    "hours",
-    "contract",
-    "usd-per-kwh",
-    "cost-of-capital",
-    "life-years",
-    "colo-usd-per-kw-month",
-)
+OF_AN_OPERATION: Final = ("deployment", "speed", "utilisation", *OF_AN_HOUR)
 """The settings that have an effect on one deployment at one operating point."""
 
 FIXED_BY: Final[Mapping[str, tuple[str, ...]]] = {
@@ -108,6 +98,7 @@ def _add_operation(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--batch", type=positive_number, metavar="N", help="run at this batch instead")
     add_operating_options(parser)
+    add_whose_hours(parser)
     add_set_option(parser)
     add_constants(parser)
     add_format(parser, ("text", "json"))
@@ -116,6 +107,7 @@ def _add_operation(parser: argparse.ArgumentParser) -> None:
 def _operation(options: argparse.Namespace) -> Operation:
     from tokenprof.analysis.assumptions import resolve_assumptions
     from tokenprof.hw_model.economics import Operation
+    from tokenprof.hw_model.equations.deployment_text import parse_deployment
 
     given = only_settings_of(options, OF_AN_OPERATION, "one deployment")
     assumptions = resolve_assumptions(settings=given)
@@ -124,40 +116,8 @@ def _operation(options: argparse.Namespace) -> Operation:
         tokens_per_s=assumptions.speed if "speed" in given else None,
         batch=options.batch,
         utilisation=assumptions.utilisation or DEFAULT_UTILISATION,
-        usd_per_accelerator_hour=_usd_per_hour(assumptions, options.deployment),
+        usd_per_accelerator_hour=paid_hour(assumptions).usd(parse_deployment(options.deployment).chip),
     )
-
-
-def _usd_per_hour(said: Assumptions, deployment: str) -> float | None:
-    """Return what an hour costs: the price given, the rent, or the owner's with what is said about the owner.
-
-    None is the owner's hour as it is assumed. Raises InputError for a chip that nobody is known to rent out.
-    """
-    from tokenprof.hw_model.equations.deployment_text import parse_deployment
-    from tokenprof.hw_model.equations.gpu_hour import Ownership
-    from tokenprof.pricing.chain.gpu_hours import CONTRACT, OF_CONTRACT, hour_range, shipped_hour_prices
-
-    if said.usd_per_gpu_hour is not None:
-        return said.usd_per_gpu_hour
-    chip = parse_deployment(deployment).chip
-    if said.hours == "rent":
-        terms = said.contract or CONTRACT
-        rent = hour_range(shipped_hour_prices(), chip.name, OF_CONTRACT[terms], terms)
-        if rent is None:
-            raise InputError(
-                f"Nobody is known to rent {chip.name} out, {terms}; give its price with --usd-per-gpu-hour."
-            )
-        return float(rent.usd.mid)
-    usual = Ownership()
-    owner = Ownership(
-        cost_of_capital=usual.cost_of_capital if said.cost_of_capital is None else said.cost_of_capital,
-        life_years=said.life_years or usual.life_years,
-        colo_usd_per_kw_month=usual.colo_usd_per_kw_month
-        if said.colo_usd_per_kw_month is None
-        else said.colo_usd_per_kw_month,
-        usd_per_kwh=usual.usd_per_kwh if said.usd_per_kwh is None else said.usd_per_kwh,
-    )
-    return None if owner == usual else owner.usd_per_chip_hour(chip)
 
 
 def run_estimate(options: argparse.Namespace) -> int:

@@ -7,10 +7,12 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from tokenprof.commands.console.assumption_options import add_set_option, only_settings_of
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import add_format, emit, format_of, json_text
 from tokenprof.commands.console.tables import Cell, table
 from tokenprof.commands.console.values import moment
+from tokenprof.commands.hw.paid_hour import OF_AN_OWNER, paid_hour
 
 if TYPE_CHECKING:
     from tokenprof.pricing.chain.gpu_hours import HourRange
@@ -24,8 +26,12 @@ def add_verbs(verbs: Any) -> None:
         description="Show what an accelerator-hour costs its owner bottom up (equation 2.9), what published "
         "models say that it costs a hyperscaler and a neocloud, and what it is rented for.",
     )
-    hours.add_argument("chip", nargs="?", help="one chip, with every reading and its source (default: all)")
+    # Not `chip`, which is a setting.
+    hours.add_argument(
+        "name", nargs="?", metavar="chip", help="one chip, with every reading and its source (default: all)"
+    )
     hours.add_argument("--on", type=moment, metavar="DAY", help="the day (default: today)")
+    add_set_option(hours)
     add_format(hours, ("text", "json"))
     hours.set_defaults(run=run_hours)
     classes = verbs.add_parser(
@@ -39,14 +45,16 @@ def add_verbs(verbs: Any) -> None:
 
 def run_hours(options: argparse.Namespace) -> int:
     """Print the hours of all chips, or the readings of one."""
+    from tokenprof.analysis.assumptions import resolve_assumptions
     from tokenprof.hw_model.catalogue.lookup import chips, find_chip
-    from tokenprof.hw_model.equations.gpu_hour import Ownership
     from tokenprof.pricing.chain.gpu_hours import CONTRACT, OF_CONTRACT, OWNED_TIERS, hour_range
     from tokenprof.pricing.chain.gpu_hours import shipped_hour_prices as readings
 
+    given = only_settings_of(options, OF_AN_OWNER, "hours")
+    owner = paid_hour(resolve_assumptions(settings=given)).owner
     when: date | None = None if options.on is None else options.on.date()
-    if options.chip is not None:
-        name = find_chip(options.chip).name
+    if options.name is not None:
+        name = find_chip(options.name).name
         rows = [row for row in readings() if row.chip == name and (when is None or row.at <= when)]
         rows.sort(key=lambda row: (row.tier, row.at), reverse=True)
         if format_of(options) == "json":
@@ -54,7 +62,7 @@ def run_hours(options: argparse.Namespace) -> int:
                 json_text(
                     {
                         "chip": name,
-                        "owner_usd": Ownership().usd_per_chip_hour(find_chip(name)),
+                        "owner_usd": owner.usd_per_chip_hour(find_chip(name)),
                         "readings": [
                             {
                                 "tier": row.tier,
@@ -72,9 +80,7 @@ def run_hours(options: argparse.Namespace) -> int:
                 )
             )
             return OK
-        lines = [
-            f"{name}: owner, bottom up (2.9): ${Ownership().usd_per_chip_hour(find_chip(name)):.2f} an hour"
-        ]
+        lines = [f"{name}: owner, bottom up (2.9): ${owner.usd_per_chip_hour(find_chip(name)):.2f} an hour"]
         for row in rows:
             ends = "" if row.usd.is_exact else f" ({row.usd.low:f}-{row.usd.high:f})"
             lines.append(f"{row.tier:<18} {row.at:%Y-%m}  ${row.usd.mid:f}{ends}  {row.quality}")
@@ -90,7 +96,7 @@ def run_hours(options: argparse.Namespace) -> int:
     found: list[tuple[str, float, dict[str, HourRange | None]]] = [
         (
             chip.name,
-            Ownership().usd_per_chip_hour(chip),
+            owner.usd_per_chip_hour(chip),
             {name: hour_range(readings(), chip.name, of, name, when) for name, of in tiers.items()},
         )
         for chip in chips().values()
