@@ -105,10 +105,10 @@ TECHNIQUES: Final = (
         MLA,
         *_of(Techniques(attention="gqa"), Techniques(attention="mla")),
         None,
-        "against grouped-query attention with 8 KV heads, which holds 3.6 times as many bytes; against one KV "
-        "head for each of 128, as in the paper that introduced it, it would be 57 times. It saves memory and "
-        "costs arithmetic, and its KV is copied to every tensor-parallel rank, so a fast stream at a long "
-        "context costs more with it, and a slower one less (--speed 30)",
+        "against grouped-query attention with 8 KV heads, which holds 3.6 times as many bytes; against one "
+        "KV head for each of 128, as in the paper that introduced it, it would be 57 times. It saves memory "
+        "and costs arithmetic, and its KV is copied to every tensor-parallel rank, so a fast stream at "
+        "a long context costs more with it, and a slower one less (--speed 30)",
     ),
 )
 
