@@ -84,7 +84,7 @@ def hosts_differ(f: ClassFacts) -> str | None:
     usd = min(f.host_usd) if f.ratio > HIGH else max(f.host_usd)
     if not inside(f.ratio_at(usd)):
         return None
-    end = "cheapest" if f.ratio > HIGH else "dearest"
+    end = "cheapest" if f.ratio > HIGH else "most expensive"
     apart = max(f.host_usd) / min(f.host_usd)
     return f"hosts differ {apart:.1f}x; the {end} (${usd:.2f}) is at {f.ratio_at(usd):.1f}"
 
@@ -101,11 +101,11 @@ def small_replica(f: ClassFacts) -> str | None:
     if f.ratio < HIGH or f.weight_bytes > SMALL_BYTES:
         return None
     gigabytes = f.weight_bytes / 1e9
-    return f"small ({gigabytes:.0f} GB): one replica pays from {f.breaks_even_at:.0%} of its hours sold"
+    return f"small ({gigabytes:.0f} GB): one replica breaks even at {f.breaks_even_at:.0%} of its hours sold"
 
 
 def few_hosts(f: ClassFacts) -> str | None:
-    """Two sellers are no competition."""
+    """Two sellers do not compete."""
     return f"{len(f.host_usd)} hosts only" if f.ratio > HIGH and len(f.host_usd) <= 2 else None
 
 

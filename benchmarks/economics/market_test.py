@@ -42,7 +42,7 @@ MIXES: Final[Mapping[str, tuple[TurnWork, str]]] = {
     ),
     "a maker's day": (
         TurnWork(cached_tokens=2_470, new_tokens=1_910, output_tokens=1_210),
-        "56 % hits, 3.62 in for one out, 4,989 tokens of context behind an output token: DeepSeek's online "
+        "56 % hits, 3.62 in for one out, 4,989 tokens of context at each output token: DeepSeek's online "
         "service of 2025-02-28 (open-infra-index, day 6)",
     ),
     "agent": (

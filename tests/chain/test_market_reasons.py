@@ -57,7 +57,7 @@ def test_inside_the_band_nothing_is_said(rules, dear):
         ({"host_usd": (0.4, 1.0, 1.1)}, "hosts differ 2.8x; the cheapest ($0.40) is at 4.0"),
         ({"host_usd": (0.9, 1.1)}, "2 hosts only"),
         ({"released": date(2026, 6, 1)}, "new: 174 days old"),
-        ({"weight_bytes": 14e9}, "small (14 GB): one replica pays from 6% of its hours sold"),
+        ({"weight_bytes": 14e9}, "small (14 GB): one replica breaks even at 6% of its hours sold"),
         (
             {"blend_ratio": 3.0},
             "both classes together 3.0: the list asks 4.0x for output over input, compute 8x",
@@ -76,8 +76,8 @@ def test_each_fact_that_explains_a_high_price_is_said_with_its_figure(rules, dea
     ("facts", "said"),
     [
         ({"list_output_over_input": 1.5}, "one rate for input and output: input pays 6.0"),
-        # The dearest host asks twice the median.
-        ({"host_usd": (0.9, 1.0, 2.0)}, "hosts differ 2.2x; the dearest ($2.00) is at 1.0"),
+        # The most expensive host asks twice the median.
+        ({"host_usd": (0.9, 1.0, 2.0)}, "hosts differ 2.2x; the most expensive ($2.00) is at 1.0"),
         ({"replaced_by": ("Kimi-K3", date(2026, 7, 27))}, "Kimi-K3 replaced it on 2026-07-27"),
     ],
 )

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from tokenprof.hw_model.equations.gpu_hour import Ownership
 
 OF_AN_OWNER: Final = ("cost-of-capital", "life-years", "colo-usd-per-kw-month", "usd-per-kwh")
-"""The settings behind an owner's hour."""
+"""The settings that make up an owner's hour."""
 
 OF_AN_HOUR: Final = ("usd-per-gpu-hour", "hours", "contract", *OF_AN_OWNER)
-"""The settings behind an hour, whoever pays it."""
+"""The settings that make up an hour, whoever pays it."""
 
 
 @dataclass(frozen=True, slots=True)
