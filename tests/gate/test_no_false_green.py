@@ -124,6 +124,74 @@ def test_the_headline_is_the_most_expensive_cause_not_the_surest(
     assert found["regressions"][0]["subject"] == "system system[0]"
 
 
+def test_a_dearer_model_fails_although_the_tokens_are_the_same(
+    lean: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Opus costs five thirds of Sonnet for the same tokens, which no count of tokens shows."""
+    sonnet = record(tmp_path / "sonnet.jsonl", model="claude-sonnet-4-6")
+    path = tmp_path / "sonnet.json"
+    assert main(["check", str(sonnet), "--baseline", str(path), "--scenario", "inbox", "--update"]) == 0
+    capsys.readouterr()
+    assert main(["check", str(lean), "--baseline", str(path)]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("FAIL inbox: model claude-opus-4-8 instead of claude-sonnet-4-6 $0.0073 → $0.0121")
+
+
+def test_a_cheaper_model_passes_and_is_named(
+    baseline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sonnet = record(tmp_path / "sonnet.jsonl", model="claude-sonnet-4-6")
+    assert main(["check", str(sonnet), "--baseline", str(baseline), "--scenario", "inbox"]) == 0
+    assert "Another model: claude-sonnet-4-6 instead of claude-opus-4-8." in capsys.readouterr().out
+
+
+def test_dollars_are_compared_with_another_model_too(
+    lean: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The baseline has no price of the new model, so the run's own is taken."""
+    sonnet = record(tmp_path / "sonnet.jsonl", model="claude-sonnet-4-6")
+    path = tmp_path / "sonnet.json"
+    assert main(["check", str(sonnet), "--baseline", str(path), "--scenario", "inbox", "--update"]) == 0
+    assert main(["check", str(lean), "--baseline", str(path), "--measures", "usd"]) == 1
+    assert "grew: usd $0.0073 → $0.0121 (+66.7%)" in capsys.readouterr().out
+
+
+def test_what_cannot_be_compared_is_shown_and_fails_when_strict(
+    baseline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unknown = record(tmp_path / "inbox2.jsonl", model="claude-opus-99")
+    arguments = [
+        "check",
+        str(unknown),
+        "--baseline",
+        str(baseline),
+        "--scenario",
+        "inbox",
+        "--measures",
+        "usd",
+    ]
+    assert main(arguments) == 0
+    assert "not compared, since one side does not know it: usd; --strict fails on this." in (
+        capsys.readouterr().out
+    )
+    assert main([*arguments, "--strict"]) == 1
+
+
+def test_a_scenario_that_no_run_was_given_for_is_named_and_fails_when_strict(
+    lean: Path, baseline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An agent that did not run, or whose recording has another name, leaves nothing to compare."""
+    other = record(tmp_path / "outbox.jsonl")
+    assert main(["check", str(other), "--baseline", str(baseline), "--update"]) == 0
+    capsys.readouterr()
+    arguments = ["check", str(lean), "--baseline", str(baseline)]
+    assert main(arguments) == 0
+    assert "has 1 that no run was given for: outbox. (--strict fails)" in capsys.readouterr().err
+    assert main([*arguments, "--strict"]) == 1
+    assert main([*arguments, "--strict", "--allow-missing"]) == 0
+    assert main([*arguments, "--strict", "--scenario", "inbox"]) == 0
+
+
 BUDGET = """
 @pytest.mark.token_budget(turns=1)
 def test_inbox():

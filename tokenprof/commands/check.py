@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tokenprof.gate.baseline import BaselineScenario
 
+UNSEEN_NAMED: Final = 5
+
 COMPUTE_MEASURE: Final = "hardware_usd"
 """The one measure that needs a compute estimate, which takes longer."""
 
@@ -65,13 +67,15 @@ def add_commands(commands: Any) -> None:
         "--strict",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="fail if a run's bill is incomplete: turns without usage or price, or any warning (default: "
-        "only if the environment variable CI is set)",
+        help="fail if a run's bill is incomplete (turns without usage or price, any warning), if a measure "
+        "cannot be compared, or if a scenario of the baseline has no run (default: only if the environment "
+        "variable CI is set)",
     )
     parser.add_argument(
         "--allow-missing",
         action="store_true",
-        help="let scenarios pass that the baseline does not have, and a baseline that does not exist",
+        help="let scenarios pass that the baseline does not have, a baseline that does not exist, and "
+        "scenarios of the baseline without a run",
     )
     add_output(parser, ("text", "json", "junit", "sarif", "markdown"))
     add_assumption_options(parser)
@@ -120,6 +124,7 @@ def run_check(options: argparse.Namespace) -> int:
         return OK
     if options.measures is not None and COMPUTE_MEASURE in settings.measures:
         _require_compute([name for name in samples if name in known], known, options.baseline)
+    strict = is_strict(options.strict)
     outcomes = [
         judge(
             name,
@@ -128,15 +133,21 @@ def run_check(options: argparse.Namespace) -> int:
             baseline=known.get(name),
             settings=settings,
             wants_baseline=bool(options.baseline),
-            is_strict=is_strict(options.strict),
+            is_strict=strict,
             may_be_missing=options.allow_missing,
         )
         for name, own in samples.items()
     ]
     for name in sorted(samples.keys() - known.keys()) if options.baseline else ():
         say(f"{options.baseline} has no scenario {name!r}.{did_you_mean(name, known)} --update adds it.")
+    unseen = [] if options.scenario else sorted(known.keys() - samples.keys())
+    if unseen:
+        names = ", ".join(unseen[:UNSEEN_NAMED]) + (" …" if len(unseen) > UNSEEN_NAMED else "")
+        way_out = "fails, since --strict is on; --allow-missing lets it pass" if strict else "--strict fails"
+        say(f"{options.baseline} has {len(unseen)} that no run was given for: {names}. ({way_out})")
     put(options.output, FORMATS[form](outcomes, str(options.baseline or "")))
-    return FOUND if any(outcome.failed for outcome in outcomes) else OK
+    is_missed = bool(unseen) and strict and not options.allow_missing
+    return FOUND if is_missed or any(outcome.failed for outcome in outcomes) else OK
 
 
 def _require_an_effect(options: argparse.Namespace, *, costs_compute: bool) -> None:

@@ -49,7 +49,8 @@ class Outcome:
     def failed(self) -> bool:
         """Whether the build should fail."""
         regressed = self.verdict is not None and self.verdict.status == "regression"
-        unknown = self.lacks_baseline or (self.is_strict and bool(self.incomplete))
+        not_compared = self.verdict is not None and bool(self.verdict.not_compared)
+        unknown = self.lacks_baseline or (self.is_strict and (bool(self.incomplete) or not_compared))
         return bool(self.breaches) or regressed or unknown
 
     @property
@@ -156,6 +157,10 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         yield from _most_expensive(outcome.samples[-1])
     verdict = outcome.verdict
     if verdict is not None:
+        if verdict.not_compared:
+            way_out = "" if outcome.is_strict else "; --strict fails on this"
+            names = ", ".join(verdict.not_compared)
+            yield f"  not compared, since one side does not know it: {names}{way_out}."
         for change in verdict.regressions:
             yield f"  grew: {change.text}"
         for cause in verdict.causes:
