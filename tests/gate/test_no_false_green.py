@@ -10,11 +10,14 @@ import anthropic
 import pytest
 
 import tokenprof
+from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.commands.main import main
 from tokenprof.facts.errors import InputError
 from tokenprof.gate.baseline import read_baseline
+from tokenprof.gate.runs import samples_of_file, wait_for_counts
 from tokenprof.gate.settings import fraction, is_strict
 from tokenprof.testing import LoopbackProvider, Reply
+from tokenprof.testing.billing import toktok_count
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -124,7 +127,7 @@ def test_the_headline_is_the_most_expensive_cause_not_the_surest(
     assert found["regressions"][0]["subject"] == "system system[0]"
 
 
-def test_a_dearer_model_fails_although_the_tokens_are_the_same(
+def test_a_more_expensive_model_fails_although_the_tokens_are_the_same(
     lean: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Opus costs five thirds of Sonnet for the same tokens, which no count of tokens shows."""
@@ -190,6 +193,17 @@ def test_a_scenario_that_no_run_was_given_for_is_named_and_fails_when_strict(
     assert main([*arguments, "--strict"]) == 1
     assert main([*arguments, "--strict", "--allow-missing"]) == 0
     assert main([*arguments, "--strict", "--scenario", "inbox"]) == 0
+
+
+def test_a_recording_is_compared_by_its_counts_however_late_they_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block is left before its texts are counted; by bytes the system prompt would have 1,275 tokens."""
+    monkeypatch.setattr("tokenprof.record.process_share.COUNTS_WAIT_S", 0.0)
+    path = record(tmp_path / "late.jsonl")
+    wait_for_counts(path)
+    (sample,) = samples_of_file(path, Assumptions())
+    assert sample.blocks["system system[0]"].local_tokens == toktok_count()("A careful clerk. " * 300) == 1201
 
 
 BUDGET = """

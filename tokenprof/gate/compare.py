@@ -94,7 +94,7 @@ def compare(
     """Return the verdict on new runs of a scenario."""
     rules = settings or Settings()
     before = scenario.samples
-    found = [*_content(before, now, rules), *_dearer_models(scenario, now, rules)]
+    found = [*_content(before, now, rules), *_costlier_models(scenario, now, rules)]
     tests = list(_tests(scenario, now, rules))
     alpha = rules.alpha / max(len(tests), 1)
     for subject, kind, then, later, result in tests:
@@ -138,7 +138,9 @@ def models_changed(before: Sequence[RunSample], now: Sequence[RunSample]) -> tup
     return sorted(later - then), sorted(then - later)
 
 
-def _dearer_models(scenario: BaselineScenario, now: Sequence[RunSample], rules: Settings) -> Iterator[Change]:
+def _costlier_models(
+    scenario: BaselineScenario, now: Sequence[RunSample], rules: Settings
+) -> Iterator[Change]:
     """Yield a change of models that makes a run cost more, which no count of tokens shows."""
     new, gone = models_changed(scenario.samples, now)
     bills = [[sample.measures.get("usd") for sample in side] for side in (scenario.samples, now)]
