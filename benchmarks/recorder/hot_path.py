@@ -1,31 +1,34 @@
 """What each instrumentation of a model SDK costs its host, side by side: the whole process's CPU and memory.
 
-    python benchmarks/recorder/hot_path.py [--rounds 3] [--sizes 31 794] [--sdk anthropic]
+    python benchmarks/recorder/hot_path.py [--rounds 12] [--sizes 31 794] [--sdk anthropic]
 
 The rivals are installed into an environment of its own (a folder, kept for the next time), never into ours.
-Every round starts one process per instrumentation, one after the other; each sends a conversation that grows
-by one tool call and its result a call, to a provider in another process that answers at once. Figures are per
-call, after five calls to warm up, and medians over the rounds: CPU of the whole process, with everything
-flushed; CPU of the calling thread; wall time of a call. Rivals hand their spans to an exporter that drops
-them, so sending is not in their figures. The process in which tokenprof counts tokens is shown apart.
+There is one process per instrumentation. They take turns: in each round every process makes the same five
+calls, while the others sleep, to a provider in another process that answers at once. The calls continue a
+conversation of the given size by one tool call and its result each; its first call is not counted. Figures
+are per call, and medians over the rounds: CPU of the whole process, with what it does after the calls until
+its next turn; CPU of the calling thread; wall time of a call. Rivals hand their spans to an exporter that
+drops them, so sending is not in their figures. The process in which tokenprof counts tokens is shown apart.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import platform
 import resource
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "hot_path.json"
@@ -46,58 +49,9 @@ VARIANTS = {
     "anthropic": ("bare", "sdk spans", "traceloop", "openinference", "logfire", "tokenprof"),
     "openai": ("bare", "otel openai-v2", "traceloop", "openinference", "logfire", "tokenprof"),
 }
-CALLS = 25
-WARM_UP = 5
+CALLS = 5
+SETTLE_S = 0.4
 TEXT = "def f(value):\n    return [item for item in value if item.is_ready and item.size > 10]\n"
-
-
-def serve() -> None:
-    """Answer until killed, with an id of its own for every call."""
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-    usage = {"input_tokens": 10, "cache_read_input_tokens": 900, "output_tokens": 20}
-    message = {
-        "type": "message",
-        "role": "assistant",
-        "model": "claude-opus-4-8",
-        "content": [{"type": "text", "text": "done " * 40}],
-        "stop_reason": "end_turn",
-        "stop_sequence": None,
-        "usage": usage,
-    }
-    choice = {
-        "index": 0,
-        "finish_reason": "stop",
-        "message": {"role": "assistant", "content": "done " * 40},
-    }
-    completion = {
-        "object": "chat.completion",
-        "created": 1,
-        "model": "gpt-5.4",
-        "choices": [choice],
-        "usage": {"prompt_tokens": 1000, "completion_tokens": 20, "total_tokens": 1020},
-    }
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Keep quiet."""
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            body = message if self.path.endswith("/messages") else completion
-            data = json.dumps({**body, "id": f"id_{time.monotonic_ns()}"}).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    print(server.server_address[1], flush=True)
-    server.serve_forever()
 
 
 @contextlib.contextmanager
@@ -109,10 +63,9 @@ def instrumented(variant: str, sdk: str) -> Iterator[Callable[[], None]]:
     if variant == "tokenprof":
         import tokenprof
 
-        with tempfile.TemporaryDirectory() as folder:
-            opened = tokenprof.profile(Path(folder) / "run.jsonl")
-            opened.__enter__()
-            yield lambda: opened.__exit__(None, None, None)
+        # A turn is written at once: there is nothing to flush.
+        with tempfile.TemporaryDirectory() as folder, tokenprof.profile(Path(folder) / "run.jsonl"):
+            yield lambda: None
         return
     if variant == "logfire":
         import logfire
@@ -147,83 +100,84 @@ def instrumented(variant: str, sdk: str) -> Iterator[Callable[[], None]]:
     yield provider.force_flush
 
 
-def step(messages: list[dict[str, Any]], number: int, sdk: str) -> None:
+def step(messages: list[dict[str, Any]], name: str, sdk: str) -> None:
     """Add a tool call and its result."""
-    text, arguments = TEXT * 16, {"path": f"src/file_{number}.py", "body": TEXT * 4}
+    text, arguments = TEXT * 16, {"path": f"src/file_{name}.py", "body": TEXT * 4}
     if sdk == "anthropic":
-        call = {"type": "tool_use", "id": f"toolu_{number}", "name": "read_file", "input": arguments}
+        call = {"type": "tool_use", "id": f"toolu_{name}", "name": "read_file", "input": arguments}
         result = {
             "type": "tool_result",
             "tool_use_id": call["id"],
-            "content": [{"type": "text", "text": text}],
+            "content": [{"type": "text", "text": f"{name}\n{text}"}],
         }
         messages.append({"role": "assistant", "content": [{"type": "text", "text": "I look."}, call]})
         messages.append({"role": "user", "content": [result]})
     else:
         function = {"name": "read_file", "arguments": json.dumps(arguments)}
-        called = {"id": f"call_{number}", "type": "function", "function": function}
+        called = {"id": f"call_{name}", "type": "function", "function": function}
         messages.append({"role": "assistant", "content": "I look.", "tool_calls": [called]})
-        messages.append({"role": "tool", "tool_call_id": called["id"], "content": text})
+        messages.append({"role": "tool", "tool_call_id": called["id"], "content": f"{name}\n{text}"})
+
+
+def conversation(name: str, sdk: str, size_kb: int) -> list[dict[str, Any]]:
+    """Return a conversation of a size, of which no text but the code is in one with another name."""
+    messages: list[dict[str, Any]] = [{"role": "user", "content": f"Mend the tests of {name}."}]
+    for number in itertools.count():
+        if number % 8 == 0 and len(json.dumps(messages)) >= size_kb * 1000:
+            return messages
+        step(messages, f"{name}_{number}", sdk)
+    return messages
+
+
+def asker(sdk: str, url: str) -> Callable[[list[dict[str, Any]]], object]:
+    """Return what makes a call."""
+    description = "Reads. " * 20
+    if sdk == "anthropic":
+        import anthropic
+
+        claude = anthropic.Anthropic(api_key="x", base_url=url)
+        tools: Any = [{"name": "read_file", "description": description, "input_schema": {"type": "object"}}]
+        return lambda messages: claude.messages.create(
+            model="claude-opus-4-8", max_tokens=64, messages=cast(Any, messages), tools=tools
+        )
+    import openai
+
+    gpt = openai.OpenAI(api_key="x", base_url=url)
+    function = {"name": "read_file", "description": description, "parameters": {"type": "object"}}
+    given: Any = [{"type": "function", "function": function}]
+    return lambda messages: gpt.chat.completions.create(
+        model="gpt-5.4", messages=cast(Any, messages), tools=given
+    )
 
 
 def client(variant: str, sdk: str, size_kb: int, url: str) -> None:
-    """Make the calls of one process, and print its figures as JSON."""
-    messages: list[dict[str, Any]] = [{"role": "user", "content": "Mend the tests."}]
-    number = 0
-    while len(json.dumps(messages)) < size_kb * 1000:
-        step(messages, number, sdk)
-        number += 1
+    """Make the calls of one process: five for each line of the input, whose figures it prints as JSON."""
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     with instrumented(variant, sdk) as flush:
-        import anthropic
-        import openai
-
-        if sdk == "anthropic":
-            claude = anthropic.Anthropic(api_key="x", base_url=url)
-            tools: Any = [
-                {"name": "read_file", "description": "Reads. " * 20, "input_schema": {"type": "object"}}
-            ]
-
-            def ask() -> object:
-                return claude.messages.create(
-                    model="claude-opus-4-8", max_tokens=64, messages=messages, tools=tools
-                )
-        else:
-            gpt = openai.OpenAI(api_key="x", base_url=url)
-            function = {
-                "name": "read_file",
-                "description": "Reads. " * 20,
-                "parameters": {"type": "object"},
-            }
-            given: Any = [{"type": "function", "function": function}]
-
-            def ask() -> object:
-                return gpt.chat.completions.create(model="gpt-5.4", messages=messages, tools=given)
-
-        walls, caller_s, started_s = [], 0.0, 0.0
-        for call in range(WARM_UP + CALLS):
-            if call == WARM_UP:
-                time.sleep(2.0)  # Whatever is loaded for the first calls is there.
-                started_s, caller_s = time.process_time(), 0.0
-            step(messages, number + call, sdk)
-            wall, thread = time.perf_counter(), time.thread_time()
-            ask()
-            if call >= WARM_UP:
+        ask = asker(sdk, url)
+        for number, _ in enumerate(sys.stdin):
+            messages = conversation(str(number), sdk, size_kb)
+            ask(messages)
+            time.sleep(SETTLE_S)  # Whatever is loaded for a first call is there.
+            walls, caller_s = [], 0.0
+            started_s, beside_s = time.process_time(), counting_s()
+            for call in range(CALLS):
+                step(messages, f"{number}_then_{call}", sdk)
+                wall, thread = time.perf_counter(), time.thread_time()
+                ask(messages)
                 walls.append(time.perf_counter() - wall)
                 caller_s += time.thread_time() - thread
-            time.sleep(0.05)  # A model writes for longer.
-        beside_s = counting_s()
-        flush()
-        cpu_s = time.process_time() - started_s
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    figures = {
-        "cpu_ms": cpu_s / CALLS * 1e3,
-        "caller_ms": caller_s / CALLS * 1e3,
-        "wall_ms": statistics.median(walls) * 1e3,
-        "peak_mb": peak_mb - before_mb,
-        "counting_process_s": beside_s,
-    }
-    print(json.dumps(figures))
+                time.sleep(0.05)  # A model writes for longer.
+            time.sleep(SETTLE_S)
+            flush()
+            figures = {
+                "cpu_ms": (time.process_time() - started_s) / CALLS * 1e3,
+                "caller_ms": caller_s / CALLS * 1e3,
+                "wall_ms": statistics.median(walls) * 1e3,
+                "beside_ms": (counting_s() - beside_s) / CALLS * 1e3,
+                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before_mb,
+            }
+            print(json.dumps(figures), flush=True)
 
 
 def counting_s() -> float:
@@ -233,8 +187,7 @@ def counting_s() -> float:
         with contextlib.suppress(OSError):
             words = (entry / "cmdline").read_bytes().split(b"\0")
             if str(os.getpid()).encode() in words and any(word.endswith(b"counting.py") for word in words):
-                fields = (entry / "stat").read_text().rpartition(") ")[2].split()
-                total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+                total += int((entry / "schedstat").read_text().split()[0]) / 1e9
     return total
 
 
@@ -247,82 +200,95 @@ def environment(folder: Path) -> Path:
     return python
 
 
-def measured(python: Path, sdk: str, sizes: list[int], rounds: int) -> dict[str, Any]:
-    """Return the figures by size and variant, medians over the rounds, which are interleaved."""
+def measured(
+    python: Path, sdk: str, size_kb: int, rounds: int, variants: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Return the figures by variant: medians over the rounds, without the first."""
+    # Not above: the processes that are measured import this file, too.
+    from loopback import provider
+
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "TOKENPROF_KEY": "benchmark-benchmark"}
-    command = [str(python), __file__, "--serve"]
-    taken: dict[int, dict[str, list[dict[str, float]]]] = {size: {} for size in sizes}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
-        try:
-            for _ in range(rounds):
-                for size in sizes:
-                    for variant in VARIANTS[sdk]:
-                        one = [str(python), __file__, "--client", variant, "--sdk", sdk, "--url", url]
-                        found = subprocess.run(
-                            [*one, "--sizes", str(size)],
-                            env=environ,
-                            check=False,
-                            capture_output=True,
-                            text=True,
-                        )
-                        if found.returncode:
-                            print(f"{variant} at {size} kB failed: {found.stderr.strip()[-300:]}")
-                            continue
-                        figures = json.loads(found.stdout.splitlines()[-1])
-                        taken[size].setdefault(variant, []).append(figures)
-        finally:
-            server.kill()
-    return {
-        str(size): {
-            variant: {name: statistics.median(one[name] for one in runs) for name in runs[0]}
-            for variant, runs in variants.items()
+    taken: dict[str, list[dict[str, float]]] = {variant: [] for variant in variants}
+    with contextlib.ExitStack() as stack:
+        url = stack.enter_context(provider())
+        arguments = ["--sdk", sdk, "--url", url, "--sizes", str(size_kb)]
+        processes = {
+            variant: stack.enter_context(
+                subprocess.Popen(
+                    [python, __file__, "--client", variant, *arguments],
+                    env=environ,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for variant in variants
         }
-        for size, variants in taken.items()
+        for turn in range(rounds + 1):
+            for place in range(len(variants)):
+                variant = variants[(turn + place) % len(variants)]
+                process = processes[variant]
+                assert process.stdin is not None
+                assert process.stdout is not None
+                process.stdin.write("\n")
+                process.stdin.flush()
+                taken[variant].append(json.loads(process.stdout.readline()))
+    return {
+        variant: {name: statistics.median(one[name] for one in figures[1:]) for name in figures[0]}
+        | {
+            f"{name}_added": statistics.median(
+                one[name] - bare[name] for one, bare in zip(figures[1:], taken[variants[0]][1:], strict=True)
+            )
+            for name in ("cpu_ms", "caller_ms", "wall_ms")
+        }
+        for variant, figures in taken.items()
     }
 
 
-def show(figures: dict[str, Any], sdk: str) -> None:
+def show(variants: dict[str, dict[str, float]], sdk: str, size_kb: int) -> None:
     """Print a table, with the ratios to the bare SDK."""
-    for size, variants in figures.items():
-        bare = variants["bare"]
-        print(f"\n{sdk}, request of {size} kB")
-        heads = ("CPU ms", "ratio", "caller ms", "ratio", "wall ms", "added", "MB")
-        widths = (9, 7, 11, 7, 9, 8, 7)
-        print(" " * 18 + "".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True)))
-        for variant, found in variants.items():
-            ratios = [found[name] / bare[name] for name in ("cpu_ms", "caller_ms")]
-            added = found["wall_ms"] - bare["wall_ms"]
-            print(
-                f"{variant:18}{found['cpu_ms']:9.2f}{ratios[0]:7.2f}{found['caller_ms']:11.2f}{ratios[1]:7.2f}"
-                f"{found['wall_ms']:9.2f}{added:+8.2f}{found['peak_mb'] - bare['peak_mb']:7.1f}"
-            )
-        beside = variants.get("tokenprof", {}).get("counting_process_s", 0.0)
-        print(f"the process that counts tokens took {beside:.2f} s of CPU in all, its start included")
+    bare = variants["bare"]
+    print(f"\n{sdk}, request of {size_kb} kB: ms a call, and the median of what is added in each round")
+    heads = ("CPU", "added", "ratio", "caller", "added", "ratio", "wall", "added", "beside", "MB")
+    print(" " * 16 + "".join(f"{head:>8}" for head in heads))
+    for variant, found in variants.items():
+        cells = []
+        for name in ("cpu_ms", "caller_ms"):
+            added, ratio = found[f"{name}_added"], found[name] / bare[name]
+            cells += [f"{found[name]:8.2f}", f"{added:+8.2f}", f"{ratio:8.2f}"]
+        cells += [f"{found['wall_ms']:8.2f}", f"{found['wall_ms_added']:+8.2f}", f"{found['beside_ms']:8.2f}"]
+        print(f"{variant:16}" + "".join(cells) + f"{found['peak_mb'] - bare['peak_mb']:8.1f}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--sizes", type=int, nargs="+", default=[31, 794])
     parser.add_argument("--sdk", choices=sorted(VARIANTS), default="anthropic")
     parser.add_argument("--environment", type=Path, default=ROOT / ".rivals")
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--variants", nargs="+", help="only these, beside each other")
     parser.add_argument("--client", help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve:
-        serve()
-    elif options.client:
+    if options.client:
         client(options.client, options.sdk, options.sizes[0], options.url)
     else:
         python = environment(options.environment)
-        figures = measured(python, options.sdk, options.sizes, options.rounds)
-        show(figures, options.sdk)
+        variants = options.variants or VARIANTS[options.sdk]
+        figures = {}
+        for size_kb in options.sizes:
+            figures[str(size_kb)] = measured(python, options.sdk, size_kb, options.rounds, variants)
+            show(figures[str(size_kb)], options.sdk, size_kb)
+        if options.variants:
+            return
         kept = json.loads(RESULT.read_text()) if RESULT.exists() else {}
         machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-        kept[options.sdk] = {"date": time.strftime("%Y-%m-%d"), "machine": machine, "figures": figures}
+        kept[options.sdk] = {
+            "date": time.strftime("%Y-%m-%d"),
+            "machine": machine,
+            "rounds": options.rounds,
+            "figures": figures,
+        }
         RESULT.write_text(json.dumps(kept, indent=1) + "\n")
 
 

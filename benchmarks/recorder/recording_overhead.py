@@ -26,22 +26,12 @@ from typing import Any
 import anthropic
 import boto3
 import openai
+from loopback import provider
 
 import tokenprof
-from tokenprof.testing import Reply, converse
-from tokenprof.testing.openai_replies import completion_body
-from tokenprof.testing.replies import events, frame, message_body
 
 Ask = Callable[[], object]
 
-REPLY = Reply.calls(("read_file", {"path": "a.py"}), text="I read the file first. " * 20)
-USAGE = {
-    "input_tokens": 10,
-    "cache_read_input_tokens": 900,
-    "cache_creation_input_tokens": 90,
-    "cache_creation": {"ephemeral_5m_input_tokens": 90, "ephemeral_1h_input_tokens": 0},
-    "output_tokens": 120,
-}
 TEXT = "def f(value):\n    return [item for item in value if item.is_ready]\n" * 14
 TOOLS = [
     {"name": name, "description": "Does one thing well. " * 20, "input_schema": {"type": "object"}}
@@ -49,49 +39,6 @@ TOOLS = [
 ]
 SETTLE_S = 0.1
 CALLS_A_ROUND = 8
-
-
-def answers() -> dict[str, tuple[str, bytes]]:
-    message = message_body(REPLY, "ID", "claude-opus-4-8", USAGE)
-    usage = {"prompt_tokens": 1000, "completion_tokens": 120, "total_tokens": 1120}
-    completion = completion_body(REPLY, "ID", "gpt-5.4", usage)
-    return {
-        "/v1/messages": ("application/json", json.dumps(message).encode()),
-        "/v1/messages stream": ("text/event-stream", b"".join(map(frame, events(message)))),
-        "/chat/completions": ("application/json", json.dumps(completion).encode()),
-        "/model/m/converse": ("application/json", converse.answer(message)),
-    }
-
-
-def serve() -> None:
-    """Answer until killed; every response has an id of its own, as it would."""
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-    canned = answers()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Keep quiet."""
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            key = self.path + (" stream" if b'"stream":true' in body.replace(b" ", b"") else "")
-            kind, data = canned[key]
-            number = str(time.monotonic_ns())
-            data = data.replace(b'"ID"', f'"{number}"'.encode())
-            self.send_response(200)
-            self.send_header("content-type", kind)
-            self.send_header("content-length", str(len(data)))
-            self.send_header("x-amzn-requestid", number)
-            self.end_headers()
-            self.wfile.write(data)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    print(server.server_address[1], flush=True)
-    server.serve_forever()
 
 
 def conversation(turns: int) -> list[dict[str, Any]]:
@@ -138,19 +85,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--turns", type=int, nargs="+", default=[5, 100])
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve:
-        serve()
-        return
-    command = [sys.executable, __file__, "--serve"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
-        try:
-            measure(url, options.rounds, options.turns)
-        finally:
-            server.kill()
+    with provider() as url:
+        measure(url, options.rounds, options.turns)
 
 
 def measure(url: str, rounds: int, lengths: list[int]) -> None:

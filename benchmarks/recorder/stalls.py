@@ -16,8 +16,6 @@ import os
 import platform
 import random
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -28,12 +26,12 @@ from typing import Any
 import anthropic
 import httpx
 import openai
+from loopback import provider
 
 import tokenprof
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "stalls.json"
-SERVER = ROOT / "benchmarks" / "recorder" / "hot_path.py"
 LOOK_S = 0.0005
 
 
@@ -128,14 +126,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--megabytes", type=float, default=1.0)
     options = parser.parse_args()
-    command = [sys.executable, str(SERVER), "--serve"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
-        try:
-            found = measure(url, options.repeats, int(options.megabytes * 1e6))
-        finally:
-            server.kill()
+    with provider() as url:
+        found = measure(url, options.repeats, int(options.megabytes * 1e6))
     print(f"{'':22}{'without':>11}{'extra, median':>16}{'longest':>11}")
     for name, figures in found.items():
         if isinstance(figures, dict):
