@@ -56,6 +56,7 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
         message,
         "usage",
         more_notes=notes_of_request(exchange, body),
+        sent_bytes=len(exchange.request),
     )
     if not call.requested_model:
         call = replace(call, requested_model=requested_model, model=call.model or requested_model)
@@ -92,7 +93,7 @@ def call_of_message(
         prompt=prompt.blocks,
         breakpoints=prompt.breakpoints,
         output=output_of(content, shaper),
-        output_as_prompt=answer_as_prompt(content, shaper),
+        output_as_prompt=answer_as_prompt(content, shaper) if body.get("thread") else None,
         settings=settings_of(body, shaper),
         selectors=selectors_of(usage or {}),
         output_incomplete=status != "ok",

@@ -55,6 +55,7 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
         answer,
         "usage",
         more_notes=notes_of_request(exchange, body),
+        sent_bytes=len(exchange.request),
     )
 
 

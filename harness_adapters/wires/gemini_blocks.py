@@ -108,13 +108,6 @@ def _add_part(layout: PromptLayout, part: Wire, role: str, *, opens: bool) -> No
         layout.add(CODE_PARTS.get(code, "user"), code, dict(part), text=json_text(part), **shape)
 
 
-def parts_as_prompt(parts: Iterable[Wire], shaper: Shaper) -> tuple[Block, ...]:
-    """Return an answer's parts as the blocks of a later prompt that sends them back."""
-    layout = PromptLayout(shaper, is_whole=False)
-    _add_content(layout, {"role": "model", "parts": list(parts)})
-    return tuple(layout.blocks)
-
-
 def output_of_generation(parts: Iterable[Wire], shaper: Shaper) -> tuple[Block, ...]:
     """Return the blocks of an answer's parts, as blocks of kind `output`."""
     found: list[Block] = []

@@ -17,7 +17,6 @@ from tokenprof.harness_adapters.wires.framing.streamed_answer import StreamedAns
 from tokenprof.harness_adapters.wires.gemini_blocks import (
     field,
     output_of_generation,
-    parts_as_prompt,
     prompt_of_generation,
 )
 from tokenprof.harness_adapters.wires.implausible_usage import (
@@ -56,6 +55,7 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
         answer,
         "usageMetadata",
         more_notes=notes_of_request(exchange, body),
+        sent_bytes=len(exchange.request),
     )
 
 
@@ -80,7 +80,6 @@ def call_of_generation(
         raw_usage=raw_json(raw) if read is not None and read.notes else None,
         prompt=prompt.blocks,
         output=output_of_generation(parts, shaper),
-        output_as_prompt=parts_as_prompt(parts, shaper),
         settings={name: shaper.digest(value) for name, value in settings.items() if value},
         selectors=Selectors(_tier(raw), None, None),
         output_incomplete=status != "ok",

@@ -39,10 +39,12 @@ def call_or_unmeasured(
     usage_key: str,
     tell: Callable[[str], object] | None = None,
     more_notes: Sequence[str] = (),
+    sent_bytes: int | None = None,
 ) -> Call:
     """Return the call of an answer, with `more_notes`. If its counts cannot be right, it has no usage.
 
-    Its notes say why, the counts are kept as they were, and `tell` is called with the reason.
+    Its notes say why, the counts are kept as they were, and `tell` is called with the reason. `sent_bytes` is
+    the size of the whole request, if it is known.
     """
     raw = answer.get(usage_key)
     more_notes = (*(answer.notes if isinstance(answer, JoinedAnswer) else ()), *more_notes)
@@ -50,7 +52,7 @@ def call_or_unmeasured(
         if raw is not None and not isinstance(raw, Mapping):
             kind = _KINDS.get(type(raw), "something else")
             raise UsageError(f"'{usage_key}' should be an object of counts, but it is {kind}.")
-        call = plausible(call_of(answer))
+        call = plausible(call_of(answer), sent_bytes)
         notes = (*call.notes, *more_notes)
         if call.usage is None and not call.notes:
             if call.status != "ok":
@@ -78,9 +80,17 @@ COUNTING = ("usage", "timings", "stats", "billed")
 _KINDS = {str: "text", list: "a list", bool: "true or false", int: "a number", float: "a number"}
 
 
-def plausible(call: Call) -> Call:
-    """Return a call; without its usage if what was sent or written shows that a count is a placeholder."""
-    reason = implausibility(call.usage, call.prompt, call.output)
+def plausible(call: Call, sent_bytes: int | None = None) -> Call:
+    """Return a call; without its usage if what was sent or written shows that a count is a placeholder.
+
+    `sent_bytes` is the size of the whole request, if it is known: its prompt has no more characters.
+    """
+    usage, prompt = call.usage, call.prompt
+    counted_tokens = 0 if usage is None else usage.input_tokens
+    if sent_bytes is not None and 0 < sent_bytes <= counted_tokens * MOST_CHARS_PER_TOKEN:
+        # The blocks of a long prompt need not be added up.
+        prompt = ()
+    reason = implausibility(usage, prompt, call.output)
     if reason is None or call.output_incomplete:
         return call
     raw = call.raw_usage or _told(call.usage)

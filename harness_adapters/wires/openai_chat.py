@@ -50,6 +50,7 @@ def prompt_of_chat(body: Wire, shaper: Shaper) -> LaidOutPrompt:
         leading = leading and role in INSTRUCTION_ROLES
         _add(layout, message, role, leading=leading)
         head = len(layout.blocks) if leading else head
+    earlier.keep(start, messages, len(messages), layout, leading=leading, head=head)
     layout.mark(body)
     return layout.prompt(head)
 
@@ -79,13 +80,6 @@ def _call_of(call: Wire) -> tuple[str, str]:
     return text_of(function.get("name")) or "function", text_of(
         function.get("arguments") or function.get("input")
     )
-
-
-def message_as_prompt(message: Wire, shaper: Shaper) -> tuple[Block, ...]:
-    """Return an answer's message as the blocks of a later prompt that sends it back."""
-    layout = PromptLayout(shaper, is_whole=False)
-    _add(layout, message, "assistant", leading=False)
-    return tuple(layout.blocks)
 
 
 def output_of_chat(message: Wire, shaper: Shaper) -> tuple[Block, ...]:

@@ -17,7 +17,6 @@ from tokenprof.harness_adapters.wires.implausible_usage import (
 )
 from tokenprof.harness_adapters.wires.openai_chat import (
     completion_of_stream,
-    message_as_prompt,
     output_of_chat,
     prompt_of_chat,
     usages_in,
@@ -53,12 +52,11 @@ def interpret(exchange: Exchange, shaper: Shaper) -> Call | None:
     """Return the call in an exchange; a request with messages is one of Chat Completions."""
     body = request_of(exchange, shaper)
     is_chat = "messages" in body if body else not _RESPONSES.search(exchange.target)
-    return interpret_chat(exchange, shaper) if is_chat else interpret_responses(exchange, shaper)
+    return _chat(exchange, body, shaper) if is_chat else _responses(exchange, body, shaper)
 
 
-def interpret_chat(exchange: Exchange, shaper: Shaper) -> Call | None:
+def _chat(exchange: Exchange, body: Wire, shaper: Shaper) -> Call | None:
     """Return the call in a Chat Completions exchange."""
-    body = request_of(exchange, shaper)
     completion, status = _answer(exchange, "chat.completion")
     requested = text_of(body.get("model")) or model_in(exchange.request)
     if completion is None:
@@ -70,6 +68,7 @@ def interpret_chat(exchange: Exchange, shaper: Shaper) -> Call | None:
         completion,
         "usage",
         more_notes=notes_of_request(exchange, body),
+        sent_bytes=len(exchange.request),
     )
 
 
@@ -96,7 +95,6 @@ def call_of_completion(
         prompt=prompt.blocks,
         breakpoints=prompt.breakpoints,
         output=output_of_chat(message, shaper),
-        output_as_prompt=message_as_prompt(message, shaper),
         settings=_settings(body, shaper),
         selectors=Selectors(text_of(completion.get("service_tier")) or None, None, None),
         output_incomplete=status != "ok",
@@ -104,9 +102,8 @@ def call_of_completion(
     )
 
 
-def interpret_responses(exchange: Exchange, shaper: Shaper) -> Call | None:
+def _responses(exchange: Exchange, body: Wire, shaper: Shaper) -> Call | None:
     """Return the call in a Responses exchange; `continues` names the history that the provider holds."""
-    body = request_of(exchange, shaper)
     response, status = _answer(exchange, "response")
     requested = text_of(body.get("model")) or model_in(exchange.request)
     if response is None:
@@ -120,6 +117,7 @@ def interpret_responses(exchange: Exchange, shaper: Shaper) -> Call | None:
         response,
         "usage",
         more_notes=notes_of_request(exchange, body),
+        sent_bytes=len(exchange.request),
     )
 
 
@@ -144,6 +142,7 @@ def call_of_response(
         notes = (*notes, RUNS_ON)
     miss, missed_tokens = _cache_miss(response.get("prompt_cache_diagnostics"))
     thread = _conversation(body)
+    is_held = thread is not None or body.get("store") is not False
     return Call(
         response_id=text_of(response.get("id")) or otherwise,
         requested_model=requested,
@@ -156,7 +155,7 @@ def call_of_response(
         prompt=prompt.blocks,
         breakpoints=prompt.breakpoints,
         output=output_of_responses(written, shaper),
-        output_as_prompt=items_as_prompt(items, shaper),
+        output_as_prompt=items_as_prompt(items, shaper) if is_held else None,
         settings=_settings(body, shaper),
         selectors=Selectors(text_of(response.get("service_tier")) or None, None, None),
         output_incomplete=status != "ok",

@@ -59,6 +59,7 @@ def prompt_of_responses(body: Wire, shaper: Shaper) -> LaidOutPrompt:
         earlier.keep(start, items, count, layout, leading=leading, head=head)
         leading = leading and text_of(items[count].get("role")) in INSTRUCTION_ROLES
         add_item(layout, items[count], leading=leading)
+    earlier.keep(start, items, len(items), layout, leading=leading, head=head)
     return layout.prompt(head)
 
 

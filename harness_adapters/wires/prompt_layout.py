@@ -24,7 +24,7 @@ from tokenprof.harness_adapters.wires.progressive_disclosure import (
 )
 from tokenprof.harness_adapters.wires.skills_touched import Skills
 from tokenprof.record.block_facts import CallContent, Shaper
-from tokenprof.record.wire_values import Wire, content_items, mapping, sequence, text_of
+from tokenprof.record.wire_values import Objects, Wire, content_items, mapping, sequence, text_of
 
 Ttl = Literal["30m", "12h"]
 
@@ -34,11 +34,10 @@ MARKERS = ("prompt_cache_breakpoint", "cache_control")
 
 @dataclass(frozen=True, slots=True)
 class ToolCalled:
-    """A tool call: the tool, the skill that it loads, if any, and its arguments until its block is made."""
+    """A tool call: the tool, and the skill that it loads, if any."""
 
     tool: str
     skill: str | None
-    arguments: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +73,9 @@ class PromptLayout:
     blocks: list[Block] = field(default_factory=list)
     breakpoints: list[Breakpoint] = field(default_factory=list)
     _instructions: int = 0
+    _noted: tuple[str, object] = ("", None)
+    _shares_calls: bool = False
+    _blocks_when_noted: int = 0
 
     def add(
         self, kind: BlockKind, name: str, identity: object, *, arguments: str | None = None, **shape: Any
@@ -121,17 +123,20 @@ class PromptLayout:
 
     def note_call(self, link: str, tool: str, arguments: object) -> None:
         """Remember a tool call for the result that will answer it."""
+        if self._shares_calls:
+            self.calls, self._shares_calls = dict(self.calls), False
         if link:
-            self.calls[link] = ToolCalled(tool, skill_of_call(tool, arguments), arguments)
+            self.calls[link] = ToolCalled(tool, skill_of_call(tool, arguments))
+            self._noted = link, arguments
 
     def _content_of(self, call: Block) -> CallContent | None:
         """Return what identifies the arguments of a tool call, and on request a label; None if unknown."""
-        noted = self.calls.get(call.link or "")
-        if noted is None:
+        link, arguments = self._noted
+        if not link or link != call.link:
             return None
         # Layouts are kept for later prompts; the arguments are not.
-        self.calls[call.link or ""] = replace(noted, arguments=None)
-        return self.shaper.call_content(call, noted.tool, noted.arguments)
+        self._noted = "", None
+        return self.shaper.call_content(call, self.calls[link].tool, arguments)
 
     def describe_result(
         self, link: str, text: str | None, otherwise: str, *, is_error: bool = False
@@ -159,16 +164,25 @@ class PromptLayout:
         elif isinstance(anthropic, Mapping):
             self.breakpoints.append(Breakpoint(last, "1h" if anthropic.get("ttl") == "1h" else "5m"))
 
-    def copied(self) -> PromptLayout:
-        """Return a copy to which blocks can be added."""
+    def noted(self) -> PromptLayout:
+        """Return the layout as it is here, from which `continued` goes on.
+
+        It shares what only grows, so that noting a layout takes no longer in a long prompt.
+        """
+        self._shares_calls = True
+        return replace(self._with_own_parts(), _blocks_when_noted=len(self.blocks))
+
+    def continued(self) -> PromptLayout:
+        """Return a layout that goes on from one that was noted."""
+        return replace(self._with_own_parts(), blocks=self.blocks[: self._blocks_when_noted])
+
+    def _with_own_parts(self) -> PromptLayout:
         return replace(
             self,
             skills=self.skills.copied(),
             tools=set(self.tools),
-            calls=dict(self.calls),
             deferred=dict(self.deferred),
             loaded=set(self.loaded),
-            blocks=list(self.blocks),
             breakpoints=list(self.breakpoints),
         )
 
@@ -189,6 +203,16 @@ class Checkpoint:
     leading: bool
     head: int
 
+    def fits(self, start: tuple[object, ...], items: Sequence[Wire]) -> bool:
+        """Whether a prompt begins like that of this checkpoint."""
+        last = self.count - 1
+        if last >= len(items) or self.items[last] is not items[last]:
+            return False
+        if self.labels != labels_given() or not all(map(is_, self.start, start)):
+            return False
+        are_repeated = type(items) is Objects and type(self.items) is Objects
+        return are_repeated or all(map(is_, self.items[: self.count], items))
+
 
 CHECKPOINTS = 6
 """How many of the last items of a prompt have a checkpoint before them: cache markers move among those."""
@@ -199,7 +223,8 @@ MOST_CHECKPOINTS = 8 * CHECKPOINTS
 class Checkpoints:
     """Layouts of earlier prompts, from which a prompt that repeats them goes on.
 
-    Items are the same only if they are the same objects, as `RepeatedBodies` makes them.
+    Items are the same only if they are the same objects, as `RepeatedBodies` makes them: where two of its
+    bodies have an object in the same place, they have all objects before it in common.
     """
 
     def __init__(self) -> None:
@@ -218,16 +243,14 @@ class Checkpoints:
         """
         best: Checkpoint | None = None
         for kept in self._kept:
-            fits = (best is None or kept.count > best.count) and kept.count <= len(items)
-            if fits and all(map(is_, kept.start, start)) and kept.labels == labels_given():
-                fits = all(map(is_, kept.items[: kept.count], items))
-                best = kept if fits else best
+            if (best is None or kept.count > best.count) and kept.fits(start, items):
+                best = kept
         if best is None:
             return None
         then, here = referenced(best.items[best.count :]), referenced(items[best.count :])
         if not (then <= here <= best.layout.loaded):
             return None
-        return replace(best, layout=best.layout.copied())
+        return replace(best, layout=best.layout.continued())
 
     def keep(
         self,
@@ -241,7 +264,7 @@ class Checkpoints:
     ) -> None:
         """Remember a layout after `count` items, if those that follow may change with the next prompt."""
         if len(items) - CHECKPOINTS <= count and count:
-            self._kept.append(Checkpoint(start, items, count, labels_given(), layout.copied(), leading, head))
+            self._kept.append(Checkpoint(start, items, count, labels_given(), layout.noted(), leading, head))
 
 
 _checkpoints: WeakKeyDictionary[Shaper, Checkpoints] = WeakKeyDictionary()

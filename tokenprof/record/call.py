@@ -30,17 +30,18 @@ class Call(AnswerFacts):
     """What an adapter read in an exchange. `response_id` is None if the attempt produced no response to bill.
 
     `prompt` holds all blocks of the request in the order of the cache; `output_as_prompt` the answer as the
-    blocks that it becomes when it is sent back. `continues` is the id of the response whose prompt and output
-    the provider itself puts in front of this prompt (a server-side thread), after the first `head` blocks,
-    which are sent again each time. `thread` is a name under which the provider keeps all that was said (a
-    conversation). `replaces` says that the answer replaces everything said before it (a compaction).
-    `content` is the request and the response as they went over the wire, kept only if content is recorded.
-    `seller` is who sold the call, if the answer says so. `advice` is billed beside it.
+    blocks that it becomes when it is sent back, None if the provider does not keep it. `continues` is the id
+    of the response whose prompt and output the provider itself puts in front of this prompt (a server-side
+    thread), after the first `head` blocks, which are sent again each time. `thread` is a name under which the
+    provider keeps all that was said (a conversation). `replaces` says that the answer replaces everything
+    said before it (a compaction). `content` is the request and the response as they went over the wire, kept
+    only if content is recorded. `seller` is who sold the call, if the answer says so. `advice` is billed
+    beside it.
     """
 
     response_id: str | None
     prompt: tuple[Block, ...]
-    output_as_prompt: tuple[Block, ...] = ()
+    output_as_prompt: tuple[Block, ...] | None = None
     continues: str | None = None
     head: int = 0
     thread: str | None = None

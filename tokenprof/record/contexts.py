@@ -24,6 +24,9 @@ few times what the deltas do, however long a context grows.
 MOST_CONTEXTS = 256
 """How many contexts are followed. The one that was extended longest ago is let go."""
 
+LIVELY_CONTEXTS = 16
+"""How many of them are known by the blocks themselves; the keys of these stand for the others."""
+
 
 HELD_NAME = "earlier turns, held by the provider"
 """The name of the block for everything said before the recording began."""
@@ -49,6 +52,7 @@ class _OpenContext:
     agent: str | None
     parent: str | None
     last_call: str = ""
+    blocks: Sequence[Block] = ()
     keys: list[str] = field(default_factory=list)
     messages_from: int = 0
     deltas: int = 0
@@ -73,7 +77,7 @@ class ContextTracker:
 
     def place(self, call: str, blocks: Sequence[Block], agent: str | None) -> Placement:
         """Find the context of a prompt, and make the prompt that context's newest."""
-        keys = [block_key(block) for block in blocks]
+        keys = self._keys_of(blocks)
         messages_from = next((i for i, b in enumerate(blocks) if b.section == "messages"), len(blocks))
         nearest, shared = self._nearest(keys, agent)
         base = nearest.last_call if nearest is not None and shared else None
@@ -100,13 +104,27 @@ class ContextTracker:
         self._contexts.append(context)
         if len(self._contexts) > MOST_CONTEXTS:
             del self._contexts[0]
+        if len(self._contexts) > LIVELY_CONTEXTS:
+            self._contexts[-1 - LIVELY_CONTEXTS].blocks = ()
         context.deltas += 1
         context.added += len(keys) - (shared if base else 0)
         if context.deltas > KEYFRAME_EVERY and 2 * context.added >= len(keys):
             context.deltas, context.added, base = 0, 0, None
+        known = shared if context is nearest and context.messages_from == messages_from else 0
+        context.texts.update(keys[max(messages_from, known) :])
         context.last_call, context.keys, context.messages_from = call, keys, messages_from
-        context.texts.update(keys[messages_from:])
+        context.blocks = blocks
         return Placement(context.name, context.parent, base, shared if base else 0, compacted)
+
+    def _keys_of(self, blocks: Sequence[Block]) -> list[str]:
+        """Return the keys of a prompt; most of them are known if it goes on from an earlier one."""
+        known: list[str] = []
+        for context in reversed(self._contexts):
+            if blocks and context.blocks and context.blocks[0] is blocks[0]:
+                known = context.keys[: shared_length(blocks, context.blocks)]
+                break
+        known.extend(map(block_key, blocks[len(known) :]))
+        return known
 
     def _nearest(self, keys: list[str], agent: str | None) -> tuple[_OpenContext | None, int]:
         """Return the context whose newest prompt shares the most leading blocks; a tie goes to the agent."""
@@ -148,12 +166,12 @@ def _answers(ours: list[str], theirs: list[str]) -> bool:
 
 def _is_summed_up(ours: list[str], theirs: list[str], shared: int, blocks: Sequence[Block]) -> bool:
     """Whether a prompt replaces answers of a history by a summary that the history did not have."""
-    dropped_answers = any(key.endswith("assistant") for key in set(theirs[shared:]).difference(ours[shared:]))
-    known = set(theirs)
-    return dropped_answers and any(
-        block.kind == "summary" and key not in known
-        for key, block in zip(ours[shared:], blocks[shared:], strict=True)
-    )
+    summaries = [
+        key for key, block in zip(ours[shared:], blocks[shared:], strict=True) if block.kind == "summary"
+    ]
+    if not summaries or set(theirs).issuperset(summaries):
+        return False
+    return any(key.endswith("assistant") for key in set(theirs[shared:]).difference(ours[shared:]))
 
 
 def _is_branch(ours: list[str], theirs: list[str], shared: int) -> bool:
@@ -175,7 +193,7 @@ class HeldHistories:
         if not history:
             return call
         head = call.head
-        prompt = call.prompt[:head] + history + call.prompt[head:]
+        prompt = (*call.prompt[:head], *history, *call.prompt[head:])
         moved = tuple(
             replace(mark, after=mark.after + (len(history) if mark.after >= head else 0))
             for mark in call.breakpoints
@@ -183,8 +201,10 @@ class HeldHistories:
         return replace(call, prompt=prompt, breakpoints=moved)
 
     def remember(self, call: Call) -> None:
-        """Remember everything said up to and including the answer of a completed call."""
-        said = call.output_as_prompt if call.replaces else call.prompt[call.head :] + call.output_as_prompt
+        """Remember all that was said up to and including a completed call's answer, if the provider does."""
+        if call.output_as_prompt is None:
+            return
+        said = call.output_as_prompt if call.replaces else (*call.prompt[call.head :], *call.output_as_prompt)
         for name in (call.response_id, call.thread):
             if name:
                 self._known[name] = said

@@ -43,8 +43,14 @@ def int_of(value: object) -> int | None:
         return None
 
 
+class Objects(list[Wire]):
+    """A list that is known to hold objects only."""
+
+
 def sequence(value: object) -> list[Wire]:
     """Return the objects in a list; nothing for a value that is not a list."""
+    if type(value) is Objects:
+        return value
     return [item for item in value if is_object(item)] if isinstance(value, list | tuple) else []
 
 

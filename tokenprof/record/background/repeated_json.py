@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from tokenprof.record.background.giving_way import LARGE_BYTES, give_way
+from tokenprof.record.wire_values import Objects
 
 ARRAYS = ("messages", "input", "contents")
 """The keys of a request under which the APIs take a history."""
@@ -38,7 +39,7 @@ class _Body:
     key: str
     start: int
     ends: list[int]
-    items: list[Any]
+    items: Objects
     before: dict[str, Any]
     after: dict[str, Any]
 
@@ -95,7 +96,8 @@ def _split(data: bytes, value: Any) -> _Body | None:
         after = {name: item for name, item in value.items() if name != key and name not in before}
         if ends is None or len(before) + len(after) + 1 != len(value) or not _is_once(data, key):
             return None
-        return _Body(data, key, found.end(), ends, items, {name: value[name] for name in before}, after)
+        first = {name: value[name] for name in before}
+        return _Body(data, key, found.end(), ends, Objects(items), first, after)
     return None
 
 
@@ -126,7 +128,8 @@ def _continued(known: _Body, data: bytes) -> _Body | None:
     if ends is None:
         return None
     after = {name: _same(value, known.after.get(name)) for name, value in rest.items()}
-    items = known.items[:same] + new
+    items = Objects(known.items)
+    items[same:] = new
     return _Body(data, known.key, known.start, known.ends[:same] + ends, items, known.before, after)
 
 
@@ -134,15 +137,18 @@ def _repeated(known: _Body, data: bytes) -> int:
     """Return how many of the first items stand in another body as well, at the same place."""
     if not known.ends or not data.startswith(known.data[: known.start]):
         return 0
+    then = memoryview(known.data)
     low, high = 0, len(known.ends)
     at = known.start
+    # Most requests repeat all of it.
+    middle = high
     while low < high:
-        middle = (low + high + 1) // 2
         end = known.ends[middle - 1]
-        if data.startswith(known.data[at:end], at):
+        if data.startswith(then[at:end], at):
             low, at = middle, end
         else:
             high = middle - 1
+        middle = (low + high + 1) // 2
     return low
 
 
