@@ -14,6 +14,7 @@ from typing import Any, TypeGuard, TypeVar
 import orjson
 
 from tokenprof.record.background.giving_way import give_way
+from tokenprof.record.background.repeated_json import Objects as Objects
 
 Item = TypeVar("Item")
 
@@ -41,10 +42,6 @@ def int_of(value: object) -> int | None:
         return int(value)  # type: ignore[call-overload, no-any-return]
     except (ValueError, OverflowError):
         return None
-
-
-class Objects(list[Wire]):
-    """A list that is known to hold objects only."""
 
 
 def sequence(value: object) -> list[Wire]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from tokenprof.record.background.giving_way import LARGE_BYTES, give_way
-from tokenprof.record.wire_values import Objects
 
 ARRAYS = ("messages", "input", "contents")
 """The keys of a request under which the APIs take a history."""
@@ -29,6 +29,10 @@ MOST_BYTES = 32 * 2**20
 
 _ARRAY = {key: re.compile(rb'"' + key.encode() + rb'"\s{0,8}:\s{0,8}\[') for key in ARRAYS}
 _SPACE = b" \t\r\n"
+
+
+class Objects(list[Mapping[str, Any]]):
+    """The items of a request's array, all of which are JSON objects."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
