@@ -55,8 +55,7 @@ def prompt_of(body: Wire, shaper: Shaper) -> LaidOutPrompt:
     for count in range(known.count if known else 0, len(messages)):
         earlier.keep(start, messages, count, layout)
         _add_message(layout, messages[count])
-    if is_alone:
-        earlier.keep(start, messages, len(messages), layout)
+    earlier.keep(start, messages, len(messages), layout)
     layout.mark(body)
     return layout.prompt()
 
