@@ -59,7 +59,7 @@ def answer(path: str, request: bytes) -> tuple[str, bytes]:
     return "application/json", orjson.dumps(message)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _LoopbackHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
@@ -89,6 +89,6 @@ def provider() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), _LoopbackHandler)
     print(listening.server_address[1], flush=True)
     listening.serve_forever()
