@@ -220,6 +220,10 @@ def test_events_hold_what_the_follower_read(server: LiveServer) -> None:
         if event["rows"]:
             break
     assert event["headline"].startswith("$0.0648 billed in 3 turns")
+    assert [(label, figure) for label, figure, _ in event["figures"]][::3] == [
+        ("billed", "$0.0648"),
+        ("context", "6,947"),
+    ]
     assert event["rows"][0][0] == "main"
     assert sum(event["turn_usd"]) == pytest.approx(0.06484975)
 

@@ -16,7 +16,7 @@ from tokenprof.facts.inert_text import printable
 from tokenprof.pictures.live.following import Follower
 from tokenprof.pictures.live.live_detail import BLOCK_COLUMNS, NO_DETAIL, LiveDetail
 from tokenprof.pictures.live.live_state import LiveState
-from tokenprof.pictures.live.live_words import COLUMNS, headline, rows
+from tokenprof.pictures.live.live_words import COLUMNS, figures, headline, rows
 from tokenprof.pictures.page.frame import asset, framed_live
 
 EVERY_S: Final = 1.0
@@ -32,6 +32,7 @@ def event_of(
     return {
         "source": printable(source),
         "headline": headline(state),
+        "figures": list(figures(state, now)),
         "problem": problem,
         "columns": COLUMNS,
         "rows": list(rows(state, now)),

@@ -36,6 +36,19 @@ def headline(state: LiveState) -> str:
     )
 
 
+def figures(state: LiveState, now: datetime) -> Iterator[tuple[str, str, str]]:
+    """Yield what matters most, each as a label, a figure and a note: of the run, and of the newest agent."""
+    billed = "billed" if state.is_complete else "billed at least"
+    yield billed, numbers.usd(state.billed_usd), numbers.count(state.turns, "turn")
+    agent = state.newest
+    if agent is None:
+        return
+    yield "next call at least", _usd(agent.next_cached_usd), f"{_usd(agent.next_expired_usd)} once expired"
+    yield "cache", cache_words(agent, now), f"of agent {agent.name}"
+    read = numbers.percent(numbers.fraction(agent.read_tokens, agent.context_tokens))
+    yield "context", numbers.tokens(agent.context_tokens), f"tokens, {read} read from the cache"
+
+
 def rows(state: LiveState, now: datetime) -> Iterator[tuple[str, ...]]:
     """Yield a row for each agent, the one that called last first."""
     for agent in state.agents[:AGENTS_SHOWN]:
