@@ -56,6 +56,7 @@ def condition(unknowns: Unknowns, rows: Sequence[SegmentRow]) -> tuple[Vector, V
     totals = np.array([row.total for row in rows])
     noise = np.array([row.variance for row in rows])
     posterior, spread = mean, own
+    settled = np.zeros(len(mean), bool)
     for _ in range(CLIP_ROUNDS):
         common = features @ unknowns.shared
         with_rows = common @ (design @ features).T + own[:, None] * design.T
@@ -66,8 +67,10 @@ def condition(unknowns: Unknowns, rows: Sequence[SegmentRow]) -> tuple[Vector, V
         posterior = mean + gain @ (totals - design @ mean)
         spread = np.einsum("ij,ij->i", common, features) + own - np.einsum("ij,ij->i", gain, with_rows)
         low = posterior < unknowns.floor - 1e-9
-        if not low.any():
+        # What is settled stays a hair below its floor; another round would be the same.
+        if not (low & ~settled).any():
             break
+        settled |= low
         mean[low], own[low], features[low] = unknowns.floor[low], SETTLED_VARIANCE, 0.0
     return np.maximum(posterior, unknowns.floor), np.maximum(spread, 0.0)
 
