@@ -35,11 +35,14 @@ fuzz: $(VENV)/.installed
 harness-matrix: $(VENV)/.installed
 	$(BIN)/python tests/matrix/run.py
 
-# Time and memory against the length of a run, and beside other tools (npm and pip install them into a
-# temporary folder); results with machine and date in benchmarks/results/.
+# Speed and memory, in one command: a folder beside parsing alone and beside other tools (npm and pip install them
+# into a temporary folder), one run of more and more turns, and a small report. Results with machine and date go
+# to benchmarks/results/.
+MEGABYTES ?= 100
 bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/speed/folder_speed.py --megabytes $(MEGABYTES)
 	$(BIN)/python benchmarks/long_runs.py
-	$(BIN)/python benchmarks/speed/rivals_speed.py
+	$(BIN)/python benchmarks/speed/small_report.py
 
 format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .

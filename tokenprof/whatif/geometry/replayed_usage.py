@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, cast
 
 from tokenprof.attribute.classes import PROMPT_ORDER
@@ -49,10 +51,10 @@ class ReplayedCall:
 
 def counts_of(usage: Usage) -> Counts:
     """Return the tokens of a prompt by class."""
-    return tuple(getattr(usage, name) for name in _FIELDS)
+    return _input_counts(usage)
 
 
-_FIELDS = tuple(f"{cls}_tokens" for cls in INPUT_CLASSES)
+_input_counts: Callable[[Usage], Counts] = attrgetter(*(f"{cls}_tokens" for cls in INPUT_CLASSES))
 _PLACE = {str(cls): at for at, cls in enumerate(INPUT_CLASSES)}
 _READ, _FRESH = _PLACE[TokenClass.CACHE_READ], _PLACE[TokenClass.UNCACHED_INPUT]
 _WRITE_5M, _WRITE_1H = _PLACE[TokenClass.CACHE_WRITE_5M], _PLACE[TokenClass.CACHE_WRITE_1H]
