@@ -1,6 +1,6 @@
 """A folder of sessions, of any size: report and totals beside parsing alone and beside other tools.
 
-    python benchmarks/speed/folder_speed.py [FOLDER] [--megabytes 100] [--jobs 2] [--only report,totals,rivals]
+    python benchmarks/speed/folder_speed.py [FOLDER] [--megabytes 100] [--jobs 2] [--only report,totals]
 
 Without a folder, sessions are made by `cloned_corpus.py` out of the logs in `tests/data`. Each row is a
 process of its own, start included, measured over the whole tree of processes, all in one run; `parse` is
