@@ -76,7 +76,7 @@ class SessionMaker:
         return b"\n".join(self._rows) + b"\n"
 
     def _turn(self, *, asks_for_a_tool: bool) -> None:
-        message = f"msg_{self._id()[:22]}"
+        message, request = f"msg_{self._id()[:22]}", f"req_{self._id()[:22]}"
         written = round(self._prompt_tokens) - self._cached_tokens
         text = self._text(self._length(120))
         tool, call = self.rng.choice(TOOLS), f"toolu_{self._id()[:22]}"
@@ -104,7 +104,7 @@ class SessionMaker:
                 "content": [item],
             }
             answer |= {"stop_reason": None, "usage": usage}
-            row = self._add("assistant", {"message": answer, "requestId": f"req_{self._id()[:22]}"})
+            row = self._add("assistant", {"message": answer, "requestId": request})
         self._prompt_tokens += output
         if not asks_for_a_tool:
             self._user({"role": "user", "content": self._text(self._length(150))})

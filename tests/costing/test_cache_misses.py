@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 from cached_calls import OTHER_MODEL, CachedCall, ledger_of, made_block
 
+from tokenprof.costing import prompt_changes
 from tokenprof.costing.cache_misses import CacheMiss, explain_misses
 from tokenprof.costing.cache_prediction import predict_cache
 from tokenprof.costing.ledger import build_ledger
@@ -369,3 +370,14 @@ def test_a_cache_that_needs_no_breakpoints_gives_the_cause_of_a_miss_but_never_a
 def test_a_run_without_turns_has_no_misses() -> None:
     ledger = build_ledger(Run(()), default_book())
     assert explain_misses(ledger) == predict_cache(ledger) == []
+
+
+def test_calls_that_all_miss_are_explained_without_comparing_what_their_prompts_share(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ledger = ledger_of([call(chat(5 + number), number * 400) for number in range(30)])
+    compared = []
+    monkeypatch.setattr(prompt_changes, "block_key", lambda block: compared.append(block) or block.digest)
+    misses = explain_misses(ledger)
+    assert [miss.cause for miss in misses if miss] == ["first_use", *["ttl_expired"] * 29]
+    assert compared == []

@@ -54,3 +54,13 @@ def test_an_item_beyond_its_end_is_refused_though_a_longer_trail_has_one() -> No
 )
 def test_the_shared_length_is_that_of_the_equal_beginning(ours: object, theirs: object, shared: int) -> None:
     assert shared_length(ours, theirs) == shared_length(theirs, ours) == shared  # type: ignore[arg-type]
+
+
+def test_a_trail_continues_what_it_was_made_out_of_and_nothing_that_is_equal_by_chance():
+    first = Trail("abcd")
+    grown = first.then(4, "e")
+    assert grown.continues(first)
+    assert grown.continues(grown)
+    assert not first.continues(grown)
+    assert not first.then(1, "bcd").continues(first)
+    assert not Trail("abcd").continues(first)

@@ -34,7 +34,12 @@ from tokenprof.costing.cache_replay import (
     replay_cache_rules,
     response_began_s,
 )
-from tokenprof.costing.prompt_changes import EarlierCalls, changed_parameters, first_change
+from tokenprof.costing.prompt_changes import (
+    EarlierCalls,
+    PromptChange,
+    changed_parameters,
+    first_change,
+)
 from tokenprof.facts.types import TASK_NOTIFICATION, Block, Turn, block_key
 from tokenprof.pricing.cache.cache_rules import TTL_S, first_section_lost
 from tokenprof.pricing.cache.unread_prefix import MissCause
@@ -184,8 +189,7 @@ class _Explainer:
             return None
         if turn.model != earlier.model:
             return CacheLoss("model_changed", tokens)
-        ours, theirs = self._prompts[index], self._prompts[before]
-        change = first_change(ours, theirs, self._cached_blocks(before, len(theirs)))
+        change = self._change_since(index, before)
         if change is not None:
             return CacheLoss(change.cause, tokens, "diff", self._id_of(index, change.block), change.field)
         parameters = changed_parameters(turn, earlier)
@@ -194,6 +198,13 @@ class _Explainer:
             # Nothing says which parameters end a prefix here, so any of them may have.
             ending = ending or parameters
         return CacheLoss("changed", tokens, "diff", None, ending[0]) if ending else None
+
+    def _change_since(self, index: int, before: int) -> PromptChange | None:
+        """Return the first change in what an earlier prompt had cached; None if nothing of that changed."""
+        ours, theirs = self._prompts[index], self._prompts[before]
+        if ours.continues(theirs):
+            return None
+        return first_change(ours, theirs, self._cached_blocks(before, len(theirs)))
 
     def _lost_to_an_alike_opening(
         self, index: int, usage: Usage, rules: RulesOutcome | None
@@ -212,7 +223,7 @@ class _Explainer:
             and share.cls != "cache_read"
             and self._ledger.attribution.blocks[share.block].block.digest in again
         )
-        change = first_change(prompt, theirs, self._cached_blocks(other, len(theirs)))
+        change = self._change_since(index, other)
         if change is not None:
             block = self._id_of(index, change.block)
             return CacheLoss(change.cause, tokens, "diff", block, change.field) if block and tokens else None

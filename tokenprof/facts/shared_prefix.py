@@ -61,6 +61,10 @@ class Trail(Sequence[T], Generic[T]):
             return min(self._length, other._length)
         return shared_length(self, other)
 
+    def continues(self, other: Trail[T]) -> bool:
+        """Whether this trail was made out of all of another one; found out without looking at any item."""
+        return self._items is other._items and self._length >= other._length
+
     def __len__(self) -> int:
         return self._length
 
