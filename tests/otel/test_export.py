@@ -32,7 +32,8 @@ tracing = TracerProvider()
 tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=collector)))
 trace.set_tracer_provider(tracing)
 request = {"model": "claude-opus-4-8", "max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]}
-with tokenprof.profile(path), trace.get_tracer("app").start_as_current_span("invoke_agent mail"):
+app = trace.get_tracer("app")
+with tokenprof.profile(path, tags={"team": "mail"}), app.start_as_current_span("invoke_agent mail"):
     if way == "sdk":
         with anthropic.Anthropic(api_key="sk-ant-secret", base_url=provider) as client:
             client.messages.create(**request)
@@ -75,6 +76,8 @@ def test_a_call_is_one_client_span_below_the_users(
     }
     assert {name: call.attributes.get(name) for name in expected} == expected
     assert "secret" not in str(call.attributes)
+    if call.scope == "tokenprof":
+        assert call.attributes["tokenprof.tag.team"] == "mail"
 
 
 def test_the_recording_is_otlp_below_the_same_span(

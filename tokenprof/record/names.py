@@ -21,6 +21,7 @@ OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 CACHE_READ_TOKENS = "gen_ai.usage.cache_read.input_tokens"
 CACHE_WRITE_TOKENS = "gen_ai.usage.cache_write.input_tokens"
 REASONING_TOKENS = "gen_ai.usage.reasoning.output_tokens"
+CONVERSATION = "gen_ai.conversation.id"
 ERROR_TYPE = "error.type"
 
 RECORD = "tokenprof.record"

@@ -166,7 +166,7 @@ class ProcessShare:
                 exchange.request = without_prompt(exchange)
             call, turn, whole = self._read(exchange)
             if exchange.span is not None:
-                self._tell(lambda: end_span(exchange, call))
+                self._tell(lambda: end_span(exchange, call, self._settings.tags))
             if turn is not None and whole is not None and self._listener is not None:
                 listener, prompt = self._listener, whole.prompt
                 self._tell(lambda: listener(turn, prompt))
@@ -200,7 +200,7 @@ class ProcessShare:
             return
         self.losses.append((exchange, "unreadable", type(error).__name__))
         if exchange.span is not None:
-            self._tell(lambda: end_span(exchange, None))
+            self._tell(lambda: end_span(exchange, None, self._settings.tags))
         if self.log is not None:
             self._write_losses(self.log)
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from tokenprof.record import names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opentelemetry.trace import Span
 
     from tokenprof.record.call import Call
@@ -67,7 +69,7 @@ def _is_sdk_span(span: Span) -> bool:
     return scope.startswith(SDK_SCOPES)
 
 
-def end_span(exchange: Exchange, call: Call | None) -> None:
+def end_span(exchange: Exchange, call: Call | None, run_tags: Mapping[str, str]) -> None:
     """Put what is known of the call on its span and end it at the time the response ended."""
     span = exchange.span
     if span is None:
@@ -84,6 +86,7 @@ def end_span(exchange: Exchange, call: Call | None) -> None:
         names.ATTEMPTS: exchange.retries_taken + 1,
         names.HTTP_STATUS: exchange.status_code,
         names.RECORD: "turn" if call and call.response_id else "attempt",
+        **{names.TAG_PREFIX + key: value for key, value in {**run_tags, **exchange.tags}.items()},
     }
     if call is not None:
         if call.requested_model:

@@ -37,6 +37,8 @@ COST_AMOUNT: Final = "gen_ai.usage.cost.amount"
 COST_CURRENCY: Final = "gen_ai.usage.cost.currency"
 COST_SOURCE: Final = "gen_ai.usage.cost.source"
 AGENT_OPERATION: Final = "invoke_agent"
+UNNAMED_ERROR: Final = "_OTHER"
+"""What the conventions call an error whose type is not known."""
 
 SPANS_A_REQUEST: Final = 500
 TIMEOUT_S: Final = 30
@@ -104,6 +106,8 @@ def spans_of_run(run: Run, book: PriceBook, seller: str | None = None) -> Iterat
             names.RESPONSE_MODEL: turn.model,
             names.RESPONSE_ID: turn.id,
             names.AGENT: turn.agent,
+            names.CONVERSATION: turn.context,
+            names.ERROR_TYPE: UNNAMED_ERROR if turn.status == "error" else None,
             names.STATUS: turn.status,
             names.SELLER: turn.seller,
             **_tags(turn),
@@ -157,6 +161,8 @@ def _agent_span(run: Run, context: str, parents: Mapping[str, str | None]) -> di
         attributes={
             names.OPERATION: AGENT_OPERATION,
             names.AGENT: agent,
+            names.PROVIDER: turns[0].provider,
+            names.CONVERSATION: context,
             names.CONTEXT: context,
             **_tags(turns[0]),
         },
