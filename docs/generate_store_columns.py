@@ -27,10 +27,11 @@ def _table(name: str) -> str:
         f"\n### `{name}`\n",
         f"{table.meaning}" + (f" Partition: {table.day_of}." if table.day_of else ""),
     ]
-    lines += ["", "| column | type | |", "|---|---|---|"]
+    lines += ["", "| column | type | unit | | from |", "|---|---|---|---|---|"]
     for column in table.columns:
         kind = f"{column.type} or null" if column.nullable else column.type
-        lines.append(f"| `{column.name}` | {kind} | {column.meaning} |")
+        cells = f"`{column.name}`", kind, column.unit, column.meaning, column.origin
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from stores import opened
+from stores import billed, opened, totals
 
+from tokenprof.pricing.usage import TOKEN_CLASSES
+from tokenprof.store.ingest.file_identity import FileIdentity
 from tokenprof.store.ingest.ingest import ingest
-from tokenprof.store.schema.columns import ALL_TABLES
+from tokenprof.store.ingest.known_logs import KnownLog
+from tokenprof.store.ingest.repeats import COLUMNS
+from tokenprof.store.schema.arrow_tables import SCHEMAS
+from tokenprof.store.schema.columns import ALL_TABLES, LOGS, TURNS
+from tokenprof.store.writing.commits import read_rows
+from tokenprof.store.writing.manifest import read_manifest
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,3 +52,40 @@ def test_a_project_with_any_name_has_a_folder(sessions: Path, tmp_path: Path) ->
     ingest([sessions], store, IngestOptions(project="../a=b/ü %2F"))
     assert {path.parent.parent.parent.parent for path in (store / "turns").rglob("*.parquet")} == {store}
     assert opened(store).select("SELECT DISTINCT project FROM turns")[1] == [("../a=b/ü %2F",)]
+
+
+def test_what_names_columns_in_the_code_names_those_of_the_tables() -> None:
+    files = next(column for column in LOGS.columns if column.name == "files")
+    struct = SCHEMAS["logs"].field(files.name).type.value_type
+    assert [field.name for field in fields(FileIdentity)] == [field.name for field in struct]
+    assert {field.name for field in fields(KnownLog)} == {column.name for column in LOGS.columns}
+    turns = {column.name for column in TURNS.columns}
+    assert set(COLUMNS) <= turns
+    assert {f"{cls}_tokens" for cls in TOKEN_CLASSES} <= turns
+
+
+def test_quantities_have_units() -> None:
+    numbers = [
+        column
+        for table in ALL_TABLES
+        for column in table.columns
+        if column.type in ("int64", "double") and not column.unit
+    ]
+    counted = {"log_id", "pieces", "fees", "units", "turns", "missing_calls", "generation"}
+    assert {column.name for column in numbers} <= counted
+
+
+def test_a_file_from_before_a_column_was_added_is_read(sessions: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    ingest([sessions], store)
+    before = billed(store)
+    manifest = read_manifest(store)
+    assert manifest is not None
+    for each in manifest.files_of("ledger"):
+        rows = pq.ParquetFile(store / each.path).read().drop_columns(["start_tokens"])
+        pq.write_table(rows, store / each.path)
+    assert billed(store) == before
+    assert totals(store, "tool").rows
+    assert opened(store).select("SELECT count(start_tokens) FROM ledger")[1] == [(0,)]
+    rows = read_rows(store, manifest, "ledger")
+    assert rows["start_tokens"].null_count == rows.num_rows > 0

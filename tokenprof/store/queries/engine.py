@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -57,13 +57,16 @@ class DuckDbEngine:
         """Let files be read from a file system of fsspec."""
         self._connection.register_filesystem(system)
 
-    def files(self, name: str, paths: Sequence[str], columns: Mapping[str, str]) -> None:
-        """Make Parquet files a view of this name and with these columns, empty ones where files lack them."""
-        nulls = ", ".join(f'CAST(NULL AS {kind}) AS "{column}"' for column, kind in columns.items())
-        sql = f"SELECT {nulls} WHERE false"
+    def files(self, name: str, paths: Sequence[str], empty: Any) -> None:
+        """Make Parquet files a view of this name, with the columns of an empty Arrow table.
+
+        A column that a file lacks is null.
+        """
+        self.put(f"no_{name}", empty)
+        sql = f"SELECT * FROM no_{name}"
         if paths:
             listed = ", ".join(quoted(path) for path in paths)
-            names = ", ".join(f'"{column}"' for column in columns)
+            names = ", ".join(f'"{column}"' for column in empty.column_names)
             sql = (
                 f"SELECT {names} FROM ({sql} UNION ALL BY NAME SELECT * FROM "
                 f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true))"

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from tokenprof.facts.errors import InputError
 from tokenprof.store.queries.engine import DuckDbEngine, quoted, require_store_packages
-from tokenprof.store.schema.columns import ALL_TABLES, SCHEMA_VERSION, ColumnType
+from tokenprof.store.schema.arrow_tables import empty_table
+from tokenprof.store.schema.columns import ALL_TABLES, SCHEMA_VERSION
 from tokenprof.store.writing.manifest import Manifest, read_manifest
 from tokenprof.store.writing.store_folder import AnyStore, RemoteFolder, is_remote, store_folder
 
@@ -23,22 +24,6 @@ FACTS: Final[Mapping[str, str]] = {
     "ledger": "ledger_facts",
 }
 """The views of the rows of each table."""
-
-SQL_TYPES: Final[Mapping[ColumnType, str]] = {
-    "int64": "BIGINT",
-    "int32": "INTEGER",
-    "bool": "BOOLEAN",
-    "double": "DOUBLE",
-    "string": "VARCHAR",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP WITH TIME ZONE",
-    "tags": "MAP(VARCHAR, VARCHAR)",
-    "strings": "VARCHAR[]",
-    "files": (
-        "STRUCT(file VARCHAR, device BIGINT, inode BIGINT, bytes BIGINT, changed_ns BIGINT, head VARCHAR, "
-        "tail VARCHAR)[]"
-    ),
-}
 
 
 def default_store() -> Path | str:
@@ -82,8 +67,7 @@ def open_store(store: AnyStore, paths: Sequence[Path] = ()) -> DuckDbEngine:
         engine.open(folder.system)
     for table in ALL_TABLES:
         files = [folder.address_of(each.path) for each in manifest.files_of(table.name)]
-        columns = {column.name: SQL_TYPES[column.type] for column in table.columns}
-        engine.files(f"all_{table.name}", files, columns)
+        engine.files(f"all_{table.name}", files, empty_table(table.name))
     engine.run("CREATE TABLE logs AS SELECT * FROM all_logs")
     engine.run("CREATE TABLE repeats AS SELECT * FROM all_repeats")
     chosen = " OR ".join(_is_below(os.path.realpath(path)) for path in paths) or "true"
