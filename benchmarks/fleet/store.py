@@ -131,6 +131,7 @@ def main() -> None:
             ("second run", ["ingest", str(logs), *to]),
             ("totals", ["totals", *to, "--by", "month,model"]),
             ("totals by tool", ["totals", *to, "--by", "tool"]),
+            ("totals by tool, with compute", ["totals", *to, "--by", "tool", "--compute"]),
             ("totals of files", ["totals", str(logs), "--by", "month,model"]),
         ):
             found[name] = timed(*words)
@@ -143,7 +144,8 @@ def main() -> None:
         to = ["--store", str(year)]
         found["a year"] = timed("totals", *to, "--by", "month,model")
         found["a year, other prices"] = timed("totals", *to, "--by", "month,model", "--prices", str(prices))
-        for name in ("a year", "a year, other prices"):
+        found["a year, with compute"] = timed("totals", *to, "--by", "month,model", "--compute")
+        for name in ("a year", "a year, other prices", "a year, with compute"):
             print(f"{name:28} {found[name]}", flush=True)
     print(
         f"{len(files)} logs, {megabytes:.0f} MB -> {stored:.1f} MB of Parquet; the year has {turns:,} turns"
