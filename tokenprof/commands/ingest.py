@@ -123,14 +123,16 @@ def _once(paths: list[Path], store: Path | str, settings: IngestOptions, form: s
 
 def _watch(options: argparse.Namespace, store: Path | str, settings: IngestOptions, form: str) -> None:
     """Ingest until interrupted; what changes nothing is not reported."""
+    from tokenprof.store.ingest.followed_logs import FollowedLogs
     from tokenprof.store.ingest.ingest import ingest
     from tokenprof.store.writing.writer_lock import StoreIsLockedError
 
+    followed = FollowedLogs()
     _once(options.paths, store, settings, form)
     while True:
         time.sleep(options.every or EVERY_S)
         try:
-            done = ingest(options.paths, store, settings)
+            done = ingest(options.paths, store, settings, followed=followed)
         except StoreIsLockedError:
             # Somebody else brings the store up to date; look again later.
             continue

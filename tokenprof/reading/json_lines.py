@@ -21,7 +21,7 @@ NAMED_LINES = 5
 
 LONGEST_LINE_BYTES = 256 * 2**20
 
-_CUT_SHORT = "this line is cut short and was left out."
+CUT_SHORT = "this line is cut short and was left out."
 
 
 def parse_in_part(data: bytes, decode: Callable[[bytes], Any]) -> Any:
@@ -90,7 +90,7 @@ def read_json_lines(
                 continue
             bad += 1
             if not records and line and not line.endswith(b"\n"):
-                warnings.append(f"{path}:{number}: {_CUT_SHORT}")
+                warnings.append(f"{path}:{number}: {CUT_SHORT}")
             elif bad <= NAMED_LINES:
                 part = "a part of this line" if records else "this line"
                 warnings.append(f"{path}:{number}: {part} was left out: {lost}.")
@@ -178,7 +178,7 @@ def read_strict_lines(path: Path, warnings: list[str]) -> Iterator[tuple[int, di
                 yield number, value
         except DamagedFileError as error:
             raise InputError(f"{path}: {error}. Decompress it, or copy it again.") from None
-    warnings += [f"{path}:{at}: {_CUT_SHORT}" for at in list(cut)[:NAMED_LINES]]
+    warnings += [f"{path}:{at}: {CUT_SHORT}" for at in list(cut)[:NAMED_LINES]]
     if len(cut) > NAMED_LINES:
         warnings.append(f"{path}: {len(cut) - NAMED_LINES} more lines are cut short and were left out.")
 

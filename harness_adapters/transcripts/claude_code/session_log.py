@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import Run, Source
-from tokenprof.harness_adapters.transcripts.claude_code.session_turns import ClaudeCodeSession
+from tokenprof.harness_adapters.transcripts.claude_code.session_turns import UNDATED, ClaudeCodeSession
 from tokenprof.harness_adapters.transcripts.claude_code.unlogged_calls import read_but_never_written
 from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders import (
     REMINDER,
@@ -25,6 +25,7 @@ from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders impor
 )
 from tokenprof.harness_adapters.transcripts.claude_code.usage_rows import usage_row
 from tokenprof.reading.batch_counts import BatchCounts
+from tokenprof.reading.followed import CannotFollowError
 from tokenprof.reading.json_lines import feed_lines, read_json_lines
 from tokenprof.reading.log_bytes import log_stem
 from tokenprof.reading.logged_calls import shaper_of_log
@@ -86,7 +87,11 @@ def read(path: Path) -> Run:
     Raises InputError if the file cannot be opened.
     """
     files = [path, *companions(path)]
-    run = _read(path, files)
+    return _confirmed(_read(path, files))
+
+
+def _confirmed(run: Run) -> Run:
+    """Return a run without the reminders that it was taken to have, if its bills do not show them."""
     if any(REMINDER in turn.added for turn in run.turns) and not bills_confirm(run.turns):
         return without_reminders(run)
     return run
@@ -109,19 +114,29 @@ def _read(path: Path, files: Sequence[Path], *, with_blocks: bool = True) -> Run
     warnings: list[str] = []
     counts = BatchCounts()
     parse = orjson.loads if with_blocks else usage_row
-    session = ClaudeCodeSession(
-        _name(path),
-        shaper_of_log(counts),
-        _agent_types(files),
-        with_blocks=with_blocks,
-        written_at=datetime.fromtimestamp(path.stat().st_mtime, UTC),
-    )
+    session = _session_of(path, files, counts, with_blocks=with_blocks)
     for file in files[1:]:
         if file.name.startswith("agent-acompact"):
             for _, line in read_json_lines(file, [], parse):
                 session.note_unlogged(line)
     for file in files:
         feed_lines(file, warnings, session.add, parse)
+    return _run_of(path, session, counts, warnings)
+
+
+def _session_of(
+    path: Path, files: Sequence[Path], counts: BatchCounts, *, with_blocks: bool = True
+) -> ClaudeCodeSession:
+    return ClaudeCodeSession(
+        _name(path),
+        shaper_of_log(counts),
+        _agent_types(files),
+        with_blocks=with_blocks,
+        written_at=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+    )
+
+
+def _run_of(path: Path, session: ClaudeCodeSession, counts: BatchCounts, warnings: list[str]) -> Run:
     session.settle()
     counts.finish()
     turns = session.turns(warnings)
@@ -133,6 +148,33 @@ def _read(path: Path, files: Sequence[Path], *, with_blocks: bool = True) -> Run
             "what is shown."
         )
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
+
+
+class _FollowedSession:
+    """A session without subagents, read as it grows (`reading.followed`)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._counts = BatchCounts()
+        self._session = _session_of(path, [path], self._counts)
+
+    def add(self, line: Mapping[str, Any], where: str) -> None:
+        """Add one line."""
+        self._session.add(line, where)
+
+    def run(self, warnings: list[str]) -> Run:
+        """Return the run in the lines so far."""
+        if companions(self._path):
+            raise CannotFollowError(f"{self._path} has subagents, whose files are read with it")
+        run = _confirmed(_run_of(self._path, self._session, self._counts, warnings))
+        if any(UNDATED in warning for warning in run.warnings):
+            raise CannotFollowError(f"{self._path} has rows whose time is that of the file, which changes")
+        return run
+
+
+def follow(path: Path) -> _FollowedSession | None:
+    """Return a session to be read on as it grows; None if it has subagents, whose files grow too."""
+    return None if companions(path) else _FollowedSession(path)
 
 
 def _name(path: Path) -> str:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from tokenprof.facts.errors import InputError
 from tokenprof.store.ingest.file_identity import FileIdentity, identify, number_of
+from tokenprof.store.ingest.followed_logs import FollowedLogs
 from tokenprof.store.ingest.known_logs import KnownLog, KnownLogs, known_logs
 from tokenprof.store.ingest.read_log import ReadLog, ReadOptions, read_log
 from tokenprof.store.ingest.repair import opened_store
@@ -71,10 +72,12 @@ def ingest(
     store: AnyStore,
     options: IngestOptions | None = None,
     progress: Progress | None = None,
+    followed: FollowedLogs | None = None,
 ) -> Ingested:
     """Bring a store up to date with the logs below some paths (none: all that it was made from).
 
-    `store` is a folder, or an address that fsspec opens, such as `s3://bucket/store`.
+    `store` is a folder, or an address that fsspec opens, such as `s3://bucket/store`. An ingest that looks
+    again and again gives the same `followed` each time, and reads logs that grew on where they stopped.
     Raises InputError if there is nothing to read, a named file cannot be read, or somebody else is writing.
     """
     options = options or IngestOptions()
@@ -97,7 +100,7 @@ def ingest(
             raise InputError("There is nothing to ingest yet; name files or folders: tokenprof ingest PATHS…")
         missing = [root for root in roots if root not in paths and not root.exists()]
         found = scan([root for root in roots if root not in missing], known, again=options.again)
-        _Writer(store, manifest, known, options, done, opened.turns).write(found, roots, progress)
+        _Writer(store, manifest, known, options, done, opened.turns, followed).write(found, roots, progress)
     return done
 
 
@@ -112,10 +115,12 @@ class _Writer:
         options: IngestOptions,
         done: Ingested,
         turns: pa.Table,
+        followed: FollowedLogs | None,
     ) -> None:
         self._store, self._manifest, self._known = store, manifest, known
         self._options, self._done = options, done
         self._turns = turns
+        self._followed = followed
         self._before = known.by_source()
 
     def write(self, found: Scan, roots: Sequence[Path], progress: Progress | None) -> None:
@@ -124,12 +129,12 @@ class _Writer:
         total = sum(job.bytes for job in found.to_read)
         waiting: list[Tables] = []
         waiting_bytes = 0
-        reads = _read_all(found.to_read, self._read_options(), self._options.jobs, total)
+        reads = _read_all(found.to_read, self._read_options(), self._options.jobs, total, self._followed)
         for logs, read in enumerate(reads, 1):
             self._take(read)
             waiting.append(read.tables)
             waiting_bytes += read.job.bytes
-            self._done.bytes += read.job.bytes
+            self._done.bytes += read.read_bytes
             is_changed = True
             if progress is not None:
                 progress(logs, self._done.bytes, total)
@@ -226,12 +231,16 @@ class _Writer:
 
 
 def _read_all(
-    jobs: Sequence[LogToRead], options: ReadOptions, workers: int, total_bytes: int
+    jobs: Sequence[LogToRead],
+    options: ReadOptions,
+    workers: int,
+    total_bytes: int,
+    followed: FollowedLogs | None,
 ) -> Iterator[ReadLog]:
     """Yield logs as they are read, large ones first, so that no worker is left with one at the end."""
     ordered = sorted(jobs, key=lambda job: job.bytes, reverse=True)
     if workers <= 1 or len(jobs) < 2 or total_bytes < WORTH_A_POOL_BYTES:
-        yield from (read_log(job, options) for job in ordered)
+        yield from (read_log(job, options, followed) for job in ordered)
         return
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=keep_pandas_out) as pool:
         waiting = iter(ordered)
