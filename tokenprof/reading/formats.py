@@ -3,8 +3,8 @@
 Our own recordings are read by `tokenprof.reading.recordings`, every other format by a module below
 `harness_adapters/transcripts/` that has `FORMAT`, `recognises(first_lines)` and `read(path)`. Such a module
 may also have `recognises_bytes(head)`, for a format that is not JSON; `SUFFIXES`, the endings of its files in
-a folder, if not `.jsonl`; and `companions(path)`, the further files that are read together with `path` and
-not by themselves.
+a folder, if not `.jsonl`; `companions(path)`, the further files that are read together with `path` and not
+by themselves; and `follow(path)`, for logs that are read on where they stopped (`store.ingest.followed_log`).
 """
 
 from __future__ import annotations

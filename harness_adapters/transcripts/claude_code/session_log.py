@@ -25,7 +25,6 @@ from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders impor
 )
 from tokenprof.harness_adapters.transcripts.claude_code.usage_rows import usage_row
 from tokenprof.reading.batch_counts import BatchCounts
-from tokenprof.reading.followed import CannotFollowError
 from tokenprof.reading.json_lines import feed_lines, read_json_lines
 from tokenprof.reading.log_bytes import log_stem
 from tokenprof.reading.logged_calls import shaper_of_log
@@ -151,7 +150,7 @@ def _run_of(path: Path, session: ClaudeCodeSession, counts: BatchCounts, warning
 
 
 class _FollowedSession:
-    """A session without subagents, read as it grows (`reading.followed`)."""
+    """A session without subagents, read as it grows (`store.ingest.followed_log`)."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -162,14 +161,15 @@ class _FollowedSession:
         """Add one line."""
         self._session.add(line, where)
 
-    def run(self, warnings: list[str]) -> Run:
-        """Return the run in the lines so far."""
+    def run(self, warnings: list[str]) -> Run | None:
+        """Return the run in the lines so far.
+
+        None if it has got subagents, or has rows whose time is that of the file, which changes.
+        """
         if companions(self._path):
-            raise CannotFollowError(f"{self._path} has subagents, whose files are read with it")
+            return None
         run = _confirmed(_run_of(self._path, self._session, self._counts, warnings))
-        if any(UNDATED in warning for warning in run.warnings):
-            raise CannotFollowError(f"{self._path} has rows whose time is that of the file, which changes")
-        return run
+        return None if any(UNDATED in warning for warning in run.warnings) else run
 
 
 def follow(path: Path) -> _FollowedSession | None:

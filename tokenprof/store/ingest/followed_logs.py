@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from tokenprof.facts.types import Run
-from tokenprof.reading.followed import CannotFollowError, FollowedLog, follow
 from tokenprof.reading.formats import TranscriptReader
+from tokenprof.store.ingest.followed_log import CannotFollowError, FollowedLog, follow
 
 MOST_LOGS: Final = 16
 """How many are in hand at most: those that grew last. Each takes about as much memory as its blocks."""

@@ -30,10 +30,10 @@ class FollowedReading(Protocol):
     def add(self, line: Mapping[str, Any], where: str) -> None:
         """Add one line. `where` is its file and number."""
 
-    def run(self, warnings: list[str]) -> Run:
+    def run(self, warnings: list[str]) -> Run | None:
         """Return the run in the lines so far, as the reader's `read` would; `warnings` are about lines.
 
-        Raises CannotFollowError if the log has become one that cannot be followed.
+        None if the log has become one that must be read as a whole.
         """
 
 
@@ -67,7 +67,10 @@ class FollowedLog:
             before = max(0, self.offset - TAIL_BYTES)
             file.seek(before)
             self._tail = _digest(file.read(self.offset - before))
-        return self._reading.run([*self._warnings, *passing])
+        run = self._reading.run([*self._warnings, *passing])
+        if run is None:
+            raise CannotFollowError(f"{self._path} must be read as a whole")
+        return run
 
     def _take(self, line: bytes) -> bool:
         """Take a line; return whether it is whole. One without an end may still be written."""

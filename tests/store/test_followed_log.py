@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tokenprof.facts.types import Run
-from tokenprof.reading.followed import CannotFollowError, FollowedLog, follow
 from tokenprof.reading.formats import reader_of
+from tokenprof.store.ingest.followed_log import CannotFollowError, FollowedLog, follow
 
 LOGS = Path(__file__).parents[1] / "data" / "logs"
 SESSIONS = sorted(path for path in (LOGS / "session_log").glob("*.jsonl"))
