@@ -20,7 +20,8 @@ from tokenprof.hw_model.fleet.own_error import error_of_sold_agents
 from tokenprof.hw_model.hours import hour_draws, owner_ranges
 from tokenprof.hw_model.observed_run import mean_turn
 from tokenprof.hw_model.service.pools import Pools
-from tokenprof.hw_model.service.sessions import AgentLoad, ParkingSpace, agent_service, agents_at_speed
+from tokenprof.hw_model.service.prefix_cache import ParkingSpace
+from tokenprof.hw_model.service.sessions import AgentLoad, agent_service, agents_at_speed
 from tokenprof.hw_model.serving_settings import ServingSettings
 
 __all__ = ["MeanTurn", "OwnNode", "mean_turn", "own_node", "wanted_tokens_per_s"]

@@ -26,7 +26,8 @@ from tokenprof.hw_model.fleet.one_layout import USUAL_TTFT_S, turn_prompt_s
 from tokenprof.hw_model.fleet.sampling import FleetQuestion, chosen_for
 from tokenprof.hw_model.measured.agentic_rows import HOST_LINK_SHARE
 from tokenprof.hw_model.service.pools import Pools
-from tokenprof.hw_model.service.sessions import AgentLoad, ParkingSpace, agent_service
+from tokenprof.hw_model.service.prefix_cache import ParkingSpace
+from tokenprof.hw_model.service.sessions import AgentLoad, agent_service
 
 DRAWS = 2000
 USUAL = MeanTurn(60_000.0, 1_500.0, 300.0, 3.8)

@@ -14,13 +14,8 @@ from tokenprof.hw_model.equations.drafts import tokens_per_step
 from tokenprof.hw_model.equations.memory import capacity_batch
 from tokenprof.hw_model.equations.plan import ServingPlan
 from tokenprof.hw_model.equations.turn_work import MeanTurn
-from tokenprof.hw_model.service.sessions import (
-    CONTEXTS_PER_SESSION,
-    PROMPT_VARIATION,
-    busy_prompt_s,
-    computed_tokens,
-    spare_room,
-)
+from tokenprof.hw_model.service.prefix_cache import CONTEXTS_PER_SESSION, computed_tokens, spare_room
+from tokenprof.hw_model.service.sessions import PROMPT_VARIATION, busy_prompt_s
 
 USUAL_TTFT_S: Final = 3.4
 """Mean time to the first token in 2.9 million requests of agents [s]; prompts wait no longer than that."""

@@ -29,6 +29,7 @@ from tokenprof.hw_model.fleet.one_layout import (
     turn_prompt_s,
 )
 from tokenprof.hw_model.fleet.techniques import NOTHING_SAID, Techniques
+from tokenprof.hw_model.service.sessions import SLOWER_THAN_BEST
 
 Indices = npt.NDArray[np.intp]
 
@@ -41,7 +42,6 @@ LAYOUTS: Final = (
 DRAFTS: Final = (0, 3)
 BATCHES: Final = 4.0 ** np.arange(0.0, 6.5, 1.0)
 FEW_SEQUENCES: Final = 8.0
-SLOWER_THAN_BEST: Final = 1.25
 
 _Table = TypeVar("_Table", ServingPlan, Host)
 

@@ -19,7 +19,8 @@ from tokenprof.hw_model.equations.memory import with_kv_room
 from tokenprof.hw_model.measured.row_values import Row, measured, words
 from tokenprof.hw_model.service.load import ClientLoad
 from tokenprof.hw_model.service.pools import Pools
-from tokenprof.hw_model.service.sessions import AgentLoad, ParkingSpace, agents_at_speed
+from tokenprof.hw_model.service.prefix_cache import ParkingSpace
+from tokenprof.hw_model.service.sessions import AgentLoad, agents_at_speed
 
 # Sessions of Claude Code that AgentX replays: the mean input of 60,996 requests, and input to output as on
 # the row that states both (121 : 1). The gap closes Little's law on rows that state sessions, rate, TTFT and

@@ -1,16 +1,14 @@
 """The service of agents: sessions that prompt, answer, wait for a tool and prompt again (2.12).
 
-A session's KV is in use while it runs. While a tool runs it is parked: in what memory the running sessions
-leave free, then in host memory or a shared store. What finds no room is dropped, and the next prompt computes
-it again. Longer prompts keep more sessions running, which leaves less room: past the capacity hits fall off a
-cliff. All of it is one fixed point, found by repeating the equations.
+A session's KV is in use while it runs, and waits in a cache while a tool runs (`prefix_cache`). Longer
+prompts keep more sessions running, which leaves less room: past the capacity hits fall off a cliff. All of it
+is one fixed point, found by repeating the equations.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Final
 
 import numpy as np
@@ -24,32 +22,13 @@ from tokenprof.hw_model.equations.plan import ServingPlan
 from tokenprof.hw_model.equations.prefill import prefill
 from tokenprof.hw_model.equations.timing import decode_step
 from tokenprof.hw_model.service.pools import Pools, stack_pools
+from tokenprof.hw_model.service.prefix_cache import ParkingSpace, PrefixRoom, computed_tokens
 
 ROUNDS: Final = 40
 
 PROMPT_VARIATION: Final = 12.0
 """Squared coefficient of variation of the work of an agent's prompts: that of a log-normal with the median
 (1,700) and the mean (6,200) of new tokens in replayed sessions."""
-
-CONTEXTS_PER_SESSION: Final = 1.44
-"""Contexts of a live session: its own, and that of a subagent in 44 % of replayed sessions (AgentX)."""
-
-STATE_CHECKPOINT_TOKENS: Final = 32_768.0
-"""How often vLLM keeps the state of linear attention (Kimi K3): a hit computes half of that again."""
-
-LEAST_RECENT: Final = 3.0
-"""The cache drops the context that has waited longest, which is often the next to return: between 1 (any
-context is dropped) and no hit at all past the capacity (contexts return in a fixed order)."""
-
-CONTEXT_VARIATION: Final = 1.16
-"""Squared coefficient of variation of contexts: log-normal with the median (140,800) and the mean (207,082)
-of replayed sessions."""
-
-NORMAL_NODES: Final = (
-    (-2.85697, -1.355626, 0.0, 1.355626, 2.85697),
-    (0.0112574, 0.2220759, 0.5333333, 0.2220759, 0.0112574),
-)
-"""Places and weights of a mean over a normal distribution (Gauss and Hermite's five)."""
 
 BUSIEST: Final = 0.97
 """Largest share of a replica's time that prompts may take before decoding stalls altogether."""
@@ -76,14 +55,6 @@ class AgentLoad:
 
 
 @dataclass(frozen=True, slots=True)
-class ParkingSpace:
-    """Where KV waits outside accelerators: bytes and bytes per second of a prompt replica; 0 for none."""
-
-    capacity_bytes: Number = 0.0
-    bytes_per_s: Number = np.inf
-
-
-@dataclass(frozen=True, slots=True)
 class ServedAgents:
     """What agents get: turns per second of the service, times [s], the hit rate, and sessions running."""
 
@@ -99,7 +70,7 @@ def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingS
     """Return what a fixed number of live sessions get (2.12).
 
         turns/s  = sessions / (TTFT + O * TPOT + gap)                                   (Little's law)
-        hit rate = min(1, room for parked KV / contexts parked)^3,  parked = contexts - running
+        hit rate = that of `PrefixRoom.found`
         prompt   = hit * T(new | cached) + (1 - hit) * T(new + cached) + transfer from the parking space
         TTFT     = front end + prompt + wait, a queue with unequal service times        (Pollaczek, Khinchine)
         TPOT     = T_step(running) / tokens per step / (1 - share of time that prompts hold it up)
@@ -111,8 +82,11 @@ def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingS
     kv = stored_bytes(decode, context)
     one = np.asarray(pools.disaggregated)
     room = capacity_batch(decode, context) * pools.decode_replicas
-    prompt_room = np.where(one > 0, capacity_batch(plan, context) * pools.prompt_replicas, room)
-    outside = parking.capacity_bytes * pools.prompt_replicas / kv
+    prefixes = PrefixRoom(
+        inside=np.where(one > 0, capacity_batch(plan, context) * pools.prompt_replicas, room),
+        outside=parking.capacity_bytes * pools.prompt_replicas / kv,
+        shared=1.0 - one,
+    )
     moved_s = kv / parking.bytes_per_s
     servers = pools.prompt_replicas
     # A prompt alone on a data-parallel replica uses one group of it; prompts of others use the rest.
@@ -127,11 +101,8 @@ def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingS
     rate, queued, share = hit * 0.0, hit * 0.0, hit * 0.0
     ttft, tpot = hit, hit
     for _ in range(ROUNDS):
-        stays = np.maximum(prompt_room - running * (1.0 - one), 0.0)
-        parked = np.maximum(CONTEXTS_PER_SESSION * load.sessions - running * (1.0 - one), 1e-9)
-        free = stays + outside
-        hit = 0.7 * hit + 0.3 * hits(free / parked, CONTEXTS_PER_SESSION * load.sessions)
-        brought = np.clip((parked - stays) / parked, 0.0, 1.0) * (outside > 0)
+        found, brought = prefixes.found(load.sessions, running)
+        hit = 0.7 * hit + 0.3 * found
         service = hit * hit_s + (1.0 - hit) * miss_s
         alone = service * side_by_side + launch_s + hit * brought * moved_s
         # Beside decode steps a prompt holds up the others for longer than its work takes (2.6).
@@ -155,15 +126,6 @@ def agent_service(pools: Pools, load: AgentLoad, c: Constants, parking: ParkingS
     return ServedAgents(rate, ttft, tpot, hit, running, share)
 
 
-def computed_tokens(plan: ServingPlan, cached_tokens: Number, new_tokens: Number) -> Number:
-    """Return the tokens that a prompt computes if its prefix is in the cache (2.12) [tokens].
-
-    Those that are new, and those since the last state of linear attention that the engine kept.
-    """
-    coarse = (np.asarray(plan.linear_layers) > 0) & (np.asarray(plan.vllm) > 0)
-    return new_tokens + np.minimum(np.where(coarse, STATE_CHECKPOINT_TOKENS / 2.0, 0.0), cached_tokens)
-
-
 def busy_prompt_s(
     plan: ServingPlan, new_tokens: Number, cached_tokens: Number, own_pool: Number, c: Constants
 ) -> Number:
@@ -178,45 +140,6 @@ def busy_prompt_s(
     prompt = prefill(plan, new_tokens * groups, cached_tokens, c, prompts=groups)
     launches = new_tokens / (CHUNK_TOKENS * groups) * prompt.overhead_s
     return prompt.work_s / groups / plan.stages + own_pool * launches
-
-
-def hits(room: Number, contexts: Number) -> Array:
-    """Return the share of prompts that find their prefix in the cache (2.12).
-
-        mean of min(1, room / d)^3 over d, log-normal with mean 1 and squared variation CV² / contexts
-
-    `room` is that of the cache over the mean need, `contexts` how many contexts need it. Contexts differ in
-    length, so what a few of them need together differs too, and hits fall before the mean need is the room.
-    """
-    log_sd = np.sqrt(np.log1p(CONTEXT_VARIATION / np.maximum(contexts, 1.0)))
-    share: Array = np.zeros(np.broadcast(room, log_sd).shape)
-    for place, weight in zip(*NORMAL_NODES, strict=True):
-        need = np.exp(log_sd * place - log_sd**2 / 2.0)
-        share = share + weight * np.clip(room / need, 0.0, 1.0) ** LEAST_RECENT
-    return share
-
-
-def spare_room(contexts: Number) -> Array:
-    """Return the room for KV at which `USUAL_HITS` are found, over what contexts need at the mean (2.12).
-
-    `contexts` is how many share the room: the fewer, the more they differ together, and the more is spare.
-    """
-    return np.interp(np.log(np.maximum(contexts, 1.0)), *_spare_rooms())
-
-
-@cache
-def _spare_rooms() -> tuple[Array, Array]:
-    contexts = 2.0 ** np.arange(21.0)
-    low, high = np.ones(len(contexts)), np.full(len(contexts), 100.0)
-    for _ in range(40):
-        middle = np.sqrt(low * high)
-        enough = hits(middle, contexts) >= USUAL_HITS
-        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    return np.log(contexts), high
-
-
-USUAL_HITS: Final = 0.96
-"""Share of prompt tokens that are found in the cache in 2.9 million requests of agents."""
 
 
 def handover_s_of_hit(pools: Pools, load: AgentLoad, c: Constants) -> Number:
@@ -235,6 +158,8 @@ SESSION_STEPS: Final = 2.0 ** np.arange(-1.0, 11.0, 0.25)
 """Numbers of live sessions per decode replica that are tried."""
 
 SLOWER_THAN_BEST: Final = 1.25
+"""How much slower than the fastest a service may be if none keeps the speed asked for."""
+
 LONGEST_TTFT_S: Final = 10.0
 
 

@@ -29,7 +29,8 @@ from tokenprof.hw_model.measured.service_validation import spread_of
 from tokenprof.hw_model.service.aggregated import engine_limit
 from tokenprof.hw_model.service.load import ClientLoad
 from tokenprof.hw_model.service.pools import Pools, closed_loop, tokens_per_s_per_accelerator
-from tokenprof.hw_model.service.sessions import AgentLoad, ParkingSpace, agent_service, agents_at_speed
+from tokenprof.hw_model.service.prefix_cache import ParkingSpace
+from tokenprof.hw_model.service.sessions import AgentLoad, agent_service, agents_at_speed
 
 C = fitted()
 PLAN = parse_deployment("deepseek-v3@8xh200:tp=8").plan()

@@ -13,14 +13,8 @@ from tokenprof.hw_model.equations.deployment import Deployment
 from tokenprof.hw_model.equations.prefill import prefill
 from tokenprof.hw_model.equations.timing import overhead_s
 from tokenprof.hw_model.measured.point_rows import parse_points
-from tokenprof.hw_model.service.sessions import (
-    USUAL_HITS,
-    agent_service,
-    busy_prompt_s,
-    computed_tokens,
-    hits,
-    spare_room,
-)
+from tokenprof.hw_model.service.prefix_cache import USUAL_HITS, computed_tokens, hits, spare_room
+from tokenprof.hw_model.service.sessions import agent_service, busy_prompt_s
 
 POINTS = Path(__file__).parents[2] / "benchmarks" / "data" / "serving_points.csv"
 
