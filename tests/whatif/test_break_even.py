@@ -99,18 +99,23 @@ def test_longer_contexts_need_more_nodes() -> None:
         assert after.calls_per_hour.mid < before.calls_per_hour.mid
 
 
-def test_cheap_tokens_are_never_beaten() -> None:
-    """A list price of a hundredth cannot be met by a node at any load."""
-    cheap = Analysis(
+def test_smaller_runs_pay_for_the_same_node_by_their_number() -> None:
+    """Calls billed a sixtieth, $0.00075 instead of $0.045, have to be sixty times as many."""
+    full = run()
+    small = Analysis(
         Run(
             tuple(
                 replace(turn, usage=Usage(uncached_input_tokens=0, cache_read_tokens=500, output_tokens=20))
-                for turn in run().run.turns
+                for turn in full.run.turns
             )
         )
-    ).break_even("llama-3.1-405b")
-    crossing = next(each for each in cheap.crossings if each.bought == cheap.bought[0].name)
-    assert crossing.used.mid > 0.1
+    )
+    runs_a_day = []
+    for analysis in (full, small):
+        sheet = analysis.break_even("llama-3.1-405b")
+        crossing = next(each for each in sheet.crossings if each.bought == sheet.bought[0].name)
+        runs_a_day.append(crossing.runs_per_day.mid)
+    assert runs_a_day[1] / runs_a_day[0] == pytest.approx(60.0, rel=0.05)
 
 
 def test_hosts_of_the_model_are_found_in_the_price_book(sheet: BreakEven) -> None:
