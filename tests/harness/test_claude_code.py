@@ -6,6 +6,7 @@ from pathlib import Path
 
 from claude_code_rows import START, Log, call, result, text, usage
 
+import tokenprof
 from tokenprof.facts.types import Breakpoint
 from tokenprof.harness_adapters.transcripts.claude_code import session_log as claude_code
 from tokenprof.pricing.selectors import Selectors
@@ -319,6 +320,27 @@ def test_compaction_continues_the_context_and_its_call_is_a_turn(tmp_path):
         "unattributed:sent again after the compaction, not in the log",
     ]
     assert run.warnings == ()
+
+
+def test_what_is_attached_again_after_a_compaction_is_not_in_the_summary(tmp_path):
+    """The summary has 12 kB, which is about 3,000 tokens, and the bill grows by 17,000 with it."""
+    log = Log()
+    log.user("go")
+    for number in range(6):
+        log.answer(f"msg_{number}", text("so be it " * 40), usage=usage(fresh=9000 + 300 * number, output=90))
+        log.user("and then " * 50)
+    log.answer("msg_6", text("done"), usage=usage(fresh=11000, output=5), stop="end_turn")
+    log.row("system", parent=None, subtype="compact_boundary")
+    log.user("What was done, in some detail. " * 390, isCompactSummary=True)
+    log.answer("msg_7", text("on"), usage=usage(fresh=26000, output=3), stop="end_turn")
+    analysis = tokenprof.load(log.write(tmp_path / "s1.jsonl")).analyze()
+    blocks = {block.name: block for block in analysis.blocks if block.kind in ("summary", "unattributed")}
+    summary = blocks["compaction"]
+    again = blocks["sent again after the compaction, not in the log"]
+    assert 2500 < summary.tokens_low < summary.tokens < summary.tokens_high < 6000
+    assert again.tokens > 10_000
+    assert again.state == "estimated"
+    assert again.tokens_high - again.tokens_low > 1000
 
 
 def test_a_compaction_boundary_alone_costs_nothing_and_is_told(tmp_path):

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import zstandard
+from claude_code_rows import Log, usage
 from log_situation import CALL, WHOLE, span
 from test_log_situations import ASKED, BEGIN, FIRST, ONE, SAID, TWO, codex, total
 from wire_exchanges import CHAT, Sent, chat_answer, recorded
@@ -31,7 +32,9 @@ from wire_situation import (
     responses,
 )
 
+import tokenprof
 from tokenprof.commands.main import main
+from tokenprof.gate.sample import sample_of
 
 ZEROS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 ADVICE = {"type": "advisor_message", "model": "claude-opus-4-7", "input_tokens": 1000, "output_tokens": 200}
@@ -169,6 +172,42 @@ def test_a_budget_of_the_true_cost_holds_and_one_below_does_not(
     crossed = check(tmp_path, capsys, file, held, "--no-strict", "--budget", f"usd={below}")
     assert crossed.status == 1, crossed.text
     assert "usd" in crossed.text
+
+
+def test_a_call_that_the_proxy_and_the_harness_logged_is_in_the_budget_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded(tmp_path, responses(OPENAI, id="resp_1"))
+    at = "2026-09-21T13:33:21Z"
+    began = ((at, kind, payload) for _, kind, payload in BEGIN)
+    record = {"response_id": "resp_1", "usage": {**OPENAI, "total_tokens": 110}}
+    lines_of_it = (*began, (at, "response_item", SAID), (at, "event_msg", total(WHOLE, WHOLE)))
+    for name, rows in (
+        ("without-its-id", lines_of_it),
+        ("with-its-id", (*lines_of_it[:-1], (at, "token_usage_record", record), lines_of_it[-1])),
+    ):
+        (tmp_path / f"rollout-{name}.jsonl").write_bytes(lines(*codex(*rows)))
+        paths = [str(tmp_path / "run.jsonl"), str(tmp_path / f"rollout-{name}.jsonl")]
+        assert main(["check", *paths, "--strict", "--budget", "usd=0.0004"]) == 0, capsys.readouterr().out
+        assert main(["check", *paths, "--no-strict", "--budget", "usd=0.00039"]) == 1
+
+
+def test_what_a_harness_attaches_is_in_the_sample_and_not_twice_in_the_budget(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = Log(version="2.1.150")
+    log.user("go")
+    listing = "\n".join(f"- skill-{n}: does the thing number {n} in some detail" for n in range(40))
+    log.row("attachment", attachment={"type": "skill_listing", "content": listing})
+    log.answer("msg_1", {"type": "text", "text": "hi"}, usage=usage(fresh=4000, output=10), stop="end_turn")
+    path = str(log.write(tmp_path / "s.jsonl"))
+    assert any(
+        group.kind == "skills_index" for group in sample_of(tokenprof.load(path).analyze()).blocks.values()
+    )
+    capsys.readouterr()
+    # 4,000 x 5 + 10 x 25 per million.
+    assert main(["check", path, "--strict", "--budget", "usd=0.02025"]) == 0, capsys.readouterr().out
+    assert main(["check", path, "--no-strict", "--budget", "usd=0.02024"]) == 1
 
 
 @pytest.mark.parametrize("name", UNKNOWN)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,10 +13,12 @@ from typing import Any
 import anthropic
 import pytest
 from wire_exchanges import Sent
-from wire_situation import CLAUDE, PLAIN, chat, messages
+from wire_situation import CLAUDE, PLAIN, chat, iterations, messages
 
 import tokenprof
+from tokenprof.analysis.assumptions import resolve_assumptions
 from tokenprof.commands.main import main
+from tokenprof.live.running_cost import RunningCost
 from tokenprof.proxy.python_command import recording_environment
 from tokenprof.proxy.recording_proxy import recording_proxy
 from tokenprof.reading.files import read
@@ -21,6 +26,7 @@ from tokenprof.record.recorder import Recorder
 from tokenprof.testing import LoopbackProvider, Reply
 
 SONNET = "anthropic/claude-sonnet-4.5"
+ADVICE = {"type": "advisor_message", "model": "claude-opus-4-7", "input_tokens": 1000, "output_tokens": 200}
 
 
 def recording(folder: Path, *sent: Sent, seller: str | None = None) -> Path:
@@ -103,6 +109,66 @@ def test_the_proxy_and_a_profiled_program_record_the_seller_that_is_named(tmp_pa
     assert [turn.seller for turn in read(tmp_path / "run.jsonl").turns] == ["azure"]
     assert recording_environment(tmp_path / "a", {}, "azure")["TOKENPROF_SELLER"] == "azure"
     assert "TOKENPROF_SELLER" not in recording_environment(tmp_path / "a", {})
+
+
+CALLING = """
+import anthropic
+with anthropic.Anthropic(api_key="k") as client:
+    client.messages.create(
+        model="anthropic/claude-sonnet-4.5", max_tokens=9, messages=[{"role": "user", "content": "hello"}]
+    )
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--proxy",)])
+def test_a_command_run_with_a_seller_is_priced_as_that_seller_sells(
+    options: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "run.jsonl"
+    with LoopbackProvider([Reply.text("hi")]) as provider:
+        command = (
+            "run",
+            *options,
+            "--seller",
+            "openrouter",
+            "--record",
+            str(path),
+            "--",
+            sys.executable,
+            "-c",
+        )
+        done = subprocess.run(
+            [sys.executable, "-m", "tokenprof", *command, CALLING],
+            env={**os.environ, "ANTHROPIC_BASE_URL": provider.url},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    analysis = tokenprof.load(path).analyze()
+    (turn,) = analysis.run.turns
+    assert (turn.seller, turn.usage is not None) == ("openrouter", True)
+    assert turn.usage is not None
+    written = Decimal(turn.usage.all_output_tokens) * 15
+    assert analysis.totals.billed_usd == (Decimal(turn.usage.input_tokens) * 3 + written) / 10**6
+
+
+def test_the_cost_of_a_run_while_it_runs_is_its_bill(tmp_path: Path) -> None:
+    """With the advice of another model, and at the prices of who sold the call."""
+    costs: list[tokenprof.TurnCost] = []
+    advised = messages(iterations(ADVICE), id="m")
+    routed = chat(PLAIN, "openrouter.ai", model=SONNET, id="gen-1")
+    listener = RunningCost(costs.append, resolve_assumptions())
+    recorder = Recorder(tmp_path / "run.jsonl", listener=listener)
+    for number, sent in enumerate((advised, routed)):
+        recorder.submit(sent.exchange(number))
+    recorder.close()
+    analysis = tokenprof.load(tmp_path / "run.jsonl").analyze()
+    assert [cost.turn.agent for cost in costs] == [None, "advisor", None]
+    assert costs[-1].complete
+    assert costs[-1].total_usd == analysis.totals.billed_usd == Decimal("0.0112")  # 0.01075 + 0.00045
 
 
 def test_a_report_takes_the_seller_from_an_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

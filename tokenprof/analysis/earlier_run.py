@@ -75,8 +75,7 @@ def _billed_usd(turn: Turn, book: PriceBook) -> Decimal | None:
     if turn.usage is None:
         return None
     try:
-        seller = turn.seller or turn.provider
-        price = book.price(seller, turn.model, turn.started_at, turn.usage, turn.selectors)
+        price = book.price(turn.sold_by, turn.model, turn.started_at, turn.usage, turn.selectors)
     except (UnpricedError, UnknownTierError):
         return None
     return sum(price.amounts(turn.usage).values(), Decimal(0)) if isinstance(price, Price) else None

@@ -90,7 +90,7 @@ def charges_of_run(run: Run, book: PriceBook) -> Iterator[Charge]:
         if turn.usage is None:
             continue
         try:
-            price = book.price(turn.provider, turn.model, turn.started_at, turn.usage, turn.selectors)
+            price = book.price(turn.sold_by, turn.model, turn.started_at, turn.usage, turn.selectors)
         except UnknownTierError as error:
             price = Unpriced(str(error), ())
         yield from charges_of(turn.provider, turn.model, turn.started_at, turn.usage, price)

@@ -192,8 +192,7 @@ def _price_of(run: Run, index: int, book: PriceBook) -> Price | Unpriced | None:
     if turn.usage is None:
         return None
     try:
-        seller = turn.seller or turn.provider
-        return book.price(seller, turn.model, turn.started_at, turn.usage, turn.selectors)
+        return book.price(turn.sold_by, turn.model, turn.started_at, turn.usage, turn.selectors)
     except UnknownTierError as error:
         return Unpriced(str(error), ())
 

@@ -169,7 +169,7 @@ def _rates_of(first: CostProfile, before: Analysis, second: CostProfile) -> Rate
         if served in prices or latest is None or turn.usage is None:
             continue
         try:
-            found = before.book.price(turn.provider, turn.model, latest, turn.usage, turn.selectors)
+            found = before.book.price(turn.sold_by, turn.model, latest, turn.usage, turn.selectors)
         except UnknownTierError:
             continue
         if not isinstance(found, Unpriced):

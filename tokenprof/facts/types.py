@@ -201,6 +201,11 @@ class Turn(AnswerFacts, CallerFacts):
     parent: str | None = None
     compacted: bool = False
 
+    @property
+    def sold_by(self) -> str:
+        """Whose prices hold for the call."""
+        return self.seller or self.provider
+
 
 def facts_of(
     part: type[AnswerFacts] | type[CallerFacts], source: AnswerFacts | CallerFacts

@@ -45,7 +45,7 @@ class RunningCost:
         if turn.usage is None:
             return None
         try:
-            price = self._book.price(turn.provider, turn.model, turn.started_at, turn.usage, turn.selectors)
+            price = self._book.price(turn.sold_by, turn.model, turn.started_at, turn.usage, turn.selectors)
             return sum(price.amounts(turn.usage).values(), Decimal(0)) if isinstance(price, Price) else None
         except (UnpricedError, UnknownTierError):
             return None

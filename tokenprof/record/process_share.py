@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import logging
 import os
 import secrets
@@ -164,12 +165,12 @@ class ProcessShare:
             self._queued_bytes -= len(exchange.request) + len(exchange.body)
             if self.is_closed and time.monotonic() - self._finished_s > FULL_READING_S:
                 exchange.request = without_prompt(exchange)
-            call, turn, whole = self._read(exchange)
+            call, written = self._read(exchange)
             if exchange.span is not None:
                 self._tell(lambda: end_span(exchange, call, self._settings.tags))
-            if turn is not None and whole is not None and self._listener is not None:
-                listener, prompt = self._listener, whole.prompt
-                self._tell(lambda: listener(turn, prompt))
+            if self._listener is not None:
+                for turn, whole in written:
+                    self._tell(functools.partial(self._listener, turn, whole.prompt))
         if self.worker.length() <= 1:
             self._queued_bytes = 0
             self._have_counted()
@@ -183,12 +184,12 @@ class ProcessShare:
             self._have_counted()
         return self.log
 
-    def _read(self, exchange: Exchange) -> tuple[Call | None, Turn | None, Call | None]:
+    def _read(self, exchange: Exchange) -> tuple[Call | None, list[tuple[Turn, Call]]]:
         if self.log is not None:
             return self.log.record(exchange)
         with importing():
             from tokenprof.record.block_facts import Shaper
-        return exchange.interpret(exchange, Shaper(key=b"", count=_no_counts)), None, None
+        return exchange.interpret(exchange, Shaper(key=b"", count=_no_counts)), []
 
     def _not_recorded(self, exchange: Exchange | None, error: BaseException) -> None:
         log.warning(

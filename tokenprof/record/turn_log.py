@@ -86,29 +86,31 @@ class TurnLog:
         self._clients_of: dict[str, tuple[str, int, int]] = {}
         self._turns = 0
 
-    def record(self, exchange: Exchange) -> tuple[Call | None, Turn | None, Call | None]:
-        """Write an exchange. Return the call as read, and the turn with its completed call if it is one."""
+    def record(self, exchange: Exchange) -> tuple[Call | None, list[tuple[Turn, Call]]]:
+        """Write an exchange. Return the call as read, and its turns with their completed calls.
+
+        A call has one turn, and one more for each other model that advised.
+        """
         self._name_attempt(exchange)
         call = read_call(exchange, self._shaper)
         if is_fetch(exchange) and not self._is_awaited(call):
-            return call, None, None
+            return call, []
         if exchange.is_guess and call is None:
-            return None, None, None
+            return None, []
         self._remember_failure(exchange)
         if call is None or call.response_id is None:
             if not exchange.in_flight:
                 self._write_attempt(exchange, call)
-                return call, None, None
+                return call, []
             call = unmeasured_call(exchange, call)
         if self._is_reported_twice(exchange, call):
-            return call, None, None
+            return call, []
         self._tell(call)
         if call.usage is None and call.response_id is not None:
             self._unmeasured.add(call.response_id)
-        turn, whole = self._write_turn(exchange, call)
-        for advice in calls_of_advice(call):
-            self._write_turn(_beside(exchange), advice)
-        return call, turn, whole
+        written = [self._write_turn(exchange, call)]
+        written += [self._write_turn(_beside(exchange), advice) for advice in calls_of_advice(call)]
+        return call, written
 
     def _is_awaited(self, call: Call | None) -> bool:
         """Whether a fetched answer brings the counts of a call that has none yet.

@@ -103,7 +103,7 @@ class PlannedBills:
         return self._prices[key]
 
     def _kind_of(self, turn: Turn) -> _Kind:
-        seller = turn.seller or turn.provider
+        seller = turn.sold_by
         at = turn.started_at.astimezone(UTC)
         when: object = at if self._book.depends_on_hour(seller, turn.model) else at.date()
         starts = self._asked(self._book.band_starts, turn)
@@ -121,7 +121,7 @@ class PlannedBills:
         reason = ""
         for at in (turn.started_at, *later):
             try:
-                found = ask(turn.seller or turn.provider, turn.model, at, *usage, selectors=turn.selectors)
+                found = ask(turn.sold_by, turn.model, at, *usage, selectors=turn.selectors)
             except UnknownTierError as error:
                 raise InputError(str(error)) from None
             if not isinstance(found, Unpriced):

@@ -88,7 +88,7 @@ def turn_usd(turn: Turn, book: PriceBook, usage: Usage | None = None) -> Decimal
     if usage is None:
         return None
     try:
-        price = book.price(turn.seller or turn.provider, turn.model, turn.started_at, usage, turn.selectors)
+        price = book.price(turn.sold_by, turn.model, turn.started_at, usage, turn.selectors)
         return sum(price.amounts(usage).values(), Decimal(0)) if isinstance(price, Price) else None
     except (UnpricedError, UnknownTierError):
         return None
