@@ -149,7 +149,7 @@ def _point(index: int, row: Row, c: Constants) -> PublishedPoint:
             ),
             tpot_s=None if speed is None else 1.0 / speed,
             ttft_s=measured(row, "ttft_p50_s"),
-            tokens_per_s_per_gpu=measured(row, "total_tokens_per_s_per_gpu"),
+            tokens_per_s_per_gpu=_total(row, prompts_only),
             acceptance_stated=base.step_tokens is not None,
             layout_known=layout is not None and clients > 0,
             assumed=assumed,
@@ -169,6 +169,12 @@ SLOWER_THAN_SAID: Final = 1.25
 
 QUEUES_ABOVE: Final = 1.35
 """Above this ratio of clients times speed to throughput, requests queue in the server."""
+
+
+def _total(row: Row, prompts_only: bool) -> float | None:
+    """Return the measured tokens per second and accelerator: all of them, or prompts where only those run."""
+    total = measured(row, "total_tokens_per_s_per_gpu")
+    return total or (measured(row, "input_tokens_per_s_per_gpu") if prompts_only else None)
 
 
 def _pools(

@@ -34,11 +34,14 @@ TWIN_OUTPUT: Final = "total_tokens_per_s_per_gpu"
 
 @dataclass(frozen=True, slots=True)
 class ServiceEstimate:
-    """The prediction of one row: times [s], tokens per second and accelerator, and their 90 % interval."""
+    """The prediction of one row: times [s], tokens per second and accelerator, and their 90 % interval.
+
+    A pool that only computes prompts has no time per output token: None.
+    """
 
     row: int
     regime: str
-    tpot_s: float
+    tpot_s: float | None
     ttft_s: float
     tokens_per_s_per_gpu: float
     low: float
@@ -50,7 +53,8 @@ class ServiceEstimate:
     @property
     def finite(self) -> bool:
         """Whether the equations gave figures; a service that holds no sequence at all has none."""
-        return bool(np.isfinite([self.tpot_s, self.ttft_s, self.tokens_per_s_per_gpu]).all())
+        times = (self.ttft_s,) if self.tpot_s is None else (self.ttft_s, self.tpot_s)
+        return bool(np.isfinite([*times, self.tokens_per_s_per_gpu]).all())
 
 
 def reads_services(columns: Sequence[str]) -> bool:
@@ -104,7 +108,7 @@ def _estimates(services: Sequence[ServicePoint], c: Constants) -> list[ServiceEs
     ]
 
 
-def _estimate(p: ServicePoint, tpot_s: float, ttft_s: float, gained: float) -> ServiceEstimate:
+def _estimate(p: ServicePoint, tpot_s: float | None, ttft_s: float, gained: float) -> ServiceEstimate:
     low, high = spread_of(p.regime, new_on_amd=p.new_on_amd)
     ends = (low * gained, high * gained)
     return ServiceEstimate(
@@ -128,7 +132,7 @@ def _estimates_of_points(points: Sequence[PublishedPoint], c: Constants) -> list
             _, busy = prompt_s(service.pools, service.load, 1.0, c)
             prompts = service.load.prompt_tokens / busy / service.pools.prompt.accelerators
             alone, _ = prompt_s(service.pools, service.load, 1.0, c)
-            found[service.row] = _estimate(service, 0.0, _one(alone), STEADY_SHARE * _one(prompts))
+            found[service.row] = _estimate(service, None, _one(alone), STEADY_SHARE * _one(prompts))
     return [found[p.service.row] for p in points]
 
 
@@ -147,7 +151,10 @@ def _report(estimates: Sequence[ServiceEstimate], refused: Sequence[RefusedRow],
             "row": e.row,
             "refused": None,
             "assumed": list(e.assumed),
-            **{name: float(f"{value:.6g}") for name, value in zip(_PREDICTED, values, strict=True)},
+            **{
+                name: None if value is None else float(f"{value:.6g}")
+                for name, value in zip(_PREDICTED, values, strict=True)
+            },
         }
     regimes = list(dict.fromkeys(sorted(e.regime for e in estimates)))
     return {
@@ -186,5 +193,6 @@ def _throughput(estimates: Sequence[ServiceEstimate], refused: int) -> Mapping[s
     }
 
 
-def _ratio(pairs: Sequence[tuple[float, float | None]]) -> Array:
-    return np.array([predicted / measured for predicted, measured in pairs if measured], dtype=float)
+def _ratio(pairs: Sequence[tuple[float | None, float | None]]) -> Array:
+    known = [(predicted, seen) for predicted, seen in pairs if predicted is not None and seen]
+    return np.array([predicted / seen for predicted, seen in known], dtype=float)

@@ -228,3 +228,11 @@ def test_two_pools_fill_the_accelerators_that_the_row_counts() -> None:
     (point,), _ = parse_points([row], fitted())
     # Two workers of four for prompts and two of eight that decode, of the usual ratios the only one of 24.
     assert float(point.service.pools.accelerators) == 24.0
+
+
+def test_a_pool_that_only_computes_prompts_has_no_time_per_output_token() -> None:
+    alone = {**POINT, "osl": "", "tokens_per_s_per_user": "", "concurrency": "", "disaggregated": "true"}
+    point = only(alone)
+    assert point["refused"] is None
+    assert point["tpot_s"] is None
+    assert float(str(point["total_tokens_per_s_per_gpu"])) > 0.0
