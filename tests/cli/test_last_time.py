@@ -17,6 +17,7 @@ from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.analysis.earlier_run import last_time
 from tokenprof.analysis.rows.last_time import LastTime
+from tokenprof.commands.closing_report import report_recording
 from tokenprof.commands.main import main
 from tokenprof.reading.files import read
 from tokenprof.report.terminal.headline import than_last_time
@@ -94,3 +95,23 @@ def test_the_difference_in_words(runs: tuple[Path, Path], then_usd: str, said: s
     assert said in line.plain
     assert than_last_time(replace(totals, unpriced_turns=1), before, console) == []
     assert than_last_time(totals, None, console) == []
+
+
+def test_json_holds_the_run_before(runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    monday, tuesday = runs
+    assert main(["report", str(tuesday), "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["last_time"]["file"], found["last_time"]["turns"]) == ("monday.jsonl", 2)
+    assert Decimal(found["last_time"]["billed_usd"]) * 2 == Decimal(found["totals"]["billed_usd"])
+    assert main(["report", str(monday), "--format", "json"]) == 0
+    assert "last_time" not in json.loads(capsys.readouterr().out)
+
+
+def test_a_recording_that_just_ended_is_compared_too(
+    runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `tokenprof run` and `tokenprof proxy` print when they end."""
+    _, tuesday = runs
+    report_recording(tuesday, Assumptions(), recorded=True)
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "Last time (monday.jsonl, " in shown

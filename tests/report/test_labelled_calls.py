@@ -104,7 +104,7 @@ def test_spans_never_hold_a_label(tmp_path: Path) -> None:
 def test_a_written_file_holds_labels_only_with_labels(
     labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for suffix in ("txt", "json", "html"):
+    for suffix in ("txt", "json", "html", "md"):
         out = tmp_path / f"report.{suffix}"
         assert main(["report", str(labelled), "-o", str(out)]) == 0
         assert "app.ts" not in out.read_text()
@@ -183,3 +183,11 @@ def test_short_stock_phrases_do_not_count_as_repeated_work(tmp_path: Path) -> No
     calls = [("Bash", {"command": f"touch {name}.txt"}, "The file was made. " * 12) for name in "abc"]
     found = findings(tokenprof.load(record(tmp_path / "run.jsonl", calls)).analyze())
     assert not found.keys() & {"repeated-results", "repeated-calls"}
+
+
+def test_labels_are_refused_where_there_are_none(
+    labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A store keeps no labels, so asking for them would change nothing."""
+    assert main(["report", str(labelled), "--store", str(tmp_path / "store"), "--labels"]) == 2
+    assert "--labels has no effect on a report from a store; leave it out." in capsys.readouterr().err

@@ -120,13 +120,15 @@ def report_recording(path: Path, assumptions: Assumptions | None, *, recorded: b
         )
         return
     from tokenprof.analysis.analysis import Analysis
+    from tokenprof.analysis.earlier_run import last_time
     from tokenprof.reading.files import read
     from tokenprof.report.document import report_of
     from tokenprof.report.terminal.text import render
 
     try:
-        report = report_of(Analysis(read([path]), assumptions))
-        write_error(drawn(lambda console: render(report, console), to_error=True))
+        analysis = Analysis(read([path]), assumptions)
+        report, before = report_of(analysis), last_time(path, analysis.run, analysis.book)
+        write_error(drawn(lambda console: render(report, console, last_time=before), to_error=True))
     except Exception as error:  # noqa: BLE001 - the command has ended well or badly; that is what counts
         say(f"the run could not be reported ({type(error).__name__}: {error})")
     say(f"recorded in {path}; read it again with: tokenprof report {path}")

@@ -176,11 +176,12 @@ def _is_summed(options: argparse.Namespace, form: str) -> bool:
     if not are_many_sessions(options.files):
         return False
     why = f"{form} lists" if form != "text" else ""
-    why = why or next((f"{name} needs" for name in ("--counts", "--turns") if getattr(options, name[2:])), "")
+    lists = ("--counts", "--turns", "--labels", "--label")
+    why = why or next((f"{name} needs" for name in lists if getattr(options, name[2:])), "")
     if why:
         sys.stderr.write(
             f"{why} every turn, so all sessions are held in memory, about {MEMORY_PER_LOG} times their size. "
-            "Text without --counts and --turns adds them up one at a time; `tokenprof ingest` and `query` "
+            "Text without such options adds them up one at a time; `tokenprof ingest` and `query` "
             "answer from a store.\n"
         )
     return not why
@@ -253,6 +254,7 @@ def _report_store(options: argparse.Namespace, form: str) -> int:
     store = store_of(options)
     given = {"--counts": options.counts, "--tag": options.tag, "--turns": options.turns}
     given |= {"--blocks": options.blocks, "--entries": options.entries}
+    given |= {"--labels": options.labels, "--label": options.label}
     given |= {"--against": options.against, "--with-content": options.with_content}
     if unused := [name for name, value in given.items() if value]:
         raise InputError(f"{' and '.join(unused)} has no effect on a report from a store; leave it out.")
@@ -309,18 +311,25 @@ def show_report(
     `turns` None shows every turn; `with_entries` keeps the entries of long runs in JSON. `path` is the one
     file that was read; what is printed is compared with the run before, if there is one beside it.
     """
+    from tokenprof.analysis.earlier_run import last_time
+
+    before = None if path is None or not path.is_file() else last_time(path, analysis.run, analysis.book)
     if form == "text" and output is None:
-        from tokenprof.analysis.earlier_run import last_time
         from tokenprof.report.document import report_of
         from tokenprof.report.terminal.text import render
 
         report = report_of(analysis)
-        before = None if path is None or not path.is_file() else last_time(path, analysis.run, analysis.book)
 
         def draw(console: Console) -> None:
             render(report, console, turns=turns, blocks=blocks, is_full=is_full, last_time=before)
 
         put(None, drawn(draw))
+    elif form == "json" and before is not None:
+        from tokenprof.commands.console.output import json_text
+        from tokenprof.report.report_json import json_report, last_time_json
+
+        found = json_report(analysis, with_entries=with_entries)
+        put(output, json_text({**found, "last_time": last_time_json(before)}))
     else:
         rendered = render_as(
             analysis, form, turns=turns, blocks=blocks, is_full=is_full, with_entries=with_entries

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tokenprof.analysis.analysis import Analysis
+from tokenprof.analysis.rows.last_time import LastTime
 from tokenprof.analysis.rows.repricing import Repriced, repricing
 from tokenprof.analysis.rows.row_types import (
     BlockRow,
@@ -68,6 +69,16 @@ def report_json(report: Report) -> Json:
 def json_report(analysis: Analysis, *, with_entries: bool = False) -> Json:
     """Return the report of an analysis as a JSON object; `with_entries` as in `report_of`."""
     return report_json(report_of(analysis, with_entries=with_entries))
+
+
+def last_time_json(before: LastTime) -> Json:
+    """Return the run before this one: its file, when it began, its turns and its bill."""
+    return {
+        "file": before.file,
+        "at": _time(before.at),
+        "turns": before.turns,
+        "billed_usd": usd(before.billed_usd),
+    }
 
 
 def plain(value: Any) -> Any:

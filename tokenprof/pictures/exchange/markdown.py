@@ -6,22 +6,36 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
+from tokenprof.analysis.rows.row_types import BlockRow
 from tokenprof.facts.inert_text import markdown_text
 from tokenprof.pictures.views.answer import Answer
 from tokenprof.pictures.views.cache_events import MissMark
+from tokenprof.pictures.views.names import shown
 from tokenprof.pictures.views.page_data import GroupLine
 from tokenprof.report import numbers
+from tokenprof.report.phrases import kind_and_name, named_call
 
 ROWS: Final = 10
+BLOCKS: Final = 8
 
 
-def markdown(title: str, answer: Answer, groups: Sequence[GroupLine], misses: Sequence[MissMark]) -> str:
+def markdown(
+    title: str,
+    answer: Answer,
+    groups: Sequence[GroupLine],
+    misses: Sequence[MissMark],
+    blocks: Sequence[BlockRow],
+) -> str:
     """Return what a run cost, what to change and what it was for, as tables of Markdown."""
-    return "\n".join(_lines(title, answer, groups, misses)) + "\n"
+    return "\n".join(_lines(title, answer, groups, misses, blocks)) + "\n"
 
 
 def _lines(
-    title: str, answer: Answer, groups: Sequence[GroupLine], misses: Sequence[MissMark]
+    title: str,
+    answer: Answer,
+    groups: Sequence[GroupLine],
+    misses: Sequence[MissMark],
+    blocks: Sequence[BlockRow],
 ) -> Iterator[str]:
     yield f"# {markdown_text(title)}\n"
     yield f"**{markdown_text(answer.headline)}**\n"
@@ -49,6 +63,21 @@ def _lines(
         (
             (group.kind, group.name, numbers.tokens(group.billed_tokens), numbers.usd(group.billed_usd))
             for group in sorted(own, key=lambda each: -(each.billed_usd or Decimal(0)))
+        ),
+    )
+    costliest = sorted(blocks, key=lambda row: -(row.known_usd or Decimal(0)))[:BLOCKS]
+    yield from _table(
+        "Most expensive blocks",
+        ("block", "tokens", "turns", "billed over its life"),
+        (
+            (
+                kind_and_name(row.kind, shown(named_call(row.name, row.label))),
+                numbers.tokens(row.tokens),
+                f"{row.turns_carried:,}",
+                numbers.usd(row.known_usd),
+            )
+            for row in costliest
+            if row.known_usd
         ),
     )
     yield from _table(

@@ -18,6 +18,8 @@ def render_analysis(analysis: Analysis) -> bytes:
     from tokenprof.pictures.views.page_data import group_lines, title_of
     from tokenprof.report.document import report_of
 
-    answer = answer_of(report_of(analysis))
+    report = report_of(analysis)
+    answer = answer_of(report)
     misses = cache_events(analysis).misses
-    return markdown(title_of(analysis), answer, group_lines(analysis), misses).encode()
+    groups, blocks = group_lines(analysis), report.rows.blocks
+    return markdown(title_of(analysis), answer, groups, misses, blocks).encode()
