@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
-from tokenprof.analysis.rows.row_types import BlockRow
 from tokenprof.facts.inert_text import markdown_text
 from tokenprof.pictures.views.answer import Answer
 from tokenprof.pictures.views.cache_events import MissMark
 from tokenprof.pictures.views.names import shown
 from tokenprof.pictures.views.page_data import GroupLine
 from tokenprof.report import numbers
+from tokenprof.report.document import Report
 from tokenprof.report.phrases import kind_and_name, named_call
 
 ROWS: Final = 10
@@ -24,10 +24,10 @@ def markdown(
     answer: Answer,
     groups: Sequence[GroupLine],
     misses: Sequence[MissMark],
-    blocks: Sequence[BlockRow],
+    report: Report,
 ) -> str:
     """Return what a run cost, what to change and what it was for, as tables of Markdown."""
-    return "\n".join(_lines(title, answer, groups, misses, blocks)) + "\n"
+    return "\n".join(_lines(title, answer, groups, misses, report)) + "\n"
 
 
 def _lines(
@@ -35,7 +35,7 @@ def _lines(
     answer: Answer,
     groups: Sequence[GroupLine],
     misses: Sequence[MissMark],
-    blocks: Sequence[BlockRow],
+    report: Report,
 ) -> Iterator[str]:
     yield f"# {markdown_text(title)}\n"
     yield f"**{markdown_text(answer.headline)}**\n"
@@ -65,7 +65,7 @@ def _lines(
             for group in sorted(own, key=lambda each: -(each.billed_usd or Decimal(0)))
         ),
     )
-    costliest = sorted(blocks, key=lambda row: -(row.known_usd or Decimal(0)))[:BLOCKS]
+    costliest = sorted(report.rows.blocks, key=lambda row: -(row.known_usd or Decimal(0)))[:BLOCKS]
     yield from _table(
         "Most expensive blocks",
         ("block", "tokens", "turns", "billed over its life"),

@@ -21,5 +21,4 @@ def render_analysis(analysis: Analysis) -> bytes:
     report = report_of(analysis)
     answer = answer_of(report)
     misses = cache_events(analysis).misses
-    groups, blocks = group_lines(analysis), report.rows.blocks
-    return markdown(title_of(analysis), answer, groups, misses, blocks).encode()
+    return markdown(title_of(analysis), answer, group_lines(analysis), misses, report).encode()

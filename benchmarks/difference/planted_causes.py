@@ -1,6 +1,6 @@
 """Whether differences add up and name their cause: random pairs of runs, and causes planted on purpose.
 
-    python benchmarks/diff_experiment.py [--pairs 200] [--seed 1000]
+    python benchmarks/difference/planted_causes.py [--pairs 200] [--seed 1000]
 
 The runs and the changes are those of `tests/difference`, with other seeds. A pair adds up if the parts, the
 steps, the causes and every table come to the difference of the two bills to the last decimal.
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "difference"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "difference"))
 
 from made_runs import OPUS, SONNET, RunPlan, jittered, plan, run_of  # type: ignore[import-not-found]
 from test_parts_add_up import CHANGES, assert_adds_up  # type: ignore[import-not-found]
