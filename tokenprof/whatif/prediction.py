@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from tokenprof.costing.ledger import Ledger
 from tokenprof.facts.errors import InputError
-from tokenprof.facts.types import Run
+from tokenprof.facts.types import Run, Turn
 from tokenprof.pricing.chain.layers import PICODOLLAR
 from tokenprof.pricing.rates import ZERO, total
 from tokenprof.pricing.usage import TokenClass
@@ -251,7 +251,12 @@ class WhatIf:
 
 
 def _run_of(calls: Sequence[ReplayedCall]) -> Run:
-    return Run(tuple(replace(each.call.turn, usage=each.usage) for each in calls))
+    return Run(tuple(map(_turn_of, calls)))
+
+
+def _turn_of(planned: ReplayedCall) -> Turn:
+    turn, usage = planned.call.turn, planned.usage
+    return turn if usage == turn.usage else replace(turn, usage=usage)
 
 
 _ENDS: Final[tuple[End, ...]] = ("low", "high")
