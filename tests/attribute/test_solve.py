@@ -86,8 +86,8 @@ def test_sizes_are_solved_again_only_when_another_one_falls_below_its_floor(
     rounds = []
     solved = np.linalg.solve
     monkeypatch.setattr(np.linalg, "solve", lambda *given: rounds.append(1) or solved(*given))
-    # First 100 ± 1 and 5 ± 20 have to give up 45; the second falls below 1, is put there, and all is well
-    # but for the millionth of a token by which it would give way again.
+    # 100 ± 1 and 5 ± 20 have to give up 45. The second falls below 1 and is put there; the next time it would
+    # give way by another millionth of a token, which changes nothing.
     mean, _ = solve([100, 5], [1, 400], [SegmentRow((0, 1), 60)], floor=1.0)
     assert mean == pytest.approx([59.0, 1.0], abs=1e-4)
     assert len(rounds) == 2
