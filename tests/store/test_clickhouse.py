@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from stores import as_text, opened
 
 from tokenprof.fleet.clickhouse import ClickHouseEngine, priced_engine
 from tokenprof.store.ingest.ingest import ingest
-from tokenprof.store.queries.dimensions import NAMES, parse_dimensions
+from tokenprof.store.queries.dimensions import NAMES, Level, parse_dimensions
 from tokenprof.store.queries.totals import totals_by
+from tokenprof.store.queries.work import work_by
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -44,3 +46,20 @@ def test_every_view_has_the_rows_of_the_embedded_engine(engine: tuple[ClickHouse
     ):
         sql = f"SELECT {columns} FROM {view} ORDER BY {columns}"
         assert clickhouse.rows(sql) == duckdb.select(sql)[1], view
+
+
+def test_the_work_of_every_group_is_that_of_the_embedded_engine(
+    engine: tuple[ClickHouseEngine, Path],
+) -> None:
+    clickhouse, store = engine
+    duckdb = opened(store).engine
+    levels: dict[str, Level] = {"": "turn", "class": "class", "tool,model": "block"}
+    for by, level in levels.items():
+        dimensions = parse_dimensions([by])
+        found, expected = (
+            {(*map(str, each.key), each.provider, each.model): each.features for each in rows}
+            for rows in (work_by(one, dimensions, level, "true") for one in (clickhouse, duckdb))
+        )
+        assert found.keys() == expected.keys()
+        for group, features in expected.items():
+            np.testing.assert_allclose(found[group], features, rtol=1e-12, err_msg=str(group))

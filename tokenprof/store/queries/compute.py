@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Final
 
 from tokenprof.costing.compute import Hardware, described_scenario
 from tokenprof.costing.served_hours import Serving
 from tokenprof.costing.work import Model, Work
 from tokenprof.hw_model.cost import Estimate, ServingScenario, TurnWork
-from tokenprof.store.queries.dimensions import Dimension
+from tokenprof.store.queries.dimensions import Dimension, Level
 from tokenprof.store.queries.engine import SqlEngine
 from tokenprof.store.queries.totals import Key, StoreTotals, key_of
 from tokenprof.store.queries.work import work_by
@@ -42,6 +42,7 @@ class StoreCompute:
 
     def __init__(self, engine: SqlEngine, serving: Serving) -> None:
         self._engine, self.serving = engine, serving
+        self._wholes: dict[str, Estimate | None] = {}
         self._hardware = Hardware(_scenarios(engine, serving), (), {}, {}, Work(), (), {}, serving)
 
     def add_to(self, totals: StoreTotals, by: Sequence[Dimension], where: str | None = None) -> None:
@@ -52,10 +53,16 @@ class StoreCompute:
         of_groups = self._costs(by, totals.level, where or "true") if by else {}
         for row in totals.rows:
             row.hardware_usd = of_groups.get(row.key)
-        totals.whole.hardware_usd = self._costs((), "turn", where or "true").get(())
+        totals.whole.hardware_usd = self._whole(where or "true")
         totals.has_compute = True
 
-    def _costs(self, by: Sequence[Dimension], level: Any, where: str) -> Mapping[Key, Estimate | None]:
+    def _whole(self, where: str) -> Estimate | None:
+        """Return what all turns that meet a condition cost; every section of a report asks for the same."""
+        if where not in self._wholes:
+            self._wholes[where] = self._costs((), "turn", where).get(())
+        return self._wholes[where]
+
+    def _costs(self, by: Sequence[Dimension], level: Level, where: str) -> Mapping[Key, Estimate | None]:
         works: dict[Key, Work] = defaultdict(Work)
         for each in work_by(self._engine, by, level, where):
             model = each.provider, each.model
