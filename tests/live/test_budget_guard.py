@@ -24,6 +24,7 @@ from google.genai import errors, types
 import tokenprof
 from tokenprof import Limits, StopCalls
 from tokenprof.analysis.assumptions import Assumptions
+from tokenprof.facts.errors import InputError
 from tokenprof.live.budget_guard import BudgetGuard
 from tokenprof.live.limits import parsed_limits
 from tokenprof.proxy.recording_proxy import recording_proxy
@@ -235,3 +236,28 @@ def test_limits_are_parsed_and_mistakes_are_named() -> None:
             parsed_limits(text)
     with pytest.raises(tokenprof.InputError, match="at least 0"):
         Limits(usd=-1)
+
+
+def test_a_budget_may_be_written_as_the_commands_take_it(tmp_path: Path) -> None:
+    with (
+        LoopbackProvider(lambda body, number: Reply.text("ok")) as server,
+        tokenprof.profile(tmp_path / "run.jsonl", stop_at="turns=1"),
+        anthropic.Anthropic(api_key="unused", base_url=server.url, max_retries=0) as client,
+    ):
+        asked = {"model": "claude-opus-4-8", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+        client.messages.create(**asked)  # type: ignore[call-overload]
+        with pytest.raises(anthropic.APIStatusError, match="its limit is 1"):
+            client.messages.create(**asked)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("wrong", ["turn=2", "usd=", "turns=-1", "usd=nan", "", 5, {"usd": 1}])
+@pytest.mark.parametrize("which", ["warn_at", "stop_at"])
+def test_a_budget_that_is_not_understood_is_an_error_when_it_is_set(
+    wrong: object, which: str, tmp_path: Path
+) -> None:
+    """It would never stop a call."""
+    with (
+        pytest.raises(InputError, match=r"limit|number"),
+        tokenprof.profile(tmp_path / "run.jsonl", **{which: wrong}),  # type: ignore[arg-type]
+    ):
+        pass

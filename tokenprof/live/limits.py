@@ -50,6 +50,20 @@ def _is_limit(value: object) -> bool:
     return not isinstance(value, bool) and math.isfinite(number) and number >= 0
 
 
+def limits_of(given: Limits | str | None, name: str) -> Limits | None:
+    """Return limits that were given as such, or as the text that the commands take.
+
+    Raises `InputError` for anything else: a budget that is not understood would never stop a call.
+    """
+    if isinstance(given, str):
+        return parsed_limits(given)
+    if given is not None and not isinstance(given, Limits):
+        raise InputError(
+            f"{name}={given!r} is not a limit; write {name}=Limits(usd=5), or {name}='usd=5,turns=200'."
+        )
+    return given
+
+
 def parsed_limits(text: str) -> Limits:
     """Parse `usd=5,turns=200,context=150000,cache-misses=3`.
 

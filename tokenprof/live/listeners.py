@@ -55,13 +55,20 @@ def listener(
     return tell
 
 
-def guard_of(warn_at: Limits | None, stop_at: Limits | None, given: Mapping[str, Any]) -> BudgetGuard | None:
-    """Return what watches a run's limits; None without any. Raises as `listener` does."""
+def guard_of(
+    warn_at: Limits | str | None, stop_at: Limits | str | None, given: Mapping[str, Any]
+) -> BudgetGuard | None:
+    """Return what watches a run's limits; None without any.
+
+    Raises as `listener` does, and `InputError` for what is not a limit.
+    """
     if warn_at is None and stop_at is None:
         return None
     from tokenprof.live.budget_guard import BudgetGuard
+    from tokenprof.live.limits import limits_of
 
-    return BudgetGuard(warn_at, stop_at, _assumptions(given))
+    watched, stopping = limits_of(warn_at, "warn_at"), limits_of(stop_at, "stop_at")
+    return BudgetGuard(watched, stopping, _assumptions(given))
 
 
 def _stopping(on_turn: Callable[[TurnCost], None], guard: BudgetGuard | None) -> Callable[[TurnCost], None]:

@@ -109,8 +109,8 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
     spans never hold them. A function of tool name and arguments is your own rule; where it returns None, the
     built-in rules apply.
 
-    `warn_at=Limits(usd=2)` logs a warning when the run reaches a limit: of dollars, turns, the size of a
-    prompt, cache misses. `stop_at=Limits(usd=5, turns=200)` is a hard budget: once it is reached, further
+    `warn_at=Limits(usd=2)`, or "usd=2", logs a warning when the run reaches a limit: of dollars, turns, the
+    size of a prompt, cache misses. `stop_at=Limits(usd=5, turns=200)` is a hard budget: once reached, further
     calls are not sent, and the client raises its own error, made from an answer in the provider's shape. Each
     call then waits until earlier ones are accounted for (at most 2 s). Calls under way are not cut. `on_turn`
     can refuse further calls, too, by raising `StopCalls`; without `stop_at` that is only logged.
@@ -139,8 +139,8 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         utilisation: float | None = None,
         seller: str | None = None,
         labels: bool | LabelRule = False,
-        warn_at: Limits | None = None,
-        stop_at: Limits | None = None,
+        warn_at: Limits | str | None = None,
+        stop_at: Limits | str | None = None,
     ) -> None:
         self.path = Path(path)
         self._metrics = metrics
@@ -151,8 +151,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         self._request_usage = request_usage
         self._seller = seller
         self._labels = labels
-        self._warn_at = warn_at
-        self._stop_at = stop_at
+        self._limits = warn_at, stop_at
         self._settings = {
             "prices": prices,
             "deployment": deployment,
@@ -165,7 +164,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         """Open the recording."""
         from tokenprof.record.recorder import Recorder
 
-        guard = guard_of(self._warn_at, self._stop_at, self._settings)
+        guard = guard_of(*self._limits, self._settings)
         recorder = Recorder(
             self.path,
             tags=self._tags,
