@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
+from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.equations.gpu_hour import (
     COST_OF_CAPITAL,
@@ -19,6 +22,7 @@ from tokenprof.hw_model.equations.gpu_hour import (
     SECONDS_PER_HOUR,
     capital_recovery_factor,
 )
+from tokenprof.hw_model.estimate import Estimate
 
 SECONDS_PER_YEAR: Final = HOURS_PER_YEAR * SECONDS_PER_HOUR
 
@@ -41,22 +45,42 @@ class Tier:
 
     def usd_per_byte_s(self, cost_of_capital: float = COST_OF_CAPITAL[1]) -> float:
         """Return the price of keeping a byte for a second (2.8) [USD per byte-second]."""
-        yearly = self.usd_per_gb * float(capital_recovery_factor(cost_of_capital, self.life_years))
-        return yearly / 1e9 / SECONDS_PER_YEAR
+        return _usd_per_byte_s(self.usd_per_gb, self.life_years, cost_of_capital)
 
     def usd_per_byte_written(self) -> float:
         """Return the wear of writing a byte once (2.8) [USD per byte]; 0 if there is none."""
         return 0.0 if self.writes_in_life is None else self.usd_per_gb / 1e9 / self.writes_in_life
 
 
+HOST_MEMORY_USD_PER_GB: Final = 6.0
+HOST_MEMORY_YEARS: Final = 5.0
+
+
 def tiers_of(chip: Chip) -> tuple[Tier, Tier]:
     """Return host memory and SSD as one accelerator sees them."""
     return (
-        Tier("host", 6.0, 5.0, 0.8 * chip.host_link_bytes_per_s, None, chip.host_memory_bytes,
+        Tier("host", HOST_MEMORY_USD_PER_GB, HOST_MEMORY_YEARS, 0.8 * chip.host_link_bytes_per_s, None,
+             chip.host_memory_bytes,
              "server DRAM at 6 USD/GB over 5 years, assumed; link of the catalogue at 80 %"),
         Tier("ssd", 0.12, 5.0, 7e9, 1825.0, 8e12,
              "NVMe at 0.12 USD/GB, a full write a day for 5 years, 7 GB/s and 8 TB each, assumed"),
     )  # fmt: skip
+
+
+def _usd_per_byte_s(usd_per_gb: float, life_years: float, cost_of_capital: float) -> float:
+    yearly = usd_per_gb * float(capital_recovery_factor(cost_of_capital, life_years))
+    return yearly / 1e9 / SECONDS_PER_YEAR
+
+
+def host_memory_usd(kv_bytes_per_token: Array, token_seconds: float) -> Estimate:
+    """Return what keeping KV in host memory costs, P10 to P90 [USD] (2.8).
+
+    `kv_bytes_per_token` holds a draw each, `token_seconds` is tokens of context times seconds of waiting. The
+    time of the transfers is not in it.
+    """
+    per_byte_s = _usd_per_byte_s(HOST_MEMORY_USD_PER_GB, HOST_MEMORY_YEARS, COST_OF_CAPITAL[1])
+    low, mid, high = np.percentile(kv_bytes_per_token * token_seconds * per_byte_s, [10, 50, 90]).tolist()
+    return Estimate(low, mid, high)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Final, Literal
 import numpy as np
 
 from tokenprof.hw_model.catalogue.arrays import Array
+from tokenprof.hw_model.catalogue.lookup import find_model, known_model
 from tokenprof.hw_model.description import DeploymentDescription
 from tokenprof.hw_model.equations.features import BASES, CHUNK_TOKENS, Feature, Rates
 from tokenprof.hw_model.equations.turn_work import TurnWork
@@ -50,6 +51,15 @@ class ServingScenario:
     hours: HourDraws
     drawn: Mapping[str, Array] = field(default_factory=dict)
     replaced: frozenset[str] = frozenset()
+
+    @cached_property
+    def kv_bytes_per_token(self) -> Array:
+        """Bytes of KV that a token of a long context adds, as served, one per draw."""
+        if not self.sampled:
+            return np.array([find_model(self.description.model).kv_bytes_per_token()])
+        known = known_model(self.model)
+        at_16_bits = self.drawn["KV bytes per token"] if known is None else known.kv_bytes_per_token("bf16")
+        return np.asarray(at_16_bits * np.where(self.drawn["KV precision"] > 0, 0.5, 1.0))
 
     def features(self, work: TurnWork, *, part: Part) -> Array:
         """Return the work of one part of a call as features, an array of shape (8,), one per `Feature`.

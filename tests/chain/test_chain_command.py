@@ -175,9 +175,8 @@ def test_the_picture_is_svg_whose_bars_follow_one_another_down_the_dollar(record
 def test_the_examples_are_lines_of_text_and_objects_of_json(capsysbinary):
     assert main(["chain", "--examples"]) == 0
     text = capsysbinary.readouterr().out.decode()
-    assert (
-        "l1-5     floor of an H100-hour, USD\n         published 1.0; ours 0.9971; difference: -0.3 %" in text
-    )
+    assert "  floor of an H100-hour, USD [l1-5]\n      published 1.0, ours 0.9971: -0.3 %" in text
+    assert max(map(len, text.splitlines())) <= 80
     assert main(["chain", "--examples", "--format", "json"]) == 0
     rows = json.loads(capsysbinary.readouterr().out)["examples"]
     assert {"id", "claim", "published", "ours", "difference", "assumptions", "sources"} == set(rows[0])

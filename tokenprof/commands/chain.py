@@ -58,7 +58,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--examples",
         action="store_true",
-        help="instead: the published claims about bills and the chain, each beside our own figure",
+        help="instead: a page of published claims about bills and the chain, beside our own figures",
     )
     add_output(parser, ("text", "json", "svg"))
     add_assumption_options(parser)
@@ -183,9 +183,9 @@ def _examples(assumptions: Assumptions, data: ChainData, form: str) -> str | byt
         from tokenprof.report.chain_detail_json import examples_json
 
         return json_text(examples_json(rows))
-    from tokenprof.report.terminal.chain_text import examples_text
+    from tokenprof.report.comparisons.claims_page import claims_page
 
-    return examples_text(rows)
+    return claims_page(rows)
 
 
 def _put_chain(output: Path | None, section: ChainSection, detail: ChainDetail, form: str) -> None:

@@ -303,6 +303,7 @@ def _compute(rows: RunRows) -> Json | None:
             "idle_share": None if summary.kv.idle_share is None else round(summary.kv.idle_share, 4),
             "gap_usd_per_s_at_longest_context": estimate_json(summary.kv.gap_usd_per_s_at_longest_context),
             "gaps_usd": estimate_json(summary.kv.gaps_usd),
+            "gaps_host_memory_usd": estimate_json(summary.kv.gaps_host_memory_usd),
         },
     }
 

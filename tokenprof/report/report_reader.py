@@ -239,6 +239,7 @@ def _compute(row: Json | None) -> ComputeSummary | None:
             kv["idle_share"],
             estimate_of(kv["gap_usd_per_s_at_longest_context"]),
             estimate_of(kv.get("gaps_usd")),
+            estimate_of(kv.get("gaps_host_memory_usd")),
         ),
     )
 

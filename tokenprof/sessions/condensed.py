@@ -24,6 +24,7 @@ from tokenprof.facts.types import Run, Turn
 from tokenprof.hw_model.cost import ServingScenario, UnknownModelError, scenario_for
 from tokenprof.hw_model.equations.features import Feature
 from tokenprof.hw_model.equations.turn_work import TurnWork
+from tokenprof.hw_model.kv_tiers import host_memory_usd
 from tokenprof.sessions.folder_sums import FolderSums, add_models
 from tokenprof.sessions.session_sums import KvSums, ModelSum, SoldModel
 from tokenprof.sessions.turn_sums import works_of
@@ -127,4 +128,7 @@ def kv_held(kv: KvSums, hardware: Hardware, model: Model, hold: np.ndarray) -> K
         idle_share=kv.idle_token_seconds / held if held else None,
         gap_usd_per_s_at_longest_context=scenario.usd(scenario.features(longest, part="hold"), "opportunity"),
         gaps_usd=scenario.usd(gaps, "opportunity") if gaps.any() else None,
+        gaps_host_memory_usd=host_memory_usd(scenario.kv_bytes_per_token, kv.idle_token_seconds)
+        if gaps.any()
+        else None,
     )

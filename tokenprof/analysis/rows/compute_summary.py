@@ -21,6 +21,7 @@ from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.served_hours import shipped_chain_data
 from tokenprof.costing.work import Model, Vector, Work
 from tokenprof.hw_model.estimate import Estimate
+from tokenprof.hw_model.kv_tiers import host_memory_usd
 from tokenprof.hw_model.scenario import ServingScenario, TurnWork
 
 LEAST_TURNS_OF_A_TREND = 6
@@ -85,6 +86,7 @@ def _kv_held(ledger: Ledger, hardware: Hardware, model: Model, scenario: Serving
         idle_share=idle / (active + idle) if active + idle else None,
         gap_usd_per_s_at_longest_context=gap_usd_per_s,
         gaps_usd=scenario.usd(np.sum(held, axis=0), "opportunity") if held else None,
+        gaps_host_memory_usd=host_memory_usd(scenario.kv_bytes_per_token, idle) if held else None,
     )
 
 

@@ -256,7 +256,8 @@ class KvHeld:
     """How long the KV of a run was held: token-seconds while it was in use and while it waited in gaps.
 
     `gaps_usd` is what keeping it in the accelerators' memory through all gaps costs on the basis
-    *opportunity*; None in a report of an earlier release, and for a run without gaps.
+    *opportunity*, `gaps_host_memory_usd` what keeping it in host memory costs. Both are None in a report of
+    an earlier release, and for a run without gaps.
     """
 
     active_token_seconds: float
@@ -264,6 +265,7 @@ class KvHeld:
     idle_share: float | None
     gap_usd_per_s_at_longest_context: Estimate | None
     gaps_usd: Estimate | None = None
+    gaps_host_memory_usd: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""The chain as text: where a billed dollar goes, section by section, and the published claims recomputed."""
+"""The chain as text: where a billed dollar goes, section by section."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from io import StringIO
 from typing import Final
 
@@ -10,10 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.chain.chain_detail import ChainDetail
-from tokenprof.chain.claims.worked_examples import CLAIM_SOURCES
 from tokenprof.chain.section import ChainSection
 from tokenprof.pricing.chain.figures import Figure
-from tokenprof.pricing.chain.published_claims import Example
 from tokenprof.report.terminal.chain_bridge import bridge_lines, evidence_lines
 from tokenprof.report.terminal.chain_hardware import (
     generation_lines,
@@ -33,7 +31,7 @@ from tokenprof.report.terminal.chain_prices import (
 )
 from tokenprof.report.terminal.chain_waterfall import accounts_lines, margin_lines, waterfall_lines
 from tokenprof.report.terminal.grid import paragraph
-from tokenprof.report.terminal.wording import MONEY, SOFT
+from tokenprof.report.terminal.wording import SOFT
 
 _ASCII: Final = str.maketrans("×–—…·█▉▊▋▌▍▎▏", "x--.-#######-")
 
@@ -78,26 +76,6 @@ def chain_text(section: ChainSection, detail: ChainDetail | None = None, width: 
     """Return a chain as plain text of a width [columns]."""
     page, console = _page(width)
     render_chain(section, console, detail)
-    return page.getvalue()
-
-
-def examples_text(rows: Sequence[Example], width: int = 100) -> str:
-    """Return the published claims beside our own figures, as plain text of a width [columns]."""
-    page, console = _page(width)
-    for row in rows:
-        lead = Text(f"{row.id:<9}", MONEY)
-        published = f"published {row.published}" if row.published else "none published"
-        difference = f"; difference: {row.difference}" if row.difference else ""
-        for line in (
-            *paragraph(Text(row.claim), console, lead=lead),
-            *paragraph(Text(f"{published}; ours {row.ours}{difference}"), console, indent=lead.cell_len),
-            *paragraph(
-                Text(f"{row.assumptions}; claimed in {', '.join(CLAIM_SOURCES[row.id])}", SOFT),
-                console,
-                indent=lead.cell_len,
-            ),
-        ):
-            console.print(line, soft_wrap=True, highlight=False)
     return page.getvalue()
 
 

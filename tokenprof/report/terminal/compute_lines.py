@@ -100,7 +100,11 @@ def cache_read_lines(report: Report, console: Console) -> list[Text]:
         return []
     if not any(row.cls == "cache_read" and row.tokens and row.hardware_usd for row in report.rows.classes):
         return []
-    held = compute.kv.gaps_usd
+    kept = []
+    if compute.kv.gaps_host_memory_usd is not None:
+        kept.append(f"{numbers.usd_interval(compute.kv.gaps_host_memory_usd)} in host memory")
+    if compute.kv.gaps_usd.high:
+        kept.append(f"{numbers.usd_interval(compute.kv.gaps_usd)} in the accelerators' (opportunity cost)")
     text = "Cache read counts attention to the cached prompt and loading its KV, not keeping it through gaps"
-    text += f" ({numbers.usd_interval(held)} on the opportunity basis)." if held.high else "."
+    text += f", which costs {', '.join(kept)}." if kept else "."
     return paragraph(Text(text, SOFT), console, indent=2)
