@@ -60,10 +60,11 @@ MAY_IMPORT = {
     "report": "facts costing chain chain.claims whatif analysis analysis.rows analysis.findings pricing "
     "pricing.chain hw_model",
     "report.next_steps": "costing whatif difference report hw_model",
-    "report.terminal": "facts costing chain chain.claims analysis.rows report pricing pricing.chain hw_model",
+    "report.terminal": "facts costing chain analysis.rows report pricing pricing.chain hw_model",
     "report.folders": "facts sessions report report.terminal",
     "report.formats": "facts report report.terminal",
-    "report.comparisons": "difference whatif report report.next_steps report.terminal hw_model",
+    "report.comparisons": "chain.claims difference whatif report report.next_steps report.terminal "
+    "pricing.chain hw_model",
     "store.schema": "",
     "store.writing": "facts store.schema",
     "store.ingest": "facts reading attribute costing pricing store.schema store.writing",
