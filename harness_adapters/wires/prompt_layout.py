@@ -170,20 +170,28 @@ class PromptLayout:
         It shares what only grows, so that noting a layout takes no longer in a long prompt.
         """
         self._shares_calls = True
-        return replace(self._with_own_parts(), _blocks_when_noted=len(self.blocks))
+        return self._copied(self.blocks)
 
     def continued(self) -> PromptLayout:
         """Return a layout that goes on from one that was noted."""
-        return replace(self._with_own_parts(), blocks=self.blocks[: self._blocks_when_noted])
+        return self._copied(self.blocks[: self._blocks_when_noted])
 
-    def _with_own_parts(self) -> PromptLayout:
-        return replace(
-            self,
-            skills=self.skills.copied(),
-            tools=set(self.tools),
-            deferred=dict(self.deferred),
-            loaded=set(self.loaded),
-            breakpoints=list(self.breakpoints),
+    def _copied(self, blocks: list[Block]) -> PromptLayout:
+        # Written out: `replace` takes several times as long.
+        return PromptLayout(
+            self.shaper,
+            self.ttl,
+            self.is_whole,
+            self.skills.copied(),
+            set(self.tools),
+            self.calls,
+            dict(self.deferred),
+            set(self.loaded),
+            blocks,
+            list(self.breakpoints),
+            self._instructions,
+            _shares_calls=self._shares_calls,
+            _blocks_when_noted=len(blocks),
         )
 
     def prompt(self, head: int = 0) -> LaidOutPrompt:

@@ -109,3 +109,30 @@ def test_attributes_are_encoded_as_the_otlp_json_mapping_says() -> None:
 def test_what_is_not_a_block_is_an_error(text: str) -> None:
     with pytest.raises(KeyError):
         block_codec.BlockDecoder().decode(text)
+
+
+def test_counts_name_their_vocabularies_once_and_are_read_in_both_forms() -> None:
+    counted: dict[str, dict[str, int]] = {
+        "aa": {"o": 3, "c": 4},
+        "bb": {"o": 5, "c": 6},
+        "cc": {"o": 7},
+        "dd": {},
+    }
+    text = block_codec.encode_counts(counted)
+    assert text == '{"":["o","c"],"aa":[3,4],"bb":[5,6],"cc":{"o":7},"dd":{}}'
+    assert block_codec.decode_counts(text) == counted
+    assert block_codec.decode_counts('{"aa":{"o":3,"c":4}}') == {"aa": {"o": 3, "c": 4}}
+    for damaged in ("[]", '{"aa":[1]}', '{"":["o"],"aa":[1,2]}'):
+        with pytest.raises(ValueError, match=r"should be|argument"):
+            block_codec.decode_counts(damaged)
+
+
+def test_features_are_written_when_a_text_is_new_and_once_more_in_a_whole_prompt() -> None:
+    block = made_block("read")
+    encoder = block_codec.BlockEncoder()
+    written = [encoder.encode([block], whole=whole) for whole in (False, False, True, True)]
+    assert ["features" in text for text in written] == [True, False, True, False]
+    decoder = block_codec.BlockDecoder()
+    assert [decoder.decode(text) for text in written] == [(block,)] * 4
+    # The first line is lost.
+    assert block_codec.BlockDecoder().decode(written[2]) == (block,)

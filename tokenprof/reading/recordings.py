@@ -8,11 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from tokenprof.facts.types import Block, Problem, Run, Source, Turn
 from tokenprof.record import names
 from tokenprof.record.background.unwritten_calls import unwritten_calls
+from tokenprof.record.block_codec import decode_counts
 from tokenprof.record.otlp import decode_attributes, spans_of
 from tokenprof.record.turn_codec import TurnDecoder, problem_of, tags_of
 
@@ -77,7 +76,7 @@ class _Reading:
             started_ns = int(span.get("startTimeUnixNano") or 0)
             self._problems[str(span["spanId"])] = problem_of(attributes, started_ns)
         elif record == "counts":
-            self._counts |= orjson.loads(attributes[names.COUNTS])
+            self._counts |= decode_counts(attributes[names.COUNTS])
         elif record == "turn":
             self._answered.add(str(attributes.get(names.CALL)))
             self._add_turn(run_id, resource, span, attributes)

@@ -1,14 +1,14 @@
 """Blocks, usage, selectors and breakpoints to and from text in the attributes of a span in run.jsonl.
 
-A block's features are written the first time its text appears in a file; later occurrences are
-known by their digest.
+A block's features are written the first time its text appears in a file, and once more when a prompt that
+holds it is written whole, so that one lost line costs little; other occurrences are known by their digest.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -18,6 +18,9 @@ from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
 from tokenprof.record import names
 from tokenprof.record.otlp import Attribute
+
+MOST_SECTIONS: Final = "messages"
+"""Where a block stands if its record does not say so."""
 
 _FEATURE_FIELDS = tuple(field.name for field in dataclasses.fields(Features))
 _USAGE_FIELDS = tuple(field.name for field in dataclasses.fields(Usage))
@@ -29,9 +32,10 @@ class BlockEncoder:
 
     def __init__(self) -> None:
         self._written: set[str] = set()
+        self._written_twice: set[str] = set()
 
     def encode(self, blocks: Iterable[Block], *, whole: bool = False) -> str:
-        """Return a JSON list of blocks. `whole` writes all features again (a keyframe)."""
+        """Return a JSON list of blocks. `whole` writes features once more (a keyframe)."""
         return orjson.dumps([self._encode(block, whole) for block in blocks]).decode()
 
     def _encode(self, block: Block, whole: bool) -> dict[str, Any]:
@@ -39,9 +43,10 @@ class BlockEncoder:
             "kind": block.kind,
             "name": block.name,
             "digest": block.digest,
-            "section": block.section,
             "role": block.role,
         }
+        if block.section != MOST_SECTIONS:
+            record["section"] = block.section
         if block.opens_message:
             record["opens"] = True
         if block.link:
@@ -50,8 +55,9 @@ class BlockEncoder:
             record["uses"] = list(block.uses)
         if block.deferred:
             record["deferred"] = True
-        if whole or block.digest not in self._written:
-            self._written.add(block.digest)
+        is_new = block.digest not in self._written
+        if is_new or (whole and block.digest not in self._written_twice):
+            (self._written if is_new else self._written_twice).add(block.digest)
             record["features"] = {
                 name: value for name in _FEATURE_FIELDS if (value := getattr(block.features, name))
             }
@@ -108,7 +114,7 @@ class BlockDecoder:
             kind=record["kind"],
             name=record["name"],
             digest=identity,
-            section=record["section"],
+            section=record.get("section", MOST_SECTIONS),
             role=record["role"],
             opens_message=record.get("opens", False),
             features=known.features,
@@ -156,6 +162,31 @@ def encode_selectors(selectors: Selectors) -> str:
 def decode_selectors(text: str) -> Selectors:
     """Return the selectors that `encode_selectors` wrote."""
     return Selectors(**orjson.loads(text))
+
+
+def encode_counts(counted: Mapping[str, Mapping[str, int]]) -> str:
+    """Return the tokens of texts, by digest, as JSON. The names of the vocabularies stand once, under ""."""
+    vocabularies = next((list(tokens) for tokens in counted.values() if tokens), [])
+    short = {
+        digest: [*tokens.values()] if [*tokens] == vocabularies else dict(tokens)
+        for digest, tokens in counted.items()
+    }
+    return orjson.dumps({"": vocabularies, **short}).decode()
+
+
+def decode_counts(text: str) -> dict[str, Mapping[str, int]]:
+    """Return the tokens that `encode_counts` wrote; a mapping may also stand for each text, as in 0.1.
+
+    Raises ValueError if the text is neither.
+    """
+    found = orjson.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("token counts should be an object")
+    vocabularies = found.pop("", ())
+    return {
+        digest: dict(zip(vocabularies, tokens, strict=True)) if isinstance(tokens, list) else tokens
+        for digest, tokens in found.items()
+    }
 
 
 def encode_breakpoints(breakpoints: Iterable[Breakpoint]) -> str | None:

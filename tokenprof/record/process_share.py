@@ -20,6 +20,7 @@ from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.background.counting_process import COUNTING_PROCESS
 from tokenprof.record.background.late_imports import importing
 from tokenprof.record.background.settings import RecordingSettings
+from tokenprof.record.background.system_threads import new_lock
 from tokenprof.record.background.unwritten_calls import forget_unwritten
 from tokenprof.record.background.worker import Worker
 from tokenprof.record.digest import project_key
@@ -48,6 +49,9 @@ COUNTS_WAIT_S = 1.3
 
 EXIT_WAIT_S = 10.0
 """How long the end of a program waits, once, for calls that are not written and tokens not counted."""
+
+COUNT_EVERY_S = 1.0
+"""How long new texts are collected before they are counted: waking two threads costs more than counting."""
 
 YOUNG_PROCESS_S = 5.0
 MOST_QUEUED_BYTES = 64 * 1024 * 1024
@@ -100,7 +104,9 @@ class ProcessShare:
             "tokenprof-recorder", self._record, self._not_recorded, self._at_end
         )
         # Counting has a thread of its own, because turns must not wait for a tokenizer that is being loaded.
-        self.counter: Worker[dict[str, str]] = Worker("tokenprof-counter", self._count, _not_counted)
+        self.counter: Worker[bool] = Worker("tokenprof-counter", self._count, _not_counted)
+        self._is_ending = new_lock()
+        self._is_ending.acquire()
         self._counted: deque[dict[str, Mapping[str, int]]] = deque()
         self.teller: Worker[Callable[[], None]] = Worker("tokenprof-listener", _call, _not_told)
         self._file: AppendedFile | None = None
@@ -217,16 +223,22 @@ class ProcessShare:
         if not self._is_main and is_young and not COUNTING_PROCESS.is_ready():
             # Many worker processes live for one call, and loading would take longer than that.
             return
-        texts = self.log.take_uncounted() if self.log is not None else {}
-        if texts or not self._has_begun_to_count:
+        is_first = not self._has_begun_to_count
+        has_texts = self.log is not None and self.log.has_uncounted()
+        # One may be counting already; the next takes what has come since.
+        if is_first or (has_texts and self.counter.length() < 2):
             # Without texts the vocabularies are loaded, while the host waits for its first answer.
             self._has_begun_to_count = True
             try:
-                self.counter.put(texts)
+                self.counter.put(not is_first)
             except Exception:
                 log.warning("tokenprof cannot count tokens here", exc_info=True)
 
-    def _count(self, texts: dict[str, str]) -> None:
+    def _count(self, may_wait: bool) -> None:
+        """Count the texts that are there, after waiting for more of them."""
+        if may_wait and self._is_ending.acquire(timeout=COUNT_EVERY_S):
+            self._is_ending.release()
+        texts = self.log.take_uncounted() if self.log is not None else {}
         counted = dict(zip(texts, COUNTING_PROCESS.count(list(texts.values())), strict=True))
         if not counted:
             return
@@ -253,6 +265,8 @@ class ProcessShare:
         turns.close()
 
     def _finish_counting(self, turns: TurnLog) -> None:
+        if self._is_ending.locked():
+            self._is_ending.release()
         self._have_counted(is_last=True)
         self.counter.finish()
         self.counter.wait(max(self._finished_s + COUNTS_WAIT_S - time.monotonic(), 0.0))
@@ -325,8 +339,8 @@ def _not_told(told: Callable[[], None], error: BaseException) -> None:
     log.warning("tokenprof: a listener of finished turns failed", exc_info=error)
 
 
-def _not_counted(texts: dict[str, str], error: BaseException) -> None:
-    log.warning("tokenprof could not count the tokens of %d texts", len(texts), exc_info=error)
+def _not_counted(_: bool, error: BaseException) -> None:
+    log.warning("tokenprof could not count the tokens of some texts", exc_info=error)
 
 
 def _no_counts(texts: Sequence[str]) -> list[Mapping[str, int]]:

@@ -11,6 +11,7 @@ import hashlib
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,7 @@ from tokenprof.record.background.counting_process import COUNTING_PROCESS
 from tokenprof.record.background.settings import RecordingSettings
 from tokenprof.record.background.unwritten_calls import note_unwritten
 from tokenprof.record.background.waiting_lines import WaitingLines
+from tokenprof.record.block_codec import encode_counts
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import ADVISOR, Call, calls_of_advice
 from tokenprof.record.contexts import ContextTracker, HeldHistories
@@ -68,7 +70,7 @@ class TurnLog:
         self._resource = resource
         self._settings = settings
         self._shaper = self._new_shaper()
-        self._uncounted: dict[str, str] = {}
+        self._uncounted: deque[tuple[str, str]] = deque()
         self._failed: dict[bytes, _Failed] = {}
         self._lines = WaitingLines(file)
         self._answers: dict[str, str] = {}
@@ -140,9 +142,19 @@ class TurnLog:
         attributes = problem_attributes(exchange, reason, error, calls)
         self._write_span("problem", exchange, attributes, failed=True, calls=calls)
 
+    def has_uncounted(self) -> bool:
+        """Whether texts were written without their tokens."""
+        return bool(self._uncounted)
+
     def take_uncounted(self) -> dict[str, str]:
-        """Return the texts that were written without their tokens, by digest, and forget them."""
-        texts, self._uncounted = self._uncounted, {}
+        """Return the texts that were written without their tokens, by digest, and forget them.
+
+        May be called on another thread.
+        """
+        texts: dict[str, str] = {}
+        while self._uncounted:
+            digest, text = self._uncounted.popleft()
+            texts[digest] = text
         return texts
 
     def write_counts(self, counted: Mapping[str, Mapping[str, int]]) -> None:
@@ -151,7 +163,7 @@ class TurnLog:
             self._shaper.learn(counted)
             attributes: dict[str, Attribute | None] = {
                 names.RECORD: "counts",
-                names.COUNTS: orjson.dumps(counted).decode(),
+                names.COUNTS: encode_counts(counted),
             }
             self._write_span("counts", None, attributes)
 
@@ -169,7 +181,7 @@ class TurnLog:
             self._file.close()
 
     def _count_later(self, digest: str, text: str) -> None:
-        self._uncounted[digest] = text
+        self._uncounted.append((digest, text))
 
     def _name_attempt(self, exchange: Exchange) -> None:
         """Recognise the next attempt at a call by the bytes of its request, if it does not say so itself."""
@@ -222,8 +234,8 @@ class TurnLog:
         call = self._held.completed(call)
         place = self._contexts.place(exchange.span_id, call.prompt, exchange.agent)
         tags = {**self._settings.tags, **exchange.tags}
-        turn = turn_of(exchange, call, place, self._index_of_call.get(place.base or ""), tags)
-        turn = replace(turn, seller=seller_of(exchange, call, self._settings.seller))
+        seller = seller_of(exchange, call, self._settings.seller)
+        turn = turn_of(exchange, call, place, self._index_of_call.get(place.base or ""), tags, seller)
         self._write_span(
             f"chat {call.requested_model}",
             exchange,
