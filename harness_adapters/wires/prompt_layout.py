@@ -250,7 +250,7 @@ class Checkpoints:
         that items bring in, which decide where the tools stand.
         """
         best: Checkpoint | None = None
-        for kept in self._kept:
+        for kept in reversed(self._kept):
             if (best is None or kept.count > best.count) and kept.fits(start, items):
                 best = kept
         if best is None:

@@ -19,6 +19,7 @@ from tokenprof.record.background.repeated_json import Objects as Objects
 Item = TypeVar("Item")
 
 _ITEMS_IN_A_BREATH = 256
+_OTHERS = frozenset({str, int, float, bool, type(None), list, tuple, bytes})
 
 Wire = Mapping[str, Any]
 """A JSON object as it was parsed."""
@@ -52,8 +53,9 @@ def sequence(value: object) -> list[Wire]:
 
 
 def is_object(value: object) -> TypeGuard[Wire]:
-    """Whether a value is a JSON object. Checking the usual type first is ten times as fast."""
-    return type(value) is dict or isinstance(value, Mapping)
+    """Whether a value is a JSON object. Checking the usual types first is ten times as fast."""
+    kind = type(value)
+    return kind is dict or (kind not in _OTHERS and isinstance(value, Mapping))
 
 
 def mapping(value: object) -> Wire:
