@@ -280,7 +280,7 @@ class ProcessShare:
             if self._file is not None:
                 self._file.close()
             return
-        for step in (self._write_losses, self._finish_counting, _close):
+        for step in (self._write_losses, self._finish_counting, lambda turns: turns.close()):
             try:
                 step(self.log)
             except Exception:
@@ -345,7 +345,3 @@ def _not_counted(_: bool, error: BaseException) -> None:
 
 def _no_counts(texts: Sequence[str]) -> list[Mapping[str, int]]:
     return [{} for _ in texts]
-
-
-def _close(turns: TurnLog) -> None:
-    turns.close()
