@@ -261,3 +261,9 @@ def test_a_budget_that_is_not_understood_is_an_error_when_it_is_set(
         tokenprof.profile(tmp_path / "run.jsonl", **{which: wrong}),  # type: ignore[arg-type]
     ):
         pass
+
+
+def test_a_small_bill_is_not_shown_as_nothing() -> None:
+    guard = BudgetGuard(None, Limits(usd="0.00001"), Assumptions())
+    guard._total_usd = Decimal("0.000035")
+    assert (guard.refusal() or "").startswith("The run was billed $0.000035; its limit is $0.00001.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from typing import Final
 
 from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.facts.types import Block, Turn
@@ -107,7 +108,7 @@ class BudgetGuard:
         most_usd = limits.most_usd
         if most_usd is not None and self._total_usd >= most_usd:
             least = "at least " if self._unmeasured or self._unpriced else ""
-            yield "usd", f"The run was billed {least}${self._total_usd:.4f}; its limit is ${most_usd}."
+            yield "usd", f"The run was billed {least}${_shown(self._total_usd)}; its limit is ${most_usd}."
         for name, what, value, most in (
             ("turns", "made {:,} billed calls", self._turns, limits.turns),
             ("context_tokens", "sent a prompt of {:,} tokens", self._context_tokens, limits.context_tokens),
@@ -115,3 +116,11 @@ class BudgetGuard:
         ):
             if most is not None and value >= most:
                 yield name, f"The run {what.format(value)}; its limit is {most:,}."
+
+
+def _shown(usd: Decimal) -> str:
+    """Return dollars to the hundredth of a cent; to the last digit if there are fewer."""
+    return f"{usd:.4f}" if not usd or usd >= _SMALL_USD else f"{usd.normalize():f}"
+
+
+_SMALL_USD: Final = Decimal("0.01")

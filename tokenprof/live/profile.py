@@ -112,8 +112,8 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
     `warn_at=Limits(usd=2)`, or "usd=2", logs a warning when the run reaches a limit: of dollars, turns, the
     size of a prompt, cache misses. `stop_at=Limits(usd=5, turns=200)` is a hard budget: once reached, further
     calls are not sent, and the client raises its own error, made from an answer in the provider's shape. Each
-    call then waits until earlier ones are accounted for (at most 2 s). Calls under way are not cut. `on_turn`
-    can refuse further calls, too, by raising `StopCalls`; without `stop_at` that is only logged.
+    call then waits until earlier ones are accounted for (10 s at most). Calls under way are not cut.
+    `on_turn` can refuse further calls, too, by raising `StopCalls`; without `stop_at` that is only logged.
 
     Two parameters add a field to requests: `cache_diagnostics=True` asks Anthropic why its cache was missed
     (clients made inside the block, or wrapped); `request_usage=True` asks OpenAI for the usage of chat

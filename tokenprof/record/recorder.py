@@ -31,7 +31,7 @@ log = logging.getLogger("tokenprof")
 SELLER_VARIABLE = "TOKENPROF_SELLER"
 """Names who sells the calls of a recording, if they do not show it."""
 
-SETTLE_S = 2.0
+SETTLE_S = 10.0
 """How long a call under a hard budget waits for what earlier calls cost."""
 
 SETTLE_STEP_S = 0.002
