@@ -7,4 +7,9 @@ from collections.abc import Set
 
 def is_called(tool: str, called: Set[str]) -> bool:
     """Whether calls of some names call a tool: `exec` calls `functions.exec`, as Codex writes it."""
-    return tool in called or tool.rpartition(".")[2] in called
+    return tool in called or short_name(tool) in called
+
+
+def short_name(tool: str) -> str:
+    """Return a tool's name without its namespace."""
+    return tool.rpartition(".")[2]

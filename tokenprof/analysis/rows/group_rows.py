@@ -14,7 +14,7 @@ from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.on_demand_loads import OnDemandLoad, loads_of
 from tokenprof.costing.work import sum_work
-from tokenprof.facts.tool_names import is_called
+from tokenprof.facts.tool_names import short_name
 
 MCP_PREFIX = "mcp__"
 
@@ -48,8 +48,12 @@ def group_rows(ledger: Ledger, hardware: Hardware) -> tuple[GroupRow, ...]:
 def _join_short_names(members: dict[tuple[GroupKind, str], set[str]]) -> None:
     """Put calls that leave out the namespace of their tool's schema under the name of the schema."""
     tools = [name for kind, name in members if kind == "tool"]
+    full_names: dict[str, list[str]] = defaultdict(list)
+    for name in tools:
+        if short_name(name) != name:
+            full_names[short_name(name)].append(name)
     for short in tools:
-        full = [name for name in tools if name != short and is_called(name, {short})]
+        full = full_names.get(short, ())
         if len(full) == 1:
             members["tool", full[0]] |= members.pop(("tool", short))
 
