@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -9,6 +10,7 @@ from hostile_page import hostile_run
 from long_runs import TOKENS, long_run
 
 from tokenprof.analysis.analysis import Analysis
+from tokenprof.facts.types import Run
 from tokenprof.pictures.page.page_json import page_json
 from tokenprof.pictures.views.cache_events import cache_events
 from tokenprof.pictures.views.context_bands import context_over_turns
@@ -17,6 +19,7 @@ from tokenprof.pictures.views.prompt_rows import listed_rows, prompt_rows
 from tokenprof.pictures.views.spending_tree import spending_tree
 from tokenprof.pictures.views.turn_columns import FRESH, READ, WRITTEN
 from tokenprof.pictures.views.what_if_cube import GPU_HOUR_USD, OWN_DEPLOYMENT, what_if_cube
+from tokenprof.pricing.usage import Usage
 
 
 @pytest.fixture(scope="module", params=["demo", "long", "hostile"])
@@ -166,3 +169,12 @@ def test_another_model_is_served_alike_whichever_prediction_is_asked_first() -> 
     assert second.what_if(model, cap).compute_after_usd == combined.compute_after_usd
     assert first.what_if(model).compute_after_usd == alone.compute_after_usd
     assert combined.compute_after_usd != alone.compute_after_usd
+
+
+def test_prompts_too_long_for_own_hardware_are_named_and_the_page_is_written() -> None:
+    turn = replace(
+        long_run(1).turns[0], usage=Usage(cache_write_5m_tokens=15_000_000, output_tokens=7), breakpoints=()
+    )
+    cube = what_if_cube(Analysis(Run((turn,))))
+    assert cube.own is None
+    assert cube.left_out.startswith("Hardware of your own cannot serve this run: DeepSeek-V3 on 8 H200 has ")

@@ -91,6 +91,7 @@ def cache_events(analysis: Analysis, texts: Mapping[str, str] = NO_TEXTS) -> Cac
 
 def _misses(analysis: Analysis, texts: Mapping[str, str]) -> tuple[MissMark, ...]:
     prompts = analysis.run.prompts() if texts else ()
+    placed = analysis.ledger.attribution.blocks
     numbers = {block.id: number for number, block in enumerate(analysis.blocks)}
     found = []
     for turn in analysis.turns:
@@ -110,22 +111,29 @@ def _misses(analysis: Analysis, texts: Mapping[str, str]) -> tuple[MissMark, ...
                 tokens=miss.tokens,
                 usd=miss.usd,
                 evidence=miss.evidence,
-                words=_changed_words(turn.index, prompts, texts) if texts else (),
+                words=_changed_words(turn.index, prompts, texts, placed[miss.block].block)
+                if texts and miss.block in placed
+                else (),
             )
         )
     return tuple(found)
 
 
 def _changed_words(
-    index: int, prompts: Sequence[Sequence[Block]], texts: Mapping[str, str]
+    index: int, prompts: Sequence[Sequence[Block]], texts: Mapping[str, str], blamed: Block
 ) -> tuple[WordRun, ...]:
-    """Return what changed in the first block in which a prompt differs from the earlier one most like it."""
+    """Return what changed in the first block in which a prompt differs from the earlier one most like it.
+
+    Nothing if that is not the block that is blamed for the miss: its words would explain something else.
+    """
     earlier = range(max(0, index - EARLIER_COMPARED), index)
     changes = ((first_change(prompts[index], prompts[at], len(prompts[at])), at) for at in earlier)
     found = [(change.at, at, change.block) for change, at in changes if change is not None and change.block]
     if not found:
         return ()
     place, before, block = max(found, key=lambda each: each[:2])
+    if block.digest != blamed.digest:
+        return ()
     counterpart = [each for each in prompts[before] if not each.deferred][place]
     now, then = texts.get(block.digest), texts.get(counterpart.digest)
     if now is None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.facts.errors import InputError
+from tokenprof.hw_model.equations.deployment_error import DeploymentError
 from tokenprof.report.next_steps.what_if_wording import basis, change_of
 
 MOST_CALLS_COMBINED: Final = 500
@@ -93,13 +94,13 @@ def what_if_cube(analysis: Analysis) -> WhatIfCube:
     size = max(calls, blocks // BLOCKS_PER_CALL)
     if before is None or not before:
         return WhatIfCube(before, (), (), (), None, "No turn of this run has a bill to compare with.")
-    own = _own_hardware(analysis)
+    own, too_long = _own_hardware(analysis)
     if size > MOST_CALLS:
         left_out = (
             f"This run has {calls:,} calls and {blocks:,} blocks; predictions for it take longer than the "
             "rest of the page. Ask for one: tokenprof whatif RUN --if ttl=1h"
         )
-        return WhatIfCube(before, (), (), (), own, left_out)
+        return WhatIfCube(before, (), (), (), own, " ".join(filter(None, (left_out, too_long))))
     axes = tuple(axis for axis in _axes(analysis) if len(axis.values) > 1)
     combined = size <= MOST_CALLS_COMBINED
     cells, assumes = [], dict[str, None]()
@@ -110,7 +111,8 @@ def what_if_cube(analysis: Analysis) -> WhatIfCube:
         cell, said = _cell(analysis, at, levers)
         cells.append(cell)
         assumes.update(dict.fromkeys(said))
-    left_out = "" if combined else "The run is long, so each lever is predicted alone."
+    alone = "" if combined else "The run is long, so each lever is predicted alone."
+    left_out = " ".join(filter(None, (alone, too_long)))
     return WhatIfCube(before, axes, tuple(cells), tuple(assumes), own, left_out)
 
 
@@ -143,7 +145,7 @@ def _cell(
 ) -> tuple[WhatIfCell, tuple[str, ...]]:
     try:
         found = analysis.what_if(*levers)
-    except InputError:
+    except (InputError, DeploymentError):
         return WhatIfCell(at, levers, None, None, None, None, None, None, "unknown"), ()
     compute = found.compute_after_usd
     cell = WhatIfCell(
@@ -160,18 +162,24 @@ def _cell(
     return cell, tuple(basis(found)) if levers else ()
 
 
-def _own_hardware(analysis: Analysis) -> OwnHardware | None:
-    """Return what the engine says for an hour at $1, times the price: the cost is hours times their price."""
+def _own_hardware(analysis: Analysis) -> tuple[OwnHardware | None, str]:
+    """Return what the engine says for an hour at $1, times the price: the cost is hours times their price.
+
+    Without it, the second value says why if the prompts are too long for that hardware.
+    """
     try:
         predicted = analysis.what_if(f"hardware={OWN_DEPLOYMENT}:1").compute_after_usd
+    except DeploymentError as error:
+        return None, f"Hardware of your own cannot serve this run: {error}."
     except InputError:
-        return None
+        return None, ""
     if predicted is None:
-        return None
-    return OwnHardware(
+        return None, ""
+    own = OwnHardware(
         deployment=OWN_DEPLOYMENT,
         usd_per_gpu_hour=GPU_HOUR_USD,
         low_usd=tuple(hour_usd * predicted.low for hour_usd in GPU_HOUR_USD),
         mid_usd=tuple(hour_usd * predicted.mid for hour_usd in GPU_HOUR_USD),
         high_usd=tuple(hour_usd * predicted.high for hour_usd in GPU_HOUR_USD),
     )
+    return own, ""

@@ -50,7 +50,7 @@
     refill(byId("ahead"), el("dt", {}, "the next 30 days by the trend"), el("dd", {}, usd(trend.next_usd[1]), el("small", {}, `${usd(trend.next_usd[0])} to ${usd(trend.next_usd[2])}, P10 to P90`)));
     const [low, mid, high] = trend.week_usd, size = (/** @type {number} */ change) => usd(Math.abs(change));
     const span = `${signed(low)} to ${signed(high)}, P10 to P90`;
-    refill(byId("trend"), low > 0 || high < 0 ? `A day costs ${size(mid)} ${mid > 0 ? "more" : "less"} every week (${span}).` : `No clear trend: a day's bill changes by ${signed(mid)} a week (${span}).`);
+    refill(byId("trend"), low > 0 || high < 0 ? `A day costs ${size(mid)} ${mid > 0 ? "more" : "less"} every week (${span}).` : `No clear trend: a day's bill changes by ${span}, every week.`);
     refill(byId("days-lead"), `The trend is a straight line through the last ${trend.days} days; the band holds 80% of days if they go on like that. It knows no holidays, new projects or new prices.`);
   }
 
