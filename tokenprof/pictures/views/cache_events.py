@@ -100,6 +100,7 @@ def _misses(analysis: Analysis, texts: Mapping[str, str]) -> tuple[MissMark, ...
             continue
         number = numbers.get(miss.block or "", -1)
         block = analysis.blocks[number] if number >= 0 else None
+        blamed = placed.get(miss.block or "")
         found.append(
             MissMark(
                 turn=turn.index,
@@ -111,9 +112,7 @@ def _misses(analysis: Analysis, texts: Mapping[str, str]) -> tuple[MissMark, ...
                 tokens=miss.tokens,
                 usd=miss.usd,
                 evidence=miss.evidence,
-                words=_changed_words(turn.index, prompts, texts, placed[miss.block].block)
-                if texts and miss.block in placed
-                else (),
+                words=_changed_words(turn.index, prompts, texts, blamed.block) if texts and blamed else (),
             )
         )
     return tuple(found)
