@@ -13,7 +13,7 @@ from typing import Final
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.facts.errors import InputError
-from tokenprof.hw_model.equations.deployment_error import DeploymentError
+from tokenprof.hw_model.cost import DeploymentError
 from tokenprof.report.next_steps.what_if_wording import basis, change_of
 
 MOST_CALLS_COMBINED: Final = 500
