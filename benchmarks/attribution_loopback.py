@@ -25,6 +25,7 @@ import anthropic
 
 import tokenprof
 from tokenprof.costing.ledger import Ledger, build_ledger
+from tokenprof.facts.types import Run
 from tokenprof.pricing.book import default_book
 from tokenprof.pricing.usage import INPUT_CLASSES
 from tokenprof.reading.files import read
@@ -226,7 +227,10 @@ def true_classes(call: WireCall) -> list[str]:
     return found
 
 
-def measure(layout: Layout, tokenizer: Tokenizer, seed: int, folder: Path) -> Score:
+def recorded_loop(
+    layout: Layout, tokenizer: Tokenizer, seed: int, folder: Path
+) -> tuple[Run, list[WireCall]]:
+    """Return the run of a loop, and what its provider billed."""
     rng = random.Random(seed)
     hidden = Overheads(
         tools_preamble=rng.randint(159, 530),
@@ -243,9 +247,14 @@ def measure(layout: Layout, tokenizer: Tokenizer, seed: int, folder: Path) -> Sc
     )
     with provider, tokenprof.profile(path):
         run_layout(anthropic.Anthropic(api_key="none", base_url=provider.url), layout, seed)
-    ledger = build_ledger(read([path]), default_book())
+    return read([path]), list(provider.billed)
+
+
+def measure(layout: Layout, tokenizer: Tokenizer, seed: int, folder: Path) -> Score:
+    run, billed = recorded_loop(layout, tokenizer, seed, folder)
+    ledger = build_ledger(run, default_book())
     ledger.check()
-    by_id = {call.response_id: call for call in provider.billed}
+    by_id = {call.response_id: call for call in billed}
     return score(ledger, [by_id[turn.id] for turn in ledger.run.turns])
 
 

@@ -84,3 +84,27 @@ def test_the_end_of_what_was_read_pins_the_block_before_it() -> None:
     read = Usage(cache_read_tokens=30, cache_write_5m_tokens=20, uncached_input_tokens=0, output_tokens=0)
     found = sizes(turn(0, [system, A], wrote, *marks), turn(1, [system, B], read, *marks))
     assert found == {"S": (30, True), "A": (12, True), "B": (20, True)}
+
+
+def groups_of(*turns: Turn) -> dict[str, tuple[int, int] | None]:
+    found = attribute(Run(turns)).blocks.values()
+    return {
+        placed.block.name: (placed.size.group.blocks, placed.size.group.tokens) if placed.size.group else None
+        for placed in found
+    }
+
+
+def test_blocks_that_the_bill_gives_together_are_a_group_with_an_exact_sum() -> None:
+    found = groups_of(turn(0, [A], fresh(17)), turn(1, [A, B, C], fresh(61)))
+    assert found["A"] is None
+    assert found["B"] == found["C"] == (2, 44)
+
+
+def test_a_group_of_which_one_is_known_is_what_is_left() -> None:
+    found = groups_of(
+        turn(0, [A], fresh(17)),
+        turn(1, [A, B, C, D], fresh(100)),
+        turn(2, [A, B], fresh(30)),
+    )
+    assert found["B"] is None
+    assert found["C"] == found["D"] == (2, 70)

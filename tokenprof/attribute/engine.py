@@ -44,6 +44,7 @@ def attribute(run: Run, counts: Counts | None = None) -> Attribution:
         by_model[turn.provider, turn.model].append(index)
     layouts: dict[int, tuple[Tree, Path, Mapping[int, Size]]] = {}
     outputs: dict[int, Size] = {}
+    segments = 0
     for (provider, model), indices in by_model.items():
         tree = Tree()
         paths = _lay_out_all(tree, run.turns, prompts, indices)
@@ -53,7 +54,8 @@ def attribute(run: Run, counts: Counts | None = None) -> Attribution:
                 # The count of a prompt that ends in a message includes the provider's closing tokens.
                 closing = path.end_tokens if prompts[i][block].section == "messages" else 0
                 pin_count(tree, path, block, tokens - closing)
-        sizes = solve_sizes(tree, provider, model, hints)
+        sizes = solve_sizes(tree, provider, model, hints, segments)
+        segments += len(tree.nodes)
         layouts |= {i: (tree, path, sizes) for i, path in paths.items()}
         outputs |= repeated_outputs(run.turns, paths, tree, sizes)
     listing = Listing()

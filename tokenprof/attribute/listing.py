@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from tokenprof.attribute.model import Placed, Size, nameless
+from tokenprof.attribute.model import ExactGroup, Placed, Size, nameless
 from tokenprof.attribute.paths import Path
 from tokenprof.facts.types import Block, BlockKind, block_key
 
@@ -70,7 +70,16 @@ class Listing:
             for node in path.nodes:
                 if node in self._known[key]:
                     self._known[key][node].last_turn = path.turn
+        whole = self._whole_groups()
+        for listed in self._blocks.values():
+            if listed.size.group is not None and (listed.context, listed.size.group) not in whole:
+                listed.size = replace(listed.size, group=None)
         return {block_id: listed.placed() for block_id, listed in self._blocks.items()}
+
+    def _whole_groups(self) -> set[tuple[str, ExactGroup | None]]:
+        """Return the groups, by context, of which all blocks are listed; of others the sum would not hold."""
+        listed = Counter((one.context, one.size.group) for one in self._blocks.values())
+        return {(context, group) for (context, group), n in listed.items() if group and group.blocks == n}
 
     def show_prompt(
         self,

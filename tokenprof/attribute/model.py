@@ -9,13 +9,26 @@ from tokenprof.facts.types import Block, BlockKind, Features, Section
 
 
 @dataclass(frozen=True, slots=True)
+class ExactGroup:
+    """Blocks whose sizes the bill gives only together: `blocks` of them have exactly `tokens` in all."""
+
+    number: int
+    blocks: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Size:
-    """The size of one occurrence of a block in tokens, with bounds that equal it if it is exact."""
+    """The size of one occurrence of a block in tokens, with bounds that equal it if it is exact.
+
+    `group` are the blocks with which an estimated size adds up to an exact one, if there are any.
+    """
 
     tokens: int
     low: int
     high: int
     exact: bool
+    group: ExactGroup | None = None
 
 
 @dataclass(frozen=True, slots=True)

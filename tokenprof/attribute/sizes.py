@@ -16,7 +16,7 @@ from tokenprof.attribute.estimate import (
     local_tokens,
     unfitted,
 )
-from tokenprof.attribute.model import Size
+from tokenprof.attribute.model import ExactGroup, Size
 from tokenprof.attribute.paths import OutputHint
 from tokenprof.attribute.priors import COEFFICIENTS
 from tokenprof.attribute.solve import SegmentRow, Unknowns, Vector, clusters, condition, largest_remainder
@@ -79,11 +79,14 @@ class _Knowledge:
         return prior
 
 
-def solve_sizes(tree: Tree, provider: str, model: str, hints: Sequence[OutputHint]) -> dict[int, Size]:
+def solve_sizes(
+    tree: Tree, provider: str, model: str, hints: Sequence[OutputHint], first_group: int = 0
+) -> dict[int, Size]:
     """Return the size of every node of a tree.
 
     Segments that share no node are solved separately, in the order in which the run revealed them, so
-    that what one teaches about a text helps with the next one that contains it.
+    that what one teaches about a text helps with the next one that contains it. Groups of blocks that are
+    exact together are numbered from `first_group`.
     """
     segments = tree.segments()
     exact = _exact_nodes(tree, segments)
@@ -106,7 +109,7 @@ def solve_sizes(tree: Tree, provider: str, model: str, hints: Sequence[OutputHin
         if index not in known.nodes:
             belief = known.sharpen(tree, index, priors[index])
             known.nodes[index] = _Belief(belief.mean, _variance(estimator, belief))
-    return _rounded(tree, segments, exact, known.nodes)
+    return _rounded(tree, segments, exact, known.nodes, first_group)
 
 
 def _row(nodes: Sequence[int], total: float, variance: float, exact: Mapping[int, int]) -> SegmentRow:
@@ -259,12 +262,17 @@ def _floor(tree: Tree, node: int) -> int:
 
 
 def _rounded(
-    tree: Tree, segments: Sequence[Segment], exact: Mapping[int, int], known: Mapping[int, _Belief]
+    tree: Tree,
+    segments: Sequence[Segment],
+    exact: Mapping[int, int],
+    known: Mapping[int, _Belief],
+    first_group: int,
 ) -> dict[int, Size]:
     """Round sizes so that they sum to the exact total of each segment, and add bounds."""
     whole: dict[int, int] = dict(exact)
     most: dict[int, int] = {}
-    for segment in segments:
+    groups: dict[int, ExactGroup] = {}
+    for number, segment in enumerate(segments, first_group):
         unknown = [n for n in segment.nodes if n not in whole]
         left = segment.tokens - sum(whole[n] for n in segment.nodes if n in whole)
         if left < 0 or not unknown:
@@ -274,20 +282,29 @@ def _rounded(
         ]
         parts = largest_remainder(wanted, left, [_floor(tree, n) for n in unknown])
         whole.update(zip(unknown, parts, strict=True))
+        shown = [n for n in unknown if whole[n] or tree.nodes[n].role != "unseen"]
+        groups.update(dict.fromkeys(shown, ExactGroup(number, len(shown), left)))
         most.update(dict.fromkeys(unknown, segment.tokens))
     return {
-        index: _bounded(tree, index, whole.get(index), exact, known[index], most.get(index))
+        index: _bounded(tree, index, whole, exact, known[index], most, groups.get(index))
         for index in range(1, len(tree.nodes))
     }
 
 
 def _bounded(
-    tree: Tree, node: int, tokens: int | None, exact: Mapping[int, int], belief: _Belief, most: int | None
+    tree: Tree,
+    node: int,
+    whole: Mapping[int, int],
+    exact: Mapping[int, int],
+    belief: _Belief,
+    most: Mapping[int, int],
+    group: ExactGroup | None,
 ) -> Size:
     if node in exact:
         return Size(exact[node], exact[node], exact[node], True)
-    tokens = round(belief.mean) if tokens is None else tokens
+    tokens = whole.get(node, round(belief.mean))
     margin = BOUND_Z * belief.variance**0.5 + 0.5
     low = max(_floor(tree, node), int(belief.mean - margin))
     high = int(belief.mean + margin) + 1
-    return Size(tokens, min(low, tokens), max(tokens, high if most is None else min(high, most)), False)
+    high = min(high, most.get(node, high))
+    return Size(tokens, min(low, tokens), max(tokens, high), False, group)

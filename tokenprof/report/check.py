@@ -151,6 +151,24 @@ def _check_sums(turns: Sequence[Json], blocks: Sequence[Json], classes: Sequence
             _require(held == due, f"{name} are billed ${held} together, but the turns ${due}.")
     for block in blocks:
         _check_size(f"Block {block['id']} ({block['name']})", block)
+    _check_groups(blocks)
+
+
+def _check_groups(blocks: Sequence[Json]) -> None:
+    """Blocks that are exact together add up to what the bill gives for them."""
+    sums: dict[tuple[object, int], list[int]] = defaultdict(list)
+    due: dict[tuple[object, int], int] = {}
+    for block in blocks:
+        group = block.get("exact_group")
+        if group is not None:
+            key = block["context"], group["number"]
+            sums[key].append(block["tokens"])
+            due[key] = group["tokens"]
+    for key, tokens in due.items():
+        _require(
+            sum(sums[key]) == tokens,
+            f"The blocks of group {key[1]} in {key[0]} have {sum(sums[key])} tokens, but {tokens} together.",
+        )
 
 
 def _check_size(name: str, block: Json) -> None:

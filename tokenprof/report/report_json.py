@@ -246,6 +246,7 @@ def _block(row: BlockRow) -> Json:
         "tokens_low": row.tokens_low,
         "tokens_high": row.tokens_high,
         "state": row.state,
+        **({} if row.exact_group is None else {"exact_group": plain(row.exact_group)}),
         "billed_tokens": row.billed_tokens,
         "billed_usd": usd(row.billed_usd),
         "hardware_usd": estimate_json(row.hardware_usd),

@@ -19,6 +19,7 @@ from tokenprof.analysis.rows.row_types import (
     ComputeSummary,
     CostRatio,
     Driver,
+    ExactGroup,
     GroupRow,
     Incompleteness,
     KvHeld,
@@ -186,6 +187,7 @@ def _blocks(found: Sequence[Json], sums: Mapping[str, BilledSum]) -> tuple[Block
             link=row.get("link"),
             content_digest=row.get("content_digest"),
             label=row.get("label"),
+            exact_group=None if row.get("exact_group") is None else ExactGroup(**row["exact_group"]),
         )
         for row in found
     )

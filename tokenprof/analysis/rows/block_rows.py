@@ -39,6 +39,7 @@ def block_rows(ledger: Ledger, hardware: Hardware) -> tuple[BlockRow, ...]:
                 tokens_low=placed.size.low,
                 tokens_high=placed.size.high,
                 state="exact" if placed.size.exact else "estimated",
+                exact_group=placed.size.group,
                 billed_tokens=billed.tokens,
                 billed_usd=billed.billed_usd,
                 hardware_usd=hardware_usd,

@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from tokenprof.attribute.model import ExactGroup as ExactGroup
 from tokenprof.costing.cache_misses import CacheMiss
 from tokenprof.costing.cache_prediction import CachePrediction
 from tokenprof.costing.ledger import Ledger
@@ -113,7 +114,8 @@ class BlockRow:
     one of its tokens has no price; `at_least_usd` is then the part that is known. `turns_carried` is the
     number of turns that were billed for it. `uses` names the skills that a tool call touches. `link` is the
     same on a tool call and its result, `content_digest` on two calls with equal arguments and on two results
-    with equal texts. `label` says what a call or its result is about, if labels were asked for.
+    with equal texts. `label` says what a call or its result is about, if labels were asked for. The sizes of
+    the blocks of a context with one `exact_group` are estimates that add up to an exact number of tokens.
     """
 
     id: str
@@ -140,6 +142,7 @@ class BlockRow:
     link: str | None = None
     content_digest: str | None = None
     label: str | None = None
+    exact_group: ExactGroup | None = None
 
     @property
     def known_usd(self) -> Decimal | None:
