@@ -1,6 +1,6 @@
 """How well outputs without a final count are estimated from the prompts that send them back, out-of-sample.
 
-    PYTHONPATH=benchmarks python benchmarks/incomplete_outputs.py [--seeds N] [SESSION...]
+    PYTHONPATH=benchmarks python benchmarks/other_tokenizers/incomplete_outputs.py [--seeds N] [SESSION...]
 
 The final counts of every third output are hidden, as in logs of old Claude Code versions: what is left is a
 placeholder. Each row says how far the estimates are from the hidden counts, how often the bounds of one
