@@ -128,3 +128,17 @@ def test_a_commit_that_readers_could_not_see_yet_is_found_by_the_next_writer(
             break
     assert ingest([sessions], address).unchanged == 2
     assert everything(address) == whole
+
+
+def test_a_store_of_an_older_schema_is_set_aside_and_made_again(address: str, sessions: Path) -> None:
+    ingest([sessions], address)
+    whole = everything(address)
+    folder = store_folder(address)
+    manifest = json.loads(folder.read("manifest.json") or b"{}")
+    folder.write("manifest.json", json.dumps({**manifest, "schema": 0}).encode())
+    done = ingest([], address)
+    assert done.read == {"new": 2}
+    assert "made again with schema 1" in done.notes[0]
+    assert everything(address) == whole
+    assert folder.size("older/schema-0/manifest.json") is not None
+    assert ingest([], address).unchanged == 2, "the commits of the older store do not stand in the way"

@@ -176,9 +176,12 @@ class RemoteFolder:
 
     def move(self, path: str, to: str) -> None:
         """Give a file or folder another place in the store, if it exists."""
-        if self.system.exists(self._at(path)):
-            self.system.makedirs(str(PurePosixPath(self._at(to)).parent), exist_ok=True)
-            self.system.mv(self._at(path), self._at(to), recursive=True)
+        # File by file: an object store has no folders that could be moved.
+        for file in list(self.files(path)):
+            target = self._at(to + file.removeprefix(path))
+            self.system.makedirs(str(PurePosixPath(target).parent), exist_ok=True)
+            self.system.cp_file(self._at(file), target)
+            self.system.rm_file(self._at(file))
 
     def _at(self, path: str) -> str:
         return f"{self.root}/{path}" if path else self.root
