@@ -12,7 +12,7 @@ from kill_points import kill_at_random
 from stores import everything
 
 from tokenprof.store.ingest.ingest import ingest
-from tokenprof.store.writing import commits, manifest
+from tokenprof.store.writing import store_folder
 
 pytestmark = pytest.mark.slow
 
@@ -42,9 +42,8 @@ def test_stopped_before_any_of_its_writes(
                 raise KeyboardInterrupt
             durable(*arguments)  # type: ignore[arg-type]
 
-        durable = commits.write_durably
-        stopped.setattr(commits, "write_durably", write_some)
-        stopped.setattr(manifest, "write_durably", write_some)
+        durable = store_folder.write_durably
+        stopped.setattr(store_folder, "write_durably", write_some)
         with pytest.raises(KeyboardInterrupt):
             ingest([sessions], store)
     assert everything(store) == before
