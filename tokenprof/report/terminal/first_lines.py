@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.analysis.rows.row_types import GroupRow, RunRows
+from tokenprof.analysis.rows.row_types import BlockRow, GroupRow, RunRows
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable
 from tokenprof.report.phrases import kind_and_name, named_call
@@ -43,7 +43,7 @@ def driver(rows: RunRows, console: Console) -> list[Text]:
         named, cost_usd = f"the {group.kind} {printable(group.name)}", group.billed_usd
         how = numbers.count(len(group.blocks) or group.block_count, "block") + ", carried from turn to turn"
     elif block is not None:
-        named = kind_and_name(block.kind, named_call(block.name, block.label))
+        named = _named(block, rows)
         cost_usd = block.known_usd
         turns = numbers.count(block.turns_carried, "turn")
         how = f"a block of {numbers.tokens(block.tokens)} tokens, sent in {turns}"
@@ -59,6 +59,14 @@ def driver(rows: RunRows, console: Console) -> list[Text]:
     if read_share is not None and read_share >= _LARGE_READ_SHARE:
         sentence.append(f" Reading what was sent before from the cache: {numbers.percent(read_share)}.")
     return paragraph(sentence, console)
+
+
+def _named(block: BlockRow, rows: RunRows) -> str:
+    """Return what a reader calls a block: the system prompt has no name of its own on the wire."""
+    if block.kind != "system":
+        return kind_and_name(block.kind, named_call(block.name, block.label))
+    is_alone = len({row.name for row in rows.blocks if row.kind == "system"}) == 1
+    return "the system prompt" if is_alone else f"the system prompt ({printable(block.name)})"
 
 
 def _bill(group: GroupRow) -> Decimal:
