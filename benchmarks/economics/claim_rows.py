@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tokenprof.chain.kv_between_turns import waiting_session
 from tokenprof.commands.hw.ask_pages import Supposed, generations
+from tokenprof.commands.hw.paid_hour import PaidHour
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model, racks
 from tokenprof.hw_model.economics import Operation, quadratic_crossover_tokens, unit_cost
 from tokenprof.hw_model.equations.deployment_text import parse_deployment
@@ -154,7 +155,7 @@ def hardware_rows() -> Iterator[Row]:
         f"revenue is {cents(60 / (1000 * owner / 0.7))} of what must be earned",
         SUPPLY,
     )
-    page = generations(Supposed(usual))
+    page = generations(Supposed(PaidHour(usual)))
     costs = {
         line.split("  ")[0].strip(): line.split()[-2]
         for line in page.splitlines()
