@@ -37,6 +37,7 @@ ESTIMATES: Final = frozenset(
 NESTED: Final = {
     "cache_miss": ("cause", "block", "field", "tokens", "usd", "evidence"),
     "cache_prediction": ("cache_read_tokens", "uncached_input_tokens", "miss", "agrees"),
+    "exact_group": ("number", "blocks", "tokens"),
 }
 """Facts within a row whose own fields become columns, with the name of the row's field before theirs."""
 
