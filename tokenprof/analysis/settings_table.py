@@ -152,3 +152,9 @@ def row_of(name: str) -> SettingRow | None:
 
 SETTINGS: Final = tuple(row.name for row in SETTING_ROWS)
 """The settings by the names that they have in pyproject.toml and, after two dashes, on the command line."""
+
+OF_AN_OWNER: Final = ("cost-of-capital", "life-years", "colo-usd-per-kw-month", "usd-per-kwh")
+"""The settings that make up an owner's hour."""
+
+OF_AN_HOUR: Final = ("usd-per-gpu-hour", "hours", "contract", *OF_AN_OWNER)
+"""The settings that make up an hour, whoever pays it."""

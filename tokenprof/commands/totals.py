@@ -16,7 +16,6 @@ from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import add_output, format_of, json_text, put, require_writable
 from tokenprof.commands.console.plain_values import csv_table
 from tokenprof.commands.console.store_options import add_store_option, store_of
-from tokenprof.commands.console.totals_output import group_cells, totals_json, totals_text, what_is_missing
 from tokenprof.commands.console.values import file_path, whole_number
 from tokenprof.facts.errors import InputError
 
@@ -101,6 +100,7 @@ def run_totals(options: argparse.Namespace) -> int:
         else _of_store(store, options.paths, assumptions)
     )
     if form == "html":
+        from tokenprof.commands.console.totals_output import what_is_missing
         from tokenprof.pictures.page.fleet_page import fleet_page
         from tokenprof.pictures.views.fleet_data import fleet_data
 
@@ -152,6 +152,8 @@ def _of_files(
 
 
 def _rendered(found: StoreTotals, rows: Sequence[GroupTotal], form: str) -> str | bytes:
+    from tokenprof.commands.console.totals_output import totals_json, totals_text
+
     if form == "json":
         return json_text(totals_json(found, rows))
     if form == "csv":
@@ -160,6 +162,8 @@ def _rendered(found: StoreTotals, rows: Sequence[GroupTotal], form: str) -> str 
 
 
 def _csv(found: StoreTotals, rows: Sequence[GroupTotal]) -> str:
+    from tokenprof.commands.console.totals_output import group_cells
+
     with_turns = found.level == "turn"
     listed = [*rows] if found.dimensions else [found.whole]
     columns = [*found.dimensions, *group_cells(found, found.whole, with_turns=with_turns)]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,6 +15,9 @@ def csv_table(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
 
     An unknown value, None, is an empty cell; lists and mappings are JSON.
     """
+    import csv
+    import io
+
     page = io.StringIO()
     writer = csv.writer(page, lineterminator="\n")
     for row in (columns, *rows):
@@ -28,6 +28,8 @@ def csv_table(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
 def _cell(value: Any) -> Any:
     value = plain_value(value)
     if isinstance(value, dict | list):
+        import json
+
         value = json.dumps(value, ensure_ascii=False)
     return csv_cell(value) if isinstance(value, str) else value
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from tokenprof.analysis.settings_table import OF_AN_HOUR
 from tokenprof.commands.console.assumption_options import (
     add_operating_options,
     add_set_option,
@@ -15,7 +16,6 @@ from tokenprof.commands.console.assumption_options import (
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import emit
 from tokenprof.commands.console.values import choice, one_of
-from tokenprof.commands.hw.paid_hour import OF_AN_HOUR, paid_hour
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def _supposed(options: argparse.Namespace) -> Supposed:
     """Return what the options suppose. Raises InputError for a setting that no page takes."""
     from tokenprof.analysis.assumptions import resolve_assumptions
     from tokenprof.commands.hw.ask_pages import Supposed
+    from tokenprof.commands.hw.paid_hour import paid_hour
     from tokenprof.hw_model.cost import UnknownModelError, find_model
 
     said = resolve_assumptions(settings=only_settings_of(options, SUPPOSED, "a page of hw ask"))

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from tokenprof.analysis.settings_table import OF_AN_HOUR
 from tokenprof.commands.console.assumption_options import (
     add_operating_options,
     add_set_option,
@@ -17,7 +18,6 @@ from tokenprof.commands.console.output import add_format, emit, format_of, json_
 from tokenprof.commands.console.tables import cell_text, facts_table, table
 from tokenprof.commands.console.values import choice, one_of, positive_number, share
 from tokenprof.commands.hw.constants import add_constants, constants_of
-from tokenprof.commands.hw.paid_hour import OF_AN_HOUR, paid_hour
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def _add_operation(parser: argparse.ArgumentParser) -> None:
 
 def _operation(options: argparse.Namespace) -> Operation:
     from tokenprof.analysis.assumptions import resolve_assumptions
+    from tokenprof.commands.hw.paid_hour import paid_hour
     from tokenprof.hw_model.economics import Operation
     from tokenprof.hw_model.equations.deployment_text import parse_deployment
 

@@ -7,12 +7,12 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from tokenprof.analysis.settings_table import OF_AN_OWNER
 from tokenprof.commands.console.assumption_options import add_set_option, only_settings_of
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import add_format, emit, format_of, json_text
 from tokenprof.commands.console.tables import Cell, table
 from tokenprof.commands.console.values import moment
-from tokenprof.commands.hw.paid_hour import OF_AN_OWNER, paid_hour
 
 if TYPE_CHECKING:
     from tokenprof.pricing.chain.gpu_hours import HourRange
@@ -46,6 +46,7 @@ def add_verbs(verbs: Any) -> None:
 def run_hours(options: argparse.Namespace) -> int:
     """Print the hours of all chips, or the readings of one."""
     from tokenprof.analysis.assumptions import resolve_assumptions
+    from tokenprof.commands.hw.paid_hour import paid_hour
     from tokenprof.hw_model.catalogue.lookup import chips, find_chip
     from tokenprof.pricing.chain.gpu_hours import CONTRACT, OF_CONTRACT, OWNED_TIERS, hour_range
     from tokenprof.pricing.chain.gpu_hours import shipped_hour_prices as readings

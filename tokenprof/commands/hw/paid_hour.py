@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tokenprof.facts.errors import InputError
 
@@ -11,12 +11,6 @@ if TYPE_CHECKING:
     from tokenprof.analysis.assumptions import Assumptions
     from tokenprof.hw_model.catalogue.chips import Chip
     from tokenprof.hw_model.equations.gpu_hour import Ownership
-
-OF_AN_OWNER: Final = ("cost-of-capital", "life-years", "colo-usd-per-kw-month", "usd-per-kwh")
-"""The settings that make up an owner's hour."""
-
-OF_AN_HOUR: Final = ("usd-per-gpu-hour", "hours", "contract", *OF_AN_OWNER)
-"""The settings that make up an hour, whoever pays it."""
 
 
 @dataclass(frozen=True, slots=True)
