@@ -35,6 +35,7 @@ RESULT = ROOT / "benchmarks" / "results" / "hot_path.json"
 PACKAGES = (
     "anthropic",
     "openai",
+    "httpx",
     "orjson",
     "toktok-rs",
     "opentelemetry-sdk",
@@ -212,27 +213,39 @@ def measured(
     with contextlib.ExitStack() as stack:
         url = stack.enter_context(provider())
         arguments = ["--sdk", sdk, "--url", url, "--sizes", str(size_kb)]
-        processes = {
-            variant: stack.enter_context(
+        processes = {}
+        for variant in variants:
+            said = stack.enter_context(tempfile.TemporaryFile("w+"))
+            processes[variant] = (
                 subprocess.Popen(
                     [python, __file__, "--client", variant, *arguments],
                     env=environ,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
+                    stderr=said,
                     text=True,
-                )
+                ),
+                said,
             )
-            for variant in variants
-        }
+            stack.callback(processes[variant][0].kill)
         for turn in range(rounds + 1):
             for place in range(len(variants)):
                 variant = variants[(turn + place) % len(variants)]
-                process = processes[variant]
+                if variant not in processes:
+                    continue
+                process, said = processes[variant]
                 assert process.stdin is not None
                 assert process.stdout is not None
-                process.stdin.write("\n")
-                process.stdin.flush()
-                taken[variant].append(json.loads(process.stdout.readline()))
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.write("\n")
+                    process.stdin.flush()
+                answered = process.stdout.readline()
+                if answered:
+                    taken[variant].append(json.loads(answered))
+                    continue
+                said.seek(0)
+                print(f"{variant} at {size_kb} kB failed: {said.read().strip()[-300:]}")
+                del processes[variant], taken[variant]
     return {
         variant: {name: statistics.median(one[name] for one in figures[1:]) for name in figures[0]}
         | {
