@@ -172,6 +172,6 @@ def test_totals_writes_the_page(tmp_path: Path) -> None:
 
 
 def test_the_page_takes_no_dimensions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["totals", str(SESSION), "--by", "model", "-o", str(tmp_path / "f.html")]
-    assert main(words) == 2
-    assert "leave --by and --limit out" in capsys.readouterr().err
+    for unused in (["--by", "model"], ["--limit", "3"], ["--compute"]):
+        assert main(["totals", str(SESSION), *unused, "-o", str(tmp_path / "f.html")]) == 2
+        assert "leave --by, --limit and --compute out" in capsys.readouterr().err
