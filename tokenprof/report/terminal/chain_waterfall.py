@@ -139,7 +139,7 @@ def chain_sentence(section: ChainSection, console: Console) -> list[Text]:
         f"{step_label(step.name)} {100 * step.share.mid:.0f}%" for step in steps if step.share.mid >= _SAID
     ]
     said = Text("Where it goes, by the middle estimates: ", "bold")
-    said.append(", ".join(parts)).append(" (ranges and sources: tokenprof chain).", SOFT)
+    said.append(", ".join(parts)).append(" (see tokenprof chain).", SOFT)
     return paragraph(said, console)
 
 

@@ -60,11 +60,14 @@ def compute_lines(report: Report, console: Console) -> list[Text]:
         also.append(f"With published prices and margins as evidence: {evidence_ratio(chain.evidence)}")
         prior = float(chain.billed_usd / chain.compute_usd.mid)
         leading = chain.evidence.leading(prior)
-        also.append(f", chiefly since {leading.because}. " if leading is not None else ". ")
+        if leading is not None:
+            # It sets what is published beside what this run comes to, which the sentence below would repeat.
+            return lines + paragraph(also.append(f", chiefly since {leading.because}."), console)
+        also.append(". ")
     low, high = cents(bridge.published.low), cents(bridge.published.high)
     also.append(
-        f"Margins that {_whose(chain)} publish are a cost of {low}–{high} per dollar of revenue; this run's "
-        f"compute is {cents(bridge.full_cost_per_list)} per list dollar."
+        f"By the margins that {_whose(chain)} publish, computing costs {low}–{high} per dollar of revenue; "
+        f"here it is {cents(bridge.full_cost_per_list)} per list dollar."
     )
     return lines + paragraph(also, console)
 

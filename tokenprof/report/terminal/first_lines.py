@@ -65,6 +65,8 @@ def _named(block: BlockRow, rows: RunRows) -> str:
     """Return what a reader calls a block: the system prompt has no name of its own on the wire."""
     if block.kind != "system":
         return kind_and_name(block.kind, named_call(block.name, block.label))
+    if "system prompt" in block.name:
+        return f"the {printable(block.name)}"
     is_alone = len({row.name for row in rows.blocks if row.kind == "system"}) == 1
     return "the system prompt" if is_alone else f"the system prompt ({printable(block.name)})"
 
