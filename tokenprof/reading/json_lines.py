@@ -173,7 +173,7 @@ def read_strict_lines(path: Path, warnings: list[str]) -> Iterator[tuple[int, di
                     continue
                 if not isinstance(value, dict):
                     raise InputError.at(path, number, "this line is not a JSON object; repair or delete it.")
-                for at in [at for at, beginning in cut.items() if line.startswith(beginning)]:
+                for at in [at for at, start in cut.items() if start and line.startswith(start)]:
                     del cut[at]
                 yield number, value
         except DamagedFileError as error:
