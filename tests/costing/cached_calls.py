@@ -87,9 +87,11 @@ class PlainCache:
             if mark < read_to:
                 continue
             prefix = tuple(keys[: mark + 2])
-            held_ttl, used_s, _ = self.entries.get(prefix, ("5m", -1e9, 0.0))
+            held_ttl, used_s, visible_s = self.entries.get(prefix, ("5m", -1e9, 0.0))
+            is_held = call.at_s < used_s + LIVES_S[held_ttl]
             if used_s + LIVES_S[held_ttl] < began_s + LIVES_S[ttl]:
-                self.entries[prefix] = (ttl, began_s, began_s)
+                # What is there already can be read while it is written again.
+                self.entries[prefix] = (ttl, began_s, visible_s if is_held else began_s)
             as_hour = bool(hours) and mark <= hours[-1]
             written["1h" if as_hour else "5m"] += sum(sizes[covered : mark + 1])
             covered = mark + 1
