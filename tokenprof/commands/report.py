@@ -62,13 +62,13 @@ def add_commands(commands: Any) -> None:
         "--turns",
         type=whole_number(1),
         metavar="N",
-        help="show about N turns: the first, the last and the most expensive (default: 8)",
+        help="show about N turns: the first, the last and the most expensive (default: 5 or fewer)",
     )
     parser.add_argument(
         "--blocks",
         type=whole_number(1),
         metavar="N",
-        help="show the N most expensive blocks (default: 8)",
+        help="show the N most expensive blocks (default: 5 or fewer)",
     )
     parser.add_argument(
         "--full", action="store_true", help="show every turn, block, finding, assumption and warning"

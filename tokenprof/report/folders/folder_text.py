@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from typing import Final
 
@@ -30,16 +30,9 @@ from tokenprof.report.terminal.headline import (
     requests_named,
     time_and_span,
 )
-from tokenprof.report.terminal.slice_tables import (
-    SLICES_SHOWN,
-    SLICES_SHOWN_IN_FULL,
-    TurnSlice,
-    slice_table,
-)
+from tokenprof.report.terminal.page_limits import MOST_LINES_OF_FOLDERS, PageLimits, fitting
+from tokenprof.report.terminal.slice_tables import TurnSlice, slice_table
 from tokenprof.report.terminal.text import (
-    DEFAULT_BLOCKS,
-    FINDINGS_SHOWN,
-    WARNINGS_SHOWN,
     chain_section,
     draw,
     findings_section,
@@ -61,26 +54,26 @@ def render_folder(
     changes = what_to_change(report, console)
     if changes and folder.tried_on is not None:
         changes += paragraph(Text(folder.tried_on, SOFT), console, indent=2)
-    most_blocks = blocks if blocks is not None or is_full else DEFAULT_BLOCKS
     found = other_findings(report, is_full=is_full)
     others = BlocksNotListed(sums.other_blocks, sums.other_usd)
-    draw(
-        (
+
+    def sections_of(limits: PageLimits) -> Sequence[list[Text]]:
+        return (
             answer_and_subject(rows.totals, _about(sums), console) + driver(rows, console),
             changes,
             compute_lines(report, console),
             class_table(rows, console) + cache_read_lines(report, console),
-            _slices(sums, console, is_full=is_full),
-            _sessions(sums, console, is_full=is_full),
-            block_table(rows, console, most_blocks, others),
-            table_of_groups(_groups(folder), rows.totals.billed_usd, console, is_full=is_full),
-            findings_section(found, console, None if is_full else FINDINGS_SHOWN, True),
+            _slices(sums, console, limits.slices),
+            _sessions(sums, console, limits.slices),
+            block_table(rows, console, limits.blocks, others),
+            table_of_groups(_groups(folder), rows.totals.billed_usd, console, limits.groups),
+            findings_section(found, console, limits.findings, True),
             chain_section(report.chain, console, is_full=is_full),
             basis(report, console, is_full=is_full),
-            warnings_section(report.warnings, console, None if is_full else WARNINGS_SHOWN),
-        ),
-        console,
-    )
+            warnings_section(report.warnings, console, limits.warnings),
+        )
+
+    draw(fitting(sections_of, MOST_LINES_OF_FOLDERS, blocks=blocks, is_full=is_full), console)
 
 
 def _about(sums: FolderSums) -> list[str]:
@@ -96,7 +89,7 @@ def _about(sums: FolderSums) -> list[str]:
     return [runs, models_named(models), when, requests_named(sums.requests, sums.turns.turns)]
 
 
-def _slices(sums: FolderSums, console: Console, *, is_full: bool) -> list[Text]:
+def _slices(sums: FolderSums, console: Console, most: int) -> list[Text]:
     """Return the turns summed by each thing that tells them apart otherwise than those before."""
     days = {key.day for key in sums.slices}
     by_month = len(days) > MOST_DAYS
@@ -107,7 +100,6 @@ def _slices(sums: FolderSums, console: Console, *, is_full: bool) -> list[Text]:
         "By model": lambda key: key.model or numbers.UNKNOWN,
         "By month" if by_month else "By day": lambda key: key.day[:7] if by_month else key.day,
     }
-    most = SLICES_SHOWN_IN_FULL if is_full else SLICES_SHOWN
     lines: list[Text] = []
     known: set[frozenset[frozenset[SliceKey]]] = set()
     for title, name_of in keys.items():
@@ -143,8 +135,7 @@ def _slice(total: SliceSum) -> TurnSlice:
     )
 
 
-def _sessions(sums: FolderSums, console: Console, *, is_full: bool) -> list[Text]:
-    most = SLICES_SHOWN_IN_FULL if is_full else SLICES_SHOWN
+def _sessions(sums: FolderSums, console: Console, most: int) -> list[Text]:
     named = sums.most_expensive_sessions(most)
     lines = slice_table(
         "The most expensive sessions",

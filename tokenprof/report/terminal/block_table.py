@@ -29,8 +29,6 @@ from tokenprof.report.terminal.wording import (
 )
 
 _NARROW: Final = 100
-_GROUPS_SHOWN: Final = 6
-_GROUPS_SHOWN_IN_FULL: Final = 40
 _GROUP_LABELS: Final = {"tool": "tool", "skill": "skill", "mcp_server": "server"}
 _LEGEND: Final = "= pinned by the bill   ± and ~ estimated inside what the bill pins"
 
@@ -159,18 +157,18 @@ def _as_one(blocks: Sequence[BlockRow]) -> BlockRow:
     )
 
 
-def group_table(rows: RunRows, console: Console, *, is_full: bool = False) -> list[Text]:
+def group_table(rows: RunRows, console: Console, most: int) -> list[Text]:
     """Return what each tool cost as schema, calls and results, and each skill as index and body.
 
     MCP servers come last: they hold tools that are shown above them, and are not added to them.
     """
     by_id = rows.block_by_id()
     bills = [_bill(group, by_id) for group in rows.groups if group.billed_tokens]
-    return table_of_groups(bills, rows.totals.billed_usd, console, is_full=is_full)
+    return table_of_groups(bills, rows.totals.billed_usd, console, most)
 
 
 def table_of_groups(
-    bills: list[GroupBill], whole_usd: Decimal | None, console: Console, *, is_full: bool
+    bills: list[GroupBill], whole_usd: Decimal | None, console: Console, most: int
 ) -> list[Text]:
     """Return tools, skills and servers with their bills, the most expensive first."""
     bills.sort(key=_weight_of_group, reverse=True)
@@ -178,7 +176,6 @@ def table_of_groups(
     servers = [bill for bill in bills if bill.group.kind == "mcp_server"]
     if not tools and not servers:
         return []
-    most = _GROUPS_SHOWN_IN_FULL if is_full else _GROUPS_SHOWN
     shown = [*tools[:most], *servers[:most]]
     shares = [numbers.fraction(bill.known_usd, whole_usd) for bill in shown]
     longest = max((share for share in shares if share is not None), default=None)

@@ -57,7 +57,7 @@ def driver(rows: RunRows, console: Console) -> list[Text]:
     read = next((row.billed_usd for row in rows.classes if row.cls == "cache_read"), None)
     read_share = numbers.fraction(read, whole_usd)
     if read_share is not None and read_share >= _LARGE_READ_SHARE:
-        sentence.append(f" Reading what was sent before from the cache: {numbers.percent(read_share)}.")
+        sentence.append(f" Cache reads are {numbers.percent(read_share)} of the bill.")
     return paragraph(sentence, console)
 
 

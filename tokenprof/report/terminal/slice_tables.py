@@ -18,9 +18,6 @@ from tokenprof.report.labels_in_words import printable, unknown_state
 from tokenprof.report.terminal.grid import Aside, Column, TableRow, table
 from tokenprof.report.terminal.wording import BAD, MID, MONEY, namer, together
 
-SLICES_SHOWN: Final = 4
-SLICES_SHOWN_IN_FULL: Final = 20
-
 _SLICE_COLUMNS: Final = (
     Column("", "left", flex=True, comfort=16),
     Column("turns"),
@@ -34,8 +31,11 @@ _SLICE_COLUMNS: Final = (
 )
 
 
-def slice_tables(rows: RunRows, console: Console, *, is_full: bool = False) -> list[Text]:
-    """Return the turns summed by tag, agent, model and day: each of them that tells turns apart otherwise."""
+def slice_tables(rows: RunRows, console: Console, most: int) -> list[Text]:
+    """Return the turns summed by tag, agent, model and day: each of them that tells turns apart otherwise.
+
+    `most` is how many rows each table has.
+    """
     named = any(turn.agent is not None for turn in rows.turns)
     keys: dict[str, Callable[[TurnRow], str]] = {
         "By tag": lambda turn: " ".join(f"{key}={value}" for key, value in sorted(turn.tags.items())),
@@ -43,7 +43,6 @@ def slice_tables(rows: RunRows, console: Console, *, is_full: bool = False) -> l
         "By model": lambda turn: turn.model or numbers.UNKNOWN,
         "By day": lambda turn: numbers.UNKNOWN if turn.at is None else f"{turn.at.astimezone(UTC):%Y-%m-%d}",
     }
-    most = SLICES_SHOWN_IN_FULL if is_full else SLICES_SHOWN
     lines: list[Text] = []
     known: set[frozenset[tuple[int, ...]]] = set()
     for title, key in keys.items():

@@ -24,6 +24,7 @@ from tokenprof.report.terminal.compute_lines import cache_read_lines, compute_li
 from tokenprof.report.terminal.first_lines import driver, other_findings, what_to_change
 from tokenprof.report.terminal.grid import paragraph
 from tokenprof.report.terminal.headline import headline, than_last_time
+from tokenprof.report.terminal.page_limits import MOST_LINES, MOST_LINES_OF_FOLDERS, PageLimits, fitting
 from tokenprof.report.terminal.slice_tables import slice_tables
 from tokenprof.report.terminal.turn_table import turn_table
 from tokenprof.report.terminal.wording import ABOUT, BAD, SOFT, WARN
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
     from tokenprof.report.document import Report
     from tokenprof.report.written_finding import WrittenFinding
 
-DEFAULT_TURNS: Final = 5
-DEFAULT_BLOCKS: Final = 5
-FINDINGS_SHOWN: Final = 2
-WARNINGS_SHOWN: Final = 2
 FOR_THE_REST: Final = "--full shows them"
 
 SEVERITY_STYLES: Final = {"high": BAD, "medium": WARN, "low": SOFT, "info": SOFT}
@@ -62,11 +59,9 @@ def render(
     `last_time` is the run before, to compare the bill with.
     """
     rows = report.rows
-    most_turns = turns if turns is not None or is_full else DEFAULT_TURNS
-    most_blocks = blocks if blocks is not None or is_full else DEFAULT_BLOCKS
     has_suggestions = report.changes is not None
     found = other_findings(report, is_full=is_full)
-    sections: Sequence[list[Text]] = (
+    of_the_answer: tuple[list[Text], ...] = (
         headline(rows, console, sum(source.runs for source in report.sources))
         + than_last_time(rows.totals, last_time, console)
         + driver(rows, console),
@@ -75,16 +70,26 @@ def render(
         class_table(rows, console)
         + cache_read_lines(report, console)
         + (repricing_lines(report, console) if is_full else []),
-        slice_tables(rows, console, is_full=is_full),
-        turn_table(rows, console, most_turns),
-        block_table(rows, console, most_blocks),
-        group_table(rows, console, is_full=is_full),
-        findings_section(found, console, None if is_full else FINDINGS_SHOWN, has_suggestions),
+    )
+    of_the_end: tuple[list[Text], ...] = (
         chain_section(report.chain, console, is_full=is_full),
         basis(report, console, is_full=is_full),
-        warnings_section(report.warnings, console, None if is_full else WARNINGS_SHOWN),
     )
-    draw(sections, console)
+
+    def sections_of(limits: PageLimits) -> Sequence[list[Text]]:
+        return (
+            *of_the_answer,
+            slice_tables(rows, console, limits.slices),
+            turn_table(rows, console, limits.turns),
+            block_table(rows, console, limits.blocks),
+            group_table(rows, console, limits.groups),
+            findings_section(found, console, limits.findings, has_suggestions),
+            *of_the_end,
+            warnings_section(report.warnings, console, limits.warnings),
+        )
+
+    most_lines = MOST_LINES if len(report.sources) == 1 else MOST_LINES_OF_FOLDERS
+    draw(fitting(sections_of, most_lines, turns=turns, blocks=blocks, is_full=is_full), console)
 
 
 def draw(sections: Sequence[list[Text]], console: Console) -> None:
