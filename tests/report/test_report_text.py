@@ -10,8 +10,8 @@ from contracts import block, report, turn
 from rich.cells import cell_len
 from rich.console import Console
 
+from tokenprof.report.formats.svg import render as to_svg
 from tokenprof.report.report_reader import read_report
-from tokenprof.report.terminal.svg import to_svg
 from tokenprof.report.terminal.text import render, to_text
 
 
@@ -208,7 +208,7 @@ def test_a_report_of_many_days_shows_dates():
 def test_a_report_without_turns_can_be_drawn():
     made = read_report(contracts.empty())
     assert "No turn was recorded: nothing was billed." in to_text(made)
-    picture = to_svg(made)
+    picture = to_svg(made).decode()
     assert picture.startswith("<svg")
     assert "http" not in picture.replace("http://www.w3.org/2000/svg", "").replace(
         "https://www.textualize.io", ""
