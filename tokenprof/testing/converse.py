@@ -19,6 +19,22 @@ PATH = re.compile(r"/model/(?P<model>.+)/converse(?P<stream>-stream)?$")
 _CLAUDE = re.compile(r"(claude-[a-z0-9-]+?)(-v\d.*)?$")
 PIECE_CHARS = 24
 
+ERROR_TYPES = {
+    403: "AccessDeniedException",
+    404: "ResourceNotFoundException",
+    408: "ModelTimeoutException",
+    424: "ModelErrorException",
+    429: "ThrottlingException",
+    500: "InternalServerException",
+    503: "ServiceUnavailableException",
+}
+"""The errors that the API reference of Converse lists, by status; any other is a validation error."""
+
+
+def error_headers(status: int) -> dict[str, str]:
+    """Return the header by which a client knows what kind of error an answer is."""
+    return {"x-amzn-errortype": ERROR_TYPES.get(status, "ValidationException")}
+
 
 def messages_body(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the Messages request that equals a Converse request to `path`, including `stream`.

@@ -18,7 +18,8 @@ Message = Mapping[str, Any]
 class Dialect:
     """How a message is sent: whole, as the frames of a stream, or as a failure.
 
-    `error` takes an HTTP status and a sentence; `id_headers` name a response in its headers.
+    `error` takes an HTTP status and a sentence; `error_headers` name the kind of an error by its status, and
+    `id_headers` a response.
     """
 
     stream_type: str
@@ -26,6 +27,7 @@ class Dialect:
     frames: Callable[[Message], Iterator[bytes]]
     error_frame: bytes
     error: Callable[[int, str], bytes]
+    error_headers: Callable[[int], dict[str, str]]
     id_headers: Callable[[str], dict[str, str]]
 
 
@@ -37,6 +39,7 @@ MESSAGES = Dialect(
         {"type": "error", "error": {"type": "overloaded_error", "message": "scripted failure"}}
     ),
     error=error_body,
+    error_headers=lambda status: {},
     id_headers=lambda response_id: {"request-id": f"req_{response_id}"},
 )
 
@@ -48,5 +51,8 @@ CONVERSE = Dialect(
         "modelStreamErrorException", {"message": "scripted failure"}, kind="exception"
     ),
     error=lambda status, message: orjson.dumps({"message": message}),
+    error_headers=lambda status: {
+        "x-amzn-errortype": converse.ERROR_TYPES.get(status, "ValidationException")
+    },
     id_headers=lambda response_id: {"x-amzn-requestid": response_id},
 )

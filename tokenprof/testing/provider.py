@@ -174,13 +174,14 @@ class _MessagesHandler(BaseHTTPRequestHandler):
             time.sleep(reply.delay_s)
         if reply.status != 200:
             provider.log.append(WireCall(body, None, None, status=str(reply.status), at_s=provider.clock()))
-            self._send(reply.status, dialect.error(reply.status, "scripted failure"), {"retry-after": "0"})
+            headers = {"retry-after": "0", **dialect.error_headers(reply.status)}
+            self._send(reply.status, dialect.error(reply.status, "scripted failure"), headers)
             return
         try:
             response_id, usage, counted = provider.bill(body, reply)
         except ValueError as error:
             provider.log.append(WireCall(body, None, None, status="400", at_s=provider.clock()))
-            self._send(400, dialect.error(400, str(error)))
+            self._send(400, dialect.error(400, str(error)), dialect.error_headers(400))
             return
         billed = None if reply.without_usage else usage
         message = message_body(reply, response_id, str(body.get("model")), billed)
