@@ -12,6 +12,7 @@ from tokenprof.hw_model.description import SAMPLED, Assumption, DeploymentDescri
 from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.equations.deployment_error import DeploymentError
 from tokenprof.hw_model.equations.rates import in_service, rates
+from tokenprof.hw_model.figures_in_words import quantity
 from tokenprof.hw_model.fleet import sampling
 from tokenprof.hw_model.fleet.closed_model_classes import (
     ModelClass,
@@ -132,4 +133,4 @@ def _narrowed(name: str, drawn: sampling.FleetDraws, run: ObservedRun) -> str:
     if run.speed is None or name not in drawn.before or name == "tokens per second to each user":
         return ""
     low, mid, high = _percentiles_of(drawn.before[name])
-    return f"; before this run's clock {mid:.3g} ({low:.3g} to {high:.3g})"
+    return f"; before this run's clock {quantity(mid)} ({quantity(low)} to {quantity(high)})"

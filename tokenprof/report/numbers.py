@@ -13,6 +13,7 @@ from typing import Final
 
 from tokenprof.analysis.rows.row_types import SizeState
 from tokenprof.hw_model.estimate import Estimate
+from tokenprof.hw_model.figures_in_words import quantity as quantity
 
 UNKNOWN: Final = "—"
 
@@ -206,21 +207,6 @@ def duration(seconds: float | None) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """Return `1 turn`, `6 turns`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-_SCALES: Final = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"))
-
-
-def quantity(value: float) -> str:
-    """Return a figure of any size to three digits, with separators or a word for what is very large."""
-    if isinstance(value, bool) or value == 0:
-        return str(value)
-    for scale, word in _SCALES:
-        if abs(value) >= scale:
-            return f"{value / scale:.3g}{word}"
-    if abs(value) >= 1000:
-        return f"{round(value, 3 - len(str(int(abs(value))))):,.0f}"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _sizes(amounts: Iterable[Decimal | None]) -> list[Decimal]:
