@@ -68,6 +68,9 @@ def sentence(cause: CauseOfDifference) -> str:
 def group_label(kind: str, name: str) -> str:
     """Return a block group in words: `result of lookup_order`, `tool schema lookup_order`."""
     shown = printable(name)
+    if "," in shown:
+        # Within a sentence, a name of several clauses would be read as part of it.
+        shown = f'"{shown}"'
     if kind == "tool_result":
         return f"result of {shown}"
     if kind == "tool_call":
@@ -146,7 +149,10 @@ def _use(before: GroupUse | None, now: GroupUse | None) -> str:
         parts.append(through)
     if not parts:
         parts.append("was billed for about as many tokens as before")
-    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+    if len(parts) == 1:
+        return parts[0]
+    last = ", and " if len(parts) > 2 or "," in parts[0] else " and "
+    return ", ".join(parts[:-1]) + last + parts[-1]
 
 
 def _carried(use: GroupUse, lead: str) -> str:
