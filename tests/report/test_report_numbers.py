@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.report import numbers
 
@@ -133,8 +134,8 @@ def test_durations(seconds, written):
 
 def test_sums_are_exact_and_leave_out_the_unknown():
     amounts = ["0.1", "0.2", None, "0.0000000000000000000000000000001"]
-    assert numbers.sum_usd(map(money, amounts)) == Decimal("0.3000000000000000000000000000001")
-    assert numbers.sum_usd([None, None]) is None
+    assert exact_sum_usd(map(money, amounts)) == Decimal("0.3000000000000000000000000000001")
+    assert exact_sum_usd([None, None]) is None
 
 
 def test_a_float_is_shown_as_a_saved_report_holds_it():

@@ -13,7 +13,7 @@ from dataclasses import fields, is_dataclass, replace
 from decimal import Decimal, localcontext
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
-_EXACT_DIGITS: Final = 200
+EXACT_DIGITS: Final = 200
 """More digits than any sum of billed amounts has, so that nothing is rounded."""
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ def exact_sum_usd(amounts: Iterable[Decimal | None]) -> Decimal | None:
     if not known:
         return None
     with localcontext() as context:
-        context.prec = _EXACT_DIGITS
+        context.prec = EXACT_DIGITS
         return sum(known, Decimal(0)).normalize()
 
 

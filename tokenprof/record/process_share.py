@@ -110,12 +110,12 @@ class ProcessShare:
         self._counted: deque[dict[str, Mapping[str, int]]] = deque()
         self.teller: Worker[Callable[[], None]] = Worker("tokenprof-listener", _call, _not_told)
         self._file: AppendedFile | None = None
+        self._begins_the_file = False
         if self._path is not None and parent_run is None:
             # The file is opened now, so that the host hears what is wrong with it; and the key of the digests
             # belongs to the folder in which the host is now.
             self._file = AppendedFile(self._path)
-            if not self._path.stat().st_size:
-                forget_unwritten(self._path)
+            self._begins_the_file = not self._path.stat().st_size
             with contextlib.suppress(Exception):
                 project_key()
 
@@ -186,6 +186,8 @@ class ProcessShare:
         if self.log is None and self._path is not None:
             with importing():
                 from tokenprof.record.turn_log import TurnLog
+            if self._begins_the_file:
+                forget_unwritten(self._path)
             self.log = TurnLog(self._file or AppendedFile(self._path), self._resource, self._settings)
             self._have_counted()
         return self.log

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from typing import Any, Final
 
-from tokenprof.report.numbers import EXACT_DIGITS, sum_usd
+from tokenprof.facts.adding import EXACT_DIGITS, exact_sum_usd
 
 USAGE_KEYS: Final = (
     "uncached_input",
@@ -224,7 +224,7 @@ def _check_classes(classes: Sequence[Json], turns: Sequence[Json]) -> None:
 
 def _total_usd(amounts: Sequence[str | None]) -> str:
     """Return the exact sum of the amounts that are known, as the report writes money."""
-    total = sum_usd(None if amount is None else Decimal(amount) for amount in amounts)
+    total = exact_sum_usd(None if amount is None else Decimal(amount) for amount in amounts)
     return format((total or Decimal(0)).normalize(), "f")
 
 

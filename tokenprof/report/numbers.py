@@ -8,7 +8,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Final
 
 from tokenprof.analysis.rows.row_types import SizeState
@@ -19,9 +19,6 @@ UNKNOWN: Final = "—"
 
 ESTIMATE_DIGITS: Final = 3
 """How many significant digits of an estimate are shown; its ends are too far apart for more to mean much."""
-
-EXACT_DIGITS: Final = 200
-"""Digits to add money with: more than any sum has, so that nothing is rounded."""
 
 _FLOAT_DIGITS: Final = 10
 _SHARE_DECIMALS: Final = 4
@@ -143,14 +140,6 @@ def mid_fraction(part: Estimate | None, whole: Estimate | None) -> Decimal | Non
     if part is None or whole is None:
         return None
     return fraction(decimal_of(part.mid), decimal_of(whole.mid))
-
-
-def sum_usd(amounts_usd: Iterable[Decimal | None]) -> Decimal | None:
-    """Return the exact sum of the amounts that are known; None if none is."""
-    with localcontext() as context:
-        context.prec = EXACT_DIGITS
-        known = [amount for amount in amounts_usd if amount is not None]
-        return sum(known, Decimal(0)) if known else None
 
 
 def percent(share: Decimal | None) -> str:

@@ -22,14 +22,14 @@ NAMED_BLOCKS: Final = 8
 
 
 def sort_of(finding: Finding) -> Hashable:
-    """Return what findings must share to be added up: their code, and what of their figures does not add."""
+    """Return what findings must have in common to be added up: their code and what is not a sum."""
     figures = finding.figures
     is_unknown = isinstance(figures, CacheMisses) and finding.saves_usd is None
     return finding.code, is_unknown, what_parts_share(figures)
 
 
 def add_two(one: Finding, other: Finding) -> Finding:
-    """Return two findings of one sort as one."""
+    """Return the sum of two findings of the same sort."""
     is_exact = one.state == other.state == "exact"
     saves_usd = exact_sum_usd([one.saves_usd, other.saves_usd])
     return replace(

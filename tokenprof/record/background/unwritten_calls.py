@@ -6,6 +6,7 @@ file takes no room on it.
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from contextlib import suppress
@@ -38,10 +39,17 @@ def forget_unwritten(recording: Path) -> None:
 
 
 def _notes(recording: Path) -> list[tuple[Path, int]]:
-    start = len(recording.name)
-    found = (
-        (path, _NOTE.fullmatch(path.name, start))
-        for path in recording.parent.iterdir()
-        if path.name.startswith(recording.name + ".")
-    )
-    return sorted((path, int(match[1])) for path, match in found if match)
+    folder, start = recording.parent, len(recording.name)
+    try:
+        names = _names_of_notes(folder, folder.stat().st_mtime_ns)
+    except OSError:
+        # A folder that may not be listed, or a recording within another file.
+        return []
+    found = ((name, _NOTE.fullmatch(name, start)) for name in names if name.startswith(recording.name))
+    return [(folder / name, int(match[1])) for name, match in found if match]
+
+
+@functools.lru_cache(maxsize=8)
+def _names_of_notes(folder: Path, changed_ns: int) -> tuple[str, ...]:
+    """Return the names of all notes in a folder; it is listed once for all the recordings in it."""
+    return tuple(sorted(path.name for path in folder.iterdir() if _NOTE.search(path.name)))

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.difference.cost_difference import PARTS, CostDifference, SideBySide
+from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import CLASS_LABELS, printable
 from tokenprof.report.next_steps.difference_wording import (
@@ -89,7 +90,7 @@ def _causes(found: CostDifference, console: Console, *, full: bool) -> list[Text
     for number, cause in enumerate(shown, 1):
         lines += paragraph(Text(sentence(cause)), console, lead=Text(f"{number}. "), indent=2)
     if others := found.causes[len(shown) :]:
-        rest = numbers.sum_usd(cause.usd for cause in others)
+        rest = exact_sum_usd(cause.usd for cause in others)
         counted = numbers.count(len(others), "smaller cause")
         lines.append(Text(f"  {counted}: {signed_usd(rest)} in all", "dim"))
     return lines
@@ -128,7 +129,7 @@ def _rows(title: str, rows: Sequence[tuple[str, SideBySide]], console: Console, 
         for label, row in shown
     ]
     if others := changed[len(shown) :]:
-        rest = signed_usd(numbers.sum_usd(row.usd for _, row in others), decimals)
+        rest = signed_usd(exact_sum_usd(row.usd for _, row in others), decimals)
         body.append(Aside(f"{len(others)} more: {rest} in all"))
     return table(title, _ROWS, body, console)
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.analysis.rows.row_types import BlockRow, GroupRow, RunRows
+from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import kind_label, printable
 from tokenprof.report.phrases import NAMED_BY_US, named_call
@@ -145,7 +146,7 @@ def _texts_once(blocks: Sequence[BlockRow]) -> list[BlockRow]:
 
 def _as_one(blocks: Sequence[BlockRow]) -> BlockRow:
     """Return one text in several contexts as one row, without its compute: ranges do not add up."""
-    known_usd = numbers.sum_usd(block.known_usd for block in blocks)
+    known_usd = exact_sum_usd(block.known_usd for block in blocks)
     return replace(
         blocks[0],
         born_turn=None,
@@ -208,11 +209,11 @@ def _bill(group: GroupRow, by_id: Mapping[str, BlockRow]) -> GroupBill:
     amounts: dict[str, list[Decimal | None]] = defaultdict(list)
     for block in members:
         amounts[block.kind].append(block.known_usd)
-    called = numbers.sum_usd(amounts["tool_call"] + amounts["output"] + amounts["server_state"])
-    returned = numbers.sum_usd(amounts["tool_result"] + amounts["skill"])
+    called = exact_sum_usd(amounts["tool_call"] + amounts["output"] + amounts["server_state"])
+    returned = exact_sum_usd(amounts["tool_result"] + amounts["skill"])
     known = group.billed_usd
     if known is None:
-        known = numbers.sum_usd(block.known_usd for block in members)
+        known = exact_sum_usd(block.known_usd for block in members)
     return group_bill(
         group,
         known,

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.analysis.rows.row_types import RunRows, TurnRow
+from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable, unknown_state
 from tokenprof.report.terminal.grid import Aside, Column, TableRow, table
@@ -76,7 +77,7 @@ def _slice_of(own: Sequence[TurnRow]) -> TurnSlice:
         prompt_tokens=sum(turn.context_tokens or 0 for turn in own) if usages else None,
         read_tokens=sum(usage.cache_read_tokens for usage in usages),
         output_tokens=sum(usage.all_output_tokens for usage in usages) if usages else None,
-        known_usd=numbers.sum_usd(turn.billed_usd for turn in own),
+        known_usd=exact_sum_usd(turn.billed_usd for turn in own),
         unknown=Counter(state for turn in own if (state := unknown_state(turn))),
     )
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from tokenprof.analysis.rows.row_types import BlockRow, TurnRow
+from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable
 
@@ -33,7 +34,7 @@ def weight_of_block(block: BlockRow) -> tuple[Decimal, int]:
 
 def together(amounts_usd: Iterable[Decimal | None], whole_usd: Decimal | None = None) -> str:
     """Return several amounts as one: `$1.20 together (4%)`, with the share if the whole is given."""
-    total = numbers.sum_usd(amounts_usd)
+    total = exact_sum_usd(amounts_usd)
     if total is None:
         return "unpriced"
     share = numbers.fraction(total, whole_usd)
