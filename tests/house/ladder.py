@@ -63,7 +63,7 @@ MAY_IMPORT = {
     "report.terminal": "facts costing chain analysis.rows report pricing pricing.chain hw_model",
     "report.folders": "facts sessions report report.terminal",
     "report.formats": "facts report report.terminal",
-    "report.comparisons": "chain.claims difference whatif report report.next_steps report.terminal "
+    "report.comparisons": "facts chain.claims difference whatif report report.next_steps report.terminal "
     "pricing.chain hw_model",
     "store.schema": "",
     "store.writing": "facts store.schema",
