@@ -254,8 +254,8 @@ def _published_margins(cost: FollowedCost, figures: ChainData) -> _Piece:
     _, revenue_sd = _log_of(revenue)
     ours = float(np.exp(np.median(of_revenue)))
     because = (
-        f"this run's compute with overheads is {100 * ours:.3g}¢ per dollar of revenue in the middle draw, "
-        f"where {100 * float(target.value.mid):.3g}¢ is published"
+        f"labs report {100 * float(target.value.mid):.3g}¢ of cost per dollar of revenue, and this run's "
+        f"compute with overheads comes to {100 * ours:.3g}¢"
     )
     spread = float(np.sqrt(sd**2 + revenue_sd**2 + RUN_LOG_SD**2))
     return _Piece(_bell(of_revenue, middle, spread), because, f"{target.source}; {revenue.source}")

@@ -68,7 +68,7 @@ def _lines(
     costliest = sorted(report.rows.blocks, key=lambda row: -(row.known_usd or Decimal(0)))[:BLOCKS]
     yield from _table(
         "Most expensive blocks",
-        ("block", "tokens", "turns", "billed over its life"),
+        ("block", "tokens", "turns", "billed over the run"),
         (
             (
                 kind_and_name(row.kind, shown(named_call(row.name, row.label))),

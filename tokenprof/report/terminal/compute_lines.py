@@ -62,7 +62,7 @@ def compute_lines(report: Report, console: Console) -> list[Text]:
         leading = chain.evidence.leading(prior)
         if leading is not None:
             # It sets what is published beside what this run comes to, which the sentence below would repeat.
-            return lines + paragraph(also.append(f", chiefly since {leading.because}."), console)
+            return lines + paragraph(also.append(f", mainly because {leading.because}."), console)
         also.append(". ")
     low, high = cents(bridge.published.low), cents(bridge.published.high)
     also.append(
