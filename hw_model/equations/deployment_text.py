@@ -10,7 +10,7 @@ the exchange with experts).
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
@@ -27,9 +27,18 @@ from tokenprof.hw_model.equations.deployment import (
 )
 from tokenprof.hw_model.equations.deployment_error import DeploymentError
 
-_TEXT = re.compile(
-    r"^(?P<model>[^@]+?)(?:@(?:(?P<count>\d+)\s*[x×]\s*)?(?P<chip>[^:@]+))?(?::(?P<options>[^@]*=[^@]*))?$"
-)
+MOST_DIGITS: Final = 9
+_HARDWARE: Final = re.compile(r"(?:(?P<count>\d+)\s*[x×]\s*)?(?P<chip>.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The parts of a deployment's text. One that is not given is empty."""
+
+    model: str
+    count: str
+    chip: str
+    options: str
 
 
 def parse_deployment(text: str, *, default_chip: str = "H200") -> Deployment:
@@ -38,15 +47,10 @@ def parse_deployment(text: str, *, default_chip: str = "H200") -> Deployment:
     Without a count it is the smallest that holds the weights and a context of 32k tokens; without a chip it
     is on `default_chip`. Raises DeploymentError, UnknownModelError or UnknownChipError with the way out.
     """
-    match = _TEXT.match(text.strip())
-    if match is None:
-        raise DeploymentError(
-            f"{text!r} is not a deployment; write MODEL@COUNTxCHIP:OPTION=VALUE, such as deepseek-v3@8xh200"
-        )
-    if match["count"] is not None and int(match["count"]) == 0:
-        raise DeploymentError(f"{text!r}: a deployment has at least 1 accelerator")
-    shape, chip = find_model(match["model"]), find_chip(match["chip"] or default_chip)
-    options = dict(_option(text, part) for part in (match["options"] or "").split(",") if part)
+    parts = _parts(text)
+    named = _count(text, "the number of accelerators", parts.count) if parts.count else None
+    shape, chip = find_model(parts.model), find_chip(parts.chip or default_chip)
+    options = dict(_option(text, part) for part in parts.options.split(",") if part)
     experts = options.get("experts") or options.get("weights") or shape.expert_dtype
     weights = options.get("weights")
     rest = rest_dtype_for(shape, weights) if weights else shape.rest_dtype
@@ -62,30 +66,48 @@ def parse_deployment(text: str, *, default_chip: str = "H200") -> Deployment:
         overlap=_yes(text, options["overlap"]) if "overlap" in options else None,
     )
     explicit = {key: _count(text, key, options[key]) for key in ("tp", "dp", "pp", "ep") if key in options}
-    if match["count"] is None and not explicit.keys() & {"tp", "dp", "pp"}:
+    if named is None and not explicit.keys() & {"tp", "dp", "pp"}:
         found = smallest_that_fits(
             shape, chip, experts=experts, rest=rest, context_tokens=USUAL_CONTEXT_TOKENS
         )
         return replace(base, tp=found.tp, dp=found.dp, pp=found.pp, ep=explicit.get("ep", found.ep))
     if explicit.keys() & {"tp", "dp", "pp"}:
-        parts = {key: explicit.get(key, 1) for key in ("tp", "dp", "pp")}
-        count = int(match["count"] or parts["tp"] * parts["dp"] * parts["pp"])
+        tp, dp, pp = (explicit.get(key, 1) for key in ("tp", "dp", "pp"))
+        count = named or tp * dp * pp
         if "tp" not in explicit:
-            parts["tp"] = max(1, count // (parts["dp"] * parts["pp"]))
-        ep = explicit.get("ep", parts["dp"] if parts["dp"] > 1 else 1)
-        deployment = replace(base, tp=parts["tp"], dp=parts["dp"], pp=parts["pp"], ep=ep)
+            tp = max(1, count // (dp * pp))
+        ep = explicit.get("ep", dp if dp > 1 else 1)
+        deployment = replace(base, tp=tp, dp=dp, pp=pp, ep=ep)
         if deployment.accelerators != count:
             raise DeploymentError(
                 f"{text!r}: tp * dp * pp is {deployment.accelerators}, but {count} accelerators are named; "
                 "make them agree"
             )
     else:
-        cuts = list(usual_cuts(base, int(match["count"])))
+        cuts = list(usual_cuts(base, named or 1))
         cut = next((c for c in cuts if fits(c)), cuts[0])
         deployment = replace(cut, ep=explicit.get("ep", cut.ep))
     if not fits(deployment):
         raise DeploymentError(f"{text!r}: {too_large(deployment)}")
     return deployment
+
+
+def _parts(text: str) -> _Parts:
+    model, at, hardware = text.strip().partition("@")
+    chip, colon, options = hardware.partition(":")
+    if not at:
+        # The tag of a model may hold a colon as well: qwen3:30b:tp=2.
+        colon_at = model.rfind(":", 0, model.find("=") + 1)
+        if colon_at > 0:
+            model, options = model[:colon_at], model[colon_at + 1 :]
+    found = _HARDWARE.fullmatch(chip)
+    if not model or (at and not found) or "@" in hardware or (colon and "=" not in options):
+        raise DeploymentError(
+            f"{text!r} is not a deployment; write MODEL@COUNTxCHIP:OPTION=VALUE, such as deepseek-v3@8xh200"
+        )
+    if found is None:
+        return _Parts(model, "", "", options)
+    return _Parts(model, found["count"] or "", found["chip"], options)
 
 
 OPTIONS: Final = (
@@ -142,6 +164,6 @@ def _share(text: str, value: str) -> float:
 
 
 def _count(text: str, key: str, value: str) -> int:
-    if not value.isdigit() or int(value) < 1:
+    if not (value.isascii() and value.isdigit() and len(value) <= MOST_DIGITS and int(value)):
         raise DeploymentError(f"{text!r}: {key} must be a whole number above 0, not {value!r}")
     return int(value)

@@ -118,7 +118,11 @@ def test_a_pyproject_in_another_encoding_says_so(tmp_path: Path) -> None:
         ("TOKENPROF_DEPLOYMENT", "nonsense", "deployment 'nonsense' (from TOKENPROF_DEPLOYMENT)"),
         ("TOKENPROF_DEPLOYMENT", "depseek-v3@8xh200", "DeepSeek-V3"),
         ("TOKENPROF_DEPLOYMENT", "deepseek-v3@8xh201", "H200"),
-        ("TOKENPROF_DEPLOYMENT", "deepseek-v3@0xh200", "at least 1 accelerator"),
+        (
+            "TOKENPROF_DEPLOYMENT",
+            "deepseek-v3@0xh200",
+            "number of accelerators must be a whole number",
+        ),
         ("TOKENPROF_USD_PER_GPU_HOUR", "free", "usd-per-gpu-hour free (from TOKENPROF_USD_PER_GPU_HOUR)"),
         ("TOKENPROF_USD_PER_GPU_HOUR", "inf", "from 0.001 to 100,000"),
         ("TOKENPROF_UTILISATION", "0", "utilisation 0 (from TOKENPROF_UTILISATION)"),

@@ -14,7 +14,7 @@ from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.commands.main import main
 from tokenprof.facts.errors import InputError
 from tokenprof.gate.baseline import read_baseline
-from tokenprof.gate.runs import samples_of_file, wait_for_counts
+from tokenprof.gate.runs import samples_of_file
 from tokenprof.gate.settings import fraction, is_strict
 from tokenprof.testing import LoopbackProvider, Reply
 from tokenprof.testing.billing import toktok_count
@@ -201,7 +201,6 @@ def test_a_recording_is_compared_by_its_counts_however_late_they_come(
     """A block is left before its texts are counted; by bytes the system prompt would have 1,275 tokens."""
     monkeypatch.setattr("tokenprof.record.process_share.COUNTS_WAIT_S", 0.0)
     path = record(tmp_path / "late.jsonl")
-    wait_for_counts(path)
     (sample,) = samples_of_file(path, Assumptions())
     assert sample.blocks["system system[0]"].local_tokens == toktok_count()("A careful clerk. " * 300) == 1201
 

@@ -82,7 +82,7 @@ MAY_IMPORT = {
     "pictures.figures": "facts analysis report pictures.views",
     "pictures.formats": "facts analysis report pictures.views pictures.page pictures.exchange",
     "live": "facts record record.background costing analysis pricing hw_model",
-    "gate": "facts reading costing analysis report live pricing",
+    "gate": "facts record.background reading costing analysis report live pricing",
     "proxy": "facts record live",
     "proxy.bootstrap": "",
     "testing": "facts pricing.cache",

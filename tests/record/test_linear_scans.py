@@ -87,8 +87,8 @@ BOUNDED = {
     "tokenprof.harness_adapters.wires.bedrock_converse._MODEL": _PATH,
     "tokenprof.testing.converse.PATH": "a path of a test",
     "tokenprof.hw_model.catalogue.lookup._CHIP_DECORATION": "a name that the user types",
-    "tokenprof.hw_model.equations.deployment._TEXT": "an option that the user types",
-    "tokenprof.report.terminal.svg._FONT_FACE": "a picture of our own",
+    "tokenprof.harness_adapters.wires.counted_answer._MODEL": _PATH,
+    "tokenprof.report.formats.svg._FONT_FACE": "a picture of our own",
 }
 """Patterns that are not linear and never see content, and what they see."""
 
@@ -131,7 +131,7 @@ def uses_of(pattern: re.Pattern[Any]) -> Iterator[Callable[[str], Any]]:
 
 def test_every_pattern_of_the_product_takes_linear_time() -> None:
     found = dict(patterns())
-    assert len(found) > 15
+    assert found.keys() >= BOUNDED.keys()
     slow = [
         (name, piece)
         for name, pattern in found.items()

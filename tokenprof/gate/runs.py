@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,11 +10,6 @@ from tokenprof.gate.sample import RunSample
 if TYPE_CHECKING:
     from tokenprof.analysis.assumptions import Assumptions
     from tokenprof.facts.types import Run
-
-LONGEST_WAIT_S: Final = 10.0
-WAIT_STEP_S: Final = 0.02
-LAST_LOOKS: Final = 10
-"""How often a recording is looked at after counting has ended: its counts are written just then."""
 
 AFTER_RUN_ID: Final = "."
 """What stands between a run's id and the rest of a context's name."""
@@ -48,28 +42,6 @@ def runs_apart(run: Run) -> list[Run]:
     if not is_recorded or len(apart) != sum(source.runs for source in run.sources):
         return [run]
     return [subset(run, [at for at, own in enumerate(ids) if own == run_id]) for run_id in apart]
-
-
-def wait_for_counts(path: Path, wait_s: float = LONGEST_WAIT_S) -> None:
-    """Wait until the texts of a recording of this process are counted, for as long as that is under way.
-
-    Without its counts a text has a size by its bytes, which is not that of the next recording.
-    """
-    from tokenprof.facts.errors import InputError
-    from tokenprof.live.counting import counts_are_coming
-    from tokenprof.reading.files import read
-
-    until, looks = time.monotonic() + wait_s, LAST_LOOKS
-    while looks and time.monotonic() < until:
-        if not counts_are_coming():
-            try:
-                added = [block for turn in read([path]).turns for block in turn.added]
-            except InputError:
-                return
-            if all(block.features.tokens or not block.features.bytes for block in added):
-                return
-            looks -= 1
-        time.sleep(WAIT_STEP_S)
 
 
 def _run_with_turns(path: Path) -> Run:

@@ -22,9 +22,10 @@ from tokenprof.gate.baseline import (
 )
 from tokenprof.gate.budget import number, parse_budget
 from tokenprof.gate.outcome import Outcome, explain, judge
-from tokenprof.gate.runs import samples_of_file, wait_for_counts
+from tokenprof.gate.runs import samples_of_file
 from tokenprof.gate.sample import RunSample
 from tokenprof.gate.settings import is_strict, settings_from
+from tokenprof.record.background.ended_blocks import wait_for_recordings
 
 if TYPE_CHECKING:
     from tokenprof.analysis.analysis import Analysis
@@ -84,7 +85,7 @@ class TokenCosts:
             with profile(path, tags={"test": self.node.nodeid}):
                 yield path
         finally:
-            wait_for_counts(path)
+            wait_for_recordings([path])
             # `tokenprof check FOLDER/*.jsonl` should find nothing but recordings.
             if path.exists() and not path.stat().st_size:
                 path.unlink()

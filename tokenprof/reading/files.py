@@ -23,6 +23,7 @@ from tokenprof.reading.log_bytes import ARCHIVES, DamagedFileError, holds_logs, 
 from tokenprof.reading.merge import merge
 from tokenprof.reading.parallel import read_each
 from tokenprof.reading.progress import Watcher, unwatched
+from tokenprof.record.background.ended_blocks import wait_for_recordings
 
 LISTED_FILES = 5
 NOT_LOGS = frozenset({"node_modules", ".git", ".venv", "site-packages"})
@@ -86,7 +87,9 @@ def find_logs(paths: AnyPath | Sequence[AnyPath], warnings: list[str]) -> list[L
     InputError as `read` does.
     """
     chosen: dict[Path, LogFile] = {}
-    for path in _as_paths(paths):
+    named = _as_paths(paths)
+    wait_for_recordings(named)
+    for path in named:
         is_folder = path.is_dir()
         found = _files_below(path, warnings) if is_folder else [(path, reader_of(path))]
         for file, reader in found:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import functools
 import logging
@@ -18,6 +17,7 @@ from tokenprof.facts.version import __version__
 from tokenprof.record import names
 from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.background.counting_process import COUNTING_PROCESS
+from tokenprof.record.background.ended_blocks import add_ended_block
 from tokenprof.record.background.late_imports import importing
 from tokenprof.record.background.settings import RecordingSettings
 from tokenprof.record.background.system_threads import new_lock
@@ -46,9 +46,6 @@ FULL_READING_S = 0.7
 
 COUNTS_WAIT_S = 1.3
 """How long after the end of a block tokens are waited for. Later ones are written when they come."""
-
-EXIT_WAIT_S = 10.0
-"""How long the end of a program waits, once, for calls that are not written and tokens not counted."""
 
 COUNT_EVERY_S = 1.0
 """How long new texts are collected before they are counted: waking two threads costs more than counting."""
@@ -82,9 +79,9 @@ class ProcessShare:
         self.open: dict[int, OpenCall] = {}
         self.losses: deque[tuple[Exchange | None, ProblemReason, str]] = deque()
         self.log: TurnLog | None = None
-        self._is_main = waits_for_counts and parent_run is None
+        self.waits_for_counts = waits_for_counts and parent_run is None
         self._began_s = time.monotonic()
-        self._path = path
+        self.path = path
         self._settings = settings
         self._listener = listener
         self._queued_bytes = 0
@@ -111,11 +108,11 @@ class ProcessShare:
         self.teller: Worker[Callable[[], None]] = Worker("tokenprof-listener", _call, _not_told)
         self._file: AppendedFile | None = None
         self._begins_the_file = False
-        if self._path is not None and parent_run is None:
+        if self.path is not None and parent_run is None:
             # The file is opened now, so that the host hears what is wrong with it; and the key of the digests
             # belongs to the folder in which the host is now.
-            self._file = AppendedFile(self._path)
-            self._begins_the_file = not self._path.stat().st_size
+            self._file = AppendedFile(self.path)
+            self._begins_the_file = not self.path.stat().st_size
             with contextlib.suppress(Exception):
                 project_key()
 
@@ -152,8 +149,12 @@ class ProcessShare:
             self._note_unfinished()
         self.teller.finish()
         self.teller.wait(max(until - time.monotonic(), 0.0))
-        if self._is_main and not (self.worker.has_ended() and self.counter.has_ended()):
-            _unfinished.append(self)
+        if not self.is_complete():
+            add_ended_block(self)
+
+    def is_complete(self) -> bool:
+        """Whether everything is written and counted, or will be in another process."""
+        return self.process != os.getpid() or (self.worker.has_ended() and self.counter.has_ended())
 
     def wait_to_the_end(self, until: float) -> None:
         """Wait until everything is written and counted, or the time is over."""
@@ -183,12 +184,12 @@ class ProcessShare:
 
     def _opened_log(self) -> TurnLog | None:
         """Return what writes the turns; it is imported and made here, on the recorder's thread."""
-        if self.log is None and self._path is not None:
+        if self.log is None and self.path is not None:
             with importing():
                 from tokenprof.record.turn_log import TurnLog
             if self._begins_the_file:
-                forget_unwritten(self._path)
-            self.log = TurnLog(self._file or AppendedFile(self._path), self._resource, self._settings)
+                forget_unwritten(self.path)
+            self.log = TurnLog(self._file or AppendedFile(self.path), self._resource, self._settings)
             self._have_counted()
         return self.log
 
@@ -222,7 +223,7 @@ class ProcessShare:
 
     def _have_counted(self, *, is_last: bool = False) -> None:
         is_young = is_last or time.monotonic() - self._began_s < YOUNG_PROCESS_S
-        if not self._is_main and is_young and not COUNTING_PROCESS.is_ready():
+        if not self.waits_for_counts and is_young and not COUNTING_PROCESS.is_ready():
             # Many worker processes live for one call, and loading would take longer than that.
             return
         is_first = not self._has_begun_to_count
@@ -260,9 +261,9 @@ class ProcessShare:
         """Write counts that came after the end of the block."""
         from tokenprof.record.turn_log import TurnLog
 
-        if self._path is None or self.process != os.getpid() or not self._path.exists():
+        if self.path is None or self.process != os.getpid() or not self.path.exists():
             return
-        turns = TurnLog(AppendedFile(self._path), self._resource, self._settings)
+        turns = TurnLog(AppendedFile(self.path), self._resource, self._settings)
         self._write_counts(turns)
         turns.close()
 
@@ -296,7 +297,7 @@ class ProcessShare:
         """Note what the worker has not written yet; a reader ignores the note once the call is there."""
         missing = [exchange for exchange in self.worker.pending() if exchange is not None]
         log.warning("tokenprof ends with %d calls that are not written yet", len(missing))
-        if self._path is None or not missing:
+        if self.path is None or not missing:
             return
         from tokenprof.record.otlp import span_line
         from tokenprof.record.turn_codec import problem_attributes
@@ -317,20 +318,9 @@ class ProcessShare:
             for exchange in missing
         ]
         with contextlib.suppress(OSError):
-            file = AppendedFile(self._path)
+            file = AppendedFile(self.path)
             file.append(b"".join(lines))
             file.close()
-
-
-_unfinished: list[ProcessShare] = []
-
-
-@atexit.register
-def _wait_to_the_end() -> None:
-    """Let a program end with its calls written, and its tokens counted, even if it was short or busy."""
-    until = time.monotonic() + EXIT_WAIT_S
-    while _unfinished:
-        _unfinished.pop().wait_to_the_end(until)
 
 
 def _call(told: Callable[[], None]) -> None:

@@ -41,11 +41,6 @@ class CountingProcess:
         self._descriptor = -1
         self._identity = (0, 0)
         self._failures = 0
-        self._working: list[int] = []
-
-    def is_working(self) -> bool:
-        """Whether texts are being counted for this process; the first ones wait for the vocabularies."""
-        return os.getpid() in self._working
 
     def is_ready(self) -> bool:
         """Whether the process runs already."""
@@ -56,12 +51,8 @@ class CountingProcess:
 
         Called on threads of ours only, and waits for its turn and for the answer.
         """
-        self._working.append(os.getpid())
-        try:
-            with self._lock:
-                return [counted for part in _parts(texts) for counted in self._counted(part)]
-        finally:
-            self._working.remove(os.getpid())
+        with self._lock:
+            return [counted for part in _parts(texts) for counted in self._counted(part)]
 
     def _counted(self, texts: Sequence[str]) -> list[Mapping[str, int]]:
         nothing: list[Mapping[str, int]] = [{} for _ in texts]

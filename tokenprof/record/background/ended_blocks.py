@@ -1,0 +1,67 @@
+"""Blocks that were left before their recording was complete, and waiting for what is still to be written.
+
+A block is left after a second or two, whatever there is to do; the last turns and the counts of their tokens
+are written when they come. Whoever reads the recording in the same process, or ends it, waits for them here.
+"""
+
+from __future__ import annotations
+
+import atexit
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, Protocol
+
+EXIT_WAIT_S: Final = 10.0
+"""How long the end of a program waits, once, for calls that are not written and tokens not counted."""
+
+READING_WAIT_S: Final = 30.0
+"""How long reading waits for them. Without its count, the size of a text rests on its bytes alone."""
+
+
+class EndedBlock(Protocol):
+    """What is left of a block: a recording to which its threads still write."""
+
+    path: Path | None
+    waits_for_counts: bool
+    """Whether the end of the program waits for it; a worker process does not."""
+
+    def wait_to_the_end(self, until: float) -> None:
+        """Wait until everything is written and counted, or `time.monotonic()` is `until`."""
+        ...
+
+    def is_complete(self) -> bool:
+        """Whether everything is written and counted."""
+        ...
+
+
+_incomplete: list[EndedBlock] = []
+
+
+def add_ended_block(block: EndedBlock) -> None:
+    """Remember a block that was left before its recording was complete."""
+    _incomplete.append(block)
+
+
+def wait_for_recordings(paths: Iterable[Path], wait_s: float = READING_WAIT_S) -> None:
+    """Wait until the recordings that this process made at `paths`, or in folders at them, are complete.
+
+    Returns after `wait_s` seconds at the latest, and at once for a recording whose block is still open.
+    """
+    _incomplete[:] = [block for block in _incomplete if not block.is_complete()]
+    if not _incomplete:
+        return
+    wanted, until = [path.resolve() for path in paths], time.monotonic() + wait_s
+    for block in list(_incomplete):
+        if block.path is not None and any(block.path.resolve().is_relative_to(path) for path in wanted):
+            block.wait_to_the_end(until)
+
+
+@atexit.register
+def _wait_at_exit() -> None:
+    """Let a program end with its calls written, and its tokens counted, even if it was short or busy."""
+    until = time.monotonic() + EXIT_WAIT_S
+    while _incomplete:
+        block = _incomplete.pop()
+        if block.waits_for_counts:
+            block.wait_to_the_end(until)
