@@ -10,6 +10,7 @@ the ids and the times are drawn again, so no two texts are alike. The same seed 
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import uuid
 from collections.abc import Iterator
@@ -168,16 +169,22 @@ class SessionMaker:
         return " ".join([*chosen, f"{self.rng.getrandbits(40):x}"])
 
 
-def write_corpus(folder: Path, megabytes: float, seed: int = 0) -> list[Path]:
-    """Write sessions of usual lengths until they hold this many bytes, and return their files."""
+def write_corpus(
+    folder: Path, megabytes: float = math.inf, turns: float = math.inf, seed: int = 0
+) -> list[Path]:
+    """Write sessions of usual lengths up to a size or a number of responses, and return their files.
+
+    The last session passes the size by its end; the number of responses is met exactly.
+    """
     rng = random.Random(seed)
     maker = SessionMaker(rng, words_of_the_logs())
-    files, written = [], 0
+    files, written, left = [], 0, turns
     low, high = TURNS_PER_SESSION
-    while written < megabytes * 1e6:
-        turns = min(max(round(rng.lognormvariate(0, 1) * 60), low), high)
-        files.append(write_session(folder, maker, turns))
+    while written < megabytes * 1e6 and left > 0:
+        length = int(min(max(round(rng.lognormvariate(0, 1) * 60), low), high, left))
+        files.append(write_session(folder, maker, length))
         written += files[-1].stat().st_size
+        left -= length
         maker.at += timedelta(minutes=rng.uniform(1, 90))
     return files
 

@@ -15,19 +15,28 @@ SAMPLED_EVERY_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """CPU and wall-clock seconds, and the largest sum of the resident memory of all processes."""
+    """CPU and wall-clock seconds, and the resident memory of all processes at each time it was looked at."""
 
     cpu_s: float
     wall_s: float
-    peak_mb: float
+    memory_mb: Sequence[float]
     output: bytes
 
+    @property
+    def peak_mb(self) -> float:
+        """The largest sum of the resident memory of all processes."""
+        return max(self.memory_mb, default=0.0)
 
-def measured(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Measured:
+
+def measured(
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    sampled_every_s: float = SAMPLED_EVERY_S,
+) -> Measured:
     """Run a command to its end. Raises CalledProcessError if it fails."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
-    peak = 0
+    memory_mb: list[float] = []
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -37,15 +46,15 @@ def measured(command: Sequence[str], environment: Mapping[str, str] | None = Non
         os.set_blocking(process.stdout.fileno(), False)  # type: ignore[union-attr]
         output = b""
         while process.poll() is None:
-            peak = max(peak, sum(map(_resident_bytes, _tree(process.pid))))
+            memory_mb.append(sum(map(_resident_bytes, _tree(process.pid))) / 1e6)
             output += process.stdout.read() or b""  # type: ignore[union-attr]
-            time.sleep(SAMPLED_EVERY_S)
+            time.sleep(sampled_every_s)
         output += process.stdout.read() or b""  # type: ignore[union-attr]
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Measured(cpu_s, time.monotonic() - began, peak / 1e6, output)
+    return Measured(cpu_s, time.monotonic() - began, memory_mb, output)
 
 
 def _tree(pid: int) -> list[int]:
