@@ -2,10 +2,10 @@
 
     python benchmarks/speed/many_turns.py [FOLDER] [--turns 1000000] [--jobs 2] [--only report,totals]
 
-The sessions are made by `session_corpus.py` (about 120 turns and 1.4 MB each, 11.7 GB for a million turns), in a
-temporary folder or in FOLDER, which is used again if it has sessions. Memory is the largest sum over the tree of
-processes, and `growth_mb` is what was added between a quarter of the time and its end: memory that does not
-depend on the size of the folder does not grow. Results are added to `benchmarks/results/many_turns.json`.
+The sessions are made by `session_corpus.py` (about 120 turns and 1.4 MB each, 11.7 GB for a million turns),
+in a temporary folder or in FOLDER, which is used again if it has sessions. Memory is the largest sum over the
+tree of processes, and `growth_mb` is what was added after a quarter of the time. Results are added to
+`benchmarks/results/many_turns.json`.
 """
 
 from __future__ import annotations

@@ -23,14 +23,14 @@ from tokenprof.analysis.findings.finding_figures import (
 from tokenprof.facts.adding import Adds, added
 from tokenprof.sessions.add_findings import add_two, sort_of
 from tokenprof.sessions.packed_findings import packed, unpacked
-from tokenprof.sessions.session_sums import GroupSum
+from tokenprof.sessions.session_sums import GroupSum, KvSums, ModelSum, SliceSum
 
 OF_A_WHOLE_RUN = {"PriceFarFromCompute", "MarginBeyondPublished"}
 """Figures of a bill beside its compute, which a folder works out from its own sums."""
 
 
 def test_every_number_of_every_figure_says_how_it_adds() -> None:
-    for kind in [*get_args(FindingFigures), CalledAgain, BilledName, GroupSum]:
+    for kind in [*get_args(FindingFigures), CalledAgain, BilledName, GroupSum, SliceSum, ModelSum, KvSums]:
         hints: dict[str, Any] = get_type_hints(kind, include_extras=True)
         for field in fields(kind):
             hint = hints[field.name]

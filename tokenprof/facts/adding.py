@@ -17,6 +17,7 @@ EXACT_DIGITS: Final = 200
 """More digits than any sum of billed amounts has, so that nothing is rounded."""
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 
 def exact_sum_usd(amounts: Iterable[Decimal | None]) -> Decimal | None:
@@ -54,6 +55,9 @@ AnyPart = Annotated[bool, Adds(lambda one, other: one or other)]
 EveryPart = Annotated[bool, Adds(lambda one, other: one and other)]
 """Whether it is so in every part."""
 
+Amount = Annotated[float, Adds(lambda one, other: one + other)]
+"""A quantity of which every part has some."""
+
 LOST: Final = Adds(lambda one, other: None)
 """How a field adds that says nothing about several parts: it is None for the whole."""
 
@@ -64,6 +68,17 @@ def added(one: T, other: T) -> T:
         raise TypeError(f"a {type(one).__name__} and a {type(other).__name__} cannot be added")
     changes = {name: add(getattr(one, name), getattr(other, name)) for name, add in _rules_of(one).items()}
     return replace(one, **changes)  # type: ignore[type-var]
+
+
+def all_added(parts: Iterable[T], nothing: T) -> T:
+    """Return all parts as one; `nothing` is what no parts are."""
+    return functools.reduce(added, parts, nothing)
+
+
+def add_by_key(wholes: dict[K, T], parts: Mapping[K, T]) -> None:
+    """Add each part to the whole under its key."""
+    for key, part in parts.items():
+        wholes[key] = added(wholes[key], part) if key in wholes else part
 
 
 def what_parts_share(item: Any) -> Hashable:

@@ -25,7 +25,8 @@ from tokenprof.hw_model.cost import ServingScenario, UnknownModelError, scenario
 from tokenprof.hw_model.equations.features import Feature
 from tokenprof.hw_model.equations.turn_work import TurnWork
 from tokenprof.hw_model.kv_tiers import host_memory_usd
-from tokenprof.sessions.folder_sums import FolderSums, add_models
+from tokenprof.sessions.clock_sample import SAMPLED_TURNS, Floats, sample_of
+from tokenprof.sessions.folder_sums import FolderSums
 from tokenprof.sessions.session_sums import KvSums, ModelSum, SoldModel
 from tokenprof.sessions.turn_sums import works_of
 
@@ -48,7 +49,7 @@ def condense(sums: FolderSums, serving: Serving) -> tuple[CondensedLedger, Hardw
 
     Raises what `cost_to_compute` raises.
     """
-    models = {key: add_models(found) for key, found in sums.models.items()}
+    models = sums.models
     scenarios = _scenarios(models, serving, sums.first_at)
     ledger = CondensedLedger(
         run=Run(tuple(_turn_for(key, found, sums.first_at) for key, found in models.items())),
@@ -93,17 +94,17 @@ def _turn_for(key: SoldModel, found: ModelSum, first_at: datetime | None) -> Tur
 def _scenarios(
     models: Mapping[SoldModel, ModelSum], serving: Serving, first_at: datetime | None
 ) -> dict[Model, ServingScenario]:
-    clocks: dict[Model, list[ModelSum]] = defaultdict(list)
+    clocks: dict[Model, list[Floats]] = defaultdict(list)
     sellers: dict[Model, str | None] = {}
     for key, found in models.items():
         if len(found.clock):
-            clocks[key.modelled_as].append(found)
+            clocks[key.modelled_as].append(found.clock)
             sellers.setdefault(key.modelled_as, key.seller)
     when = None if first_at is None else first_at.date()
     scenarios = {}
     for (provider, model), members in clocks.items():
         settings = serving.of_model(provider, model, sellers[provider, model], when)
-        works = works_of(np.concatenate([found.clock for found in members]))
+        works = works_of(sample_of(np.concatenate(members), SAMPLED_TURNS))
         try:
             scenarios[provider, model] = scenario_for(
                 provider, model, turns=works, settings=settings, when=when, draws=DRAWS
@@ -116,7 +117,7 @@ def _scenarios(
 def kv_held(kv: KvSums, hardware: Hardware, model: Model, hold: np.ndarray) -> KvHeld:
     """Return how long the KV of a model was held over all sessions; see `compute_summary`."""
     scenario = hardware.scenarios[model]
-    longest = TurnWork(0, kv.longest_prompt_tokens, kv.longest_output_tokens, gap_s=1.0)
+    longest = TurnWork(0, kv.longest.prompt_tokens, kv.longest.output_tokens, gap_s=1.0)
     gaps = np.zeros(len(Feature))
     gaps[[Feature.HOLD_SECONDS, Feature.HOLD_TOKEN_SECONDS]] = hold[
         [Feature.HOLD_SECONDS, Feature.HOLD_TOKEN_SECONDS]

@@ -83,7 +83,7 @@ class FolderAnalysis:
         if section is None:
             return None
         followed = sum(
-            sum(each.turns for each in found)
+            found.turns
             for key, found in self.sums.models.items()
             if key.is_priced and key.modelled_as in self._hardware.scenarios
         )

@@ -9,20 +9,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from tokenprof.analysis.findings.finding import Finding
 from tokenprof.analysis.rows.row_types import BlockRow
-from tokenprof.costing.billed_sums import TurnClass
 from tokenprof.costing.work import Model
-from tokenprof.facts.adding import added, exact_sum_usd
+from tokenprof.facts.adding import add_by_key, added, exact_sum_usd
 from tokenprof.facts.types import Problem, Source
 from tokenprof.sessions.add_findings import add_two, sort_of
 from tokenprof.sessions.block_sums import SHARED_KINDS, add_blocks, block_key
 from tokenprof.sessions.packed_findings import unpacked
 from tokenprof.sessions.session_sums import (
     BlockKey,
-    Floats,
     GroupSum,
     Ints,
     KvSums,
@@ -114,7 +110,7 @@ class FolderSums:
         self.requests = 0
         self.turns = SliceSum()
         self.slices: dict[SliceKey, SliceSum] = {}
-        self.models: dict[SoldModel, list[ModelSum]] = {}
+        self.models: dict[SoldModel, ModelSum] = {}
         self.blocks: dict[BlockKey, BlockRow] = {}
         self.other_blocks = 0
         self.other_usd = Decimal(0)
@@ -136,14 +132,12 @@ class FolderSums:
         self.first_at = min(known, default=None)
         self.ends_at_s = max(self.ends_at_s, other.ends_at_s)
         self.requests += other.requests
-        self.turns.add(other.turns)
-        for key, total in other.slices.items():
-            self.slices.setdefault(key, SliceSum()).add(total)
-        for model, of_model in other.models.items():
-            self.models.setdefault(model, []).append(of_model)
+        self.turns = added(self.turns, other.turns)
+        add_by_key(self.slices, other.slices)
+        add_by_key(self.models, other.models)
+        add_by_key(self.groups, other.groups)
+        add_by_key(self.kv, other.kv)
         self._add_blocks(other)
-        for name, group in other.groups.items():
-            self.groups[name] = added(self.groups[name], group) if name in self.groups else group
         for finding in map(unpacked, other.findings):
             sort = sort_of(finding)
             before = self.findings.get(sort)
@@ -153,14 +147,10 @@ class FolderSums:
         self.unplaced_tokens += other.unplaced_tokens
         self.placed_tokens += other.placed_tokens
         self.predicted_turns += other.predicted_turns
-        for model_key, kv in other.kv.items():
-            self.kv.setdefault(model_key, KvSums()).add(kv)
         self.missing.add(other.missing)
         self.most_expensive.append(ExpensiveSession(other.session, other.first_at, other.turns))
         if len(self.most_expensive) > 4 * MOST_SESSIONS:
             self.most_expensive = self.most_expensive_sessions(MOST_SESSIONS)
-        if any(len(sums) > 64 for sums in self.models.values()):
-            self.models = {key: [add_models(sums)] for key, sums in self.models.items()}
 
     def most_expensive_sessions(self, most: int) -> list[ExpensiveSession]:
         """Return the sessions with the largest bill, the largest first."""
@@ -180,37 +170,3 @@ class FolderSums:
             for key in alone[MOST_BLOCKS:]:
                 self.other_blocks += 1
                 self.other_usd += self.blocks.pop(key).known_usd or Decimal(0)
-
-
-def add_models(sums: list[ModelSum]) -> ModelSum:
-    """Return the sums of one model in several sessions as one."""
-    first = sums[0]
-    if len(sums) == 1:
-        return first
-    known: dict[tuple[str, bool], TurnClass] = {}
-    class_work: dict[str, Floats] = {}
-    for each in sums:
-        for of_class in each.classes:
-            key = of_class.cls, of_class.billed_usd is None
-            before = known.get(key)
-            known[key] = of_class if before is None else _add_classes(before, of_class)
-        for cls, work in each.class_work.items():
-            class_work[cls] = class_work[cls] + work if cls in class_work else work
-    usage = first.usage
-    for each in sums[1:]:
-        usage = usage + each.usage
-    return ModelSum(
-        turns=sum(each.turns for each in sums),
-        usage=usage,
-        billed_usd=sum((each.billed_usd for each in sums), Decimal(0)),
-        classes=tuple(known.values()),
-        work=np.sum([each.work for each in sums], axis=0),
-        class_work=class_work,
-        clock=np.concatenate([each.clock for each in sums]),
-        is_lower_bound=any(each.is_lower_bound for each in sums),
-    )
-
-
-def _add_classes(one: TurnClass, other: TurnClass) -> TurnClass:
-    billed_usd = None if one.billed_usd is None else one.billed_usd + (other.billed_usd or 0)
-    return TurnClass(one.cls, one.tokens + other.tokens, billed_usd, one.count + other.count)

@@ -26,7 +26,7 @@ from tokenprof.reading.remembered_counts import cache_file
 from tokenprof.sessions.session_sums import SessionSums
 from tokenprof.sessions.tried_changes import LargestSessions
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """Counts up with each change of what is kept; what has another number is not used."""
 
 Stamp = tuple[tuple[str, int, int, int, int], ...]

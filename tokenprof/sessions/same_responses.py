@@ -15,7 +15,8 @@ import numpy as np
 
 from tokenprof.facts.types import Turn
 from tokenprof.reading.merge import counts_of, identity_of
-from tokenprof.sessions.session_sums import Floats, Keys
+from tokenprof.sessions.clock_sample import Floats
+from tokenprof.sessions.session_sums import Keys
 
 APART_S: Final = 3600.0
 """Calls of two layers that are further apart are not one call."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +15,13 @@ import numpy.typing as npt
 from tokenprof.analysis.rows.row_types import BlockRow, IncompleteReason
 from tokenprof.costing.billed_sums import TurnClass
 from tokenprof.costing.work import Model
-from tokenprof.facts.adding import Count, EveryPart, KnownUsd
+from tokenprof.facts.adding import Adds, Amount, AnyPart, Count, EveryPart, KnownUsd, Usd, exact_sum_usd
 from tokenprof.facts.types import BlockKind, Problem, Source
+from tokenprof.hw_model.equations.features import Feature
 from tokenprof.pricing.usage import Usage
+from tokenprof.sessions.clock_sample import Floats, sample_of
 from tokenprof.sessions.packed_findings import PackedFinding
 
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
 
@@ -33,27 +36,17 @@ class SliceKey(NamedTuple):
     day: str
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class SliceSum:
     """Turns summed. `billed_turns` have a bill, which `known_usd` sums; `measured_turns` have usage."""
 
-    turns: int = 0
-    billed_turns: int = 0
-    measured_turns: int = 0
-    prompt_tokens: int = 0
-    read_tokens: int = 0
-    output_tokens: int = 0
-    known_usd: Decimal = Decimal(0)
-
-    def add(self, other: SliceSum) -> None:
-        """Add other turns."""
-        self.turns += other.turns
-        self.billed_turns += other.billed_turns
-        self.measured_turns += other.measured_turns
-        self.prompt_tokens += other.prompt_tokens
-        self.read_tokens += other.read_tokens
-        self.output_tokens += other.output_tokens
-        self.known_usd += other.known_usd
+    turns: Count = 0
+    billed_turns: Count = 0
+    measured_turns: Count = 0
+    prompt_tokens: Count = 0
+    read_tokens: Count = 0
+    output_tokens: Count = 0
+    known_usd: Usd = Decimal(0)
 
     @property
     def unmeasured_turns(self) -> int:
@@ -80,22 +73,50 @@ class SoldModel(NamedTuple):
         return self.provider, self.model
 
 
+def classes_summed(parts: Iterable[TurnClass]) -> tuple[TurnClass, ...]:
+    """Return what was billed for each class; what has no price stays apart from what has one."""
+    wholes: dict[tuple[str, bool], TurnClass] = {}
+    for part in parts:
+        key = part.cls, part.billed_usd is None
+        before = wholes.get(key, TurnClass(part.cls, 0, None if part.billed_usd is None else Decimal(0)))
+        wholes[key] = TurnClass(
+            part.cls,
+            before.tokens + part.tokens,
+            exact_sum_usd([before.billed_usd, part.billed_usd]),
+            before.count + part.count,
+        )
+    return tuple(wholes.values())
+
+
+def _works_by_class(one: dict[str, Floats], other: dict[str, Floats]) -> dict[str, Floats]:
+    return {cls: one.get(cls, _NO_WORK) + other.get(cls, _NO_WORK) for cls in one | other}
+
+
+_NO_WORK: Final = np.zeros(len(Feature))
+
+BilledClasses = Annotated[tuple[TurnClass, ...], Adds(lambda one, other: classes_summed((*one, *other)))]
+Work = Annotated[Floats, Adds(operator.add)]
+WorkByClass = Annotated[dict[str, Floats], Adds(_works_by_class)]
+Clock = Annotated[Floats, Adds(lambda one, other: sample_of(np.concatenate([one, other])))]
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSum:
     """The turns of a model that have a bill, or those that have none: usage, bill by class, and work.
 
     `work` are the features of all of them, `class_work` those of each class. `clock` has a row for each
-    measured turn: start [s], cached, new and output tokens, duration, gap and time to the first token [s].
+    measured turn, or for a sample of them: start [s], cached, new and output tokens, duration, gap and time
+    to the first token [s].
     """
 
-    turns: int
-    usage: Usage
-    billed_usd: Decimal
-    classes: tuple[TurnClass, ...]
-    work: Floats
-    class_work: dict[str, Floats]
-    clock: Floats
-    is_lower_bound: bool
+    turns: Count
+    usage: Annotated[Usage, Adds(operator.add)]
+    billed_usd: Usd
+    classes: BilledClasses
+    work: Work
+    class_work: WorkByClass
+    clock: Clock
+    is_lower_bound: AnyPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,24 +140,20 @@ class BlockKey(NamedTuple):
     text: str
 
 
-@dataclass(slots=True)
+class LongestCall(NamedTuple):
+    """The call with the longest prompt [tokens]."""
+
+    prompt_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class KvSums:
     """How long a model's KV was held, in use and in gaps, and its longest context."""
 
-    active_token_seconds: float = 0.0
-    idle_token_seconds: float = 0.0
-    gap_s: float = 0.0
-    longest_prompt_tokens: int = 0
-    longest_output_tokens: int = 0
-
-    def add(self, other: KvSums) -> None:
-        """Add what other turns held."""
-        self.active_token_seconds += other.active_token_seconds
-        self.idle_token_seconds += other.idle_token_seconds
-        self.gap_s += other.gap_s
-        if other.longest_prompt_tokens > self.longest_prompt_tokens:
-            self.longest_prompt_tokens = other.longest_prompt_tokens
-            self.longest_output_tokens = other.longest_output_tokens
+    active_token_seconds: Amount
+    idle_token_seconds: Amount
+    longest: Annotated[LongestCall, Adds(max)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,12 +34,13 @@ from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.uncounted_output import counts_of_outputs
 from tokenprof.costing.work import Work
+from tokenprof.facts.adding import all_added
 from tokenprof.pricing.book import Price, Unpriced
 from tokenprof.sessions.block_sums import group_sums, kept_blocks
 from tokenprof.sessions.packed_findings import packed
 from tokenprof.sessions.same_responses import calls_of, identities_of
-from tokenprof.sessions.session_sums import MissingSums, SessionSums
-from tokenprof.sessions.turn_sums import model_sums, slice_sums, sum_of_slices
+from tokenprof.sessions.session_sums import MissingSums, SessionSums, SliceSum
+from tokenprof.sessions.turn_sums import model_sums, slice_sums
 
 OF_A_SESSION: Final = (
     unmeasured_turns,
@@ -95,7 +96,7 @@ def sums_of(analysis: UncostedAnalysis, project: str, session: str) -> SessionSu
         first_at=min(starts, default=None),
         ends_at_s=max(ends, default=0.0),
         requests=_requests(rows),
-        turns=sum_of_slices(slices),
+        turns=all_added(slices.values(), SliceSum()),
         slices=slices,
         models=models,
         blocks=blocks,

@@ -15,21 +15,23 @@ from decimal import Decimal
 import numpy as np
 
 from tokenprof.attribute.classes import PROMPT_ORDER
-from tokenprof.costing.billed_sums import TurnClass
 from tokenprof.costing.compute import turn_works
 from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.work import Model
+from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.facts.types import Turn
 from tokenprof.hw_model.equations.features import CHUNK_TOKENS, Feature
 from tokenprof.hw_model.equations.turn_work import TurnWork
 from tokenprof.pricing.usage import OUTPUT_CLASSES, Usage
+from tokenprof.sessions.clock_sample import Floats
 from tokenprof.sessions.session_sums import (
-    Floats,
     KvSums,
+    LongestCall,
     ModelSum,
     SliceKey,
     SliceSum,
     SoldModel,
+    classes_summed,
 )
 
 PREFILLED = PROMPT_ORDER[1:]
@@ -38,30 +40,27 @@ PREFILLED = PROMPT_ORDER[1:]
 
 def slice_sums(ledger: Ledger, project: str) -> dict[SliceKey, SliceSum]:
     """Return the turns of a ledger by tags, project, agent, model and day."""
-    found: dict[SliceKey, SliceSum] = defaultdict(SliceSum)
-    for turn, billed_usd in zip(ledger.run.turns, ledger.billed_usd, strict=True):
+    members: dict[SliceKey, list[int]] = defaultdict(list)
+    for index, turn in enumerate(ledger.run.turns):
         tags = " ".join(f"{key}={value}" for key, value in sorted(turn.tags.items()))
         day = f"{turn.started_at.astimezone(UTC):%Y-%m-%d}"
         key = SliceKey(tags, turn.tags.get("project") or project, turn.agent or "", turn.model, day)
-        total = found[key]
-        total.turns += 1
-        if turn.usage is not None:
-            total.measured_turns += 1
-            total.prompt_tokens += turn.usage.input_tokens
-            total.read_tokens += turn.usage.cache_read_tokens
-            total.output_tokens += turn.usage.all_output_tokens
-        if billed_usd is not None:
-            total.billed_turns += 1
-            total.known_usd += billed_usd
-    return dict(found)
+        members[key].append(index)
+    return {key: _slice_sum(ledger, indices) for key, indices in members.items()}
 
 
-def sum_of_slices(slices: dict[SliceKey, SliceSum]) -> SliceSum:
-    """Return all slices as one."""
-    total = SliceSum()
-    for each in slices.values():
-        total.add(each)
-    return total
+def _slice_sum(ledger: Ledger, indices: Sequence[int]) -> SliceSum:
+    usages = [usage for index in indices if (usage := ledger.run.turns[index].usage) is not None]
+    bills = [billed_usd for index in indices if (billed_usd := ledger.billed_usd[index]) is not None]
+    return SliceSum(
+        turns=len(indices),
+        billed_turns=len(bills),
+        measured_turns=len(usages),
+        prompt_tokens=sum(usage.input_tokens for usage in usages),
+        read_tokens=sum(usage.cache_read_tokens for usage in usages),
+        output_tokens=sum(usage.all_output_tokens for usage in usages),
+        known_usd=exact_sum_usd(bills) or Decimal(0),
+    )
 
 
 def model_sums(
@@ -79,14 +78,6 @@ def model_sums(
 
 def _model_sum(ledger: Ledger, works: Sequence[TurnWork | None], indices: Sequence[int]) -> ModelSum:
     turns = [ledger.run.turns[index] for index in indices]
-    known: dict[str, TurnClass] = {}
-    unknown: dict[str, TurnClass] = {}
-    for index in indices:
-        for each in ledger.classes_of(index):
-            into = unknown if each.billed_usd is None else known
-            before = into.get(each.cls, TurnClass(each.cls, 0, None if into is unknown else Decimal(0)))
-            usd = None if each.billed_usd is None else (before.billed_usd or Decimal(0)) + each.billed_usd
-            into[each.cls] = TurnClass(each.cls, before.tokens + each.tokens, usd, before.count + each.count)
     measured = [(turn, work) for turn, work in zip(turns, (works[i] for i in indices), strict=True) if work]
     work, class_work = features_of([turn.usage for turn, _ in measured if turn.usage is not None])
     gaps = np.array([[each.gap_s or 0.0, _held_tokens(each)] for _, each in measured]).reshape(-1, 2)
@@ -95,8 +86,8 @@ def _model_sum(ledger: Ledger, works: Sequence[TurnWork | None], indices: Sequen
     return ModelSum(
         turns=len(turns),
         usage=sum((turn.usage for turn in turns if turn.usage is not None), Usage()),
-        billed_usd=sum((ledger.billed_usd[index] or Decimal(0) for index in indices), Decimal(0)),
-        classes=(*known.values(), *unknown.values()),
+        billed_usd=exact_sum_usd(ledger.billed_usd[index] for index in indices) or Decimal(0),
+        classes=classes_summed(each for index in indices for each in ledger.classes_of(index)),
         work=work,
         class_work=class_work,
         clock=_clock(measured),
@@ -191,15 +182,16 @@ def _held_tokens(work: TurnWork) -> int:
 
 
 def _kv_sums(turns: Sequence[Turn], works: Sequence[TurnWork | None]) -> dict[Model, KvSums]:
-    found: dict[Model, KvSums] = {}
+    members: dict[Model, list[TurnWork]] = defaultdict(list)
     for turn, work in zip(turns, works, strict=True):
-        if work is None:
-            continue
-        kv = found.setdefault((turn.provider, turn.model), KvSums())
-        kv.active_token_seconds += _held_tokens(work) * (work.duration_s or 0.0)
-        kv.idle_token_seconds += _held_tokens(work) * (work.gap_s or 0.0)
-        kv.gap_s += work.gap_s or 0.0
-        prompt = work.cached_tokens + work.new_tokens
-        if prompt > kv.longest_prompt_tokens:
-            kv.longest_prompt_tokens, kv.longest_output_tokens = prompt, work.output_tokens
-    return found
+        if work is not None:
+            members[turn.provider, turn.model].append(work)
+    return {model: _kv_sum(own) for model, own in members.items()}
+
+
+def _kv_sum(works: Sequence[TurnWork]) -> KvSums:
+    return KvSums(
+        active_token_seconds=sum(_held_tokens(work) * (work.duration_s or 0.0) for work in works),
+        idle_token_seconds=sum(_held_tokens(work) * (work.gap_s or 0.0) for work in works),
+        longest=max(LongestCall(work.cached_tokens + work.new_tokens, work.output_tokens) for work in works),
+    )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC
 from typing import Final
 
 from rich.console import Console
 from rich.text import Text
 
+from tokenprof.facts.adding import add_by_key, all_added
 from tokenprof.report import numbers
 from tokenprof.report.folders.folder_document import FolderReport
 from tokenprof.report.terminal.basis import basis
@@ -77,9 +78,9 @@ def render_folder(
 
 
 def _about(sums: FolderSums) -> list[str]:
-    spent: dict[str, SliceSum] = defaultdict(SliceSum)
+    spent: dict[str, SliceSum] = {}
     for key, total in sums.slices.items():
-        spent[key.model].add(total)
+        add_by_key(spent, {key.model: total})
     models = sorted(spent, key=lambda model: (-spent[model].known_usd, model))
     when = ""
     if sums.first_at is not None:
@@ -111,16 +112,12 @@ def _slices(sums: FolderSums, console: Console, most: int) -> list[Text]:
             continue
         known.add(division)
         lines += [Text()] if lines else []
-        slices = {name: _slice(_sum(own, sums.slices)) for name, own in members.items()}
+        slices = {
+            name: _slice(all_added((sums.slices[key] for key in own), SliceSum()))
+            for name, own in members.items()
+        }
         lines += slice_table(title, slices, sums.turns.known_usd, console, most)
     return lines
-
-
-def _sum(keys: list[SliceKey], slices: Mapping[SliceKey, SliceSum]) -> SliceSum:
-    total = SliceSum()
-    for key in keys:
-        total.add(slices[key])
-    return total
 
 
 def _slice(total: SliceSum) -> TurnSlice:
