@@ -13,6 +13,9 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+KEYS_REMEMBERED = 2048
+"""Sources have a few dozen keys each; every turn has them again."""
+
 
 class Meaning(StrEnum):
     """What a count is of. Several spellings of one meaning repeat each other; they are not added."""
@@ -165,6 +168,24 @@ _SPELLINGS: dict[Meaning, str] = {
     """,
 }
 
+PIECES = {
+    "num_sources_used": "live_search_source",
+    "num_search_queries": "search_query",
+    "webSearchRequests": "web_search",
+}
+"""Counts, beside the tokens, of what is billed by the piece (xAI, Perplexity, Claude Code's results)."""
+
+SEARCH_SIZE, REQUEST = "search_context_size", "request"
+"""Perplexity bills each request by the size of its search, which the usage names.
+
+Price lists have the fee of the largest one as that of a request."""
+
+TOOL_COUNTS = {"server_tool_use": "_requests", "server_side_tool_usage_details": "_calls"}
+"""Objects in which Anthropic and xAI count the tools that they ran, and how their keys end."""
+
+WITHOUT_FEE = frozenset({"mcp"})
+"""Tools for which a provider bills only the tokens that they bring."""
+
 _WORDS = re.compile(r"cache|token|reason|thought|thinking", re.IGNORECASE)
 
 _NOT_COUNTS = frozenset(
@@ -183,13 +204,13 @@ _UNITS = frozenset(
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 
 
-@functools.lru_cache(maxsize=2048)
+@functools.lru_cache(maxsize=KEYS_REMEMBERED)
 def meaning_of(key: str) -> Meaning | None:
     """Return what the count under a key means; None for a spelling that the table does not have."""
     return _TABLE.get(key) or _TABLE.get(canonical(key))
 
 
-@functools.lru_cache(maxsize=2048)
+@functools.lru_cache(maxsize=KEYS_REMEMBERED)
 def canonical(key: str) -> str:
     """Return a key as the table spells it: without prefix, case and underscores."""
     lowered = key
@@ -202,13 +223,13 @@ def canonical(key: str) -> str:
     return ".".join(parts)
 
 
-@functools.lru_cache(maxsize=2048)
+@functools.lru_cache(maxsize=KEYS_REMEMBERED)
 def may_be_billed(key: str) -> bool:
     """Whether a key that the table lacks sounds like tokens, a cache or reasoning."""
     return bool(_WORDS.search(key)) and not _words_of(key) & _NOT_COUNTS
 
 
-@functools.lru_cache(maxsize=2048)
+@functools.lru_cache(maxsize=KEYS_REMEMBERED)
 def counts_units(key: str) -> bool:
     """Whether a key of a usage object that the table lacks sounds like something billed beside tokens."""
     words = _words_of(key)
@@ -217,6 +238,38 @@ def counts_units(key: str) -> bool:
 
 def _words_of(key: str) -> set[str]:
     return {word.lower() for word in _WORD.findall(key)}
+
+
+@functools.lru_cache(maxsize=KEYS_REMEMBERED)
+def is_search_size(key: str) -> bool:
+    """Whether a key names the size of a search, for which a request has its fee."""
+    return key.rpartition(".")[2] == SEARCH_SIZE
+
+
+@functools.lru_cache(maxsize=KEYS_REMEMBERED)
+def piece_of(key: str) -> str | None:
+    """Return the name of the fee that a key counts, or None."""
+    last = key.rpartition(".")[2]
+    if last in PIECES:
+        return PIECES[last]
+    for holder, ending in TOOL_COUNTS.items():
+        name = last.removesuffix(ending)
+        if holder in key and name != last and name not in WITHOUT_FEE:
+            return name
+    return None
+
+
+@functools.lru_cache(maxsize=KEYS_REMEMBERED)
+def may_count_more(key: str) -> bool:
+    """Whether a key that is not understood may count what the others do not."""
+    return (may_be_billed(key) or counts_units(key)) and not _is_part_of_cached(key)
+
+
+def _is_part_of_cached(key: str) -> bool:
+    """Whether a key counts the cached part's text, which the cached part has already: OpenAI Realtime's
+    `cached_tokens_details.text_tokens`."""
+    holder, _, last = key.lower().rpartition(".")
+    return last.startswith("text") and holder.endswith(("cached_tokens_details", "cachedtokensdetails"))
 
 
 _SIDES = {name.replace("_", ""): "in" for name in PARTS_OF_PROMPT} | {

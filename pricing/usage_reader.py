@@ -14,16 +14,19 @@ from typing import Any
 
 from tokenprof.pricing.usage import Usage, UsageError, add_fees
 from tokenprof.pricing.usage_dialects import (
+    KEYS_REMEMBERED,
     OPENAI_CHAT,
     RANK,
+    REQUEST,
     Convention,
     Meaning,
     canonical,
-    counts_units,
-    may_be_billed,
+    is_search_size,
+    may_count_more,
     meaning_of,
+    piece_of,
 )
-from tokenprof.pricing.wire_counts import Wire, count_of, entries, is_count, less
+from tokenprof.pricing.wire_counts import MOST_TOKENS, Wire, count_of, entries, is_count, less
 
 SPLIT_WRITES = {
     Meaning.WRITE_5M: "cache_write_5m_tokens",
@@ -38,28 +41,6 @@ MODALITIES = {
     ("out", "IMAGE"): Meaning.IMAGE_OUT,
 }
 """Gemini lists parts by modality; only these have rates of their own."""
-
-PIECES = {
-    "num_sources_used": "live_search_source",
-    "num_search_queries": "search_query",
-    "webSearchRequests": "web_search",
-}
-"""Counts, beside the tokens, of what is billed by the piece (xAI, Perplexity, Claude Code's results)."""
-
-SEARCH_SIZE, REQUEST = "search_context_size", "request"
-"""Perplexity bills each request by the size of its search, which the usage names.
-
-Price lists have the fee of the largest one as that of a request."""
-
-TOOL_COUNTS = {"server_tool_use": "_requests", "server_side_tool_usage_details": "_calls"}
-"""Objects in which Anthropic and xAI count the tools that they ran, and how their keys end."""
-
-WITHOUT_FEE = frozenset({"mcp"})
-"""Tools for which a provider bills only the tokens that they bring."""
-
-
-KEYS_REMEMBERED = 2048
-"""Sources have a few dozen keys each; every turn has them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +80,70 @@ def read_usage(raw: Wire, convention: Convention) -> UsageReading:
 
     Raises `UsageError` for a count that is missing, malformed or larger than what it is part of.
     """
+    return _read_plainly(raw, convention) or _read_with_care(raw, convention)
+
+
+def _read_plainly(raw: Wire, convention: Convention) -> UsageReading | None:
+    """Return what `_read_with_care` does of an object without a total, a fee or a contradiction; else None.
+
+    Sources repeat their keys in every turn, so what the keys mean is found out once.
+    """
+    leaves = _leaves(raw)
+    names = _plain_names(convention, tuple([key for key, _ in leaves]))
+    if names is None or next(_modalities(raw), None) is not None:
+        return None
+    counts: dict[str, Any] = {}
+    for name, (_, value) in zip(names, leaves, strict=True):
+        if name is None:
+            continue
+        if type(value) is not int or not 0 <= value <= MOST_TOKENS:
+            return None
+        if name:
+            counts[name] = value
+        elif value:
+            return None
+    if written := counts.get("cache_write_tokens"):
+        rest = written - sum(counts[name] for name in _SPLIT_NAMES & counts.keys())
+        if rest < 0:
+            return None
+        counts["cache_write_tokens"] = rest
+    return UsageReading(Usage(**counts))
+
+
+@functools.lru_cache(maxsize=KEYS_REMEMBERED)
+def _plain_names(convention: Convention, keys: tuple[str, ...]) -> tuple[str | None, ...] | None:
+    """Return which field of a usage each key counts: "" if it must be 0, None if it does not matter.
+
+    Returns None if the keys alone do not show what the counts mean.
+    """
+    names: list[str | None] = []
+    for key in keys:
+        meaning = meaning_of(key)
+        if meaning in _PLAIN and not canonical(key).startswith("in."):
+            names.append(_PLAIN[meaning])
+        elif is_search_size(key) or meaning not in (None, Meaning.REPEATED):
+            return None
+        else:
+            is_countable = meaning is None and (piece_of(key) or may_count_more(key))
+            names.append("" if is_countable else None)
+    fields = [name for name in names if name]
+    is_clear = len(set(fields)) == len(fields) and {"uncached_input_tokens", "output_tokens"} <= set(fields)
+    return tuple(names) if is_clear and not convention.input_includes_cache else None
+
+
+_SPLIT_NAMES = frozenset(SPLIT_WRITES.values())
+
+_PLAIN = {
+    Meaning.PROMPT: "uncached_input_tokens",
+    Meaning.READ: "cache_read_tokens",
+    Meaning.WRITE: "cache_write_tokens",
+    **SPLIT_WRITES,
+    Meaning.OUTPUT: "output_tokens",
+}
+"""What is counted where the prompt's count leaves the cached part out."""
+
+
+def _read_with_care(raw: Wire, convention: Convention) -> UsageReading:
     needs, reasoning_is_beside = convention.needs, convention.reasoning_is_beside
     counts = _counts(raw)
     _restore_from_total(counts, needs, reasoning_is_beside)
@@ -242,15 +287,15 @@ def _counts(raw: Wire) -> _Counts:
     counts = _Counts()
     for key, value in _leaves(raw):
         meaning = meaning_of(key)
-        if _is_search_size(key) and isinstance(value, str):
+        if is_search_size(key) and isinstance(value, str):
             counts.fees.append((REQUEST if value == "high" else f"{REQUEST}_{value}", 1))
         elif meaning is Meaning.REPEATED or value is None:
             continue
         elif meaning is not None:
             counts.add(meaning, key, count_of(key, value))
-        elif (piece := _piece_of(key)) is not None:
+        elif (piece := piece_of(key)) is not None:
             counts.fees.append((piece, count_of(key, value)))
-        elif _may_count_more(key) and is_count(value) and float(str(value)):
+        elif may_count_more(key) and is_count(value) and float(str(value)):
             counts.notes.append(
                 f"Usage key '{key}' is not understood, so what it counts may be missing from the bill or "
                 "have another price."
@@ -261,37 +306,6 @@ def _counts(raw: Wire) -> _Counts:
             key = f"{name}.{entry.get('modality')}"
             counts.add(meaning, key, counts.of(meaning) + count_of(key, entry.get("tokenCount") or 0))
     return counts
-
-
-@functools.lru_cache(maxsize=KEYS_REMEMBERED)
-def _is_search_size(key: str) -> bool:
-    return key.rpartition(".")[2] == SEARCH_SIZE
-
-
-@functools.lru_cache(maxsize=KEYS_REMEMBERED)
-def _piece_of(key: str) -> str | None:
-    """Return the name of the fee that a key counts, or None."""
-    last = key.rpartition(".")[2]
-    if last in PIECES:
-        return PIECES[last]
-    for holder, ending in TOOL_COUNTS.items():
-        name = last.removesuffix(ending)
-        if holder in key and name != last and name not in WITHOUT_FEE:
-            return name
-    return None
-
-
-@functools.lru_cache(maxsize=KEYS_REMEMBERED)
-def _may_count_more(key: str) -> bool:
-    """Whether a key that is not understood may count what the others do not."""
-    return (may_be_billed(key) or counts_units(key)) and not _is_part_of_cached(key)
-
-
-def _is_part_of_cached(key: str) -> bool:
-    """Whether a key counts the cached part's text, which the cached part has already: OpenAI Realtime's
-    `cached_tokens_details.text_tokens`."""
-    holder, _, last = key.lower().rpartition(".")
-    return last.startswith("text") and holder.endswith(("cached_tokens_details", "cachedtokensdetails"))
 
 
 def _leaves(raw: Wire, prefix: str = "") -> list[tuple[str, object]]:

@@ -23,7 +23,7 @@ from tokenprof.pricing.usage_dialects import (
     OTEL,
     Convention,
 )
-from tokenprof.pricing.usage_reader import read_usage
+from tokenprof.pricing.usage_reader import _read_plainly, _read_with_care, read_usage
 
 COUNT = st.integers(1, 10**6)
 
@@ -225,3 +225,65 @@ def test_langfuse_keys_say_by_their_names_what_they_are_part_of() -> None:
     )
     searched = {"input": 20, "output": 5, "web_search_queries": 4, "total": 25}
     assert usage_from_langfuse(searched).fees == (("web_search", 4),)
+
+
+PLAIN_KEYS = (
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "total_tokens",
+    "reasoning_tokens",
+    "cached_tokens",
+    "sources",
+    "some_tokens",
+    "num_search_queries",
+    "search_context_size",
+    "service_tier",
+    "max_tokens",
+)
+VALUES = st.one_of(
+    st.integers(-1, 40), st.sampled_from([None, 0, "standard", "7", "high", 2.0, 0.5, True, 10**16, ["a"]])
+)
+OBJECTS = st.fixed_dictionaries(
+    {"input_tokens": st.integers(0, 40), "output_tokens": st.integers(0, 40)},
+    optional={
+        **dict.fromkeys(PLAIN_KEYS, VALUES),
+        "cache_creation": st.dictionaries(
+            st.sampled_from(["ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens", "other"]), VALUES
+        ),
+        "server_tool_use": st.dictionaries(st.sampled_from(["web_search_requests", "mcp_requests"]), VALUES),
+        "prompt_tokens_details": st.lists(
+            st.fixed_dictionaries({"modality": st.just("AUDIO"), "tokenCount": st.integers(0, 3)}), max_size=1
+        ),
+    },
+)
+
+
+@given(OBJECTS, st.sampled_from([ANTHROPIC, CONVERSE, INSPECT, OPENAI_CHAT, GEMINI]))
+def test_an_object_that_is_read_plainly_means_what_careful_reading_finds(raw, convention):
+    found = _read_plainly(raw, convention)
+    assert found is None or found == _read_with_care(raw, convention)
+
+
+def test_what_claude_code_writes_is_read_plainly():
+    raw = {
+        "input_tokens": 3,
+        "cache_creation_input_tokens": 90,
+        "cache_read_input_tokens": 900,
+        "cache_creation": {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 60},
+        "output_tokens": 8,
+        "server_tool_use": {"web_search_requests": 0},
+        "service_tier": "standard",
+        "iterations": [],
+    }
+    found = _read_plainly(raw, ANTHROPIC)
+    assert found is not None
+    assert found.usage == Usage(
+        uncached_input_tokens=3,
+        cache_read_tokens=900,
+        cache_write_5m_tokens=20,
+        cache_write_1h_tokens=60,
+        cache_write_tokens=10,
+        output_tokens=8,
+    )
+    assert _read_plainly(raw | {"server_tool_use": {"web_search_requests": 1}}, ANTHROPIC) is None
+    assert _read_plainly(raw | {"cache_creation_input_tokens": 79}, ANTHROPIC) is None

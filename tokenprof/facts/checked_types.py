@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
-from operator import attrgetter
 from typing import Any, Final
 
 LARGEST_COUNT: Final = 2**53
@@ -46,7 +45,7 @@ def _dataclasses_in(value: object) -> list[tuple[str, object]]:
 
 
 _known: dict[type, tuple[tuple[str, _Check], ...]] = {}
-_readers: dict[type, tuple[Callable[[object], Any], tuple[_Check, ...]]] = {}
+_sound: dict[type, _Check] = {}
 
 
 def _checks_of(kind: type) -> tuple[tuple[str, _Check], ...]:
@@ -58,16 +57,52 @@ def _checks_of(kind: type) -> tuple[tuple[str, _Check], ...]:
 
 def _is_sound(value: Any) -> bool:
     kind = type(value)
-    if kind not in _readers:
-        checks = _checks_of(kind)
-        _readers[kind] = attrgetter(*(name for name, _ in checks)), tuple(holds for _, holds in checks)
-    read, all_checks = _readers[kind]
-    found = read(value) if len(all_checks) > 1 else (read(value),)
-    # A plain loop, because every field of every turn and block passes here.
-    for holds, item in zip(all_checks, found, strict=True):  # noqa: SIM110
-        if not holds(item):
-            return False
-    return True
+    if kind not in _sound:
+        _sound[kind] = _check_of_all_fields(kind)
+    return _sound[kind](value)
+
+
+def _check_of_all_fields(kind: type) -> _Check:
+    """Return one function that checks all fields of a dataclass.
+
+    Every field of every turn and block passes there. So it is compiled, and takes what a field usually holds
+    without a further call.
+    """
+    hints = typing.get_type_hints(kind)
+    names: dict[str, Any] = {"LARGEST": LARGEST_COUNT}
+    lines = ["def holds(value):"]
+    for number, (field, holds) in enumerate(_checks_of(kind)):
+        names[f"holds_{number}"] = holds
+        lines += [
+            f"    x = value.{field}",
+            f"    if not ({_usual_value(hints[field])} or holds_{number}(x)): return False",
+        ]
+    exec("\n".join((*lines, "    return True")), names)
+    check: _Check = names["holds"]
+    return check
+
+
+def _usual_value(hint: Any) -> str:
+    """Return a condition on `x` that a value of an annotated type usually meets, and no other value does."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType) and type(None) in arguments:
+        return "x is None"
+    if origin is typing.Literal and all(type(each) is str for each in arguments):
+        return "type(x) is str"
+    if origin is tuple and Ellipsis in arguments:
+        return "type(x) is tuple and not x"
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return "type(x) is dict and not x"
+    if isinstance(hint, type):
+        return _USUAL_VALUES.get(hint, "False")
+    return "False"
+
+
+_USUAL_VALUES: Final[Mapping[type, str]] = {
+    bool: "x is True or x is False",
+    int: "type(x) is int and -LARGEST <= x <= LARGEST",
+    str: "type(x) is str and x.isascii()",
+}
 
 
 def _check_of(hint: Any) -> _Check:

@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from tokenprof.facts.quick_making import quickly_made
 from tokenprof.facts.shared_prefix import Trail
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
@@ -49,6 +50,7 @@ TurnStatus = Literal["ok", "partial", "error"]
 """`partial`: cut off before its final usage. `error`: ended in an error event, but was billed."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Features:
     """Measures of a block's text, taken before the text is discarded.
@@ -80,6 +82,7 @@ class Child:
     tokens: Mapping[str, int] = field(default_factory=dict)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Block:
     """One content block, tool definition or item as it stood on the wire.
@@ -182,6 +185,7 @@ class CallerFacts:
     seller: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn(AnswerFacts, CallerFacts):
     """One billed model call.

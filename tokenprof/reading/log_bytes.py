@@ -75,7 +75,7 @@ def open_log(path: Path) -> Iterator[BinaryIO]:
     `DamagedFileError` at the place where a compressed file is damaged or ends early.
     """
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=CHUNK_BYTES) as file:
             yield _as_utf8(_decompressed(file, path))
     except OSError as error:
         raise InputError.unreadable(path, error) from None

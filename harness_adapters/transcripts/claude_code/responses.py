@@ -22,7 +22,7 @@ from tokenprof.pricing.normalise import advisor_iterations, read_anthropic
 from tokenprof.pricing.sellers import seller_of_answer, without_account
 from tokenprof.pricing.usage import Usage
 from tokenprof.pricing.wire_counts import is_count
-from tokenprof.record.block_facts import Shaper
+from tokenprof.record.block_facts import Shaper, canonical
 from tokenprof.record.call import ADVISOR
 from tokenprof.record.wire_values import Wire, is_object, mapping, text_of
 
@@ -122,7 +122,7 @@ class Response:
         self.diagnostics = message.get("diagnostics") or self.diagnostics
         for number, item in enumerate(items):
             place = line.get("apiBlockIndex")
-            key = (place, number) if isinstance(place, int) else repr(item)
+            key = (place, number) if isinstance(place, int) else canonical(item)
             if key in self._seen:
                 continue
             self._seen.add(key)
