@@ -121,7 +121,7 @@ def experiment(agent: Agent, pairs: int, runs: int, rng: random.Random) -> dict[
             undecided += verdict.status == "insufficient data"
             if verdict.status == "regression":
                 regressions += 1
-                named += bool(verdict.causes) and verdict.causes[0].subject == block_name
+                named += bool(verdict.causes) and verdict.causes[0].block == block_name
         found[name] = (regressions, named, undecided)
     return found
 

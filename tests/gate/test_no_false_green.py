@@ -122,7 +122,7 @@ def test_the_headline_is_the_most_expensive_cause_not_the_surest(
     arguments = ["check", str(heavy), "--baseline", str(baseline), "--scenario", "inbox"]
     assert main([*arguments, "--format", "json"]) == 1
     found = json.loads(capsys.readouterr().out)["scenarios"][0]
-    assert found["headline"].startswith("inbox: tool_result look grew from")
+    assert found["headline"].startswith("inbox: +$0.045 a run: result of look grew 2 → 9.0k tokens")
     assert [cause["block"] for cause in found["causes"]][:2] == ["tool_result look", "system system[0]"]
     assert found["regressions"][0]["subject"] == "system system[0]"
 
@@ -137,7 +137,8 @@ def test_a_more_expensive_model_fails_although_the_tokens_are_the_same(
     capsys.readouterr()
     assert main(["check", str(lean), "--baseline", str(path)]) == 1
     out = capsys.readouterr().out
-    assert out.startswith("FAIL inbox: model claude-opus-4-8 instead of claude-sonnet-4-6 $0.0073 → $0.0121")
+    assert out.startswith("FAIL inbox: +$0.00486 a run: claude-opus-4-8 instead of claude-sonnet-4-6\n")
+    assert "grew: model claude-opus-4-8 instead of claude-sonnet-4-6 $0.0073 → $0.0121 (+66.7%)" in out
 
 
 def test_a_cheaper_model_passes_and_is_named(

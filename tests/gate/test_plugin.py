@@ -58,7 +58,7 @@ def test_a_system_prompt_that_grew_fails_and_is_named_with_what_it_costs(project
         [
             "*grew: system system?0? 1,201 → 1,381 tokens (+15.0%)",
             "*grew: input_tokens *",
-            "*cause: system system?0? grew from 1,201 to 1,381 tokens each: +540 billed tokens a run*+$0.00*",
+            "*cause: +$0.0027 a run: system?0? grew 1.2k → 1.4k tokens*",
             "*--tokenprof-update*",
         ]
     )

@@ -82,7 +82,8 @@ MAY_IMPORT = {
     "pictures.figures": "facts analysis report pictures.views",
     "pictures.formats": "facts analysis report pictures.views pictures.page pictures.exchange",
     "live": "facts record record.background costing analysis pricing hw_model",
-    "gate": "facts record.background reading costing analysis report live pricing",
+    "gate": "facts record.background reading costing analysis difference report report.next_steps live "
+    "pricing",
     "proxy": "facts record live",
     "proxy.bootstrap": "",
     "testing": "facts pricing.cache",

@@ -80,10 +80,10 @@ def test_json_keeps_the_names_as_they_are(shown) -> None:  # type: ignore[no-unt
 
 def outcomes() -> list[Outcome]:
     """A failed scenario in which each text is hostile."""
-    group = BlockGroup("tool", HOSTILE, 1, 10, 10, Decimal(1))
+    group = BlockGroup("tool", HOSTILE, 1, 10)
     sample = RunSample({"usd": Decimal(1)}, {}, {}, {HOSTILE: group})
     change = Change(HOSTILE, "text", 1.0, 2.0, None)
-    cause = Cause(HOSTILE, f"{HOSTILE} grew", 1.0, 1.0)
+    cause = Cause("blocks", HOSTILE, f"{HOSTILE} grew", Decimal(1))
     verdict = Verdict("regression", (change,), (cause,), (HOSTILE,), None, (1, 1))
     before = BaselineScenario((sample,), {})
     return [Outcome(HOSTILE, (sample,), verdict=verdict, before=before)]

@@ -9,8 +9,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from tokenprof.costing.billed_sums import NOTHING
-from tokenprof.costing.cache_losses import CacheMissCause
-from tokenprof.difference.cost_profile import CellKey, CostProfile
+from tokenprof.difference.cost_profile import CellKey, CostProfile, MissedCache
 from tokenprof.difference.decompose import Step
 
 CauseKind = Literal["blocks", "calls", "agent", "cache", "model", "price"]
@@ -27,20 +26,9 @@ class GroupUse:
     many later calls a block was billed again, on average.
     """
 
-    blocks: int
+    blocks: float
     tokens: float
     carried: float
-
-
-@dataclass(frozen=True, slots=True)
-class MissedCache:
-    """The misses of one run that have one cause: how many calls, what they lost, the block that lost most."""
-
-    why: CacheMissCause
-    calls: int
-    lost_usd: Decimal
-    block_kind: str = ""
-    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +47,7 @@ class CauseOfDifference:
     name: str = ""
     block_kind: str = ""
     uses: tuple[GroupUse | None, GroupUse | None] = (None, None)
-    calls: tuple[int, int] = (0, 0)
+    calls: tuple[float, float] = (0, 0)
     read_shares: tuple[float, float] = (0.0, 0.0)
     models: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     bills_usd: tuple[Decimal, Decimal] = (NOTHING, NOTHING)
@@ -67,15 +55,9 @@ class CauseOfDifference:
 
 
 def causes(
-    parts: Mapping[CellKey, Mapping[Step, Decimal]],
-    before: CostProfile,
-    now: CostProfile,
-    missed: tuple[MissedCache | None, MissedCache | None] = (None, None),
+    parts: Mapping[CellKey, Mapping[Step, Decimal]], before: CostProfile, now: CostProfile
 ) -> tuple[CauseOfDifference, ...]:
-    """Return the causes, those that moved the bill most first. Their dollars add up to the difference.
-
-    `missed` are the most expensive misses of each run.
-    """
+    """Return the causes, those that moved the bill most first. Their dollars add up to the difference."""
     groups: dict[tuple[str, str], Decimal] = defaultdict(lambda: NOTHING)
     calls: dict[str, Decimal] = defaultdict(lambda: NOTHING)
     agents: dict[str, Decimal] = defaultdict(lambda: NOTHING)
@@ -102,8 +84,9 @@ def causes(
             made = before.turns.get(agent, 0), now.turns.get(agent, 0)
             found.append(CauseOfDifference(kind, usd, agent, calls=made))
     shares = before.cache_read_share, now.cache_read_share
-    worse = missed[1] if whole["cache"] > 0 else missed[0]
-    found.append(CauseOfDifference("cache", whole["cache"], read_shares=shares, missed=worse))
+    worse = now if whole["cache"] > 0 else before
+    most = max(worse.missed, key=lambda missed: missed.lost_usd, default=None)
+    found.append(CauseOfDifference("cache", whole["cache"], read_shares=shares, missed=most))
     names = before.model_names, now.model_names
     found.append(CauseOfDifference("model", whole["model"], models=names))
     bills = now.billed_usd - whole["price"], now.billed_usd

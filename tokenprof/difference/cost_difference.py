@@ -9,20 +9,15 @@ from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Final, Literal
 
 from tokenprof.costing.billed_sums import NOTHING
-from tokenprof.difference.causes import CauseOfDifference, MissedCache, causes
-from tokenprof.difference.cost_profile import (
-    EXACT_DIGITS,
-    CellKey,
-    CostProfile,
-    ServedModel,
-    cost_profile,
-)
-from tokenprof.difference.decompose import STEPS, RateOf, Step, decompose
+from tokenprof.difference.causes import CauseOfDifference, causes
+from tokenprof.difference.cost_profile import CellKey, CostProfile, ServedModel
+from tokenprof.difference.decompose import STEPS, Step, decompose
+from tokenprof.difference.profile_of_run import cost_profile, served_model
+from tokenprof.difference.profile_sums import matched
+from tokenprof.facts.adding import EXACT_DIGITS
 
 if TYPE_CHECKING:
     from tokenprof.analysis.analysis import Analysis
-    from tokenprof.costing.cache_losses import CacheMissCause
-    from tokenprof.costing.cache_misses import CacheMiss
     from tokenprof.hw_model.estimate import Estimate
 
 Part = Literal["volume", "cache", "model", "price"]
@@ -104,11 +99,11 @@ def diff(before: Analysis, now: Analysis, *, compute: bool = False) -> CostDiffe
 
     Raises `InputError` for prices that cannot be used.
     """
-    by_agent = bool(_agents(before) & _agents(now))
-    first, second = (cost_profile(side.ledger, by_agent=by_agent) for side in (before, now))
-    parts = decompose(first, second, _rates_of(first, before, second))
-    with localcontext() as context:
-        context.prec = EXACT_DIGITS
+    profiles = cost_profile(before), cost_profile(now)
+    first, second = matched(*profiles)
+    rates = {**_rates_for(now, before), **first.rates}
+    parts = decompose(replace(first, rates=rates), second)
+    with localcontext(prec=EXACT_DIGITS):
         steps: dict[Step, Decimal] = dict.fromkeys(STEPS, NOTHING)
         for own in parts.values():
             for step, usd in own.items():
@@ -118,12 +113,12 @@ def diff(before: Analysis, now: Analysis, *, compute: bool = False) -> CostDiffe
             now_usd=second.billed_usd,
             parts={part: _exact_sum(steps[step] for step in own) for part, own in PARTS.items()},
             steps=steps,
-            causes=causes(parts, first, second, (_most_missed(before), _most_missed(now))),
+            causes=causes(parts, first, second),
             blocks=_blocks(first, second),
             tools=_tools(first, second),
             agents=_agent_rows(first, second),
             classes=_classes(first, second),
-            turns=_turns(before, now, by_agent=by_agent),
+            turns=_turns(before, now, by_agent=first is profiles[0]),
             calls=(sum(first.turns.values()), sum(second.turns.values())),
             left_out=(first.turns_left_out, second.turns_left_out),
             runs=(_runs(before), _runs(now)),
@@ -131,59 +126,28 @@ def diff(before: Analysis, now: Analysis, *, compute: bool = False) -> CostDiffe
         )
 
 
-def _agents(analysis: Analysis) -> set[str]:
-    return {turn.agent or "" for turn in analysis.run.turns}
-
-
 def _runs(analysis: Analysis) -> int:
     return sum(source.runs for source in analysis.run.sources)
 
 
-def _most_missed(analysis: Analysis) -> MissedCache | None:
-    """Return the cause that lost a run most, of the misses that lost something."""
-    lost: dict[CacheMissCause, list[CacheMiss]] = defaultdict(list)
-    for miss in analysis.misses:
-        if miss is not None and miss.usd:
-            lost[miss.cause].append(miss)
-    sums = {cause: _exact_sum(miss.usd or NOTHING for miss in own) for cause, own in lost.items()}
-    if not sums:
-        return None
-    worst = max(sums, key=lambda cause: sums[cause])
-    largest = max(lost[worst], key=lambda miss: miss.usd or NOTHING)
-    placed = analysis.ledger.attribution.blocks.get(largest.block or "")
-    kind, name = (placed.block.kind, placed.block.name) if placed else ("", "")
-    return MissedCache(worst, len(lost[worst]), sums[worst], kind, name)
-
-
-def _rates_of(first: CostProfile, before: Analysis, second: CostProfile) -> RateOf:
-    """Return a function that gives the rates of the first run's prices, for models of either run."""
+def _rates_for(now: Analysis, before: Analysis) -> dict[ServedModel, Mapping[str, Decimal]]:
+    """Return the rates of one run's models by the prices of the other, on the day of its last call."""
     from tokenprof.pricing.book import UnknownTierError, Unpriced
 
-    prices = dict(first.prices)
-    used: dict[tuple[ServedModel, str], list[tuple[int, Decimal]]] = defaultdict(list)
-    for cell in first.cells.values():
-        for pair, billed in cell.items():
-            used[pair].append((billed.tokens, billed.usd))
-    latest = max((turn.started_at for turn in first.examples.values()), default=None)
-    for served, turn in second.examples.items():
-        if served in prices or latest is None or turn.usage is None:
+    billed = zip(before.run.turns, before.ledger.billed_usd, strict=True)
+    days = [turn.started_at for turn, usd in billed if usd is not None]
+    rates: dict[ServedModel, Mapping[str, Decimal]] = {}
+    last_calls = {served_model(turn): turn for turn in now.run.turns}
+    for served, turn in last_calls.items():
+        if not days or turn.usage is None:
             continue
         try:
-            found = before.book.price(turn.sold_by, turn.model, latest, turn.usage, turn.selectors)
+            found = before.book.price(turn.sold_by, turn.model, max(days), turn.usage, turn.selectors)
         except UnknownTierError:
             continue
         if not isinstance(found, Unpriced):
-            prices[served] = found
-
-    def rate(served: ServedModel, cls: str) -> Decimal | None:
-        own = used.get((served, cls), [])
-        tokens = sum(count for count, _ in own)
-        if tokens and cls != "fee":
-            return _exact_sum(usd for _, usd in own) / tokens
-        known = prices.get(served)
-        return None if known is None else known.rates.get(cls)
-
-    return rate
+            rates[served] = found.rates
+    return rates
 
 
 def _blocks(before: CostProfile, now: CostProfile) -> tuple[SideBySide, ...]:
@@ -261,6 +225,5 @@ def _ranked(changes: Iterable[SideBySide]) -> tuple[SideBySide, ...]:
 
 
 def _exact_sum(amounts: Iterable[Decimal]) -> Decimal:
-    with localcontext() as context:
-        context.prec = EXACT_DIGITS
+    with localcontext(prec=EXACT_DIGITS):
         return sum(amounts, NOTHING)

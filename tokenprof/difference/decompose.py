@@ -15,14 +15,8 @@ from decimal import Decimal, localcontext
 from typing import Final, Literal
 
 from tokenprof.costing.billed_sums import NOTHING
-from tokenprof.difference.cost_profile import (
-    EXACT_DIGITS,
-    Cell,
-    CellKey,
-    CostProfile,
-    GroupBlocks,
-    ServedModel,
-)
+from tokenprof.difference.cost_profile import Cell, CellKey, CostProfile, GroupBlocks, ServedModel
+from tokenprof.facts.adding import EXACT_DIGITS
 from tokenprof.pricing.usage import TokenClass
 
 Step = Literal["blocks", "size", "calls", "carried", "tokenizer", "model", "cache", "price"]
@@ -54,17 +48,34 @@ def _blocks_of(key: CellKey, profile: CostProfile) -> GroupBlocks:
     return known.get(key.group, GroupBlocks())
 
 
-def decompose(
-    before: CostProfile, now: CostProfile, rate_before: RateOf
-) -> dict[CellKey, dict[Step, Decimal]]:
+def decompose(before: CostProfile, now: CostProfile) -> dict[CellKey, dict[Step, Decimal]]:
     """Return the parts of `now.billed_usd - before.billed_usd`, by cell and step. They sum to it exactly.
 
-    `rate_before` gives a model's rate for a class at the first run's prices, None if they lack it.
+    Tokens of `now` are valued at the rates of `before`; where those are not known, at their own.
     """
     keys = list(dict.fromkeys([*before.cells, *now.cells]))
-    with localcontext() as context:
-        context.prec = EXACT_DIGITS
+    with localcontext(prec=EXACT_DIGITS):
+        rate_before = _rates_of(before)
         return {key: _parts(key, before, now, rate_before) for key in keys}
+
+
+def _rates_of(before: CostProfile) -> RateOf:
+    """Return a function that gives what a token of a model and class was billed on average, else its rate."""
+    if before.in_tokens:
+        return lambda served, cls: Decimal(1)
+    used: dict[tuple[ServedModel, str], list[tuple[int, Decimal]]] = defaultdict(list)
+    for cell in before.cells.values():
+        for pair, billed in cell.items():
+            used[pair].append((billed.tokens, billed.usd))
+
+    def rate(served: ServedModel, cls: str) -> Decimal | None:
+        own = used.get((served, cls), [])
+        tokens = sum(count for count, _ in own)
+        if tokens and cls != TokenClass.FEE:
+            return sum((usd for _, usd in own), NOTHING) / tokens
+        return before.rates.get(served, {}).get(cls)
+
+    return rate
 
 
 def _parts(key: CellKey, before: CostProfile, now: CostProfile, rate_before: RateOf) -> dict[Step, Decimal]:

@@ -14,7 +14,7 @@ from decimal import Decimal, localcontext
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 EXACT_DIGITS: Final = 200
-"""More digits than any sum of billed amounts has, so that nothing is rounded."""
+"""More digits than any sum of billed amounts has, so that nothing is rounded: for `localcontext(prec=…)`."""
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -25,8 +25,7 @@ def exact_sum_usd(amounts: Iterable[Decimal | None]) -> Decimal | None:
     known = [amount for amount in amounts if amount is not None]
     if not known:
         return None
-    with localcontext() as context:
-        context.prec = EXACT_DIGITS
+    with localcontext(prec=EXACT_DIGITS):
         return sum(known, Decimal(0)).normalize()
 
 

@@ -1,7 +1,11 @@
 """Baselines: what scenarios cost when somebody last approved it, in a file to review and commit.
 
 The file is sorted and has one fact per line, so that a diff shows what moved. It is written only on request
-(`--tokenprof-update`, `tokenprof check --update`), and never by a run that fails.
+(`--tokenprof-update`, `tokenprof check --update`), and never by a run that fails. It holds sizes, counts and
+dollars by name of tool, agent and model, and nothing of what was said.
+
+Each run is kept by its measures and the sizes of its texts, which tell whether something grew beyond chance.
+All runs of a scenario together are kept by their cost profile, which tells why.
 """
 
 from __future__ import annotations
@@ -13,22 +17,32 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tokenprof.difference.cost_profile import CostProfile
+from tokenprof.difference.profile_sums import added
 from tokenprof.facts.checked_types import require_types
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.inert_text import inert_json
+from tokenprof.gate.profile_json import Rates, leaves, named_group, profile_from_json, profile_lines
 from tokenprof.gate.sample import BlockGroup, RunSample
 
-SCHEMA = "tokenprof.baseline/1"
+SCHEMA = "tokenprof.baseline/2"
+
+READ_SCHEMAS = (SCHEMA, "tokenprof.baseline/1")
+"""Version 1 has no cost profiles: what grew is found, and its causes are not named."""
 
 KEPT_MEASURES = ("turns", "input_tokens", "output_tokens", "usd", "cache_misses")
 
 
 @dataclass(frozen=True, slots=True)
 class BaselineScenario:
-    """The samples of one test or run, and the rates (model → class → USD per token) at that time."""
+    """The samples of one test or run, and the rates (model → class → USD per token) at that time.
+
+    `profile` is of all samples together; None if the file is of a version that did not keep it.
+    """
 
     samples: tuple[RunSample, ...]
-    rates: Mapping[str, Mapping[str, Decimal]]
+    rates: Rates
+    profile: CostProfile | None = None
 
 
 Baseline = Mapping[str, BaselineScenario]
@@ -40,7 +54,7 @@ def scenario_of(samples: Sequence[RunSample]) -> BaselineScenario:
     for sample in samples:
         for model, own in sample.rates.items():
             rates.setdefault(model, {}).update(own)
-    return BaselineScenario(tuple(samples), rates)
+    return BaselineScenario(tuple(samples), rates, added([sample.profile for sample in samples]))
 
 
 def read_baseline(path: Path) -> dict[str, BaselineScenario]:
@@ -49,7 +63,7 @@ def read_baseline(path: Path) -> dict[str, BaselineScenario]:
         return {}
     try:
         data = json.loads(path.read_text("utf-8"))
-        if data["schema"] != SCHEMA:
+        if data["schema"] not in READ_SCHEMAS:
             raise InputError(f"{path} is a {data['schema']}, not a {SCHEMA}; update it: --tokenprof-update.")
         scenarios = {name: _scenario(own) for name, own in data["scenarios"].items()}
         for name, scenario in scenarios.items():
@@ -81,8 +95,10 @@ def _lines(baseline: Baseline) -> Iterator[str]:
         scenario = baseline[name]
         yield f"  {json.dumps(name, ensure_ascii=False)}: {{"
         yield '   "rates": {'
-        yield from _leaves({m: _plain(own) for m, own in scenario.rates.items()}, 4)
+        yield from leaves({m: _plain(own) for m, own in scenario.rates.items()}, 4)
         yield "   },"
+        if scenario.profile is not None:
+            yield from profile_lines(scenario.profile, scenario.rates)
         yield '   "samples": ['
         for place, sample in enumerate(scenario.samples):
             yield "    {"
@@ -91,10 +107,10 @@ def _lines(baseline: Baseline) -> Iterator[str]:
                 kept["hardware_usd"] = compute
             yield f'     "measures": {json.dumps(_plain(kept))},'
             yield '     "usage": {'
-            yield from _leaves({m: dict(sorted(own.items())) for m, own in sample.usage.items()}, 6)
+            yield from leaves({m: dict(sorted(own.items())) for m, own in sample.usage.items()}, 6)
             yield "     },"
             yield '     "blocks": {'
-            yield from _leaves({key: _block_json(group) for key, group in sample.blocks.items()}, 6)
+            yield from leaves({key: _block_json(group) for key, group in sample.blocks.items()}, 6)
             yield "     }"
             yield "    }" + ("," if place + 1 < len(scenario.samples) else "")
         yield "   ]"
@@ -103,46 +119,25 @@ def _lines(baseline: Baseline) -> Iterator[str]:
     yield "}"
 
 
-def _leaves(leaves: Mapping[str, Any], indent: int) -> Iterator[str]:
-    keys = sorted(leaves)
-    for key in keys:
-        comma = "," if key != keys[-1] else ""
-        yield f"{' ' * indent}{json.dumps(key, ensure_ascii=False)}: {json.dumps(leaves[key])}{comma}"
-
-
 def _plain(values: Mapping[str, Decimal | None]) -> dict[str, str | None]:
     return {key: None if value is None else format(value, "f") for key, value in values.items()}
 
 
-def _block_json(group: BlockGroup) -> dict[str, Any]:
-    usd = None if group.billed_usd is None else format(group.billed_usd, "f")
-    return {
-        "kind": group.kind,
-        "name": group.name,
-        "count": group.count,
-        "tokens": group.local_tokens,
-        "billed_tokens": group.billed_tokens,
-        "billed_usd": usd,
-    }
+def _block_json(group: BlockGroup) -> dict[str, int]:
+    return {"count": group.count, "tokens": group.local_tokens}
 
 
 def _scenario(data: Mapping[str, Any]) -> BaselineScenario:
     rates = {model: {cls: Decimal(rate) for cls, rate in own.items()} for model, own in data["rates"].items()}
-    return BaselineScenario(tuple(_sample(one) for one in data["samples"]), rates)
+    profile = profile_from_json(data["profile"], rates) if "profile" in data else None
+    return BaselineScenario(tuple(_sample(one) for one in data["samples"]), rates, profile)
 
 
 def _sample(data: Mapping[str, Any]) -> RunSample:
     measures = {k: None if v is None else Decimal(v) for k, v in data["measures"].items()}
     usage = {model: {cls: int(count) for cls, count in own.items()} for model, own in data["usage"].items()}
-    return RunSample(measures, usage, {}, {key: _block(own) for key, own in data["blocks"].items()})
-
-
-def _block(data: Mapping[str, Any]) -> BlockGroup:
-    return BlockGroup(
-        data["kind"],
-        data["name"],
-        int(data["count"]),
-        int(data["tokens"]),
-        int(data["billed_tokens"]),
-        None if data["billed_usd"] is None else Decimal(data["billed_usd"]),
-    )
+    blocks = {
+        key: BlockGroup(*named_group(key), int(own["count"]), int(own["tokens"]))
+        for key, own in data["blocks"].items()
+    }
+    return RunSample(measures, usage, {}, blocks)

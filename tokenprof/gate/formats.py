@@ -30,11 +30,11 @@ def to_text(outcomes: Sequence[Outcome], baseline: str) -> str:
 
 
 def to_json(outcomes: Sequence[Outcome], baseline: str) -> str:
-    """Return everything as one JSON object (`tokenprof.gate/1`)."""
+    """Return everything as one JSON object (`tokenprof.gate/2`)."""
     return (
         json.dumps(
             {
-                "schema": "tokenprof.gate/1",
+                "schema": "tokenprof.gate/2",
                 "baseline": baseline,
                 "scenarios": [_scenario(o) for o in outcomes],
             },
@@ -64,7 +64,13 @@ def _scenario(outcome: Outcome) -> dict[str, Any]:
             for c in (verdict.regressions if verdict else ())
         ],
         "causes": [
-            {"block": c.subject, "text": c.text, "billed_tokens": c.billed_tokens, "billed_usd": c.billed_usd}
+            {
+                "kind": c.kind,
+                "block": c.block,
+                "text": c.text,
+                "billed_tokens": None if c.billed_tokens is None else float(c.billed_tokens),
+                "billed_usd": None if c.billed_usd is None else float(c.billed_usd),
+            }
             for c in (verdict.causes if verdict else ())
         ],
         "notes": list(verdict.notes) if verdict else [],

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tokenprof.difference.cost_profile import BilledTokens
 from tokenprof.facts.inert_text import inert_line
 from tokenprof.gate.baseline import BaselineScenario
 from tokenprof.gate.budget import Breach, breaches, number
 from tokenprof.gate.compare import Settings, Verdict, compare, means
-from tokenprof.gate.sample import RunSample
+from tokenprof.gate.sample import NO_TEXT_KINDS, RunSample, group_key
 
 SHOWN_MEASURES = ("usd", "input_tokens", "output_tokens", "turns", "cache_misses", "cache_read_share")
 BLOCKS_SHOWN = 3
@@ -193,11 +195,18 @@ def _reasons(samples: Sequence[RunSample]) -> Iterator[str]:
 
 def _most_expensive(sample: RunSample) -> Iterator[str]:
     """Yield a line with the blocks that were billed the most over their lives."""
-    groups = sorted(sample.blocks.values(), key=lambda g: (g.billed_usd or 0, g.billed_tokens), reverse=True)
+    sums: dict[str, BilledTokens] = defaultdict(BilledTokens)
+    for key, cell in sample.profile.cells.items():
+        if key.kind in NO_TEXT_KINDS:
+            continue
+        group = sums[group_key(key.kind, key.name)]
+        group.tokens += sum(each.tokens for each in cell.values() if key.passage != "fee")
+        group.usd += sum((each.usd for each in cell.values()), Decimal(0))
+    most = sorted(sums, key=lambda key: sums[key].usd, reverse=True)[:BLOCKS_SHOWN]
     shown = [
-        f"{group.key} {group.billed_tokens:,} billed tokens"
-        + ("" if group.billed_usd is None else f" ({number('usd', group.billed_usd)})")
-        for group in groups[:BLOCKS_SHOWN]
+        f"{key} {sums[key].tokens:,} billed tokens"
+        + ("" if sample.profile.in_tokens else f" ({number('usd', sums[key].usd)})")
+        for key in most
     ]
     if shown:
         yield f"  most expensive over the run: {', '.join(shown)}"

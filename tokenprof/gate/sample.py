@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from statistics import median
 from typing import TYPE_CHECKING, Final
+
+from tokenprof.difference.cost_profile import CostProfile
 
 if TYPE_CHECKING:
     from tokenprof.analysis.analysis import Analysis
@@ -31,41 +34,39 @@ FIXED_KINDS: Final = frozenset({"system", "tool", "skills_index", "memory"})
 NO_LOSS_CAUSES: Final = ("first_use", "below_minimum")
 """Causes of cache misses that lost nothing: nothing was there to read, or the prompt is too short."""
 
-_PROMPT_KINDS_LEFT_OUT: Final = frozenset({"provider_overhead", "unattributed"})
+NO_TEXT_KINDS: Final = frozenset({"provider_overhead", "unattributed"})
+"""Blocks that stand for tokens whose text is not known."""
+
+
+def group_key(kind: str, name: str) -> str:
+    """Return the name of a block group in baselines and messages."""
+    return f"{kind} {name}" if name != kind else kind
 
 
 @dataclass(frozen=True, slots=True)
 class BlockGroup:
     """All blocks of one kind and name in a run.
 
-    `count` blocks of `local_tokens` in all by the local vocabulary, which no provider changes;
-    `billed_tokens` and `billed_usd` over the run (None if a price is not known).
+    `count` blocks of `local_tokens` in all by the local vocabulary, which no provider changes.
     """
 
     kind: str
     name: str
     count: int
     local_tokens: int
-    billed_tokens: int
-    billed_usd: Decimal | None
 
     @property
     def key(self) -> str:
         """The name of the group in baselines and messages."""
-        return f"{self.kind} {self.name}" if self.name != self.kind else self.kind
-
-    @property
-    def mean_tokens(self) -> float:
-        """The mean local size of its blocks."""
-        return self.local_tokens / self.count if self.count else 0.0
+        return group_key(self.kind, self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class RunSample:
     """One run as the gate compares it. An unknown measure is None, never 0.
 
-    `incomplete` counts why its bill may be larger than measured, by reason; `reasons` are the sentences of a
-    report that say it.
+    `profile` is in dollars if every turn with usage has a price, else in tokens. `incomplete` counts why its
+    bill may be larger than measured, by reason; `reasons` are the sentences of a report that say it.
     """
 
     measures: Mapping[str, Decimal | None]
@@ -74,6 +75,7 @@ class RunSample:
     blocks: Mapping[str, BlockGroup] = field(default_factory=dict)
     incomplete: Mapping[str, int] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
+    profile: CostProfile = field(default_factory=CostProfile)
 
     def usd_at(self, rates: Mapping[str, Mapping[str, Decimal]]) -> Decimal | None:
         """Return the cost of this run at other rates (model → class → USD per token); None without one."""
@@ -87,8 +89,23 @@ class RunSample:
         return total
 
 
+def groups_of(samples: Sequence[RunSample]) -> dict[str, BlockGroup]:
+    """Return every block group of some samples, by its key."""
+    groups: dict[str, BlockGroup] = {}
+    for sample in samples:
+        groups |= sample.blocks
+    return groups
+
+
+def size_of(samples: Sequence[RunSample], key: str) -> float | None:
+    """Return the usual local size of a group's text: of all its blocks together for fixed kinds."""
+    sizes = [sample.blocks[key].local_tokens for sample in samples if key in sample.blocks]
+    return float(median(sizes)) if sizes else None
+
+
 def sample_of(analysis: Analysis, *, hardware: bool = False) -> RunSample:
     """Return the sample of a run; without `hardware` its compute is not costed and so not known."""
+    from tokenprof.difference.profile_of_run import cost_profile
     from tokenprof.report.warning_wording import warnings_of
 
     ledger = analysis.ledger
@@ -117,7 +134,8 @@ def sample_of(analysis: Analysis, *, hardware: bool = False) -> RunSample:
         measures = dict.fromkeys(measures)
     incomplete = {str(found.reason): found.count for found in analysis.incomplete}
     reasons = warnings_of(analysis) if incomplete else ()
-    return RunSample(measures, _usage(ledger), _rates(ledger), _groups(ledger), incomplete, reasons)
+    profile = cost_profile(analysis, in_tokens=len(billed) < len(usages))
+    return RunSample(measures, _usage(ledger), _rates(ledger), _groups(ledger), incomplete, reasons, profile)
 
 
 def _carry_usd(ledger: Ledger) -> Decimal | None:
@@ -150,33 +168,19 @@ def _rates(ledger: Ledger) -> dict[str, dict[str, Decimal]]:
 
 
 def _groups(ledger: Ledger) -> dict[str, BlockGroup]:
-    from tokenprof.costing.billed_sums import BilledSum
-
     groups: dict[str, BlockGroup] = {}
     seen: dict[str, set[str]] = defaultdict(set)
     for placed in ledger.attribution.blocks.values():
         block = placed.block
-        if block.kind in _PROMPT_KINDS_LEFT_OUT:
+        if block.kind in NO_TEXT_KINDS:
             continue
         local = block.features.tokens.get("o200k_base") or round(block.features.bytes / 4)
-        billed = ledger.blocks.get(placed.id, BilledSum())
-        one = BlockGroup(block.kind, block.name, 1, local, billed.tokens, billed.billed_usd)
+        key = group_key(block.kind, block.name)
+        known = groups.get(key, BlockGroup(block.kind, block.name, 0, 0))
         # The same text in two contexts (a subagent's tools) is one thing that somebody wrote.
-        again = block.kind in FIXED_KINDS and block.digest in seen[one.key]
-        seen[one.key].add(block.digest)
-        groups[one.key] = _added(groups.get(one.key), one, again=again)
+        again = block.kind in FIXED_KINDS and block.digest in seen[key]
+        seen[key].add(block.digest)
+        groups[key] = (
+            known if again else replace(known, count=known.count + 1, local_tokens=known.local_tokens + local)
+        )
     return groups
-
-
-def _added(known: BlockGroup | None, one: BlockGroup, *, again: bool) -> BlockGroup:
-    if known is None:
-        return one
-    unknown = known.billed_usd is None or one.billed_usd is None
-    return BlockGroup(
-        known.kind,
-        known.name,
-        known.count + (0 if again else 1),
-        known.local_tokens + (0 if again else one.local_tokens),
-        known.billed_tokens + one.billed_tokens,
-        None if unknown else (known.billed_usd or Decimal(0)) + (one.billed_usd or Decimal(0)),
-    )

@@ -40,8 +40,7 @@ def check(report: Json) -> None:
     """
     turns: Sequence[Json] = report["turns"]
     blocks: Sequence[Json] = report["blocks"]
-    with localcontext() as context:
-        context.prec = EXACT_DIGITS
+    with localcontext(prec=EXACT_DIGITS):
         _check_turn_order(turns)
         lists_entries = report.get("entries_omitted") is None
         for turn in turns if lists_entries else ():

@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Final
 
 from tokenprof.costing.cache_losses import CacheMissCause
-from tokenprof.difference.causes import CauseOfDifference, GroupUse, MissedCache
+from tokenprof.difference.causes import CauseOfDifference, GroupUse
 from tokenprof.difference.cost_difference import CostDifference, Part
+from tokenprof.difference.cost_profile import MissedCache
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import kind_label, printable
 from tokenprof.report.phrases import listed
@@ -110,12 +111,12 @@ def cause_in_words(cause: CauseOfDifference) -> str:
             return f"{group_label(cause.block_kind, cause.name)} {_use(*cause.uses)}"
         case "calls":
             of_agent = f" of agent {printable(cause.name)}" if cause.name else ""
-            calls = f"{numbers.count(cause.calls[1], 'call')}{of_agent}, not {cause.calls[0]:,}"
+            calls = f"{_counted(cause.calls[1])}{of_agent}, not {_number(cause.calls[0])}"
             return f"{calls}, each billed for its whole context"
         case "agent":
             name = f"agent {printable(cause.name)}" if cause.name else "the agent without a name"
             change = "is new" if cause.calls[1] else "is gone"
-            return f"{name} {change}: {numbers.count(max(cause.calls), 'call')}"
+            return f"{name} {change}: {_counted(max(cause.calls))}"
         case "cache":
             before, now = (numbers.percent(Decimal(share)) for share in cause.read_shares)
             missed = f"; {_missed(cause.missed, better=cause.usd < 0)}" if cause.missed else ""
@@ -133,14 +134,14 @@ def _use(before: GroupUse | None, now: GroupUse | None) -> str:
         return "is gone"
     if before is None or not before.blocks:
         size = f"{short_tokens(now.tokens)} tokens"
-        count = f"{now.blocks:,} of {size} each" if now.blocks > 1 else size
+        count = f"{_number(now.blocks)} of {size} each" if now.blocks > 1 else size
         return f"is new: {count}{_carried(now, ', carried')}"
     parts: list[str] = []
     if _moved(before.tokens, now.tokens):
         grew = "grew" if now.tokens > before.tokens else "shrank"
         parts.append(f"{grew} {short_tokens(before.tokens)} → {short_tokens(now.tokens)} tokens")
-    if before.blocks != now.blocks:
-        parts.append(f"came {_times(now.blocks)}, not {before.blocks:,}")
+    if _number(before.blocks) != _number(now.blocks):
+        parts.append(f"came {_times(now.blocks)}, not {_number(before.blocks)}")
     then, later = round(before.carried), round(now.carried)
     through = f"was carried{_carried(now, '')}"
     if then != later:
@@ -160,8 +161,17 @@ def _carried(use: GroupUse, lead: str) -> str:
     return f"{lead} through {numbers.count(calls, 'call')}" if calls else ""
 
 
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count:,} times"
+def _times(count: float) -> str:
+    return "once" if count == 1 else f"{_number(count)} times"
+
+
+def _number(count: float) -> str:
+    """Return a count; one decimal of a mean over runs."""
+    return f"{count:,.0f}" if count == round(count) else f"{count:,.1f}"
+
+
+def _counted(calls: float) -> str:
+    return f"{_number(calls)} {'call' if calls == 1 else 'calls'}"
 
 
 def _moved(before: float, now: float) -> bool:
@@ -172,7 +182,7 @@ def _missed(missed: MissedCache, *, better: bool) -> str:
     why = _MISSED.get(missed.why, missed.why.replace("_", " "))
     if missed.why == "changed" and missed.name:
         why = f"{group_label(missed.block_kind, missed.name)} changed"
-    calls, lost = numbers.count(missed.calls, "call"), numbers.usd(missed.lost_usd)
+    calls, lost = _counted(missed.calls), numbers.usd(missed.lost_usd)
     if better:
         return f"in the first run, {calls} lost {lost} because {why}"
     return f"{calls} lost {lost} because {why}"
