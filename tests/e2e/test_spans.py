@@ -15,7 +15,7 @@ from tokenprof.reading.files import read
 pytestmark = pytest.mark.slow
 
 PRELUDE = """
-import json, sys, time
+import json, sys
 import anthropic
 from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 import tokenprof
+from tokenprof.record.recorder import spans_recorder
 from tokenprof.testing import LoopbackProvider, Reply
 
 def ask(client):
@@ -65,7 +66,7 @@ exporter = set_up()
 with LoopbackProvider(lambda b, n: Reply.text("hi")) as server:
     client = tokenprof.wrap(anthropic.Anthropic(api_key="unused", base_url=server.url))
     ask(client)
-    time.sleep(0.3)
+    spans_recorder().settle(180)
 show(exporter)
 """)
     (span,) = with_input_tokens(spans)
@@ -86,7 +87,7 @@ with LoopbackProvider(lambda b, n: Reply.text("hi")) as server:
             model="claude-opus-4-8", max_tokens=5, messages=[{"role": "user", "content": "x"}]
         ) as stream:
             stream.get_final_message()
-    time.sleep(0.5)
+    spans_recorder().settle(180)
 show(exporter)
 """)
     ours = with_input_tokens(spans)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +18,7 @@ import jsonschema
 import orjson
 import pytest
 from recordings import HIDDEN, bill_by_hand, connect, drive, ledger_of, prompt_tokens, record
+from waiting import wait_for_the_recorder
 
 import tokenprof
 from tokenprof.analysis.analysis import Analysis
@@ -281,7 +281,7 @@ def test_the_host_s_own_exception_comes_through_and_the_record_stands(tmp_path: 
 
 def test_a_stream_that_the_host_leaves_open_is_partial(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
-    with LoopbackProvider([Reply.text("word " * 400)], tokens_per_s=400) as server, tokenprof.profile(path):
+    with LoopbackProvider([Reply.text("word " * 400)], tokens_per_s=4) as server, tokenprof.profile(path):
         client = connect(server)
         stream = client.messages.create(
             model="claude-opus-4-8", max_tokens=50, messages=[{"role": "user", "content": "x"}], stream=True
@@ -308,15 +308,16 @@ def test_a_killed_process_leaves_what_it_had_finished(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     program = f"""
 import anthropic, time, tokenprof
+from tokenprof.record.session import active_recorder
 from tokenprof.testing import LoopbackProvider, Reply
 with LoopbackProvider(lambda body, n: Reply.text("hi")) as server, tokenprof.profile({str(path)!r}):
     client = anthropic.Anthropic(api_key="unused", base_url=server.url)
     ask = [{{"role": "user", "content": "x"}}]
     for i in range(3):
         client.messages.create(model="claude-opus-4-8", max_tokens=5, messages=ask)
-    time.sleep(0.25)
+    active_recorder().settle(180)
     print("done", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -379,7 +380,7 @@ def test_turns_reach_the_file_while_the_recording_is_open(tmp_path: Path) -> Non
     path = tmp_path / "run.jsonl"
     with LoopbackProvider(lambda body, n: Reply.text("hi")) as server, tokenprof.profile(path):
         ask(connect(server))
-        time.sleep(0.25)
+        wait_for_the_recorder()
         assert path.read_bytes().endswith(b"\n")
         assert len(read([path]).turns) == 1
 
@@ -397,10 +398,7 @@ def test_the_provider_is_asked_why_its_cache_was_missed_only_where_that_is_wante
             messages.append({"role": "assistant", "content": [block.model_dump() for block in first.content]})
             result = {"type": "tool_result", "tool_use_id": call.id, "content": "found"}
             messages.append({"role": "user", "content": [result]})
-            deadline = time.monotonic() + 10
-            while cache_diagnostics and active_recorder().response_that_made([call.id]) is None:  # type: ignore[union-attr]
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            wait_for_the_recorder()
             client.messages.create(model="claude-opus-4-8", max_tokens=50, messages=messages)
         return [first.id, *(call.body.get("diagnostics", "not asked") for call in server.log)]
 

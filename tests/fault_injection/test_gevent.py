@@ -7,24 +7,26 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import WATCHDOG_S
 
 from tokenprof.reading.files import read
 
 pytestmark = pytest.mark.slow
 
-HERE = Path(__file__).parent
+FOLDERS = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 HOST = """
 import sys
 {before}
 from gevent import monkey
 monkey.patch_all()
-import os, time
+import os
 import gevent
-sys.path.insert(0, {here!r})
+sys.path[:0] = {folders!r}
 import httpx
 import tokenprof
 from hosts import URL, Provider, body_of
+from waiting import wait_for_the_recorder
 
 effects = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
@@ -45,7 +47,7 @@ with tokenprof.profile(sys.argv[1]):
             os.write(effects, f"child {{number}}\\n".encode())
             with httpx.Client(transport=httpx.MockTransport(Provider())) as client:
                 client.post(URL, json=body_of(f"child {{number}}"))
-            time.sleep(0.3)
+            wait_for_the_recorder()
             os._exit(0)
         os.waitpid(child, 0)
         greenlet.join()
@@ -58,12 +60,12 @@ print(len(threads))
 @pytest.mark.parametrize("before", ["", "import tokenprof, httpx, tokenprof.record.recorder"])
 def test_a_host_of_greenlets_does_nothing_twice_and_is_not_stopped(before: str, tmp_path: Path) -> None:
     path, effects, script = tmp_path / "run.jsonl", tmp_path / "effects", tmp_path / "host_program.py"
-    script.write_text(HOST.format(here=str(HERE), before=before))
+    script.write_text(HOST.format(folders=FOLDERS, before=before))
     done = subprocess.run(
         [sys.executable, str(script), str(path), str(effects)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=WATCHDOG_S,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -13,14 +13,16 @@ from pathlib import Path
 import httpx
 import pytest
 from hosts import URL, Provider, body_of
+from waiting import WATCHDOG_S
 
 import tokenprof
 from tokenprof.facts.types import Run
 from tokenprof.proxy.hangups import Hangups
 from tokenprof.reading.files import read
+from tokenprof.record.background.end_waits import VARIABLE
 from tokenprof.record.background.worker import Worker
 
-HERE = Path(__file__).parent
+FOLDERS = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 
 def ask(text: str = "x") -> None:
@@ -67,12 +69,16 @@ def test_work_waits_for_a_descriptor_and_is_not_given_up() -> None:
     worker.put("first")
     worker.put("second")
     worker.finish()
-    assert worker.wait(30)
+    assert worker.wait(WATCHDOG_S)
     assert (tries, failed) == (["first"] * 4 + ["second"], [])
 
 
 @pytest.mark.slow
-def test_a_program_without_a_free_descriptor_loses_no_call(tmp_path: Path) -> None:
+def test_a_program_without_a_free_descriptor_loses_no_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The descriptors are free again once the block has ended.
+    monkeypatch.setenv(VARIABLE, "0.1")
     run = run_of(
         tmp_path,
         """
@@ -103,10 +109,10 @@ def test_a_block_that_is_never_left_ends_with_its_program(tmp_path: Path) -> Non
 
 def run_of(folder: Path, program: str) -> Run:
     script, path = folder / "host_program.py", folder / "run.jsonl"
-    head = f"import os, sys\nsys.path.insert(0, {str(HERE)!r})\nimport tokenprof\n"
+    head = f"import os, sys\nsys.path[:0] = {FOLDERS!r}\nimport tokenprof\n"
     script.write_text(head + "from test_hostile_hosts import ask\n" + program)
     done = subprocess.run(
-        [sys.executable, str(script), str(path)], capture_output=True, timeout=60, check=False
+        [sys.executable, str(script), str(path)], capture_output=True, timeout=WATCHDOG_S, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
     return read([path])
@@ -120,17 +126,18 @@ def test_a_failed_call_that_was_noted_as_unfinished_and_then_written_is_not_miss
     path, release, record = tmp_path / "run.jsonl", threading.Event(), TurnLog.record
 
     def stalled(self: TurnLog, exchange: object) -> object:
-        release.wait(30)
+        release.wait(WATCHDOG_S)
         return record(self, exchange)  # type: ignore[arg-type]
 
     monkeypatch.setattr(TurnLog, "record", stalled)
+    monkeypatch.setenv(VARIABLE, "0.1")
     profile = tokenprof.profile(path)
     with httpx.Client(transport=httpx.MockTransport(Provider())) as client, profile:
         client.post(URL, json=body_of("x", model="missing"))
         worker = profile._openings[0].recorder._share.worker
     assert [problem.reason for problem in read([path]).problems] == ["unfinished"]
     release.set()
-    assert worker.wait(30)
+    assert worker.wait(WATCHDOG_S)
     assert read([path]).problems == ()
 
 
@@ -144,5 +151,5 @@ def test_a_connection_is_not_cut_for_the_end_of_an_earlier_one_with_its_number()
         hangups._readable(ours.fileno(), selectors.SelectSelector())
         assert not cut.is_set()
         theirs.close()
-        assert cut.wait(30)
+        assert cut.wait(WATCHDOG_S)
     hangups.close()

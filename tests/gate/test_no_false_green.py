@@ -16,6 +16,7 @@ from tokenprof.facts.errors import InputError
 from tokenprof.gate.baseline import read_baseline
 from tokenprof.gate.runs import samples_of_file
 from tokenprof.gate.settings import fraction, is_strict
+from tokenprof.record.background.end_waits import EndWaits
 from tokenprof.testing import LoopbackProvider, Reply
 from tokenprof.testing.billing import toktok_count
 
@@ -201,7 +202,7 @@ def test_a_recording_is_compared_by_its_counts_however_late_they_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A block is left before its texts are counted; by bytes the system prompt would have 1,275 tokens."""
-    monkeypatch.setattr("tokenprof.record.process_share.COUNTS_WAIT_S", 0.0)
+    monkeypatch.setattr("tokenprof.record.recorder.end_waits", lambda: EndWaits(counts_s=0.0))
     path = record(tmp_path / "late.jsonl")
     (sample,) = samples_of_file(path, Assumptions())
     assert sample.blocks["system system[0]"].local_tokens == toktok_count()("A careful clerk. " * 300) == 1201

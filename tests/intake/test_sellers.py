@@ -12,6 +12,7 @@ from typing import Any
 
 import anthropic
 import pytest
+from waiting import WATCHDOG_S
 from wire_exchanges import Sent
 from wire_situation import CLAUDE, PLAIN, chat, iterations, messages
 
@@ -143,7 +144,7 @@ def test_a_command_run_with_a_seller_is_priced_as_that_seller_sells(
             env={**os.environ, "ANTHROPIC_BASE_URL": provider.url},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=WATCHDOG_S,
             check=False,
         )
     assert done.returncode == 0, done.stderr

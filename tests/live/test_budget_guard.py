@@ -20,6 +20,7 @@ import openai
 import pytest
 from google import genai
 from google.genai import errors, types
+from waiting import WATCHDOG_S
 
 import tokenprof
 from tokenprof import Limits, StopCalls
@@ -193,7 +194,7 @@ def test_the_proxy_refuses_in_the_shape_of_the_api(
         base = proxy.url(prefix).removesuffix("/v1")
         request = urllib.request.Request(base + path, b"{}", {"content-type": "application/json"})
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(request, timeout=10)
+            urllib.request.urlopen(request, timeout=WATCHDOG_S)
         body = json.loads(refused.value.read())
     assert refused.value.code == expected[0]
     assert refused.value.headers["x-should-retry"] == "false"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from importlib.metadata import entry_points
 
 import anthropic
@@ -12,6 +10,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from waiting import wait_until
 
 import tokenprof
 from tokenprof.testing import LoopbackProvider, Reply
@@ -30,15 +29,6 @@ def ask(url: str) -> None:
     with anthropic.Anthropic(api_key="none", base_url=url) as client:
         question: list[anthropic.types.MessageParam] = [{"role": "user", "content": "hi"}]
         client.messages.create(model="claude-opus-4-8", max_tokens=9, messages=question)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for tokenprof's own thread, ten seconds at most."""
-    for _ in range(1000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("the span did not end within ten seconds")
 
 
 def model_calls(spans: InMemorySpanExporter) -> int:
@@ -60,13 +50,13 @@ def test_calls_are_spans_while_it_is_in_force_and_not_after(spans: InMemorySpanE
         tokenprof.TokenprofInstrumentor().instrument()
         assert instrumentor.is_instrumented_by_opentelemetry
         ask(provider.url)
-        until(lambda: model_calls(spans) == 1)
+        wait_until(lambda: model_calls(spans) == 1, "the first span has ended")
         instrumentor.uninstrument()
         assert not instrumentor.is_instrumented_by_opentelemetry
         ask(provider.url)
         instrumentor.instrument()
         ask(provider.url)
-        until(lambda: model_calls(spans) == 2)
+        wait_until(lambda: model_calls(spans) == 2, "the second span has ended")
         instrumentor.uninstrument()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +14,7 @@ from opentelemetry.metrics import _internal
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.util._once import Once
+from waiting import wait_until
 
 import tokenprof
 from tokenprof.testing import LoopbackProvider, Reply
@@ -46,13 +46,15 @@ def points_of(reader: InMemoryMetricReader) -> Points:
 
 def measured(reader: InMemoryMetricReader, name: str, values: int) -> Points:
     """Return the points once those called `name` hold `values` values; a block does not wait for metrics."""
-    for _ in range(600):
-        found = points_of(reader)
+
+    def is_whole() -> bool:
+        found.update(points_of(reader))
         points = found.get(name, [])
-        if sum(getattr(point, "count", None) or getattr(point, "value", 0) for point in points) >= values:
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"{name} never held {values} values: {found}")
+        return sum(getattr(p, "count", None) or getattr(p, "value", 0) for p in points) >= values
+
+    found: Points = {}
+    wait_until(is_whole, f"{name} holds {values} values")
+    return found
 
 
 def ask(

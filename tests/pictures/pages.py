@@ -30,7 +30,7 @@ def faults_of_looks(page: Page) -> list[object]:
     found: list[object] = []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(50)
+        page.evaluate("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
         reaches = page.evaluate("document.documentElement.scrollWidth")
         if reaches > width:
             found.append(f"{reaches} px wide at {width}")

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from long_runs import START, long_run
+from waiting import WATCHDOG_S
 
 import tokenprof
 from tokenprof.analysis.assumptions import Assumptions, price_book
@@ -200,7 +201,7 @@ def server(demo_run: Path) -> Iterator[LiveServer]:
 
 def asked(server: LiveServer, path: str, host: str | None = None) -> http.client.HTTPResponse:
     address = urlsplit(server.url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=20)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=WATCHDOG_S)
     connection.request("GET", path, headers={} if host is None else {"Host": host})
     return connection.getresponse()
 

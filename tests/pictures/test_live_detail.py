@@ -17,6 +17,7 @@ from typing import Any
 import anthropic
 import pytest
 from long_runs import long_run
+from waiting import WATCHDOG_S
 
 import tokenprof
 from tokenprof.analysis.assumptions import Assumptions, price_book
@@ -153,7 +154,7 @@ def headline_after_two_calls(watching: subprocess.Popen[str]) -> str:
 
 def headline_with(page: str, words: str) -> str:
     """Return the first headline that a live page is sent with some words in it."""
-    with urllib.request.urlopen(f"{page}events", timeout=60) as events:
+    with urllib.request.urlopen(f"{page}events", timeout=WATCHDOG_S) as events:
         for line in events:
             if line.startswith(b"data: "):
                 headline = str(json.loads(line.removeprefix(b"data: "))["headline"])

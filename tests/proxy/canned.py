@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from waiting import WATCHDOG_S
+
 Piece = bytes | Callable[[socket.socket], None]
 """Bytes to send, or something to wait for before the next, with the connection at hand."""
 
@@ -97,7 +99,7 @@ def ask(
     headers: dict[str, str] | None = None,
 ) -> Seen:
     """Send one request and read the answer to its end or its cut."""
-    connection = http.client.HTTPConnection(url.partition("//")[2].partition("/")[0], timeout=20)
+    connection = http.client.HTTPConnection(url.partition("//")[2].partition("/")[0], timeout=WATCHDOG_S)
     response: Any = None
     received = bytearray()
     try:

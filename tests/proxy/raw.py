@@ -7,6 +7,8 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
+from waiting import WATCHDOG_S
+
 from tokenprof.proxy.server import RecordingProxy
 
 
@@ -27,7 +29,7 @@ class RawAnswer:
 
 def send(proxy: RecordingProxy, request: bytes) -> RawAnswer:
     """Send bytes and read until the proxy closes the connection."""
-    with socket.create_connection(("127.0.0.1", port_of(proxy)), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port_of(proxy)), timeout=WATCHDOG_S) as connection:
         connection.sendall(request)
         received = bytearray()
         try:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import anthropic
 import pytest
+from waiting import WATCHDOG_S
 
 from tokenprof.reading.files import read
 from tokenprof.record.wires import WIRES
@@ -58,7 +59,7 @@ def test_it_records_until_it_is_stopped(number: signal.Signals, tmp_path: Path) 
                 model="claude-opus-4-8", max_tokens=9, messages=[{"role": "user", "content": "hello"}]
             )
         command.send_signal(number)
-        _, told = command.communicate(timeout=20)
+        _, told = command.communicate(timeout=WATCHDOG_S)
         assert command.returncode == 0
     assert "1 turn billed $" in told
     assert "read it again with: tokenprof report run.jsonl" in told
@@ -69,8 +70,19 @@ ON_ANOTHER_THREAD = """
 import signal, sys, threading, time
 from tokenprof.commands.main import main
 
+def functions_of_main():
+    frame = sys._current_frames()[threading.main_thread().ident]
+    while frame is not None:
+        yield frame.f_code.co_name
+        frame = frame.f_back
+
+def is_asleep():
+    catches = signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    return catches and not {"_wait_for_a_signal", "_wait"}.isdisjoint(functions_of_main())
+
 def interrupt():
-    time.sleep(3)
+    while not is_asleep():
+        time.sleep(0.01)
     signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
 
 threading.Thread(target=interrupt, daemon=True).start()
@@ -88,7 +100,7 @@ def test_a_signal_on_another_thread_stops_it_too(arguments: tuple[str, ...], tmp
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
-        timeout=40,
+        timeout=WATCHDOG_S,
         check=False,
     )
     assert done.returncode == {"proxy": 0, "run": 128 + signal.SIGTERM}[arguments[0]]
@@ -133,7 +145,7 @@ def _refusal(folder: Path, *options: str) -> str:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WATCHDOG_S,
         check=False,
     )
     assert done.returncode == 2

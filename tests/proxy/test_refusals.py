@@ -14,6 +14,7 @@ import openai
 import pytest
 from canned import CannedServer
 from raw import RawAnswer, port_of, request, send
+from waiting import WATCHDOG_S
 
 from tokenprof.proxy import request as parsing
 from tokenprof.proxy.observe import Observer
@@ -216,7 +217,7 @@ def test_nothing_of_a_malformed_request_is_printed_or_logged(
             behind.send(request(line=f"{secret} /anthropic/{secret}")),
             behind.send(request(line=f"POST /anthropic/v1/messages?key={secret} HTTP/1.1", host=secret)),
         ]
-        with socket.create_connection(("127.0.0.1", port_of(behind.proxy)), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", port_of(behind.proxy)), timeout=WATCHDOG_S) as connection:
             connection.sendall(request("Content-Length: 40", body=f'{{"x-api-key": "{secret}"'))
     out, err = capfd.readouterr()
     said = [out, err, caplog.text, *behind.said, *(str(answer.data) for answer in answers)]
@@ -250,7 +251,7 @@ def test_sdks_raise_a_refusal_at_once_with_its_sentence(behind: Behind) -> None:
 
 
 def test_a_client_that_waits_to_send_its_body_is_told_to_go_on(behind: Behind) -> None:
-    with socket.create_connection(("127.0.0.1", port_of(behind.proxy)), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port_of(behind.proxy)), timeout=WATCHDOG_S) as connection:
         connection.sendall(request("Expect: 100-continue", "Content-Length: 2"))
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(b"{}")
@@ -259,7 +260,9 @@ def test_a_client_that_waits_to_send_its_body_is_told_to_go_on(behind: Behind) -
 
 
 def test_a_client_that_leaves_in_the_middle_of_its_head_is_not_an_error(behind: Behind) -> None:
-    with closing(socket.create_connection(("127.0.0.1", port_of(behind.proxy)), timeout=20)) as connection:
+    with closing(
+        socket.create_connection(("127.0.0.1", port_of(behind.proxy)), timeout=WATCHDOG_S)
+    ) as connection:
         connection.sendall(b"POST /anthropic/v1/messages HTTP/1.1\r\nHost: 127")
     assert behind.send(request()).status == 200
     assert behind.said == []
@@ -289,7 +292,7 @@ def test_hundreds_of_calls_at_once_are_all_answered(tmp_path: Path) -> None:
     if hard != resource.RLIM_INFINITY and hard < calls * 4 + 200:
         pytest.skip("this system allows too few descriptors")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, calls * 4 + 200), hard))
-    everybody = threading.Barrier(calls, timeout=60)
+    everybody = threading.Barrier(calls, timeout=WATCHDOG_S)
     recorder = Recorder(tmp_path / "run.jsonl")
     listener = socket.create_server(("127.0.0.1", 0), backlog=calls)
 
@@ -316,7 +319,7 @@ def test_hundreds_of_calls_at_once_are_all_answered(tmp_path: Path) -> None:
         for client in clients:
             client.start()
         for client in clients:
-            client.join(60)
+            client.join(WATCHDOG_S)
     listener.close()
     recorder.close()
     assert answers == [200] * calls

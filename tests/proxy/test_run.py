@@ -7,10 +7,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from waiting import WATCHDOG_S, wait_until
 
 from tokenprof.costing.ledger import build_ledger
 from tokenprof.pricing.book import default_book
@@ -40,7 +40,7 @@ def run_command(
         env={**os.environ, "ANTHROPIC_BASE_URL": url, "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=WATCHDOG_S,
         check=False,
     )
 
@@ -87,10 +87,9 @@ def test_a_signal_goes_on_to_the_command_and_its_handler_decides(tmp_path: Path)
         stdout=subprocess.PIPE,
         text=True,
     ) as run:
-        while not ready.exists():
-            time.sleep(0.02)
+        wait_until(ready.exists, "the command catches signals")
         run.send_signal(signal.SIGTERM)
-        output, _ = run.communicate(timeout=20)
+        output, _ = run.communicate(timeout=WATCHDOG_S)
     assert (run.returncode, output) == (5, "caught\n")
 
 

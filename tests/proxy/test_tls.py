@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from canned import CannedServer, ask
+from waiting import WATCHDOG_S
 
 from tokenprof.proxy import upstream
 from tokenprof.proxy.observe import Observer
@@ -101,8 +102,8 @@ def test_a_hang_up_reaches_a_provider_behind_tls(observer: Observer, monkeypatch
         TlsServer([until_hangup]) as server,
         RecordingProxy({"": upstream.upstream_at(server.url)}, observer) as proxy,
     ):
-        connection = HTTPConnection(proxy.url().split("/")[2], timeout=20)
+        connection = HTTPConnection(proxy.url().split("/")[2], timeout=WATCHDOG_S)
         connection.request("POST", "/v1/messages", b"{}")
-        assert asked.wait(20)
+        assert asked.wait(WATCHDOG_S)
         connection.close()
-        assert hung_up.wait(20)
+        assert hung_up.wait(WATCHDOG_S)

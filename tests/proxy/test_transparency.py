@@ -14,6 +14,7 @@ import pytest
 import raw
 import zstandard
 from canned import CannedServer, Piece, Seen, ask
+from waiting import WATCHDOG_S
 
 from tokenprof.proxy.observe import Observer
 from tokenprof.proxy.server import RecordingProxy
@@ -101,7 +102,7 @@ def test_a_piece_is_passed_on_before_the_next_is_sent(recorder: Recorder) -> Non
     received = threading.Event()
 
     def until_received(_: socket.socket) -> None:
-        assert received.wait(20)
+        assert received.wait(WATCHDOG_S)
 
     pieces: list[Piece] = [STREAM_HEAD, chunk(EVENT), until_received, chunk(EVENT), b"0\r\n\r\n"]
     with (
@@ -137,9 +138,9 @@ def test_a_client_that_hangs_up_hangs_up_at_the_provider(first: list[Piece], rec
     with CannedServer([*first, until_hangup]) as server, proxy_to(server, recorder) as proxy:
         connection = connect(proxy)
         connection.request("POST", "/anthropic/v1/messages", b"{}")
-        assert asked.wait(20)
+        assert asked.wait(WATCHDOG_S)
         connection.close()
-        assert hung_up.wait(20)
+        assert hung_up.wait(WATCHDOG_S)
 
 
 def test_a_connection_kept_alive_is_one_connection_to_the_provider(recorder: Recorder) -> None:
@@ -185,7 +186,7 @@ def test_a_websocket_for_model_calls_is_refused_so_that_the_client_turns_to_http
 
 
 def connect(proxy: RecordingProxy) -> HTTPConnection:
-    return HTTPConnection(proxy.url("/anthropic").split("/")[2], timeout=20)
+    return HTTPConnection(proxy.url("/anthropic").split("/")[2], timeout=WATCHDOG_S)
 
 
 def post(connection: HTTPConnection) -> HTTPResponse:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import WATCHDOG_S
 
 from tokenprof.live.profile import WATCHED
 from tokenprof.proxy.python_command import python_of
@@ -36,7 +37,7 @@ def run(path: Path, *command: str, **environment: str) -> subprocess.CompletedPr
         cwd=path.parent,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=WATCHDOG_S,
         check=False,
     )
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import anthropic
 import pytest
+from waiting import WATCHDOG_S
 
 import tokenprof
+from tokenprof.record.background.end_waits import EndWaits
 from tokenprof.record.background.ended_blocks import add_ended_block, wait_for_recordings
 from tokenprof.testing import LoopbackProvider, Reply
 from tokenprof.testing.billing import toktok_count
@@ -29,8 +31,8 @@ def record(path: Path) -> Path:
 @pytest.fixture
 def leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave a block before anything of it is written or counted, as a busy machine does."""
-    monkeypatch.setattr("tokenprof.record.process_share.COUNTS_WAIT_S", 0.0)
-    monkeypatch.setattr("tokenprof.record.process_share.CLOSE_WAIT_S", 0.0)
+    waits = EndWaits(block_s=0, full_reading_s=WATCHDOG_S, counts_s=0, reading_s=WATCHDOG_S)
+    monkeypatch.setattr("tokenprof.record.recorder.end_waits", lambda: waits)
 
 
 @pytest.mark.usefixtures("leaves_at_once")
@@ -46,6 +48,7 @@ class LeftBlock:
     """A block whose recording is complete as soon as somebody waits for it."""
 
     waits_for_counts = True
+    waits = EndWaits()
 
     def __init__(self, path: Path) -> None:
         self.path: Path | None = path

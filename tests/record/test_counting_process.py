@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from waiting import WATCHDOG_S, wait_until
 
 from tokenprof.record.background.counting import count_tokens
 from tokenprof.record.background.counting_process import CountingProcess
@@ -37,14 +37,6 @@ def _serving(host: int) -> list[int]:
             if any(word.endswith(b"counting.py") for word in words) and str(host).encode() in words:
                 found.append(int(entry.name))
     return found
-
-
-def _until(condition: object, seconds: float = 30.0) -> bool:
-    assert callable(condition)
-    until = time.monotonic() + seconds
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.05)
-    return bool(condition())
 
 
 @pytest.fixture(name="counter")
@@ -74,7 +66,7 @@ def test_it_is_not_a_child_of_the_host_and_a_killed_one_is_replaced(counter: Cou
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("end", ["", "time.sleep(60)"], ids=["ends", "is killed"])
+@pytest.mark.parametrize("end", ["", "time.sleep(600)"], ids=["ends", "is killed"])
 def test_it_ends_with_its_host(end: str) -> None:
     with subprocess.Popen([sys.executable, "-c", PROGRAM + end], stdout=subprocess.PIPE) as host:
         assert host.stdout is not None
@@ -82,8 +74,8 @@ def test_it_ends_with_its_host(end: str) -> None:
         if end:
             assert _serving(host.pid)
             host.kill()
-        host.wait(timeout=30)
-        assert _until(lambda: not _serving(host.pid))
+        host.wait(timeout=WATCHDOG_S)
+        wait_until(lambda: not _serving(host.pid), "the counting process has ended")
 
 
 def test_a_descriptor_that_the_host_has_taken_over_is_left_alone(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 
 import pytest
+from waiting import WATCHDOG_S
 
 from tokenprof.harness_adapters.wires.progressive_disclosure import index_in, kind_of_text
 from tokenprof.record.background import giving_way
@@ -36,9 +37,9 @@ def on_a_thread_of_ours(text: str) -> None:
         lambda _item, error: done.put(error),
     )
     worker.put(text)
-    found = done.get(timeout=30)
+    found = done.get(timeout=WATCHDOG_S)
     worker.finish()
-    assert worker.wait(30)
+    assert worker.wait(WATCHDOG_S)
     assert not isinstance(found, BaseException)
 
 

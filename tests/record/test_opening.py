@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import WATCHDOG_S
 
 PROGRAM = """
 import sys, threading
@@ -34,12 +35,15 @@ HEAVY = (
 
 FORKS = """
 import os, sys, threading
-from tokenprof.record.background.late_imports import importing
-inside, leave = threading.Event(), threading.Event()
+from tokenprof.record.background import late_imports
+late_imports.LONGEST_WAIT_S = 180
+inside, forking = threading.Event(), threading.Event()
+# What is registered last is called first: the fork has begun, and is held up next.
+os.register_at_fork(before=forking.set)
 def imports():
-    with importing():
+    with late_imports.importing():
         inside.set()
-        leave.wait(0.3)
+        forking.wait()
         open(sys.argv[1], "w").close()
 threading.Thread(target=imports).start()
 inside.wait()
@@ -50,15 +54,17 @@ sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 
 
 POOLS = """
-import os, sys, threading, time
-from tokenprof.record.background.late_imports import importing
-inside, leave = threading.Event(), threading.Event()
+import os, sys, threading
+from tokenprof.record.background import late_imports
+late_imports.LONGEST_WAIT_S = 180
+inside, forking, leave = threading.Event(), threading.Event(), threading.Event()
+os.register_at_fork(before=forking.set)
 def imports():
-    with importing():
+    with late_imports.importing():
         inside.set()
-        leave.wait(5)
+        leave.wait()
 def host():
-    time.sleep(0.1)
+    forking.wait()
     from concurrent.futures import ThreadPoolExecutor
     ThreadPoolExecutor(1).submit(leave.set)
 threading.Thread(target=imports).start()
@@ -67,7 +73,7 @@ threading.Thread(target=host).start()
 if os.fork() == 0:
     from concurrent.futures import ThreadPoolExecutor
     with ThreadPoolExecutor(1) as pool:
-        code = pool.submit(int, "7").result(5)
+        code = pool.submit(int, "7").result(180)
     os._exit(code)
 sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 """
@@ -88,12 +94,12 @@ def test_opening_imports_no_sdk_no_tokenizer_and_nothing_that_only_our_threads_n
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_fork_waits_for_an_import_of_ours(tmp_path: Path) -> None:
     program = [sys.executable, "-c", FORKS, str(tmp_path / "imported")]
-    assert subprocess.run(program, check=False, timeout=60).returncode == 0
+    assert subprocess.run(program, check=False, timeout=WATCHDOG_S).returncode == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_host_may_make_its_first_pool_while_a_fork_waits() -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", POOLS], check=False, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", POOLS], check=False, capture_output=True, text=True, timeout=WATCHDOG_S
     )
     assert (ended.returncode, ended.stderr) == (7, "")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import WATCHDOG_S
 
 from tokenprof.commands.main import main
 
@@ -35,7 +36,7 @@ def recorded(folder: Path, content: str) -> tuple[Path, str, str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=WATCHDOG_S,
     )
     assert "ZeroDivisionError" in done.stderr
     return path, done.stdout, done.stderr

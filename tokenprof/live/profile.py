@@ -259,8 +259,6 @@ class _Opening:
 
 async def _until_ended(recorder: Recorder) -> None:
     """Let a recorder end while the event loop, of whichever kind, goes on."""
-    from tokenprof.record.process_share import CLOSE_WAIT_S
-
     recorder.end()
     try:
         asyncio.get_running_loop()
@@ -271,7 +269,7 @@ async def _until_ended(recorder: Recorder) -> None:
         if trio is None:
             return
         sleep = trio.sleep
-    until = time.monotonic() + CLOSE_WAIT_S
+    until = time.monotonic() + recorder.waits.block_s
     while not recorder.is_ended() and time.monotonic() < until:
         await sleep(0.002)
 

@@ -38,15 +38,6 @@ log = logging.getLogger("tokenprof")
 TurnListener = Callable[["Turn", Sequence["Block"]], None]
 """Called on a thread of the recorder with each finished turn and its whole prompt."""
 
-CLOSE_WAIT_S = 1.8
-"""How long the end of a block waits for the recorder, whatever there is to do."""
-
-FULL_READING_S = 0.7
-"""How long after the end of a block prompts are still read. Later turns keep their model and their usage."""
-
-COUNTS_WAIT_S = 1.3
-"""How long after the end of a block tokens are waited for. Later ones are written when they come."""
-
 COUNT_EVERY_S = 1.0
 """How long new texts are collected before they are counted: waking two threads costs more than counting."""
 
@@ -81,6 +72,7 @@ class ProcessShare:
         self.log: TurnLog | None = None
         self.waits_for_counts = waits_for_counts and parent_run is None
         self._began_s = time.monotonic()
+        self.waits = settings.waits
         self.path = path
         self._settings = settings
         self._listener = listener
@@ -170,7 +162,7 @@ class ProcessShare:
             self._write_counts(turns)
         if exchange is not None:
             self._queued_bytes -= len(exchange.request) + len(exchange.body)
-            if self.is_closed and time.monotonic() - self._finished_s > FULL_READING_S:
+            if self.is_closed and time.monotonic() - self._finished_s > self.waits.full_reading_s:
                 exchange.request = without_prompt(exchange)
             call, written = self._read(exchange)
             if exchange.span is not None:
@@ -272,7 +264,7 @@ class ProcessShare:
             self._is_ending.release()
         self._have_counted(is_last=True)
         self.counter.finish()
-        self.counter.wait(max(self._finished_s + COUNTS_WAIT_S - time.monotonic(), 0.0))
+        self.counter.wait(max(self._finished_s + self.waits.counts_s - time.monotonic(), 0.0))
         self._is_over = True
         self._write_counts(turns)
 

@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tokenprof.record.background.end_waits import EndWaits, end_waits
 from tokenprof.record.background.settings import RecordingSettings
-from tokenprof.record.process_share import CLOSE_WAIT_S, ProcessShare, TurnListener
+from tokenprof.record.process_share import ProcessShare, TurnListener
 
 if TYPE_CHECKING:
     from tokenprof.facts.types import ProblemReason
@@ -84,6 +85,7 @@ class Recorder:
             counts_at_once=listener is not None,
             seller=seller or os.environ.get(SELLER_VARIABLE) or None,
             labeller=labeller or _labeller_of_environment(),
+            waits=end_waits(),
         )
         self._listener = listener
         self._to_close = [True]
@@ -95,6 +97,11 @@ class Recorder:
     def run_id(self) -> str:
         """The id of the run that this process writes."""
         return self._share.run_id
+
+    @property
+    def waits(self) -> EndWaits:
+        """How long the end of a block waits for this recording."""
+        return self._settings.waits
 
     @property
     def problems(self) -> int:
@@ -155,17 +162,17 @@ class Recorder:
                 self.note_loss(type(error).__name__, attempt.exchange)
         share.finish()
 
-    def close(self, wait_s: float = CLOSE_WAIT_S) -> None:
+    def close(self, wait_s: float | None = None) -> None:
         """Write everything pending, open calls as cut, and stop. It is safe to call twice.
 
-        Waits up to `wait_s` seconds; what is not written by then is noted in the recording as missing,
+        Waits up to `wait_s` seconds, or as long as `EndWaits` says; what is not written by then is noted as missing,
         unless the recorder's thread still comes to write it.
         """
         try:
             self._to_close.pop()
         except IndexError:
             return
-        until = time.monotonic() + wait_s
+        until = time.monotonic() + (self.waits.block_s if wait_s is None else wait_s)
         for step in (self.end, self._share.finish, lambda: self._share.wait(until)):
             try:
                 step()

@@ -104,11 +104,12 @@ async def test_a_reader_that_gives_up_waiting_may_ask_again(run_path: Path) -> N
         "content": [],
     }
     data = orjson.dumps(message)
+    has_waited = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"}")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(data) + data[:20])
-        await asyncio.sleep(0.2)
+        await has_waited.wait()
         writer.write(data[20:])
         await writer.drain()
         writer.close()
@@ -125,8 +126,10 @@ async def test_a_reader_that_gives_up_waiting_may_ask_again(run_path: Path) -> N
                             await asyncio.wait_for(response.content.readany(), 0.02)
                         except TimeoutError:
                             waits += 1
+                            if waits == 2:
+                                has_waited.set()
     (turn,) = read([run_path]).turns
-    assert waits > 1
+    assert waits >= 2
     assert (turn.id, turn.status) == ("msg_1", "ok")
 
 

@@ -10,19 +10,16 @@ import atexit
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
-EXIT_WAIT_S: Final = 10.0
-"""How long the end of a program waits, once, for calls that are not written and tokens not counted."""
-
-READING_WAIT_S: Final = 30.0
-"""How long reading waits for them. Without its count, the size of a text rests on its bytes alone."""
+from tokenprof.record.background.end_waits import EndWaits
 
 
 class EndedBlock(Protocol):
     """What is left of a block: a recording to which its threads still write."""
 
     path: Path | None
+    waits: EndWaits
     waits_for_counts: bool
     """Whether the end of the program waits for it; a worker process does not."""
 
@@ -43,25 +40,25 @@ def add_ended_block(block: EndedBlock) -> None:
     _incomplete.append(block)
 
 
-def wait_for_recordings(paths: Iterable[Path], wait_s: float = READING_WAIT_S) -> None:
+def wait_for_recordings(paths: Iterable[Path]) -> None:
     """Wait until the recordings that this process made at `paths`, or in folders at them, are complete.
 
-    Returns after `wait_s` seconds at the latest, and at once for a recording whose block is still open.
+    Returns when their `EndWaits` are over, and at once for a recording whose block is still open.
     """
     _incomplete[:] = [block for block in _incomplete if not block.is_complete()]
     if not _incomplete:
         return
-    wanted, until = [path.resolve() for path in paths], time.monotonic() + wait_s
+    wanted, began_s = [path.resolve() for path in paths], time.monotonic()
     for block in list(_incomplete):
         if block.path is not None and any(block.path.resolve().is_relative_to(path) for path in wanted):
-            block.wait_to_the_end(until)
+            block.wait_to_the_end(began_s + block.waits.reading_s)
 
 
 @atexit.register
 def _wait_at_exit() -> None:
     """Let a program end with its calls written, and its tokens counted, even if it was short or busy."""
-    until = time.monotonic() + EXIT_WAIT_S
+    began_s = time.monotonic()
     while _incomplete:
         block = _incomplete.pop()
         if block.waits_for_counts:
-            block.wait_to_the_end(until)
+            block.wait_to_the_end(began_s + block.waits.program_s)

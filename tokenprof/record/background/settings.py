@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from tokenprof.record.background.end_waits import EndWaits
+
 
 @dataclass(frozen=True, slots=True)
 class RecordingSettings:
     """What a recording holds.
 
     `tags` are those of the run, `seller` who sells its calls, if known. `labeller` names tool calls; None
-    leaves them without labels.
+    leaves them without labels. `waits` is how long the program waits for the recording at an end.
     """
 
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -20,3 +22,4 @@ class RecordingSettings:
     counts_at_once: bool = False
     seller: str | None = None
     labeller: Callable[[str, object], str | None] | None = None
+    waits: EndWaits = field(default_factory=EndWaits)
