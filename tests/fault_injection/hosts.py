@@ -17,8 +17,12 @@ import orjson
 
 from tokenprof.facts.types import Run
 from tokenprof.reading.files import read
+from tokenprof.record.background.end_waits import EndWaits
 
 URL = "https://api.openai.com/v1/chat/completions"
+AT_ONCE = EndWaits(block_s=0.1, full_reading_s=180, counts_s=0.1, reading_s=0)
+"""What a block or a reader that waits for nothing has."""
+
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hosts import URL, Provider, body_of
+from hosts import AT_ONCE, URL, Provider, body_of
 from waiting import WATCHDOG_S
 
 import tokenprof
@@ -130,7 +130,7 @@ def test_a_failed_call_that_was_noted_as_unfinished_and_then_written_is_not_miss
         return record(self, exchange)  # type: ignore[arg-type]
 
     monkeypatch.setattr(TurnLog, "record", stalled)
-    monkeypatch.setenv(VARIABLE, "0.1")
+    monkeypatch.setattr("tokenprof.record.recorder.end_waits", lambda: AT_ONCE)
     profile = tokenprof.profile(path)
     with httpx.Client(transport=httpx.MockTransport(Provider())) as client, profile:
         client.post(URL, json=body_of("x", model="missing"))

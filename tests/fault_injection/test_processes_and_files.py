@@ -18,13 +18,12 @@ from typing import Any
 
 import httpx
 import pytest
-from hosts import URL, Provider, accounted, body_of
+from hosts import AT_ONCE, URL, Provider, accounted, body_of
 from waiting import WATCHDOG_S, wait_for_the_recorder, wait_until
 
 import tokenprof
 from tokenprof.reading.files import read
 from tokenprof.record.background.appended_file import AppendedFile
-from tokenprof.record.background.end_waits import VARIABLE
 from tokenprof.record.turn_log import TurnLog
 
 pytestmark = pytest.mark.slow
@@ -282,7 +281,7 @@ def test_a_slow_listener_delays_neither_the_host_nor_the_file(
         release.wait(WATCHDOG_S)
         sys.exit("a listener must not end the recorder")
 
-    monkeypatch.setenv(VARIABLE, "0.1")
+    monkeypatch.setattr("tokenprof.record.recorder.end_waits", lambda: AT_ONCE)
     with calling() as ask:
         with tokenprof.profile(path, on_turn=on_turn):
             for _ in range(10):
@@ -306,7 +305,7 @@ def test_what_is_not_written_when_the_block_ends_is_noted_until_it_is(
         return record(self, exchange)
 
     monkeypatch.setattr(TurnLog, "record", stalled)
-    monkeypatch.setenv(VARIABLE, "0.1")
+    monkeypatch.setattr("tokenprof.record.recorder.end_waits", lambda: AT_ONCE)
     provider = Provider()
     with calling(provider) as ask, tokenprof.profile(path):
         for _ in range(5):

@@ -21,10 +21,10 @@ from tokenprof.testing import LoopbackProvider, Reply
 @pytest.mark.parametrize(
     ("given", "waits"),
     [
-        ("60", EndWaits(block_s=60, full_reading_s=60, counts_s=60, program_s=60)),
-        (" 2.5 ", EndWaits(block_s=2.5, full_reading_s=2.5, counts_s=2.5, program_s=10)),
-        ("0", EndWaits(block_s=0, full_reading_s=0, counts_s=0, program_s=10)),
-        ("", EndWaits(block_s=1.8, full_reading_s=0.7, counts_s=1.3, program_s=10)),
+        ("60", EndWaits(block_s=60, full_reading_s=60, counts_s=60, program_s=60, reading_s=60)),
+        (" 2.5 ", EndWaits(block_s=2.5, full_reading_s=2.5, counts_s=2.5, program_s=10, reading_s=30)),
+        ("0", EndWaits(block_s=0, full_reading_s=0, counts_s=0, program_s=10, reading_s=30)),
+        ("", EndWaits(block_s=1.8, full_reading_s=0.7, counts_s=1.3, program_s=10, reading_s=30)),
     ],
 )
 def test_the_owner_says_how_long(given: str, waits: EndWaits, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,6 +69,5 @@ def test_a_block_waits_for_what_is_not_read_yet(tmp_path: Path, monkeypatch: pyt
         threading.Thread(target=release_at_the_end, args=[recorder._share]).start()
     run = read([path])
     assert run.problems == ()
-    assert [block.features.tokens for turn in run.turns for block in turn.added] == [
-        {"o200k_base": 1, "cl100k_base": 1}
-    ]
+    found = [block.features.tokens for turn in run.turns for block in turn.added]
+    assert found == [{"o200k_base": 1, "cl100k_base": 1}]

@@ -165,8 +165,8 @@ class Recorder:
     def close(self, wait_s: float | None = None) -> None:
         """Write everything pending, open calls as cut, and stop. It is safe to call twice.
 
-        Waits up to `wait_s` seconds, or as long as `EndWaits` says; what is not written by then is noted as missing,
-        unless the recorder's thread still comes to write it.
+        Waits up to `wait_s` seconds, or as long as `EndWaits` says; what is not written by then is noted in
+        the recording as missing, unless the recorder's thread still comes to write it.
         """
         try:
             self._to_close.pop()
