@@ -7,7 +7,7 @@ import os
 import tempfile
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tokenprof.record.background.counting_process import COUNTING_PROCESS
 from tokenprof.record.background.end_waits import VARIABLE
@@ -34,8 +34,10 @@ os.environ["TOKENPROF_CACHE"] = "off"
 # On the slowest machine, a recording is whole when its block ends. Tests of the waits set their own.
 os.environ[VARIABLE] = "120"
 
-# No test asserts a time: the first example of a test may load vocabularies, and machines are shared.
-settings.register_profile("tokenprof", deadline=None)
+# No test asserts a time. Every machine tries the same examples; `--hypothesis-profile=explore` tries others.
+_SLOW = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
+settings.register_profile("tokenprof", deadline=None, derandomize=True, suppress_health_check=_SLOW)
+settings.register_profile("explore", settings.get_profile("tokenprof"), derandomize=False)
 settings.load_profile("tokenprof")
 
 

@@ -193,7 +193,7 @@ def test_a_deferred_tool_has_no_tokens_until_it_is_referenced_and_is_listed_once
     assert (waiting.size.tokens, waiting.size.exact) == (0, True)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 10**6),
     turns=st.integers(1, 8),
@@ -208,7 +208,7 @@ def test_whatever_the_provider_counts_the_ledger_is_the_bill(
     ledger_of(conversation(seed, turns=turns, ratio=ratio, noise=noise, caching=caching, preamble=preamble))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10**6), totals=st.lists(st.integers(0, 40_000), min_size=4, max_size=4))
 def test_even_a_bill_that_contradicts_itself_is_met(seed: int, totals: list[int]) -> None:
     truth = conversation(seed, turns=4, caching="none")

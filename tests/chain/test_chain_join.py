@@ -418,7 +418,7 @@ CALLS = st.builds(
 MODELS = st.sampled_from([CLOSED[:2], ("anthropic", "claude-haiku-4-5"), OPEN[:2]])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     st.lists(st.tuples(MODELS, CALLS), min_size=1, max_size=6),
     st.sampled_from(["direct", "aggregator", "plan"]),

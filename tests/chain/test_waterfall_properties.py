@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 from chain_runs import DATA, costed, run_of, task
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenprof.chain.bridge import bridge_of
@@ -47,7 +47,7 @@ choices = st.builds(
 
 @pytest.mark.parametrize("run", RUNS)
 @given(said=choices)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25)
 def test_both_waterfalls_are_what_is_paid_to_the_last_decimal(run, said):
     ledger, hardware = RUNS[run]
     if said.path == "plan" and run == "a described deployment" and DATA.plans[said.plan].providers:
@@ -67,7 +67,7 @@ def test_both_waterfalls_are_what_is_paid_to_the_last_decimal(run, said):
 
 @pytest.mark.parametrize("run", RUNS)
 @given(said=choices)
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10)
 def test_the_bridge_closes_in_logarithms_to_the_last_digit(run, said):
     ledger, hardware = RUNS[run]
     followed = followed_turns(ledger, hardware)

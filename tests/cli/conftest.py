@@ -14,7 +14,9 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tokenprof.commands.demo_agent import record_demo
 
     path = tmp_path_factory.mktemp("demo") / "run.jsonl"
-    record_demo(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tokenprof.commands.demo_agent.TOKENS_PER_S", 6_000.0)
+        record_demo(path)
     return path
 
 

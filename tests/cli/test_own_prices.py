@@ -85,8 +85,9 @@ def test_a_report_is_costed_with_the_user_s_deployment_price_and_utilisation(
 
 
 def test_the_demo_is_billed_at_the_user_s_prices(
-    own_prices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    own_prices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tokenprof.commands.demo_agent.TOKENS_PER_S", 6_000.0)
     assert main(["demo", "-o", str(tmp_path / "run.jsonl"), "--prices", str(own_prices)]) == 0
     assert capsys.readouterr().out.startswith("3 turns billed $17.65;")
 

@@ -98,7 +98,7 @@ def lost_usd(price: Price, tokens_of: dict[str, int], missed: int) -> Decimal:
     return lost
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(runs(forgetful=False))
 def test_what_the_rules_bill_they_also_predict_and_explain(calls: list[CachedCall]) -> None:
     ledger = ledger_of(calls)
@@ -118,7 +118,7 @@ def test_what_the_rules_bill_they_also_predict_and_explain(calls: list[CachedCal
         assert turn.usage.input_tokens == sum(map(size_of, call.prompt))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(runs(forgetful=True))
 def test_what_the_provider_forgot_is_of_unknown_cause_and_the_prediction_says_as_much(
     calls: list[CachedCall],

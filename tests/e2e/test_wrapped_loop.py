@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import threading
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anthropic
@@ -18,7 +20,7 @@ import jsonschema
 import orjson
 import pytest
 from recordings import HIDDEN, bill_by_hand, connect, drive, ledger_of, prompt_tokens, record
-from waiting import wait_for_the_recorder
+from waiting import WATCHDOG_S, wait_for_the_recorder
 
 import tokenprof
 from tokenprof.analysis.analysis import Analysis
@@ -279,14 +281,25 @@ def test_the_host_s_own_exception_comes_through_and_the_record_stands(tmp_path: 
     assert len(read([path]).turns) == 1
 
 
-def test_a_stream_that_the_host_leaves_open_is_partial(tmp_path: Path) -> None:
-    path = tmp_path / "run.jsonl"
-    with LoopbackProvider([Reply.text("word " * 400)], tokens_per_s=4) as server, tokenprof.profile(path):
-        client = connect(server)
-        stream = client.messages.create(
-            model="claude-opus-4-8", max_tokens=50, messages=[{"role": "user", "content": "x"}], stream=True
-        )
-        next(iter(stream))
+def test_a_stream_that_the_host_leaves_open_is_partial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, events, is_left = tmp_path / "run.jsonl", itertools.count(1), threading.Event()
+
+    def hold_after_two_events(_: float) -> None:
+        assert next(events) < 3 or is_left.wait(WATCHDOG_S)
+
+    monkeypatch.setattr("tokenprof.testing.provider.time", SimpleNamespace(sleep=hold_after_two_events))
+    with LoopbackProvider([Reply.text("word " * 400)]) as server:
+        with tokenprof.profile(path):
+            stream = connect(server).messages.create(
+                model="claude-opus-4-8",
+                max_tokens=50,
+                messages=[{"role": "user", "content": "x"}],
+                stream=True,
+            )
+            next(iter(stream))
+        is_left.set()
     (turn,) = read([path]).turns
     assert turn.status == "partial"
     assert turn.usage is not None

@@ -66,8 +66,19 @@ class Project:
 
     def run(self, tests: str, *arguments: str, words: int = 200) -> pytest.RunResult:
         self.pytester.makepyfile(test_agent=AGENT.format(words=words) + tests)
-        run = self.pytester.runpytest_subprocess if "-n" in arguments else self.pytester.runpytest_inprocess
-        return run("-p", "no:cacheprovider", *arguments)
+        if "-n" not in arguments:
+            return self.pytester.runpytest_inprocess("-p", "no:cacheprovider", *arguments)
+        with pytest.MonkeyPatch.context() as patch:
+            # Each of the processes would load every plugin that is installed here.
+            patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+            plugins = (
+                "xdist.plugin",
+                "pytest_asyncio.plugin",
+                "tokenprof.gate.pytest_plugin",
+                "no:cacheprovider",
+            )
+            named = [word for plugin in plugins for word in ("-p", plugin)]
+            return self.pytester.runpytest_subprocess(*named, *arguments)
 
 
 @pytest.fixture

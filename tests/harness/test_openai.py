@@ -143,7 +143,7 @@ def test_async_calls_and_copies_of_a_wrapped_client_are_seen_once(
             wrapped = tokenprof.wrap(tokenprof.wrap(client))
             messages: list[Any] = [{"role": "user", "content": "hi"}]
             await wrapped.chat.completions.create(model=MODEL, messages=messages)
-            await wrapped.with_options(timeout=30).chat.completions.create(model=MODEL, messages=messages)
+            await wrapped.with_options(timeout=600).chat.completions.create(model=MODEL, messages=messages)
 
     with tokenprof.profile(path):
         asyncio.run(ask())

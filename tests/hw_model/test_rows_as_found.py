@@ -133,7 +133,7 @@ def test_the_slowest_tenth_is_slower_than_the_median() -> None:
     assert tenth["tpot_s"] == pytest.approx(median["tpot_s"], rel=0.01)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     row=st.sampled_from([CAPTURE, POINT]),
     name=st.integers(0, 15),

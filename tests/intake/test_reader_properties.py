@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenprof.facts.errors import InputError
@@ -32,7 +32,7 @@ LOGS = sorted(
 COUNTS = {Meaning.PROMPT, Meaning.OUTPUT}
 NEW = "zq_cached_gold_tokens"
 
-quick = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=15)
 
 
 @dataclass(frozen=True)

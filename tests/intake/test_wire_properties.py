@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire_exchanges import WIRE_SAMPLES, Json, Sent, WireSample, as_bytes, recorded
 
@@ -17,7 +17,7 @@ from tokenprof.record.wires import WIRES, wire_of
 
 STREAMING = sorted(name for name, sample in WIRE_SAMPLES.items() if sample.streamed is not None)
 
-quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=25)
 
 
 def whole(sample: WireSample, usage: Any) -> Sent:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tokenprof.commands.demo_agent import record_demo
@@ -18,7 +19,9 @@ Opened = Callable[..., "Page"]
 
 def recorded_demo(folder: Path) -> Path:
     path = folder / "run.jsonl"
-    record_demo(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tokenprof.commands.demo_agent.TOKENS_PER_S", 6_000.0)
+        record_demo(path)
     return path
 
 

@@ -438,7 +438,7 @@ MODELS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(MODELS, USAGES, st.datetimes(datetime(2026, 11, 1), datetime(2026, 11, 22)))
 def test_money_is_tokens_times_rate_exactly_and_never_negative(named, usage, moment):
     provider, model = named
@@ -459,7 +459,7 @@ BANDS = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(BANDS, USAGES, st.integers(0, 500_000))
 def test_any_rows_price_a_request_by_its_whole_prompt_and_exactly(bands, usage, prompt_tokens):
     rows = tuple(
@@ -488,7 +488,7 @@ def test_any_rows_price_a_request_by_its_whole_prompt_and_exactly(bands, usage, 
         assert Fraction(amounts[cls]) == usage.tokens_of(cls) * Fraction(rate)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(MODELS, USAGES, USAGES)
 def test_two_calls_cost_what_their_sum_costs_at_one_price(named, left, right):
     price = priced(*named, "2026-11-02", left)
@@ -498,7 +498,7 @@ def test_two_calls_cost_what_their_sum_costs_at_one_price(named, left, right):
             assert shares[0][cls] + shares[1][cls] == shares[2][cls]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(MODELS, st.integers(0, 2_000_000), st.integers(0, 2_000_000))
 def test_a_longer_prompt_never_costs_less(named, left, right):
     short, long = sorted((left, right))

@@ -229,7 +229,7 @@ def conversations(draw):
     return calls
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(conversations(), st.sampled_from([0, 300]))
 def test_every_split_adds_up_to_its_prompt_and_nothing_is_read_that_was_not_written(calls, minimum):
     conversation = AnthropicCache(minimum_tokens=minimum)

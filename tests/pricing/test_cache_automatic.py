@@ -165,7 +165,7 @@ def test_deepseek_may_store_units_at_fixed_intervals():
 PROMPTS = st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=8), min_size=1, max_size=8)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(PROMPTS, st.lists(st.floats(0, 4_000), min_size=8, max_size=8))
 def test_splits_add_up_and_a_read_is_a_prefix_that_came_before(prompts, pauses):
     caches = (OpenAIPrefixCache(), OpenAIBreakpointCache(), DeepSeekCache())

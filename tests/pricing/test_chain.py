@@ -171,7 +171,7 @@ MARGINS = st.lists(st.decimals(min_value=-(10**6), max_value=10**6, places=9), m
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.decimals(min_value=Decimal("0.000001"), max_value=10**6, places=6),
     st.dictionaries(st.sampled_from(OWNER_PARTS), INTERVALS, min_size=1),
@@ -203,7 +203,7 @@ def test_the_range_of_an_hour_is_that_of_the_readings_in_force_on_the_day():
         DATA.rents("by the minute")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(INTERVALS, INTERVALS, st.lists(st.sampled_from(["low", "mid", "high"]), min_size=2, max_size=2))
 def test_arithmetic_on_ranges_contains_every_choice_of_points(left, right, ends):
     one, other = getattr(left, ends[0]), getattr(right, ends[1])

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from pricing_strategies import COUNTS, USAGES
 
 from tokenprof.pricing.book import Price, Selectors, default_book
@@ -44,7 +44,6 @@ def test_an_unknown_class_is_an_error_listing_the_known_ones():
         Usage().tokens_of("input")
 
 
-@settings(deadline=None)
 @given(USAGES, USAGES)
 def test_sums_hold_class_by_class(left, right):
     both = left + right
@@ -56,7 +55,6 @@ def test_sums_hold_class_by_class(left, right):
     assert sum(both.by_class().values()) == both.input_tokens + both.all_output_tokens
 
 
-@settings(deadline=None)
 @given(COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS)
 def test_one_call_reported_by_each_shape_is_the_same_prompt(fresh, read, write, hour, output, thinking):
     anthropic = usage_from_anthropic(
@@ -99,7 +97,6 @@ def test_one_call_reported_by_each_shape_is_the_same_prompt(fresh, read, write, 
     assert (anthropic.output_tokens, anthropic.reasoning_tokens) == (output, thinking)
 
 
-@settings(deadline=None)
 @given(COUNTS, COUNTS, COUNTS)
 def test_a_part_larger_than_its_whole_is_an_error_naming_both_keys(whole, excess, output):
     raw = {

@@ -91,7 +91,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.parametrize(
-    "arguments", [("proxy", "--port", "0"), ("run", "--", "sleep", "60")], ids=["proxy", "run"]
+    "arguments", [("proxy", "--port", "0"), ("run", "--", "sleep", "600")], ids=["proxy", "run"]
 )
 def test_a_signal_on_another_thread_stops_it_too(arguments: tuple[str, ...], tmp_path: Path) -> None:
     # The main thread, asleep in a wait without a deadline, would never see such a signal.

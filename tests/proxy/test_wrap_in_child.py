@@ -83,7 +83,9 @@ def test_pytest_runs_as_strictly_as_without_us(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     (tmp_path / "test_one.py").write_text("import anthropic\n\ndef test_one():\n    assert anthropic\n")
     done = run(
-        tmp_path / "run.jsonl", sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "test_one.py"
+        tmp_path / "run.jsonl",
+        *(sys.executable, "-m", "pytest", "-q", "-p", "tokenprof.gate.pytest_plugin", "test_one.py"),
+        PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed in" in done.stdout

@@ -37,7 +37,7 @@ def everything(store: Path | str) -> dict[str, object]:
     """The totals of a store by everything that can be summed, as plain values."""
     priced = opened(store)
     found: dict[str, object] = {}
-    for by in ("", "month,model", "session", "class", "tool,kind", "agent,status"):
+    for by in ("", "month,model,session,agent,status", "class", "tool,kind"):
         sums = priced.totals(parse_dimensions([by]))
         found[by] = [(row.key, row.turns, row.tokens, row.billed_usd) for row in [*sums.rows, sums.whole]]
     return found

@@ -77,7 +77,7 @@ def test_files_without_a_store_have_the_same_totals(logs: Path, tmp_path: Path) 
         ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(0, 10_000))
 def test_random_runs_have_the_sums_of_their_ledger(seed: int) -> None:
     run = random_run(seed)
@@ -104,7 +104,7 @@ def test_random_runs_have_the_sums_of_their_ledger(seed: int) -> None:
     }
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 10_000))
 def test_runs_of_turns_hold_every_entry_once(seed: int) -> None:
     run = random_run(seed)
