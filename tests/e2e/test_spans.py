@@ -98,6 +98,20 @@ show(exporter)
     assert ours[0]["attributes"]["gen_ai.usage.output_tokens"] > 0
 
 
+def test_a_program_that_only_makes_spans_counts_nothing_and_has_nothing_to_wait_for_at_its_end() -> None:
+    run("""
+set_up()
+with LoopbackProvider(lambda b, n: Reply.text("hi")) as server:
+    ask(tokenprof.wrap(anthropic.Anthropic(api_key="unused", base_url=server.url, open_telemetry=False)))
+from tokenprof.record.background.counting_process import COUNTING_PROCESS
+recorder = spans_recorder()
+recorder.close()
+assert recorder._share.is_complete()
+assert not COUNTING_PROCESS.is_ready()
+print([])
+""")
+
+
 def test_the_record_is_whole_whatever_the_sampler_and_the_limits(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     spans = run(

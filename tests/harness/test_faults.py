@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import httpx2
 import openai
 import pytest
 from botocore.config import Config
+from botocore.retries.standard import ExponentialBackoff
 
 import tokenprof
 from tokenprof.proxy.observe import Observer
@@ -179,11 +181,6 @@ CLIENTS: dict[str, Client] = {
 
 
 @contextmanager
-def unseen(url: str, path: Path) -> Iterator[str]:
-    yield url
-
-
-@contextmanager
 def profiled(url: str, path: Path) -> Iterator[str]:
     with tokenprof.profile(path):
         yield url
@@ -198,6 +195,22 @@ def through_the_proxy(url: str, path: Path) -> Iterator[str]:
     assert recorder.problems == 0
 
 
+@pytest.fixture(autouse=True)
+def _try_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No client pauses before it tries again."""
+    for library in (anthropic, openai):
+        monkeypatch.setattr(library._base_client, "INITIAL_RETRY_DELAY", 0.0)
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda backoff, context: 0.0)
+
+
+@functools.cache
+def bare(client: str, fault: str) -> tuple[Seen, int]:
+    """Return what a client sees of a fault without us, and how often it asks."""
+    ask, provider_class = CLIENTS[client]
+    with provider_class(FAULTS[fault]) as provider:
+        return outcome(lambda found: ask(provider.url, found)), len(provider.log)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("way", [profiled, through_the_proxy])
@@ -205,22 +218,16 @@ def test_a_fault_looks_to_the_client_as_it_would_without_us(
     way: Any, client: str, fault: str, tmp_path: Path
 ) -> None:
     ask, provider_class = CLIENTS[client]
-    seen, attempts, billed = {}, {}, {}
-    for name, live in (("bare", unseen), ("recorded", way)):
-        with ExitStack() as stack:
-            provider = stack.enter_context(provider_class(FAULTS[fault]))
-            url = stack.enter_context(live(provider.url, tmp_path / "run.jsonl"))
-            seen[name] = outcome(lambda found, url=url: ask(url, found))  # type: ignore[misc]
-        attempts[name], billed[name] = len(provider.log), provider.billed
-    assert seen["recorded"] == seen["bare"]
-    assert seen["bare"]
-    assert attempts["recorded"] == attempts["bare"]
+    with provider_class(FAULTS[fault]) as provider, way(provider.url, tmp_path / "run.jsonl") as url:
+        seen = outcome(lambda found: ask(url, found))
+    assert seen
+    assert (seen, len(provider.log)) == bare(client, fault)
     run = read([tmp_path / "run.jsonl"])
     turns = {turn.id: turn for turn in run.turns}
     # What was cut before its first event has shown no response to bill.
-    shown = {call.response_id: call for call in billed["recorded"] if call.response_id in turns}
+    shown = {call.response_id: call for call in provider.billed if call.response_id in turns}
     assert turns.keys() == shown.keys()
     if "cut at once" not in fault:
-        assert len(shown) == len(billed["recorded"])
+        assert len(shown) == len(provider.billed)
     for id_, call in shown.items():
         assert turns[str(id_)].status == {"ok": "ok", "cut": "partial", "error": "error"}[call.status]

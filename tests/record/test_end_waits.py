@@ -33,7 +33,7 @@ def test_the_owner_says_how_long(given: str, waits: EndWaits, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("given", ["soon", "-1", "nan", "inf", "1e9"])
-def test_what_is_no_time_is_ignored_and_that_is_logged(
+def test_what_is_not_a_time_is_ignored_and_that_is_logged(
     given: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(VARIABLE, given)

@@ -214,12 +214,15 @@ class ProcessShare:
             self.problems += 1
 
     def _have_counted(self, *, is_last: bool = False) -> None:
+        if self.log is None:
+            # Only spans are made, without sizes.
+            return
         is_young = is_last or time.monotonic() - self._began_s < YOUNG_PROCESS_S
         if not self.waits_for_counts and is_young and not COUNTING_PROCESS.is_ready():
             # Many worker processes live for one call, and loading would take longer than that.
             return
         is_first = not self._has_begun_to_count
-        has_texts = self.log is not None and self.log.has_uncounted()
+        has_texts = self.log.has_uncounted()
         # One may be counting already; the next takes what has come since.
         if is_first or (has_texts and self.counter.length() < 2):
             # Without texts the vocabularies are loaded, while the host waits for its first answer.
@@ -262,8 +265,10 @@ class ProcessShare:
     def _finish_counting(self, turns: TurnLog) -> None:
         if self._is_ending.locked():
             self._is_ending.release()
-        self._have_counted(is_last=True)
-        self.counter.finish()
+        try:
+            self._have_counted(is_last=True)
+        finally:
+            self.counter.finish()
         self.counter.wait(max(self._finished_s + self.waits.counts_s - time.monotonic(), 0.0))
         self._is_over = True
         self._write_counts(turns)
