@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS := -n auto
+# Neighbours share what their file sets up, so each worker begins with a half of its own.
+WORKERS := -n auto --dist worksteal
 
 # The tests start the command line hundreds of times, and each start would compile the package again.
 test check: export PYTHONDONTWRITEBYTECODE :=

@@ -15,10 +15,11 @@ from tokenprof.record.background.end_waits import VARIABLE
 _OF_THE_MACHINE = (
     *("TOKENPROF_", "OTEL_", "XDG_", "CLAUDE_"),
     *("ANTHROPIC_", "OPENAI_", "GOOGLE_", "GEMINI_", "AWS_"),
+    *("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CI", "GITHUB_"),
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
 )
 
-# No setting, key or proxy of the machine reaches a test, except what CI says that it has installed.
+# No setting, key, proxy or width of a terminal reaches a test, except what CI says that it has installed.
 for _name in list(os.environ):
     if _name.upper().startswith(_OF_THE_MACHINE) and _name != "TOKENPROF_TESTS_NEED":
         del os.environ[_name]

@@ -113,7 +113,7 @@ def test_workers_of_xdist_report_to_the_one_that_writes(project: Project) -> Non
     result = project.run(tests, "-n", "2", "--tokenprof-update", "--tokenprof")
     result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(["3 written to *"])
-    project.run(tests, "-n", "2", words=300).assert_outcomes(failed=3)
+    project.run(tests, "-n", "1", words=300).assert_outcomes(failed=3)
 
 
 def test_asyncio_parametrisation_and_the_nearest_mark(project: Project) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pages import Opened, opened_pages, recorded_demo
+from waiting import WATCHDOG_S
 
 import tokenprof
 from tokenprof.analysis.analysis import Analysis
@@ -52,7 +53,9 @@ def browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        started: Any = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *QUIETER])
+        started: Any = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[*QUIET, *QUIETER], timeout=WATCHDOG_S * 1000
+        )
         yield started
         started.close()
 

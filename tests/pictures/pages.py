@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from waiting import WATCHDOG_S
 
 from tokenprof.commands.demo_agent import record_demo
 
@@ -47,6 +48,13 @@ def faults_of_looks(page: Page) -> list[object]:
     return found
 
 
+def new_page(browser: Browser, **options: Any) -> Page:
+    """Return an empty page that waits for what happens as long as it takes."""
+    page = browser.new_page(**options)
+    page.set_default_timeout(WATCHDOG_S * 1000)
+    return page
+
+
 def opened_pages(browser: Browser, folder: Path) -> Iterator[Opened]:
     """Yield a function that opens HTML, and check at the end that the pages were quiet."""
     faults: list[str] = []
@@ -55,7 +63,7 @@ def opened_pages(browser: Browser, folder: Path) -> Iterator[Opened]:
     def opened(html: bytes, width: int = 1280, theme: str = "light") -> Page:
         path = folder / f"page{len(pages)}.html"
         path.write_bytes(html)
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)  # type: ignore[arg-type]
+        page = new_page(browser, viewport={"width": width, "height": 900}, color_scheme=theme)
         pages.append(page)
         page.on("console", lambda said: faults.append(f"{said.type}: {said.text}"))
         page.on("pageerror", lambda error: faults.append(f"error: {error}"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hostile_page import hostile_run
+from pages import new_page
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.renderers import render_as
@@ -35,7 +36,7 @@ def speedscope(browser: Browser, tmp_path: Path) -> Page:
         if "browser" in os.environ.get("TOKENPROF_TESTS_NEED", ""):
             pytest.fail("speedscope must be there: tools/page/check.sh installs it.")
         pytest.skip("speedscope is not installed; tools/page/check.sh installs it.")
-    return browser.new_page()
+    return new_page(browser)
 
 
 def opened_in(page: Page, rendered: bytes, name: str, folder: Path) -> tuple[str, list[str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hostile_page import hostile_run
 from long_runs import long_run
-from pages import Opened, faults_of_looks
+from pages import Opened, faults_of_looks, new_page
 
 import tokenprof
 from tokenprof.analysis.analysis import Analysis
@@ -203,7 +203,7 @@ def test_a_notebook_shows_the_same_page(demo: Analysis, browser: Browser, tmp_pa
     faults: list[str] = []
     path = tmp_path / "notebook.html"
     path.write_text(f"<!doctype html><title>n</title>{demo._repr_html_()}", "utf-8")
-    page = browser.new_page()
+    page = new_page(browser)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.goto(path.as_uri())
     frame = page.frame_locator("iframe")
@@ -216,7 +216,7 @@ def test_a_notebook_shows_the_same_page(demo: Analysis, browser: Browser, tmp_pa
 def test_the_live_page_shows_what_the_server_sends(demo_run: Path, browser: Browser) -> None:
     faults: list[str] = []
     with LiveServer(Follower([demo_run], price_book(Assumptions())), "demo") as server:
-        page = browser.new_page()
+        page = new_page(browser)
         page.on("console", lambda said: faults.append(said.text))
         page.on(
             "request", lambda asked: None if asked.url.startswith(server.url) else faults.append(asked.url)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hostile_page import hostile_run
 from long_runs import long_run
+from pages import new_page
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.renderers import render_as
@@ -69,7 +70,7 @@ def perfetto() -> Iterator[TraceServer]:
 def asked(browser: Browser, perfetto: TraceServer, analysis: Analysis, *queries: str) -> list[list[Any]]:
     """Open a run in Perfetto and return what its trace processor answers to each query."""
     perfetto.trace = render_as(analysis, "perfetto")
-    page = browser.new_page()
+    page = new_page(browser)
     page.route(
         "**/*",
         lambda route: route.continue_() if route.request.url.startswith(perfetto.url) else route.abort(),
