@@ -21,14 +21,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _collect_their_clients() -> Iterator[None]:
-    """Collected with the test that made them: their warnings belong to no later one."""
-    # Only what the test makes is looked at: the frameworks' own modules are a large heap.
-    gc.freeze()
+    """Collected with the file that made them: their warnings belong to no file of another folder."""
     yield
     gc.collect()
-    gc.unfreeze()
 
 
 @pytest.fixture
