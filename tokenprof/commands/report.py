@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from tokenprof.analysis.analysis import Analysis
     from tokenprof.analysis.assumptions import Assumptions
+    from tokenprof.analysis.rows.last_time import LastTime
+    from tokenprof.analysis.rows.latest_days import LatestPeriods
     from tokenprof.facts.call_labels import Labeller
     from tokenprof.facts.types import Run
     from tokenprof.sessions.kept_sums import KeptSums
@@ -295,6 +297,15 @@ def _counts(run: Run, path: Path | None) -> dict[str, int] | None:
     return counts
 
 
+def _last_time(analysis: Analysis, path: Path | None) -> LastTime | LatestPeriods | None:
+    from tokenprof.analysis.earlier_run import last_time
+    from tokenprof.analysis.rows.latest_days import periods_of_runs
+
+    if sum(source.runs for source in analysis.run.sources) > 1:
+        return periods_of_runs(analysis.rows)
+    return None if path is None or not path.is_file() else last_time(path, analysis.run, analysis.book)
+
+
 def show_report(
     analysis: Analysis,
     form: str = "text",
@@ -309,11 +320,10 @@ def show_report(
     """Print a report in a format, or write it to a file.
 
     `turns` None shows every turn; `with_entries` keeps the entries of long runs in JSON. `path` is the one
-    file that was read; what is printed is compared with the run before, if there is one beside it.
+    file that was read; what is printed is compared with the run before, if there is one beside it. Several
+    runs are compared by their latest days.
     """
-    from tokenprof.analysis.earlier_run import last_time
-
-    before = None if path is None or not path.is_file() else last_time(path, analysis.run, analysis.book)
+    before = _last_time(analysis, path)
     if form == "text" and output is None:
         from tokenprof.report.document import report_of
         from tokenprof.report.terminal.text import render
@@ -329,7 +339,7 @@ def show_report(
         from tokenprof.report.report_json import json_report, last_time_json
 
         found = json_report(analysis, with_entries=with_entries)
-        put(output, json_text({**found, "last_time": last_time_json(before)}))
+        put(output, json_text({**found, **last_time_json(before)}))
     else:
         rendered = render_as(
             analysis, form, turns=turns, blocks=blocks, is_full=is_full, with_entries=with_entries

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.rows.last_time import LastTime
+from tokenprof.analysis.rows.latest_days import LatestPeriods, Period
 from tokenprof.analysis.rows.repricing import Repriced, repricing
 from tokenprof.analysis.rows.row_types import (
     BlockRow,
@@ -71,13 +72,27 @@ def json_report(analysis: Analysis, *, with_entries: bool = False) -> Json:
     return report_json(report_of(analysis, with_entries=with_entries))
 
 
-def last_time_json(before: LastTime) -> Json:
-    """Return the run before this one: its file, when it began, its turns and its bill."""
+def last_time_json(before: LastTime | LatestPeriods) -> Json:
+    """Return what a bill is compared with: the run before or, of several runs, the days before."""
+    if isinstance(before, LatestPeriods):
+        of_days = {**_period(before.latest), "is_running": before.is_running}
+        return {"latest_days": {**of_days, "before": _period(before.before)}}
     return {
-        "file": before.file,
-        "at": _time(before.at),
-        "turns": before.turns,
-        "billed_usd": usd(before.billed_usd),
+        "last_time": {
+            "file": before.file,
+            "at": _time(before.at),
+            "turns": before.turns,
+            "billed_usd": usd(before.billed_usd),
+        }
+    }
+
+
+def _period(period: Period) -> Json:
+    return {
+        "first_day": period.first_day.isoformat(),
+        "last_day": period.last_day.isoformat(),
+        "turns": period.turns,
+        "billed_usd": usd(period.billed_usd),
     }
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import UTC
+from datetime import UTC, date
 from typing import Final
 
 from rich.console import Console
 from rich.text import Text
 
+from tokenprof.analysis.rows.latest_days import DayBill, LatestPeriods, latest_periods
 from tokenprof.facts.adding import add_by_key, all_added
 from tokenprof.report import numbers
 from tokenprof.report.folders.folder_document import FolderReport
@@ -29,6 +30,7 @@ from tokenprof.report.terminal.headline import (
     answer_and_subject,
     models_named,
     requests_named,
+    than_last_time,
     time_and_span,
 )
 from tokenprof.report.terminal.page_limits import MOST_LINES_OF_FOLDERS, PageLimits, fitting
@@ -60,7 +62,9 @@ def render_folder(
 
     def sections_of(limits: PageLimits) -> Sequence[list[Text]]:
         return (
-            answer_and_subject(rows.totals, _about(sums), console) + driver(rows, console),
+            answer_and_subject(rows.totals, _about(sums), console)
+            + than_last_time(rows.totals, _latest(folder), console)
+            + driver(rows, console),
             changes,
             compute_lines(report, console),
             class_table(rows, console) + cache_read_lines(report, console),
@@ -88,6 +92,16 @@ def _about(sums: FolderSums) -> list[str]:
         when = time_and_span(first, sums.ends_at_s - first.timestamp())
     runs = numbers.count(sums.sessions, "run")
     return [runs, models_named(models), when, requests_named(sums.requests, sums.turns.turns)]
+
+
+def _latest(folder: FolderReport) -> LatestPeriods | None:
+    if folder.report.rows.totals.missing_calls:
+        return None
+    days: dict[date, DayBill] = {}
+    for key, own in folder.sums.slices.items():
+        bill = DayBill(own.turns, own.billed_turns, own.known_usd)
+        add_by_key(days, {date.fromisoformat(key.day): bill})
+    return latest_periods(days)
 
 
 def _slices(sums: FolderSums, console: Console, most: int) -> list[Text]:

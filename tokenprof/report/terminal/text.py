@@ -31,6 +31,7 @@ from tokenprof.report.terminal.wording import ABOUT, BAD, SOFT, WARN
 
 if TYPE_CHECKING:
     from tokenprof.analysis.rows.last_time import LastTime
+    from tokenprof.analysis.rows.latest_days import LatestPeriods
     from tokenprof.chain.section import ChainSection
     from tokenprof.report.document import Report
     from tokenprof.report.written_finding import WrittenFinding
@@ -50,13 +51,13 @@ def render(
     turns: int | None = None,
     blocks: int | None = None,
     is_full: bool = False,
-    last_time: LastTime | None = None,
+    last_time: LastTime | LatestPeriods | None = None,
 ) -> None:
     """Print a report to a console, in the console's width: the answer first, then what it is made of.
 
     `turns` and `blocks` are how many are shown at most (None: as many as fit a page or two, or all of them if
     `is_full`). `is_full` also shows every finding, assumption and warning, and the chain as a table.
-    `last_time` is the run before, to compare the bill with.
+    `last_time` is the run before, to compare the bill with; of several runs, their latest days.
     """
     rows = report.rows
     has_suggestions = report.changes is not None
