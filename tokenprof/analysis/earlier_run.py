@@ -1,17 +1,21 @@
-"""Finds the run before: the latest one of the same format in the same folder that began earlier."""
+"""What a bill is compared with: the run before it in the same folder or, of several runs, the days before."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tokenprof.analysis.rows.last_time import LastTime
+from tokenprof.analysis.rows.latest_days import LatestPeriods, periods_of_runs
 from tokenprof.facts.errors import TokenprofError
 from tokenprof.facts.types import Run, Turn
 from tokenprof.pricing.book import Price, PriceBook, UnknownTierError, UnpricedError
 from tokenprof.reading.formats import reader_of
 from tokenprof.reading.usage_only import usage_of
+
+if TYPE_CHECKING:
+    from tokenprof.analysis.analysis import Analysis
 
 MOST_FILES: Final = 3
 """How many files are looked into, those written last before this one first."""
@@ -20,9 +24,17 @@ MOST_BYTES: Final = 16 * 2**20
 """How much is read of them in all; a report should not wait for a comparison."""
 
 
+def bill_before(analysis: Analysis, path: Path | None) -> LastTime | LatestPeriods | None:
+    """Return what the bill of an analysis is compared with, if anything; `path` is the one file it is of."""
+    if sum(source.runs for source in analysis.run.sources) > 1:
+        return periods_of_runs(analysis.rows)
+    return None if path is None or not path.is_file() else last_time(path, analysis.run, analysis.book)
+
+
 def last_time(path: Path, run: Run, book: PriceBook) -> LastTime | None:
     """Return the run before `run`, which `path` holds; None if no run nearby has a complete bill.
 
+    That is the latest one of the same format in the same folder that began earlier.
     Only bills and times are read. A file that cannot be read is passed over.
     """
     if len(run.sources) != 1 or run.sources[0].runs != 1 or not run.turns:

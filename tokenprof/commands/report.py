@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from tokenprof.analysis.analysis import Analysis
     from tokenprof.analysis.assumptions import Assumptions
-    from tokenprof.analysis.rows.last_time import LastTime
-    from tokenprof.analysis.rows.latest_days import LatestPeriods
     from tokenprof.facts.call_labels import Labeller
     from tokenprof.facts.types import Run
     from tokenprof.sessions.kept_sums import KeptSums
@@ -297,15 +295,6 @@ def _counts(run: Run, path: Path | None) -> dict[str, int] | None:
     return counts
 
 
-def _last_time(analysis: Analysis, path: Path | None) -> LastTime | LatestPeriods | None:
-    from tokenprof.analysis.earlier_run import last_time
-    from tokenprof.analysis.rows.latest_days import periods_of_runs
-
-    if sum(source.runs for source in analysis.run.sources) > 1:
-        return periods_of_runs(analysis.rows)
-    return None if path is None or not path.is_file() else last_time(path, analysis.run, analysis.book)
-
-
 def show_report(
     analysis: Analysis,
     form: str = "text",
@@ -323,7 +312,9 @@ def show_report(
     file that was read; what is printed is compared with the run before, if there is one beside it. Several
     runs are compared by their latest days.
     """
-    before = _last_time(analysis, path)
+    from tokenprof.analysis.earlier_run import bill_before
+
+    before = bill_before(analysis, path)
     if form == "text" and output is None:
         from tokenprof.report.document import report_of
         from tokenprof.report.terminal.text import render

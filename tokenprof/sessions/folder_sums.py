@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 from tokenprof.analysis.findings.finding import Finding
+from tokenprof.analysis.rows.latest_days import DayBill, LatestPeriods, latest_periods
 from tokenprof.analysis.rows.row_types import BlockRow
 from tokenprof.costing.work import Model
 from tokenprof.facts.adding import add_by_key, added, exact_sum_usd
@@ -151,6 +152,16 @@ class FolderSums:
         self.most_expensive.append(ExpensiveSession(other.session, other.first_at, other.turns))
         if len(self.most_expensive) > 4 * MOST_SESSIONS:
             self.most_expensive = self.most_expensive_sessions(MOST_SESSIONS)
+
+    def latest_days(self) -> LatestPeriods | None:
+        """Return the bill of the latest day or week beside the one before; None if one is not whole."""
+        if self.missing.reasons["missing"]:
+            return None
+        days: dict[date, DayBill] = {}
+        for key, own in self.slices.items():
+            bill = DayBill(own.turns, own.billed_turns, own.known_usd)
+            add_by_key(days, {date.fromisoformat(key.day): bill})
+        return latest_periods(days)
 
     def most_expensive_sessions(self, most: int) -> list[ExpensiveSession]:
         """Return the sessions with the largest bill, the largest first."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import UTC, date
+from datetime import UTC
 from typing import Final
 
 from rich.console import Console
 from rich.text import Text
 
-from tokenprof.analysis.rows.latest_days import DayBill, LatestPeriods, latest_periods
 from tokenprof.facts.adding import add_by_key, all_added
 from tokenprof.report import numbers
 from tokenprof.report.folders.folder_document import FolderReport
@@ -63,7 +62,7 @@ def render_folder(
     def sections_of(limits: PageLimits) -> Sequence[list[Text]]:
         return (
             answer_and_subject(rows.totals, _about(sums), console)
-            + than_last_time(rows.totals, _latest(folder), console)
+            + than_last_time(rows.totals, sums.latest_days(), console)
             + driver(rows, console),
             changes,
             compute_lines(report, console),
@@ -92,16 +91,6 @@ def _about(sums: FolderSums) -> list[str]:
         when = time_and_span(first, sums.ends_at_s - first.timestamp())
     runs = numbers.count(sums.sessions, "run")
     return [runs, models_named(models), when, requests_named(sums.requests, sums.turns.turns)]
-
-
-def _latest(folder: FolderReport) -> LatestPeriods | None:
-    if folder.report.rows.totals.missing_calls:
-        return None
-    days: dict[date, DayBill] = {}
-    for key, own in folder.sums.slices.items():
-        bill = DayBill(own.turns, own.billed_turns, own.known_usd)
-        add_by_key(days, {date.fromisoformat(key.day): bill})
-    return latest_periods(days)
 
 
 def _slices(sums: FolderSums, console: Console, most: int) -> list[Text]:
