@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from dataclasses import replace
 from datetime import date, timedelta
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from sixty_sessions import sixty_sessions
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.rows.latest_days import (
@@ -22,8 +20,9 @@ from tokenprof.analysis.rows.latest_days import (
     latest_periods,
     periods_of_runs,
 )
-from tokenprof.analysis.rows.row_types import RunRows
 from tokenprof.commands.main import main
+from tokenprof.facts.types import Run
+from tokenprof.reading.files import read
 from tokenprof.report.terminal.headline import than_last_time
 
 MONDAY = date(2026, 11, 2)
@@ -36,13 +35,8 @@ def days(**bills: str) -> dict[date, DayBill]:
     return {MONDAY + timedelta(days=int(day[1:])): DayBill(2, 2, Decimal(usd)) for day, usd in bills.items()}
 
 
-@functools.cache
-def rows_of_sixty() -> RunRows:
-    return Analysis(sixty_sessions()).rows
-
-
 def said(found: LatestPeriods | None) -> str:
-    lines = than_last_time(rows_of_sixty().totals, found, Console(file=StringIO(), width=300))
+    lines = than_last_time(Analysis(Run(())).rows.totals, found, Console(file=StringIO(), width=300))
     return " ".join(line.plain for line in lines)
 
 
@@ -104,18 +98,6 @@ def test_nothing_is_said_of_one_day_or_of_a_bill_that_is_not_whole() -> None:
     assert said(None) == ""
 
 
-def test_missing_calls_or_times_leave_nothing_to_compare() -> None:
-    rows = rows_of_sixty()
-    found = periods_of_runs(rows, LATER)
-    assert found is not None
-    assert found.latest.billed_usd == sum(
-        turn.billed_usd or 0 for turn in rows.turns if turn.at and turn.at.date() == found.latest.last_day
-    )
-    assert periods_of_runs(replace(rows, totals=replace(rows.totals, missing_calls=1)), LATER) is None
-    timeless = (replace(rows.turns[0], at=None), *rows.turns[1:])
-    assert periods_of_runs(replace(rows, turns=timeless), LATER) is None
-
-
 def session(folder: Path, name: str, day: str, tokens: int) -> None:
     """Write a Claude Code session of one call."""
     usage = {"input_tokens": tokens, "output_tokens": 0}
@@ -128,6 +110,18 @@ def session(folder: Path, name: str, day: str, tokens: int) -> None:
     ]
     text = "".join(json.dumps({**line, **common, "requestId": f"req_{name}"}) + "\n" for line in lines)
     (folder / f"{name}.jsonl").write_text(text)
+
+
+def test_missing_calls_or_times_leave_nothing_to_compare(tmp_path: Path) -> None:
+    session(tmp_path, "a", "2026-11-02", 100_000)
+    session(tmp_path, "b", "2026-11-03", 150_000)
+    rows = Analysis(read([tmp_path])).rows
+    found = periods_of_runs(rows, LATER)
+    assert found is not None
+    assert (found.latest.billed_usd, found.before.billed_usd) == (Decimal("0.75"), Decimal("0.5"))
+    assert periods_of_runs(replace(rows, totals=replace(rows.totals, missing_calls=1)), LATER) is None
+    timeless = (replace(rows.turns[0], at=None), *rows.turns[1:])
+    assert periods_of_runs(replace(rows, turns=timeless), LATER) is None
 
 
 def test_a_folder_says_it_in_text_and_in_json(
