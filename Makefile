@@ -8,7 +8,7 @@ WORKERS := -n auto --dist worksteal
 # The tests start the command line hundreds of times, and each start would compile the package again.
 test check: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check fuzz bench format clean harness-matrix
+.PHONY: demo test check coverage fuzz bench format clean harness-matrix
 
 demo: $(VENV)/.installed
 	$(BIN)/tokenprof demo
@@ -26,6 +26,15 @@ check: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
+
+# Branches that the tests take in the record, pricing, attribute and analysis rooms; their programs and the recorder's
+# threads are traced, so this takes twice as long. TESTS names what to run.
+TESTS ?= tests
+coverage: $(VENV)/.installed
+	rm -f .coverage .coverage.*
+	PYTHONPATH=tools/coverage $(BIN)/python -m coverage run -m pytest -n0 -q $(TESTS)
+	PYTHONPATH=tools/coverage $(BIN)/python -m coverage combine -q
+	PYTHONPATH=tools/coverage $(BIN)/python -m coverage report --show-missing --skip-covered
 
 # Damaged files for every reader, for MINUTES (tests/fuzz/fuzz.py); `make test` runs a few cases.
 MINUTES ?= 5

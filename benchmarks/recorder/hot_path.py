@@ -1,14 +1,16 @@
 """What each instrumentation of a model SDK costs its host, side by side: the whole process's CPU and memory.
 
-    python benchmarks/recorder/hot_path.py [--rounds 12] [--sizes 31 794] [--sdk anthropic]
+    python benchmarks/recorder/hot_path.py [--rounds 6] [--sizes 31 794] [--sdk anthropic]
 
 The rivals are installed into an environment of its own (a folder, kept for the next time), never into ours.
-There is one process per instrumentation. They take turns: in each round every process makes the same five
-calls, while the others sleep, to a provider in another process that answers at once. The calls continue a
-conversation of the given size by one tool call and its result each; its first call is not counted. Figures
-are per call, and medians over the rounds: CPU of the whole process, with what it does after the calls until
-its next turn; CPU of the calling thread; wall time of a call. Rivals hand their spans to an exporter that
-drops them, so sending is not in their figures. The process in which tokenprof counts tokens is shown apart.
+There is one process per instrumentation, and they take turns call by call, so that a busy machine slows
+neighbours by the same: in each round every process makes ten calls that continue a conversation of the given
+size by one tool call and its result each, to a provider in another process that answers at once. The first
+call of a conversation is not counted. Wall time and CPU time of the calling thread are compared call by call,
+and the median of the differences is what an instrumentation adds. What its other threads spend is read from
+the process, not a difference: over a whole round, with the end of it, in which rivals flush their spans.
+Rivals hand those to an exporter that drops them, so sending is not in their figures. The process in which
+tokenprof counts tokens is shown apart.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ import time
 import venv
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "hot_path.json"
@@ -50,8 +52,12 @@ VARIANTS = {
     "anthropic": ("bare", "sdk spans", "traceloop", "openinference", "logfire", "tokenprof"),
     "openai": ("bare", "otel openai-v2", "traceloop", "openinference", "logfire", "tokenprof"),
 }
-CALLS = 5
+CALLS = 10
 SETTLE_S = 0.4
+LAST_COUNT_S = 1.3
+"""Texts are counted once a second."""
+PAUSE_S = 0.03
+"""What is done after a call is done before the next process makes its own; a model writes for longer."""
 TEXT = "def f(value):\n    return [item for item in value if item.is_ready and item.size > 10]\n"
 
 
@@ -152,33 +158,42 @@ def asker(sdk: str, url: str) -> Callable[[list[dict[str, Any]]], object]:
 
 
 def client(variant: str, sdk: str, size_kb: int, url: str) -> None:
-    """Make the calls of one process: five for each line of the input, whose figures it prints as JSON."""
+    """Make a call for each line of the input; print its figures, or those of a round at its end, as JSON."""
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     with instrumented(variant, sdk) as flush:
         ask = asker(sdk, url)
-        for number, _ in enumerate(sys.stdin):
-            messages = conversation(str(number), sdk, size_kb)
-            ask(messages)
-            time.sleep(SETTLE_S)  # Whatever is loaded for a first call is there.
-            walls, caller_s = [], 0.0
-            started_s, beside_s = time.process_time(), counting_s()
-            for call in range(CALLS):
-                step(messages, f"{number}_then_{call}", sdk)
+        messages: list[dict[str, Any]] = []
+        background_s = beside_s = 0.0
+        for number, line in enumerate(sys.stdin):
+            figures = {}
+            if line.startswith("begin"):
+                messages = conversation(str(number), sdk, size_kb)
+                ask(messages)
+                time.sleep(SETTLE_S)  # Whatever is loaded for a first call is there.
+                background_s, beside_s = background_cpu_s(), counting_s()
+            elif line.startswith("end"):
+                flush()
+                time.sleep(LAST_COUNT_S)
+                figures = {
+                    "background_ms": (background_cpu_s() - background_s) / CALLS * 1e3,
+                    "beside_ms": (counting_s() - beside_s) / CALLS * 1e3,
+                    "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before_mb,
+                }
+            else:
+                step(messages, f"{number}_then", sdk)
                 wall, thread = time.perf_counter(), time.thread_time()
                 ask(messages)
-                walls.append(time.perf_counter() - wall)
-                caller_s += time.thread_time() - thread
-                time.sleep(0.05)  # A model writes for longer.
-            time.sleep(SETTLE_S)
-            flush()
-            figures = {
-                "cpu_ms": (time.process_time() - started_s) / CALLS * 1e3,
-                "caller_ms": caller_s / CALLS * 1e3,
-                "wall_ms": statistics.median(walls) * 1e3,
-                "beside_ms": (counting_s() - beside_s) / CALLS * 1e3,
-                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before_mb,
-            }
+                figures = {
+                    "caller_ms": (time.thread_time() - thread) * 1e3,
+                    "wall_ms": (time.perf_counter() - wall) * 1e3,
+                }
+                time.sleep(PAUSE_S)
             print(json.dumps(figures), flush=True)
+
+
+def background_cpu_s() -> float:
+    """Return the CPU time so far, in seconds, of all threads of this process but this one."""
+    return time.process_time() - time.thread_time()
 
 
 def counting_s() -> float:
@@ -201,81 +216,121 @@ def environment(folder: Path) -> Path:
     return python
 
 
+class MeasuredProcess:
+    """One process, whose calls are instrumented in one way."""
+
+    def __init__(self, stack: contextlib.ExitStack, command: Sequence[str | Path], variant: str) -> None:
+        self._said: IO[str] = stack.enter_context(tempfile.TemporaryFile("w+"))  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [*command, "--client", variant],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TOKENPROF_KEY": "benchmark-benchmark"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            text=True,
+        )
+        stack.callback(self._process.kill)
+
+    def told(self, what: str) -> dict[str, float]:
+        """Return the figures that it answers with. Raises RuntimeError if it has ended."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(what + "\n")
+            self._process.stdin.flush()
+        answered = self._process.stdout.readline()
+        if not answered:
+            self._said.seek(0)
+            raise RuntimeError(self._said.read().strip()[-300:])
+        found: dict[str, float] = json.loads(answered)
+        return found
+
+
 def measured(
     python: Path, sdk: str, size_kb: int, rounds: int, variants: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """Return the figures by variant: medians over the rounds, without the first."""
+    """Return the figures by variant: medians over calls and rounds, without the first round."""
     # Not above: the processes that are measured import this file, too.
     from loopback import provider
 
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "TOKENPROF_KEY": "benchmark-benchmark"}
-    taken: dict[str, list[dict[str, float]]] = {variant: [] for variant in variants}
+    taken: dict[str, dict[str, list[float]]] = {variant: {} for variant in variants}
     with contextlib.ExitStack() as stack:
         url = stack.enter_context(provider())
-        arguments = ["--sdk", sdk, "--url", url, "--sizes", str(size_kb)]
-        processes = {}
-        for variant in variants:
-            said = stack.enter_context(tempfile.TemporaryFile("w+"))
-            processes[variant] = (
-                subprocess.Popen(
-                    [python, __file__, "--client", variant, *arguments],
-                    env=environ,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=said,
-                    text=True,
-                ),
-                said,
-            )
-            stack.callback(processes[variant][0].kill)
+        command = [python, __file__, "--sdk", sdk, "--url", url, "--sizes", str(size_kb)]
+        clients = {variant: MeasuredProcess(stack, command, variant) for variant in variants}
         for turn in range(rounds + 1):
-            for place in range(len(variants)):
-                variant = variants[(turn + place) % len(variants)]
-                if variant not in processes:
-                    continue
-                process, said = processes[variant]
-                assert process.stdin is not None
-                assert process.stdout is not None
-                with contextlib.suppress(BrokenPipeError):
-                    process.stdin.write("\n")
-                    process.stdin.flush()
-                answered = process.stdout.readline()
-                if answered:
-                    taken[variant].append(json.loads(answered))
-                    continue
-                said.seek(0)
-                print(f"{variant} at {size_kb} kB failed: {said.read().strip()[-300:]}")
-                del processes[variant], taken[variant]
-    return {
-        variant: {name: statistics.median(one[name] for one in figures[1:]) for name in figures[0]}
-        | {
-            f"{name}_added": statistics.median(
-                one[name] - bare[name] for one, bare in zip(figures[1:], taken[variants[0]][1:], strict=True)
-            )
-            for name in ("cpu_ms", "caller_ms", "wall_ms")
-        }
-        for variant, figures in taken.items()
-    }
+            for place, what in enumerate(["begin", *["call"] * CALLS, "end"]):
+                order = [variants[(turn + place + each) % len(variants)] for each in range(len(variants))]
+                for variant in order:
+                    if variant not in clients:
+                        continue
+                    try:
+                        figures = clients[variant].told(what)
+                    except RuntimeError as error:
+                        print(f"{variant} at {size_kb} kB failed: {error}")
+                        del clients[variant], taken[variant]
+                        continue
+                    for name, figure in figures.items() if turn else ():
+                        taken[variant].setdefault(name, []).append(figure)
+    bare = taken[variants[0]]
+    found: dict[str, dict[str, float]] = {}
+    for variant, figures_of in taken.items():
+        of_variant = {name: statistics.median(each) for name, each in figures_of.items()}
+        for name in ("caller_ms", "wall_ms"):
+            differences = [one - other for one, other in zip(figures_of[name], bare[name], strict=True)]
+            of_variant[f"{name}_added"] = statistics.median(differences)
+            # Of the median of so many: the quarter of them on each side, divided by the root of their number.
+            low, _, high = statistics.quantiles(differences, n=4)
+            of_variant[f"{name}_error"] = 0.93 * (high - low) / len(differences) ** 0.5
+        added = of_variant["background_ms"] - statistics.median(bare["background_ms"])
+        of_variant["cpu_ms_added"] = of_variant["caller_ms_added"] + added
+        of_variant["cpu_ms"] = of_variant["caller_ms"] + of_variant["background_ms"]
+        found[variant] = of_variant
+    return found
 
 
 def show(variants: dict[str, dict[str, float]], sdk: str, size_kb: int) -> None:
-    """Print a table, with the ratios to the bare SDK."""
+    """Print a table. Ratios are what is added to the bare SDK's median, by it."""
     bare = variants["bare"]
-    print(f"\n{sdk}, request of {size_kb} kB: ms a call, and the median of what is added in each round")
-    heads = ("CPU", "added", "ratio", "caller", "added", "ratio", "wall", "added", "beside", "MB")
+    print(f"\n{sdk}, request of {size_kb} kB: ms a call; ± is the standard error of a median")
+    heads = (
+        "CPU",
+        "added",
+        "ratio",
+        "others",
+        "caller",
+        "added",
+        "±",
+        "ratio",
+        "wall",
+        "added",
+        "±",
+        "beside",
+        "MB",
+    )
     print(" " * 16 + "".join(f"{head:>8}" for head in heads))
     for variant, found in variants.items():
-        cells = []
-        for name in ("cpu_ms", "caller_ms"):
-            added, ratio = found[f"{name}_added"], found[name] / bare[name]
-            cells += [f"{found[name]:8.2f}", f"{added:+8.2f}", f"{ratio:8.2f}"]
-        cells += [f"{found['wall_ms']:8.2f}", f"{found['wall_ms_added']:+8.2f}", f"{found['beside_ms']:8.2f}"]
-        print(f"{variant:16}" + "".join(cells) + f"{found['peak_mb'] - bare['peak_mb']:8.1f}", flush=True)
+        cells = (
+            f"{found['cpu_ms']:8.2f}",
+            f"{found['cpu_ms_added']:+8.2f}",
+            f"{1 + found['cpu_ms_added'] / bare['cpu_ms']:8.3f}",
+            f"{found['background_ms']:8.2f}",
+            f"{found['caller_ms']:8.2f}",
+            f"{found['caller_ms_added']:+8.2f}",
+            f"{found['caller_ms_error']:8.2f}",
+            f"{1 + found['caller_ms_added'] / bare['caller_ms']:8.3f}",
+            f"{found['wall_ms']:8.2f}",
+            f"{found['wall_ms_added']:+8.2f}",
+            f"{found['wall_ms_error']:8.2f}",
+            f"{found['beside_ms']:8.2f}",
+            f"{found['peak_mb'] - bare['peak_mb']:8.1f}",
+        )
+        print(f"{variant:16}" + "".join(cells), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--sizes", type=int, nargs="+", default=[31, 794])
     parser.add_argument("--sdk", choices=sorted(VARIANTS), default="anthropic")
     parser.add_argument("--environment", type=Path, default=ROOT / ".rivals")

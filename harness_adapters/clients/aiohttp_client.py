@@ -25,6 +25,7 @@ from tokenprof.harness_adapters.clients.host_calls import (
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, is_marked, marked
 from tokenprof.harness_adapters.clients.watched_body import StandIn
 from tokenprof.record.attempt import Attempt
+from tokenprof.record.background.host_interrupts import raise_if_the_hosts
 from tokenprof.record.wires import wire_of
 
 Read = TypeVar("Read")
@@ -81,7 +82,8 @@ def _held(args: tuple[Any, ...], kwargs: dict[str, Any]) -> HeldCall | None:
         method, url = (*args, *(kwargs[name] for name in ("method", "str_or_url")[len(args) :]))
         path = str(url).partition("?")[0]
         return held_call(method.upper(), path, lambda: len(_body(kwargs) or b"") or None)
-    except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
+    except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
+        raise_if_the_hosts(error)
         return None
 
 
@@ -106,7 +108,8 @@ def _begin(session: aiohttp.ClientSession, args: tuple[Any, ...], kwargs: dict[s
     try:
         method, url = (*args, *(kwargs[name] for name in ("method", "str_or_url")[len(args) :]))
         method, url = method.upper(), str(url)
-    except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
+    except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
+        raise_if_the_hosts(error)
         return None
 
     def begin_it() -> Attempt | None:
@@ -145,6 +148,7 @@ def _observe(
         response.content = ObservedContent(response.content, attempt)  # type: ignore[assignment]
     except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
         guarded(attempt, attempt.lost, error)
+        raise_if_the_hosts(error)
 
 
 class ObservedContent(StandIn):

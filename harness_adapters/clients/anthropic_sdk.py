@@ -27,6 +27,7 @@ from tokenprof.harness_adapters.clients.host_calls import (
 from tokenprof.harness_adapters.clients.httpx_response import observe
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, Replacement
 from tokenprof.record.attempt import Attempt
+from tokenprof.record.background.host_interrupts import raise_if_the_hosts
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.session import active_recorder, current_agent, current_tags
 from tokenprof.record.wires import interpreter_of, wire_of
@@ -145,7 +146,8 @@ def _asking_for_diagnostics(request: APIRequest) -> APIRequest:
             return request
         previous = recorder.response_that_made(_calls_answered(body))
         return request.copy(body={**body, "diagnostics": {"previous_message_id": previous}})
-    except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
+    except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
+        raise_if_the_hosts(error)
         return request
 
 

@@ -26,6 +26,7 @@ from tokenprof.harness_adapters.clients.host_calls import (
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, is_marked, marked
 from tokenprof.harness_adapters.clients.watched_body import StandIn
 from tokenprof.record.attempt import Attempt
+from tokenprof.record.background.host_interrupts import raise_if_the_hosts
 from tokenprof.record.wires import wire_of
 
 
@@ -78,7 +79,8 @@ def _held(request: Any) -> HeldCall | None:
     try:
         path = urlsplit(request.url).path
         return held_call(request.method, path, lambda: len(_bytes(request.body) or b"") or None)
-    except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
+    except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
+        raise_if_the_hosts(error)
         return None
 
 
@@ -94,7 +96,8 @@ def _begin(request: Any) -> Attempt | None:
     try:
         url = urlsplit(request.url)
         method, path, host = request.method, url.path, url.hostname or ""
-    except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
+    except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
+        raise_if_the_hosts(error)
         return None
 
     def begin_it() -> Attempt | None:
@@ -126,6 +129,7 @@ def _observe(attempt: Attempt, response: Any) -> None:
         response.raw = ObservedBody(response.raw, attempt)
     except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
         guarded(attempt, attempt.lost, error)
+        raise_if_the_hosts(error)
 
 
 class ObservedBody(StandIn):

@@ -9,28 +9,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from weakref import ref
 
 from tokenprof.facts.provider_errors import ProviderError, over_budget_error
 from tokenprof.record import session
 from tokenprof.record.attempt import Attempt
+from tokenprof.record.background.harmless_log import log
+from tokenprof.record.background.host_interrupts import raise_if_the_hosts
 from tokenprof.record.exchange import Exchange, attempt_of_headers
 from tokenprof.record.recorder import SETTLE_S, SETTLE_STEP_S, Recorder
 from tokenprof.record.session import active_recorder, current_agent, current_tags
 from tokenprof.record.span import start_span
 from tokenprof.record.wires import interpreter_of, wire_of
 
-log = logging.getLogger("tokenprof")
-
 Answer = TypeVar("Answer")
 
-_inside: ContextVar[bool] = ContextVar("tokenprof_inside_a_seen_call", default=False)
+
+class _Mark:
+    """Held by the frame that makes a call, so that it is gone with it, even if that ended between two steps."""
+
+    __slots__ = ("__weakref__",)
+
+
+_inside: ContextVar[ref[_Mark] | None] = ContextVar("tokenprof_inside_a_seen_call", default=None)
+
+
+def _is_inside() -> bool:
+    mark = _inside.get()
+    return mark is not None and mark() is not None
 
 
 def begin(
@@ -47,7 +59,7 @@ def begin(
     called only for model calls; it returns None if the bytes cannot be known.
     """
     wire = wire_of(method, path)
-    if wire is None or _inside.get():
+    if wire is None or _is_inside():
         return None
     request = body()
     if request is None:
@@ -94,8 +106,9 @@ class HeldCall:
         try:
             gatekeeper = self.recorder.gatekeeper
             sentence = gatekeeper(self.request_bytes) if gatekeeper is not None else None
-        except Exception:
+        except Exception as error:
             log.warning("tokenprof could not check a budget", exc_info=True)
+            raise_if_the_hosts(error)
             return None
         return None if sentence is None else over_budget_error(self.provider, sentence)
 
@@ -131,12 +144,13 @@ def held_call(method: str, path: str, request_bytes: Callable[[], int | None]) -
     """Return a model call that its owner's hard budget may refuse; None for any other. Never raises."""
     try:
         recorder = active_recorder()
-        if recorder is None or recorder.gatekeeper is None or _inside.get():
+        if recorder is None or recorder.gatekeeper is None or _is_inside():
             return None
         wire = wire_of(method, path)
         return None if wire is None else HeldCall(recorder, wire.provider, request_bytes())
-    except Exception:
+    except Exception as error:
         log.warning("tokenprof could not check a budget", exc_info=True)
+        raise_if_the_hosts(error)
         return None
 
 
@@ -146,6 +160,7 @@ def begun(begin_it: Callable[[], Attempt | None], client: str, method: str, path
         return begin_it()
     except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
         _note_loss(error, client, method, path)
+        raise_if_the_hosts(error)
         return None
 
 
@@ -155,7 +170,7 @@ def _note_loss(error: Exception, client: str, method: str, path: str) -> None:
     except Exception:  # noqa: BLE001 - it may have been a model call
         wire = None
     else:
-        if wire is None or _inside.get():
+        if wire is None or _is_inside():
             return
     try:
         exchange = Exchange(
@@ -185,11 +200,13 @@ def guarded(attempt: Attempt, note: Callable[..., None], *args: Any, **kwargs: A
             attempt.lost(error)
         except Exception:
             log.debug("tokenprof could not note a loss", exc_info=True)
+        raise_if_the_hosts(error)
 
 
 def call_through(attempt: Attempt, send: Callable[[], Answer]) -> Answer:
     """Make the host's call. A library below that is watched too leaves it alone."""
-    token = _enter()
+    mark = _Mark()
+    token = _inside.set(ref(mark))
     try:
         return send()
     except BaseException as error:
@@ -201,7 +218,8 @@ def call_through(attempt: Attempt, send: Callable[[], Answer]) -> Answer:
 
 async def call_through_async(attempt: Attempt, send: Callable[[], Awaitable[Answer]]) -> Answer:
     """Make the host's call, as `call_through` does."""
-    token = _enter()
+    mark = _Mark()
+    token = _inside.set(ref(mark))
     try:
         return await send()
     except BaseException as error:
@@ -211,11 +229,7 @@ async def call_through_async(attempt: Attempt, send: Callable[[], Awaitable[Answ
         _leave(token)
 
 
-def _enter() -> Token[bool]:
-    return _inside.set(True)
-
-
-def _leave(token: Token[bool]) -> None:
+def _leave(token: Token[ref[_Mark] | None]) -> None:
     # A framework may continue the call in a different context from the one it began in.
     with contextlib.suppress(ValueError):
         _inside.reset(token)

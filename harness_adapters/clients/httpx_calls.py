@@ -24,6 +24,7 @@ from tokenprof.harness_adapters.clients.host_calls import (
 from tokenprof.harness_adapters.clients.httpx_response import observe
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, is_marked, marked
 from tokenprof.record.attempt import Attempt
+from tokenprof.record.background.host_interrupts import raise_if_the_hosts
 from tokenprof.record.session import active_recorder
 from tokenprof.record.wires import wire_of
 
@@ -112,7 +113,8 @@ class Library:
             if "request" in kwargs:
                 return args, {**kwargs, "request": request}
             return tuple(request if arg is given else arg for arg in args), kwargs
-        except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
+        except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
+            raise_if_the_hosts(error)
             return args, kwargs
 
     def _held(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> HeldCall | None:
@@ -123,7 +125,8 @@ class Library:
                 return None
             request = self._request_of(args, kwargs)
             method, path = request.method, request.url.path
-        except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
+        except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
+            raise_if_the_hosts(error)
             return None
         return held_call(method, path, lambda: len(_content_of(request) or b"") or None)
 
@@ -144,7 +147,8 @@ class Library:
         try:
             request = self._request_of(args, kwargs)
             client, method, path = self._module.__name__, request.method, request.url.path
-        except Exception:  # noqa: BLE001 - whatever happens to us, the host's call continues
+        except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
+            raise_if_the_hosts(error)
             return None
         return begun(
             lambda: begin(

@@ -8,6 +8,7 @@ from typing import Any
 from tokenprof.harness_adapters.clients.host_calls import guarded
 from tokenprof.harness_adapters.clients.watched_body import StandIn
 from tokenprof.record.attempt import Attempt
+from tokenprof.record.background.host_interrupts import raise_if_the_hosts
 
 
 def observe(attempt: Attempt, response: Any) -> None:
@@ -21,6 +22,7 @@ def observe(attempt: Attempt, response: Any) -> None:
         response.stream = ObservedStream(response.stream, attempt)
     except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
         guarded(attempt, attempt.lost, error)
+        raise_if_the_hosts(error)
 
 
 class ObservedStream(StandIn):

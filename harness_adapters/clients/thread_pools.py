@@ -7,6 +7,7 @@ from concurrent.futures.thread import ThreadPoolExecutor
 from typing import Any
 
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, marked
+from tokenprof.record.background.host_interrupts import raise_if_the_hosts
 from tokenprof.record.session import NoRecorder, owned, owner_here
 
 
@@ -14,7 +15,8 @@ def _submitted(submit: Any) -> Any:
     def observed_submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         try:
             owner = owner_here()
-        except Exception:  # noqa: BLE001 - whatever happens to us, the host's work is done
+        except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's work is done
+            raise_if_the_hosts(error)
             return submit(self, fn, *args, **kwargs)
         if isinstance(owner, NoRecorder):
             return submit(self, fn, *args, **kwargs)

@@ -108,6 +108,10 @@ def test_a_block_that_is_never_left_ends_with_its_program(tmp_path: Path) -> Non
 
 
 def run_of(folder: Path, program: str) -> Run:
+    return read([recorded_by(folder, program)])
+
+
+def recorded_by(folder: Path, program: str) -> Path:
     script, path = folder / "host_program.py", folder / "run.jsonl"
     head = f"import os, sys\nsys.path[:0] = {FOLDERS!r}\nimport tokenprof\n"
     script.write_text(head + "from test_hostile_hosts import ask\n" + program)
@@ -115,7 +119,7 @@ def run_of(folder: Path, program: str) -> Run:
         [sys.executable, str(script), str(path)], capture_output=True, timeout=WATCHDOG_S, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
-    return read([path])
+    return path
 
 
 def test_a_failed_call_that_was_noted_as_unfinished_and_then_written_is_not_missing(

@@ -222,14 +222,22 @@ def facts_of(
 
 
 ProblemReason = Literal[
-    "unreadable", "not_written", "unfinished", "unassigned", "file_lost", "unknown_bill", "interrupted"
+    "unreadable",
+    "not_written",
+    "unfinished",
+    "unassigned",
+    "file_lost",
+    "process_ended",
+    "unknown_bill",
+    "interrupted",
 ]
 """Why calls are missing from a recording.
 
 `unreadable`: what went over the wire could not be read. `not_written`: the disk refused the line.
 `unfinished`: the recording ended first. `unassigned`: the call's thread belongs to none of several open
-recordings. `file_lost`: the turns were in a file that was deleted. `unknown_bill`: the caller gave up, and
-the provider may have billed what it did. `interrupted`: tokenprof failed while the call was made.
+recordings. `file_lost`: the turns were in a file that was deleted. `process_ended`: a process was killed, or
+left at once, before it had written them. `unknown_bill`: the caller gave up, and the provider may have billed
+what it did. `interrupted`: tokenprof failed while the call was made.
 """
 
 

@@ -6,7 +6,6 @@ limit is reached are not cut, and what they cost is not known before they end.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
@@ -15,8 +14,7 @@ from tokenprof.analysis.assumptions import Assumptions
 from tokenprof.facts.types import Block, Turn
 from tokenprof.live.limits import Limits
 from tokenprof.live.running_cost import RunningCost, TurnCost
-
-log = logging.getLogger("tokenprof")
+from tokenprof.record.background.harmless_log import log
 
 ROUNDING_TOKENS = 1_024
 """Providers round what is cached down to blocks of up to so many tokens."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from tokenprof.record.background.harmless_log import log
 
 if TYPE_CHECKING:
     from tokenprof.analysis.assumptions import Assumptions
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from tokenprof.live.limits import Limits
     from tokenprof.live.running_cost import TurnCost
     from tokenprof.record.process_share import TurnListener
-
-log = logging.getLogger("tokenprof")
 
 METRICS_VARIABLE = "TOKENPROF_METRICS"
 

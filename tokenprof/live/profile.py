@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import functools
-import logging
 import os
 import sys
 import threading
@@ -22,6 +21,7 @@ from tokenprof.live.imports import watch_when_imported
 from tokenprof.live.listeners import guard_of, listener
 from tokenprof.record import session
 from tokenprof.record.background.fork_safe_lock import ForkSafeLock
+from tokenprof.record.background.harmless_log import log
 
 if TYPE_CHECKING:
     from tokenprof.facts.call_labels import LabelRule
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 Client = TypeVar("Client")
 StrPath = str | os.PathLike[str]
-
-log = logging.getLogger("tokenprof")
 
 SDK_ADAPTERS = {
     "anthropic": "clients.anthropic_sdk",

@@ -26,6 +26,7 @@ from tokenprof.reading import recordings as own
 from tokenprof.reading.json_documents import read_json_document
 from tokenprof.reading.json_lines import read_json_lines, read_strict_lines
 from tokenprof.reading.log_bytes import COMPRESSED_ENDINGS, head_of
+from tokenprof.record.background.unwritten_calls import unwritten_calls
 
 TRANSCRIPTS = "transcripts"
 FIRST_LINES = 40
@@ -161,7 +162,9 @@ def _first_lines(path: Path) -> list[dict[str, Any]]:
     # The reader of the format names the faulty lines.
     lines = [line for _, line in islice(read_json_lines(path, []), FIRST_LINES)]
     if not lines and not path.stat().st_size:
-        raise UnknownFormatError(f"{path}:1: the file is empty; was the recording started and ended?")
+        lost = sum(calls for calls, _ in unwritten_calls(path))
+        why = f"{lost} calls could not be written to it" if lost else "was the recording started and ended?"
+        raise UnknownFormatError(f"{path}:1: the file is empty; {why}")
     return lines or _first_objects(path)
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from tokenprof.record.background.host_interrupts import raise_if_the_hosts
 from tokenprof.record.exchange import HEADERS_READ, Exchange
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Attempt:
             self._hand_over(complete, failure)
         except Exception as error:  # noqa: BLE001 - the host is told nothing, the recording is
             self._note_loss(error)
+            raise_if_the_hosts(error)
 
     def _hand_over(self, complete: bool, failure: str | None) -> None:
         exchange = self.exchange

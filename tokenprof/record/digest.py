@@ -10,13 +10,14 @@ read, share one key per user. A team that wants its recordings to match across m
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import secrets
 import stat
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
+
+from tokenprof.record.background.harmless_log import log
 
 DIGEST_BYTES = 12
 SECRET_BYTES = 32
@@ -25,8 +26,6 @@ SHORTEST_KEY = 16
 
 _FEWEST_DIFFERENT_BYTES = 8
 """32 random bytes practically never have fewer; a file that a crash left full of zeros has one."""
-
-log = logging.getLogger("tokenprof")
 
 
 def digest(data: bytes, key: bytes) -> str:

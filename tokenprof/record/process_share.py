@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import os
 import secrets
 import time
@@ -18,10 +17,13 @@ from tokenprof.record import names
 from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.background.counting_process import COUNTING_PROCESS
 from tokenprof.record.background.ended_blocks import add_ended_block
+from tokenprof.record.background.harmless_log import log
+from tokenprof.record.background.host_interrupts import raise_if_the_hosts
 from tokenprof.record.background.late_imports import importing
 from tokenprof.record.background.settings import RecordingSettings
+from tokenprof.record.background.shared_tally import SharedTally
 from tokenprof.record.background.system_threads import new_lock
-from tokenprof.record.background.unwritten_calls import forget_unwritten
+from tokenprof.record.background.unwritten_calls import forget_unwritten, note_unwritten
 from tokenprof.record.background.worker import Worker
 from tokenprof.record.digest import project_key
 from tokenprof.record.exchange import Exchange, OpenCall, without_prompt
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from tokenprof.record.call import Call
     from tokenprof.record.otlp import Attribute
     from tokenprof.record.turn_log import TurnLog
-
-log = logging.getLogger("tokenprof")
 
 TurnListener = Callable[["Turn", Sequence["Block"]], None]
 """Called on a thread of the recorder with each finished turn and its whole prompt."""
@@ -62,6 +62,7 @@ class ProcessShare:
         *,
         parent_run: str | None = None,
         waits_for_counts: bool = True,
+        tally: SharedTally,
     ) -> None:
         self.process = os.getpid()
         self.run_id = secrets.token_hex(8)
@@ -75,6 +76,7 @@ class ProcessShare:
         self.waits = settings.waits
         self.path = path
         self._settings = settings
+        self._tally = tally
         self._listener = listener
         self._queued_bytes = 0
         self._finished_s = 0.0
@@ -111,10 +113,11 @@ class ProcessShare:
     def watch(self, attempt: OpenCall) -> None:
         """Note a call that has begun. The first one lets the worker prepare while the host waits for it."""
         self.open[id(attempt)] = attempt
-        # Without preparation the call is recorded all the same, only later.
-        with contextlib.suppress(Exception):
+        try:
             self._unprepared.pop()
             self.worker.put(None)
+        except Exception as error:  # noqa: BLE001 - without preparation the call is recorded, only later
+            raise_if_the_hosts(error)
 
     def put(self, exchange: Exchange) -> None:
         """Queue an exchange."""
@@ -124,6 +127,7 @@ class ProcessShare:
             exchange.request = without_prompt(exchange)
             size = len(exchange.request) + len(exchange.body)
         self._queued_bytes += size
+        self._tally.given()
         self.worker.put(exchange)
 
     def finish(self) -> None:
@@ -165,6 +169,7 @@ class ProcessShare:
             if self.is_closed and time.monotonic() - self._finished_s > self.waits.full_reading_s:
                 exchange.request = without_prompt(exchange)
             call, written = self._read(exchange)
+            self._tally.done()
             if exchange.span is not None:
                 self._tell(lambda: end_span(exchange, call, self._settings.tags))
             if self._listener is not None:
@@ -201,6 +206,7 @@ class ProcessShare:
         if exchange is None:
             return
         self.losses.append((exchange, "unreadable", type(error).__name__))
+        self._tally.done()
         if exchange.span is not None:
             self._tell(lambda: end_span(exchange, None, self._settings.tags))
         if self.log is not None:
@@ -274,12 +280,20 @@ class ProcessShare:
         self._write_counts(turns)
 
     def _at_end(self) -> None:
-        if self.losses:
-            self._opened_log()
+        abandoned = self._tally.take_abandoned() if self.path is not None else 0
+        if self.losses or abandoned:
+            try:
+                self._opened_log()
+            except Exception:
+                log.warning("tokenprof could not load what writes a recording", exc_info=True)
         if self.log is None:
+            if self.path is not None and self.losses:
+                note_unwritten(self.path, len(self.losses) + abandoned, self.run_id)
             if self._file is not None:
                 self._file.close()
             return
+        if abandoned:
+            self.log.write_problem(None, "process_ended", calls=abandoned)
         for step in (self._write_losses, self._finish_counting, lambda turns: turns.close()):
             try:
                 step(self.log)
@@ -294,30 +308,15 @@ class ProcessShare:
         """Note what the worker has not written yet; a reader ignores the note once the call is there."""
         missing = [exchange for exchange in self.worker.pending() if exchange is not None]
         log.warning("tokenprof ends with %d calls that are not written yet", len(missing))
-        if self.path is None or not missing:
-            return
-        from tokenprof.record.otlp import span_line
-        from tokenprof.record.turn_codec import problem_attributes
+        if self.path is not None and missing:
+            from tokenprof.record.turn_codec import unfinished_lines
 
-        lines = [
-            span_line(
-                self._resource,
-                (names.SCOPE, __version__),
-                name="problem",
-                trace_id=exchange.trace_id,
-                span_id=exchange.span_id,
-                parent_span_id="",
-                started_ns=exchange.started_ns,
-                ended_ns=exchange.ended_ns,
-                attributes=problem_attributes(exchange, "unfinished"),
-                failed=True,
-            )
-            for exchange in missing
-        ]
-        with contextlib.suppress(OSError):
-            file = AppendedFile(self.path)
-            file.append(b"".join(lines))
-            file.close()
+            with contextlib.suppress(OSError):
+                file = AppendedFile(self.path)
+                file.append(unfinished_lines(self._resource, missing))
+                file.close()
+            for _ in missing:
+                self._tally.done()
 
 
 def _call(told: Callable[[], None]) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 
 from tokenprof.pricing.sellers import seller_of_answer, seller_of_host
+from tokenprof.record.background.harmless_log import log
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import Call, named_without_account
 from tokenprof.record.exchange import Exchange, model_in, was_answered
 from tokenprof.record.wire_values import readable
-
-log = logging.getLogger("tokenprof")
 
 
 def unmeasured_call(exchange: Exchange, call: Call | None) -> Call:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
-import logging
 import os
 import sys
 import time
@@ -20,14 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokenprof.record.background.end_waits import EndWaits, end_waits
+from tokenprof.record.background.harmless_log import log
+from tokenprof.record.background.host_interrupts import raise_if_the_hosts
 from tokenprof.record.background.settings import RecordingSettings
+from tokenprof.record.background.shared_tally import SharedTally
 from tokenprof.record.process_share import ProcessShare, TurnListener
 
 if TYPE_CHECKING:
     from tokenprof.facts.types import ProblemReason
     from tokenprof.record.exchange import Exchange, OpenCall
-
-log = logging.getLogger("tokenprof")
 
 SELLER_VARIABLE = "TOKENPROF_SELLER"
 """Names who sells the calls of a recording, if they do not show it."""
@@ -89,6 +89,7 @@ class Recorder:
         )
         self._listener = listener
         self._to_close = [True]
+        self._tally = SharedTally()
         if self.path is not None:
             require_recording(self.path)
         self._share = self._new_share(None)
@@ -113,6 +114,7 @@ class Recorder:
         try:
             self._share_here().put(exchange)
         except Exception as error:  # noqa: BLE001 - whatever happens to us, the host goes on
+            raise_if_the_hosts(error)
             self.note_loss(type(error).__name__, exchange)
 
     def is_settled(self) -> bool:
@@ -191,6 +193,7 @@ class Recorder:
             self._listener,
             parent_run=parent_run,
             waits_for_counts=self.waits_for_counts,
+            tally=self._tally,
         )
 
     def _share_here(self) -> ProcessShare:

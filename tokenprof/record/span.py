@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tokenprof.record import names
+from tokenprof.record.background.host_interrupts import raise_if_the_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +31,9 @@ def start_span(exchange: Exchange, model: str) -> None:
     """Start the call's span if a tracer provider is set up, and give the exchange its ids. Never raises."""
     try:
         _start(exchange, model)
-    except Exception:  # noqa: BLE001 - the host's call goes on whatever its tracing does
+    except Exception as error:  # noqa: BLE001 - the host's call goes on whatever its tracing does
         exchange.span = None
+        raise_if_the_hosts(error)
     if not exchange.span_id:
         exchange.trace_id = exchange.trace_id or secrets.token_hex(16)
         exchange.span_id = secrets.token_hex(8)

@@ -7,7 +7,7 @@ are written as deltas, tags, and the times, which are those of the span.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from operator import attrgetter
@@ -17,6 +17,7 @@ import orjson
 
 from tokenprof.facts.times import seconds_between, utc_from_ns
 from tokenprof.facts.types import AnswerFacts, Problem, ProblemReason, Turn, facts_of
+from tokenprof.facts.version import __version__
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record import names
 from tokenprof.record.block_codec import (
@@ -33,7 +34,7 @@ from tokenprof.record.block_codec import (
 from tokenprof.record.call import Call
 from tokenprof.record.contexts import Placement
 from tokenprof.record.exchange import Exchange, model_in
-from tokenprof.record.otlp import Attribute
+from tokenprof.record.otlp import Attribute, span_line
 from tokenprof.record.wire_values import int_of, text_of
 
 
@@ -242,6 +243,25 @@ def problem_attributes(
         names.CALL: exchange.call or None,
         names.HTTP_STATUS: exchange.status_code,
     }
+
+
+def unfinished_lines(resource: Mapping[str, Attribute | None], missing: Sequence[Exchange]) -> bytes:
+    """Return lines that say that calls are unfinished; a reader ignores those of calls that are there."""
+    return b"".join(
+        span_line(
+            resource,
+            (names.SCOPE, __version__),
+            name="problem",
+            trace_id=exchange.trace_id,
+            span_id=exchange.span_id,
+            parent_span_id="",
+            started_ns=exchange.started_ns,
+            ended_ns=exchange.ended_ns,
+            attributes=problem_attributes(exchange, "unfinished"),
+            failed=True,
+        )
+        for exchange in missing
+    )
 
 
 def problem_of(attributes: Mapping[str, Any], started_ns: int) -> Problem:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import logging
 import secrets
 import time
 from collections import deque
@@ -23,6 +22,7 @@ from tokenprof.facts.version import __version__
 from tokenprof.record import names
 from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.background.counting_process import COUNTING_PROCESS
+from tokenprof.record.background.harmless_log import log
 from tokenprof.record.background.settings import RecordingSettings
 from tokenprof.record.background.unwritten_calls import note_unwritten
 from tokenprof.record.background.waiting_lines import WaitingLines
@@ -35,8 +35,6 @@ from tokenprof.record.otlp import Attribute, span_line
 from tokenprof.record.read_call import read_call, seller_of, unmeasured_call
 from tokenprof.record.turn_codec import TurnEncoder, problem_attributes, turn_of
 from tokenprof.record.wires import is_fetch
-
-log = logging.getLogger("tokenprof")
 
 REMEMBERED_FAILURES = 256
 """How many failed requests are remembered, to recognise their repetitions."""

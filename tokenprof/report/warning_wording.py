@@ -78,6 +78,7 @@ _REASONS: Final[dict[ProblemReason, str]] = {
     "not_written": "the disk refused the line",
     "unfinished": "the recording ended before they were written",
     "unassigned": "their thread belongs to none of several open recordings",
+    "process_ended": "a process was killed, or left at once, before it had written them",
     "file_lost": "the file that held them was deleted while it was recorded to",
     "unknown_bill": "they were given up without an answer, and the provider may have billed them",
     "interrupted": "tokenprof failed while they were made",

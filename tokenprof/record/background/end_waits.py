@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 from dataclasses import dataclass
 from typing import Final
 
-log = logging.getLogger("tokenprof")
+from tokenprof.record.background.harmless_log import log
 
 VARIABLE: Final = "TOKENPROF_CLOSE_WAIT_S"
 """Set to a number of seconds, what a block has recorded is whole when it ends, if that takes no longer."""

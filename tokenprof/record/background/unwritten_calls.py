@@ -7,14 +7,13 @@ file takes no room on it.
 from __future__ import annotations
 
 import functools
-import logging
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-log = logging.getLogger("tokenprof")
+from tokenprof.record.background.harmless_log import log
 
 _NOTE: Final = re.compile(r"\.(\d{1,12})-calls-not-written\.[0-9a-f]+")
 

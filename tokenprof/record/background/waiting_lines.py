@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from dataclasses import dataclass
 
 from tokenprof.record.background.appended_file import AppendedFile
-
-log = logging.getLogger("tokenprof")
+from tokenprof.record.background.harmless_log import log
 
 MOST_WAITING_BYTES = 16 * 1024 * 1024
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import threading
 import time
 from _queue import SimpleQueue
@@ -12,11 +11,10 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from tokenprof.record.background.giving_way import thread_ends, thread_gives_way
+from tokenprof.record.background.harmless_log import log
 from tokenprof.record.background.system_threads import is_gevent, new_lock, start_thread, wait_for
 
 Item = TypeVar("Item")
-
-log = logging.getLogger("tokenprof")
 
 PAUSE_S = 0.05
 LONGEST_WAIT_S = 10.0
