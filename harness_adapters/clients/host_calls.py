@@ -32,7 +32,7 @@ Answer = TypeVar("Answer")
 
 
 class _Mark:
-    """Held by the frame that makes a call, so that it is gone with it, even if that ended between two steps."""
+    """Held by the frame that makes a call, so that it is gone with it, wherever that was interrupted."""
 
     __slots__ = ("__weakref__",)
 

@@ -286,7 +286,9 @@ def test_a_slow_listener_delays_neither_the_host_nor_the_file(
         with tokenprof.profile(path, on_turn=on_turn):
             for _ in range(10):
                 ask()
-            wait_until(lambda: len(read([path]).turns) == 10, "all calls are in the file")
+            wait_until(
+                lambda: path.stat().st_size > 0 and len(read([path]).turns) == 10, "all calls are in the file"
+            )
         release.set()
     run = read([path])
     assert len(run.turns) == 10
