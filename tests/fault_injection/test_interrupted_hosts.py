@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,6 +14,7 @@ import httpx
 import pytest
 from hosts import URL, Provider, accounted, body_of
 from test_hostile_hosts import ask, recorded_by, run_of
+from waiting import wait_until
 
 import tokenprof
 from tokenprof.analysis.analysis import Analysis
@@ -104,9 +104,7 @@ def test_a_log_that_raises_reaches_neither_the_host_nor_our_threads(
                 patch.setattr(TurnLog, "_write_turn", None)
                 ask("cannot be written")
                 ask("nor can this")
-                until = time.monotonic() + 30
-                while path.read_bytes().count(b"unreadable") < 2 and time.monotonic() < until:
-                    time.sleep(0.01)
+                wait_until(lambda: path.read_bytes().count(b"unreadable") == 2, "both are noted")
             ask("can")
     finally:
         log.removeHandler(handler)
@@ -147,8 +145,10 @@ with tokenprof.profile(sys.argv[1]):
         if not child:
             ask("in a child"); ask("once more"); {leave}
         os.waitpid(child, 0)
-    os.fork() or (ask("not waited for"), {leave})
-    import time; time.sleep(1)
+    child = os.fork()
+    if not child:
+        ask("not waited for"); {leave}
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
 """,
     )
     missing = [problem for problem in run.problems if problem.reason == "process_ended"]
