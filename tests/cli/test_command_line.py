@@ -25,13 +25,17 @@ def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Completed
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
 
 
-def test_the_demo_records_prints_its_report_and_never_overwrites(tmp_path: Path) -> None:
+def test_the_demo_records_prints_its_report_and_never_overwrites(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = run("demo", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     assert first.stdout.splitlines()[0].startswith("3 turns billed $")
     assert "skill" in first.stdout
-    again = run("demo", cwd=tmp_path)
-    assert "run-2.jsonl" in again.stdout
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tokenprof.commands.demo_agent.TOKENS_PER_S", 6_000.0)
+    assert main(["demo"]) == 0
+    assert "run-2.jsonl" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run-2.jsonl", "run.jsonl"]
 
 

@@ -40,7 +40,7 @@ def walked(ledger):
 
 
 @given(seeds)
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_the_sums_by_block_and_by_class_are_those_of_the_entries(seed):
     ledger = ledger_of(seed)
     classes, blocks = walked(ledger)
@@ -69,7 +69,7 @@ def test_a_turn_is_billed_what_its_entries_are(seed):
 
 
 @given(seeds)
-@settings(max_examples=30)
+@settings(max_examples=20)
 def test_the_work_of_blocks_and_classes_is_that_of_the_entries(seed):
     ledger = ledger_of(seed)
     hardware = cost_to_compute(ledger, draws=8)
@@ -108,7 +108,7 @@ def share_of_part(scenario, work, entry):
 
 
 @given(seeds)
-@settings(max_examples=30)
+@settings(max_examples=12)
 def test_findings_get_the_same_figures_from_sums_and_from_entries(seed):
     rows = Analysis(random_run(seed)).rows
     watched = {block.id for block in rows.blocks}

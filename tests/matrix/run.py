@@ -72,6 +72,8 @@ CLIENTS = (
 
 ENVIRONMENT = {
     "PYTHONPATH": str(ROOT),
+    # On the slowest machine, a recording is whole when its block ends.
+    "TOKENPROF_CLOSE_WAIT_S": "120",
     # Packages are compiled when they are first imported, and not again.
     "PYTHONDONTWRITEBYTECODE": "",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",

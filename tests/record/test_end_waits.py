@@ -12,7 +12,7 @@ from waiting import WATCHDOG_S, wait_until
 
 import tokenprof
 from tokenprof.reading.files import read
-from tokenprof.record.background.end_waits import VARIABLE, EndWaits, end_waits
+from tokenprof.record.background.end_waits import VARIABLE, EndWaits, end_waits, whole_within
 from tokenprof.record.session import active_recorder
 from tokenprof.record.turn_log import TurnLog
 from tokenprof.testing import LoopbackProvider, Reply
@@ -41,6 +41,16 @@ def test_what_is_not_a_time_is_ignored_and_that_is_logged(
     assert caplog.messages == [
         f"{VARIABLE} is {given!r}; give a number of seconds, at most a day. It is ignored"
     ]
+
+
+def test_a_reader_with_time_asks_for_a_whole_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE)
+    with whole_within(30):
+        assert end_waits() == EndWaits(30, 30, 30, program_s=30, reading_s=30)
+        monkeypatch.setenv(VARIABLE, "5")
+        assert end_waits().block_s == 5
+        monkeypatch.delenv(VARIABLE)
+    assert end_waits() == EndWaits()
 
 
 def test_a_block_waits_for_what_is_not_read_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

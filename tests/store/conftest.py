@@ -30,9 +30,13 @@ def logs(tmp_path: Path) -> Path:
 @pytest.fixture
 def sessions(tmp_path: Path) -> Path:
     """Five Claude Code sessions whose responses are all different, in two projects."""
+    return five_sessions(tmp_path / "sessions")
+
+
+def five_sessions(folder: Path) -> Path:
     for number in range(5):
-        session_file(tmp_path / "sessions" / f"project{number % 2}", number)
-    return tmp_path / "sessions"
+        session_file(folder / f"project{number % 2}", number)
+    return folder
 
 
 def session_file(folder: Path, number: int) -> Path:

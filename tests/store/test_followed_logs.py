@@ -21,8 +21,11 @@ class Watched:
         self.folder, self.store, self._fresh = folder, work / "store", work / "fresh"
         self._followed = FollowedLogs()
 
+    def ingest(self) -> Ingested:
+        return ingest([self.folder], self.store, followed=self._followed)
+
     def look(self) -> Ingested:
-        done = ingest([self.folder], self.store, followed=self._followed)
+        done = self.ingest()
         shutil.rmtree(self._fresh, ignore_errors=True)
         ingest([self.folder], self._fresh)
         assert everything(self.store) == everything(self._fresh)
@@ -37,7 +40,7 @@ def watched(sessions: Path, tmp_path: Path) -> Watched:
     file.with_suffix(".rest").write_bytes(b"".join(lines[len(lines) // 3 :]))
     file.write_bytes(b"".join(lines[: len(lines) // 3]))
     found = Watched(sessions, tmp_path)
-    found.look()
+    found.ingest()
     return found
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import five_sessions
 from kill_points import kill_at_random
 from stores import everything
 
@@ -15,6 +16,14 @@ from tokenprof.store.ingest.ingest import ingest
 from tokenprof.store.writing import store_folder
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """The totals of the sessions, ingested at once."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    ingest([five_sessions(folder / "sessions")], folder / "store")
+    return everything(folder / "store")
 
 
 def test_killed_at_random_moments(sessions: Path, tmp_path: Path) -> None:
@@ -25,7 +34,11 @@ def test_killed_at_random_moments(sessions: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("write", range(1, 8))
 def test_stopped_before_any_of_its_writes(
-    sessions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: int
+    sessions: Path,
+    undisturbed: dict[str, object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write: int,
 ) -> None:
     """Every file that a commit writes may be the last one that it gets to write."""
     store = tmp_path / "store"
@@ -48,11 +61,12 @@ def test_stopped_before_any_of_its_writes(
             ingest([sessions], store)
     assert everything(store) == before
     ingest([sessions], store)
-    ingest([sessions], tmp_path / "fresh")
-    assert everything(store) == everything(tmp_path / "fresh")
+    assert everything(store) == undisturbed
 
 
-def test_two_ingests_at_once_leave_one_whole_store(sessions: Path, tmp_path: Path) -> None:
+def test_two_ingests_at_once_leave_one_whole_store(
+    sessions: Path, undisturbed: dict[str, object], tmp_path: Path
+) -> None:
     store = tmp_path / "store"
     command = [sys.executable, "-m", "tokenprof", "ingest", str(sessions), "--store", str(store)]
     both = [
@@ -63,5 +77,4 @@ def test_two_ingests_at_once_leave_one_whole_store(sessions: Path, tmp_path: Pat
     for (_, error), code in ends:
         assert code == 0 or b"is being written by process" in error
     assert any(code == 0 for _, code in ends)
-    ingest([sessions], tmp_path / "fresh")
-    assert everything(store) == everything(tmp_path / "fresh")
+    assert everything(store) == undisturbed

@@ -8,7 +8,7 @@ import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -25,11 +25,15 @@ from tokenprof.gate.outcome import Outcome, explain, judge
 from tokenprof.gate.runs import samples_of_file
 from tokenprof.gate.sample import RunSample
 from tokenprof.gate.settings import is_strict, settings_from
+from tokenprof.record.background.end_waits import whole_within
 from tokenprof.record.background.ended_blocks import wait_for_recordings
 
 if TYPE_CHECKING:
     from tokenprof.analysis.analysis import Analysis
     from tokenprof.analysis.assumptions import Assumptions
+
+RECORDING_WAIT_S: Final = 60.0
+"""How long the end of a test waits for its recording: what is missing from one would look like a saving."""
 
 BASELINE_ARGUMENTS = frozenset({"tolerance", "measures", "repeat", "fail_on_price_rise"})
 
@@ -82,7 +86,9 @@ class TokenCosts:
         path.unlink(missing_ok=True)
         self._runs.append(path)
         try:
-            with profile(path, tags={"test": self.node.nodeid}):
+            with contextlib.ExitStack() as stack:
+                with whole_within(RECORDING_WAIT_S):
+                    stack.enter_context(profile(path, tags={"test": self.node.nodeid}))
                 yield path
         finally:
             wait_for_recordings([path])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,17 +37,38 @@ class EndWaits:
 
 
 def end_waits() -> EndWaits:
-    """Return the waits that the environment asks for, or else the usual ones. Never raises."""
+    """Return the waits that the environment or `whole_within` asks for, or the usual ones. Never raises."""
     given = os.environ.get(VARIABLE, "").strip()
-    if not given:
-        return EndWaits()
-    try:
-        wait_s = float(given)
-    except ValueError:
-        wait_s = math.nan
-    if not 0 <= wait_s <= LONGEST_WAIT_S:
+    wait_s = _seconds(given)
+    if given and wait_s is None:
         log.warning("%s is %r; give a number of seconds, at most a day. It is ignored", VARIABLE, given)
+    wait_s = _asked_s.get() if wait_s is None else wait_s
+    if wait_s is None:
         return EndWaits()
     usual = EndWaits()
     at_least = max(wait_s, usual.program_s), max(wait_s, usual.reading_s)
     return EndWaits(wait_s, wait_s, wait_s, *at_least)
+
+
+@contextlib.contextmanager
+def whole_within(wait_s: float) -> Iterator[None]:
+    """Let recordings that are opened inside be whole when their blocks end, if that takes no longer.
+
+    It is for whoever reads them next and has the time. What the environment says comes first.
+    """
+    token = _asked_s.set(wait_s)
+    try:
+        yield
+    finally:
+        _asked_s.reset(token)
+
+
+_asked_s: ContextVar[float | None] = ContextVar("tokenprof_close_wait_s", default=None)
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return found if math.isfinite(found) and 0 <= found <= LONGEST_WAIT_S else None
