@@ -89,3 +89,31 @@ def test_a_doubled_class_is_reported(tmp_path: Path) -> None:
 def test_an_empty_file_name_is_reported() -> None:
     files = [Path("pricing/utils.py"), Path("pricing/book.py"), Path("tests/pricing/test_waste.py")]
     assert empty_names(files) == ["pricing/utils.py", "tests/pricing/test_waste.py"]
+
+
+def imports_of_conftest(text: str) -> list[int]:
+    """Return the lines that import from `conftest` when tests run: any folder's may be found by that name."""
+    found: list[int] = []
+    waiting: list[ast.AST] = [ast.parse(text)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module == "conftest":
+            found.append(node.lineno)
+        waiting.extend(ast.iter_child_nodes(node))
+    return sorted(found)
+
+
+def test_an_import_of_a_conftest_is_found() -> None:
+    typed = "if TYPE_CHECKING:\n    from conftest import A\n"
+    assert imports_of_conftest(typed + "def test():\n    from conftest import B\n") == [4]
+
+
+def test_no_test_imports_a_conftest() -> None:
+    found = {
+        file.as_posix(): lines
+        for file in python_files(ROOT, ("tests",))
+        if (lines := imports_of_conftest((ROOT / file).read_text("utf-8")))
+    }
+    assert found == {}

@@ -6,12 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from stores import LOGS, five_sessions
 
 from tokenprof.analysis.assumptions import Assumptions, price_book
 from tokenprof.pricing.book import PriceBook
 from tokenprof.store.ingest.ingest import ingest
-
-LOGS = Path(__file__).parents[1] / "data" / "logs"
 
 
 @pytest.fixture(scope="session")
@@ -31,21 +30,6 @@ def logs(tmp_path: Path) -> Path:
 def sessions(tmp_path: Path) -> Path:
     """Five Claude Code sessions whose responses are all different, in two projects."""
     return five_sessions(tmp_path / "sessions")
-
-
-def five_sessions(folder: Path) -> Path:
-    for number in range(5):
-        session_file(folder / f"project{number % 2}", number)
-    return folder
-
-
-def session_file(folder: Path, number: int) -> Path:
-    """Write a session of four responses whose ids nobody else has."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"session{number}.jsonl"
-    text = (LOGS / "session_log" / "session_2.1.330.jsonl").read_text("utf-8")
-    path.write_text(text.replace("msg_", f"msg_{number}_").replace("req_", f"req_{number}_"), "utf-8")
-    return path
 
 
 @pytest.fixture

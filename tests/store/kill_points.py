@@ -77,7 +77,7 @@ def kill_at_random(
 
 
 def main() -> None:
-    from conftest import session_file
+    from stores import session_file
 
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--points", type=int, default=100)

@@ -16,6 +16,23 @@ from tokenprof.store.queries.dimensions import parse_dimensions
 from tokenprof.store.queries.priced_store import PricedStore, priced_store
 from tokenprof.store.queries.totals import StoreTotals
 
+LOGS = Path(__file__).parents[1] / "data" / "logs"
+
+
+def five_sessions(folder: Path) -> Path:
+    for number in range(5):
+        session_file(folder / f"project{number % 2}", number)
+    return folder
+
+
+def session_file(folder: Path, number: int) -> Path:
+    """Write a session of four responses whose ids nobody else has."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"session{number}.jsonl"
+    text = (LOGS / "session_log" / "session_2.1.330.jsonl").read_text("utf-8")
+    path.write_text(text.replace("msg_", f"msg_{number}_").replace("req_", f"req_{number}_"), "utf-8")
+    return path
+
 
 def opened(store: Path | str, *paths: Path) -> PricedStore:
     return priced_store(store, price_book(Assumptions()), paths=paths)

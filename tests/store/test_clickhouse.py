@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import LOGS
-from stores import as_text, opened
+from stores import LOGS, as_text, opened
 
 from tokenprof.fleet.clickhouse import ClickHouseEngine, priced_engine
 from tokenprof.store.ingest.ingest import ingest

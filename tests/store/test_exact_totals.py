@@ -7,11 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from conftest import LOGS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_runs import random_run
-from stores import opened, reported, totals
+from stores import LOGS, opened, reported, totals
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions, price_book

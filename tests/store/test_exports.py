@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import LOGS
 from prometheus_client.parser import text_string_to_metric_families
 from receiver import Received, Receiver
-from stores import billed, exported, opened, reported, totals
+from stores import LOGS, billed, exported, opened, reported, totals
 
 from tokenprof.commands.main import main
 from tokenprof.store.ingest.ingest import ingest

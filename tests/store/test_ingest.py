@@ -8,8 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import LOGS, session_file
-from stores import billed, everything, reported, totals
+from stores import LOGS, billed, everything, reported, session_file, totals
 
 from tokenprof.facts.errors import InputError
 from tokenprof.store.ingest.ingest import IngestOptions, ingest

@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import five_sessions
 from kill_points import kill_at_random
-from stores import everything
+from stores import everything, five_sessions
 
 from tokenprof.store.ingest.ingest import ingest
 from tokenprof.store.writing import store_folder

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from conftest import session_file
-from stores import everything, opened
+from stores import everything, opened, session_file
 
 from tokenprof.commands.main import main
 from tokenprof.facts.errors import InputError
