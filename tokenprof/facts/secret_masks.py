@@ -36,6 +36,7 @@ _NAME_ENDINGS: Final = (
     "secretkey",
     "privatekey",
     "subscriptionkey",
+    "accountkey",
     "authtoken",
     "authorizationtoken",
     "accesstoken",
@@ -55,7 +56,7 @@ _NAME_ENDINGS: Final = (
 _QUERY_NAMES: Final = ("key", "sig", "signature", "code", "auth", "xamzsignature", "xamzcredential")
 
 _NAMED_IN_TEXT: Final = (
-    r"(?:(?:api|access|secret|private|subscription)[_-]?key|secret[_-]?access[_-]?key"
+    r"(?:(?:api|access|secret|private|subscription|account)[_-]?key|secret[_-]?access[_-]?key"
     r"|(?:auth(?:orization)?|access|refresh|bearer|session|security|id|api|user)[_-]?token"
     r"|client[_-]?secret|authorization|(?:set-)?cookie|password|passwd|passphrase)"
 )
@@ -79,8 +80,11 @@ FORMS: Final = (
     _form(r"(?:AIza|ya29\.)[A-Za-z0-9_.-]{16,}", "aiza", "ya29."),
     _form(r"(?:AKIA|ASIA|ABSK)[A-Za-z0-9+/=]{12,}", "akia", "asia", "absk"),
     _form(r"bedrock-api-key-[A-Za-z0-9+/=_-]{8,}", "bedrock-api-key-"),
-    _form(r"(?:gh[pousr]|github_pat|glpat|hf|gsk|npm|dapi)[_-][A-Za-z0-9_-]{12,}",
-          "gh", "github", "glpat", "hf", "gsk", "npm", "dapi"),
+    _form(r"GOCSPX-[A-Za-z0-9_-]{12,}", "gocspx-"),
+    _form(r"1//0[A-Za-z0-9_-]{24,}", "1//0"),
+    _form(r"dapi[0-9a-f]{16,}", "dapi"),
+    _form(r"(?:gh[pousr]|github_pat|glpat|hf|gsk|npm)[_-][A-Za-z0-9_-]{12,}",
+          "gh", "github", "glpat", "hf", "gsk", "npm"),
     _form(r"[rs]k_(?:live|test)_[A-Za-z0-9_-]{8,}", "k_live_", "k_test_"),
     _form(r"(?:pypi|pplx|xai|tvly|r8|fc|ntn|lin_api|nvapi)[_-][A-Za-z0-9_-]{16,}",
           "pypi", "pplx", "xai", "tvly", "r8", "fc", "ntn", "lin_api", "nvapi"),
@@ -104,6 +108,11 @@ PLACES: Final = (
             rf"(?i)([?&](?:{_NAMED_IN_TEXT}|key|token|sig|signature|x-amz-(?:signature|credential"
             r"|security-token))=)[^&\s\"'<>#\\]{1,8000}"
         ),
+        rf"\1{MASK}",
+    ),
+    MaskRule(
+        ("aws4-",),
+        re.compile(r"(?i)(AWS4-[A-Z0-9-]{1,40}\s{1,4})Credential=[^\r\n\"'\\]{1,8000}"),
         rf"\1{MASK}",
     ),
     MaskRule(
