@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
+from tokenprof.costing.billed_sums import NOTHING
 from tokenprof.difference.causes import CauseKind, CauseOfDifference, GroupUse, causes
-from tokenprof.difference.cost_profile import CostProfile
-from tokenprof.difference.decompose import decompose
+from tokenprof.difference.cost_profile import CellKey, CostProfile
+from tokenprof.difference.decompose import Step, decompose
 from tokenprof.difference.profile_sums import added, matched, on_equal_terms
+from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.gate.bootstrap import LEAST_RUNS
 from tokenprof.gate.replayed_bills import with_texts_billed
 from tokenprof.gate.sample import RunSample, group_key
@@ -52,14 +54,17 @@ def causes_of(
     then, later, equal_runs = on_equal_terms((before[0], added([each.profile for each in now])), runs)
     then, later = matched(then, later)
     later, by_size = with_texts_billed(then, later)
+    parts = decompose(then, later)
+    can_tell = min(runs) >= LEAST_RUNS
     found = [
-        cause
-        for cause in causes(decompose(then, later), then, later)
-        if cause.usd > 0 and (cause.kind != "price" or "price" in beyond_chance)
+        _growth_alone(cause, parts) if can_tell and _key(cause) in beyond_chance else cause
+        for cause in causes(parts, then, later)
+        if cause.kind != "price" or "price" in beyond_chance
     ]
+    found = sorted((cause for cause in found if cause.usd > 0), key=lambda cause: -cause.usd)
     certain = [cause for cause in found if _key(cause) in beyond_chance]
-    if min(runs) >= LEAST_RUNS:
-        # With enough runs to tell, what did not grow beyond chance is noise, however much it came to.
+    if can_tell:
+        # What did not grow beyond chance is noise, however much it came to.
         found.sort(key=lambda cause: cause not in certain)
     large = [cause for cause in found if cause in certain or cause.usd >= LEAST_PART * found[0].usd]
     shown = [*certain, *(cause for cause in large if cause not in certain)][:CAUSES_NAMED]
@@ -79,6 +84,22 @@ def _key(cause: CauseOfDifference) -> str:
     if cause.kind == "blocks":
         return group_key(cause.block_kind, cause.name)
     return MEASURE_OF.get(cause.kind, cause.kind)
+
+
+def _growth_alone(
+    cause: CauseOfDifference, parts: Mapping[CellKey, Mapping[Step, Decimal]]
+) -> CauseOfDifference:
+    """Return what the growth of a text costs, without how often it came and how long it was carried.
+
+    Those vary from run to run, and may hide a growth that is beyond chance.
+    """
+    before, now = cause.uses
+    if cause.kind != "blocks" or not (before and before.blocks and now and now.blocks):
+        return cause
+    name = cause.block_kind, cause.name
+    sizes = (own.get("size") for key, own in parts.items() if (key.kind, key.name) == name)
+    alone = replace(now, blocks=before.blocks, carried=before.carried)
+    return replace(cause, usd=exact_sum_usd(sizes) or NOTHING, uses=(before, alone))
 
 
 def _of_one_run(cause: CauseOfDifference, runs: int) -> CauseOfDifference:

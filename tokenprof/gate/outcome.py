@@ -180,7 +180,10 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     elif outcome.breaches:
         yield "  Lower the cost, or raise the budget where it is set."
     elif outcome.lacks_baseline:
-        yield "  If it is new, write its baseline with --update, or let it pass with --allow-missing."
+        yield (
+            "  If it is new, write its baseline with --update, or let it pass with --allow-missing "
+            "(in pytest --tokenprof-update, --tokenprof-allow-missing)."
+        )
     elif outcome.status == "no baseline":
         yield "  There is no baseline for it yet: write one with --tokenprof-update."
 

@@ -10,6 +10,7 @@ Every option has a command-line and an ini form (docs/gate.md).
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,7 +149,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print what each test cost, and what was written to the baseline."""
     rows: list[Any] = [
-        dict(report.user_properties)["tokenprof"]
+        json.loads(dict(report.user_properties)["tokenprof"])
         for reports in terminalreporter.stats.values()
         for report in reports
         if isinstance(report, pytest.TestReport)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import functools
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -200,7 +201,10 @@ class TokenCosts:
         )
 
     def _tell(self, outcome: Outcome) -> None:
-        """Store the outcome where an xdist worker passes it on to the process that prints and writes."""
+        """Store the outcome where an xdist worker passes it on to the process that prints and writes.
+
+        Files of JUnit show it, too, so it is JSON.
+        """
         marked = "token_baseline" in self._marks
         wanted = marked and self._options["tokenprof_update"] and not outcome.failed
         row: dict[str, str | None] = {
@@ -210,7 +214,7 @@ class TokenCosts:
         }
         measures = outcome.samples[-1].measures
         row |= {key: None if value is None else str(value) for key, value in measures.items()}
-        self.node.user_properties.append(("tokenprof", row))
+        self.node.user_properties.append(("tokenprof", json.dumps(row)))
 
     def _check_marks(self) -> None:
         unknown = self._marks.get("token_baseline", {}).keys() - BASELINE_ARGUMENTS
