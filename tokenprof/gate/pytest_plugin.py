@@ -149,7 +149,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print what each test cost, and what was written to the baseline."""
     rows: list[Any] = [
-        json.loads(dict(report.user_properties)["tokenprof"])
+        json.loads(str(dict(report.user_properties)["tokenprof"]))
         for reports in terminalreporter.stats.values()
         for report in reports
         if isinstance(report, pytest.TestReport)
