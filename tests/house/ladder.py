@@ -61,7 +61,7 @@ MAY_IMPORT = {
     "pricing.chain hw_model",
     "report.next_steps": "costing whatif difference report hw_model",
     "report.terminal": "facts costing chain analysis.rows report pricing pricing.chain hw_model",
-    "report.folders": "facts sessions report report.terminal",
+    "report.folders": "facts reading sessions analysis report report.terminal",
     "report.formats": "facts report report.terminal",
     "report.comparisons": "facts chain.claims difference whatif report report.next_steps report.terminal "
     "pricing.chain hw_model",
@@ -88,6 +88,8 @@ MAY_IMPORT = {
     "proxy.bootstrap": "",
     "testing": "facts pricing.cache",
     "commands.console": "facts reading analysis analysis.rows report store.queries hw_model",
+    "commands.folders": "facts reading analysis sessions report.folders report.formats store.ingest "
+    "store.queries store.writing pictures.views pictures.page commands.console",
     "commands.hw": "facts analysis commands.console pricing.chain hw_model hw_model.catalogue "
     "hw_model.equations hw_model.measured",
     "commands.prices": "facts analysis commands.console pricing",
@@ -97,8 +99,8 @@ MAY_IMPORT = {
     "difference sessions report report.terminal report.folders report.formats report.next_steps "
     "report.comparisons "
     "store.schema store.writing store.ingest store.queries store.exports pictures.views "
-    "pictures.page pictures.live live gate proxy testing commands.console pricing pricing.chain "
-    "pricing.reconcile",
+    "pictures.page pictures.live live gate proxy testing commands.console commands.folders pricing "
+    "pricing.chain pricing.reconcile",
     "harness_adapters": "",
     "harness_adapters.wires.framing": "record",
     "harness_adapters.wires": "facts record pricing harness_adapters.wires.framing",

@@ -229,13 +229,3 @@ def test_only_turns_with_a_tag_count_if_one_is_named(sessions: Path) -> None:
     same_bill(found, whole)
     with pytest.raises(InputError, match="No turn carries 'team=sales'"):
         analyse_folder([sessions], Assumptions(), jobs=1, tags=["team=sales"])
-
-
-def test_a_format_that_lists_every_turn_says_what_it_needs(
-    sessions: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(size_of_logs, "SUMMED_FROM_BYTES", 1000)
-    assert main(["report", str(sessions), "--format", "json"]) == 0
-    assert "json lists every turn, so all sessions are held in memory" in capsys.readouterr().err
-    assert main(["report", str(sessions), "--turns", "4"]) == 0
-    assert "--turns needs every turn" in capsys.readouterr().err

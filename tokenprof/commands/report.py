@@ -24,19 +24,13 @@ from tokenprof.commands.console.values import file_path, store_address, tool_arg
 from tokenprof.facts.errors import InputError
 
 PAGE: Final = "html"
-MEMORY_PER_LOG: Final = 4
-"""How many times the size of the logs all their turns take in memory."""
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import Console
 
     from tokenprof.analysis.analysis import Analysis
-    from tokenprof.analysis.assumptions import Assumptions
     from tokenprof.facts.call_labels import Labeller
     from tokenprof.facts.types import Run
-    from tokenprof.sessions.kept_sums import KeptSums
 
 
 def add_commands(commands: Any) -> None:
@@ -127,8 +121,10 @@ def run_report(options: argparse.Namespace) -> int:
     assumptions = assumptions_of(options)
     require_writable(options.output, [*options.files, options.counts, options.against, *assumptions.prices])
 
-    if _is_summed(options, form):
-        _report_folder(options, assumptions)
+    from tokenprof.commands.folders.summed_report import is_summed, report_folder
+
+    if is_summed(options, form):
+        report_folder(options, form, assumptions, _labeller(options, form))
         return OK
 
     from tokenprof.analysis.analysis import Analysis
@@ -167,74 +163,6 @@ def run_report(options: argparse.Namespace) -> int:
             path=options.files[0] if is_alone else None,
         )
     return OK
-
-
-def _is_summed(options: argparse.Namespace, form: str) -> bool:
-    """Return whether the sessions are analysed one at a time and added up, as a text of many of them is."""
-    from tokenprof.sessions.size_of_logs import are_many_sessions
-
-    if not are_many_sessions(options.files):
-        return False
-    why = f"{form} lists" if form != "text" else ""
-    lists = ("--counts", "--turns", "--labels", "--label")
-    why = why or next((f"{name} needs" for name in lists if getattr(options, name[2:])), "")
-    if why:
-        sys.stderr.write(
-            f"{why} every turn, so all sessions are held in memory, about {MEMORY_PER_LOG} times their size. "
-            "Text without such options adds them up one at a time; `tokenprof ingest` and `query` "
-            "answer from a store.\n"
-        )
-    return not why
-
-
-def _report_folder(options: argparse.Namespace, assumptions: Assumptions) -> None:
-    from tokenprof.commands.console.progress_line import ProgressLine
-    from tokenprof.report.folders.folder_document import report_of_folder
-    from tokenprof.report.folders.folder_text import render_folder
-    from tokenprof.report.formats.text import WIDTH
-    from tokenprof.sessions.analyse_folder import analyse_folder
-
-    line = ProgressLine()
-    try:
-        kept = _kept_sums(options.files, assumptions)
-        found = analyse_folder(
-            options.files, assumptions, jobs=options.jobs, watch=line, kept=kept, tags=options.tag
-        )
-    finally:
-        line.end()
-    report = report_of_folder(found)
-
-    def draw(console: Console) -> None:
-        render_folder(report, console, blocks=options.blocks, is_full=options.full)
-
-    if options.output is None:
-        put(None, drawn(draw))
-    else:
-        put(
-            options.output,
-            drawn(draw, width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False),
-        )
-
-
-def _kept_sums(paths: Sequence[Path], assumptions: Assumptions) -> KeptSums | None:
-    """Return the sums that are kept of logs; None unless these paths were ingested into the default store."""
-    from tokenprof.sessions.kept_sums import KeptSums, folder_of_sums
-    from tokenprof.store.queries.open_store import default_store
-    from tokenprof.store.writing.manifest import read_manifest
-
-    folder = folder_of_sums()
-    try:
-        manifest = read_manifest(default_store())
-    except InputError:
-        return None
-    if folder is None or manifest is None or not all(_is_below(path, manifest.roots) for path in paths):
-        return None
-    return KeptSums(folder, assumptions)
-
-
-def _is_below(path: Path, roots: Sequence[str]) -> bool:
-    real = Path(os.path.realpath(path))
-    return any(real.is_relative_to(os.path.realpath(root)) for root in roots)
 
 
 def _labeller(options: argparse.Namespace, form: str) -> Labeller | None:

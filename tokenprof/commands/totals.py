@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +18,7 @@ from tokenprof.commands.console.output import add_output, format_of, json_text, 
 from tokenprof.commands.console.plain_values import csv_table
 from tokenprof.commands.console.store_options import add_store_option, store_of
 from tokenprof.commands.console.values import file_path, whole_number
+from tokenprof.commands.folders.summed_totals import put_fleet_page, totals_of_many
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
@@ -89,30 +91,19 @@ def run_totals(options: argparse.Namespace) -> int:
         )
     dimensions = parse_dimensions(options.by)
     is_of_files = bool(options.paths) and options.store is None
-    opened = (
-        _of_files(
-            options.paths,
-            assumptions,
-            with_blocks=form == "html" or any(each.level == "block" for each in dimensions),
-            jobs=options.jobs,
-        )
+    with_blocks = form == "html" or any(each.level == "block" for each in dimensions)
+    with (
+        _of_files(options.paths, assumptions, with_blocks=with_blocks, jobs=options.jobs)
         if is_of_files
-        else _of_store(store, options.paths, assumptions)
-    )
-    if form == "html":
-        from tokenprof.commands.console.totals_output import what_is_missing
-        from tokenprof.pictures.page.fleet_page import fleet_page
-        from tokenprof.pictures.views.fleet_data import fleet_data
-
-        by = fleet_data(
-            lambda chosen: opened.totals(chosen, options.where), what_is_missing, opened.tag_keys()
-        )
-        put(options.output, fleet_page(by))
+        else nullcontext(_of_store(store, options.paths, assumptions))
+    ) as opened:
+        if form == "html":
+            put_fleet_page(options.output, opened, options.where)
+            return OK
+        found = opened.totals(dimensions, options.where, _serving(options, assumptions))
+        rows = found.rows[: options.limit] if options.limit else found.rows
+        put(options.output, _rendered(found, rows, form))
         return OK
-    found = opened.totals(dimensions, options.where, _serving(options, assumptions))
-    rows = found.rows[: options.limit] if options.limit else found.rows
-    put(options.output, _rendered(found, rows, form))
-    return OK
 
 
 def _serving(options: argparse.Namespace, assumptions: Assumptions) -> Serving | None:
@@ -132,14 +123,19 @@ def _of_store(store: Path | str, paths: Sequence[Path], assumptions: Assumptions
 
 def _of_files(
     paths: Sequence[Path], assumptions: Assumptions, *, with_blocks: bool, jobs: int | None
-) -> PricedStore:
+) -> AbstractContextManager[PricedStore]:
+    """Return the turns of some files with prices. Many sessions are not held with their blocks."""
+    from tokenprof.sessions.size_of_logs import are_many_sessions
+
+    if with_blocks and are_many_sessions(paths):
+        return totals_of_many(paths, assumptions, jobs)
     from tokenprof.analysis.assumptions import price_book
     from tokenprof.commands.console.progress_line import ProgressLine
     from tokenprof.store.queries.priced_files import priced_files
 
     line = ProgressLine()
     try:
-        return priced_files(
+        found = priced_files(
             paths,
             price_book(assumptions),
             seller=assumptions.seller,
@@ -147,6 +143,7 @@ def _of_files(
             jobs=jobs,
             watch=line,
         )
+        return nullcontext(found)
     finally:
         line.end()
 

@@ -102,16 +102,19 @@ def cost_to_compute(
     ledger: Ledger,
     serving: Serving | None = None,
     draws: int = 2000,
+    scenarios: Mapping[Model, ServingScenario] | None = None,
 ) -> Hardware:
     """Model the work of a ledger. Turns without usage, and models nobody has described, are left unknown.
 
-    `serving` is what is said about the deployment and its hours; the rest is assumed or drawn. Raises
+    `serving` is what is said about the deployment and its hours; the rest is assumed or drawn. `scenarios`
+    are deployments that are known already, for all models that are described. Raises
     `hw_model.cost.DeploymentError` for a deployment that is not possible, and
     `pricing.chain.figures.ChainDataError` for a supplier or a contract without a row.
     """
     said = serving or Serving()
     works = turn_works(ledger.run, said.settings.tool_latency_s)
-    scenarios = _scenarios(ledger.run, works, said, draws)
+    if scenarios is None:
+        scenarios = _scenarios(ledger.run, works, said, draws)
     parts = _parts(ledger.run, works, scenarios)
     turns: list[Work] = []
     for index, turn in enumerate(ledger.run.turns):

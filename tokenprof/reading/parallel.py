@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tokenprof.facts.call_labels import Labeller, reading_labeller, set_reading_labeller
 from tokenprof.facts.errors import InputError
@@ -23,6 +23,9 @@ BYTES_PER_PROCESS = 12 * 2**20
 """A further process takes a second to start, in which one reads about so many bytes."""
 
 Files = Sequence[tuple[Path, str]]
+Tasks = Sequence[tuple[Any, ...]]
+"""What each reading is called with; the path of its file comes first."""
+
 Read = TypeVar("Read")
 """What is made of a file: a run, or something smaller."""
 
@@ -42,17 +45,18 @@ def usable_cores() -> int:
 
 
 def read_each(
-    files: Files,
-    read_one: Callable[[Path, str], Read],
+    files: Tasks,
+    read_one: Callable[..., Read],
     jobs: int | None = 1,
     watch: Watcher = unwatched,
 ) -> Iterator[tuple[int, Read | InputError]]:
     """Yield the place of each file in the list, and what it holds or why it cannot be read, in any order.
 
-    `files` are paths with the names of their formats; `read_one`, a function of a module, reads one. `jobs`
-    is the number of processes (None: as many as are worth it). `watch` is told after each file.
+    `files` are paths with what else `read_one`, a function of a module, is called with: the name of the
+    file's format, at least. `jobs` is the number of processes (None: as many as are worth it). `watch` is
+    told after each file.
     """
-    sizes = [_size(path) for path, _ in files]
+    sizes = [_size(task[0]) for task in files]
     began, done, done_bytes = time.monotonic(), 0, 0
     processes = processes_for(sum(sizes), len(files), jobs)
     found = _in_turn(files, read_one) if processes == 1 else _at_once(files, sizes, read_one, processes)
@@ -63,15 +67,15 @@ def read_each(
 
 
 def _in_turn(
-    files: Files, read_one: Callable[[Path, str], Read], skip: Set[int] = frozenset()
+    files: Tasks, read_one: Callable[..., Read], skip: Set[int] = frozenset()
 ) -> Iterator[tuple[int, Read | InputError]]:
-    for index, (path, form) in enumerate(files):
+    for index, task in enumerate(files):
         if index not in skip:
-            yield index, _result_of(read_one, path, form)
+            yield index, _result_of(read_one, *task)
 
 
 def _at_once(
-    files: Files, sizes: Sequence[int], read_one: Callable[[Path, str], Read], processes: int
+    files: Tasks, sizes: Sequence[int], read_one: Callable[..., Read], processes: int
 ) -> Iterator[tuple[int, Read | InputError]]:
     import multiprocessing
     from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -89,8 +93,7 @@ def _at_once(
         while waiting or running:
             while waiting and len(running) < 2 * processes:
                 index = waiting.pop()
-                path, form = files[index]
-                running[pool.submit(_result_of, read_one, path, form)] = index
+                running[pool.submit(_result_of, read_one, *files[index])] = index
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 index = running.pop(future)
                 result = future.result()
@@ -114,9 +117,9 @@ def _begin(labeller: Labeller | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _result_of(read_one: Callable[[Path, str], Read], path: Path, form: str) -> Read | InputError:
+def _result_of(read_one: Callable[..., Read], *task: Any) -> Read | InputError:
     try:
-        return read_one(path, form)
+        return read_one(*task)
     except InputError as error:
         return error
 

@@ -52,8 +52,8 @@ def report_json(report: Report) -> Json:
         "deployment": deployments_json(report.deployments),
         "totals": _totals(rows.totals),
         "classes": [_class(row) for row in rows.classes],
-        "turns": [_turn(row, with_entries=omitted is None) for row in rows.turns],
-        "blocks": [_block(row) for row in rows.blocks],
+        "turns": [turn_json(row, with_entries=omitted is None) for row in rows.turns],
+        "blocks": [block_json(row) for row in rows.blocks],
         "findings": [_finding(finding) for finding in report.findings],
         **({} if report.changes is None else {"suggestions": [change_json(each) for each in report.changes]}),
         **({"suggestions_untried": report.changes_untried} if report.changes_untried else {}),
@@ -164,7 +164,8 @@ def _with_bound(found: Json, row: ClassRow | BlockRow) -> Json:
     return found | {"at_least_usd": usd(row.at_least_usd)} if row.is_lower_bound else found
 
 
-def _turn(row: TurnRow, *, with_entries: bool) -> Json:
+def turn_json(row: TurnRow, *, with_entries: bool) -> Json:
+    """Return a turn as JSON; without entries, they are null."""
     return {
         "index": row.index,
         "id": row.id,
@@ -243,7 +244,8 @@ _OF_CALLS: Final = ("link", "content_digest", "label")
 """Fields that only tool calls and results have."""
 
 
-def _block(row: BlockRow) -> Json:
+def block_json(row: BlockRow) -> Json:
+    """Return a block as JSON."""
     found = {
         "id": row.id,
         "kind": row.kind,

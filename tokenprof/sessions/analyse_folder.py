@@ -25,7 +25,7 @@ from tokenprof.sessions.folder_analysis import FolderAnalysis
 from tokenprof.sessions.folder_sums import FolderSums
 from tokenprof.sessions.kept_sums import KeptSums
 from tokenprof.sessions.same_responses import SeenResponses
-from tokenprof.sessions.session_sums import SessionSums
+from tokenprof.sessions.session_sums import Member, SessionSums
 from tokenprof.sessions.sum_session import UncostedAnalysis, sums_of
 from tokenprof.sessions.tried_changes import LargestSessions, largest_of, try_changes
 
@@ -58,19 +58,24 @@ def analyse_folder(
         seen = SeenResponses()
         _analyse_each(logs, chosen, warnings, jobs, watch, spool, seen, kept)
         sums = FolderSums()
+        members: list[Member] = []
         together = seen.together()
         in_several = {number for numbers in together for number in numbers}
         for number in range(len(logs)):
             if number not in in_several and (found := spool.take(number)) is not None:
                 sums.add(found)
+                members.append(_member([logs[number]], found))
         for numbers in together:
-            sums.add(_analysed_together([logs[number] for number in numbers], chosen))
+            shared = [logs[number] for number in numbers]
+            found = _analysed_together(shared, chosen)
+            sums.add(found)
+            members.append(_member(shared, found))
     if tags and not sums.turns.turns:
         raise InputError(
             f"No turn carries {' and '.join(map(repr, tags))}. `tokenprof totals FOLDER --by tag:KEY` shows "
             "the values of a tag."
         )
-    return FolderAnalysis(sums, assumptions, warnings, _tried(logs, chosen, kept))
+    return FolderAnalysis(sums, assumptions, warnings, _tried(logs, chosen, kept), members, chosen.tags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,12 @@ class Chosen:
     def turns_of(self, run: Run) -> Run:
         """Return a run with the turns that count, which may be none."""
         return subset(run, places_with_tags(run, self.tags)) if self.tags else run
+
+
+def _member(logs: AnyLogs, found: SessionSums) -> Member:
+    first, *others = logs
+    files = tuple(log.file for log in others)
+    return Member(first.file, first.reader.FORMAT, files, found.sources, found.starts)
 
 
 def _analyse_each(

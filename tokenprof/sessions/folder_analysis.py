@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
@@ -30,14 +30,15 @@ from tokenprof.analysis.rows.run_rows import class_rows, deployments, price_to_c
 from tokenprof.analysis.scenario import choices_of, serving_of
 from tokenprof.chain.make_section import chain_section
 from tokenprof.chain.section import ChainSection
-from tokenprof.costing.work import sum_work
-from tokenprof.hw_model.cost import OWNED
+from tokenprof.costing.work import Model, sum_work
+from tokenprof.hw_model.cost import OWNED, ServingScenario
 from tokenprof.hw_model.description import DeploymentDescription
 from tokenprof.pricing.price_source import PriceSource
 from tokenprof.pricing.usage import Usage
 from tokenprof.sessions.add_findings import weighed
 from tokenprof.sessions.condensed import condense, kv_held
 from tokenprof.sessions.folder_sums import FolderSums
+from tokenprof.sessions.session_sums import Member
 from tokenprof.sessions.tried_changes import LargestSessions
 
 LEAST_RESENT_TOKENS: Final = 10_000
@@ -54,11 +55,15 @@ class FolderAnalysis:
         assumptions: Assumptions,
         warnings: Sequence[str],
         largest: LargestSessions | None,
+        members: Sequence[Member] = (),
+        tags: Sequence[str] = (),
     ) -> None:
         self.sums = sums
         self.assumptions = assumptions
         self.warnings = tuple(warnings)
         self.largest = largest
+        self.members = tuple(members)
+        self.tags = tuple(tags)
         self._ledger, self._hardware = condense(sums, serving_of(assumptions))
 
     @cached_property
@@ -70,6 +75,11 @@ class FolderAnalysis:
     def deployments(self) -> tuple[DeploymentDescription, ...]:
         """The deployments that the models were costed on, the most expensive model's first."""
         return tuple(dict.fromkeys(deployments(self._ledger, self._hardware)))
+
+    @property
+    def scenarios(self) -> Mapping[Model, ServingScenario]:
+        """How each model is served, drawn for its turns in all sessions."""
+        return self._hardware.scenarios
 
     @cached_property
     def chain(self) -> ChainSection | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
 import numpy as np
@@ -213,4 +214,15 @@ class SessionSums:
     missing: MissingSums
     identities: Keys
     calls: Keys
+    starts: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A session of a folder: its log, others with the same responses, and when its turns began [s]."""
+
+    file: Path
+    format: str
+    others: tuple[Path, ...]
+    sources: tuple[Source, ...]
     starts: Floats

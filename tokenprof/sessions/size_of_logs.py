@@ -12,8 +12,12 @@ SUMMED_FROM_BYTES: Final = 32 * 2**20
 LOG_ENDINGS: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".eval")
 
 
-def are_many_sessions(paths: Sequence[Path]) -> bool:
-    """Return whether there are several logs of `SUMMED_FROM_BYTES` in all; no file is opened."""
+def are_many_sessions(paths: Sequence[Path], at_least_bytes: int | None = None) -> bool:
+    """Return whether there are several logs of `SUMMED_FROM_BYTES` in all, or as many as are named.
+
+    No file is opened.
+    """
+    least = SUMMED_FROM_BYTES if at_least_bytes is None else at_least_bytes
     total = files = 0
     for path in paths:
         for each in path.rglob("*") if path.is_dir() else (path,):
@@ -22,6 +26,6 @@ def are_many_sessions(paths: Sequence[Path]) -> bool:
             except OSError:
                 continue
             total, files = total + size, files + bool(size)
-            if total >= SUMMED_FROM_BYTES and files > 1:
+            if total >= least and files > 1:
                 return True
     return False

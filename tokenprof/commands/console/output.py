@@ -8,6 +8,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -133,11 +134,21 @@ def _is_same_file(path: Path, output: Path) -> bool:
 
 def put(output: Path | None, data: str | bytes) -> None:
     """Write to a file, or to standard output. Raises InputError if it cannot be written."""
+    put_parts(output, [data])
+
+
+def put_parts(output: Path | None, parts: Iterable[str | bytes]) -> None:
+    """Write one part after the other, as `put` does. No file is made before the first part is there."""
     if output is None:
-        emit(data)
+        for part in parts:
+            emit(part)
         return
+    waiting = iter(parts)
+    first = next(waiting, b"")
     try:
-        output.write_bytes(data.encode() if isinstance(data, str) else data)
+        with output.open("wb") as file:
+            for part in chain([first], waiting):
+                file.write(part.encode() if isinstance(part, str) else part)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"-o {output} cannot be written ({reason}); name another file.") from error
