@@ -70,7 +70,7 @@ MAY_IMPORT = {
     "store.ingest": "facts reading attribute costing pricing store.schema store.writing",
     "store.queries": "facts reading attribute costing pricing hw_model hw_model.equations store.schema "
     "store.writing store.ingest",
-    "store.exports": "facts record pricing store.queries",
+    "store.exports": "facts record costing pricing store.queries",
     "store": "",
     "fleet": "facts reading pricing store.schema store.writing store.ingest store.queries",
     "pictures": "",

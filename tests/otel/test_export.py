@@ -33,7 +33,8 @@ tracing.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=collecto
 trace.set_tracer_provider(tracing)
 request = {"model": "claude-opus-4-8", "max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]}
 app = trace.get_tracer("app")
-with tokenprof.profile(path, tags={"team": "mail"}), app.start_as_current_span("invoke_agent mail"):
+profile = tokenprof.profile(path, tags={"team": "mail"}, metrics=way == "metrics")
+with profile, app.start_as_current_span("invoke_agent mail"):
     if way == "sdk":
         with anthropic.Anthropic(api_key="sk-ant-secret", base_url=provider) as client:
             client.messages.create(**request)
@@ -62,6 +63,7 @@ def test_a_call_is_one_client_span_below_the_users(
     spans, billed, _ = exported
     (agent,) = [span for span in spans if span.scope == "app"]
     (call,) = [span for span in spans if "gen_ai.usage.input_tokens" in span.attributes]
+    assert "gen_ai.usage.cost.amount" not in call.attributes, "nobody asked for prices"
     assert len(spans) == 2
     assert (call.trace, call.parent, call.kind) == (agent.trace, agent.id, Span.SPAN_KIND_CLIENT)
     expected = {
@@ -95,3 +97,17 @@ def test_the_recording_is_otlp_below_the_same_span(
         assert recorded.parent == call.id, "where the SDK has a span of its own, the recorded one is below it"
     assert recorded.attributes["gen_ai.usage.input_tokens"] == billed["input_tokens"]
     assert recorded.attributes["gen_ai.response.id"] == billed["id"]
+
+
+def test_with_metrics_a_call_says_what_it_cost(tmp_path: Path) -> None:
+    with Receiver() as receiver, LoopbackProvider([Reply.text("hi there")]) as provider:
+        words = [receiver.url, provider.url, str(tmp_path / "run.jsonl"), "metrics"]
+        subprocess.run([sys.executable, "-c", PROGRAM, *words], check=True)
+        (billed,) = provider.billed
+    (call,) = [span for span in receiver.spans if span.scope == "tokenprof"]
+    assert billed.usage is not None
+    # Claude Opus 4.8 is $5 a million tokens of prompt and $25 of output.
+    due = billed.usage["input_tokens"] * 5e-6 + billed.usage["output_tokens"] * 25e-6
+    assert call.attributes["gen_ai.usage.cost.amount"] == pytest.approx(due)
+    assert call.attributes["gen_ai.usage.cost.currency"] == "USD"
+    assert call.attributes["gen_ai.usage.cost.source"] == "local"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from receiver import Received, Receiver
 from stores import LOGS, billed, exported, opened, reported, totals
 
+from tokenprof.analysis.assumptions import Assumptions, price_book
 from tokenprof.commands.main import main
+from tokenprof.facts.types import Run, Turn
+from tokenprof.store.exports.otlp_spans import spans_of_run
 from tokenprof.store.ingest.ingest import ingest
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +74,11 @@ def test_spans_arrive_at_an_otlp_receiver_with_cost_and_tags(capsys: pytest.Capt
     assert {call.parent for call in calls} == {agent.id for agent in agents}
     assert all(call.trace in {agent.trace for agent in agents} for call in calls)
     assert not any(_cost(agent) for agent in agents), "a backend that sums spans counts each call once"
+    for agent in agents:
+        below = [_cost(call) for call in calls if agent.id in ways_up(call, agents)]
+        assert agent.attributes["tokenprof.aggregated.cost.amount"] == pytest.approx(sum(below))
+        assert agent.attributes["tokenprof.aggregated.cost.currency"] == "USD"
+        assert agent.attributes["tokenprof.aggregated.cost.is_complete"] is True
     for call in calls:
         assert call.kind == 3
         assert call.attributes["gen_ai.usage.cost.currency"] == "USD"
@@ -79,6 +88,45 @@ def test_spans_arrive_at_an_otlp_receiver_with_cost_and_tags(capsys: pytest.Capt
     tags = {name: value for call in calls for name, value in call.attributes.items() if ".tag." in name}
     run = reported(recording).run
     assert tags == {f"tokenprof.tag.{key}": value for turn in run.turns for key, value in turn.tags.items()}
+
+
+def ways_up(span: Received, agents: list[Received]) -> list[str]:
+    """The ids of the spans that a span is below, from the nearest on."""
+    parents = {agent.id: agent.parent for agent in agents}
+    found = [span.parent]
+    while parents.get(found[-1]):
+        found.append(parents[found[-1]])
+    return found
+
+
+def test_the_cost_of_an_agent_has_that_of_the_agents_that_it_called() -> None:
+    # Two calls of $1 and $2, a subagent with $4, below it one whose only call has no price.
+    def turn(context: str, parent: str | None, usd: str | None) -> Turn:
+        return Turn(
+            id=f"{context}{usd}",
+            context=context,
+            parent=parent,
+            added=(),
+            provider="nobody",
+            requested_model="unknown-model",
+            model="unknown-model",
+            started_at=datetime(2026, 6, 1, tzinfo=UTC),
+            status="ok",
+            usage=None,
+            stated_usd=None if usd is None else Decimal(usd),
+        )
+
+    run = Run((turn("a", None, "1"), turn("a", None, "2"), turn("b", "a", "4"), turn("c", "b", None)))
+    spans = list(spans_of_run(run, price_book(Assumptions())))
+    found = {}
+    for span in spans:
+        values = {pair["key"]: next(iter(pair["value"].values())) for pair in span["attributes"]}
+        if span["name"] == "invoke_agent":
+            found[values["gen_ai.conversation.id"]] = (
+                values.get("tokenprof.aggregated.cost.amount"),
+                values.get("tokenprof.aggregated.cost.is_complete"),
+            )
+    assert found == {"a": (7.0, False), "b": (4.0, False), "c": (None, None)}
 
 
 def _cost(span: Received) -> float:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tokenprof.live.budget_guard import BudgetGuard
     from tokenprof.live.limits import Limits
     from tokenprof.live.running_cost import TurnCost
+    from tokenprof.record.otlp import Attribute
     from tokenprof.record.process_share import TurnListener
 
 METRICS_VARIABLE = "TOKENPROF_METRICS"
@@ -52,6 +53,22 @@ def listener(
             each(turn, prompt)
 
     return tell
+
+
+def span_cost(
+    metrics: bool, given: Mapping[str, Any], seller: str | None
+) -> Callable[[Turn], Mapping[str, Attribute]] | None:
+    """Return what gives a call's span its cost; None without metrics, for which prices are loaded anyway.
+
+    Raises as `listener` does.
+    """
+    if not (metrics or os.environ.get(METRICS_VARIABLE)):
+        return None
+    from tokenprof.analysis.assumptions import price_book
+    from tokenprof.costing.span_cost import cost_attributes, cost_of
+
+    book = price_book(_assumptions(given))
+    return lambda turn: cost_attributes(*cost_of(turn, book, seller))
 
 
 def guard_of(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tokenprof.facts.adapters import load_adapter
 from tokenprof.live.imports import watch_when_imported
-from tokenprof.live.listeners import guard_of, listener
+from tokenprof.live.listeners import guard_of, listener, span_cost
 from tokenprof.record import session
 from tokenprof.record.background.fork_safe_lock import ForkSafeLock
 from tokenprof.record.background.harmless_log import log
@@ -98,13 +98,14 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
     `content=True` also records the text of requests and responses, with keys, tokens and passwords in it
     masked by rule (docs/security.md). `metrics=True` (or the environment
     variable `TOKENPROF_METRICS`) gives tokens, bill and estimated compute of each turn to the program's
-    OpenTelemetry meter provider. `prices`, `deployment`, `usd_per_gpu_hour` and `utilisation` are what
-    `on_turn` and metrics price and cost with; what is not given comes from the environment, then from
-    pyproject.toml. `seller` is who sells the calls (`openrouter`, `azure`, a name of your own price file), if
-    that is not the API's own provider and its host does not show it; prices are the seller's. `labels=True`
-    (or the environment variable `TOKENPROF_LABELS=1`) also records in a few words what each tool call is
-    about: the file, the head of the command, the query, the host. Secrets in them are masked by rule, and
-    spans never hold them. A function of tool name and arguments is your own rule; where it returns None, the
+    OpenTelemetry meter provider, and the spans of calls a cost. `prices`, `deployment`, `usd_per_gpu_hour`
+    and `utilisation` are what `on_turn` and metrics price and cost with; what is not given comes from the
+    environment, then from pyproject.toml. `seller` is who sells the calls (`openrouter`, `azure`, a name of
+    your own price file), if that is not the API's own provider and its host does not show it; prices are the
+    seller's. `labels=True` (or the environment variable `TOKENPROF_LABELS=1`) also records in a few words
+    what each tool call is about: the file, the head of the command, the query, the host. Secrets in them
+    are masked by rule, and spans never hold them. A function of tool name and arguments is your own rule;
+    where it returns None, the
     built-in rules apply.
 
     `warn_at=Limits(usd=2)`, or "usd=2", logs a warning when the run reaches a limit: of dollars, turns, the
@@ -172,6 +173,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
             request_usage=self._request_usage,
             seller=self._seller,
             labeller=self._labeller(),
+            span_cost=span_cost(self._metrics, self._settings, self._seller),
         )
         if guard is not None and guard.stops:
             recorder.gatekeeper = guard.refusal

@@ -171,7 +171,11 @@ class ProcessShare:
             call, written = self._read(exchange)
             self._tally.done()
             if exchange.span is not None:
-                self._tell(lambda: end_span(exchange, call, self._settings.tags))
+                cost: dict[str, Attribute] = {}
+                if (span_cost := self._settings.span_cost) is not None and written:
+                    # On its own: a price that cannot be found must not keep the span open.
+                    self._tell(lambda: cost.update(span_cost(written[0][0])))
+                self._tell(lambda: end_span(exchange, call, self._settings.tags, cost))
             if self._listener is not None:
                 for turn, whole in written:
                     self._tell(functools.partial(self._listener, turn, whole.prompt))

@@ -26,8 +26,9 @@ from tokenprof.record.background.shared_tally import SharedTally
 from tokenprof.record.process_share import ProcessShare, TurnListener
 
 if TYPE_CHECKING:
-    from tokenprof.facts.types import ProblemReason
+    from tokenprof.facts.types import ProblemReason, Turn
     from tokenprof.record.exchange import Exchange, OpenCall
+    from tokenprof.record.otlp import Attribute
 
 SELLER_VARIABLE = "TOKENPROF_SELLER"
 """Names who sells the calls of a recording, if they do not show it."""
@@ -70,6 +71,7 @@ class Recorder:
         waits_for_counts: bool = True,
         seller: str | None = None,
         labeller: Callable[[str, object], str | None] | None = None,
+        span_cost: Callable[[Turn], Mapping[str, Attribute]] | None = None,
     ) -> None:
         self.path = None if path is None else _absolute(path)
         self.tags = {key: str(value) for key, value in (tags or {}).items()}
@@ -85,6 +87,7 @@ class Recorder:
             counts_at_once=listener is not None,
             seller=seller or os.environ.get(SELLER_VARIABLE) or None,
             labeller=labeller or _labeller_of_environment(),
+            span_cost=span_cost,
             waits=end_waits(),
         )
         self._listener = listener

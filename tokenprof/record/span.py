@@ -71,8 +71,13 @@ def _is_sdk_span(span: Span) -> bool:
     return scope.startswith(SDK_SCOPES)
 
 
-def end_span(exchange: Exchange, call: Call | None, run_tags: Mapping[str, str]) -> None:
-    """Put what is known of the call on its span and end it at the time the response ended."""
+def end_span(
+    exchange: Exchange,
+    call: Call | None,
+    run_tags: Mapping[str, str],
+    cost: Mapping[str, Attribute] | None = None,
+) -> None:
+    """Put what is known of the call on its span, and end it at the time the response ended."""
     span = exchange.span
     if span is None:
         return
@@ -101,6 +106,7 @@ def end_span(exchange: Exchange, call: Call | None, run_tags: Mapping[str, str])
         }
         if call.usage is not None:
             attributes |= usage_attributes(call.usage)
+        attributes |= cost or {}
     span.set_attributes({key: value for key, value in attributes.items() if value is not None})
     if exchange.failure or call is None or call.response_id is None:
         error = exchange.failure or str(exchange.status_code or "unknown")

@@ -1,10 +1,9 @@
 """Calls as OpenTelemetry spans with their tags and their cost, for any backend that takes OTLP over HTTP.
 
 A call is a client span `chat MODEL` below a span `invoke_agent NAME` of its context; contexts nest as agents
-called each other. Cost is `gen_ai.usage.cost.amount`, `.currency` and `.source`, as proposed to the GenAI
-conventions (open-telemetry/semantic-conventions-genai, pull request 443): on calls only, so that a backend
-that sums spans counts each call once. A call without a known price has none of the three. Ids follow from the
-calls, so sending a run twice gives the same spans.
+called each other. A call has its cost, and an agent the sum of its calls and of the agents below it, under
+other names (`tokenprof.costing.span_cost`), so that a backend that sums spans counts each call once. Ids
+follow from the calls, so sending a run twice gives the same spans.
 
 Encoding: https://opentelemetry.io/docs/specs/otlp/#otlphttp (JSON).
 """
@@ -15,6 +14,7 @@ import gzip
 import hashlib
 import urllib.error
 import urllib.request
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +23,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from tokenprof.costing.span_cost import (
+    COST_AMOUNT,
+    CostAttributes,
+    cost_attributes,
+    cost_of,
+    sum_attributes,
+)
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run, Turn
 from tokenprof.facts.version import __version__
@@ -33,9 +40,6 @@ from tokenprof.record.otlp import Attribute, encode_attributes
 if TYPE_CHECKING:
     from tokenprof.pricing.book import PriceBook
 
-COST_AMOUNT: Final = "gen_ai.usage.cost.amount"
-COST_CURRENCY: Final = "gen_ai.usage.cost.currency"
-COST_SOURCE: Final = "gen_ai.usage.cost.source"
 AGENT_OPERATION: Final = "invoke_agent"
 UNNAMED_ERROR: Final = "_OTHER"
 """What the conventions call an error whose type is not known."""
@@ -94,11 +98,17 @@ def request_of(spans: Sequence[Mapping[str, Any]]) -> bytes:
 
 def spans_of_run(run: Run, book: PriceBook, seller: str | None = None) -> Iterator[dict[str, Any]]:
     """Yield the spans of a run: one a context, and one a call."""
+    costs = [cost_of(turn, book, seller) for turn in run.turns]
     parents = {turn.context: turn.parent for turn in run.turns}
-    for context in parents:
-        yield _agent_span(run, context, parents)
-    for turn in run.turns:
-        amount, source = cost_of(turn, book, seller)
+    turns: dict[str, list[Turn]] = defaultdict(list)
+    spent: dict[str, list[Decimal | None]] = defaultdict(list)
+    for turn, (amount, _) in zip(run.turns, costs, strict=True):
+        turns[turn.context].append(turn)
+        for context in _upwards(turn.context, parents):
+            spent[context].append(amount)
+    for context, own in turns.items():
+        yield _agent_span(context, own, parents, sum_attributes(spent[context]))
+    for turn, (amount, source) in zip(run.turns, costs, strict=True):
         attributes: dict[str, Attribute | None] = {
             names.OPERATION: "chat",
             names.PROVIDER: turn.provider,
@@ -112,9 +122,8 @@ def spans_of_run(run: Run, book: PriceBook, seller: str | None = None) -> Iterat
             names.SELLER: turn.seller,
             **_tags(turn),
             **({} if turn.usage is None else usage_attributes(turn.usage)),
+            **cost_attributes(amount, source),
         }
-        if amount is not None:
-            attributes |= {COST_AMOUNT: float(amount), COST_CURRENCY: "USD", COST_SOURCE: source}
         yield _span(
             f"chat {turn.requested_model or turn.model}",
             trace=_root(turn.context, parents),
@@ -127,28 +136,9 @@ def spans_of_run(run: Run, book: PriceBook, seller: str | None = None) -> Iterat
         )
 
 
-def cost_of(turn: Turn, book: PriceBook, seller: str | None = None) -> tuple[Decimal | None, str]:
-    """Return what a call cost [USD], and whether the provider says so or it was worked out here (`local`)."""
-    from tokenprof.pricing.book import UnknownTierError, Unpriced
-
-    if turn.stated_usd is not None:
-        return turn.stated_usd, "provider"
-    if turn.usage is None:
-        return None, "local"
-    try:
-        sold_by = turn.seller or seller or turn.provider
-        price = book.price(sold_by, turn.model, turn.started_at, turn.usage, turn.selectors)
-    except UnknownTierError:
-        return None, "local"
-    if isinstance(price, Unpriced):
-        return None, "local"
-    amounts = price.known_amounts(turn.usage).values()
-    known = [amount for amount in amounts if amount is not None]
-    return (sum(known, Decimal(0)) if len(known) == len(amounts) else None), "local"
-
-
-def _agent_span(run: Run, context: str, parents: Mapping[str, str | None]) -> dict[str, Any]:
-    turns = [turn for turn in run.turns if turn.context == context]
+def _agent_span(
+    context: str, turns: Sequence[Turn], parents: Mapping[str, str | None], cost: CostAttributes
+) -> dict[str, Any]:
     agent = next((turn.agent for turn in turns if turn.agent), None)
     parent = parents[context]
     return _span(
@@ -165,6 +155,7 @@ def _agent_span(run: Run, context: str, parents: Mapping[str, str | None]) -> di
             names.CONVERSATION: context,
             names.CONTEXT: context,
             **_tags(turns[0]),
+            **cost,
         },
     )
 
@@ -199,11 +190,18 @@ def _tags(turn: Turn) -> dict[str, Attribute | None]:
 
 def _root(context: str, parents: Mapping[str, str | None]) -> str:
     """Return the trace of a context: that of the one that it goes back to."""
+    *_, first = _upwards(context, parents)
+    return hashlib.blake2b(first.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def _upwards(context: str, parents: Mapping[str, str | None]) -> Iterator[str]:
+    """Yield a context and those above it."""
     seen = {context}
+    yield context
     while (parent := parents.get(context)) in parents and parent not in seen:
         context = str(parent)
         seen.add(context)
-    return hashlib.blake2b(context.encode("utf-8", "replace"), digest_size=16).hexdigest()
+        yield context
 
 
 def _number(*parts: str | None) -> str:
