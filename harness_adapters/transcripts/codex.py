@@ -8,6 +8,7 @@ again. Observed in 0.169; earlier versions are read by their public structs (`co
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,12 +28,13 @@ from tokenprof.harness_adapters.transcripts.codex_answers import (
     CodexAnswer,
     PendingAnswers,
 )
-from tokenprof.harness_adapters.transcripts.codex_lines import recognises, usage_line
+from tokenprof.harness_adapters.transcripts.codex_lines import TIERS, WRITTEN, recognises, usage_line
 from tokenprof.harness_adapters.transcripts.codex_totals import (
     SessionTotal,
     UsageRecord,
     is_same_count,
     notes_of,
+    usage_of,
     with_unknown,
 )
 from tokenprof.harness_adapters.wires.implausible_usage import raw_json
@@ -40,9 +42,6 @@ from tokenprof.harness_adapters.wires.openai_blocks import add_instructions, add
 from tokenprof.harness_adapters.wires.openai_responses import add_item, output_of_responses
 from tokenprof.harness_adapters.wires.prompt_layout import PromptLayout
 from tokenprof.pricing.selectors import Selectors
-from tokenprof.pricing.usage import Usage, UsageError
-from tokenprof.pricing.usage_dialects import CODEX
-from tokenprof.pricing.usage_reader import read_usage
 from tokenprof.reading.json_lines import feed_lines
 from tokenprof.reading.log_bytes import log_stem
 from tokenprof.reading.logged_calls import shaper_of_log
@@ -51,15 +50,9 @@ from tokenprof.reading.usage_only import without_blocks
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
-__all__ = ["FORMAT", "read", "read_bills", "recognises"]
+__all__ = ["FORMAT", "follow", "read", "read_bills", "recognises"]
 
 FORMAT = "Codex session"
-
-WRITTEN = frozenset({"reasoning", "function_call", "custom_tool_call", "local_shell_call", "web_search_call"})
-"""Items that the model wrote, apart from its messages."""
-
-TIERS = {"fast": "priority"}
-"""Names that Codex gives to tiers that have another name in prices."""
 
 COMPACTION = "compaction"
 MISSING_NAME = "calls whose lines are missing from the log"
@@ -86,19 +79,24 @@ def read_bills(path: Path) -> Run:
 
 def _read(path: Path, *, with_blocks: bool = True) -> Run:
     warnings: list[str] = []
-    session = _Session(log_stem(path), warnings, with_blocks)
+    session = _Session(path, warnings, with_blocks)
     feed_lines(path, warnings, session.add, orjson.loads if with_blocks else usage_line)
-    session.end(str(path))
-    return Run(in_time_order(session.turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
+    return session.run(warnings)
+
+
+def follow(path: Path, warnings: list[str]) -> _Session:
+    """Return a session to be read on as it grows (`store.ingest.followed_log`)."""
+    return _Session(path, warnings)
 
 
 @dataclass(slots=True)
 class _Session:
     """A rollout while it is read: the context so far, and what has been billed so far."""
 
-    name: str
+    file: Path
     warnings: list[str]
     with_blocks: bool = True
+    name: str = ""
     turns: list[Turn] = field(default_factory=list)
     _shaper: Shaper = field(default_factory=shaper_of_log)
     _context: list[Block] = field(default_factory=list)
@@ -118,6 +116,9 @@ class _Session:
     _at: datetime | None = None
     _asked_at: datetime | None = None
     _last_prompt: tuple[Block, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.name = self.name or log_stem(self.file)
 
     def add(self, line: Wire, where: str) -> None:
         """Add one line. Raises InputError for a billed call without any time."""
@@ -146,7 +147,14 @@ class _Session:
         if self._is_replay():
             self._pending.drop()
 
-    def end(self, file: str) -> None:
+    def run(self, warnings: Sequence[str]) -> Run:
+        """Return the run if no line follows; lines may still be added. `warnings` are those so far."""
+        last = copy.copy(self)
+        last.turns, last.warnings, last._pending = [*self.turns], [*warnings], copy.copy(self._pending)
+        last._take_rest()
+        return Run(in_time_order(last.turns), (Source(str(self.file), FORMAT, 1),), tuple(last.warnings))
+
+    def _take_rest(self) -> None:
         """Take what is left into account, after the last line."""
         for record in self._records:
             self._add_record(record, None)
@@ -154,13 +162,13 @@ class _Session:
             self._add_uncounted(answer, NOT_ENDED if self.turns and not answer.is_over else NO_COUNT)
         if self._unrecorded_compactions:
             self.warnings.append(
-                f"{file}: {self._unrecorded_compactions} of {self._compactions} compactions left no record "
-                "of their own call, so its cost is not counted."
+                f"{self.file}: {self._unrecorded_compactions} of {self._compactions} compactions left no "
+                "record of their own call, so its cost is not counted."
             )
         if any(turn.selectors.service_tier for turn in self.turns):
             self.warnings.append(
-                f"{file}: the log shows the service tier that was asked for, not the one that was served; "
-                "calls are priced at the one that was asked for."
+                f"{self.file}: the log shows the service tier that was asked for, not the one that was "
+                "served; calls are priced at the one that was asked for."
             )
 
     def _begin(self, meta: Wire) -> None:
@@ -303,7 +311,7 @@ class _Session:
         agent: str | None = None,
         notes: tuple[str, ...] = (),
     ) -> None:
-        usage, notes = (None, notes) if raw is None else self._usage(raw, where)
+        usage, notes = (None, notes) if raw is None else usage_of(raw, where, self.warnings)
         base = len(self.turns) - 1 if self.turns else None
         kept = shared_length(prompt, self._last_prompt) if base is not None else 0
         began = min((self._asked_at or at), at) if agent is None else at
@@ -335,14 +343,6 @@ class _Session:
         if agent is None:
             self._compacted = False
         self._last_prompt = prompt
-
-    def _usage(self, raw: Wire, where: str) -> tuple[Usage | None, tuple[str, ...]]:
-        try:
-            read = read_usage(raw, CODEX)
-        except UsageError as error:
-            self.warnings.append(f"{where}: a call is counted as unmeasured. {error}")
-            return None, ("It is counted as unmeasured, because its counts contradict each other.",)
-        return read.usage, read.notes
 
 
 def _hashed(identity: object) -> str:

@@ -25,6 +25,12 @@ LINE_TYPES = frozenset(
 LINES_TO_LOOK_AT = 3
 """The first line may be damaged."""
 
+WRITTEN = frozenset({"reasoning", "function_call", "custom_tool_call", "local_shell_call", "web_search_call"})
+"""Items that the model wrote, apart from its messages."""
+
+TIERS = {"fast": "priority"}
+"""Names that Codex gives to tiers that have another name in prices."""
+
 BILLED_EVENTS = frozenset({"token_count", "thread_settings_applied"})
 """The events that say what was billed, or at which tier."""
 

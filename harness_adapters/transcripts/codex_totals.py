@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tokenprof.facts.types import Block
-from tokenprof.pricing.usage_dialects import meaning_of
+from tokenprof.pricing.usage import Usage, UsageError
+from tokenprof.pricing.usage_dialects import CODEX, meaning_of
+from tokenprof.pricing.usage_reader import read_usage
 from tokenprof.pricing.wire_counts import count_of, is_whole_count
 from tokenprof.record.wire_values import Wire
 
@@ -125,3 +127,13 @@ def _beyond(grown: Wire, call: Wire) -> dict[str, int] | None:
     if min(left.values(), default=0) < 0 or not any(left.values()):
         return None
     return left
+
+
+def usage_of(raw: Wire, where: str, warnings: list[str]) -> tuple[Usage | None, tuple[str, ...]]:
+    """Return what a call consumed, None if its counts contradict each other, and what they leave out."""
+    try:
+        read = read_usage(raw, CODEX)
+    except UsageError as error:
+        warnings.append(f"{where}: a call is counted as unmeasured. {error}")
+        return None, ("It is counted as unmeasured, because its counts contradict each other.",)
+    return read.usage, read.notes

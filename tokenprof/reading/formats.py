@@ -80,6 +80,10 @@ class _OwnReader:
             ) from error
         return replace(run, warnings=(*warnings, *run.warnings))
 
+    def follow(self, path: Path, warnings: list[str]) -> own.FollowedRecording:
+        """Return a recording to be read on as it grows."""
+        return own.FollowedRecording(path)
+
 
 def reader_of(path: Path) -> TranscriptReader:
     """Return the reader that recognises a file by its beginning.

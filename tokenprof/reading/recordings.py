@@ -37,14 +37,27 @@ def read_lines(lines: Iterable[Mapping[str, Any]], path: Path) -> Run:
     """
     reading = _Reading(path)
     for line in lines:
-        is_read = False
-        for resource, scope, span in spans_of(line):
-            if scope == names.SCOPE or _is_ours(span):
-                is_read |= reading.add(resource, span)
-            else:
-                is_read = True
-        reading.unread_lines += not is_read
+        reading.add_line(line)
     return reading.run()
+
+
+class FollowedRecording:
+    """A recording read as it grows (`store.ingest.followed_log`)."""
+
+    def __init__(self, path: Path) -> None:
+        self._reading = _Reading(path)
+        self._is_damaged = False
+
+    def add(self, line: Mapping[str, Any], where: str) -> None:
+        """Add one line."""
+        try:
+            self._reading.add_line(line)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            self._is_damaged = True
+
+    def run(self, warnings: list[str]) -> Run | None:
+        """Return the run in the lines so far; None if a line needs the words of a whole reading."""
+        return None if self._is_damaged or warnings else self._reading.run()
 
 
 class _Reading:
@@ -61,6 +74,16 @@ class _Reading:
         self._parts: set[str] = set()
         self._failed_spans: set[str] = set()
         self.unread_lines = 0
+
+    def add_line(self, line: Mapping[str, Any]) -> None:
+        """Take the spans of a line."""
+        is_read = False
+        for resource, scope, span in spans_of(line):
+            if scope == names.SCOPE or _is_ours(span):
+                is_read |= self.add(resource, span)
+            else:
+                is_read = True
+        self.unread_lines += not is_read
 
     def add(self, resource: Mapping[str, Any], span: Mapping[str, Any]) -> bool:
         """Take a span; return whether it is of a known kind."""

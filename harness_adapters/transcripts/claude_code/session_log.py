@@ -172,7 +172,7 @@ class _FollowedSession:
         return None if any(UNDATED in warning for warning in run.warnings) else run
 
 
-def follow(path: Path) -> _FollowedSession | None:
+def follow(path: Path, warnings: list[str]) -> _FollowedSession | None:
     """Return a session to be read on as it grows; None if it has subagents, whose files grow too."""
     return None if companions(path) else _FollowedSession(path)
 

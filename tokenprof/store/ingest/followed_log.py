@@ -1,7 +1,8 @@
 """Logs that are read on where they stopped, while a program watches them grow.
 
-A reader that can do this has `follow(path)`, which returns what it has in hand while a log is read, or None
-if this log cannot be followed. It is kept in memory and never written to disk, because it holds texts.
+A reader that can do this has `follow(path, warnings)`, which returns what it has in hand while a log is read,
+or None if this log cannot be followed. It is kept in memory and never written to disk, because it holds
+texts. `warnings` are those of lines, to which the reader adds its own.
 """
 
 from __future__ import annotations
@@ -40,15 +41,14 @@ class FollowedReading(Protocol):
 class FollowedLog:
     """A plain log of JSON lines, and how far it has been read."""
 
-    def __init__(self, path: Path, reading: FollowedReading) -> None:
-        self._path, self._reading = path, reading
+    def __init__(self, path: Path, reading: FollowedReading, warnings: list[str]) -> None:
+        self._path, self._reading, self._warnings = path, reading, warnings
         self._finder = RecordFinder()
         self.offset = 0
         """How many bytes have been read."""
         self._lines = 0
         self._tail = b""
         self._is_inside_a_line = False
-        self._warnings: list[str] = []
 
     def read_on(self) -> Run:
         """Read what was appended and return the whole run, as a reading from the beginning would.
@@ -108,8 +108,9 @@ def follow(path: Path, reader: TranscriptReader) -> FollowedLog | None:
         # Compressed files, and those in UTF-16, begin otherwise.
         if file.read(2) != b'{"':
             return None
-    reading = begin(path)
-    return None if reading is None else FollowedLog(path, reading)
+    warnings: list[str] = []
+    reading = begin(path, warnings)
+    return None if reading is None else FollowedLog(path, reading, warnings)
 
 
 def _digest(data: bytes) -> bytes:
