@@ -20,7 +20,7 @@ from tokenprof.facts.inert_text import inert_json
 from tokenprof.reading.progress import Watcher, unwatched
 from tokenprof.report.document import MOST_TURNS_WITH_ENTRIES, EntriesOmitted
 from tokenprof.report.folders.folder_document import FolderReport
-from tokenprof.report.report_json import block_json, report_json, turn_json
+from tokenprof.report.report_json import block_json, last_time_json, report_json, turn_json
 from tokenprof.sessions.folder_analysis import FolderAnalysis
 from tokenprof.sessions.look_again import look_again
 
@@ -66,7 +66,9 @@ def folder_json(
             rows=replace(folder.report.rows, turns=(), blocks=()),
             entries_omitted=omitted,
         )
-        yield from _in_parts(_written(report_json(report), {"turns": rows.turns(), "blocks": rows.blocks()}))
+        before = folder.sums.latest_days()
+        made = report_json(report) | ({} if before is None else last_time_json(before))
+        yield from _in_parts(_written(made, {"turns": rows.turns(), "blocks": rows.blocks()}))
 
 
 def rows_of(analysis: Analysis, numbers: Sequence[int], *, with_entries: bool) -> SessionRows:
