@@ -49,7 +49,7 @@ def test_only_what_was_appended_is_read(form: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", LOGS)
-def test_a_line_that_is_no_record_is_left_to_a_whole_reading(form: str, tmp_path: Path) -> None:
+def test_a_line_that_is_not_a_record_is_left_to_a_whole_reading(form: str, tmp_path: Path) -> None:
     lines = LOGS[form].read_bytes().splitlines(keepends=True)
     path, followed = tmp_path / "log.jsonl", FollowedLogs()
     path.write_bytes(b"".join(lines[:-1]))

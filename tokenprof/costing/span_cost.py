@@ -57,7 +57,7 @@ def cost_attributes(amount: Decimal | None, source: str) -> CostAttributes:
 
 
 def sum_attributes(amounts: Iterable[Decimal | None]) -> CostAttributes:
-    """Return the cost of several calls as attributes; none if the cost of no call is known."""
+    """Return the cost of several calls as attributes; none if no cost is known."""
     all_amounts = list(amounts)
     total = exact_sum_usd(all_amounts)
     if total is None:

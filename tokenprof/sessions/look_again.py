@@ -61,7 +61,7 @@ def look_again(
     `see`, a function of a module, is called with the analysis of a session and the numbers that its turns
     have among all, in time order. Compute is on the deployments that were drawn for the whole folder.
     `jobs` and `watch` are those of `analyse_folder`. Names of contexts are those of the logs, with a
-    number behind them if an earlier session has the same name. Raises InputError if a log has changed.
+    number after them if an earlier session has the same name. Raises InputError if a log has changed.
     """
     members = found.members
     starts = np.concatenate([member.starts for member in members]) if members else np.zeros(0)
@@ -95,7 +95,7 @@ def _seen_again(
     numbers: Ints,
     suffix: str,
 ) -> tuple[Seen, frozenset[str]]:
-    """Return what `see` makes of a session, and the names of its contexts, each with `suffix` behind it."""
+    """Return what `see` makes of a session, and the names of its contexts, each with `suffix` after it."""
     with no_search_for_cycles():
         run = chosen.turns_of(read([file, *others]) if others else merge([whole_run(file, form)]))
         if len(run.turns) != len(numbers):
