@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
 from tokenprof.record.background.end_waits import EndWaits
-
-if TYPE_CHECKING:
-    from tokenprof.facts.types import Turn
-    from tokenprof.record.otlp import Attribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +14,8 @@ class RecordingSettings:
     """What a recording holds.
 
     `tags` are those of the run, `seller` who sells its calls, if known. `labeller` names tool calls; None
-    leaves them without labels. `span_cost` returns what a call cost, as attributes of its span; None leaves
-    cost out. `waits` is how long the program waits for the recording at an end.
+    leaves them without labels. `span_cost` returns what a `Turn` cost, as attributes of its span; None
+    leaves cost out. `waits` is how long the program waits for the recording at an end.
     """
 
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -28,5 +24,5 @@ class RecordingSettings:
     counts_at_once: bool = False
     seller: str | None = None
     labeller: Callable[[str, object], str | None] | None = None
-    span_cost: Callable[[Turn], Mapping[str, Attribute]] | None = None
+    span_cost: Callable[[Any], Mapping[str, Any]] | None = None
     waits: EndWaits = field(default_factory=EndWaits)
