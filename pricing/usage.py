@@ -134,6 +134,13 @@ class Usage:
         return Usage(**{name: ours + theirs for name, ours, theirs in values}, fees=fees)
 
 
+def sum_of_usages(usages: Iterable[Usage]) -> Usage:
+    """Return several usages as one; that of none is 0 in each class."""
+    each = list(usages)
+    counts = map(sum, zip(*map(_token_values, each), strict=True))
+    return Usage(**dict(zip(_TOKEN_FIELDS, counts, strict=False)), fees=add_fees(*(one.fees for one in each)))
+
+
 def check_count(name: str, value: object) -> int:
     """Return `value` if it is a count, else raise `UsageError` naming it.
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 from tokenprof.facts.labels import labels_given
+from tokenprof.facts.quick_making import quickly_made, replaced
 from tokenprof.facts.types import Block, BlockKind, Breakpoint, Section
 from tokenprof.harness_adapters.wires.progressive_disclosure import (
     kind_of_text,
@@ -32,6 +33,7 @@ MARKERS = ("prompt_cache_breakpoint", "cache_control")
 """Keys that mark a cache breakpoint: OpenAI's, and Anthropic's, which gateways accept in OpenAI's shape."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class ToolCalled:
     """A tool call: the tool, and the skill that it loads, if any."""
@@ -87,11 +89,11 @@ class PromptLayout:
             self.tools.add(name)
         elif block.kind == "skill" and text:
             # A skill that the user has labelled is named by the label, but its folder is not.
-            block = replace(block, uses=self.skills.add(block.name, text, self.tools, folder=name))
+            block = replaced(block, uses=self.skills.add(block.name, text, self.tools, folder=name))
         elif block.kind == "tool_call":
             touched = self.skills.touched_by(name, text if arguments is None else arguments)
             said = self._content_of(block)
-            block = replace(
+            block = replaced(
                 block,
                 uses=touched if touched or self.is_whole else None,
                 content_digest=said.content_digest if said else None,
@@ -99,7 +101,7 @@ class PromptLayout:
             )
         elif block.kind == "tool_result" and text:
             said = self.shaper.result_content(block, text)
-            block = replace(block, content_digest=said.content_digest)
+            block = replaced(block, content_digest=said.content_digest)
         self.blocks.append(block)
 
     def add_text(

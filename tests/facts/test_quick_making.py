@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError, dataclass, field, replace
 
 import pytest
 
-from tokenprof.facts.quick_making import quickly_made
+from tokenprof.facts.quick_making import quickly_made, replaced
 
 
 @quickly_made
@@ -43,6 +43,14 @@ def test_wrong_arguments_are_refused() -> None:
         ByName("a")  # type: ignore[misc]
     with pytest.raises(TypeError, match="other"):
         Plain("a", other=1)  # type: ignore[call-arg]
+
+
+def test_a_copy_has_what_was_changed_and_all_else() -> None:
+    one = Plain("a", 4, {"b": "c"})
+    assert replaced(one, count=5) == Plain("a", 5, {"b": "c"})
+    assert one.count == 4
+    with pytest.raises(KeyError):
+        replaced(one, other=1)
 
 
 def test_it_stays_frozen_and_can_be_replaced_and_pickled() -> None:

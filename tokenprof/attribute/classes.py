@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tokenprof.facts.quick_making import quickly_made
 from tokenprof.pricing.usage import Usage
 
 PROMPT_ORDER = (
@@ -20,6 +21,7 @@ PROMPT_ORDER = (
 (docs/attribution.md)."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Piece:
     """The tokens of a block at its place in one prompt."""

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenprof.attribute.priors import COEFFICIENTS, TokenizerPrior, prior_for
+from tokenprof.facts.quick_making import quickly_made
 from tokenprof.facts.types import Block
 
 Vector = npt.NDArray[np.float64]
@@ -74,6 +75,7 @@ def features_of(block: Block) -> Vector:
     )
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Observation:
     """A group of blocks whose total size is known: their summed features, the total and its variance."""

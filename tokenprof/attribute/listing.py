@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from tokenprof.attribute.model import ExactGroup, Placed, Size, nameless
 from tokenprof.attribute.paths import Path
+from tokenprof.facts.quick_making import replaced
 from tokenprof.facts.types import Block, BlockKind, block_key
 
 REWORDED_KINDS = frozenset({"tool", "system", "skills_index", "memory"})
@@ -73,7 +74,7 @@ class Listing:
         whole = self._whole_groups()
         for listed in self._blocks.values():
             if listed.size.group is not None and (listed.context, listed.size.group) not in whole:
-                listed.size = replace(listed.size, group=None)
+                listed.size = replaced(listed.size, group=None)
         return {block_id: listed.placed() for block_id, listed in self._blocks.items()}
 
     def _whole_groups(self) -> set[tuple[str, ExactGroup | None]]:

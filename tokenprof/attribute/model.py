@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tokenprof.facts.quick_making import quickly_made
 from tokenprof.facts.types import Block, BlockKind, Features, Section
 
 
@@ -17,6 +18,7 @@ class ExactGroup:
     tokens: int
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Size:
     """The size of one occurrence of a block in tokens, with bounds that equal it if it is exact.
@@ -31,6 +33,7 @@ class Size:
     group: ExactGroup | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A block as the report lists it: where it was, when it came and went, and how large it is.
@@ -49,6 +52,7 @@ class Placed:
     replaces: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Share:
     """The tokens of one turn and one price class that fall on one block.

@@ -14,6 +14,7 @@ from typing import overload
 
 from tokenprof.attribute.classes import PROMPT_ORDER, Piece, classify
 from tokenprof.attribute.model import Share
+from tokenprof.facts.quick_making import quickly_made
 from tokenprof.pricing.usage import Usage
 
 
@@ -34,6 +35,7 @@ class PieceRow:
         return self if length == len(self.pieces) else PieceRow(self.pieces[:length], self.ends[:length])
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class PartOfBlock:
     """Some tokens of a block, from position `start` of the prompt on; `place` is its index on the row."""
@@ -44,6 +46,7 @@ class PartOfBlock:
     place: int | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class ClassSpan:
     """What one class covers of a prompt: blocks `first` to `after` - 1 of the row, and `parts` of others.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +21,7 @@ from tokenprof.attribute.paths import OutputHint
 from tokenprof.attribute.priors import COEFFICIENTS
 from tokenprof.attribute.solve import SegmentRow, Unknowns, Vector, clusters, condition, largest_remainder
 from tokenprof.attribute.tree import Segment, Tree
+from tokenprof.facts.quick_making import quickly_made
 
 BOUND_Z = 1.96
 """Bounds are meant to hold 95 times in 100, so that the promised 90 are met with room to spare."""
@@ -38,6 +39,7 @@ UNKNOWN_KINDS = frozenset({"server_state", "unattributed"})
 """Kinds of blocks that stand for content that nobody has seen, so that their size is anyone's guess."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class _Belief:
     """What is believed about a size; `features` are set if it comes from the estimator."""
@@ -90,8 +92,9 @@ def solve_sizes(
     """
     segments = tree.segments()
     exact = _exact_nodes(tree, segments)
-    estimator = _fitted(tree, provider, model, segments, hints)
-    priors = _priors(tree, estimator)
+    features = {node: features_of(tree.block(node)) for node in range(1, len(tree.nodes))}
+    estimator = _fitted(tree, provider, model, segments, hints, features)
+    priors = _priors(tree, estimator, features)
     _fill_what_is_unseen(tree, estimator, segments, hints, priors)
     known = _Knowledge()
     for node, tokens in exact.items():
@@ -138,7 +141,12 @@ def _exact_nodes(tree: Tree, segments: Sequence[Segment]) -> dict[int, int]:
 
 
 def _fitted(
-    tree: Tree, provider: str, model: str, segments: Sequence[Segment], hints: Sequence[OutputHint]
+    tree: Tree,
+    provider: str,
+    model: str,
+    segments: Sequence[Segment],
+    hints: Sequence[OutputHint],
+    features: Mapping[int, Vector],
 ) -> Estimator:
     """Fit the estimator on the totals that the bill gives for groups of blocks.
 
@@ -149,7 +157,7 @@ def _fitted(
     hinted = {node: index for index, hint in enumerate(hints) for node in hint.nodes}
     framing = [_framing(tree, hint) for hint in hints]
     observations = [
-        _observe(tree, start, hint.nodes, hint.tokens, hint.variance, -framing[index])
+        _observe(tree, start, hint.nodes, hint.tokens, hint.variance, -framing[index], features)
         for index, hint in enumerate(hints)
     ]
     for segment in segments:
@@ -159,7 +167,7 @@ def _fitted(
             tokens = segment.tokens - sum(hints[i].tokens for i in told)
             variance = sum(hints[i].variance for i in told)
             frames = sum((framing[i] for i in told), np.zeros(len(COEFFICIENTS)))
-            observations.append(_observe(tree, start, rest, tokens, variance, frames))
+            observations.append(_observe(tree, start, rest, tokens, variance, frames, features))
     return fit(model, provider, observations)
 
 
@@ -172,18 +180,23 @@ def _framing(tree: Tree, hint: OutputHint) -> Vector:
 
 
 def _observe(
-    tree: Tree, start: Estimator, nodes: Iterable[int], tokens: float, variance: float, more: Vector
+    tree: Tree,
+    start: Estimator,
+    nodes: Sequence[int],
+    tokens: float,
+    variance: float,
+    more: Vector,
+    features: Mapping[int, Vector],
 ) -> Observation:
-    blocks = [tree.block(node) for node in nodes]
-    rows = [features_of(block) for block in blocks]
+    rows = [features[node] for node in nodes]
     own = sum(
-        block_variance(start.prior, start.expected(row), block)
-        for row, block in zip(rows, blocks, strict=True)
+        block_variance(start.prior, start.expected(row), tree.block(node))
+        for row, node in zip(rows, nodes, strict=True)
     )
     return Observation(np.sum(rows, axis=0) + more, tokens, own + variance)
 
 
-def _priors(tree: Tree, estimator: Estimator) -> dict[int, _Belief]:
+def _priors(tree: Tree, estimator: Estimator, features: Mapping[int, Vector]) -> dict[int, _Belief]:
     """Return what is believed about each node before the totals are known."""
     beliefs = {}
     for index in range(1, len(tree.nodes)):
@@ -196,9 +209,8 @@ def _priors(tree: Tree, estimator: Estimator) -> dict[int, _Belief]:
         elif role == "unseen":
             beliefs[index] = _Belief(0.0, EMPTY_VARIANCE)
         else:
-            features = features_of(block)
-            expected = estimator.expected(features)
-            beliefs[index] = _Belief(expected, estimator.variance(expected, block), features)
+            expected = estimator.expected(features[index])
+            beliefs[index] = _Belief(expected, estimator.variance(expected, block), features[index])
     return beliefs
 
 

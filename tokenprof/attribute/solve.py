@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tokenprof.facts.quick_making import quickly_made
+
 Vector = npt.NDArray[np.float64]
 
 CLIP_ROUNDS = 6
@@ -22,6 +24,7 @@ ROUNDING = 1e-9
 """Relative variance that keeps the equations solvable if rows repeat or contradict each other."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class SegmentRow:
     """One linear observation: the unknowns that it sums, their total, and its variance (0 if exact)."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tokenprof.facts.quick_making import quickly_made
 from tokenprof.facts.types import Block
 
 ROOT = 0
@@ -20,6 +21,7 @@ Role = Literal["sent", "overhead", "hidden", "unseen"]
 that the source never shows; content between messages that a transcript may not show."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class PathStep:
     """A block to put into the tree; the same key below the same parent is the same node."""

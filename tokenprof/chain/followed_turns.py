@@ -10,7 +10,7 @@ from decimal import Decimal
 from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.work import Work, sum_work
-from tokenprof.pricing.usage import Usage
+from tokenprof.pricing.usage import Usage, sum_of_usages
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def _together(ledger: Ledger, hardware: Hardware, indices: Iterable[int]) -> Fol
         left_out=len(ledger.run.turns) - len(kept),
         billed_usd=sum((ledger.billed_usd[index] or Decimal(0) for index in kept), Decimal(0)),
         work=sum_work(hardware.turns[index] for index in kept),
-        usage=sum((turn.usage for turn in turns if turn.usage is not None), Usage()),
+        usage=sum_of_usages(turn.usage for turn in turns if turn.usage is not None),
         is_lower_bound=bool(ledger.run.problems)
         or any(
             turn.status == "partial" or (turn.output_incomplete and turn.output_rest_in is None)

@@ -15,6 +15,7 @@ import numpy as np
 
 from tokenprof.attribute import Attribution
 from tokenprof.attribute.prompt_spans import CLASS_NUMBER, NO_PLACE, Ints, PromptSpans, prompt_spans
+from tokenprof.facts.quick_making import quickly_made
 from tokenprof.facts.types import Run
 from tokenprof.pricing.book import Price, Unpriced
 from tokenprof.pricing.usage import CLASSES, Usage
@@ -73,6 +74,7 @@ class BilledRate:
         return None if self.usd is None else self.usd * units
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class TurnClass:
     """What one turn was billed for one class. A fee has `count` uses and no tokens."""

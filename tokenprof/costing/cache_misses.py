@@ -40,6 +40,7 @@ from tokenprof.costing.prompt_changes import (
     changed_parameters,
     first_change,
 )
+from tokenprof.facts.quick_making import quickly_made
 from tokenprof.facts.types import TASK_NOTIFICATION, Block, Turn, block_key
 from tokenprof.pricing.cache.cache_rules import TTL_S, first_section_lost
 from tokenprof.pricing.cache.unread_prefix import MissCause
@@ -82,6 +83,7 @@ class CacheMiss:
     evidence: CacheMissEvidence
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class CacheOutcome:
     """What became of one call's prompt at the cache.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from functools import reduce
 from typing import Final
 
 from tokenprof.analysis.rows.row_types import BlockRow, GroupRow
+from tokenprof.facts.quick_making import replaced
 from tokenprof.sessions.session_sums import BlockKey, GroupSum
 
 KEPT_BLOCKS: Final = 40
@@ -49,7 +49,7 @@ def _known_usd(blocks: Sequence[BlockRow]) -> Decimal:
 
 def _bare(block: BlockRow) -> BlockRow:
     """Return a block without what means nothing outside its session."""
-    return replace(
+    return replaced(
         block, born_turn=None, last_turn=None, hardware_usd=None, children=(), uses=None, replaces=None
     )
 
@@ -59,7 +59,7 @@ def add_blocks(one: BlockRow, other: BlockRow) -> BlockRow:
     known = [each.known_usd for each in (one, other) if each.known_usd is not None]
     is_unpriced = one.billed_usd is None or other.billed_usd is None
     known_usd = sum(known, Decimal(0)) if known else None
-    return replace(
+    return replaced(
         one,
         billed_tokens=(one.billed_tokens or 0) + (other.billed_tokens or 0),
         billed_usd=None if is_unpriced else known_usd,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,17 +77,18 @@ class SoldModel(NamedTuple):
 
 def classes_summed(parts: Iterable[TurnClass]) -> tuple[TurnClass, ...]:
     """Return what was billed for each class; what has no price stays apart from what has one."""
-    wholes: dict[tuple[str, bool], TurnClass] = {}
+    members: dict[tuple[str, bool], list[TurnClass]] = defaultdict(list)
     for part in parts:
-        key = part.cls, part.billed_usd is None
-        before = wholes.get(key, TurnClass(part.cls, 0, None if part.billed_usd is None else Decimal(0)))
-        wholes[key] = TurnClass(
-            part.cls,
-            before.tokens + part.tokens,
-            exact_sum_usd([before.billed_usd, part.billed_usd]),
-            before.count + part.count,
+        members[part.cls, part.billed_usd is None].append(part)
+    return tuple(
+        TurnClass(
+            cls,
+            sum(part.tokens for part in own),
+            None if is_unpriced else exact_sum_usd([Decimal(0), *(part.billed_usd for part in own)]),
+            sum(part.count for part in own),
         )
-    return tuple(wholes.values())
+        for (cls, is_unpriced), own in members.items()
+    )
 
 
 def _works_by_class(one: dict[str, Floats], other: dict[str, Floats]) -> dict[str, Floats]:

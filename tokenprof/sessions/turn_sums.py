@@ -22,7 +22,7 @@ from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.facts.types import Turn
 from tokenprof.hw_model.equations.features import CHUNK_TOKENS, Feature
 from tokenprof.hw_model.equations.turn_work import TurnWork
-from tokenprof.pricing.usage import OUTPUT_CLASSES, Usage
+from tokenprof.pricing.usage import OUTPUT_CLASSES, Usage, sum_of_usages
 from tokenprof.sessions.clock_sample import Floats
 from tokenprof.sessions.session_sums import (
     KvSums,
@@ -85,7 +85,7 @@ def _model_sum(ledger: Ledger, works: Sequence[TurnWork | None], indices: Sequen
     work[Feature.HOLD_TOKEN_SECONDS] = (gaps[:, 0] * gaps[:, 1]).sum()
     return ModelSum(
         turns=len(turns),
-        usage=sum((turn.usage for turn in turns if turn.usage is not None), Usage()),
+        usage=sum_of_usages(turn.usage for turn in turns if turn.usage is not None),
         billed_usd=exact_sum_usd(ledger.billed_usd[index] for index in indices) or Decimal(0),
         classes=classes_summed(each for index in indices for each in ledger.classes_of(index)),
         work=work,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from tokenprof.facts.quick_making import quickly_made, replaced
 from tokenprof.facts.shared_prefix import Trail, shared_length
 from tokenprof.facts.types import Block, BlockKind, Breakpoint
 from tokenprof.harness_adapters.wires.anthropic_messages import message_of, prompt_of
@@ -22,6 +23,7 @@ HEADER = "x-anthropic-billing-header: cc_version=2.1.330.000; cc_entrypoint=cli;
 HEADER_NAME = "billing header, not in the log"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class LoggedPiece:
     """A wire message as blocks; `ends` holds, per content item, the index of the block that ends it."""
@@ -39,6 +41,7 @@ class Head:
     breakpoints: tuple[Breakpoint, ...]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class LoggedPrompt:
     """A request's context. Without a `head` the log does not show tools and system prompt.
@@ -116,14 +119,14 @@ def joined(first: LoggedPiece, second: LoggedPiece) -> LoggedPiece:
     at = len(first.blocks)
     opening, *others = second.blocks
     if opening.opens_message:
-        opening = replace(opening, opens_message=False)
+        opening = replaced(opening, opens_message=False)
     blocks = (*first.blocks, opening, *others)
     return LoggedPiece(first.role, blocks, first.ends + tuple(at + end for end in second.ends))
 
 
 def named(piece: LoggedPiece, kind: BlockKind, name: str) -> LoggedPiece:
     """Return a piece whose blocks have this kind and name."""
-    return replace(piece, blocks=tuple(replace(block, kind=kind, name=name) for block in piece.blocks))
+    return replaced(piece, blocks=tuple(replaced(block, kind=kind, name=name) for block in piece.blocks))
 
 
 class PieceMaker:
@@ -185,7 +188,7 @@ class PieceMaker:
         blocks = tuple(block for block in prompt.blocks if block.section != "messages")
         if is_short:
             first = next(at for at, block in enumerate(blocks) if block.section == "system")
-            blocks = (*blocks[:first], replace(blocks[first], name=HEADER_NAME), *blocks[first + 1 :])
+            blocks = (*blocks[:first], replaced(blocks[first], name=HEADER_NAME), *blocks[first + 1 :])
         return Head(blocks, prompt.breakpoints)
 
 

@@ -15,7 +15,8 @@ from tokenprof.costing.work import Work
 def block_rows(ledger: Ledger, hardware: Hardware) -> tuple[BlockRow, ...]:
     """Return the blocks in the order in which they came into their contexts."""
     placed_blocks = ledger.attribution.blocks
-    costs = hardware.many([hardware.blocks.get(block_id, Work()) for block_id in placed_blocks])
+    no_work, nothing_billed = Work(), BilledSum()
+    costs = hardware.many([hardware.blocks.get(block_id, no_work) for block_id in placed_blocks])
     rows = []
     labels = {
         (placed.context, placed.block.link): placed.block.label
@@ -23,7 +24,7 @@ def block_rows(ledger: Ledger, hardware: Hardware) -> tuple[BlockRow, ...]:
         if placed.block.label and placed.block.link
     }
     for placed, hardware_usd in zip(placed_blocks.values(), costs, strict=True):
-        billed = ledger.blocks.get(placed.id, BilledSum())
+        billed = ledger.blocks.get(placed.id, nothing_billed)
         rows.append(
             BlockRow(
                 id=placed.id,

@@ -66,7 +66,8 @@ def _row(
     ids: Collection[str],
     loads: Sequence[OnDemandLoad],
 ) -> GroupRow:
-    parts = [ledger.blocks.get(block_id, BilledSum()) for block_id in ids]
+    nothing = BilledSum()
+    parts = [ledger.blocks.get(block_id, nothing) for block_id in ids]
     complete = all(part.is_complete for part in parts)
     load_turns = _load_turns(kind, name, loads)
     amounts = [ledger.billed_usd[index] for index in load_turns]

@@ -16,6 +16,7 @@ from tokenprof.attribute.model import ExactGroup as ExactGroup
 from tokenprof.costing.cache_misses import CacheMiss
 from tokenprof.costing.cache_prediction import CachePrediction
 from tokenprof.costing.ledger import Ledger
+from tokenprof.facts.quick_making import quickly_made
 from tokenprof.facts.types import BlockKind, Section, TurnStatus
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.chain.figures import PublishedMargin
@@ -39,6 +40,7 @@ class EntryRow:
     count: int = 0
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class TurnRow:
     """One billed response.
@@ -106,6 +108,7 @@ class ChildRow:
     state: SizeState = "estimated"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class BlockRow:
     """A block of the context and what it was billed over the run.

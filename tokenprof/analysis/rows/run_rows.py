@@ -26,7 +26,7 @@ from tokenprof.hw_model.cost import OWNED
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.book import Price, Unpriced
 from tokenprof.pricing.rates import AS_TEXT_NOTES
-from tokenprof.pricing.usage import CLASSES, Usage
+from tokenprof.pricing.usage import CLASSES, sum_of_usages
 
 if TYPE_CHECKING:
     from tokenprof.costing.cache_misses import CacheMiss
@@ -64,7 +64,7 @@ def totals(ledger: Ledger, hardware: Hardware) -> Totals:
     comparable = billed_usd if not unpriced and not hardware.total.missing else None
     return Totals(
         turns=len(turns),
-        usage=sum((turn.usage for turn in turns if turn.usage is not None), Usage()),
+        usage=sum_of_usages(turn.usage for turn in turns if turn.usage is not None),
         billed_usd=billed_usd,
         unpriced_turns=unpriced,
         unmeasured_turns=sum(turn.usage is None for turn in turns),
