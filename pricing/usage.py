@@ -77,9 +77,9 @@ class Usage:
     image_output_tokens: int = 0
 
     def __post_init__(self) -> None:
-        for name, value in zip(_TOKEN_FIELDS, _token_values(self), strict=True):
+        for number, value in enumerate(_token_values(self)):
             if type(value) is not int or value < 0:
-                check_count(name, value)
+                check_count(_TOKEN_FIELDS[number], value)
         if self.fees:
             for name, count in self.fees:
                 check_count(f"fees[{name}]", count)

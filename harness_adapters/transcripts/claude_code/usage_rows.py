@@ -45,6 +45,11 @@ class _UsageRow(TypedDict, total=False):
 
 PARSED_WHOLE = frozenset({"assistant", "attachment", "api-request"})
 
+_LOOKS_LIKE_AN_ANSWER = b'"role":"assistant"'
+_SEARCHED_BYTES = 1024
+"""Answers say what they are in their first bytes, so that they are parsed once. A line that only looks like one
+is parsed whole in vain."""
+
 _row_of = msgspec.json.Decoder(_UsageRow).decode
 
 
@@ -53,6 +58,8 @@ def usage_row(line: bytes) -> Any:
 
     Raises ValueError if the line is not one JSON value.
     """
+    if _LOOKS_LIKE_AN_ANSWER in line[:_SEARCHED_BYTES]:
+        return orjson.loads(line)
     row = parse_in_part(line, _row_of)
     kind = text_of(row.get("type")) if type(row) is dict else ""
     return orjson.loads(line) if kind in PARSED_WHOLE or not kind else row

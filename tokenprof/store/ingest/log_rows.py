@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from operator import attrgetter
 
 import pyarrow as pa
 
 from tokenprof.attribute import Attribution, Placed, attribute
 from tokenprof.costing.compute import turn_works
 from tokenprof.facts.types import Run, Turn
-from tokenprof.pricing.usage import TOKEN_CLASSES
+from tokenprof.pricing.usage import TOKEN_CLASSES, Usage
 from tokenprof.store.ingest.ledger_runs import ChainPlace, LedgerColumns, ledger_of
 from tokenprof.store.schema.arrow_tables import table_of
-from tokenprof.store.schema.columns import TURNS
 
 MCP_PREFIX = "mcp__"
 TOOL_KINDS = ("tool", "tool_call", "tool_result")
@@ -60,68 +60,66 @@ def tables_of_turns(run: Run, name: LogName, places: Sequence[ChainPlace] | None
 
 
 def _turns(run: Run, name: LogName, places: Sequence[ChainPlace] | None) -> pa.Table:
-    columns: dict[str, list[object]] = {column.name: [] for column in TURNS.columns}
-    works = turn_works(run)
-    for index, turn in enumerate(run.turns):
-        place = places[index] if places else ChainPlace(index, 0)
-        work = works[index]
-        values = {
-            **_place(name, _day(turn)),
-            "turn": index,
-            "path": place.path,
-            "step": place.step,
-            "gap_s": None if work is None else work.gap_s,
-            "session": name.session,
-            "format": name.format,
-            **_facts(turn),
-            **_usage(turn),
-        }
-        for column, cells in columns.items():
-            cells.append(values[column])
-    return table_of("turns", columns)
+    turns = run.turns
+    chain = places or [ChainPlace(index, 0) for index in range(len(turns))]
+    return table_of(
+        "turns",
+        {
+            **_places(name, [_day(turn) for turn in turns]),
+            "turn": range(len(turns)),
+            "path": [place.path for place in chain],
+            "step": [place.step for place in chain],
+            "gap_s": [None if work is None else work.gap_s for work in turn_works(run)],
+            "session": [name.session] * len(turns),
+            "format": [name.format] * len(turns),
+            **_facts(turns),
+            **_usage([turn.usage for turn in turns]),
+        },
+    )
 
 
-def _facts(turn: Turn) -> dict[str, object]:
-    selectors = turn.selectors
+AS_THEY_ARE = (
+    *("duration_s", "ttft_s", "context", "parent", "agent", "provider", "seller", "model"),
+    *("requested_model", "status", "attempts", "output_rest_in"),
+)
+"""Fields of a turn that are columns of the same name."""
+
+
+def _facts(turns: Sequence[Turn]) -> dict[str, list[object]]:
+    served = [turn.selectors for turn in turns]
     return {
-        "started_at": turn.started_at.astimezone(UTC),
-        "duration_s": turn.duration_s,
-        "ttft_s": turn.ttft_s,
-        "response_id": turn.id,
-        "context": turn.context,
-        "parent": turn.parent,
-        "agent": turn.agent,
-        "provider": turn.provider,
-        "seller": turn.seller,
-        "model": turn.model,
-        "requested_model": turn.requested_model,
-        "status": turn.status,
-        "attempts": turn.attempts,
-        "tags": list(turn.tags.items()),
-        "service_tier": selectors.service_tier or "",
-        "speed": selectors.speed or "",
-        "inference_geo": selectors.inference_geo or "",
-        "batch": selectors.batch,
-        "output_incomplete": turn.output_incomplete and turn.output_rest_in is None,
-        "output_rest_in": turn.output_rest_in,
-        "notes": len(turn.notes),
-        "stated_usd": None if turn.stated_usd is None else format(turn.stated_usd, "f"),
+        **{name: list(map(attrgetter(name), turns)) for name in AS_THEY_ARE},
+        "started_at": [turn.started_at.astimezone(UTC) for turn in turns],
+        "response_id": [turn.id for turn in turns],
+        "tags": [list(turn.tags.items()) for turn in turns],
+        "service_tier": [selectors.service_tier or "" for selectors in served],
+        "speed": [selectors.speed or "" for selectors in served],
+        "inference_geo": [selectors.inference_geo or "" for selectors in served],
+        "batch": [selectors.batch for selectors in served],
+        "output_incomplete": [turn.output_incomplete and turn.output_rest_in is None for turn in turns],
+        "notes": [len(turn.notes) for turn in turns],
+        "stated_usd": [None if turn.stated_usd is None else format(turn.stated_usd, "f") for turn in turns],
     }
 
 
-def _usage(turn: Turn) -> dict[str, object]:
-    usage = turn.usage
-    tokens = {f"{cls}_tokens": None if usage is None else usage.tokens_of(cls) for cls in TOKEN_CLASSES}
+COUNTS = (
+    *(f"{cls}_tokens" for cls in TOKEN_CLASSES),
+    *("input_tokens", "audio_input_tokens", "audio_output_tokens", "image_output_tokens"),
+)
+"""Counts of a usage that are columns of the same name."""
+
+
+def _usage(usages: Sequence[Usage | None]) -> dict[str, list[object]]:
     return {
-        **tokens,
-        "is_measured": usage is not None,
-        "input_tokens": None if usage is None else usage.input_tokens,
-        "audio_input_tokens": None if usage is None else usage.audio_input_tokens,
-        "audio_output_tokens": None if usage is None else usage.audio_output_tokens,
-        "image_output_tokens": None if usage is None else usage.image_output_tokens,
-        "fees": 0 if usage is None else usage.fee_count,
-        "has_request_fee": usage is not None and "request" in dict(usage.fees),
+        **{name: _counts(attrgetter(name), usages) for name in COUNTS},
+        "is_measured": [usage is not None for usage in usages],
+        "fees": [0 if usage is None else usage.fee_count for usage in usages],
+        "has_request_fee": [usage is not None and "request" in dict(usage.fees) for usage in usages],
     }
+
+
+def _counts(count: Callable[[Usage], int], usages: Sequence[Usage | None]) -> list[object]:
+    return [None if usage is None else count(usage) for usage in usages]
 
 
 def _fees(run: Run, name: LogName) -> pa.Table:
@@ -237,10 +235,6 @@ def _day(turn: Turn) -> date:
 
 def _first_day(run: Run) -> date:
     return _day(run.turns[0]) if run.turns else datetime(1970, 1, 1, tzinfo=UTC).date()
-
-
-def _place(name: LogName, day: date) -> dict[str, object]:
-    return {"day": day, "project": name.project, "log_id": name.log_id}
 
 
 def _places(name: LogName, days: Sequence[date]) -> dict[str, Sequence[object]]:
