@@ -47,7 +47,7 @@ PARSED_WHOLE = frozenset({"assistant", "attachment", "api-request"})
 
 _LOOKS_LIKE_AN_ANSWER = b'"role":"assistant"'
 _SEARCHED_BYTES = 1024
-"""Answers say what they are in their first bytes, so that they are parsed once. A line that only looks like one
+"""Answers say what they are in their first bytes, so they are parsed once. Another line with this text
 is parsed whole in vain."""
 
 _row_of = msgspec.json.Decoder(_UsageRow).decode
