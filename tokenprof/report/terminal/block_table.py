@@ -35,17 +35,17 @@ _LEGEND: Final = "= pinned by the bill   ± and ~ estimated inside what the bill
 
 _BLOCK_COLUMNS: Final = (
     Column("", "left"),
-    Column("", "left", flex=True, comfort=20),
+    Column("", "left", flex=True, comfort=16),
     Column("size"),
     Column("", "left", gap=1),
-    Column("sent", drop=1),
-    Column("in turns", "left", gap=1, drop=4),
-    Column("Σ tokens", gap=1),
+    Column("sent", drop=2),
+    Column("in turns", "left", gap=1, drop=5),
+    Column("Σ tokens", gap=1, drop=1),
     Column("billed", style=MONEY),
     Column("share", gap=1),
-    Column("", "left", gap=1, drop=2),
-    Column("compute est.", style=MID, drop=5),
-    Column("", "left", gap=1, drop=6),
+    Column("", "left", gap=1, drop=3),
+    Column("compute est.", style=MID, drop=6),
+    Column("", "left", gap=1, drop=7),
 )
 
 _GROUP_COLUMNS: Final = (

@@ -16,7 +16,10 @@ MOST_LINES_OF_FOLDERS: Final = 130
 
 @dataclass(frozen=True, slots=True)
 class PageLimits:
-    """The most rows of each part; None for all of them. `slices` are agents, models, tags and days each."""
+    """The most rows of each part; None for all of them. `slices` are agents, models, tags and days each.
+
+    `has_bridge` says whether the chain's second sentence, which `tokenprof chain` spells out, is shown.
+    """
 
     turns: int | None = 5
     blocks: int | None = 5
@@ -24,6 +27,7 @@ class PageLimits:
     slices: int = 4
     findings: int | None = 2
     warnings: int | None = 2
+    has_bridge: bool = True
 
 
 IN_FULL: Final = PageLimits(turns=None, blocks=None, groups=40, slices=20, findings=None, warnings=None)
@@ -38,6 +42,7 @@ _SHORTER: Final = (
     {"slices": 2},
     {"findings": 1},
     {"warnings": 1},
+    {"has_bridge": False},
 )
 
 

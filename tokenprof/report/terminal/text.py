@@ -72,10 +72,7 @@ def render(
         + cache_read_lines(report, console)
         + (repricing_lines(report, console) if is_full else []),
     )
-    of_the_end: tuple[list[Text], ...] = (
-        chain_section(report.chain, console, is_full=is_full),
-        basis(report, console, is_full=is_full),
-    )
+    rests_on = basis(report, console, is_full=is_full)
 
     def sections_of(limits: PageLimits) -> Sequence[list[Text]]:
         return (
@@ -85,7 +82,8 @@ def render(
             block_table(rows, console, limits.blocks),
             group_table(rows, console, limits.groups),
             findings_section(found, console, limits.findings, has_suggestions),
-            *of_the_end,
+            chain_section(report.chain, console, is_full=is_full, has_bridge=limits.has_bridge),
+            rests_on,
             warnings_section(report.warnings, console, limits.warnings),
         )
 
@@ -118,15 +116,18 @@ def to_text(
     return page.getvalue()
 
 
-def chain_section(chain: ChainSection | None, console: Console, *, is_full: bool) -> list[Text]:
-    """Return where the dollars go: in two sentences, or as tables."""
+def chain_section(
+    chain: ChainSection | None, console: Console, *, is_full: bool, has_bridge: bool = True
+) -> list[Text]:
+    """Return where the dollars go: in a sentence, with the bridge as a second one, or as tables."""
     if chain is None:
         return []
     if is_full:
         from tokenprof.report.terminal.chain_text import chain_lines
 
         return chain_lines(chain, console, brief=True)
-    return chain_sentence(chain, console) + bridge_sentence(chain, console)
+    bridge = bridge_sentence(chain, console) if has_bridge else []
+    return chain_sentence(chain, console) + bridge
 
 
 def findings_section(
