@@ -72,7 +72,7 @@ def render_folder(
             block_table(rows, console, limits.blocks, others),
             table_of_groups(_groups(folder), rows.totals.billed_usd, console, limits.groups),
             findings_section(found, console, limits.findings, True),
-            chain_section(report.chain, console, is_full=is_full, has_bridge=limits.has_bridge),
+            chain_section(report.chain, console, is_full=is_full, sentences=limits.chain),
             basis(report, console, is_full=is_full),
             warnings_section(report.warnings, console, limits.warnings),
         )

@@ -18,7 +18,7 @@ MOST_LINES_OF_FOLDERS: Final = 130
 class PageLimits:
     """The most rows of each part; None for all of them. `slices` are agents, models, tags and days each.
 
-    `has_bridge` says whether the chain's second sentence, which `tokenprof chain` spells out, is shown.
+    `chain` is the sentences about where the dollars go; `tokenprof chain` spells out the second.
     """
 
     turns: int | None = 5
@@ -27,7 +27,7 @@ class PageLimits:
     slices: int = 4
     findings: int | None = 2
     warnings: int | None = 2
-    has_bridge: bool = True
+    chain: int = 2
 
 
 IN_FULL: Final = PageLimits(turns=None, blocks=None, groups=40, slices=20, findings=None, warnings=None)
@@ -42,7 +42,7 @@ _SHORTER: Final = (
     {"slices": 2},
     {"findings": 1},
     {"warnings": 1},
-    {"has_bridge": False},
+    {"chain": 1},
 )
 
 

@@ -82,7 +82,7 @@ def render(
             block_table(rows, console, limits.blocks),
             group_table(rows, console, limits.groups),
             findings_section(found, console, limits.findings, has_suggestions),
-            chain_section(report.chain, console, is_full=is_full, has_bridge=limits.has_bridge),
+            chain_section(report.chain, console, is_full=is_full, sentences=limits.chain),
             rests_on,
             warnings_section(report.warnings, console, limits.warnings),
         )
@@ -117,16 +117,16 @@ def to_text(
 
 
 def chain_section(
-    chain: ChainSection | None, console: Console, *, is_full: bool, has_bridge: bool = True
+    chain: ChainSection | None, console: Console, *, is_full: bool, sentences: int = 2
 ) -> list[Text]:
-    """Return where the dollars go: in a sentence, with the bridge as a second one, or as tables."""
+    """Return where the dollars go: in a sentence or two, or as tables."""
     if chain is None:
         return []
     if is_full:
         from tokenprof.report.terminal.chain_text import chain_lines
 
         return chain_lines(chain, console, brief=True)
-    bridge = bridge_sentence(chain, console) if has_bridge else []
+    bridge = bridge_sentence(chain, console) if sentences > 1 else []
     return chain_sentence(chain, console) + bridge
 
 
