@@ -23,7 +23,7 @@ from tokenprof.record.attempt import Attempt
 from tokenprof.record.background.harmless_log import log
 from tokenprof.record.background.host_interrupts import raise_if_the_hosts
 from tokenprof.record.exchange import Exchange, attempt_of_headers
-from tokenprof.record.recorder import SETTLE_S, SETTLE_STEP_S, Recorder
+from tokenprof.record.recorder import SETTLE_STEP_S, Recorder
 from tokenprof.record.session import active_recorder, current_agent, current_tags
 from tokenprof.record.span import start_span
 from tokenprof.record.wires import interpreter_of, wire_of
@@ -119,7 +119,7 @@ class HeldCall:
 
     async def settled_refusal_async(self) -> ProviderError | None:
         """Return what `settled_refusal` returns, while the event loop goes on."""
-        until = time.monotonic() + SETTLE_S
+        until = time.monotonic() + self.recorder.waits.budget_s
         while not self.recorder.is_settled() and time.monotonic() < until:
             if not await _pause():
                 break

@@ -73,6 +73,14 @@ def test_work_waits_for_a_descriptor_and_is_not_given_up() -> None:
     assert (tries, failed) == (["first"] * 4 + ["second"], [])
 
 
+def test_who_waits_again_for_a_worker_that_has_ended_does_not_wait() -> None:
+    worker: Worker[str] = Worker("test", lambda item: None, lambda item, error: None)
+    worker.put("only")
+    worker.finish()
+    assert worker.wait(WATCHDOG_S)
+    assert worker.wait(seconds=0.0)
+
+
 @pytest.mark.slow
 def test_a_program_without_a_free_descriptor_loses_no_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

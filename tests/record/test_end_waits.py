@@ -21,7 +21,7 @@ from tokenprof.testing import LoopbackProvider, Reply
 @pytest.mark.parametrize(
     ("given", "waits"),
     [
-        ("60", EndWaits(block_s=60, full_reading_s=60, counts_s=60, program_s=60, reading_s=60)),
+        ("60", EndWaits(block_s=60, full_reading_s=60, counts_s=60, program_s=60, reading_s=60, budget_s=60)),
         (" 2.5 ", EndWaits(block_s=2.5, full_reading_s=2.5, counts_s=2.5, program_s=10, reading_s=30)),
         ("0", EndWaits(block_s=0, full_reading_s=0, counts_s=0, program_s=10, reading_s=30)),
         ("", EndWaits(block_s=1.8, full_reading_s=0.7, counts_s=1.3, program_s=10, reading_s=30)),
@@ -46,7 +46,7 @@ def test_what_is_not_a_time_is_ignored_and_that_is_logged(
 def test_a_reader_with_time_asks_for_a_whole_recording(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE)
     with whole_within(30):
-        assert end_waits() == EndWaits(30, 30, 30, program_s=30, reading_s=30)
+        assert end_waits() == EndWaits(30, 30, 30, program_s=30, reading_s=30, budget_s=30)
         monkeypatch.setenv(VARIABLE, "5")
         assert end_waits().block_s == 5
         monkeypatch.delenv(VARIABLE)

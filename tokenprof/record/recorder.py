@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 SELLER_VARIABLE = "TOKENPROF_SELLER"
 """Names who sells the calls of a recording, if they do not show it."""
 
-SETTLE_S = 10.0
-"""How long a call under a hard budget waits for what earlier calls cost."""
-
 SETTLE_STEP_S = 0.002
 
 LABELS_VARIABLE = "TOKENPROF_LABELS"
@@ -125,9 +122,9 @@ class Recorder:
         share = self._share
         return share.process != os.getpid() or (share.worker.is_idle() and share.teller.is_idle())
 
-    def settle(self, timeout_s: float = SETTLE_S) -> None:
+    def settle(self, timeout_s: float | None = None) -> None:
         """Wait until the calls that have ended are accounted for, for a budget that must not be passed."""
-        until = time.monotonic() + timeout_s
+        until = time.monotonic() + (self.waits.budget_s if timeout_s is None else timeout_s)
         while not self.is_settled() and time.monotonic() < until:
             time.sleep(SETTLE_STEP_S)
 

@@ -26,7 +26,8 @@ class EndWaits:
     the block, prompts are still read for `full_reading_s`; later turns keep their model and their usage.
     Tokens are waited for during `counts_s`; later ones are written when they come. `program_s` is how long
     the end of the program waits, once, for calls that are not written and tokens not counted; `reading_s` is
-    how long reading the recording in the same program waits for them.
+    how long reading the recording in the same program waits for them. `budget_s` is how long a call under a
+    hard budget waits until it is known what earlier calls cost.
     """
 
     block_s: float = 1.8
@@ -34,6 +35,7 @@ class EndWaits:
     counts_s: float = 1.3
     program_s: float = 10.0
     reading_s: float = 30.0
+    budget_s: float = 10.0
 
 
 def end_waits() -> EndWaits:
@@ -46,7 +48,7 @@ def end_waits() -> EndWaits:
     if wait_s is None:
         return EndWaits()
     usual = EndWaits()
-    at_least = max(wait_s, usual.program_s), max(wait_s, usual.reading_s)
+    at_least = (max(wait_s, usually_s) for usually_s in (usual.program_s, usual.reading_s, usual.budget_s))
     return EndWaits(wait_s, wait_s, wait_s, *at_least)
 
 

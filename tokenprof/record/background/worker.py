@@ -97,7 +97,11 @@ class Worker(Generic[Item]):
             if is_done:
                 self._end()
             return is_done
-        return wait_for(self._finished, seconds)
+        has_ended = wait_for(self._finished, seconds)
+        if has_ended:
+            # For whoever waits next.
+            self._finished.release()
+        return has_ended
 
     def _start(self) -> None:
         try:
