@@ -151,6 +151,21 @@ def test_a_cheaper_model_passes_and_is_named(
     assert "Another model: claude-sonnet-4-6 instead of claude-opus-4-8." in capsys.readouterr().out
 
 
+def test_a_run_that_grew_for_another_reason_is_not_the_model_s_doing(
+    lean: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Sonnet costs less than Opus, but reads far more: what grew is named, and the model is not."""
+    baseline = tmp_path / "opus.json"
+    assert main(["check", str(lean), "--baseline", str(baseline), "--update"]) == 0
+    fat = record(tmp_path / "inbox2.jsonl", model="claude-sonnet-4-6", result=3000)
+    capsys.readouterr()
+    assert main(["check", str(fat), "--baseline", str(baseline), "--scenario", "inbox"]) == 1
+    out = capsys.readouterr().out
+    assert "a run: result of look grew 2 → 9.0k tokens" in out.splitlines()[0]
+    assert "grew: model" not in out
+    assert "note: Another model: claude-sonnet-4-6 instead of claude-opus-4-8." in out
+
+
 def test_dollars_are_compared_with_another_model_too(
     lean: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -50,12 +50,10 @@ def causes_of(
     `model` and `price`) is named even if others cost more; if there are enough runs to tell, before them.
     Prices are a cause only if they are among these: the gate compares at the baseline's.
     """
-    runs = before[1], len(now)
-    then, later, equal_runs = on_equal_terms((before[0], added([each.profile for each in now])), runs)
-    then, later = matched(then, later)
+    then, later, equal_runs = _on_equal_terms(before, now)
     later, by_size = with_texts_billed(then, later)
     parts = decompose(then, later)
-    can_tell = min(runs) >= LEAST_RUNS
+    can_tell = min(before[1], len(now)) >= LEAST_RUNS
     found = [
         _growth_alone(cause, parts) if can_tell and _key(cause) in beyond_chance else cause
         for cause in causes(parts, then, later)
@@ -77,6 +75,23 @@ def causes_of(
         for cause in large
         if cause in shown
     ]
+
+
+def model_usd(before: tuple[CostProfile, int], now: Sequence[RunSample]) -> Decimal | None:
+    """Return what other models and tiers alone add to a run [USD]; None if a price is missing."""
+    then, later, equal_runs = _on_equal_terms(before, now)
+    if later.in_tokens:
+        return None
+    found = (cause.usd for cause in causes(decompose(then, later), then, later) if cause.kind == "model")
+    return (exact_sum_usd(found) or NOTHING) / equal_runs
+
+
+def _on_equal_terms(
+    before: tuple[CostProfile, int], now: Sequence[RunSample]
+) -> tuple[CostProfile, CostProfile, int]:
+    profiles = before[0], added([each.profile for each in now])
+    then, later, equal_runs = on_equal_terms(profiles, (before[1], len(now)))
+    return *matched(then, later), equal_runs
 
 
 def _key(cause: CauseOfDifference) -> str:

@@ -16,7 +16,7 @@ from typing import Final, Literal
 from tokenprof.gate.baseline import BaselineScenario
 from tokenprof.gate.bootstrap import LEAST_RUNS, Difference, difference, outlier
 from tokenprof.gate.budget import number
-from tokenprof.gate.causes import Cause, causes_of
+from tokenprof.gate.causes import Cause, causes_of, model_usd
 from tokenprof.gate.divergence import moved_apart
 from tokenprof.gate.sample import FIXED_KINDS, RunSample, groups_of, size_of
 
@@ -152,15 +152,22 @@ def models_changed(before: Sequence[RunSample], now: Sequence[RunSample]) -> tup
 def _costlier_models(
     scenario: BaselineScenario, now: Sequence[RunSample], rules: Settings
 ) -> Iterator[Change]:
-    """Yield a change of models that makes a run cost more, which no count of tokens shows."""
+    """Yield a change of models that makes a run cost more, which no count of tokens shows.
+
+    It must do so by itself: a run that grew for other reasons is not the model's doing. Without a profile
+    of the baseline, which would tell, the whole growth counts.
+    """
     new, gone = models_changed(scenario.samples, now)
     bills = [[sample.measures.get("usd") for sample in side] for side in (scenario.samples, now)]
     if not new or not all(bills) or any(usd is None for side in bills for usd in side):
         return
     then, later = (fmean([float(usd or 0) for usd in side]) for side in bills)
-    if later > then * (1 + rules.tolerance):
+    profile = scenario.profile
+    alone = None if profile is None else model_usd((profile, len(scenario.samples)), now)
+    with_model = later if alone is None else then + float(alone)
+    if min(later, with_model) > then * (1 + rules.tolerance):
         instead = f" instead of {', '.join(gone)}" if gone else ""
-        yield Change(f"model {', '.join(new)}{instead}", "model", then, later, None)
+        yield Change(f"model {', '.join(new)}{instead}", "model", then, with_model, None)
 
 
 def _content(before: Sequence[RunSample], now: Sequence[RunSample], rules: Settings) -> Iterator[Change]:
