@@ -4,8 +4,8 @@
 
 Each session is made by `session_corpus.py` and reported in a process of its own. The exponent compares the
 longest run with one of a quarter of its turns: 1 is proportional to the turns, 2 to their square. Seconds are
-those of the processor, so that other programs on the machine count less. Results go to
-`benchmarks/results/long_runs.json`, with the machine and the date.
+those of the processor, so that other programs on the machine count less. Results are added to
+`benchmarks/results/long_runs.json` by the longest run, with the machine and the date.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ def main() -> None:
         "exponents": exponents,
         "turns": found,
     }
-    RESULTS.write_text(json.dumps(made, indent=2) + "\n")
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    known[f"up to {longest} turns"] = made
+    RESULTS.write_text(json.dumps(known, indent=2) + "\n")
 
 
 if __name__ == "__main__":

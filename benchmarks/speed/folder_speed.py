@@ -30,7 +30,7 @@ from long_runs import machine  # noqa: E402
 from session_corpus import LOGS  # noqa: E402
 
 RESULTS = HERE / "results" / "folder_speed.json"
-PARTS = ("parse", "report", "again", "totals", "rivals")
+PARTS = ("parse", "report", "json", "again", "totals", "rivals")
 PARSE_ALONE = "parse (orjson)"
 
 PARSE = """
@@ -57,6 +57,8 @@ def runs_of(folder: Path, jobs: int, parts: Sequence[str], work: Path) -> Iterat
         yield PARSE_ALONE, [sys.executable, "-c", PARSE, str(folder)], {}
     if "report" in parts:
         yield "tokenprof report", [*report, str(jobs)], nothing
+    if "json" in parts:
+        yield "tokenprof report, JSON", [*report, str(jobs), "-o", f"{work}/report.json"], nothing
     if "again" in parts:
         ours = nothing | {"TOKENPROF_CACHE": "on", "XDG_CACHE_HOME": f"{work}/cache"}
         ours |= {"TOKENPROF_STORE": f"{work}/store"}
