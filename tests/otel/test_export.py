@@ -44,10 +44,12 @@ tracing.shutdown()
 """
 
 
-@pytest.fixture(params=["sdk", "httpx"])
-def exported(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[list[Received], dict[str, Any], Path]:
+@pytest.fixture(scope="module", params=["sdk", "httpx"])
+def exported(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list[Received], dict[str, Any], Path]:
     """The spans that a backend got, the usage that the provider billed, and the recording."""
-    path = tmp_path / "run.jsonl"
+    path = tmp_path_factory.mktemp("exported") / "run.jsonl"
     with Receiver() as receiver, LoopbackProvider([Reply.text("hi there")]) as provider:
         subprocess.run(
             [sys.executable, "-c", PROGRAM, receiver.url, provider.url, str(path), request.param], check=True
