@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -95,6 +95,22 @@ class PromptSpans:
         """How many shares the turns have together."""
         filled = np.concatenate([[0], np.cumsum(self.tokens > 0)])
         return int((filled[self.spans.after] - filled[self.spans.first]).sum()) + len(self.singles.turn)
+
+    def of_turns(self, chosen: Flags) -> PromptSpans:
+        """Return the shares of the turns that are flagged; numbers of turns, places and blocks stay."""
+        rows = [
+            RowTurns(row.offset, row.turns[chosen[row.turns]], row.lengths[chosen[row.turns]])
+            for row in self.rows
+            if chosen[row.turns].any()
+        ]
+        spans, singles = self.spans, self.singles
+        spans_in, singles_in = chosen[spans.turn], chosen[singles.turn]
+        return replace(
+            self,
+            rows=rows,
+            spans=Spans(*(getattr(spans, each.name)[spans_in] for each in fields(spans))),
+            singles=SingleShares(*(getattr(singles, each.name)[singles_in] for each in fields(singles))),
+        )
 
     def are_in(self, chosen: Flags) -> Flags:
         """Return a flag per block: whether it has a share in a turn that is flagged in `chosen`."""

@@ -99,6 +99,15 @@ class BilledSpans:
         """The blocks' numbers by their ids."""
         return {block_id: number for number, block_id in enumerate(self.shares.block_ids)}
 
+    def of_turns(self, turns: Sequence[int]) -> BilledSpans:
+        """Return the spans of some turns alone, with the same numbers of turns, places and blocks."""
+        chosen = np.zeros(self.shares.turns, bool)
+        chosen[list(turns)] = True
+        spans_in, singles_in = chosen[self.shares.spans.turn], chosen[self.shares.singles.turn]
+        return BilledSpans(
+            self.shares.of_turns(chosen), self.rates, self.span_rate[spans_in], self.single_rate[singles_in]
+        )
+
     def whole_tokens(self, rate: int) -> Ints:
         """Return, for each place, the tokens that spans of a rate billed there over the run."""
         spans, chosen = self.shares.spans, self.span_rate == rate

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tokenprof.attribute.prompt_spans import CLASS_NUMBER, NO_PLACE, Ints
+from tokenprof.attribute.prompt_spans import CLASS_NUMBER, NO_PLACE, Ints, RowTurns
 from tokenprof.costing.billed_sums import NOTHING, BilledSpans
 
 NEVER = np.iinfo(np.int64).max
@@ -29,26 +29,14 @@ class FirstBills:
 
     def __init__(self, billed: BilledSpans) -> None:
         self.billed = billed
-        self._news = self._new_places()
-
-    def _new_places(self) -> tuple[Ints, Ints, Ints]:
-        """Return the turns that reach further along their row than all before them, and the new places."""
-        turns, firsts, afters = [], [], []
-        for row in self.billed.shares.rows:
-            furthest = np.maximum.accumulate(row.lengths)
-            before = np.concatenate([[0], furthest[:-1]])
-            further = furthest > before
-            turns.append(row.turns[further])
-            firsts.append(row.offset + before[further])
-            afters.append(row.offset + furthest[further])
-        return _joined(turns), _joined(firsts), _joined(afters)
+        self._news = new_places(billed.shares.rows)
 
     @cached_property
     def turn_of_place(self) -> Ints:
         """The first turn whose prompt reached each place."""
         turns, firsts, afters = self._news
         found = np.zeros(len(self.billed.shares.block), np.int64)
-        found[_ranges(firsts, afters)] = np.repeat(turns, afters - firsts)
+        found[ranges(firsts, afters)] = np.repeat(turns, afters - firsts)
         return found
 
     @cached_property
@@ -74,7 +62,7 @@ class FirstBills:
         turn, rate = spans.turn[inside], self.billed.span_rate[inside]
         first = np.maximum(spans.first[inside], new_from[turn])
         after = np.maximum(np.minimum(spans.after[inside], new_to[turn]), first)
-        places, sizes = _ranges(first, after), after - first
+        places, sizes = ranges(first, after), after - first
         block = shares.block[places]
         of_first = self.turn_of_block[block] == np.repeat(turn, sizes)
         own = self.turn_of_block[singles.block] == singles.turn
@@ -125,11 +113,24 @@ class FirstBills:
         return total
 
 
+def new_places(rows: Sequence[RowTurns]) -> tuple[Ints, Ints, Ints]:
+    """Return the turns that reach further along their row than all before them, and the new places."""
+    turns, firsts, afters = [], [], []
+    for row in rows:
+        furthest = np.maximum.accumulate(row.lengths)
+        before = np.concatenate([[0], furthest[:-1]])
+        further = furthest > before
+        turns.append(row.turns[further])
+        firsts.append(row.offset + before[further])
+        afters.append(row.offset + furthest[further])
+    return _joined(turns), _joined(firsts), _joined(afters)
+
+
 def _joined(parts: Sequence[Ints]) -> Ints:
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
 
-def _ranges(first: Ints, after: Ints) -> Ints:
+def ranges(first: Ints, after: Ints) -> Ints:
     """Return the numbers of the intervals [first, after), one after the other."""
     sizes = after - first
     starts = np.cumsum(sizes) - sizes

@@ -1,4 +1,4 @@
-"""The profile of a run, drawn up from its ledger entry by entry."""
+"""The profile of a run, summed from the spans of its ledger: in time that grows with the run."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tokenprof.attribute.estimate import local_tokens
 from tokenprof.attribute.model import Placed
+from tokenprof.attribute.prompt_spans import Ints
 from tokenprof.costing.billed_sums import NOTHING
-from tokenprof.costing.ledger import LedgerEntry
+from tokenprof.costing.ledger import Ledger
+from tokenprof.difference.agent_spans import AgentSpans
 from tokenprof.difference.cost_profile import (
     BilledTokens,
     Cell,
@@ -24,7 +28,6 @@ from tokenprof.difference.cost_profile import (
 from tokenprof.facts.adding import EXACT_DIGITS, exact_sum_usd
 from tokenprof.facts.types import Turn
 from tokenprof.pricing.selectors import STANDARD_VALUES
-from tokenprof.pricing.usage import OUTPUT_CLASSES, TokenClass
 
 if TYPE_CHECKING:
     from tokenprof.analysis.analysis import Analysis
@@ -41,57 +44,91 @@ def cost_profile(analysis: Analysis, *, in_tokens: bool = False) -> CostProfile:
     from tokenprof.pricing.book import Price
 
     ledger = analysis.ledger
-    cells: dict[CellKey, Cell] = defaultdict(lambda: defaultdict(BilledTokens))
-    blocks: dict[str, dict[tuple[str, str, str], GroupBlocks]] = {
-        "prompt": defaultdict(GroupBlocks),
-        "output": defaultdict(GroupBlocks),
-    }
-    turns: dict[str, int] = defaultdict(int)
-    contexts: dict[str, set[str]] = defaultdict(set)
+    calls: dict[str, list[int]] = defaultdict(list)
     rates: dict[ServedModel, Mapping[str, Decimal]] = {}
-    seen: set[tuple[str, str, str]] = set()
-    names = _lasting_names(ledger.attribution.blocks)
-    left_out = 0
-    with localcontext(prec=EXACT_DIGITS):
-        for index, turn in enumerate(ledger.run.turns):
-            if turn.usage is None or (ledger.billed_usd[index] is None and not in_tokens):
-                left_out += 1
-                continue
-            agent = turn.agent or ""
-            turns[agent] += 1
-            contexts[agent].add(turn.context)
-            served = served_model(turn)
-            if isinstance(price := ledger.prices[index], Price):
-                rates[served] = price.rates
-            fresh: set[tuple[str, str, str]] = set()
-            for entry in ledger.entries[index]:
-                placed = ledger.attribution.blocks[entry.block]
-                side = "output" if entry.cls in OUTPUT_CLASSES else "prompt"
-                mark = (side, agent, names[entry.block])
-                is_new = mark not in seen
-                if is_new:
-                    fresh.add(mark)
-                key = CellKey(agent, placed.block.kind, placed.block.name, _passage(entry, is_new=is_new))
-                cell = cells[key][served, entry.cls]
-                cell.tokens += entry.count if key.passage == "fee" else entry.tokens
-                cell.usd += Decimal(entry.tokens) if in_tokens else entry.billed_usd or NOTHING
-            for mark in fresh:
-                placed = ledger.attribution.blocks[mark[2]]
-                group = blocks[mark[0]][agent, placed.block.kind, placed.block.name]
-                group.count += 1
-                group.local_tokens += local_tokens(placed.block)
-            seen |= fresh
+    for index, turn in enumerate(ledger.run.turns):
+        if turn.usage is None or (ledger.billed_usd[index] is None and not in_tokens):
+            continue
+        calls[turn.agent or ""].append(index)
+        if isinstance(price := ledger.prices[index], Price):
+            rates[served_model(turn)] = price.rates
+    blocks = _Blocks(ledger)
+    cells: dict[CellKey, Cell] = defaultdict(lambda: defaultdict(BilledTokens))
+    sides: tuple[dict[tuple[str, str, str], GroupBlocks], ...] = ({}, {})
+    for agent, turns in calls.items():
+        own = AgentSpans(ledger.spans.of_turns(turns), blocks.lasting)
+        for side, numbers in zip(sides, (own.prompt_blocks, own.output_blocks), strict=True):
+            side |= {(agent, *name): group for name, group in blocks.counted(numbers).items()}
+        by_model: dict[ServedModel, list[int]] = defaultdict(list)
+        for index in turns:
+            by_model[served_model(ledger.run.turns[index])].append(index)
+        for served, of_model in by_model.items():
+            for passage, cls, rate_usd, units in own.passages(of_model):
+                for (kind, name), count in blocks.by_group(units):
+                    billed = cells[CellKey(agent, kind, name, passage)][served, cls]
+                    billed.tokens += count
+                    billed.usd = _plus(billed.usd, _value(rate_usd, passage, in_tokens=in_tokens), count)
     return CostProfile(
         cells={key: dict(cell) for key, cell in cells.items()},
-        prompt_blocks=dict(blocks["prompt"]),
-        output_blocks=dict(blocks["output"]),
-        turns=dict(turns),
-        contexts={agent: len(own) for agent, own in contexts.items()},
+        prompt_blocks=sides[0],
+        output_blocks=sides[1],
+        turns={agent: len(turns) for agent, turns in calls.items()},
+        contexts={
+            agent: len({ledger.run.turns[index].context for index in turns}) for agent, turns in calls.items()
+        },
         rates=rates,
         missed=() if in_tokens else tuple(_missed(analysis)),
-        turns_left_out=left_out,
+        turns_left_out=len(ledger.run.turns) - sum(map(len, calls.values())),
         in_tokens=in_tokens,
     )
+
+
+def _value(rate_usd: Decimal | None, passage: Passage, *, in_tokens: bool) -> Decimal:
+    """Return what one token, or one use, counts as."""
+    if in_tokens:
+        return Decimal(0 if passage == "fee" else 1)
+    return rate_usd or NOTHING
+
+
+def _plus(usd: Decimal, rate: Decimal, count: int) -> Decimal:
+    with localcontext(prec=EXACT_DIGITS):
+        return usd + rate * count
+
+
+class _Blocks:
+    """The blocks of a ledger by the numbers that its spans give them, and their groups by kind and name."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._blocks = ledger.attribution.blocks
+        self._ids = ledger.spans.shares.block_ids
+        numbers = {block_id: number for number, block_id in enumerate(self._ids)}
+        names = _lasting_names(self._blocks)
+        self.lasting = np.array(
+            [numbers.get(names.get(each, each), own) for own, each in enumerate(self._ids)], np.int64
+        )
+        groups: dict[tuple[str, str], int] = {}
+        of_block = [groups.setdefault(self._name(own), len(groups)) for own in range(len(self._ids))]
+        self._group, self._groups = np.array(of_block, np.int64), list(groups)
+
+    def _name(self, number: int) -> tuple[str, str]:
+        placed = self._blocks.get(self._ids[number])
+        return (placed.block.kind, placed.block.name) if placed else ("", "")
+
+    def by_group(self, units: Ints) -> Iterator[tuple[tuple[str, str], int]]:
+        """Yield the groups that have some of the units, which are by block."""
+        sums = np.zeros(len(self._groups), np.int64)
+        np.add.at(sums, self._group, units)
+        for at in np.flatnonzero(sums).tolist():
+            yield self._groups[at], int(sums[at])
+
+    def counted(self, numbers: Ints) -> dict[tuple[str, str], GroupBlocks]:
+        """Return how many of some blocks each group has, and their size."""
+        found: dict[tuple[str, str], GroupBlocks] = defaultdict(GroupBlocks)
+        for number in numbers.tolist():
+            group = found[self._name(number)]
+            group.count += 1
+            group.local_tokens += local_tokens(self._blocks[self._ids[number]].block)
+        return dict(found)
 
 
 def _missed(analysis: Analysis) -> Iterator[MissedCache]:
@@ -123,14 +160,6 @@ def _tier(turn: Turn) -> Iterator[str]:
             yield value
         elif value == "batch" and not selectors.batch:
             yield "batch"
-
-
-def _passage(entry: LedgerEntry, *, is_new: bool) -> Passage:
-    if entry.cls == TokenClass.FEE:
-        return "fee"
-    if entry.cls in OUTPUT_CLASSES:
-        return "output"
-    return "entered" if is_new else "carried"
 
 
 def _lasting_names(blocks: Mapping[str, Placed]) -> dict[str, str]:
