@@ -8,21 +8,15 @@ the median. Effects overlap, so their shares do not multiply to that of all toge
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from long_runs import machine
+from sessions_costed import cost_sessions
 
-import tokenprof
 from tokenprof.costing.compute import cost_to_compute
 from tokenprof.costing.ledger import Ledger
 from tokenprof.hw_model import cost, sampled_scenario
@@ -132,29 +126,17 @@ def rows_of(ledger: Ledger) -> Iterator[dict[str, Any]]:
         yield {"left out": name, "mid": mid, "low": low, "high": high, "moves": mid / everything[0]}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("runs", nargs="+", type=Path)
-    parser.add_argument("--out", type=Path, help="also write the figures as JSON")
-    arguments = parser.parse_args()
-    # Deployments that are remembered from an earlier analysis would hide what is left out.
-    os.environ["TOKENPROF_CACHE"] = "off"
-    found = {}
-    for path in arguments.runs:
-        print(path.stem)
-        found[path.stem[:8]] = []
-        for row in rows_of(tokenprof.load(path).analyze().ledger):
-            found[path.stem[:8]].append(row)
-            print(
-                f"  without {row['left out']:56s} {row['mid']:6.1f}x  ({row['low']:.1f} to {row['high']:.1f})"
-                + (f"  x{row['moves']:.2f}" if "moves" in row else "")
-            )
-    if arguments.out:
-        result = {"machine": machine(), "at": datetime.now(UTC).date().isoformat(), "runs": found}
-        arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+def printed_rows(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return the rows of a session, printed on the way."""
+    rows = []
+    for row in rows_of(ledger):
+        rows.append(row)
+        print(
+            f"  without {row['left out']:56s} {row['mid']:6.1f}x  ({row['low']:.1f} to {row['high']:.1f})"
+            + (f"  x{row['moves']:.2f}" if "moves" in row else "")
+        )
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    cost_sessions(__doc__, printed_rows)

@@ -76,9 +76,9 @@ def scenario_for(
     serves this run's calls at its speed for least (section 4 of docs/hardware.md). The shape of an open model
     is known, that of a closed one is drawn too. `settings` says what is known instead: a deployment
     (`deepseek-v3@8xh200`), a chip, whose hours are paid, and so on; without it, the hours are the owner's,
-    bottom up (2.9), and utilisation is drawn, or 0.5 for a given deployment. `draws` and `seed` do not apply
-    to a given deployment; scenarios of one seed share the draws of finances and load. `remember` may keep
-    drawn scenarios between processes; they are the same to the last bit.
+    bottom up (2.9), and utilisation is drawn, or 0.5 for a given deployment, of which only this model's own
+    error is drawn. Scenarios of one seed share the draws of finances and load. `remember` may keep drawn
+    scenarios between processes; they are the same to the last bit.
 
     Raises UnknownModelError for a model that nobody has described, DeploymentError for a deployment that is
     not possible or does not hold the run's context, and UnknownChipError for a chip that the catalogue lacks.
@@ -92,7 +92,7 @@ def scenario_for(
         from tokenprof.hw_model.equations.deployment_text import parse_deployment
         from tokenprof.hw_model.given_scenario import given_scenario
 
-        return given_scenario(run, parse_deployment(given.deployment), given)
+        return given_scenario(run, parse_deployment(given.deployment), given, draws)
     shape, kind = known_model(model), model_class(provider, model)
     if shape is None and kind is not None:
         return _drawn(run, CLASSES[kind], fleet_of(provider, model), given, draws, seed, remember)

@@ -10,17 +10,20 @@ from tokenprof.hw_model.description import Assumption, DeploymentDescription, Pa
 from tokenprof.hw_model.equations.batching import choose_batch
 from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.equations.deployment import Deployment, require_capacity
-from tokenprof.hw_model.equations.rates import rates
+from tokenprof.hw_model.equations.rates import in_service, rates
 from tokenprof.hw_model.equations.timing import decode_step
 from tokenprof.hw_model.fleet.operator_choice import FEW_SEQUENCES
-from tokenprof.hw_model.hours import hour_assumptions, hour_draws, owner_ranges
+from tokenprof.hw_model.fleet.own_error import error_of_one
+from tokenprof.hw_model.hours import error_assumption, hour_assumptions, hour_draws, owner_ranges
 from tokenprof.hw_model.observed_run import ObservedRun, clock_in_words
 from tokenprof.hw_model.scenario import ServingScenario
 from tokenprof.hw_model.serving_settings import BY_THE_USER, ServingSettings
 
 
-def given_scenario(run: ObservedRun, deployment: Deployment, given: ServingSettings) -> ServingScenario:
-    """Return the scenario of a described deployment."""
+def given_scenario(
+    run: ObservedRun, deployment: Deployment, given: ServingSettings, draws: int
+) -> ServingScenario:
+    """Return the scenario of a described deployment: its draws differ by this model's own error only."""
     c = fitted()
     require_capacity(deployment, run.context_tokens)
     plan = deployment.plan()
@@ -31,12 +34,13 @@ def given_scenario(run: ObservedRun, deployment: Deployment, given: ServingSetti
     target_s = max(wanted_s, 1.25 * alone_s)
     batch = choose_batch(plan, run.context_tokens, c, target_s=target_s * float(plan.tokens_per_step))
     chip = deployment.chip
+    error = error_of_one(run.context_tokens, drafts=float(plan.drafted_tokens) > 0, draws=draws)
     hours = hour_draws(
         owner_ranges(given).usual().parts_usd_per_hour(np.array([chip.capex_usd[1]]), chip.all_in_kw),
         np.array([list(chips()).index(chip.name)]),
         given,
         utilisation=np.array([load]),
-        service_factor=np.ones(1),
+        service_factor=error,
     )
     usual = f"assumed; {USUAL_UTILISATION[0]}-{USUAL_UTILISATION[2]} is usual"
     assumptions = [
@@ -51,6 +55,7 @@ def given_scenario(run: ObservedRun, deployment: Deployment, given: ServingSetti
         Assumption("mean context, tokens", round(run.context_tokens), "this run", unit="tokens"),
         Assumption("utilisation", load, usual if given.utilisation is None else BY_THE_USER),
         *hour_assumptions(hours, chip, given),
+        error_assumption(hours),
         Assumption("model shape", deployment.shape.name, deployment.shape.source),
         Assumption("chip rates", deployment.chip.name, deployment.chip.sources["tflops"]),
     ]
@@ -81,4 +86,5 @@ def given_scenario(run: ObservedRun, deployment: Deployment, given: ServingSetti
         hours=hours.basis,
     )
     table = rates(plan, batch, run.context_tokens, hours.paid_usd, load, c)
-    return ServingScenario(run.provider, run.model, description, False, table, hours)
+    scaled = in_service(table, error, np.ones(1))
+    return ServingScenario(run.provider, run.model, description, False, scaled, hours)

@@ -18,7 +18,7 @@ class HourDraws:
     `owner` is the owner's hour by part, `paid_usd` what the server of the model pays, `rent_usd` what the
     hour is rented for on the market, whoever pays it (None if no rent is known). `utilisation` is the
     share of hours sold. `service_factor` is by what costs were multiplied beyond the equations: the model's
-    own error. All are arrays of one element if nothing was sampled.
+    own error. Of a deployment given in full only the last has more than one element.
     """
 
     owner: OwnerHour

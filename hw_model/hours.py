@@ -125,6 +125,14 @@ def hour_assumptions(hours: HourDraws, chip: Chip | None, settings: ServingSetti
     return rows
 
 
+def error_assumption(hours: HourDraws) -> Assumption:
+    """Return the row on this model's own error: by what costs are multiplied beyond the equations."""
+    low, mid, high = (float(f"{v:.4g}") for v in np.percentile(hours.service_factor, (10, 50, 90)))
+    return Assumption(
+        "error of this model", mid, "measured over predicted, held-out services (section 5)", low, high
+    )
+
+
 def _hour_row(name: str, usd: Estimate, source: str) -> Assumption:
     if usd.low == usd.high:
         return Assumption(name, round(usd.mid, 3), source, unit="USD/h")

@@ -20,7 +20,7 @@ from tokenprof.hw_model.fleet.closed_model_classes import (
     precisions_in_words,
 )
 from tokenprof.hw_model.fleet.operator_choice import FEW_SEQUENCES
-from tokenprof.hw_model.hours import hour_assumptions, hour_draws, owner_ranges
+from tokenprof.hw_model.hours import error_assumption, hour_assumptions, hour_draws, owner_ranges
 from tokenprof.hw_model.observed_run import ObservedRun, clock_in_words
 from tokenprof.hw_model.scenario import PERCENTILES, ServingScenario
 from tokenprof.hw_model.serving_settings import BY_THE_USER, ServingSettings
@@ -79,7 +79,6 @@ def sampled_scenario(
             )
     assumptions += hour_assumptions(hours, None, given)
     weights = "as published, or 4-bit where the chip multiplies it" if is_open else precisions_in_words()
-    low, mid, high = _percentiles_of(drawn.choices["error of this model"])
     assumptions += [
         Assumption(
             "chips drawn from",
@@ -87,9 +86,7 @@ def sampled_scenario(
             "public statements; weights assumed" if chip is None else BY_THE_USER,
         ),
         Assumption("weights drawn from", weights, "assumed"),
-        Assumption(
-            "error of this model", mid, "measured over predicted, held-out services (section 5)", low, high
-        ),
+        error_assumption(hours),
         Assumption(
             "share of draws that reach the speed seen", round(drawn.reaches, 3), "the cheapest layout"
         ),

@@ -108,7 +108,7 @@ class ServingScenario:
         )
 
     def draws_usd(self, features: Array, basis: str = "resource_share") -> Array:
-        """Return the USD of some work in every draw, an array of shape (draws,); one draw if not sampled.
+        """Return the USD of some work in every draw, an array of shape (draws,).
 
         Scenarios of one seed share the draws of finances and load, so theirs may be added draw by draw.
         Raises ValueError for a basis that is not `OWNED` or in `BASES`.

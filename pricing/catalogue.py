@@ -121,11 +121,17 @@ class GenaiPrices:
         """Return the rows whose names are similar to one that was not found, most similar first."""
         from difflib import get_close_matches
 
-        here = get_close_matches(ref.lower(), self.models(provider), n=3, cutoff=0.6)
-        rows = [f"{provider}/{model}" for model in here]
+        # A host whose name is misspelt has no rows; those of the nearest host are meant.
+        hosts = [provider] if self.models(provider) else get_close_matches(provider, self.providers(), n=1)
+        rows = []
+        for host in hosts:
+            # Hosts put the maker or a path in front of a model, and nobody types that.
+            by_end = {model.lower().rpartition("/")[2]: model for model in self.models(host)}
+            near = get_close_matches(ref.lower().rpartition("/")[2], by_end, n=3, cutoff=0.6)
+            rows += [f"{host}/{by_end[name]}" for name in near]
         elsewhere = (other for other in self.providers() if other != provider and self.resolve(other, ref))
         rows += [f"{other}/{self.resolve(other, ref)}" for other in elsewhere]
-        return tuple(rows[:5])
+        return tuple(dict.fromkeys(rows))[:5]
 
     def depends_on_hour(self, provider: str, model: str) -> bool:
         """Return whether a row's price depends on the time of day."""

@@ -146,6 +146,10 @@ class Unpriced:
     reason: str
     near: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        """Return the reason, and the rows with similar names if there are any."""
+        return self.reason + (f" Closest: {', '.join(self.near)}." if self.near else "")
+
 
 ZERO = Decimal(0)
 

@@ -8,12 +8,8 @@ recorded, and the share of draws whose replica holds fewer than eight sequences.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +17,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from long_runs import machine
+from sessions_costed import cost_sessions
 
-import tokenprof
 from tokenprof.costing.compute import cost_to_compute
 from tokenprof.costing.ledger import Ledger
 from tokenprof.hw_model.fleet.operator_choice import FEW_SEQUENCES
@@ -51,35 +46,19 @@ def row_of(ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("runs", nargs="+", type=Path)
-    parser.add_argument("--out", type=Path, help="also write the figures as JSON")
-    arguments = parser.parse_args()
-    # Scenarios that an earlier analysis remembers would hide a change of the model.
-    os.environ["TOKENPROF_CACHE"] = "off"
-    found: dict[str, dict[str, Any]] = {}
-    for path in arguments.runs:
-        ledger = tokenprof.load(path).analyze().ledger
-        rows = {
-            "as recorded": row_of(ledger),
-            **{model: row_of(relabelled(ledger, model)) for model in MODELS},
-        }
-        found[path.stem[:8]] = rows
-        recorded = rows["as recorded"]["usd"][1]
-        print(path.stem)
-        for name, row in rows.items():
-            low, mid, high = row["usd"]
-            print(
-                f"  {name:20s} ${low:7.3f} - {mid:7.3f} - {high:7.3f}   {mid / recorded:5.2f}"
-                f"   below {FEW_SEQUENCES:g} sequences {row['few']:5.1%}"
-            )
-    if arguments.out:
-        result = {"machine": machine(), "at": datetime.now(UTC).date().isoformat(), "runs": found}
-        arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+def rows_of_models(ledger: Ledger) -> dict[str, dict[str, Any]]:
+    """Return a row for the model as recorded and for each open one, printed on the way."""
+    rows: dict[str, dict[str, Any]] = {}
+    for name in ("as recorded", *MODELS):
+        rows[name] = row_of(ledger if name == "as recorded" else relabelled(ledger, name))
+        low, mid, high = rows[name]["usd"]
+        over_recorded = mid / rows["as recorded"]["usd"][1]
+        print(
+            f"  {name:20s} ${low:7.3f} - {mid:7.3f} - {high:7.3f}   {over_recorded:5.2f}"
+            f"   below {FEW_SEQUENCES:g} sequences {rows[name]['few']:5.1%}"
+        )
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    cost_sessions(__doc__, rows_of_models)

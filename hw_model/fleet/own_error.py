@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -23,20 +24,30 @@ def own_error(context_tokens: float, choice: Choice, rng: np.random.Generator) -
     context is long. Services that keep agents waiting for minutes are not sold: `operator_choice` runs fewer
     sessions. Models that were new to a chip are left out: operators wait until an engine is ready for them.
     """
+    keys = list(zip((choice.disaggregated > 0).tolist(), (choice.drafted > 0).tolist(), strict=True))
+    spreads = {key: _spread(context_tokens, apart=key[0], drafts=key[1]) for key in set(keys)}
+    low, middle, high = (np.array([spreads[key][end] for key in keys]) for end in range(3))
+    return _two_halves(rng.normal(0.0, 1.0, len(keys)), low, middle, high)
+
+
+def error_of_one(context_tokens: float, *, drafts: bool, draws: int) -> Array:
+    """Return by what factors the model's own error moves the cost of one deployment with one pool.
+
+    The draws are quantiles at even distances. The middle one is 1, so that the shares of a batch add up to
+    the cost of its replica there; P10 and P90 are as far from it as those of `own_error`.
+    """
+    low, middle, high = (np.full(draws, end) for end in _spread(context_tokens, apart=False, drafts=drafts))
+    normal = NormalDist()
+    z = np.array([normal.inv_cdf((rank + 0.5) / draws) for rank in range(draws)])
+    return _two_halves(z - z[round((draws - 1) / 2)], low / middle, middle / middle, high / middle)
+
+
+def _spread(context_tokens: float, *, apart: bool, drafts: bool) -> tuple[float, float, float]:
+    """Return the 4th, 50th and 96th percentile of measured over predicted throughput in a regime."""
     table = read_data("constants.json")["service_spread"]["drawn"]
-    draws = len(choice.disaggregated)
-    z = rng.normal(0.0, 1.0, draws)
-    if context_tokens > LONG_CONTEXT_TOKENS and SOLD in table:
-        low, middle, high = (np.full(draws, end) for end in table[SOLD])
-    else:
-        spreads = {
-            (apart, drafts): table.get(_regime(apart, drafts), table["all"])
-            for apart in (False, True)
-            for drafts in (False, True)
-        }
-        keys = list(zip((choice.disaggregated > 0).tolist(), (choice.drafted > 0).tolist(), strict=True))
-        low, middle, high = (np.array([spreads[key][end] for key in keys]) for end in range(3))
-    return _two_halves(z, low, middle, high)
+    name = SOLD if context_tokens > LONG_CONTEXT_TOKENS and SOLD in table else _regime(apart, drafts)
+    low, middle, high = table.get(name, table["all"])
+    return float(low), float(middle), float(high)
 
 
 def error_of_sold_agents(draws: int, rng: np.random.Generator) -> Array:

@@ -237,7 +237,7 @@ def _open_weights(book: PriceBook) -> Iterator[Example]:
 def _price(book: PriceBook, provider: str, model: str, at: datetime, usage: Usage | None = None) -> Price:
     price = book.price(provider, model, at, usage or Usage())
     if isinstance(price, Unpriced):
-        raise LookupError(f"An example cannot be priced: {price.reason}")
+        raise LookupError(f"An example cannot be priced: {price}")
     return price
 
 

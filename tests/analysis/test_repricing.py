@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
+from one_call import one_call
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions
@@ -15,18 +15,7 @@ from tokenprof.pricing.usage import Usage
 from tokenprof.report.document import report_of
 from tokenprof.report.terminal.text import to_text
 
-TURN = Turn(
-    id="m",
-    context="c",
-    provider="anthropic",
-    requested_model="claude-opus-4-8",
-    model="claude-opus-4-8",
-    started_at=datetime(2026, 9, 1, tzinfo=UTC),
-    duration_s=4.0,
-    status="ok",
-    usage=Usage(uncached_input_tokens=1000, cache_read_tokens=100_000, output_tokens=200),
-    added=(),
-)
+TURN = one_call(Usage(uncached_input_tokens=1000, cache_read_tokens=100_000, output_tokens=200))
 
 
 def analysis(*turns: Turn) -> Analysis:

@@ -96,7 +96,9 @@ def test_utilisation_hardware_and_supplier_are_the_user_s_to_choose(chain):
     assert Decimal(margin["usd"]["high"]) == 0
     assert Decimal(margin["internal_usd"]["mid"]) > 0
     served = chain("--deployment", "kimi-k2.5@8xh200")
-    assert served["compute_usd"]["low"] == served["compute_usd"]["high"]
+    ends = [float(served["compute_usd"][end]) for end in ("low", "mid", "high")]
+    # The model's own error, at short contexts within a factor of two either way.
+    assert ends[1] / 2 < ends[0] < ends[1] < ends[2] < 2 * ends[1]
     half = next(row for row in served["utilisation"] if row["utilisation"] == 0.5)
     assert float(half["hardware_usd"]["mid"]) == pytest.approx(float(served["compute_usd"]["mid"]), rel=1e-6)
 
@@ -195,7 +197,7 @@ def test_the_examples_are_lines_of_text_and_objects_of_json(capsysbinary):
         (["--set", "hours=mine"], "hours 'mine': give one of own, rent."),
         (["--set", "utilisation"], "--set utilisation: write NAME=VALUE"),
         (["--utilisation", "0.5", "--set", "utilisation=0.4"], "utilisation is set twice"),
-        (["--without-evidence", "host"], "there is no such evidence. Did you mean hosts?"),
+        (["--without-evidence", "host"], "published-margins. Did you mean hosts?"),
         (["--chip", "abacus"], "abacus"),
         (["--deployment", "kimi-k2.5@1xh100"], "kimi-k2.5@1xh100"),
         (["--chain", "/no/such/file.toml"], "cannot be read"),

@@ -64,7 +64,11 @@ def test_the_parts_of_an_hour_on_known_hardware_are_those_of_its_owner():
     power = owner.load * h200.all_in_kw * owner.usd_per_kwh / owner.usd_per_chip_hour(h200)
     assert shares["power"] == pytest.approx(power)
     cost, over_owner = hour_costs(hardware.scenarios, hardware.total.by_model)
-    assert all(part.is_exact for part in cost.owner.values())
+    power_part = cost.owner["power"]
+    # What is uncertain is this model's own error, which moves all parts alike.
+    for part in cost.owner.values():
+        assert float(part.high / part.mid) == pytest.approx(float(power_part.high / power_part.mid), rel=1e-6)
+        assert part.low < part.mid < part.high
     # H200 hours are rented for 1.825 a year and more in 2026, and cost their owner 1.59.
     assert float(over_owner.mid) == pytest.approx(1.825 / owner.usd_per_chip_hour(h200), rel=1e-3)
 

@@ -114,6 +114,20 @@ def test_another_model_is_billed_at_its_price_for_the_same_tokens():
         _ = analysis(model="deepseek/deepseek-v99").totals
 
 
+@pytest.mark.parametrize(
+    "typed", ["fireworks/deepseek-v4-pr", "firewroks/deepseek-v4-pro", "vllm/deepseek-v4-pro"]
+)
+def test_a_host_or_model_that_is_misspelt_is_told_its_neighbours(typed):
+    with pytest.raises(InputError, match=r"Closest: .*fireworks/deepseek-v4-pro.* or name another model"):
+        _ = analysis(model=typed).totals
+
+
+def test_evidence_is_switched_off_by_its_name():
+    assert resolve_assumptions(without_evidence=["hosts"], environ={}).without_evidence == ("hosts",)
+    with pytest.raises(InputError, match=r"no evidence 'host'\. Did you mean hosts\?"):
+        resolve_assumptions(without_evidence=["host"], environ={})
+
+
 def test_settings_come_from_the_environment_under_their_names(tmp_path):
     found = resolve_assumptions(
         environ={"TOKENPROF_HOURS": "rent", "TOKENPROF_TRAINING_SHARE": "0.3"}, folder=tmp_path

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from one_call import one_call
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.rows.repricing import repricing
@@ -20,18 +21,7 @@ from tokenprof.pricing.chain.interval import Interval
 from tokenprof.pricing.chain.plan_bill import plan_usd_a_month
 from tokenprof.pricing.usage import Usage
 
-TURN = Turn(
-    id="m",
-    context="c",
-    provider="anthropic",
-    requested_model="claude-opus-4-8",
-    model="claude-opus-4-8",
-    started_at=datetime(2026, 9, 1, tzinfo=UTC),
-    duration_s=4.0,
-    status="ok",
-    usage=Usage(uncached_input_tokens=100_000, cache_read_tokens=1_000_000, output_tokens=20_000),
-    added=(),
-)
+TURN = one_call(Usage(uncached_input_tokens=100_000, cache_read_tokens=1_000_000, output_tokens=20_000))
 """One call of $1.50: 0.1 million fresh tokens at $5, a million read at $0.50, 20,000 written at $25."""
 
 OWN = SubscriptionPlan("own", Decimal(100), Decimal(50), "a contract", date(2026, 11, 1))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from tokenprof.analysis.settings_table import SETTINGS, SettingRow, row_of
+from tokenprof.costing.evidence_names import EVIDENCE
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
 from tokenprof.facts.remembered import remembered
@@ -93,9 +94,9 @@ def resolve_assumptions(
     `[tool.tokenprof]` of the nearest pyproject.toml from `folder` (default: the current folder) up. An empty
     sequence of `prices` is a setting: no price files.
 
-    Raises InputError for a pyproject.toml that cannot be read, an unknown name, a price file that cannot be
-    read, a number outside its range, and a deployment or a chip that does not exist. The message names the
-    setting, where it came from and the way out.
+    Raises InputError for a pyproject.toml that cannot be read, an unknown name (of evidence too), a price
+    file that cannot be read, a number outside its range, and a deployment or a chip that does not exist. The
+    message names the setting, where it came from and the way out.
     """
     given: dict[str, object] = {
         "prices": prices,
@@ -115,6 +116,12 @@ def resolve_assumptions(
     for setting in (*_from_environment(environ), *_from_pyproject(folder or Path.cwd())):
         found.setdefault(setting.name, setting)
     values = {setting.row.field: setting.converted() for setting in found.values()}
+    for name in without_evidence:
+        if name not in EVIDENCE:
+            raise InputError(
+                f"There is no evidence {name!r}.{did_you_mean(name, EVIDENCE)} "
+                f"There are {', '.join(EVIDENCE)}."
+            )
     return Assumptions(**cast(dict[str, Any], values), without_evidence=tuple(without_evidence))
 
 

@@ -52,5 +52,5 @@ def _moved(turn: Turn, name: str, book: PriceBook, later: timedelta) -> Turn:
         return moved
     price = _price(turn, name, book, later)
     if isinstance(price, Unpriced):
-        raise InputError(f"model {name}: {price.reason} Add its price with --prices, or name another model.")
+        raise InputError(f"model {name}: {price} Add its price with --prices, or name another model.")
     return replace(moved, usage=in_classes_of(turn.usage, price.rates))

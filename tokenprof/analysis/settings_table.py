@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
+from tokenprof.costing.evidence_names import EVIDENCE
+
 Group = Literal["prices", "hours", "service", "chain"]
 Kind = Literal["files", "number", "whole", "choice", "text"]
 
@@ -15,8 +17,9 @@ Kind = Literal["files", "number", "whole", "choice", "text"]
 class SettingRow(NamedTuple):
     """One assumption that a user may set.
 
-    `low` and `high` bound a number, `choices` are the values of a choice, `example` shows how it is written.
-    `option` is the command-line option that sets it too, if it has one of its own.
+    A `group` is what a setting moves: `prices` the bill; `hours` and `service` compute; `chain` what follows
+    from both. `low` and `high` bound a number, `choices` are the values of a choice, `example` shows how it
+    is written. `option` is the command-line option that sets it too, if it has one of its own.
     """
 
     name: str
@@ -113,9 +116,9 @@ SETTING_ROWS: Final[tuple[SettingRow, ...]] = (
          "docs/hardware.md, 2.14", "60", unit="tokens/s", low=0.1, high=2_000, option="--speed"),
     _row("tool-latency", "service", "number", "seconds between an answer and the next prompt",
          "the run's own gaps", "the recording", "2", unit="s", low=0.0, high=86_400),
-    _row("ttl", "service", "choice", "how long KV is kept for a waiting session in the table of gaps",
+    _row("ttl", "chain", "choice", "how long KV is kept for a waiting session in the table of gaps",
          "both", "docs/chain.md, Waiting KV", "1h", choices=("5m", "1h")),
-    _row("supplier", "chain", "text", "who serves the model", "the run's seller or provider",
+    _row("supplier", "service", "text", "who serves the model", "the run's seller or provider",
          "[[supplier]] in pricing/data/chain.toml", "google", option="chain --supplier"),
     _row("compute", "chain", "text", "whose GPU-hours the supplier rents", "not known",
          "[[supplier]] in pricing/data/chain.toml", "coreweave", option="chain --compute"),
@@ -152,6 +155,9 @@ def row_of(name: str) -> SettingRow | None:
 
 SETTINGS: Final = tuple(row.name for row in SETTING_ROWS)
 """The settings by the names that they have in pyproject.toml and, after two dashes, on the command line."""
+
+EVIDENCE_SWITCHES: Final = tuple(EVIDENCE)
+"""What `--without-evidence` takes."""
 
 OF_AN_OWNER: Final = ("cost-of-capital", "life-years", "colo-usd-per-kw-month", "usd-per-kwh")
 """The settings that make up an owner's hour."""

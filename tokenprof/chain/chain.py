@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from tokenprof.chain.choices import Choices, paid_bill
 from tokenprof.chain.followed_turns import FollowedTurns, by_provider, followed_turns
@@ -89,6 +90,13 @@ class Chain:
         return Interval(left.low / revenue, left.mid / revenue, left.high / revenue)
 
 
+NO_DOLLAR: Final = (
+    "No dollar of this run can be followed: no turn has both a price and a model of what it computed. Give a "
+    "price with --prices FILE, or follow the run as billed elsewhere with --set model=HOST/MODEL; what it "
+    "costs to compute is in tokenprof report."
+)
+
+
 class NothingToPushDownError(ValueError):
     """No turn of a run is both priced and modelled, so no dollar of it can be followed."""
 
@@ -104,9 +112,7 @@ def chain_of(ledger: Ledger, hardware: Hardware, figures: ChainData, choices: Ch
     followed = followed_turns(ledger, hardware)
     compute_usd = _compute_usd(hardware, followed)
     if followed.billed_usd <= 0 or compute_usd is None or compute_usd.low <= 0:
-        raise NothingToPushDownError(
-            "No dollar of this run can be followed: no turn has both a price and a model of what it computed."
-        )
+        raise NothingToPushDownError(NO_DOLLAR)
     of_providers = by_provider(ledger, hardware, followed)
     plan = figures.plan(chosen.plan)
     if not plan.is_personal:

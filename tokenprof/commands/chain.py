@@ -141,6 +141,7 @@ def _chain(
 ) -> tuple[ChainSection, ChainDetail]:
     from tokenprof.analysis.analysis import Analysis
     from tokenprof.analysis.scenario import choices_of, serving_of
+    from tokenprof.chain.chain import NO_DOLLAR
     from tokenprof.chain.chain_detail import chain_detail
     from tokenprof.chain.kv_between_turns import TTLS
     from tokenprof.chain.make_section import chain_section
@@ -162,9 +163,7 @@ def _chain(
     except ChainDataError as error:
         raise InputError(str(error)) from None
     if section is None:
-        raise InputError(
-            "No dollar of this run can be followed: no turn has both a price and a model of what it computed."
-        )
+        raise InputError(NO_DOLLAR)
     return section, detail
 
 

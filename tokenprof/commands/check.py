@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
-from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
+from tokenprof.commands.console.assumption_options import (
+    add_assumption_options,
+    assumptions_of,
+    given_of_groups,
+    require_effect,
+)
 from tokenprof.commands.console.exit_codes import FOUND, OK
 from tokenprof.commands.console.failures import naming
 from tokenprof.commands.console.output import add_output, format_of, put, require_writable, say
@@ -175,11 +180,8 @@ def _require_an_effect(options: argparse.Namespace, *, costs_compute: bool) -> N
         raise InputError(
             "There is nothing to check against; give --baseline FILE, --budget MEASURE=LIMIT or --strict."
         )
-    hardware = _given(
-        ("--deployment", options.deployment),
-        ("--usd-per-gpu-hour", options.usd_per_gpu_hour),
-        ("--utilisation", options.utilisation),
-    )
+    require_effect(options, "chain", where="check")
+    hardware = given_of_groups(options, "hours", "service")
     if hardware and not costs_compute:
         raise InputError(
             f"{' and '.join(hardware)} changes the compute estimate only, which no budget is set for; "

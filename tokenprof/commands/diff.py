@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
+from tokenprof.commands.console.assumption_options import (
+    add_assumption_options,
+    assumptions_of,
+    given_of_groups,
+    require_effect,
+)
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import (
     add_output,
@@ -113,15 +118,8 @@ def _require_two_sides(options: argparse.Namespace, form: str) -> None:
         )
     if form != "text" and options.full:
         raise InputError("--full lengthens the text; JSON always holds everything. Leave it out.")
-    hardware = [
-        flag
-        for flag, value in (
-            ("--deployment", options.deployment),
-            ("--usd-per-gpu-hour", options.usd_per_gpu_hour),
-            ("--utilisation", options.utilisation),
-        )
-        if value is not None
-    ]
+    require_effect(options, "chain", where="diff")
+    hardware = given_of_groups(options, "hours", "service")
     if hardware and not options.with_compute:
         raise InputError(
             f"{' and '.join(hardware)} changes the compute estimate only; add --compute or leave it out."

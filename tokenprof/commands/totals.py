@@ -12,6 +12,8 @@ from tokenprof.commands.console.assumption_options import (
     add_assumption_options,
     assumptions_of,
     only_settings_of,
+    require_effect,
+    settings_of,
 )
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import add_output, format_of, json_text, put, require_writable
@@ -75,6 +77,12 @@ def run_totals(options: argparse.Namespace) -> int:
     form = format_of(options)
     if not options.with_compute:
         only_settings_of(options, ("seller",), "totals without --compute")
+    require_effect(options, "chain", where="totals")
+    if "model" in settings_of(options):
+        raise InputError(
+            "--set model has no effect on totals, which bills what was ingested; `tokenprof sweep RUN --over "
+            "model=…` bills a run as another model's."
+        )
     assumptions = assumptions_of(options)
     require_writable(options.output, [*options.paths, *assumptions.prices])
     store = store_of(options)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
+from tokenprof.commands.console.assumption_options import (
+    add_assumption_options,
+    assumptions_of,
+    require_effect,
+)
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import (
     add_output,
@@ -82,6 +86,7 @@ def run_whatif(options: argparse.Namespace) -> int:
     if options.runs_per_day and not options.break_even:
         raise InputError("--runs-per-day needs --break-even MODEL.")
     parse_levers(options.levers)
+    require_effect(options, "chain", where="whatif")
     assumptions = assumptions_of(options)
     require_writable(options.output, [*options.files, *assumptions.prices])
 

@@ -16,23 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tokenprof.costing.compute import Hardware
+from tokenprof.costing.evidence_names import EVIDENCE, HOSTS, PRICE_COVERS_COST, PUBLISHED_MARGINS
 from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.work import Work, sum_work
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.chain.figures import ChainData, Figure
 
 Array = npt.NDArray[np.float64]
-
-PRICE_COVERS_COST: Final = "price-covers-cost"
-HOSTS: Final = "hosts"
-PUBLISHED_MARGINS: Final = "published-margins"
-
-EVIDENCE: Final[Mapping[str, str]] = {
-    PRICE_COVERS_COST: "a class of tokens is rarely sold for long below what its hours cost",
-    HOSTS: "what competing hosts charge for open models, over what this model says these cost",
-    PUBLISHED_MARGINS: "the margins that labs are reported to make on inference",
-}
-"""The pieces of evidence, by the names that switch them off, in words."""
 
 OUTPUT: Final = "output"
 

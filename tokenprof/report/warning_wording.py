@@ -37,8 +37,7 @@ def warnings_of(analysis: Analysis) -> tuple[str, ...]:
     unpriced: dict[str, list[int]] = defaultdict(list)
     for index, price in enumerate(ledger.prices):
         if isinstance(price, Unpriced):
-            near = f" Closest: {', '.join(price.near)}." if price.near else ""
-            unpriced[f"{price.reason}{near}"].append(index)
+            unpriced[str(price)].append(index)
     found += [
         f"{_named(turns)} {form(len(turns), 'is', 'are')} unpriced: {reason}"
         for reason, turns in unpriced.items()

@@ -134,7 +134,7 @@ def _missing(ledger: Ledger) -> MissingSums:
     unpriced: Counter[str] = Counter()
     for price in ledger.prices:
         if isinstance(price, Unpriced):
-            unpriced[price.reason + (f" Closest: {', '.join(price.near)}." if price.near else "")] += 1
+            unpriced[str(price)] += 1
     counted, repeated, uncounted_usd = counts_of_outputs(ledger)
     stated = [turn.stated_usd for turn in run.turns if turn.stated_usd is not None]
     return MissingSums(

@@ -126,7 +126,7 @@ class PlannedBills:
                 raise InputError(str(error)) from None
             if not isinstance(found, Unpriced):
                 return found
-            reason = reason or found.reason
+            reason = reason or str(found)
         raise InputError(f"This has no price: {reason}")
 
 

@@ -9,8 +9,8 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from tokenprof.analysis.settings_table import SETTINGS, row_of
-from tokenprof.commands.console.values import file_path, positive_number, share
+from tokenprof.analysis.settings_table import EVIDENCE_SWITCHES, SETTINGS, Group, row_of
+from tokenprof.commands.console.values import file_path, one_of, positive_number, share
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
 
@@ -56,9 +56,9 @@ def add_assumption_options(parser: argparse.ArgumentParser) -> None:
         "--without-evidence",
         action="append",
         default=[],
+        type=one_of(EVIDENCE_SWITCHES),
         metavar="NAME",
-        help="leave a piece of published evidence out of the posterior: price-covers-cost, hosts or "
-        "published-margins (repeatable)",
+        help=f"leave published evidence out of the posterior: {', '.join(EVIDENCE_SWITCHES)} (repeatable)",
     )
 
 
@@ -132,7 +132,7 @@ def assumptions_of(options: argparse.Namespace, more: dict[str, object] | None =
     found = resolve_assumptions(
         prices=getattr(options, "prices", None),
         settings={**named, **(more or {})},
-        without_evidence=evidence_names(getattr(options, "without_evidence", [])),
+        without_evidence=getattr(options, "without_evidence", ()),
     )
     in_deployment = ("chip", "precision", "kv-precision", "drafts", "pools", "attention")
     beside = next(
@@ -181,16 +181,27 @@ def parse_setting(text: str, option: str = "--set") -> tuple[str, str]:
     return name, value.strip()
 
 
-def evidence_names(given: list[str]) -> tuple[str, ...]:
-    """Return the names of evidence to leave out. Raises InputError for a name that does not exist."""
-    known = ("price-covers-cost", "hosts", "published-margins")
-    for name in given:
-        if name not in known:
-            raise InputError(
-                f"--without-evidence {name}: there is no such evidence.{did_you_mean(name, known)} "
-                f"There are {', '.join(known)}."
-            )
-    return tuple(given)
+def given_of_groups(options: argparse.Namespace, *groups: Group) -> list[str]:
+    """Return the settings of some groups that options of their own and `--set` give, as they were written."""
+    found = []
+    for name in settings_of(options):
+        row = row_of(name)
+        if row is None or row.group not in groups:
+            continue
+        of_its_own = getattr(options, row.field, None)
+        if of_its_own is None:
+            found.append(f"--set {name}")
+        else:
+            found.append(f"--{of_its_own if name == 'hours' else name}")
+    return found
+
+
+def require_effect(options: argparse.Namespace, *without: Group, where: str) -> None:
+    """Raise InputError for a setting that is given and belongs to a group that moves nothing `where`."""
+    idle = given_of_groups(options, *without)
+    if idle:
+        verb = "has" if len(idle) == 1 else "have"
+        raise InputError(f"{' and '.join(idle)} {verb} no effect on {where}; leave it out.")
 
 
 def only_settings_of(options: argparse.Namespace, taken: Sequence[str], where: str) -> dict[str, object]:

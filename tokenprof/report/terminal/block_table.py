@@ -13,6 +13,7 @@ from rich.text import Text
 
 from tokenprof.analysis.rows.row_types import BlockRow, GroupRow, RunRows
 from tokenprof.facts.adding import exact_sum_usd
+from tokenprof.hw_model.estimate import Estimate
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import kind_label, printable
 from tokenprof.report.phrases import NAMED_BY_US, named_call
@@ -33,7 +34,7 @@ _NARROW: Final = 100
 _GROUP_LABELS: Final = {"tool": "tool", "skill": "skill", "mcp_server": "server"}
 _LEGEND: Final = "= pinned by the bill   ± and ~ estimated inside what the bill pins"
 
-_BLOCK_COLUMNS: Final = (
+_OF_A_BLOCK: Final = (
     Column("", "left"),
     Column("", "left", flex=True, comfort=16),
     Column("size"),
@@ -41,11 +42,23 @@ _BLOCK_COLUMNS: Final = (
     Column("sent", drop=2),
     Column("in turns", "left", gap=1, drop=5),
     Column("Σ tokens", gap=1, drop=1),
+)
+
+_BLOCK_COLUMNS: Final = (
+    *_OF_A_BLOCK,
     Column("billed", style=MONEY),
     Column("share", gap=1),
     Column("", "left", gap=1, drop=3),
     Column("compute est.", style=MID, drop=6),
     Column("", "left", gap=1, drop=7),
+)
+
+_UNPRICED_BLOCK_COLUMNS: Final = (
+    *_OF_A_BLOCK,
+    Column("compute est.", style=MID),
+    Column("", "left", gap=1, drop=3),
+    Column("share", gap=1),
+    Column("", "left", gap=1, drop=4),
 )
 
 _GROUP_COLUMNS: Final = (
@@ -56,6 +69,16 @@ _GROUP_COLUMNS: Final = (
     Column("results, body"),
     Column("billed", style=MONEY),
     Column("share", gap=1, drop=2),
+    Column("", "left", gap=1, drop=3),
+)
+
+_UNPRICED_GROUP_COLUMNS: Final = (
+    Column("", "left"),
+    Column("", "left", flex=True, comfort=20),
+    Column("Σ tokens"),
+    Column("compute est.", style=MID),
+    Column("", "left", gap=1, drop=2),
+    Column("share", gap=1, drop=1),
     Column("", "left", gap=1, drop=3),
 )
 
@@ -86,7 +109,8 @@ def block_table(
 ) -> list[Text]:
     """Return the blocks by what they were billed over the run, the most expensive first.
 
-    A text that several contexts carry (a system prompt of many sessions) is one row. `others` are not listed.
+    If nothing of the run has a price, they stand by what they cost to compute. A text that several contexts
+    carry (a system prompt of many sessions) is one row. `others` are not listed.
     """
     unlisted = others or BlocksNotListed()
     ranked = sorted(_texts_once(rows.blocks), key=weight_of_block, reverse=True)
@@ -95,14 +119,27 @@ def block_table(
     shown, rest = ranked[:limit], ranked[len(ranked[:limit]) :]
     decimals = numbers.decimals_for(block.known_usd for block in shown)
     compute_decimals = numbers.estimate_decimals(block.hardware_usd for block in shown)
-    whole_usd = rows.totals.billed_usd
-    longest = numbers.fraction(shown[0].known_usd, whole_usd) if shown else None
+    whole_usd, whole_compute = rows.totals.billed_usd, rows.totals.hardware_usd
+    is_priced = whole_compute is None or any(block.known_usd for block in shown)
+
+    def share_of(block: BlockRow) -> Decimal | None:
+        if is_priced:
+            return numbers.fraction(block.known_usd, whole_usd)
+        return numbers.mid_fraction(block.hardware_usd, whole_compute)
+
+    longest = max((share for block in shown if (share := share_of(block)) is not None), default=None)
     bar_cells = 6 if console.width < _NARROW else 10
 
     def row(block: BlockRow) -> TableRow:
-        share = numbers.fraction(block.known_usd, whole_usd)
+        share = share_of(block)
         about = numbers.bounds(block.tokens, block.tokens_low, block.tokens_high, block.state)
         is_exact = block.state == "exact"
+        bill = _billed(block.known_usd, is_exact, block.is_lower_bound, decimals)
+        shares: list[str | Text] = [numbers.percent(share), Text(numbers.bar(share, longest, bar_cells), MID)]
+        compute: list[str | Text] = [
+            numbers.mid_usd(block.hardware_usd, compute_decimals),
+            Text(numbers.usd_range(block.hardware_usd, compute_decimals), SOFT),
+        ]
         return TableRow(
             [
                 Text(kind_label(block.kind), SOFT),
@@ -112,11 +149,7 @@ def block_table(
                 f"{block.turns_carried}×",
                 Text(_span(block.born_turn, block.last_turn), SOFT),
                 numbers.tokens(block.billed_tokens),
-                _billed(block.known_usd, is_exact, block.is_lower_bound, decimals),
-                numbers.percent(share),
-                Text(numbers.bar(share, longest, bar_cells), MID),
-                numbers.mid_usd(block.hardware_usd, compute_decimals),
-                Text(numbers.usd_range(block.hardware_usd, compute_decimals), SOFT),
+                *([bill, *shares, *compute] if is_priced else [*compute, *shares]),
             ]
         )
 
@@ -125,7 +158,11 @@ def block_table(
         amounts = [block.known_usd for block in rest] + [unlisted.known_usd] * bool(unlisted.blocks)
         left_out = together(amounts, whole_usd)
         body.append(Aside(f"… {numbers.count(len(rest) + unlisted.blocks, 'more block')}, {left_out}"))
-    lines = table("Blocks, by what they cost over the run", _BLOCK_COLUMNS, body, console)
+    lines = (
+        table("Blocks, by what they cost over the run", _BLOCK_COLUMNS, body, console)
+        if is_priced
+        else table("Blocks, by what they cost to compute", _UNPRICED_BLOCK_COLUMNS, body, console)
+    )
     return lines + paragraph(Text(_LEGEND, SOFT), console, indent=2)
 
 
@@ -165,7 +202,46 @@ def group_table(rows: RunRows, console: Console, most: int) -> list[Text]:
     """
     by_id = rows.block_by_id()
     bills = [_bill(group, by_id) for group in rows.groups if group.billed_tokens]
+    whole_compute = rows.totals.hardware_usd
+    if whole_compute is not None and bills and not any(bill.known_usd for bill in bills):
+        return _unpriced_groups([bill.group for bill in bills], whole_compute, console, most)
     return table_of_groups(bills, rows.totals.billed_usd, console, most)
+
+
+def _unpriced_groups(
+    groups: list[GroupRow], whole_compute: Estimate, console: Console, most: int
+) -> list[Text]:
+    """Return what tools, skills and servers cost to compute where nothing has a price."""
+    ranked = sorted(
+        (group for group in groups if group.kind in _GROUP_LABELS),
+        key=lambda group: (
+            group.kind == "mcp_server",
+            -(group.hardware_usd.mid if group.hardware_usd else 0.0),
+        ),
+    )
+    shown = ranked[:most]
+    decimals = numbers.estimate_decimals(group.hardware_usd for group in shown)
+    shares = [numbers.mid_fraction(group.hardware_usd, whole_compute) for group in shown]
+    longest = max((share for share in shares if share is not None), default=None)
+    body: list[TableRow | Aside] = [
+        TableRow(
+            [
+                Text(_GROUP_LABELS[group.kind], SOFT),
+                printable(group.name),
+                numbers.tokens(group.billed_tokens),
+                numbers.mid_usd(group.hardware_usd, decimals),
+                Text(numbers.usd_range(group.hardware_usd, decimals), SOFT),
+                numbers.percent(share),
+                Text(numbers.bar(share, longest, 6), MID),
+            ]
+        )
+        for group, share in zip(shown, shares, strict=True)
+    ]
+    if len(ranked) > most:
+        body.append(
+            Aside(f"… {numbers.count(len(ranked) - most, 'more tool or skill', 'more tools and skills')}")
+        )
+    return table("Tools and skills", _UNPRICED_GROUP_COLUMNS, body, console)
 
 
 def table_of_groups(
@@ -205,7 +281,7 @@ def table_of_groups(
 
 def _bill(group: GroupRow, by_id: Mapping[str, BlockRow]) -> GroupBill:
     """Return a group's bill in parts. What is neither call nor result is its schema or its index."""
-    members = [by_id[name] for name in group.blocks if name in by_id]
+    members = [by_id[name] for name in group.blocks if name in by_id and by_id[name].billed_tokens]
     amounts: dict[str, list[Decimal | None]] = defaultdict(list)
     for block in members:
         amounts[block.kind].append(block.known_usd)

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.analysis.rows.repricing import repricing
-from tokenprof.hw_model.description import SAMPLED
+from tokenprof.hw_model.description import SAMPLED, DeploymentDescription
+from tokenprof.hw_model.serving_settings import BY_THE_USER
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import CLASS_LABELS
 from tokenprof.report.terminal.chain_bridge import cents, evidence_ratio
@@ -45,11 +46,10 @@ def compute_lines(report: Report, console: Console) -> list[Text]:
         if totals.hardware_marginal_usd is not None:
             said.append(f"; marginal {numbers.usd_interval(totals.hardware_marginal_usd)}")
         said.append(". ")
-    said.append(
-        "The ends are P10 and P90 of the deployments that could serve this run."
-        if first.chip == SAMPLED
-        else "One deployment, so the ends are equal: what is uncertain about it is not in them."
-    )
+    drawn = "the deployments that could serve this run"
+    if first.chip != SAMPLED:
+        drawn = f"this model's own error on {first.chips} × {first.chip}{_sold(first)}"
+    said.append(f"The ends are P10 and P90 of {drawn}.")
     lines = paragraph(said, console)
     chain = report.chain
     if chain is None or chain.evidence is None or chain.bridge is None:
@@ -70,6 +70,15 @@ def compute_lines(report: Report, console: Console) -> list[Text]:
         f"here it is {cents(bridge.full_cost_per_list)} per list dollar."
     )
     return lines + paragraph(also, console)
+
+
+def _sold(deployment: DeploymentDescription) -> str:
+    """Return which share of its hours a described deployment is taken to sell, in words."""
+    for row in deployment.assumptions:
+        if row.name == "utilisation" and isinstance(row.value, float):
+            said = "" if row.source == BY_THE_USER else " (assumed; say yours with --utilisation)"
+            return f", with {100 * row.value:.3g}% of its hours sold{said}"
+    return ""
 
 
 def _whose(chain: ChainSection) -> str:

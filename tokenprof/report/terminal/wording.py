@@ -9,6 +9,7 @@ from typing import Final
 
 from tokenprof.analysis.rows.row_types import BlockRow, TurnRow
 from tokenprof.facts.adding import exact_sum_usd
+from tokenprof.hw_model.estimate import Estimate
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable
 
@@ -22,14 +23,18 @@ AT_LEAST: Final = "≥"
 ABOUT: Final = "~"
 
 
-def weight_of_turn(turn: TurnRow) -> tuple[Decimal, int]:
-    """Return what turns are ranked by: the bill, then the tokens of the prompt."""
-    return turn.billed_usd or Decimal(0), turn.context_tokens or 0
+def weight_of_turn(turn: TurnRow) -> tuple[Decimal, float, int]:
+    """Return what turns are ranked by: the bill, then compute, then the tokens of the prompt."""
+    return turn.billed_usd or Decimal(0), _middle(turn.hardware_usd), turn.context_tokens or 0
 
 
-def weight_of_block(block: BlockRow) -> tuple[Decimal, int]:
-    """Return what blocks are ranked by: the bill as far as it is known, then the billed tokens."""
-    return block.known_usd or Decimal(0), block.billed_tokens or 0
+def weight_of_block(block: BlockRow) -> tuple[Decimal, float, int]:
+    """Return what blocks are ranked by: the bill as far as it is known, then compute, then billed tokens."""
+    return block.known_usd or Decimal(0), _middle(block.hardware_usd), block.billed_tokens or 0
+
+
+def _middle(estimate: Estimate | None) -> float:
+    return 0.0 if estimate is None else estimate.mid
 
 
 def together(amounts_usd: Iterable[Decimal | None], whole_usd: Decimal | None = None) -> str:
