@@ -82,6 +82,11 @@ def _prices_of(seller: str) -> dict[str, TokenPrice]:
     return found
 
 
+def first_tokens_s() -> list[float]:
+    """Return the times to the first token that hosts were measured at [s], whichever open model."""
+    return [float(row["ttft_s"]) for _, row in _speed_rows() if row["ttft_s"] and _is_usual(row)]
+
+
 def speeds_by_model() -> dict[str, float]:
     """Return the median speed at which each shape is served [tokens/s], where somebody has measured it.
 
@@ -89,9 +94,13 @@ def speeds_by_model() -> dict[str, float]:
     """
     read: dict[str, list[float]] = defaultdict(list)
     for shape, row in _speed_rows():
-        if not any(word in row["host"].lower() for word in (*OWN_SILICON, *PREMIUM)):
+        if _is_usual(row):
             read[shape].append(float(row["p50_tokens_per_s"]))
     return {shape: median(values) for shape, values in read.items()}
+
+
+def _is_usual(row: dict[str, str]) -> bool:
+    return not any(word in row["host"].lower() for word in (*OWN_SILICON, *PREMIUM))
 
 
 def _speed_rows() -> Iterator[tuple[str, dict[str, str]]]:

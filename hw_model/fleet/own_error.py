@@ -33,13 +33,13 @@ def own_error(context_tokens: float, choice: Choice, rng: np.random.Generator) -
 def error_of_one(context_tokens: float, *, drafts: bool, draws: int) -> Array:
     """Return by what factors the model's own error moves the cost of one deployment with one pool.
 
-    The draws are quantiles at even distances. The middle one is 1, so that the shares of a batch add up to
+    The draws are quantiles at even distances, the cheapest first. The middle one is 1, so that the shares of a batch add up to
     the cost of its replica there; P10 and P90 are as far from it as those of `own_error`.
     """
     low, middle, high = (np.full(draws, end) for end in _spread(context_tokens, apart=False, drafts=drafts))
     normal = NormalDist()
     z = np.array([normal.inv_cdf((rank + 0.5) / draws) for rank in range(draws)])
-    return _two_halves(z - z[round((draws - 1) / 2)], low / middle, middle / middle, high / middle)
+    return _two_halves(z[round((draws - 1) / 2)] - z, low / middle, middle / middle, high / middle)
 
 
 def _spread(context_tokens: float, *, apart: bool, drafts: bool) -> tuple[float, float, float]:

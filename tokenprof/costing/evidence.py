@@ -91,7 +91,8 @@ class FollowedCost:
     """The followed turns of a run as draws: cost in all and by product, at the hours that are paid [USD].
 
     `service` is by what the cost of each draw was multiplied beyond the equations. `trains` says that the
-    server serves its own, closed models.
+    server serves its own, closed models, `is_drawn` that deployments were drawn: prices and margins of others
+    say nothing about one that somebody describes.
     """
 
     billed_usd: float
@@ -100,6 +101,7 @@ class FollowedCost:
     cost_by_product: Mapping[str, Array]
     service: Array
     trains: bool
+    is_drawn: bool = True
 
 
 def followed_cost(ledger: Ledger, hardware: Hardware, turns: Sequence[int], *, trains: bool) -> FollowedCost:
@@ -115,7 +117,8 @@ def followed_cost(ledger: Ledger, hardware: Hardware, turns: Sequence[int], *, t
             by_product[product], cost[product] = amount, _draws(hardware, done)
     service = [np.asarray(hardware.scenarios[model].hours.service_factor) for model in work.by_model]
     joint = np.exp(np.mean(np.broadcast_arrays(*(np.log(each) for each in service)), axis=0))
-    return FollowedCost(float(billed), _draws(hardware, work), by_product, cost, joint, trains)
+    is_drawn = all(hardware.scenarios[model].sampled for model in work.by_model)
+    return FollowedCost(float(billed), _draws(hardware, work), by_product, cost, joint, trains, is_drawn)
 
 
 def _draws(hardware: Hardware, work: Work) -> Array:
@@ -125,7 +128,8 @@ def _draws(hardware: Hardware, work: Work) -> Array:
 
 def posterior_of(cost: FollowedCost, figures: ChainData, without: Sequence[str] = ()) -> Posterior:
     """Return the cost with all evidence but that named in `without`, and what each piece does alone."""
-    found = {name: read(cost, figures) for name, read in READ.items()}
+    silent = _Piece(None, "", "one deployment is given")
+    found = {name: read(cost, figures) if cost.is_drawn else silent for name, read in READ.items()}
     weights = np.ones(len(cost.cost_usd))
     for name, piece in found.items():
         if piece.likely is not None and name not in without:
@@ -145,7 +149,7 @@ def posterior_of(cost: FollowedCost, figures: ChainData, without: Sequence[str] 
     return Posterior(
         Estimate(*weighted_percentiles(cost.cost_usd, weights)),
         _ratio(cost, weights),
-        float(1.0 / np.sum(weights**2)),
+        float(1.0 / np.sum(weights**2)) if cost.is_drawn else 1.0,
         effects,
         weights,
     )

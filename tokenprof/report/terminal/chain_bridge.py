@@ -25,14 +25,14 @@ def bridge_lines(section: ChainSection, console: Console) -> list[Text]:
     prior, posterior = section.bridge, section.posterior_bridge
     if prior is None:
         return []
-    lines = [Text("From marginal cost to published margins: cost per list dollar", "bold")]
+    lines = paragraph(Text("From marginal cost to published margins: cost per list dollar", "bold"), console)
     columns = [
         Column("", "left"),
         Column("prior"),
-        Column("range", "left"),
+        Column("range", "left", drop=1),
         Column("cost", style=MID),
-        Column("evid."),
-        Column("cost", style=MID),
+        Column("evid.", drop=2),
+        Column("cost", style=MID, drop=2),
     ]
     rows = [TableRow([MARGINAL, "", "", cents(prior.start), "", _start(posterior)])]
     for step, other in zip_longest(prior.steps, posterior.steps if posterior else ()):
@@ -103,11 +103,10 @@ def evidence_lines(section: ChainSection, console: Console) -> list[Text]:
     if evidence is None or section.bridge is None:
         return []
     compute = section.compute_usd
-    if compute.is_exact:
+    if all(row.price_to_cost is None for row in evidence.effects):
         said = (
             "One deployment is given, so published prices and margins have nothing to choose between; "
-            "compare "
-            "the residual of the bridge."
+            "compare the residual of the bridge."
         )
         head = Text("What published prices and margins say", "bold")
         return [head, *paragraph(Text(said), console, indent=2)]
@@ -119,7 +118,7 @@ def evidence_lines(section: ChainSection, console: Console) -> list[Text]:
         rows.append(TableRow([name, *_ratio(row.price_to_cost), state]))
     kept = f"worth {evidence.effective_draws:,.0f} draws"
     rows.append(TableRow(["posterior: all in use", *_ratio(evidence.price_to_cost), kept], style="bold"))
-    columns = [Column("", "left"), Column("billed ÷ compute"), Column("", "left"), Column("", "left")]
+    columns = [Column("", "left"), Column("billed ÷ compute"), Column("", "left"), Column("", "left", drop=1)]
     lines = [Text("What published prices and margins say", "bold"), *table("", columns, rows, console)]
     for row in evidence.effects:
         text = f"{row.name}: {row.about} (--without-evidence {row.name}). "

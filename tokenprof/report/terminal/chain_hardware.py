@@ -52,9 +52,9 @@ def technique_lines(techniques: Sequence[TechniqueCost], console: Console) -> li
         Column("", "left"),
         Column("without"),
         Column("with", style=MID),
-        Column("range with", "left"),
+        Column("range with", "left", drop=1),
         Column("factor"),
-        Column("in use"),
+        Column("in use", drop=2),
     ]
     rows = []
     for row in techniques:
@@ -111,7 +111,9 @@ def waiting_lines(waiting: KvWaiting, console: Console) -> list[Text]:
     count = numbers.count(len(gaps), "gap")
     found = ", ".join(f"{IN_WORDS[place]} {times}×" for place, times in places.most_common())
     lines = [
-        Text(f"Keeping the KV cache through {count}, as on {waiting.deployment}", "bold"),
+        *paragraph(
+            Text(f"Keeping the KV cache through {count}, as on {waiting.deployment}", "bold"), console
+        ),
         labelled("cheapest place", found),
         labelled("cost there", dollars(_sum(gap.usd for gap in gaps))),
         labelled("  for answers that wait", dollars(_sum(gap.waiting_usd for gap in gaps))),
@@ -137,9 +139,9 @@ def latency_lines(latency: ToolLatency | None, console: Console) -> list[Text]:
     columns = [
         Column("each tool takes", "left"),
         Column("compute", style=MID),
-        Column("range", "left"),
+        Column("range", "left", drop=1),
         Column("keeping KV"),
-        Column("mostly in", "left"),
+        Column("mostly in", "left", drop=2),
     ]
     rows = []
     for step in latency.steps:
@@ -201,9 +203,9 @@ def _sweep(title: str, rows: Sequence[tuple[str, SweptCost]], console: Console) 
     columns = [
         Column("", "left"),
         Column("compute", "right"),
-        Column("range", "left"),
+        Column("range", "left", drop=1),
         Column("billed/compute", "right"),
-        Column("", "left"),
+        Column("", "left", drop=2),
     ]
     figures: list[list[str | Text]] = [
         [

@@ -158,7 +158,7 @@ def shaped_lines(bill: ShapedBill | None, console: Console) -> list[Text]:
         Column("turn", "right"),
         Column("billed", "right"),
         Column("shaped", "right"),
-        Column("range", "left"),
+        Column("range", "left", drop=1),
     ]
     rows = [
         TableRow(

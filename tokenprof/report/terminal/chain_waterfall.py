@@ -63,7 +63,8 @@ BY_ACCOUNTS: Final = "The same bill from published accounts of suppliers of this
 def waterfall_lines(section: ChainSection, console: Console) -> list[Text]:
     """Return the waterfall from what the hours cost, and what hangs under its steps."""
     decimals = estimate_decimals([step.usd for step in section.waterfall])
-    lines = [Text(chain_heading(section), "bold"), *_drawn(section.waterfall, console, decimals)]
+    lines = paragraph(Text(chain_heading(section), "bold"), console)
+    lines += _drawn(section.waterfall, console, decimals)
     for step in section.waterfall:
         for note in _notes(step, decimals):
             lines += paragraph(Text(note, SOFT), console, indent=2)
@@ -75,7 +76,8 @@ def accounts_lines(section: ChainSection, console: Console) -> list[Text]:
     if not section.by_accounts:
         return []
     decimals = estimate_decimals([step.usd for step in section.by_accounts])
-    return [Text(BY_ACCOUNTS, "bold"), *_drawn(section.by_accounts, console, decimals)]
+    heading = paragraph(Text(BY_ACCOUNTS, "bold"), console)
+    return heading + _drawn(section.by_accounts, console, decimals)
 
 
 def _drawn(steps: Sequence[SectionStep], console: Console, decimals: int) -> list[Text]:
@@ -99,9 +101,9 @@ def _drawn(steps: Sequence[SectionStep], console: Console, decimals: int) -> lis
     columns = [
         Column("", "left"),
         Column("USD", "right"),
-        Column("range", "left"),
+        Column("range", "left", drop=1),
         Column("share", "right"),
-        Column("", "left"),
+        Column("", "left", drop=2),
     ]
     return table("", columns, rows, console)
 
