@@ -33,8 +33,8 @@ def own_error(context_tokens: float, choice: Choice, rng: np.random.Generator) -
 def error_of_one(context_tokens: float, *, drafts: bool, draws: int) -> Array:
     """Return by what factors the model's own error moves the cost of one deployment with one pool.
 
-    The draws are quantiles at even distances, the cheapest first. The middle one is 1, so that the shares of a batch add up to
-    the cost of its replica there; P10 and P90 are as far from it as those of `own_error`.
+    The draws are quantiles at even distances, the cheapest first. The middle one is 1, so that the shares of
+    a batch add up to the cost of its replica there; P10 and P90 are as far from it as those of `own_error`.
     """
     low, middle, high = (np.full(draws, end) for end in _spread(context_tokens, apart=False, drafts=drafts))
     normal = NormalDist()
