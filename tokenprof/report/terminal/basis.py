@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tokenprof.analysis.rows.row_types import ComputeSummary
 from tokenprof.facts.types import Source
-from tokenprof.hw_model.description import Assumption, DeploymentDescription
+from tokenprof.hw_model.description import SAMPLED, Assumption, DeploymentDescription
 from tokenprof.pricing.price_source import PriceSource
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable
@@ -112,7 +112,7 @@ def _comparisons(compute: ComputeSummary, console: Console) -> list[Text]:
 def _deployment(deployment: DeploymentDescription) -> str:
     """Return a deployment in a sentence: model, chips, precision and how many sources it rests on."""
     parts = [_where(deployment)]
-    if deployment.precision:
+    if deployment.precision and deployment.precision != SAMPLED:
         parts.append(f"precision {deployment.precision}")
     sources = {item.source for item in deployment.assumptions if item.source}
     if sources:
@@ -122,6 +122,10 @@ def _deployment(deployment: DeploymentDescription) -> str:
 
 def _where(deployment: DeploymentDescription) -> str:
     """Return a deployment's model and chips: `DeepSeek-V3 on 32 × H200`."""
+    if deployment.chip == SAMPLED:
+        return (
+            f"{deployment.model} on {deployment.chips} accelerators at the median, kind and precision drawn"
+        )
     return f"{deployment.model} on {deployment.chips} × {deployment.chip}"
 
 
