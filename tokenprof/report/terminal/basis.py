@@ -112,7 +112,7 @@ def _comparisons(compute: ComputeSummary, console: Console) -> list[Text]:
 def _deployment(deployment: DeploymentDescription) -> str:
     """Return a deployment in a sentence: model, chips, precision and how many sources it rests on."""
     parts = [_where(deployment)]
-    if deployment.precision and deployment.precision != SAMPLED:
+    if deployment.precision and deployment.chip != SAMPLED:
         parts.append(f"precision {deployment.precision}")
     sources = {item.source for item in deployment.assumptions if item.source}
     if sources:
