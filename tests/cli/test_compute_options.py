@@ -25,7 +25,7 @@ WORDS = {
     "check": ["check", "RUN", "--budget", "hardware_usd=0.00001"],
     "totals": ["totals", "--store", "STORE", "--compute"],
     "query": ["query", "--store", "STORE", "SELECT * FROM turns"],
-    "export": ["export", "--store", "STORE"],
+    "export": ["export", "--store", "STORE", "--to", "csv"],
     "disclosure": ["disclosure", "RUN"],
 }
 """A command line for each command that reads a run, showing as much as it can."""

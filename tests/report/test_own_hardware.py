@@ -1,4 +1,4 @@
-"""A run on hardware of one's own, whose calls nobody bills: everything stands by what it cost to compute."""
+"""A run on hardware of your own, whose calls nobody bills: everything stands by what it cost to compute."""
 
 from __future__ import annotations
 
