@@ -8,13 +8,18 @@ the median. Effects overlap, so their shares do not multiply to that of all toge
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent / "economics"))
+
 from sessions_costed import cost_sessions
 
 from tokenprof.costing.compute import cost_to_compute
