@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import blake2b
 
 from tokenprof.facts.types import Block, Breakpoint, Features, Turn
 from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import (
@@ -122,7 +123,7 @@ class Response:
         self.diagnostics = message.get("diagnostics") or self.diagnostics
         for number, item in enumerate(items):
             place = line.get("apiBlockIndex")
-            key = (place, number) if isinstance(place, int) else canonical(item)
+            key = (place, number) if isinstance(place, int) else _identity_of(item)
             if key in self._seen:
                 continue
             self._seen.add(key)
@@ -238,6 +239,11 @@ class Response:
         written = sum(_local_tokens(block.features) for block in self.output)
         framing = LEAST_FRAMING_TOKENS_PER_CALL * len(self.calls)
         return usage.all_output_tokens < LEAST_SHARE_OF_LOCAL_COUNT * written + framing
+
+
+def _identity_of(item: Wire) -> bytes:
+    """Return what tells an item from others; its text would be held as long as the session is read."""
+    return blake2b(canonical(item), digest_size=16).digest()
 
 
 def thread_of(line: Wire, above: Above[Response]) -> str:
