@@ -101,5 +101,5 @@ def test_compressed_logs_and_other_formats_are_not_followed(tmp_path: Path) -> N
     path = tmp_path / "session.jsonl.gz"
     path.write_bytes(gzip.compress(SESSIONS[0].read_bytes()))
     assert follow(path, reader_of(path)) is None
-    (recording,) = (LOGS.parent / "release_0_1").glob("run.jsonl")
-    assert follow(recording, reader_of(recording)) is None
+    other = LOGS / "litellm_log" / "standard_logging.jsonl"
+    assert follow(other, reader_of(other)) is None

@@ -37,8 +37,8 @@ COLOURS: Final = {
 BRIDGE: Final = "#3d85c6"
 POSTERIOR: Final = "#e69138"
 NOTE: Final = (
-    "bars: middles, which add up to the whole (hatched: a loss, drawn to the left); "
-    "lines: ranges, where the figure is not public, cut at the edge"
+    "bars: middles, which add up to the whole (hatched: a loss, to the left); "
+    "lines: ranges of what is not public, cut at the edge"
 )
 BRIDGE_HEAD: Final = "From marginal cost to published margins: cost per dollar of list price, logarithmic"
 BRIDGE_NOTE: Final = (
