@@ -46,9 +46,9 @@ harness-matrix: $(VENV)/.installed
 	$(BIN)/python tests/matrix/run.py
 
 # Speed and memory, in one command: a folder beside parsing alone and beside other tools (npm and pip install them
-# into a temporary folder), one run of more and more turns, and a small report. It takes about 5 minutes on two
-# cores; `make bench FULL=1` takes a gigabyte, runs of up to 16,000 turns and a folder of a million turns (12 GB
-# of disk), in about an hour. Results with machine and date go to benchmarks/results/.
+# into a temporary folder), one run of more and more turns, and a small report. `make bench FULL=1` takes a gigabyte,
+# runs of up to 16,000 turns and a folder of a million turns (12 GB of disk). Results with machine and date go to
+# benchmarks/results/.
 MEGABYTES ?= $(if $(FULL),1000,50)
 RUNS ?= 125,250,500,1000,2000$(if $(FULL),$(comma)4000$(comma)8000$(comma)16000)
 comma := ,
