@@ -62,8 +62,10 @@ class SharedTally:
     def _place_here(self) -> int | None:
         process = os.getpid()
         if process != self._process:
-            self._process, self._given, self._done = process, itertools.count(1), 0
             self._place = self._free_place(process)
+            self._given, self._done = itertools.count(1), 0
+            # Last, because other threads look at it first, and the place was that of the parent.
+            self._process = process
         return self._place
 
     def _free_place(self, process: int) -> int | None:
