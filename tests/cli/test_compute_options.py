@@ -5,16 +5,16 @@ Commands come from the parser, so a new one fails here until its line is below.
 
 from __future__ import annotations
 
-import argparse
 import re
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from parser_commands import commands
 
 from tokenprof.analysis.settings_table import SETTING_ROWS
 from tokenprof.commands.console.assumption_options import assumptions_of
-from tokenprof.commands.main import build_parser, main
+from tokenprof.commands.main import main
 
 WORDS = {
     "report": ["report", "RUN", "--full"],
@@ -50,14 +50,6 @@ OPTIONS = (
 )  # fmt: skip
 
 MENTIONS_COMPUTE = re.compile(r"\bcompute\b|hardware", re.IGNORECASE)
-
-
-def commands() -> dict[str, argparse.ArgumentParser]:
-    """Every command of the parser by name."""
-    (found,) = (
-        action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction)
-    )
-    return dict(found.choices)
 
 
 COMMANDS = commands()

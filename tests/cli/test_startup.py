@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from parser_commands import parsers
 
 from tokenprof.commands.main import build_parser
 
@@ -51,16 +50,8 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
     assert HEAVY & set(done.stderr.split()) == set()
 
 
-def _parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    yield parser
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for below in action.choices.values():
-                yield from _parsers(below)
-
-
 def test_every_option_has_a_help_without_a_full_stop() -> None:
-    for parser in _parsers(build_parser()):
+    for parser in parsers(build_parser()):
         for action in parser._actions:
             if action.option_strings:
                 assert action.help, (parser.prog, action.option_strings)

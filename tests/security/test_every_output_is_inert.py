@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import re
@@ -12,8 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 from hostile_run import record_hostile_run, unprintable
+from parser_commands import commands
 
-from tokenprof.commands.main import build_parser, main
+from tokenprof.commands.main import main
 
 WORDS = {
     "report": ["report", "RUN"],
@@ -56,12 +56,10 @@ WITHOUT_NAMES = {
 
 def forms() -> Iterator[tuple[str, str]]:
     """Every command and output format of the parser."""
-    (commands,) = (
-        action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction)
-    )
-    assert set(commands.choices) == set(WORDS) | set(WITHOUT_NAMES)
+    known = commands()
+    assert set(known) == set(WORDS) | set(WITHOUT_NAMES)
     for name in WORDS:
-        for form in commands.choices[name].get_default("formats") or ():
+        for form in known[name].get_default("formats") or ():
             yield name, form
     for form in ("csv", "focus", "prometheus"):
         yield "export", form

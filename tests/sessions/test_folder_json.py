@@ -10,6 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from copied_sessions import LOGS, copied_sessions
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions
@@ -24,20 +25,13 @@ from tokenprof.report.report_json import json_report, schema_path
 from tokenprof.sessions import size_of_logs
 from tokenprof.sessions.analyse_folder import analyse_folder
 
-LOGS = Path(__file__).parents[1] / "data" / "logs"
 Json = dict[str, Any]
 
 
 @pytest.fixture
 def sessions(tmp_path: Path) -> Path:
     """Three sessions that run at the same time, with contexts of three names and turns at the same times."""
-    text = (LOGS / "session_log" / "session_2.1.330.jsonl").read_text("utf-8")
-    for number in range(3):
-        folder = tmp_path / "sessions" / f"project{number % 2}"
-        folder.mkdir(parents=True, exist_ok=True)
-        own = text.replace("msg_", f"msg_{number}_").replace("req_", f"req_{number}_")
-        (folder / f"session{number}.jsonl").write_text(own, "utf-8")
-    return tmp_path / "sessions"
+    return copied_sessions(tmp_path, 3)
 
 
 def in_parts(*paths: Path, jobs: int = 1, tags: list[str] | None = None, with_entries: bool = False) -> Json:

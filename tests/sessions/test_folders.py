@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from copied_sessions import LOGS, copied_sessions
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions
@@ -21,19 +22,11 @@ from tokenprof.sessions.analyse_folder import analyse_folder
 from tokenprof.sessions.folder_analysis import FolderAnalysis
 from tokenprof.sessions.kept_sums import KeptSums
 
-LOGS = Path(__file__).parents[1] / "data" / "logs"
-
 
 @pytest.fixture
 def sessions(tmp_path: Path) -> Path:
     """Four sessions whose responses are all different, in two projects."""
-    text = (LOGS / "session_log" / "session_2.1.330.jsonl").read_text("utf-8")
-    for number in range(4):
-        folder = tmp_path / "sessions" / f"project{number % 2}"
-        folder.mkdir(parents=True, exist_ok=True)
-        own = text.replace("msg_", f"msg_{number}_").replace("req_", f"req_{number}_")
-        (folder / f"session{number}.jsonl").write_text(own, "utf-8")
-    return tmp_path / "sessions"
+    return copied_sessions(tmp_path, 4)
 
 
 def analysed(*paths: Path, jobs: int = 1) -> FolderAnalysis:
