@@ -8,7 +8,7 @@ WORKERS := -n auto --dist worksteal
 # The tests start the command line hundreds of times, and each start would compile the package again.
 test check: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check coverage fuzz bench format clean harness-matrix
+.PHONY: demo test check coverage fuzz bench format clean harness-matrix lowest-releases
 
 demo: $(VENV)/.installed
 	$(BIN)/tokenprof demo
@@ -27,14 +27,18 @@ check: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
-# Branches that the tests take in the record, pricing, attribute and analysis rooms; their programs and the recorder's
-# threads are traced, so this takes twice as long. TESTS names what to run.
+# Branches that the tests take in the record, pricing, attribute and analysis rooms; the workers, the programs that tests
+# start and the recorder's threads are traced, so this takes twice as long. TESTS names what to run; `coverage combine`
+# puts parts together that were run with a COVERAGE_FILE of their own. The plugins are on the path of every program of
+# the environment before coverage starts. What a command loads is not tested here: coverage loads modules itself.
 TESTS ?= tests
+SITE_PACKAGES = $(shell $(BIN)/python -c "import site; print(site.getsitepackages()[0])")
 coverage: $(VENV)/.installed
+	echo "$(CURDIR)/tools/coverage" > $(SITE_PACKAGES)/a0_tokenprof_coverage.pth
 	rm -f .coverage .coverage.*
-	PYTHONPATH=tools/coverage $(BIN)/python -m coverage run -m pytest -n0 -q $(TESTS)
-	PYTHONPATH=tools/coverage $(BIN)/python -m coverage combine -q
-	PYTHONPATH=tools/coverage $(BIN)/python -m coverage report --show-missing --skip-covered
+	$(BIN)/python -m coverage run -m pytest -p traced_tests $(WORKERS) -q --ignore=tests/cli/test_startup.py $(TESTS)
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report --show-missing --skip-covered
 
 # Damaged files for every reader, for MINUTES (tests/fuzz/fuzz.py); `make test` runs a few cases.
 MINUTES ?= 5
@@ -44,6 +48,10 @@ fuzz: $(VENV)/.installed
 # Every client in an environment of its own, against the loopback provider (docs/harnesses.md).
 harness-matrix: $(VENV)/.installed
 	$(BIN)/python tests/matrix/run.py
+
+# Our tests of clients, prices and stores on the lowest releases that pyproject.toml admits.
+lowest-releases: $(VENV)/.installed
+	$(BIN)/python tests/matrix/lowest.py
 
 # Speed and memory, in one command: a folder beside parsing alone and beside other tools (npm and pip install them
 # into a temporary folder), one run of more and more turns, and a small report. `make bench FULL=1` takes a gigabyte,

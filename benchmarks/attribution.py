@@ -17,10 +17,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from tokenprof.attribute.estimate import Observation, block_variance, features_of, fit, unfitted
+from tokenprof.attribute.estimate import BlockFeatures, Observations, Vector, fit, unfitted
 from tokenprof.attribute.paths import OUTPUT_HINT_RELATIVE_SD, OUTPUT_HINT_SD_TOKENS
 from tokenprof.facts.types import Block, Run, Turn
 from tokenprof.reading.files import read
@@ -78,12 +79,19 @@ def leave_one_out(run: Run, context: str) -> list[tuple[ContextStep, float]]:
     predicted = []
     for left_out, step in enumerate(steps):
         others = [o for i, found in enumerate(observations) if i != left_out for o in found]
-        estimator = fit(turn.model, turn.provider, others)
+        estimator = fit(turn.model, turn.provider, _as_columns(others))
         written, rest = _parts(step)
         told = float(step.output_tokens) if step.output_tokens is not None else 0.0
         blocks = rest if step.output_tokens is not None else (*written, *rest)
-        predicted.append((step, told + sum(estimator.expected(features_of(b)) for b in blocks)))
+        predicted.append((step, told + float(estimator.expected(BlockFeatures.of(blocks)).sum())))
     return predicted
+
+
+def _as_columns(observed: Sequence[_Observation]) -> Observations | None:
+    if not observed:
+        return None
+    features, tokens, variance = (np.array(column) for column in zip(*observed, strict=True))
+    return Observations(features, tokens, variance)
 
 
 def _parts(step: ContextStep) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
@@ -91,17 +99,20 @@ def _parts(step: ContextStep) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
     return written, tuple(block for block in step.blocks if block.role != "assistant")
 
 
-def _observations(step: ContextStep, turn: Turn) -> list[Observation]:
+class _Observation(NamedTuple):
+    features: Vector
+    tokens: float
+    variance: float
+
+
+def _observations(step: ContextStep, turn: Turn) -> list[_Observation]:
     written, rest = _parts(step)
     start = unfitted(turn.provider, turn.model)
 
-    def observe(blocks: Sequence[Block], tokens: float, variance: float) -> Observation:
-        rows = [features_of(block) for block in blocks]
-        own = sum(
-            block_variance(start.prior, start.expected(row), block)
-            for row, block in zip(rows, blocks, strict=True)
-        )
-        return Observation(np.sum(rows, axis=0), tokens, own + variance)
+    def observe(blocks: Sequence[Block], tokens: float, variance: float) -> _Observation:
+        features = BlockFeatures.of(blocks)
+        own = float(start.variance(features, start.expected(features)).sum())
+        return _Observation(features.rows.sum(axis=0), tokens, own + variance)
 
     if step.output_tokens is None or not written:
         return [observe(step.blocks, step.grown_tokens, 0.0)]

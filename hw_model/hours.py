@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -12,6 +11,7 @@ from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.catalogue.lookup import chips
 from tokenprof.hw_model.description import Assumption, HourBasis, HourTenure
 from tokenprof.hw_model.equations.gpu_hour import OwnerHour, OwnerRanges, Ownership, Range
+from tokenprof.hw_model.equations.quantiles import median, percentiles
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.hw_model.fleet.sampling import quantile_of_log_triangle
 from tokenprof.hw_model.hour_draws import HourDraws
@@ -109,7 +109,7 @@ def usual_rent_over_owned(rented: RentedHours) -> float:
         for name, row in rented.by_chip.items()
         if name in chips()
     ]
-    return float(np.median(ratios)) if ratios else 1.0
+    return median(np.array(ratios)) if ratios else 1.0
 
 
 def hour_assumptions(hours: HourDraws, chip: Chip | None, settings: ServingSettings) -> list[Assumption]:
@@ -127,7 +127,7 @@ def hour_assumptions(hours: HourDraws, chip: Chip | None, settings: ServingSetti
 
 def error_assumption(hours: HourDraws) -> Assumption:
     """Return the row on this model's own error: by what costs are multiplied beyond the equations."""
-    low, mid, high = (float(f"{v:.4g}") for v in np.percentile(hours.service_factor, (10, 50, 90)))
+    low, mid, high = (float(f"{v:.4g}") for v in percentiles(hours.service_factor, (10, 50, 90)))
     return Assumption(
         "error of this model", mid, "measured over predicted, held-out services (section 5)", low, high
     )
@@ -140,5 +140,4 @@ def _hour_row(name: str, usd: Estimate, source: str) -> Assumption:
 
 
 def _spread(values: Array) -> Estimate:
-    points: Sequence[float] = np.percentile(values, [10, 50, 90]).tolist()
-    return Estimate(*points)
+    return Estimate(*percentiles(values, [10, 50, 90]).tolist())

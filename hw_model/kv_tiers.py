@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.catalogue.chips import Chip
 from tokenprof.hw_model.equations.gpu_hour import (
@@ -22,6 +20,7 @@ from tokenprof.hw_model.equations.gpu_hour import (
     SECONDS_PER_HOUR,
     capital_recovery_factor,
 )
+from tokenprof.hw_model.equations.quantiles import percentiles
 from tokenprof.hw_model.estimate import Estimate
 
 SECONDS_PER_YEAR: Final = HOURS_PER_YEAR * SECONDS_PER_HOUR
@@ -79,8 +78,7 @@ def host_memory_usd(kv_bytes_per_token: Array, token_seconds: float) -> Estimate
     time of the transfers is not in it.
     """
     per_byte_s = _usd_per_byte_s(HOST_MEMORY_USD_PER_GB, HOST_MEMORY_YEARS, COST_OF_CAPITAL[1])
-    low, mid, high = np.percentile(kv_bytes_per_token * token_seconds * per_byte_s, [10, 50, 90]).tolist()
-    return Estimate(low, mid, high)
+    return Estimate(*percentiles(kv_bytes_per_token * token_seconds * per_byte_s, [10, 50, 90]).tolist())
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from tokenprof.hw_model.catalogue.shapes import ModelShape
 from tokenprof.hw_model.description import SAMPLED, Assumption, DeploymentDescription
 from tokenprof.hw_model.equations.constants import fitted
 from tokenprof.hw_model.equations.deployment_error import DeploymentError
+from tokenprof.hw_model.equations.quantiles import median, percentiles
 from tokenprof.hw_model.equations.rates import in_service, rates
 from tokenprof.hw_model.figures_in_words import quantity
 from tokenprof.hw_model.fleet import sampling
@@ -106,7 +107,7 @@ def sampled_scenario(
     description = DeploymentDescription(
         model=f"{served.name} ({unknown} not published; {draws} draws)",
         chip=SAMPLED,
-        chips=int(np.median(np.asarray(drawn.plan.accelerators))),
+        chips=int(median(np.asarray(drawn.plan.accelerators))),
         precision=SAMPLED,
         parallelism=None,
         assumptions=tuple(assumptions),
@@ -121,7 +122,7 @@ def sampled_scenario(
 
 
 def _percentiles_of(values: Array) -> tuple[float, float, float]:
-    low, mid, high = (float(f"{v:.4g}") for v in np.percentile(values, PERCENTILES))
+    low, mid, high = (float(f"{v:.4g}") for v in percentiles(values, PERCENTILES))
     return low, mid, high
 
 

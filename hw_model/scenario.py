@@ -9,21 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
 from tokenprof.hw_model.catalogue.arrays import Array
 from tokenprof.hw_model.catalogue.lookup import find_model, known_model
 from tokenprof.hw_model.description import DeploymentDescription
-from tokenprof.hw_model.equations.features import BASES, CHUNK_TOKENS, Feature, Rates
+from tokenprof.hw_model.equations.features import BASES, PARTS, Feature, Part, Rates, features_of_parts
+from tokenprof.hw_model.equations.quantiles import median
 from tokenprof.hw_model.equations.turn_work import TurnWork
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.hw_model.hour_draws import HourDraws
 
 __all__ = ["OWNED", "PERCENTILES", "Part", "ServingScenario", "TurnWork"]
-
-Part = Literal["read", "prefill", "decode", "hold"]
 
 OWNED: Final = "owned"
 """The basis of full cost at the owner's hours, whoever serves the model: the floor under the headline."""
@@ -64,30 +63,11 @@ class ServingScenario:
     def features(self, work: TurnWork, *, part: Part) -> Array:
         """Return the work of one part of a call as features, an array of shape (8,), one per `Feature`.
 
-        Features of parts and of calls may be added before they are priced. `read` is what the cached prefix
-        costs this call: the attention of new tokens to it, and loading its KV. `prefill` is the linear work
-        of the new tokens and their attention to one another (2.2). `decode` is the step of every output
-        token, which reads the KV of the whole context (2.3). `hold` is the KV kept through the gap after the
-        call, which only the basis `opportunity` prices. Raises ValueError for any other part.
+        Raises ValueError for a part that calls do not have.
         """
-        cached, new, output = float(work.cached_tokens), float(work.new_tokens), float(work.output_tokens)
-        row = np.zeros(len(Feature))
-        if part == "read":
-            row[Feature.READ_PAIRS] = new * cached
-            row[Feature.READ_TOKENS] = cached * max(1.0, np.ceil(new / CHUNK_TOKENS))
-        elif part == "prefill":
-            row[Feature.PREFILL_TOKENS] = new
-            row[Feature.PREFILL_PAIRS] = new * new / 2.0
-        elif part == "decode":
-            row[Feature.DECODE_TOKENS] = output
-            row[Feature.DECODE_CONTEXT] = output * (cached + new) + output * output / 2.0
-        elif part == "hold":
-            gap_s = work.gap_s or 0.0
-            row[Feature.HOLD_SECONDS] = gap_s
-            row[Feature.HOLD_TOKEN_SECONDS] = gap_s * (cached + new + output)
-        else:
+        if part not in PARTS:
             raise ValueError(f"a call has no part {part!r}; its parts are read, prefill, decode and hold")
-        return row
+        return np.asarray(features_of_parts([work])[0, PARTS.index(part)])
 
     def prefill_weights(self, start_token: int, end_token: int, *, cached_tokens: int = 0) -> float:
         """Return the cost of prompt positions [start, end), to be compared with others of the same prompt.
@@ -103,9 +83,7 @@ class ServingScenario:
     @cached_property
     def _prefill_slope(self) -> tuple[float, float]:
         table = self.rates.by_basis["resource_share"]
-        return float(np.median(table[:, Feature.PREFILL_TOKENS])), float(
-            np.median(table[:, Feature.PREFILL_PAIRS])
-        )
+        return median(table[:, Feature.PREFILL_TOKENS]), median(table[:, Feature.PREFILL_PAIRS])
 
     def draws_usd(self, features: Array, basis: str = "resource_share") -> Array:
         """Return the USD of some work in every draw, an array of shape (draws,).
@@ -197,7 +175,7 @@ def _ranks(values: Array) -> Array:
 
 def _explained(values: Array, cost_ranks: Array) -> float:
     """Return the share of the variance of ranked cost that a drawn value explains."""
-    groups = np.unique(values)
+    groups = sorted(set(values.tolist()))
     if len(groups) <= 12:
         means = np.zeros_like(cost_ranks)
         for group in groups:

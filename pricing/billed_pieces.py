@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 
+from tokenprof.pricing.rates import is_amount, per_piece, total
 from tokenprof.pricing.usage import add_fees
 from tokenprof.pricing.wire_counts import Wire, count_of, entries, is_count
 
@@ -83,7 +84,7 @@ def pieces_of_completion(completion: Wire) -> Fees:
         ]
         called = [_object(call.get("function")).get("name") for call in entries(message.get("tool_calls"))]
         fees += [(f"builtin_{_word(name[1:])}", 1) for name in map(str, called) if name.startswith("$")]
-    return add_fees(fees)
+    return add_fees(fees) if fees else ()
 
 
 _SEARCHES = re.compile(r"-search-(?:preview|api)(?:-|$)")
@@ -96,6 +97,8 @@ def _word(said: object) -> str:
 
 def container_of_message(message: Wire) -> tuple[str, ...]:
     """Return a note if a container of Anthropic ran for an answer whose usage does not count its use."""
+    if not message.get("container"):
+        return ()
     counted = "code_execution_requests" in _object(_object(message.get("usage")).get("server_tool_use"))
     is_run = bool(_object(message.get("container")).get("id"))
     return (_ran(1, "code execution container"),) if is_run and not counted else ()
@@ -148,30 +151,41 @@ def stated_usd(raw_usage: Wire) -> Decimal | None:
     (docs.x.ai/developers/cost-tracking). With a key of the user's own, OpenRouter's `cost` is its fee, and
     what the provider bills stands beside it (openrouter.ai/docs, usage accounting).
     """
-    ticks = raw_usage.get("cost_in_usd_ticks")
-    if is_count(ticks):
-        return Decimal(str(ticks)) * USD_PER_TICK
+    if _STATED.isdisjoint(raw_usage):
+        return None
+    ticks = _amount(raw_usage.get("cost_in_usd_ticks"))
+    if ticks is not None:
+        return per_piece(ticks, TICKS_POWER)
     cost = raw_usage.get("cost")
     if isinstance(cost, Mapping):
         cost = cost.get("total_cost")
-    usd = _usd(cost)
+    usd = _amount(cost)
     if usd is None or not raw_usage.get("is_byok"):
         return usd
-    upstream = _usd(_object(raw_usage.get("cost_details")).get("upstream_inference_cost"))
-    return None if upstream is None else usd + upstream
+    upstream = _amount(_object(raw_usage.get("cost_details")).get("upstream_inference_cost"))
+    return None if upstream is None else total((usd, upstream))
 
 
-def _usd(said: object) -> Decimal | None:
+_STATED = frozenset({"cost_in_usd_ticks", "cost"})
+
+
+def _amount(said: object) -> Decimal | None:
+    """Return a number that a seller states; None for what cannot be an amount, such as NaN or 10³⁰⁰."""
     if isinstance(said, bool) or not isinstance(said, int | float | str):
         return None
     try:
-        usd = Decimal(str(said))
-    except InvalidOperation:
+        amount = Decimal(str(said))
+    except (InvalidOperation, ValueError):
+        # ValueError: Python writes no integer of more than 4,300 digits.
         return None
-    return usd if usd.is_finite() and usd >= 0 else None
+    return amount if is_amount(amount, most_decimals=MOST_STATED_DECIMALS) else None
 
 
-USD_PER_TICK = Decimal("1e-10")
+TICKS_POWER = 10
+"""A tick of xAI is 10⁻¹⁰ USD."""
+
+MOST_STATED_DECIMALS = 40
+"""Sellers compute with floats, whose smallest costs have some thirty decimals."""
 
 
 def seller_in(completion: Wire) -> str | None:
@@ -181,7 +195,7 @@ def seller_in(completion: Wire) -> str | None:
 
 
 def _object(value: object) -> Wire:
-    return value if isinstance(value, Mapping) else {}
+    return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def _times(count: int, what: str) -> str:

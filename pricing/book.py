@@ -51,8 +51,9 @@ class _Answer:
 
     bands: tuple[tuple[Band, Price], ...]
 
-    def at(self, prompt_tokens: int) -> tuple[Band, Price]:
-        chosen = self.bands[0]
+    def at(self, prompt_tokens: int) -> tuple[Band, Price] | None:
+        """Return the band of a prompt; None if all rows are for longer ones."""
+        chosen = self.bands[0] if self.bands[0][0].above_tokens == 0 else None
         for band, price in self.bands:
             if prompt_tokens > band.above_tokens:
                 chosen = band, price
@@ -81,7 +82,14 @@ class PriceBook:
         answer = self._answer(provider, model, at, selectors)
         if isinstance(answer, Unpriced):
             return answer
-        price = with_media(*answer.at(usage.input_tokens), usage)
+        found = answer.at(usage.input_tokens)
+        if found is None:
+            return Unpriced(
+                f"The rows of {provider} '{model}' are for prompts of more than "
+                f"{answer.bands[0][0].above_tokens} tokens ({answer.bands[0][1].source}). "
+                "Add a [[price]] row without 'above_tokens' for shorter ones, from the same day."
+            )
+        price = with_media(*found, usage)
         if "request" in price.fee_rates and not any(name.startswith("request") for name, _ in usage.fees):
             return Unpriced(
                 f"{provider} charges a fee per request for '{model}', which the recorded usage does not "
@@ -101,7 +109,7 @@ class PriceBook:
         answer = self._answer(provider, model, at, selectors)
         if isinstance(answer, Unpriced):
             return answer
-        return tuple(band.above_tokens for band, _ in answer.bands)
+        return tuple(sorted({0, *(band.above_tokens for band, _ in answer.bands)}))
 
     def depends_on_hour(self, provider: str, model: str) -> bool:
         """Return whether the rates of a model differ by the time of day."""

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from tokenprof.pricing.book import PriceBook
-from tokenprof.pricing.rates import Price
-from tokenprof.pricing.usage import Usage
+from tokenprof.pricing.rates import Price, is_amount
+from tokenprof.pricing.usage import Usage, shown
 
 MAP_KEYS = {
     "input_cost_per_token": "uncached_input",
@@ -65,6 +65,8 @@ def load_map(path: Path) -> Mapping[str, Mapping[str, Any]]:
         raise PriceMapError(f"The price map {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise PriceMapError(f"The price map {path} is not valid JSON: {error}.") from error
+    except RecursionError:
+        raise PriceMapError(f"The price map {path} is nested too deeply for a price map.") from None
     if not isinstance(rows, dict):
         raise PriceMapError(f"The price map {path} is not a JSON object of rows by model id.")
     return {name: row for name, row in rows.items() if isinstance(row, dict)}
@@ -100,9 +102,12 @@ def _per_mtok(name: str, key: str, usd: object) -> Decimal | None:
     if usd is None:
         return None
     try:
-        return Decimal(str(usd)).scaleb(6).normalize()
+        rate = Decimal(str(usd))
     except ArithmeticError:
-        raise PriceMapError(f"The price map has {key} {usd!r} for {name}; it must be a number.") from None
+        rate = Decimal("NaN")
+    if not is_amount(rate, most_decimals=40):
+        raise PriceMapError(f"In the price map, {key} of {name} is {shown(usd)}; it must be a price in USD.")
+    return rate.scaleb(6).normalize()
 
 
 def _named(name: str, row: Mapping[str, Any]) -> tuple[str | None, str]:

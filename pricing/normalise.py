@@ -29,14 +29,10 @@ from tokenprof.pricing.usage_reader import UsageReading, read_usage
 from tokenprof.pricing.wire_counts import Wire, entries, is_count
 
 __all__ = [
-    "BatchResult",
     "ModelUsage",
     "StreamedCounts",
     "advisor_iterations",
     "anthropic_iterations",
-    "batch_result_from_anthropic",
-    "batch_result_from_openai",
-    "fees_from_openai_output",
     "merge_anthropic_stream",
     "merge_cumulative",
     "read_anthropic",
@@ -71,14 +67,16 @@ def usage_from_anthropic(raw: Wire) -> Usage:
 def read_anthropic(raw: Wire) -> UsageReading:
     """Return what `usage_from_anthropic` does, with notes of what was not understood."""
     read = read_usage(raw, ANTHROPIC)
+    iterations, credit = entries(raw.get("iterations")), raw.get("fallback_credit")
+    if not iterations and credit is None:
+        return read
     usage, notes = read.usage, list(read.notes)
-    for entry in entries(raw.get("iterations")):
+    for entry in iterations:
         role = str(entry.get("type"))
         if role == "compaction":
             usage += read_usage(entry, ANTHROPIC).usage
         elif role not in ("message", ADVICE):
             notes += _note_of_iteration(role, entry)
-    credit = raw.get("fallback_credit")
     if isinstance(credit, Mapping) and credit.get("status") == "redeemed":
         notes.append(
             "A fallback credit was redeemed: its cache writes cost what reads cost, not what is billed."
@@ -145,7 +143,7 @@ def advisor_iterations(raw: Wire) -> tuple[ModelUsage, ...]:
 def unread_advice(raw: Wire) -> int:
     """Return how many iterations of another model's advice have counts that cannot be read."""
     advised = [entry for entry in entries(raw.get("iterations")) if entry.get("type") == ADVICE]
-    return len(advised) - len(advisor_iterations(raw))
+    return len(advised) - len(advisor_iterations(raw)) if advised else 0
 
 
 class StreamedCounts:
@@ -166,6 +164,9 @@ class StreamedCounts:
 
     def add(self, part: Wire) -> None:
         """Add the usage object of one part; an empty one changes nothing."""
+        if not self.usage:
+            self.usage = dict(part)
+            return
         before, after = self.usage, _merged(self.usage, part)
         known, told = dict(_leaves(before)), dict(_leaves(after))
         fallen = {place: (known[place], told[place]) for place in known if told[place] < known[place]}
@@ -261,19 +262,10 @@ def usage_from_openai_chat(raw: Wire) -> Usage:
     return read_usage(raw, OPENAI_CHAT).usage
 
 
-def fees_from_openai_output(items: Iterable[Wire]) -> tuple[tuple[str, int], ...]:
-    """Return the server-tool calls in the `output` list of a Responses object that are billed by the piece.
-
-    OpenAI does not count them in `usage`; each item `web_search_call` or `file_search_call` is one.
-    """
-    billed = {"web_search_call": "web_search", "file_search_call": "file_search"}
-    kinds = (str(item.get("type")) for item in items)
-    return add_fees((billed[kind], 1) for kind in kinds if kind in billed)
-
-
 def with_fees(usage: Usage, fees: Iterable[tuple[str, int]]) -> Usage:
     """Return `usage` with further fee counts added."""
-    return replace(usage, fees=add_fees(usage.fees, fees))
+    added = tuple(fees)
+    return replace(usage, fees=add_fees(usage.fees, added)) if added else usage
 
 
 def usage_from_gemini(raw: Wire) -> Usage:
@@ -288,38 +280,3 @@ def usage_from_gemini(raw: Wire) -> Usage:
 def read_gemini(raw: Wire) -> UsageReading:
     """Return what `usage_from_gemini` does, with notes of what was not understood."""
     return read_usage(raw, GEMINI)
-
-
-@dataclass(frozen=True, slots=True)
-class BatchResult:
-    """One line of a batch's results: the caller's id, the model served, and the usage (None if it failed)."""
-
-    custom_id: str
-    model: str | None
-    usage: Usage | None
-
-
-def batch_result_from_anthropic(line: Wire) -> BatchResult:
-    """Return one line of an Anthropic message batch's results JSONL.
-
-    Only requests that succeeded are billed; errored, cancelled and expired ones have no usage.
-    """
-    result = line.get("result") or {}
-    message = result.get("message") or {}
-    usage = message.get("usage") if result.get("type") == "succeeded" else None
-    return BatchResult(
-        custom_id=str(line.get("custom_id")),
-        model=message.get("model"),
-        usage=None if usage is None else usage_from_anthropic(usage),
-    )
-
-
-def batch_result_from_openai(line: Wire) -> BatchResult:
-    """Return one line of an OpenAI batch's output file (chat or Responses bodies)."""
-    body = (line.get("response") or {}).get("body") or {}
-    usage = body.get("usage")
-    if usage is not None:
-        usage = (
-            usage_from_openai_chat(usage) if "prompt_tokens" in usage else usage_from_openai_responses(usage)
-        )
-    return BatchResult(custom_id=str(line.get("custom_id")), model=body.get("model"), usage=usage)

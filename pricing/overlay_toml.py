@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from tokenprof.pricing import DATA
 from tokenprof.pricing.overlay import Fee, Launch, Multiplier, Overlay, PriceRow
-from tokenprof.pricing.rates import Band, Rates, per_piece
-from tokenprof.pricing.usage import TOKEN_CLASSES, TokenClass
+from tokenprof.pricing.rates import Band, Rates, is_amount, per_piece
+from tokenprof.pricing.selectors import why_never_met
+from tokenprof.pricing.usage import TOKEN_CLASSES, TokenClass, shown
 
 _DATED = ("from", "until", "source", "checked", "note")
 _FACTOR = ("provider", "models", "when", "factor", "classes", "only_classes", *_DATED)
@@ -47,6 +48,9 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 TABLES = (*KEYS, "provider_alias")
 """The tables an overlay may have."""
 
+MOST_DECIMALS: Final = 12
+"""Of an amount or a factor, so that a bill is exact to its last decimal."""
+
 
 class OverlayError(ValueError):
     """An overlay file cannot be used; the message names the file, the table and what is wrong."""
@@ -54,8 +58,7 @@ class OverlayError(ValueError):
 
 def shipped_overlays() -> tuple[Overlay, ...]:
     """Return the overlay files that ship with the package, in order of their names."""
-    folder = files("tokenprof.pricing") / "data"
-    texts = {item.name: item.read_text("utf-8") for item in folder.iterdir() if item.name.endswith(".toml")}
+    texts = {item.name: item.read_text("utf-8") for item in DATA.iterdir() if item.name.endswith(".toml")}
     return tuple(parse_overlay(texts[name], name) for name in sorted(texts) if name.startswith("overlay"))
 
 
@@ -74,7 +77,10 @@ def parse_overlay(text: str, name: str) -> Overlay:
     """Read an overlay's TOML text; errors call it `name`. Raises `OverlayError` saying what is wrong."""
     try:
         tables = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise OverlayError(f"The price overlay {name} has tables that are nested too deeply.") from None
+    except ValueError as error:
+        # TOMLDecodeError, or an integer of more than 4,300 digits.
         raise OverlayError(f"The price overlay {name} is not valid TOML: {error}.") from error
     if unknown := set(tables) - set(TABLES):
         raise OverlayError(
@@ -172,17 +178,23 @@ class _Row:
     def amount(self, key: str, values: Mapping[str, Any] | None = None) -> Decimal:
         value = (self.values if values is None else values).get(key)
         try:
-            amount = Decimal(value) if isinstance(value, str | int | Decimal) else Decimal("NaN")
+            # A bool is an int to Python, but not an amount.
+            amount = Decimal(str(value)) if type(value) in (str, int, Decimal) else Decimal("NaN")
         except ArithmeticError:
             amount = Decimal("NaN")
-        if not amount.is_finite() or amount < 0:
-            raise self.fail(f"'{key}' must be a non-negative amount, but it is {value!r}.")
+        if not is_amount(amount, most_decimals=MOST_DECIMALS):
+            raise self.fail(
+                f"'{key}' must be a non-negative amount of at most {MOST_DECIMALS} decimals, "
+                f"but it is {shown(value)}."
+            )
         return amount
 
     def when(self) -> dict[str, str]:
         value = self.values.get("when", {})
         if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
             raise self.fail("'when' must be a table of texts such as {service_tier = \"flex\"}.")
+        if reason := why_never_met(value):
+            raise self.fail(f"'when' is never met: {reason}")
         return value
 
     def hours(self) -> tuple[time, time] | None:
@@ -196,6 +208,12 @@ class _Row:
         ):
             raise self.fail("'hours_utc' must be two times such as [01:00:00, 04:00:00].")
         return value[0], value[1]
+
+    def flag(self, key: str) -> bool:
+        value = self.values.get(key, False)
+        if not isinstance(value, bool):
+            raise self.fail(f"'{key}' must be true or false.")
+        return value
 
     def note(self) -> str | None:
         return self.text("note") if "note" in self.values else None
@@ -266,6 +284,8 @@ class _Reader:
                 if bool(when) != (table == "multiplier"):
                     raise row.fail("a [[multiplier]] needs 'when', and a [[discount]] has none.")
                 classes = row.texts("classes") if "classes" in row.values else None
+                if classes is not None and not classes:
+                    raise row.fail("'classes' names no class; leave it out to mean all of them.")
                 if classes and (unknown := set(classes) - set(TOKEN_CLASSES)):
                     raise row.fail(f"'{min(unknown)}' is not one of {', '.join(TOKEN_CLASSES)}.")
                 yield Multiplier(
@@ -276,7 +296,7 @@ class _Reader:
                     when=when,
                     factor=row.amount("factor"),
                     classes=frozenset(classes) if classes else None,
-                    only_classes=row.values.get("only_classes") is True,
+                    only_classes=row.flag("only_classes"),
                     source=row.text("source"),
                     checked=row.checked(),
                     note=row.note(),

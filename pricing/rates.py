@@ -9,7 +9,7 @@ from decimal import Context, Decimal, Inexact, InvalidOperation
 
 from tokenprof.pricing.usage import TOKEN_CLASSES, TokenClass, Usage
 
-EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
+EXACT = Context(prec=100, traps=[Inexact, InvalidOperation])
 """Arithmetic that raises rather than rounds, whatever the decimal context of the host process is."""
 
 Rates = Mapping[str, Decimal]
@@ -102,6 +102,12 @@ class Price:
         amounts[TokenClass.FEE] = self._fee_amount(usage.fees)
         return amounts
 
+    def usd(self, usage: Usage) -> Decimal | None:
+        """Return the exact USD of a call; None if a class of its usage has no rate."""
+        amounts = self.known_amounts(usage).values()
+        known = [amount for amount in amounts if amount is not None]
+        return total(known) if len(known) == len(amounts) else None
+
     def missing(self, usage: Usage) -> tuple[str, ...]:
         """Return the classes of this usage that have tokens (or pieces) and no rate."""
         return tuple(cls for cls, amount in self.known_amounts(usage).items() if amount is None)
@@ -146,6 +152,9 @@ class Unpriced:
     reason: str
     near: tuple[str, ...] = ()
 
+    def usd(self, usage: Usage) -> None:
+        """Return None: nothing is known of what a call costs."""
+
     def __str__(self) -> str:
         """Return the reason, and the rows with similar names if there are any."""
         return self.reason + (f" Closest: {', '.join(self.near)}." if self.near else "")
@@ -165,6 +174,17 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
     for amount in amounts:
         result = EXACT.add(result, amount)
     return result
+
+
+def is_amount(value: Decimal, most_decimals: int) -> bool:
+    """Tell whether a value can be money or a factor on it: finite, from 0 to below 10¹⁸, not too long.
+
+    Products and sums of such values stay exact.
+    """
+    if not value.is_finite() or value < 0:
+        return False
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -most_decimals and value.adjusted() < 18
 
 
 def per_piece(price: Decimal, power_of_ten: int) -> Decimal:

@@ -38,6 +38,9 @@ PRICED_VALUES = {
 }
 """Values that select another rate. A book may lack that rate for a model."""
 
+PROCESSING, BATCH = "processing", "batch"
+"""How a batch is named as a condition, whichever way the provider reports it."""
+
 
 def price_context(selectors: Selectors, also: Mapping[str, Collection[str]] | None = None) -> dict[str, str]:
     """Return the non-standard conditions of a call, such as `{"processing": "batch"}`; empty for standard.
@@ -57,7 +60,22 @@ def price_context(selectors: Selectors, also: Mapping[str, Collection[str]] | No
                 f'If you know its rates, add a [[price]] row, when = {{{name} = "{value}"}} to an overlay.'
             )
         context[name] = value
-    if selectors.batch or context.get("service_tier") == "batch":
+    if selectors.batch or context.get("service_tier") == BATCH:
         context.pop("service_tier", None)
-        context["processing"] = "batch"
+        context[PROCESSING] = BATCH
     return context
+
+
+def why_never_met(when: Mapping[str, str]) -> str | None:
+    """Return why no call meets the conditions of a row; None if some call may."""
+    for name, value in when.items():
+        if name == PROCESSING:
+            if value != BATCH:
+                return f'{PROCESSING} can only be "{BATCH}".'
+        elif name not in PRICED_VALUES:
+            return f"'{name}' is not one of {', '.join((*PRICED_VALUES, PROCESSING))}."
+        elif not value or value in STANDARD_VALUES[name]:
+            return f"{name} = \"{value}\" is the standard rate, which a row without 'when' states."
+        elif value == BATCH:
+            return f'a batch is {PROCESSING} = "{BATCH}".'
+    return None

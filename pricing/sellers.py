@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 HOSTS = {
@@ -52,6 +53,8 @@ HOSTS = {
 ID_PREFIXES = {"msg_bdrk_": "aws.bedrock", "msg_vrtx_": "gcp.vertex_ai"}
 """How Anthropic's message ids begin if a cloud sold the call."""
 
+_ANY_PREFIX = tuple(ID_PREFIXES)
+
 MAKERS = (
     "anthropic",
     "openai",
@@ -70,6 +73,7 @@ MAKERS = (
 _BEDROCK = re.compile(r"^(?:[a-z]{2,6}\.)?(?:anthropic|amazon|meta|mistral|cohere|deepseek|openai|qwen)\.")
 
 
+@functools.lru_cache(maxsize=1024)
 def seller_of_host(host: str) -> str | None:
     """Return who sells at a public host; None for one that is unknown or on this machine."""
     name = host.lower().partition(":")[0].rstrip(".")
@@ -105,19 +109,27 @@ CLOUDS = ("google", "azure", "aws")
 
 def seller_of_answer(response_id: str, model: str, provider: str) -> str | None:
     """Return who sold a call, as the id of its answer or of its model shows; None if neither does."""
-    for prefix, seller in ID_PREFIXES.items():
-        if response_id.startswith(prefix):
-            return seller
-    if model.startswith("arn:aws") or (
+    if response_id.startswith(_ANY_PREFIX):
+        return next(seller for prefix, seller in ID_PREFIXES.items() if response_id.startswith(prefix))
+    return _seller_of_model(model, provider)
+
+
+@functools.lru_cache(maxsize=1024)
+def _seller_of_model(model: str, provider: str) -> str | None:
+    if model.startswith(ARN) or (
         provider in ("anthropic", "openai") and _BEDROCK.match(_ROUTES.sub("", model))
     ):
         return "aws.bedrock"
     return "gcp.vertex_ai" if provider == "anthropic" and _VERTEX.search(model) else None
 
 
+ARN = "arn:aws"
+"""How a model's id begins that names an account."""
+
+
 def without_account(model: str) -> str:
     """Return a model's id without the account and region with which an ARN begins."""
-    begin = model.find("arn:aws")
+    begin = model.find(ARN)
     if begin < 0:
         return model
     kind, _, name = model[begin:].rpartition(":")[2].partition("/")

@@ -77,9 +77,10 @@ class Usage:
     image_output_tokens: int = 0
 
     def __post_init__(self) -> None:
-        for number, value in enumerate(_token_values(self)):
-            if type(value) is not int or value < 0:
-                check_count(_TOKEN_FIELDS[number], value)
+        values = _token_values(self)
+        if not _ONLY_INTEGERS.issuperset(map(type, values)) or min(values) < 0:
+            for name, value in zip(_TOKEN_FIELDS, values, strict=True):
+                check_count(name, value)
         if self.fees:
             for name, count in self.fees:
                 check_count(f"fees[{name}]", count)
@@ -123,6 +124,10 @@ class Usage:
         if cls != TokenClass.FEE:
             raise UsageError(f"There is no billed class '{cls}'; the classes are {', '.join(CLASSES)}.")
         return 0
+
+    def token_counts(self) -> tuple[int, ...]:
+        """Return the tokens of each of `TOKEN_CLASSES`, in their order."""
+        return _class_values(self)
 
     def by_class(self) -> dict[str, int]:
         """Return the tokens of every class by its plain name, all ten names present."""
@@ -176,9 +181,11 @@ def add_fees(*fees: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((name, count) for name, count in totals.items() if count))
 
 
+_ONLY_INTEGERS = frozenset({int})
 _TOKEN_FIELDS = tuple(field.name for field in fields(Usage) if field.name != "fees")
 
 # Every turn of every run passes here many times; one call in C instead of a lookup by name for each field.
 _token_values = attrgetter(*_TOKEN_FIELDS)
 _tokens_of: dict[str, Callable[[Usage], int]] = {cls: attrgetter(f"{cls}_tokens") for cls in TOKEN_CLASSES}
+_class_values: Callable[[Usage], tuple[int, ...]] = attrgetter(*(f"{cls}_tokens" for cls in TOKEN_CLASSES))
 _input_values: Callable[[Usage], tuple[int, ...]] = attrgetter(*(f"{cls}_tokens" for cls in INPUT_CLASSES))

@@ -38,7 +38,7 @@ class Meaning(StrEnum):
     REPEATED = "repeated"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Convention:
     """What a source's keys do not show, unless the object's total contradicts it.
 
@@ -285,3 +285,33 @@ _TABLE: dict[str, Meaning] = {
 
 RANK = {key: place for place, key in enumerate(_TABLE)}
 """Which of several spellings of one meaning prevails: the one that stands first."""
+
+
+SPLIT_WRITES = {
+    Meaning.WRITE_5M: "cache_write_5m_tokens",
+    Meaning.WRITE_1H: "cache_write_1h_tokens",
+    Meaning.WRITE_30M: "cache_write_30m_tokens",
+    Meaning.WRITE_12H: "cache_write_12h_tokens",
+}
+
+
+@functools.lru_cache(maxsize=KEYS_REMEMBERED)
+def includes_cache(cached_key: str) -> bool | None:
+    """Return whether a count of the cached part is a part of the prompt's; None if its key does not show it.
+
+    What stands among the details of the prompt is a part of it. Anthropic's own names leave the cache out,
+    and a relay may pass them on as they are.
+    """
+    spelled = canonical(cached_key)
+    if spelled.startswith("in."):
+        return True
+    is_anthropics = spelled.startswith(
+        ("cachereadinputtokens", "cachecreationinputtokens", "cachecreation.ephemeral")
+    )
+    return False if is_anthropics else None
+
+
+def side_of(key: str) -> str | None:
+    """Return whether a list under a key would be of parts of the prompt ("in") or of the output ("out")."""
+    side = canonical(f"{key}.x").partition(".")[0]
+    return side if side in ("in", "out") else None

@@ -8,7 +8,8 @@ decides: it equals one reading or another. Nothing is clamped, and a key that no
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,22 +19,21 @@ from tokenprof.pricing.usage_dialects import (
     OPENAI_CHAT,
     RANK,
     REQUEST,
+    SPLIT_WRITES,
     Convention,
     Meaning,
     canonical,
+    includes_cache,
     is_search_size,
     may_count_more,
     meaning_of,
     piece_of,
+    side_of,
 )
-from tokenprof.pricing.wire_counts import MOST_TOKENS, Wire, count_of, entries, is_count, less
+from tokenprof.pricing.wire_counts import MOST_TOKENS, Wire, count_of, entries, is_count, less, values_of
 
-SPLIT_WRITES = {
-    Meaning.WRITE_5M: "cache_write_5m_tokens",
-    Meaning.WRITE_1H: "cache_write_1h_tokens",
-    Meaning.WRITE_30M: "cache_write_30m_tokens",
-    Meaning.WRITE_12H: "cache_write_12h_tokens",
-}
+Place = str | tuple[str | None, ...]
+"""A key of a usage object: by itself, in front of those of its object, or after None if it holds a list."""
 
 MODALITIES = {
     ("in", "AUDIO"): Meaning.AUDIO_IN,
@@ -80,47 +80,90 @@ def read_usage(raw: Wire, convention: Convention) -> UsageReading:
 
     Raises `UsageError` for a count that is missing, malformed or larger than what it is part of.
     """
-    return _read_plainly(raw, convention) or _read_with_care(raw, convention)
+    usage = read_plainly(raw, convention)
+    return _read_with_care(raw, convention) if usage is None else UsageReading(usage)
 
 
-def _read_plainly(raw: Wire, convention: Convention) -> UsageReading | None:
-    """Return what `_read_with_care` does of an object without a total, a fee or a contradiction; else None.
+def read_plainly(raw: Wire, convention: Convention) -> Usage | None:
+    """Return the usage in an object without a fee or a contradiction; else None.
 
     Sources repeat their keys in every turn, so what the keys mean is found out once.
     """
-    leaves = _leaves(raw)
-    names = _plain_names(convention, tuple([key for key, _ in leaves]))
-    if names is None or next(_modalities(raw), None) is not None:
+    shape: list[Place] = []
+    values: list[object] = []
+    for key, value in raw.items():
+        kind = type(value)
+        if kind is dict:
+            shape.append((key, *value))
+            values += value.values()
+        elif kind is list:
+            shape.append((None, key))
+        else:
+            shape.append(key)
+            values.append(value)
+    names = plain_names(convention, tuple(shape))
+    if names is None:
         return None
     counts: dict[str, Any] = {}
-    for name, (_, value) in zip(names, leaves, strict=True):
+    for name, value in zip(names, values, strict=True):
         if name is None:
-            continue
-        if type(value) is not int or not 0 <= value <= MOST_TOKENS:
+            if type(value) not in _SCALARS:
+                return None
+        elif type(value) is not int or not 0 <= value <= MOST_TOKENS:
             return None
-        if name:
+        elif name:
             counts[name] = value
         elif value:
             return None
     if written := counts.get("cache_write_tokens"):
-        rest = written - sum(counts[name] for name in _SPLIT_NAMES & counts.keys())
+        rest = written - sum(map(counts.__getitem__, _SPLIT_NAMES & counts.keys()))
         if rest < 0:
             return None
         counts["cache_write_tokens"] = rest
-    return UsageReading(Usage(**counts))
+    if convention.input_includes_cache and not _leaves_out_parts(counts):
+        return None
+    return Usage(**counts)
+
+
+def _leaves_out_parts(counts: dict[str, int]) -> bool:
+    """Take the cached part off the prompt's count, and reasoning off the output's; whether all fits."""
+    total = counts.pop("total", 0)
+    prompt, output = counts["uncached_input_tokens"], counts["output_tokens"]
+    reasoning = counts.get("reasoning_tokens", 0)
+    cached = sum(counts.values()) - prompt - output - reasoning
+    counts["uncached_input_tokens"], counts["output_tokens"] = prompt - cached, output - reasoning
+    return cached <= prompt and reasoning <= output and total in (0, prompt + output)
+
+
+_SCALARS = frozenset({int, str, float, bool, type(None)})
+_SPLIT_NAMES = frozenset(SPLIT_WRITES.values())
 
 
 @functools.lru_cache(maxsize=KEYS_REMEMBERED)
-def _plain_names(convention: Convention, keys: tuple[str, ...]) -> tuple[str | None, ...] | None:
-    """Return which field of a usage each key counts: "" if it must be 0, None if it does not matter.
+def plain_names(convention: Convention, shape: tuple[Place, ...]) -> tuple[str | None, ...] | None:
+    """Return which field of a usage each value counts: "" if it must be 0, None if it does not matter.
 
     Returns None if the keys alone do not show what the counts mean.
     """
+    if convention.reasoning_is_beside:
+        return None
+    plain = _PLAIN_WITH_CACHE if convention.input_includes_cache else _PLAIN
+    keys: list[str] = []
+    for place in shape:
+        if isinstance(place, str):
+            keys.append(place)
+            continue
+        is_list = place[0] is None
+        holder, holds_no_keys = str(place[1] if is_list else place[0]), is_list or len(place) == 1
+        if (is_list and side_of(holder)) or (holds_no_keys and meaning_of(holder)):
+            return None
+        if not is_list:
+            keys += [f"{holder}.{key}" for key in place[1:]]
     names: list[str | None] = []
     for key in keys:
         meaning = meaning_of(key)
-        if meaning in _PLAIN and not canonical(key).startswith("in."):
-            names.append(_PLAIN[meaning])
+        if meaning in plain and includes_cache(key) in (None, convention.input_includes_cache):
+            names.append(plain[meaning])
         elif is_search_size(key) or meaning not in (None, Meaning.REPEATED):
             return None
         else:
@@ -128,10 +171,8 @@ def _plain_names(convention: Convention, keys: tuple[str, ...]) -> tuple[str | N
             names.append("" if is_countable else None)
     fields = [name for name in names if name]
     is_clear = len(set(fields)) == len(fields) and {"uncached_input_tokens", "output_tokens"} <= set(fields)
-    return tuple(names) if is_clear and not convention.input_includes_cache else None
+    return tuple(names) if is_clear else None
 
-
-_SPLIT_NAMES = frozenset(SPLIT_WRITES.values())
 
 _PLAIN = {
     Meaning.PROMPT: "uncached_input_tokens",
@@ -139,8 +180,12 @@ _PLAIN = {
     Meaning.WRITE: "cache_write_tokens",
     **SPLIT_WRITES,
     Meaning.OUTPUT: "output_tokens",
+    **dict.fromkeys((Meaning.AUDIO_IN, Meaning.AUDIO_OUT, Meaning.IMAGE_OUT), ""),
 }
 """What is counted where the prompt's count leaves the cached part out."""
+
+_PLAIN_WITH_CACHE = _PLAIN | {Meaning.REASONING: "reasoning_tokens", Meaning.TOTAL: "total"}
+"""What is counted where the prompt's count includes the cached part, and the output's its reasoning."""
 
 
 def _read_with_care(raw: Wire, convention: Convention) -> UsageReading:
@@ -206,16 +251,12 @@ def _read_with_care(raw: Wire, convention: Convention) -> UsageReading:
 
 
 def _input_includes_cache(counts: _Counts, convention: Convention) -> bool:
-    """Return whether the prompt's count includes the cached part, as its keys or else its source show.
-
-    What stands among the details of the prompt is a part of it. Anthropic's own names leave the cache out,
-    and a relay may pass them on as they are.
-    """
-    cached = [counts.key[meaning] for meaning in CACHED if counts.of(meaning)]
-    if cached and all(canonical(key).startswith("in.") for key in cached):
+    """Return whether the prompt's count includes the cached part, as its keys or else its source show."""
+    cached = [includes_cache(counts.key[meaning]) for meaning in CACHED if counts.of(meaning)]
+    if cached and all(cached):
         return True
     prompt = counts.key.get(Meaning.PROMPT, "")
-    if canonical(prompt) == "inputtokens" and cached and all(map(_is_anthropics, cached)):
+    if canonical(prompt) == "inputtokens" and cached and set(cached) == {False}:
         is_foreign = prompt.rpartition(".")[2] != convention.needs[0].rpartition(".")[2]
         is_impossible = counts.of(Meaning.PROMPT) < sum(counts.of(m) for m in (Meaning.READ, Meaning.WRITE))
         return convention.input_includes_cache and not is_foreign and not is_impossible
@@ -223,12 +264,6 @@ def _input_includes_cache(counts: _Counts, convention: Convention) -> bool:
 
 
 CACHED = (Meaning.READ, Meaning.WRITE, *SPLIT_WRITES)
-
-
-def _is_anthropics(key: str) -> bool:
-    return canonical(key).startswith(
-        ("cachereadinputtokens", "cachecreationinputtokens", "cachecreation.ephemeral")
-    )
 
 
 def _restore_from_total(counts: _Counts, needs: tuple[str, str], reasoning_is_beside: bool) -> None:
@@ -285,14 +320,16 @@ def _cached_keys(counts: _Counts) -> str:
 
 def _counts(raw: Wire) -> _Counts:
     counts = _Counts()
-    for key, value in _leaves(raw):
+    for key, value in values_of(raw):
         meaning = meaning_of(key)
         if is_search_size(key) and isinstance(value, str):
             counts.fees.append((REQUEST if value == "high" else f"{REQUEST}_{value}", 1))
-        elif meaning is Meaning.REPEATED or value is None:
+        elif meaning is Meaning.REPEATED or value is None or (meaning is Meaning.TOTAL and value == {}):
             continue
         elif meaning is not None:
             counts.add(meaning, key, count_of(key, value))
+        elif isinstance(value, list | tuple | Mapping):
+            continue
         elif (piece := piece_of(key)) is not None:
             counts.fees.append((piece, count_of(key, value)))
         elif may_count_more(key) and is_count(value) and float(str(value)):
@@ -300,32 +337,14 @@ def _counts(raw: Wire) -> _Counts:
                 f"Usage key '{key}' is not understood, so what it counts may be missing from the bill or "
                 "have another price."
             )
-    for name, entry in _modalities(raw):
-        meaning = MODALITIES.get((name, str(entry.get("modality")).upper()))
-        if meaning is not None:
-            key = f"{name}.{entry.get('modality')}"
-            counts.add(meaning, key, counts.of(meaning) + count_of(key, entry.get("tokenCount") or 0))
+    for name, value in raw.items():
+        side = side_of(name) if isinstance(value, list | tuple) else None
+        # A list may name one modality twice; each entry counts other tokens.
+        sums: Counter[str] = Counter()
+        for part in entries(value) if side else ():
+            modality = str(part.get("modality")).upper()
+            if (side, modality) in MODALITIES:
+                sums[modality] += count_of(f"{side}.{modality}", part.get("tokenCount") or 0)
+        for modality, count in sums.items():
+            counts.add(MODALITIES[str(side), modality], f"{side}.{modality}", count)
     return counts
-
-
-def _leaves(raw: Wire, prefix: str = "") -> list[tuple[str, object]]:
-    found: list[tuple[str, object]] = []
-    for key, value in raw.items():
-        if type(value) is int or type(value) is str:
-            found.append((f"{prefix}{key}", value))
-        elif type(value) is dict or isinstance(value, Mapping):
-            found += _leaves(value, f"{prefix}{key}.")
-        elif not isinstance(value, list | tuple):
-            found.append((f"{prefix}{key}", value))
-        # Lists hold modalities, or iterations that have usage of their own.
-    return found
-
-
-def _modalities(raw: Wire) -> Iterator[tuple[str, Wire]]:
-    for key, value in raw.items():
-        if not isinstance(value, list | tuple):
-            continue
-        side = canonical(f"{key}.x").partition(".")[0]
-        if side in ("in", "out"):
-            for entry in entries(value):
-                yield side, entry

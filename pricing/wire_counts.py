@@ -1,7 +1,7 @@
-"""Counts of a wire object: required ones, optional ones, and what a whole has beyond its parts.
+"""Counts of a wire object, and what a whole has beyond its parts.
 
-Nothing is clamped. A value that is not a count, a part larger than its whole, and a missing total are each a
-`UsageError` naming the keys.
+Nothing is clamped. A value that is not a count and a part larger than its whole are each a `UsageError`
+naming the keys.
 """
 
 from __future__ import annotations
@@ -18,18 +18,6 @@ MOST_TOKENS = 10**15
 """More than any sum of calls counts; what is larger is not a count."""
 
 
-def writes_by_ttl(raw: Wire, total_key: str, split: Wire, **split_keys: str) -> dict[str, Any]:
-    """Return cache writes by time to live [tokens]; what a total has beyond its split is of unknown TTL."""
-    writes = {name: optional_count(split, key) for name, key in split_keys.items()}
-    total = raw.get(total_key)
-    if total is None:
-        return writes
-    rest = less(
-        optional_count(raw, total_key), total_key, sum(writes.values()), " + ".join(split_keys.values())
-    )
-    return {**writes, "cache_write_tokens": rest}
-
-
 def less(whole: int, whole_key: str, part: int, part_key: str) -> int:
     """Return what a whole has beyond a part. Raises `UsageError` naming both keys if it has less."""
     if part > whole:
@@ -38,13 +26,6 @@ def less(whole: int, whole_key: str, part: int, part_key: str) -> int:
             "The usage was read as another provider's shape, or it is damaged."
         )
     return whole - part
-
-
-def required_count(raw: Wire, key: str) -> int:
-    """Return a count without which the call is unmeasured. Raises `UsageError` if it is missing."""
-    if raw.get(key) is None:
-        raise UsageError(f"Usage key '{key}' is missing, so the call is unmeasured; it is not zero.")
-    return count_of(key, raw[key])
 
 
 def optional_count(raw: Wire, key: str) -> int:
@@ -99,11 +80,25 @@ def count_of(key: str, value: object) -> int:
     return check_count(key, value)
 
 
-def otlp_int(value: object) -> object:
-    """Return an attribute of OTLP JSON as a number if it is one; OTLP JSON writes integers as text."""
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
-
-
 def entries(value: object) -> Sequence[Wire]:
     """Return the objects in a list; nothing if it is not a list."""
-    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list | tuple) else ()
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple):
+        return ()
+    return [entry for entry in value if type(entry) is dict or isinstance(entry, Mapping)]
+
+
+def values_of(raw: Wire, prefix: str = "") -> list[tuple[str, object]]:
+    """Return the values of an object, and of the objects in it, by their keys with dots.
+
+    Lists and empty objects are values: one that stands where a count belongs cannot be read. What is in lists
+    is not returned; they hold modalities, or iterations that have usage of their own.
+    """
+    found: list[tuple[str, object]] = []
+    for key, value in raw.items():
+        if value and (type(value) is dict or isinstance(value, Mapping)):
+            found += values_of(value, f"{prefix}{key}.")
+        else:
+            found.append((f"{prefix}{key}", value))
+    return found

@@ -1,5 +1,5 @@
 """`python -m tokenprof` is the `tokenprof` command."""
 
-from tokenprof.commands.main import main
+from tokenprof.commands.main import run_process
 
-raise SystemExit(main())
+raise SystemExit(run_process())

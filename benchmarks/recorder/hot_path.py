@@ -38,6 +38,7 @@ PACKAGES = (
     "anthropic",
     "openai",
     "httpx",
+    "msgspec",
     "orjson",
     "toktok-rs",
     "opentelemetry-sdk",

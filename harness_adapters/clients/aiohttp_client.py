@@ -14,6 +14,7 @@ import orjson
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from tokenprof.facts.provider_errors import ProviderError
+from tokenprof.harness_adapters.clients.calls_in_progress import CallInProgress
 from tokenprof.harness_adapters.clients.host_calls import (
     HeldCall,
     begin,
@@ -71,7 +72,8 @@ async def _observed_request(
     attempt = _begin(session, args, kwargs)
     if attempt is None:
         return await request(*args, **kwargs)
-    response = await call_through_async(attempt, lambda: request(*args, **kwargs))
+    call = CallInProgress("aiohttp", _sent(kwargs), attempt.exchange.request.__eq__)
+    response = await call_through_async(attempt, call, lambda: request(*args, **kwargs))
     _observe(attempt, response, session, kwargs)
     return response
 
@@ -81,7 +83,7 @@ def _held(args: tuple[Any, ...], kwargs: dict[str, Any]) -> HeldCall | None:
     try:
         method, url = (*args, *(kwargs[name] for name in ("method", "str_or_url")[len(args) :]))
         path = str(url).partition("?")[0]
-        return held_call(method.upper(), path, lambda: len(_body(kwargs) or b"") or None)
+        return held_call("aiohttp", _sent(kwargs), method.upper(), path, lambda: _body(kwargs))
     except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
         raise_if_the_hosts(error)
         return None
@@ -117,9 +119,15 @@ def _begin(session: aiohttp.ClientSession, args: tuple[Any, ...], kwargs: dict[s
             return None
         headers = session._prepare_headers(kwargs.get("headers"))
         built = session._build_url(url)
-        return begin("aiohttp", method, built.path, headers, lambda: _body(kwargs), built.host or "")
+        host, sent = built.host or "", _sent(kwargs)
+        return begin("aiohttp", method, built.path, headers, lambda: _body(kwargs), host, request=sent)
 
     return begun(begin_it, "aiohttp", method, url)
+
+
+def _sent(kwargs: Mapping[str, Any]) -> object:
+    """Return the host's object for what is sent: a session passes it on, and makes no other for a request."""
+    return kwargs.get("json") if kwargs.get("data") is None else kwargs["data"]
 
 
 def _body(kwargs: Mapping[str, Any]) -> bytes | None:

@@ -8,8 +8,7 @@ observed as its bytes pass; nothing is read ahead or held back.
 from __future__ import annotations
 
 import inspect
-import secrets
-import time
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ import anthropic
 import orjson
 from anthropic import Middleware
 
+from tokenprof.harness_adapters.clients.calls_in_progress import CallInProgress
 from tokenprof.harness_adapters.clients.host_calls import (
     attempt_at,
     begun,
@@ -27,8 +27,10 @@ from tokenprof.harness_adapters.clients.host_calls import (
 from tokenprof.harness_adapters.clients.httpx_response import observe
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, Replacement
 from tokenprof.record.attempt import Attempt
+from tokenprof.record.background.fresh_ids import fresh_id
 from tokenprof.record.background.host_interrupts import raise_if_the_hosts
-from tokenprof.record.exchange import Exchange
+from tokenprof.record.background.system_threads import now_ns
+from tokenprof.record.exchange import Exchange, model_in
 from tokenprof.record.session import active_recorder, current_agent, current_tags
 from tokenprof.record.wires import interpreter_of, wire_of
 
@@ -38,6 +40,13 @@ if TYPE_CHECKING:
 
 MESSAGES_PATHS = ("/v1/messages",)
 PROVIDER = "anthropic"
+SELLERS = {"AnthropicBedrock": "aws.bedrock", "AnthropicVertex": "gcp.vertex_ai"}
+"""What the names of a platform's clients contain, and who sells there; all others sell for Anthropic.
+Early releases of the SDK do not say who sells."""
+
+_LOOKED_AT_CHARACTERS = 64
+_PLAIN_WORDS = re.compile(r"[A-Za-z0-9 ]+")
+"""Characters that are the same in every way of writing JSON."""
 
 _WIRE = wire_of("POST", MESSAGES_PATHS[0])
 assert _WIRE is not None
@@ -59,7 +68,8 @@ class TokenprofMiddleware(Middleware):
         attempt = _begin(request, self._provider)
         if attempt is None:
             return call_next(request)
-        response = call_through(attempt, lambda: _send(attempt, call_next, request))
+        call = CallInProgress("anthropic", request, lambda sent: _may_be(request, sent))
+        response = call_through(attempt, call, lambda: _send(attempt, call_next, request))
         _observe(attempt, response)
         return response
 
@@ -69,7 +79,8 @@ class TokenprofMiddleware(Middleware):
         attempt = _begin(request, self._provider)
         if attempt is None:
             return await call_next(request)
-        response = await call_through_async(attempt, lambda: _send_async(attempt, call_next, request))
+        call = CallInProgress("anthropic", request, lambda sent: _may_be(request, sent))
+        response = await call_through_async(attempt, call, lambda: _send_async(attempt, call_next, request))
         _observe(attempt, response)
         return response
 
@@ -78,12 +89,13 @@ def wrap(client: Any) -> Any:
     """Return a copy of a client with the middleware, or the client itself if it already has it."""
     if any(isinstance(entry, TokenprofMiddleware) for entry in client.middleware):
         return client
-    return client.with_middleware(TokenprofMiddleware(_seller(client)))
+    return client.with_middleware(TokenprofMiddleware(seller_of(type(client))))
 
 
-def _seller(client: Any) -> str:
-    """Return who sells a client's calls, by the name that the SDK has for its own spans."""
-    return str(getattr(client, "_gen_ai_provider_name", PROVIDER))
+def seller_of(client_class: type) -> str:
+    """Return who sells a client's calls, by the names of its class and of those it inherits from."""
+    names = [inherited.__name__ for inherited in client_class.__mro__]
+    return next((SELLERS[part] for part in SELLERS for name in names if part in name), PROVIDER)
 
 
 def wrap_new_clients() -> Callable[[], None]:
@@ -122,7 +134,7 @@ def _constructor_with_middleware(original: Any) -> Any:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
         middleware = tuple(kwargs.get("middleware") or ())
         if not any(isinstance(entry, TokenprofMiddleware) for entry in middleware):
-            kwargs["middleware"] = (*middleware, TokenprofMiddleware(_seller(self)))
+            kwargs["middleware"] = (*middleware, TokenprofMiddleware(seller_of(type(self))))
         original(self, *args, **kwargs)
 
     __init__.__wrapped__ = original  # type: ignore[attr-defined]
@@ -139,9 +151,9 @@ def _asking_for_diagnostics(request: APIRequest) -> APIRequest:
     """
     try:
         recorder = active_recorder()
-        body = request.json
         if recorder is None or not recorder.cache_diagnostics or not _is_model_call(request):
             return request
+        body = request.json
         if not isinstance(body, dict) or "diagnostics" in body:
             return request
         previous = recorder.response_that_made(_calls_answered(body))
@@ -171,7 +183,9 @@ def _begin(request: APIRequest, provider: str) -> Attempt | None:
 
 
 def _attempt(request: APIRequest, provider: str) -> Attempt | None:
-    if not _is_model_call(request) or _is_under_a_hard_budget():
+    recorder = active_recorder()
+    # Under a hard budget, calls may be refused; they are left to the HTTP library, which can answer itself.
+    if not _is_model_call(request) or (recorder is not None and recorder.gatekeeper is not None):
         return None
     body = request.json
     if not isinstance(body, dict):
@@ -183,7 +197,7 @@ def _attempt(request: APIRequest, provider: str) -> Attempt | None:
         interpret=_INTERPRET,
         provider=provider,
         request=_stand_in(body) if is_sent_as_it_is else _serialised(request, body),
-        started_ns=time.time_ns(),
+        started_ns=now_ns(),
         call=request.options.idempotency_key or "",
         target=MESSAGES_PATHS[0],
         client="anthropic",
@@ -191,13 +205,7 @@ def _attempt(request: APIRequest, provider: str) -> Attempt | None:
         agent=current_agent(),
         tags=current_tags(),
     )
-    return attempt_at(exchange, str(body.get("model", "")))
-
-
-def _is_under_a_hard_budget() -> bool:
-    """Whether calls may be refused; they are then left to the HTTP library, which can answer them itself."""
-    recorder = active_recorder()
-    return recorder is not None and recorder.gatekeeper is not None
+    return attempt_at(exchange, str(body.get("model", "")), recorder)
 
 
 def _serialised(request: APIRequest, body: dict[str, Any]) -> bytes:
@@ -210,7 +218,7 @@ def _serialised(request: APIRequest, body: dict[str, Any]) -> bytes:
 
 def _stand_in(body: dict[str, Any]) -> bytes:
     """Return what is known of a request until its bytes are; no two are the same."""
-    return orjson.dumps({"model": str(body.get("model", "")), "messages": [], "id": secrets.token_hex(8)})
+    return orjson.dumps({"model": str(body.get("model", "")), "messages": [], "id": fresh_id()})
 
 
 def _send(attempt: Attempt, call_next: CallNext, request: APIRequest) -> Any:
@@ -227,6 +235,32 @@ async def _send_async(attempt: Attempt, call_next: AsyncCallNext, request: APIRe
     except BaseException as error:
         guarded(attempt, _take_request, attempt, error)
         raise
+
+
+def _may_be(request: APIRequest, sent: bytes) -> bool:
+    """Whether bytes can be those of a request; that neither its model nor its last words differ will do.
+
+    Serialising the request again, to be sure, would take as long as the SDK does. Never raises.
+    """
+    try:
+        body: Any = request.json
+        asked = str(body.get("model", ""))
+        # The name in quotes stands nowhere but in its place, which is searched for only if it is not found.
+        if asked and sent.rfind(b'"%b"' % asked.encode()) < 0 and model_in(sent) not in ("", asked):
+            return False
+        words = _PLAIN_WORDS.match(_last_text(body["messages"][-1]["content"]))
+        return words is None or sent.rfind(words.group().encode()) >= 0
+    except Exception as error:  # noqa: BLE001 - it may be, then
+        raise_if_the_hosts(error)
+        return True
+
+
+def _last_text(content: Any) -> str:
+    """Return the beginning of the last text in a message, or ""."""
+    while isinstance(content, list) and content:
+        part = content[-1]
+        content = part.get("text") or part.get("content") or ""
+    return content[:_LOOKED_AT_CHARACTERS] if isinstance(content, str) else ""
 
 
 def _observe(attempt: Attempt, response: Any) -> None:

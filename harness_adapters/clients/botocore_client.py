@@ -10,11 +10,12 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
+import botocore.httpsession
 from botocore.awsrequest import AWSResponse
-from botocore.httpsession import URLLib3Session
 from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from tokenprof.facts.provider_errors import ProviderError
+from tokenprof.harness_adapters.clients.calls_in_progress import CallInProgress
 from tokenprof.harness_adapters.clients.host_calls import (
     HeldCall,
     begin,
@@ -36,7 +37,7 @@ def wrap(client: Any) -> Any:
     Raises TypeError for any other client.
     """
     session = getattr(getattr(client, "_endpoint", None), "http_session", None)
-    if not isinstance(session, URLLib3Session):
+    if not isinstance(session, botocore.httpsession.URLLib3Session):
         raise TypeError(
             f"tokenprof.wrap knows the clients of boto3, not {type(client).__module__}."
             f"{type(client).__qualname__}."
@@ -59,7 +60,7 @@ def _observed(send: Any) -> Any:
     return marked(observed_send, send)
 
 
-_patched = PatchedMethods(lambda: [(URLLib3Session, "send", _observed)])
+_patched = PatchedMethods(lambda: [(botocore.httpsession.URLLib3Session, "send", _observed)])
 
 
 def _observed_send(send: Callable[[Any], Any], request: Any) -> Any:
@@ -69,7 +70,8 @@ def _observed_send(send: Callable[[Any], Any], request: Any) -> Any:
     attempt = _begin(request)
     if attempt is None:
         return send(request)
-    response = call_through(attempt, lambda: send(request))
+    call = CallInProgress("botocore", request, attempt.exchange.request.__eq__)
+    response = call_through(attempt, call, lambda: send(request))
     _observe(attempt, response)
     return response
 
@@ -78,7 +80,7 @@ def _held(request: Any) -> HeldCall | None:
     """Return a call that a hard budget may refuse, else None. Never raises."""
     try:
         path = urlsplit(request.url).path
-        return held_call(request.method, path, lambda: len(_bytes(request.body) or b"") or None)
+        return held_call("botocore", request, request.method, path, lambda: _bytes(request.body))
     except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
         raise_if_the_hosts(error)
         return None
@@ -104,7 +106,8 @@ def _begin(request: Any) -> Attempt | None:
         if wire_of(method, path) is None:
             return None
         headers = {name.lower(): _text(value) for name, value in request.headers.items()}
-        return begin("botocore", method, path, headers, lambda: _bytes(request.body), host)
+        body = lambda: _bytes(request.body)  # noqa: E731
+        return begin("botocore", method, path, headers, body, host, request=request)
 
     return begun(begin_it, "botocore", method, path)
 

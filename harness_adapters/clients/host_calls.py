@@ -8,20 +8,23 @@ inside it is noted in the recording as a call that is missing.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
-import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextvars import ContextVar, Token
-from dataclasses import dataclass
 from typing import Any, TypeVar
-from weakref import ref
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.provider_errors import ProviderError, over_budget_error
+from tokenprof.harness_adapters.clients.calls_in_progress import (
+    CallInProgress,
+    enter,
+    is_part_of_a_call,
+    leave,
+)
 from tokenprof.record import session
 from tokenprof.record.attempt import Attempt
 from tokenprof.record.background.harmless_log import log
 from tokenprof.record.background.host_interrupts import raise_if_the_hosts
+from tokenprof.record.background.system_threads import SYSTEM, now_ns
 from tokenprof.record.exchange import Exchange, attempt_of_headers
 from tokenprof.record.recorder import SETTLE_STEP_S, Recorder
 from tokenprof.record.session import active_recorder, current_agent, current_tags
@@ -30,19 +33,8 @@ from tokenprof.record.wires import interpreter_of, wire_of
 
 Answer = TypeVar("Answer")
 
-
-class _Mark:
-    """Held by the frame that makes a call, so that it is gone with it, wherever that was interrupted."""
-
-    __slots__ = ("__weakref__",)
-
-
-_inside: ContextVar[ref[_Mark] | None] = ContextVar("tokenprof_inside_a_seen_call", default=None)
-
-
-def _is_inside() -> bool:
-    mark = _inside.get()
-    return mark is not None and mark() is not None
+_UNKNOWN_REQUEST = b'{"messages":[]}'
+"""Stands for a body that is sent as it is made: its answer still says what is billed."""
 
 
 def begin(
@@ -52,24 +44,24 @@ def begin(
     headers: Mapping[str, str],
     body: Callable[[], bytes | None],
     host: str = "",
+    *,
+    request: object,
 ) -> Attempt | None:
     """Return the attempt that a request begins; None if it is not a model call, or is seen elsewhere.
 
-    `client` is the library, `host` the server. The names in `headers` are in lower case. `body` is
-    called only for model calls; it returns None if the bytes cannot be known.
+    `client` is the library, `request` its object for the request, `host` the server. The names in `headers`
+    are in lower case. `body` is called only for model calls; it returns None if the bytes cannot be known.
     """
     wire = wire_of(method, path)
-    if wire is None or _is_inside():
+    if wire is None or is_part_of_a_call(client, request, body):
         return None
-    request = body()
-    if request is None:
-        return None
+    sent = body()
     call, retries_taken = attempt_of_headers(headers)
     exchange = Exchange(
         interpret=interpreter_of(wire),
         provider=wire.provider,
-        request=request,
-        started_ns=time.time_ns(),
+        request=_UNKNOWN_REQUEST if sent is None else sent,
+        started_ns=now_ns(),
         call=call,
         target=path,
         client=client,
@@ -78,12 +70,11 @@ def begin(
         agent=current_agent(),
         tags=current_tags(),
     )
-    return attempt_at(exchange, "")
+    return attempt_at(exchange, "", active_recorder())
 
 
-def attempt_at(exchange: Exchange, model: str) -> Attempt | None:
+def attempt_at(exchange: Exchange, model: str, recorder: Recorder | None) -> Attempt | None:
     """Return the attempt of an exchange that has begun here; None if nothing records it."""
-    recorder = active_recorder()
     start_span(exchange, model)
     if recorder is None and session.is_unassigned():
         for each in session.open_recorders():
@@ -93,7 +84,7 @@ def attempt_at(exchange: Exchange, model: str) -> Attempt | None:
     return Attempt(exchange, recorder)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HeldCall:
     """A model call under its owner's hard budget, before it is made."""
 
@@ -119,8 +110,8 @@ class HeldCall:
 
     async def settled_refusal_async(self) -> ProviderError | None:
         """Return what `settled_refusal` returns, while the event loop goes on."""
-        until = time.monotonic() + self.recorder.waits.budget_s
-        while not self.recorder.is_settled() and time.monotonic() < until:
+        until = SYSTEM.monotonic_s() + self.recorder.waits.budget_s
+        while not self.recorder.is_settled() and SYSTEM.monotonic_s() < until:
             if not await _pause():
                 break
         return self.refusal()
@@ -140,14 +131,21 @@ async def _pause() -> bool:
     return True
 
 
-def held_call(method: str, path: str, request_bytes: Callable[[], int | None]) -> HeldCall | None:
-    """Return a model call that its owner's hard budget may refuse; None for any other. Never raises."""
+def held_call(
+    client: str, request: object, method: str, path: str, body: Callable[[], bytes | None]
+) -> HeldCall | None:
+    """Return a model call that its owner's hard budget may refuse; None for any other. Never raises.
+
+    The parameters are those of `begin`.
+    """
     try:
         recorder = active_recorder()
-        if recorder is None or recorder.gatekeeper is None or _is_inside():
+        if recorder is None or recorder.gatekeeper is None:
             return None
         wire = wire_of(method, path)
-        return None if wire is None else HeldCall(recorder, wire.provider, request_bytes())
+        if wire is None or is_part_of_a_call(client, request, body):
+            return None
+        return HeldCall(recorder, wire.provider, len(body() or b"") or None)
     except Exception as error:
         log.warning("tokenprof could not check a budget", exc_info=True)
         raise_if_the_hosts(error)
@@ -170,14 +168,14 @@ def _note_loss(error: Exception, client: str, method: str, path: str) -> None:
     except Exception:  # noqa: BLE001 - it may have been a model call
         wire = None
     else:
-        if wire is None or _is_inside():
+        if wire is None:
             return
     try:
         exchange = Exchange(
             interpret=_nothing,
             provider=wire.provider if wire else "",
             request=b"",
-            started_ns=time.time_ns(),
+            started_ns=now_ns(),
             call="",
             client=client,
         )
@@ -203,33 +201,41 @@ def guarded(attempt: Attempt, note: Callable[..., None], *args: Any, **kwargs: A
         raise_if_the_hosts(error)
 
 
-def call_through(attempt: Attempt, send: Callable[[], Answer]) -> Answer:
+def call_through(attempt: Attempt, call: CallInProgress, send: Callable[[], Answer]) -> Answer:
     """Make the host's call. A library below that is watched too leaves it alone."""
-    mark = _Mark()
-    token = _inside.set(ref(mark))
+    token = enter(call)
     try:
-        return send()
+        response = send()
     except BaseException as error:
         guarded(attempt, attempt.broken, error)
         raise
     finally:
-        _leave(token)
+        leave(token)
+    if call.separate:
+        guarded(attempt, _leave_to_others, attempt, call, response)
+    return response
 
 
-async def call_through_async(attempt: Attempt, send: Callable[[], Awaitable[Answer]]) -> Answer:
+async def call_through_async(
+    attempt: Attempt, call: CallInProgress, send: Callable[[], Awaitable[Answer]]
+) -> Answer:
     """Make the host's call, as `call_through` does."""
-    mark = _Mark()
-    token = _inside.set(ref(mark))
+    token = enter(call)
     try:
-        return await send()
+        response = await send()
     except BaseException as error:
         guarded(attempt, attempt.broken, error)
         raise
     finally:
-        _leave(token)
+        leave(token)
+    if call.separate:
+        guarded(attempt, _leave_to_others, attempt, call, response)
+    return response
 
 
-def _leave(token: Token[ref[_Mark] | None]) -> None:
-    # A framework may continue the call in a different context from the one it began in.
-    with contextlib.suppress(ValueError):
-        _inside.reset(token)
+def _leave_to_others(attempt: Attempt, call: CallInProgress, response: object) -> None:
+    """Let go of an attempt whose answer was recorded as that of a request inside it."""
+    mistaken = call.mistaken_parts(response)
+    if mistaken is not None:
+        attempt.exchange.interpret, attempt.exchange.is_guess = _nothing, True
+        attempt.recorded_elsewhere(mistaken)

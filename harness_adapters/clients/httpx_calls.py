@@ -13,6 +13,10 @@ from typing import Any
 
 from tokenprof.facts.adapters import load_adapter
 from tokenprof.facts.provider_errors import ProviderError
+from tokenprof.harness_adapters.clients.calls_in_progress import (
+    CallInProgress,
+    call_here,
+)
 from tokenprof.harness_adapters.clients.host_calls import (
     HeldCall,
     begin,
@@ -21,10 +25,11 @@ from tokenprof.harness_adapters.clients.host_calls import (
     call_through_async,
     held_call,
 )
-from tokenprof.harness_adapters.clients.httpx_response import observe
+from tokenprof.harness_adapters.clients.httpx_response import named_headers, observe
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, is_marked, marked
 from tokenprof.record.attempt import Attempt
 from tokenprof.record.background.host_interrupts import raise_if_the_hosts
+from tokenprof.record.exchange import ATTEMPT_HEADERS
 from tokenprof.record.session import active_recorder
 from tokenprof.record.wires import wire_of
 
@@ -57,14 +62,19 @@ class Library:
 
     def _observed(self, send: Any) -> Any:
         def observed_send(*args: Any, **kwargs: Any) -> Any:
-            held = self._held(args, kwargs)
-            if held is not None and (refusal := held.settled_refusal()) is not None:
-                return self._refused(args, kwargs, refusal)
-            args, kwargs = self._asking_for_usage(args, kwargs)
-            attempt = self._begin(args, kwargs)
+            outer = call_here()
+            if outer is not None and self._is_part(outer, args, kwargs):
+                return send(*args, **kwargs)
+            if _may_intervene():
+                held = self._held(args, kwargs)
+                if held is not None and (refusal := held.settled_refusal()) is not None:
+                    return self._refused(args, kwargs, refusal)
+                args, kwargs = self._asking_for_usage(args, kwargs)
+            attempt, request = self._begin(args, kwargs)
             if attempt is None:
                 return send(*args, **kwargs)
-            response = call_through(attempt, lambda: send(*args, **kwargs))
+            call = CallInProgress(self._module.__name__, request, attempt.exchange.request.__eq__)
+            response = call_through(attempt, call, lambda: send(*args, **kwargs))
             observe(attempt, response)
             return response
 
@@ -72,14 +82,19 @@ class Library:
 
     def _observed_async(self, send: Any) -> Any:
         async def observed_send(*args: Any, **kwargs: Any) -> Any:
-            held = self._held(args, kwargs)
-            if held is not None and (refusal := await held.settled_refusal_async()) is not None:
-                return self._refused(args, kwargs, refusal)
-            args, kwargs = self._asking_for_usage(args, kwargs)
-            attempt = self._begin(args, kwargs)
+            outer = call_here()
+            if outer is not None and self._is_part(outer, args, kwargs):
+                return await send(*args, **kwargs)
+            if _may_intervene():
+                held = self._held(args, kwargs)
+                if held is not None and (refusal := await held.settled_refusal_async()) is not None:
+                    return self._refused(args, kwargs, refusal)
+                args, kwargs = self._asking_for_usage(args, kwargs)
+            attempt, request = self._begin(args, kwargs)
             if attempt is None:
                 return await send(*args, **kwargs)
-            response = await call_through_async(attempt, lambda: send(*args, **kwargs))
+            call = CallInProgress(self._module.__name__, request, attempt.exchange.request.__eq__)
+            response = await call_through_async(attempt, call, lambda: send(*args, **kwargs))
             observe(attempt, response)
             return response
 
@@ -128,7 +143,7 @@ class Library:
         except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
             raise_if_the_hosts(error)
             return None
-        return held_call(method, path, lambda: len(_content_of(request) or b"") or None)
+        return held_call(self._module.__name__, request, method, path, lambda: _content_of(request))
 
     def _refused(self, args: tuple[Any, ...], kwargs: dict[str, Any], refusal: ProviderError) -> Any:
         return self._module.Response(
@@ -139,25 +154,57 @@ class Library:
         )
 
     def _request_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        request_class = self._module.Request
-        return kwargs.get("request") or next(arg for arg in args if isinstance(arg, request_class))
+        if "request" in kwargs:
+            return kwargs["request"]
+        for arg in args:
+            if isinstance(arg, self._module.Request):
+                return arg
+        raise TypeError("no request is sent")
 
-    def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Attempt | None:
-        """Begin an attempt if a request is a model call, else return None. Never raises."""
+    def _is_part(self, call: CallInProgress, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Whether a request is a part of the call that is being made. Never raises."""
+        try:
+            request = self._request_of(args, kwargs)
+            return wire_of(request.method, request.url.path) is not None and call.has_part(
+                self._module.__name__, request, lambda: _content_of(request)
+            )
+        except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
+            raise_if_the_hosts(error)
+            return False
+
+    def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Attempt | None, object]:
+        """Begin an attempt if a request is a model call; also return the request. Never raises."""
         try:
             request = self._request_of(args, kwargs)
             client, method, path = self._module.__name__, request.method, request.url.path
         except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
             raise_if_the_hosts(error)
-            return None
-        return begun(
+            return None, None
+        attempt = begun(
             lambda: begin(
-                client, method, path, request.headers, lambda: _content_of(request), request.url.host
+                client,
+                method,
+                path,
+                named_headers(request.headers, ATTEMPT_HEADERS),
+                lambda: _content_of(request),
+                request.url.host,
+                request=request,
             ),
             client,
             method,
             path,
         )
+        return attempt, request
+
+
+def _may_intervene() -> bool:
+    """Whether the recording here may refuse calls, or ask for more than they do. Never raises."""
+    try:
+        recorder = active_recorder()
+        return recorder is not None and (recorder.gatekeeper is not None or recorder.request_usage)
+    except Exception as error:  # noqa: BLE001 - whatever happens to us, the host's call continues
+        raise_if_the_hosts(error)
+        return False
 
 
 def _content_of(request: Any) -> bytes | None:

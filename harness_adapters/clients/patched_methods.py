@@ -1,14 +1,16 @@
-"""Methods of a library's classes, replaced while a profile is open."""
+"""Methods of a library's classes, and functions of its modules, replaced while a profile is open."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from types import ModuleType
 from typing import Any
 
 from tokenprof.record.background.fork_safe_lock import ForkSafeLock
+from tokenprof.record.background.harmless_log import log
 
-Replacement = tuple[type, str, Callable[[Any], Any]]
-"""A class, the name of one of its methods, and a function from the old method to the new one."""
+Replacement = tuple[type | ModuleType, str, Callable[[Any], Any]]
+"""A class or module, the name of a method or function of it, and a function from the old to the new one."""
 
 
 class PatchedMethods:
@@ -17,17 +19,17 @@ class PatchedMethods:
     def __init__(self, replacements: Callable[[], Iterable[Replacement]]):
         self._replacements = replacements
         self._lock = ForkSafeLock()
-        self._patched: list[tuple[type, str, Any, Any]] = []
+        self._patched: list[tuple[type | ModuleType, str, Any, Any]] = []
         self._users = 0
 
     def apply(self) -> Callable[[], None]:
-        """Replace the methods, unless they are replaced.
+        """Replace the methods, also those of classes that a reload has made, unless they are replaced.
 
         Return what undoes it; calling that twice is harmless.
         """
         with self._lock:
-            if not self._users:
-                self._patched = [_patch(*replacement) for replacement in self._replacements()]
+            for owner, name, replace in self._replacements():
+                self._replace(_definer(owner, name), name, replace)
             self._users += 1
         pending = [True]
 
@@ -47,6 +49,19 @@ class PatchedMethods:
 
         return undo
 
+    def _replace(self, owner: type | ModuleType, name: str, replace: Callable[[Any], Any]) -> None:
+        """Replace a method, unless it is replaced, or cannot be: a host may have a mock in its place."""
+        if any(owner is patched and name == known for patched, known, _, _ in self._patched):
+            return
+        try:
+            original = owner.__dict__[name]
+            replacement = replace(original)
+            setattr(owner, name, replacement)
+        except Exception as error:  # noqa: BLE001 - the others can still be replaced
+            log.warning("tokenprof cannot observe %s of %r here (%r)", name, owner, error)
+        else:
+            self._patched.append((owner, name, original, replacement))
+
 
 def marked(observed: Any, original: Any) -> Any:
     """Mark a method as one of ours, so that it is not wrapped again."""
@@ -60,10 +75,8 @@ def is_marked(method: object) -> bool:
     return getattr(method, "is_tokenprof", False)
 
 
-def _patch(owner: type, name: str, replace: Callable[[Any], Any]) -> tuple[type, str, Any, Any]:
-    # gevent's threads inherit what the standard library's have.
-    owner = next(base for base in owner.__mro__ if name in base.__dict__)
-    original = owner.__dict__[name]
-    replacement = replace(original)
-    setattr(owner, name, replacement)
-    return owner, name, original, replacement
+def _definer(owner: type | ModuleType, name: str) -> type | ModuleType:
+    """Return where a method is defined: gevent's threads inherit what the standard library's have."""
+    if not isinstance(owner, type):
+        return owner
+    return next((base for base in owner.__mro__ if name in base.__dict__), owner)

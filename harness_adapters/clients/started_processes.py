@@ -12,6 +12,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from tokenprof.harness_adapters.clients.patched_methods import PatchedMethods, marked
+from tokenprof.record.background.shared_tally import LENT_TALLY
 from tokenprof.record.session import active_recorder
 
 
@@ -23,17 +24,22 @@ class RecordingOfParent:
         self._tags = tags
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _open_in_child, (self._path, self._tags)
+        address = None
+        # Its calls are recorded without a tally, too.
+        with contextlib.suppress(Exception):
+            address = LENT_TALLY.address()
+        return _open_in_child, (self._path, self._tags, address)
 
 
-def _open_in_child(path: str, tags: dict[str, str]) -> None:
+def _open_in_child(path: str, tags: dict[str, str], tally_address: str | None) -> None:
     # Unpacking must not fail because of us.
     with contextlib.suppress(Exception):
-        importlib.import_module("tokenprof.live.profile").record_as_parent_does(path, tags)
+        importlib.import_module("tokenprof.live.profile").record_as_parent_does(path, tags, tally_address)
 
 
 def _started(start: Any) -> Any:
     def observed_start(self: Any, *args: Any, **kwargs: Any) -> None:
+        recorder = None
         with contextlib.suppress(Exception):
             recorder = active_recorder()
             if recorder is not None and recorder.path is not None:
@@ -41,7 +47,9 @@ def _started(start: Any) -> Any:
         try:
             start(self, *args, **kwargs)
         finally:
-            vars(self).pop("_tokenprof_recording", None)
+            with contextlib.suppress(Exception):
+                if vars(self).pop("_tokenprof_recording", None) is not None and recorder is not None:
+                    recorder.note_spawned(self.pid)
 
     return marked(observed_start, start)
 

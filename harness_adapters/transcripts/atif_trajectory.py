@@ -76,7 +76,7 @@ def read(path: Path) -> Run:
     ]
     if references:
         warnings.append(f"{path}: it names trajectories of subagents, whose calls are in files of their own.")
-    turns = turns_of(calls, shaper, path.name.partition(".")[0][:19])
+    turns = turns_of(calls, shaper, path.name.partition(".")[0][:19], warnings)
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 

@@ -17,8 +17,9 @@ from tokenprof.facts.types import Run, Source
 from tokenprof.harness_adapters.wires.anthropic_exchange import call_of_message
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
 from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion, call_of_response
+from tokenprof.reading.formats import without_foreign
 from tokenprof.reading.json_documents import json_objects
-from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
+from tokenprof.reading.logged_calls import LoggedCall, content_id, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import Call
@@ -45,14 +46,14 @@ def read(path: Path) -> Run:
     written: Any = utc_time(path.stat().st_mtime)
     calls: list[LoggedCall] = []
     failed = undated = 0
-    for number, line in enumerate(json_objects(path, warnings), 1):
+    for number, line in enumerate(without_foreign(json_objects(path, warnings), FORMAT, path, warnings), 1):
         answer = _answer(line)
         if not answer:
             failed += 1
             continue
         at = utc_time(answer.get("created")) or utc_time(answer.get("created_at"))
         undated += at is None
-        calls.append(_logged(line, answer, at or written + timedelta(microseconds=number), shaper, number))
+        calls.append(_logged(line, answer, at or written + timedelta(microseconds=number), shaper))
     if failed:
         warnings.append(f"{path}: {failed} requests of the batch were not answered and not billed.")
     if undated:
@@ -60,7 +61,7 @@ def read(path: Path) -> Run:
             f"{path}: its answers have no times, so they are priced for {written:%Y-%m-%d}, the date of the "
             "file."
         )
-    turns = turns_of(calls, shaper, path.stem[:19])
+    turns = turns_of(calls, shaper, path.stem[:19], warnings)
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 
@@ -75,8 +76,8 @@ def _answer(line: Wire) -> Wire:
     return body if isinstance(code, int) and 200 <= code < 300 and not body.get("error") else {}
 
 
-def _logged(line: Wire, answer: Wire, at: datetime, shaper: Shaper, number: int) -> LoggedCall:
-    otherwise = text_of(line.get("custom_id")) or f"line {number}"
+def _logged(line: Wire, answer: Wire, at: datetime, shaper: Shaper) -> LoggedCall:
+    otherwise = text_of(line.get("custom_id")) or content_id(line)
     is_anthropic = "result" in line
     request = {"model": answer.get("model")}
 
@@ -94,4 +95,5 @@ def _logged(line: Wire, answer: Wire, at: datetime, shaper: Shaper, number: int)
         started_at=at,
         group=otherwise,
         hidden_prefix=True,
+        record=otherwise,
     )

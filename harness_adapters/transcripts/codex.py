@@ -9,10 +9,9 @@ again. Observed in 0.169; earlier versions are read by their public structs (`co
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import orjson
@@ -21,6 +20,7 @@ from tokenprof.facts.errors import InputError
 from tokenprof.facts.shared_prefix import shared_length
 from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import Block, Run, Source, Turn
+from tokenprof.facts.whole_characters import with_whole_characters
 from tokenprof.harness_adapters.transcripts.codex_answers import (
     NO_COUNT,
     NOT_ENDED,
@@ -28,7 +28,17 @@ from tokenprof.harness_adapters.transcripts.codex_answers import (
     CodexAnswer,
     PendingAnswers,
 )
-from tokenprof.harness_adapters.transcripts.codex_lines import TIERS, WRITTEN, recognises, usage_line
+from tokenprof.harness_adapters.transcripts.codex_lines import (
+    ROLLOUT_FORMAT,
+    TIERS,
+    WRITTEN,
+    RolloutLines,
+    hashed,
+    missing_bills,
+    recognises,
+    repeats_instructions,
+    usage_line,
+)
 from tokenprof.harness_adapters.transcripts.codex_totals import (
     SessionTotal,
     UsageRecord,
@@ -45,23 +55,17 @@ from tokenprof.pricing.selectors import Selectors
 from tokenprof.reading.json_lines import feed_lines
 from tokenprof.reading.log_bytes import log_stem
 from tokenprof.reading.logged_calls import shaper_of_log
-from tokenprof.reading.recordings import in_time_order
+from tokenprof.reading.recordings import TextFreeReading, in_time_order
 from tokenprof.reading.usage_only import without_blocks
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wire_values import Wire, mapping, sequence, text_of
 
 __all__ = ["FORMAT", "follow", "read", "read_bills", "recognises"]
 
-FORMAT = "Codex session"
+FORMAT = ROLLOUT_FORMAT
 
 COMPACTION = "compaction"
 MISSING_NAME = "calls whose lines are missing from the log"
-
-REPLAY_WITHIN = timedelta(seconds=1)
-"""A fork writes everything that it replays at once, when it starts."""
-
-REPLAY_PAUSE = timedelta(seconds=0.2)
-"""A longer pause between two lines ends a replay; a model takes longer to answer."""
 
 
 def read(path: Path) -> Run:
@@ -90,7 +94,7 @@ def follow(path: Path, warnings: list[str]) -> _Session:
 
 
 @dataclass(slots=True)
-class _Session:
+class _Session(TextFreeReading):
     """A rollout while it is read: the context so far, and what has been billed so far."""
 
     file: Path
@@ -108,24 +112,25 @@ class _Session:
     _last_call_wrote_nothing: bool = False
     _model: str = ""
     _tier: str | None = None
+    _id: str = ""
     _is_fork: bool = False
-    _replays_until: datetime | None = None
     _compacted: bool = False
     _compactions: int = 0
     _unrecorded_compactions: int = 0
     _at: datetime | None = None
     _asked_at: datetime | None = None
     _last_prompt: tuple[Block, ...] = ()
+    _lines: RolloutLines = field(default_factory=RolloutLines)
 
     def __post_init__(self) -> None:
-        self.name = self.name or log_stem(self.file)
+        self.name = self.name or with_whole_characters(log_stem(self.file))
 
     def add(self, line: Wire, where: str) -> None:
         """Add one line. Raises InputError for a billed call without any time."""
         payload = mapping(line.get("payload"))
         self._at = utc_time(line.get("timestamp")) or self._at
-        if self._at is not None and self._is_replay():
-            self._replays_until = max(self._replays_until or self._at, self._at + REPLAY_PAUSE)
+        if not self._lines.is_new(line, payload, self._at):
+            return
         type_ = line.get("type")
         if type_ == "session_meta":
             self._begin(payload)
@@ -144,7 +149,7 @@ class _Session:
             self._note_tier(mapping(payload.get("thread_settings")) or payload)
         elif type_ == "event_msg" and payload.get("type") in TURN_EVENTS:
             self._pending.end_call()
-        if self._is_replay():
+        if self._lines.is_replay(self._at):
             self._pending.drop()
 
     def run(self, warnings: Sequence[str]) -> Run:
@@ -154,35 +159,44 @@ class _Session:
         last._take_rest()
         return Run(in_time_order(last.turns), (Source(str(self.file), FORMAT, 1),), tuple(last.warnings))
 
+    def let_go(self) -> set[int] | None:
+        """Forget all texts, of which none are needed any more; None if some are."""
+        return set() if not self._pending and self._items().let_go() else None
+
     def _take_rest(self) -> None:
         """Take what is left into account, after the last line."""
+        self.warnings += self._lines.warnings(self.file)
+        self._take_calls_left()
+        self.warnings += missing_bills(self.file, self.turns, self._compactions, self._unrecorded_compactions)
+
+    def _take_calls_left(self) -> None:
         for record in self._records:
             self._add_record(record, None)
         for answer in self._pending.rest():
             self._add_uncounted(answer, NOT_ENDED if self.turns and not answer.is_over else NO_COUNT)
-        if self._unrecorded_compactions:
-            self.warnings.append(
-                f"{self.file}: {self._unrecorded_compactions} of {self._compactions} compactions left no "
-                "record of their own call, so its cost is not counted."
-            )
-        if any(turn.selectors.service_tier for turn in self.turns):
-            self.warnings.append(
-                f"{self.file}: the log shows the service tier that was asked for, not the one that was "
-                "served; calls are priced at the one that was asked for."
-            )
 
     def _begin(self, meta: Wire) -> None:
+        id_ = text_of(meta.get("id"))
         if self._layout is not None:
-            # A fork repeats its parent's line; the session is the first one in the file.
-            return
-        self.name = text_of(meta.get("id"))[:8] or self.name
-        self._layout = PromptLayout(self._shaper, blocks=self._context)
+            if self._lines.is_replay(self._at) or self._id in ("", id_) or not id_:
+                # A fork repeats its parent's line; the session is the first one in the file.
+                return
+            self._end()
+        self._id, self.name = id_, id_[:8] or self.name
+        self._layout = self._items()
         if meta.get("forked_from_id"):
             self._is_fork = True
-            self._replays_until = self._at + REPLAY_WITHIN if self._at is not None else None
+            self._lines.begin_replay(self._at)
         instructions = text_of(mapping(meta.get("base_instructions")).get("text"))
         if instructions and self.with_blocks:
             add_instructions(self._layout, instructions, "base instructions")
+
+    def _end(self) -> None:
+        """End a session after which another one follows, as when files are joined."""
+        self._take_calls_left()
+        self._records, self._last_call, self._last_prompt = [], None, ()
+        self._context, self._layout, self._total = [], None, SessionTotal()
+        self._is_fork = self._compacted = False
 
     def _note_tier(self, settings: Wire) -> None:
         if "service_tier" in settings:
@@ -209,14 +223,8 @@ class _Session:
         else:
             self._pending.follow(ends_call=item.get("role") == "user")
             self._asked_at = self._at
-        if self.with_blocks and not (type_ == "message" and self._is_base_instructions(item)):
+        if self.with_blocks and not (type_ == "message" and repeats_instructions(item, self._context)):
             add_item(layout, item)
-
-    def _is_base_instructions(self, item: Wire) -> bool:
-        """Newer versions repeat the instructions as the first developer message; they are only sent once."""
-        texts = [text_of(part.get("text")) for part in sequence(item.get("content"))]
-        known = {block.features.bytes for block in self._context if block.name == "base instructions"}
-        return item.get("role") == "developer" and any(len(text.encode()) in known for text in texts)
 
     def _compact(self, payload: Wire) -> None:
         """Take a compaction into account: its call, and what the context is from here on."""
@@ -244,7 +252,7 @@ class _Session:
         id_ = text_of(payload.get("response_id"))
         self._pending.note_record()
         # A call that a token count reports too is billed there.
-        if usage and not is_same_count(usage, self._last_call) and not self._is_replay():
+        if usage and not is_same_count(usage, self._last_call) and not self._lines.is_replay(self._at):
             self._records.append(UsageRecord(id_, usage, tuple(self._context), self._time(where), where))
 
     def _add_record(self, record: UsageRecord, agent: str | None) -> None:
@@ -256,7 +264,7 @@ class _Session:
         if billed is None:
             self._pending.end_call()
             return
-        if self._is_replay():
+        if self._lines.is_replay(self._at):
             return
         at = self._time(where)
         answer, uncounted = self._pending.count(covers_all=billed.missed is not None)
@@ -290,10 +298,6 @@ class _Session:
         block = self._shaper.block("unattributed", MISSING_NAME, dict(missed), opens_message=True)
         self._add_turn(missed, where, (block,), (), ["missing", dict(missed)], at, agent="missing")
 
-    def _is_replay(self) -> bool:
-        at, until = self._at, self._replays_until
-        return at is not None and until is not None and at <= until
-
     def _time(self, where: str) -> datetime:
         if self._at is None:
             raise InputError(f"{where}: a call without a timestamp; without one it cannot be priced.")
@@ -315,7 +319,7 @@ class _Session:
         base = len(self.turns) - 1 if self.turns else None
         kept = shared_length(prompt, self._last_prompt) if base is not None else 0
         began = min((self._asked_at or at), at) if agent is None else at
-        id_ = identity if isinstance(identity, str) else _hashed([self._model, identity])
+        id_ = identity if isinstance(identity, str) else hashed([self._model, identity])
         self.turns.append(
             Turn(
                 id=id_,
@@ -343,7 +347,3 @@ class _Session:
         if agent is None:
             self._compacted = False
         self._last_prompt = prompt
-
-
-def _hashed(identity: object) -> str:
-    return f"codex-{hashlib.sha256(orjson.dumps(identity)).hexdigest()[:16]}"

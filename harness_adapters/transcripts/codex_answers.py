@@ -40,6 +40,9 @@ class PendingAnswers:
     _answers: list[CodexAnswer] = field(default_factory=list)
     _has_counted: bool = False
 
+    def __bool__(self) -> bool:
+        return bool(self._answers)
+
     def write(self, item: Wire, prompt_length: int) -> None:
         """Add an item that the model wrote; `prompt_length` is that of the context before it [blocks]."""
         last = self._answers[-1] if self._answers else None
@@ -58,7 +61,10 @@ class PendingAnswers:
 
     def end_call(self) -> None:
         """Take into account an event that no call outlasts, such as a count without news."""
-        for answer in self._answers:
+        for answer in reversed(self._answers):
+            if answer.is_over:
+                # So are all before it: only the newest answer is ever taken up again.
+                break
             answer.is_over = True
 
     def count(self, *, covers_all: bool) -> tuple[CodexAnswer | None, list[CodexAnswer]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Block
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.pricing.usage_dialects import CODEX, meaning_of
@@ -21,7 +22,7 @@ from tokenprof.record.wire_values import Wire
 CALL, TOTAL = "last_token_usage", "total_token_usage"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BilledCount:
     """What one event adds to the bill.
 
@@ -49,7 +50,7 @@ def notes_of(billed: BilledCount, where: str) -> Iterator[str]:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UsageRecord:
     """A `token_usage_record`, with the prompt at the time."""
 

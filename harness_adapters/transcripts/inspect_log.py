@@ -81,7 +81,7 @@ def read(path: Path) -> Run:
             f"{path}: this is a log of an older version; its calls were read from the `transcript` of each "
             "sample. The counts of its header are in stats.model_usage."
         )
-    turns = turns_of(calls, shaper, path.stem[:19])
+    turns = turns_of(calls, shaper, path.stem[:19], warnings)
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 

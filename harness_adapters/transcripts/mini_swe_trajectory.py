@@ -65,12 +65,18 @@ def read(path: Path) -> Run:
                 hidden_prefix=True,
             )
             calls.append(seen)
+        elif text_of(message.get("role")) == "assistant":
+            # A person may type commands in the model's place.
+            warnings.append(
+                f"{path}: message {number} is an answer without its response and time; if a model gave it, "
+                "its counts are missing."
+            )
         history.append({key: value for key, value in message.items() if key != "extra"})
     if not calls:
         raise InputError(
             f"{path}: no message of this trajectory holds a response with its time, so there are no counts."
         )
-    turns = turns_of(calls, shaper, path.name.partition(".")[0][:19])
+    turns = turns_of(calls, shaper, path.name.partition(".")[0][:19], warnings)
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 

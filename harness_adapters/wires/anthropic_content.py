@@ -6,21 +6,26 @@ from collections.abc import Mapping
 
 from tokenprof.facts.types import BlockKind
 from tokenprof.record.block_facts import json_text
-from tokenprof.record.wire_values import Wire, content_items, text_of
+from tokenprof.record.wire_values import Wire, content_items, is_object, text_of
 
 
 def split_marker(block: Wire) -> tuple[Wire, Wire]:
-    """Return a block without `cache_control` on it or on its parts, and an object with the outermost one."""
-    marker = block.get("cache_control")
+    """Return a block without `cache_control` on it or on its parts, and an object with the outermost one.
+
+    The object is empty if the block has no `cache_control`.
+    """
+    marker, content = None, block.get("content")
     if "cache_control" in block:
+        marker = block["cache_control"]
         block = {key: value for key, value in block.items() if key != "cache_control"}
-    content = block.get("content")
-    if isinstance(content, list) and any(isinstance(p, Mapping) and "cache_control" in p for p in content):
-        inner = [split_marker(part) if isinstance(part, Mapping) else (part, {}) for part in content]
+    elif type(content) is not list:
+        return block, {}
+    if isinstance(content, list) and any(is_object(part) and "cache_control" in part for part in content):
+        inner = [split_marker(part) if is_object(part) else (part, {}) for part in content]
         block = {**block, "content": [part for part, _ in inner]}
         found = (mark.get("cache_control") for _, mark in reversed(inner))
         marker = marker or next(filter(None, found), None)
-    return block, {"cache_control": marker}
+    return block, {"cache_control": marker} if marker is not None else {}
 
 
 def tool_name(tool: Wire) -> str:
@@ -29,6 +34,11 @@ def tool_name(tool: Wire) -> str:
     if server:
         return f"mcp__{server}"
     return text_of(tool.get("name")) or text_of(tool.get("type")) or "tool"
+
+
+def called_tool(call: Wire) -> str:
+    """Return the name of the tool that a block of an assistant message calls."""
+    return text_of(call.get("name")) or text_of(call.get("type"))
 
 
 def describe_written(block: Wire) -> tuple[BlockKind, str, str | None]:
@@ -42,7 +52,7 @@ def describe_written(block: Wire) -> tuple[BlockKind, str, str | None]:
     if type_ == "redacted_thinking":
         return "thinking", "thinking", None
     if type_.endswith("tool_use"):
-        return "tool_call", text_of(block.get("name")) or type_, json_text(block.get("input") or {})
+        return "tool_call", called_tool(block), json_text(block.get("input") or {})
     if type_.endswith("tool_result"):
         return "tool_result", type_, text_of_result(block.get("content"))
     if type_ == "compaction":
@@ -56,7 +66,9 @@ def text_of_result(content: object) -> str | None:
     """Return what the model reads of a tool result; None if it is only an image."""
     if isinstance(content, str):
         return content
-    parts = [block for block in content_items(content) if block.get("type") != "tool_reference"]
+    parts = [part for part in content_items(content) if part.get("type") != "tool_reference"]
+    if len(parts) == 1 and parts[0].get("type") == "text":
+        return text_of(parts[0].get("text"))
     texts = [text_of(part.get("text")) if part.get("type") == "text" else "" for part in parts]
     opaque = [part for part in parts if part.get("type") in ("image", "document")]
     if opaque and not any(texts):

@@ -86,10 +86,10 @@ def call_of_message(
         model=str(message.get("model") or requested_model),
         status=status,
         usage=None if read is None else read.usage,
-        notes=() if read is None else (*read.notes, *_notes(message)),
+        notes=() if read is None else (*read.notes, *_notes(raw_usage, message)),
         raw_usage=raw_json(usage) if read is not None and read.notes else None,
         stated_usd=stated_usd(raw_usage),
-        advice=tuple(Advice(part.model, part.usage) for part in advisor_iterations(usage or {})),
+        advice=_advice(raw_usage),
         prompt=prompt.blocks,
         breakpoints=prompt.breakpoints,
         output=output_of(content, shaper),
@@ -122,9 +122,16 @@ UNREADABLE: dict[str, Any] = {"type": "unreadable"}
 """An answer that was given, perhaps billed, and cannot be read."""
 
 
-def _notes(message: Wire) -> tuple[str, ...]:
-    unread = unread_advice(mapping(message.get("usage")))
-    return (*(UNREAD_ADVICE,) * bool(unread), *container_of_message(message))
+def _advice(usage: Wire) -> tuple[Advice, ...]:
+    if not usage.get("iterations"):
+        return ()
+    return tuple(Advice(part.model, part.usage) for part in advisor_iterations(usage))
+
+
+def _notes(usage: Wire, message: Wire) -> tuple[str, ...]:
+    if not (usage.get("iterations") or message.get("container")):
+        return ()
+    return (*(UNREAD_ADVICE,) * bool(unread_advice(usage)), *container_of_message(message))
 
 
 UNREAD_ADVICE = "The counts of an advisor cannot be read, so its tokens are not in this bill."
@@ -187,7 +194,7 @@ def _apply_delta(block: dict[str, Any], delta: Wire, arguments: list[str]) -> No
 
 def _continues(body: Mapping[str, Any]) -> str | None:
     thread = body.get("thread")
-    if isinstance(thread, Mapping) and thread.get("type") == "continue":
+    if thread is not None and isinstance(thread, Mapping) and thread.get("type") == "continue":
         previous = thread.get("previous_message_id")
         return previous if isinstance(previous, str) else None
     return None

@@ -7,10 +7,12 @@ Claude Code reader share this module.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tokenprof.facts.types import Block, Section
+from tokenprof.data_classes.often_made import often_made
+from tokenprof.facts.types import Block, BlockKind, Section
 from tokenprof.harness_adapters.wires.anthropic_content import (
     describe_written,
     split_marker,
@@ -21,14 +23,15 @@ from tokenprof.harness_adapters.wires.anthropic_content import (
 from tokenprof.harness_adapters.wires.prompt_layout import (
     LaidOutPrompt,
     PromptLayout,
-    checkpoints_of,
+    RepeatedItems,
+    ToolCalled,
     referenced_tools,
     references_in,
 )
 from tokenprof.harness_adapters.wires.skills_touched import Skills
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record.block_facts import Shaper, json_text
-from tokenprof.record.wire_values import Wire, content_items, mapping, sequence, text_of
+from tokenprof.record.wire_values import Wire, content_items, is_object, mapping, sequence, text_of
 
 TOOL_FIELDS = ("name", "description", "input_schema", "type", "input_examples")
 """The keys of a tool definition that the model reads."""
@@ -49,13 +52,13 @@ def prompt_of(body: Wire, shaper: Shaper) -> LaidOutPrompt:
     """Return the blocks and breakpoints of a `POST /v1/messages` body."""
     messages = sequence(body.get("messages"))
     start = (body.get("thread"), body.get("tools"), body.get("system"))
-    earlier = checkpoints_of(shaper)
-    known = earlier.nearest(start, messages, referenced_tools)
-    layout = known.layout if known else _head_of(body, messages, shaper)
-    for count in range(known.count if known else 0, len(messages)):
-        earlier.keep(start, messages, count, layout)
-        _add_message(layout, messages[count])
-    earlier.keep(start, messages, len(messages), layout)
+    repeated = RepeatedItems(start, messages, referenced_tools)
+    known, layout = repeated.latest()
+    if layout is None:
+        layout = _head_of(body, messages, shaper)
+    for place in range(known, len(messages)):
+        _add_message(layout, messages[place])
+        repeated.note(place + 1, layout)
     layout.mark(body)
     return layout.prompt()
 
@@ -82,46 +85,89 @@ def message_of(
     *,
     skills: Skills,
     tools: Sequence[Wire] = (),
-    answered: Iterable[Wire] = (),
+    answered: Mapping[str, ToolCalled] | None = None,
 ) -> tuple[tuple[Block, ...], tuple[int, ...]]:
     """Return the blocks of one message of a context, and the index of the block that ends each item of it.
 
     `skills` are those in the context so far, `tools` its tools, and `answered` the calls that the message
-    answers.
+    answers, by their ids.
     """
     layout = PromptLayout(shaper, skills=skills, tools={tool_name(tool) for tool in tools})
-    layout.loaded |= referenced_tools([{"content": items}])
-    for tool in tools:
-        if tool.get("defer_loading"):
-            _add_tool(layout, tool)
-    for call in answered:
-        layout.note_call(text_of(call.get("id")), describe_written(call)[1], call.get("input"))
+    deferred = [tool for tool in tools if tool.get("defer_loading")]
+    if deferred:
+        layout.loaded |= referenced_tools([{"content": items}])
+    for tool in deferred:
+        _add_tool(layout, tool)
+    layout.calls |= answered or {}
+    add = _add_written if role == "assistant" else _add_input
     start, ends = len(layout.blocks), []
     for index, item in enumerate(items):
         bare, _ = split_marker(item)
-        _add_item(layout, role, bare, opens=index == 0)
+        add(layout, bare, role, index == 0)
         ends.append(len(layout.blocks) - 1 - start)
-        _place_references(layout, bare)
+        if layout.deferred:
+            _place_references(layout, bare)
     return tuple(layout.blocks[start:]), tuple(ends)
 
 
 def output_of(content: object, shaper: Shaper) -> tuple[Block, ...]:
     """Return the blocks of a response's content, in order, as blocks of kind `output`."""
-    blocks = []
-    for index, (block, _) in enumerate(map(split_marker, content_items(content))):
-        kind, name, text = describe_written(block)
-        blocks.append(
-            shaper.block(
-                "output",
-                name,
-                block,
-                role="reasoning" if kind == "thinking" else "assistant",
-                opens_message=index == 0,
-                text=text,
-                link=text_of(block.get("id")) or None,
-            )
-        )
-    return tuple(blocks)
+    output: list[Block] = []
+    for item in content_items(content):
+        output.append(_output_block(shaper, _written(split_marker(item)[0]), opens=not output))
+    return tuple(output)
+
+
+def answer_of(
+    items: Sequence[Wire],
+    shaper: Shaper,
+    *,
+    digests: Sequence[str],
+    skills: Skills,
+    answered: Mapping[str, ToolCalled] | None = None,
+) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
+    """Return the blocks of an answer's content: as output, and in a prompt that sends it back.
+
+    They are those of `output_of` and of `message_of`, made from one look at each item. `digests` are those
+    of the items, by `Shaper.digest`.
+    """
+    layout = PromptLayout(shaper, skills=skills)
+    layout.calls |= answered or {}
+    output: list[Block] = []
+    for item, digest in zip(items, digests, strict=True):
+        bare, _ = split_marker(item)
+        written = _written(bare, digest if bare is item else None)
+        output.append(_output_block(shaper, written, opens=not output))
+        _place_written(layout, written, opens=not layout.blocks)
+    return tuple(output), tuple(layout.blocks)
+
+
+@often_made
+class _Written:
+    """A block of an assistant message: its content without marker, and what the model has written in it."""
+
+    bare: Wire
+    kind: BlockKind
+    name: str
+    text: str | None
+    digest: str | None
+
+
+def _written(bare: Wire, digest: str | None = None) -> _Written:
+    return _Written(bare, *describe_written(bare), digest)
+
+
+def _output_block(shaper: Shaper, written: _Written, opens: bool) -> Block:
+    return shaper.block(
+        "output",
+        written.name,
+        written.bare,
+        role="reasoning" if written.kind == "thinking" else "assistant",
+        opens_message=opens,
+        text=written.text,
+        link=text_of(written.bare.get("id")) or None,
+        known_digest=written.digest,
+    )
 
 
 def answer_as_prompt(content: object, shaper: Shaper) -> tuple[Block, ...]:
@@ -138,15 +184,19 @@ def settings_of(body: Wire, shaper: Shaper) -> dict[str, str]:
 
 def selectors_of(usage: Wire) -> Selectors:
     """Return the price selectors as served, from the usage of a response."""
-    tier = text_of(usage.get("service_tier")) or None
-    speed, region = text_of(usage.get("speed")) or None, text_of(usage.get("inference_geo")) or None
+    served = [usage.get(key) for key in ("service_tier", "speed", "inference_geo")]
+    return _selectors(*[value if isinstance(value, str) and value else None for value in served])
+
+
+@functools.lru_cache(maxsize=256)
+def _selectors(tier: str | None, speed: str | None, region: str | None) -> Selectors:
     return Selectors(tier, speed, region, batch=tier == "batch")
 
 
 def cache_miss_of(diagnostics: object) -> tuple[str | None, int | None]:
     """Return the provider's reason for a cache miss and the tokens missed; None for what it does not say."""
-    reason = mapping(diagnostics).get("cache_miss_reason")
-    if not isinstance(reason, Mapping):
+    reason = mapping(diagnostics).get("cache_miss_reason") if diagnostics is not None else None
+    if reason is None or not is_object(reason):
         return None, None
     tokens = reason.get("cache_missed_input_tokens")
     return str(reason.get("type")), tokens if isinstance(tokens, int) else None
@@ -154,13 +204,9 @@ def cache_miss_of(diagnostics: object) -> tuple[str | None, int | None]:
 
 def _add_tool(layout: PromptLayout, tool: Wire) -> None:
     tool, marker = split_marker(tool)
-    name = tool_name(tool)
-    layout.tools.add(name)
     is_deferred = bool(tool.get("defer_loading"))
-    if is_deferred:
-        layout.deferred[name] = tool
-        if name in layout.loaded:
-            return
+    if is_deferred and layout.defer(tool_name(tool), tool):
+        return
     _place_tool(layout, tool, section="tools", deferred=is_deferred)
     layout.mark(marker)
 
@@ -183,34 +229,45 @@ def _place_tool(
 
 def _add_message(layout: PromptLayout, message: Wire) -> None:
     role = text_of(message.get("role"))
-    for index, block in enumerate(content_items(message.get("content"))):
-        bare, marker = split_marker(block)
-        _add_item(layout, role, bare, opens=index == 0)
-        layout.mark(marker)
-        _place_references(layout, bare)
+    add = _add_written if role == "assistant" else _add_input
+    opens = True
+    for item in content_items(message.get("content")):
+        bare, marker = split_marker(item)
+        add(layout, bare, role, opens)
+        if marker:
+            layout.mark(marker)
+        if layout.deferred:
+            _place_references(layout, bare)
+        opens = False
 
 
-def _add_item(layout: PromptLayout, role: str, block: Wire, *, opens: bool) -> None:
-    if role == "assistant":
-        _add_written(layout, block, opens)
-    else:
-        _add_input(layout, block, role, opens)
+def _add_written(layout: PromptLayout, block: Wire, _: str, opens: bool) -> None:
+    _place_written(layout, _written(block), opens)
 
 
-def _add_written(layout: PromptLayout, block: Wire, opens: bool) -> None:
-    kind, name, text = describe_written(block)
+def _place_written(layout: PromptLayout, written: _Written, opens: bool) -> None:
+    block, kind, name, text = written.bare, written.kind, written.name, written.text
     link = text_of(block.get("id")) or text_of(block.get("tool_use_id"))
     if kind == "tool_call":
         layout.note_call(link, name, block.get("input"))
     elif kind == "tool_result":
         kind, name = layout.describe_result(link, text, name, is_error=_is_error(block))
-    layout.add(kind, name, block, role="assistant", opens_message=opens, text=text, link=link or None)
+    layout.add(
+        kind,
+        name,
+        block,
+        role="assistant",
+        opens_message=opens,
+        text=text,
+        link=link or None,
+        known_digest=written.digest,
+    )
 
 
 def _add_input(layout: PromptLayout, block: Wire, role: str, opens: bool) -> None:
     type_ = text_of(block.get("type"))
     shape: dict[str, Any] = {"role": role, "opens_message": opens}
-    if type_ == "tool_result" or type_.endswith("_tool_result"):
+    if type_.endswith("tool_result"):
         text, link = text_of_result(block.get("content")), text_of(block.get("tool_use_id"))
         kind, name = layout.describe_result(link, text, "tool_result", is_error=_is_error(block))
         layout.add(kind, name, block, text=text, link=link or None, **shape)
@@ -228,8 +285,9 @@ def _add_input(layout: PromptLayout, block: Wire, role: str, opens: bool) -> Non
 
 def _is_error(block: Wire) -> bool:
     """Whether a result is a failure; server tools say so in the type of their content."""
-    content_type = text_of(mapping(block.get("content")).get("type"))
-    return bool(block.get("is_error")) or content_type.endswith("_error")
+    content = block.get("content")
+    is_told = is_object(content) and text_of(content.get("type")).endswith("_error")
+    return is_told or bool(block.get("is_error"))
 
 
 def _place_references(layout: PromptLayout, block: Wire) -> None:

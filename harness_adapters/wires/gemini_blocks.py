@@ -53,10 +53,10 @@ def prompt_of_generation(body: Wire, shaper: Shaper) -> LaidOutPrompt:
     texts = [text_of(part.get("text")) for part in sequence(field(mapping(instruction), "parts"))]
     for index, text in enumerate(filter(None, texts)):
         add_instructions(layout, text, opens_message=index == 0)
-    head = len(layout.blocks)
+    layout.head = len(layout.blocks)
     for content in sequence(body.get("contents")):
         _add_content(layout, content)
-    return layout.prompt(head)
+    return layout.prompt()
 
 
 def _declares(name: str) -> bool:

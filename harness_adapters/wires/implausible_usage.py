@@ -14,7 +14,7 @@ from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.pricing.usage_dialects import may_be_billed
 from tokenprof.record.call import Call
 from tokenprof.record.exchange import Exchange
-from tokenprof.record.wire_values import Wire
+from tokenprof.record.wire_values import Wire, is_object
 
 LEAST_PROMPT_BYTES = 10_000
 """A prompt of this size takes thousands of tokens, so that a count of 0 is a placeholder."""
@@ -49,11 +49,11 @@ def call_or_unmeasured(
     raw = answer.get(usage_key)
     more_notes = (*(answer.notes if isinstance(answer, JoinedAnswer) else ()), *more_notes)
     try:
-        if raw is not None and not isinstance(raw, Mapping):
+        if raw is not None and not is_object(raw):
             kind = _KINDS.get(type(raw), "something else")
             raise UsageError(f"'{usage_key}' should be an object of counts, but it is {kind}.")
         call = plausible(call_of(answer), sent_bytes)
-        notes = (*call.notes, *more_notes)
+        notes = (*call.notes, *more_notes) if more_notes else call.notes
         if call.usage is None and not call.notes:
             if call.status != "ok":
                 notes = (CUT_SHORT, *notes)
@@ -101,15 +101,16 @@ def implausibility(usage: Usage | None, prompt: Sequence[Block], output: Sequenc
     """Return why the counts of a call cannot be right; None if they can."""
     if usage is None:
         return None
-    if not usage.all_output_tokens and any(block.features.bytes for block in output):
+    input_tokens, output_tokens = usage.input_tokens, usage.all_output_tokens
+    if not output_tokens and any(block.features.bytes for block in output):
         return NO_OUTPUT_COUNT
-    if _is_too_few(usage.all_output_tokens, output, LEAST_OUTPUT_CHARS):
+    if _is_too_few(output_tokens, output, LEAST_OUTPUT_CHARS):
         return FEW_OUTPUT_TOKENS
-    if _is_too_few(usage.input_tokens, prompt, LEAST_PROMPT_BYTES):
+    if prompt and _is_too_few(input_tokens, prompt, LEAST_PROMPT_BYTES):
         return FEW_INPUT_TOKENS
-    if not usage.input_tokens:
+    if not input_tokens:
         sent = sum(block.features.bytes for block in prompt)
-        if sent >= LEAST_PROMPT_BYTES or (not usage.all_output_tokens and sent and output):
+        if sent >= LEAST_PROMPT_BYTES or (not output_tokens and sent and output):
             return NO_INPUT_COUNT
     return None
 
@@ -119,9 +120,10 @@ def _is_too_few(tokens: int, blocks: Sequence[Block], least_chars: int) -> bool:
 
     What may not be in the prompt as it was sent is left out: thinking, deferred tools, pictures, documents.
     """
-    shown = sum(
-        block.features.chars for block in blocks if block.kind not in NOT_AS_SENT and not block.deferred
-    )
+    shown = 0
+    for block in blocks:
+        if block.kind not in NOT_AS_SENT and not block.deferred:
+            shown += block.features.chars
     return shown >= least_chars and tokens * MOST_CHARS_PER_TOKEN < shown
 
 

@@ -45,11 +45,8 @@ def add_tools(
     for namespace, tool in _flattened(tools):
         name = tool_name(tool, namespace)
         deferred = bool(tool.get("defer_loading")) and section == "tools"
-        if deferred:
-            layout.deferred[name] = tool
-            layout.tools.add(name)
-            if name in layout.loaded:
-                continue
+        if deferred and layout.defer(name, tool):
+            continue
         function = without_markers(_function_of(tool))
         definition = {key: value for key, value in function.items() if key != "defer_loading"}
         shown = {key: value for key, value in definition.items() if key in TOOL_FIELDS}
@@ -181,6 +178,8 @@ def add_result(
     kind, name = layout.describe_result(link, text, otherwise, is_error=is_error)
     identity = {"result": link, "output": text if text is not None else _without_inner_markers(output)}
     layout.add(kind, name, identity, role="tool", opens_message=True, text=text, link=link or None)
+    if isinstance(output, str):
+        return
     for part in sequence(output):
         layout.mark(part)
     for tool in references_in(output):

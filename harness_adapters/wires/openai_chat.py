@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -21,41 +21,36 @@ from tokenprof.harness_adapters.wires.progressive_disclosure import INSTRUCTION_
 from tokenprof.harness_adapters.wires.prompt_layout import (
     LaidOutPrompt,
     PromptLayout,
-    checkpoints_of,
+    RepeatedItems,
     referenced_tools,
 )
 from tokenprof.pricing.normalise import StreamedCounts
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.wire_values import Wire, loads_or_text, mapping, sequence, text_of
+from tokenprof.record.wire_values import Wire, is_object, loads_or_text, mapping, sequence, text_of
 
 
 def prompt_of_chat(body: Wire, shaper: Shaper) -> LaidOutPrompt:
     """Return the blocks of a `POST /chat/completions` body."""
     messages = sequence(body.get("messages"))
     start = (request_ttl(body), body.get("tools"), body.get("response_format"))
-    earlier = checkpoints_of(shaper)
-    known = earlier.nearest(start, messages, referenced_tools)
-    if known is not None:
-        layout, leading, head = known.layout, known.leading, known.head
-    else:
-        layout, leading = PromptLayout(shaper, ttl=request_ttl(body)), True
+    repeated = RepeatedItems(start, messages, referenced_tools)
+    known, layout = repeated.latest()
+    if layout is None:
+        layout = PromptLayout(shaper, ttl=start[0])
         layout.loaded |= referenced_tools(messages)
         add_tools(layout, sequence(body.get("tools")))
         add_output_schema(layout, mapping(body.get("response_format")))
-        head = len(layout.blocks)
-    for count in range(known.count if known else 0, len(messages)):
-        earlier.keep(start, messages, count, layout, leading=leading, head=head)
-        message = messages[count]
-        role = text_of(message.get("role"))
-        leading = leading and role in INSTRUCTION_ROLES
-        _add(layout, message, role, leading=leading)
-        head = len(layout.blocks) if leading else head
-    earlier.keep(start, messages, len(messages), layout, leading=leading, head=head)
+        layout.head = len(layout.blocks)
+    for place in range(known, len(messages)):
+        _add(layout, messages[place])
+        repeated.note(place + 1, layout)
     layout.mark(body)
-    return layout.prompt(head)
+    return layout.prompt()
 
 
-def _add(layout: PromptLayout, message: Wire, role: str, *, leading: bool) -> None:
+def _add(layout: PromptLayout, message: Wire) -> None:
+    role = text_of(message.get("role"))
+    layout.leading = layout.leading and role in INSTRUCTION_ROLES
     if role == "tool":
         add_result(layout, text_of(message.get("tool_call_id")), message.get("content"), "tool_result")
         layout.mark(message)
@@ -66,13 +61,15 @@ def _add(layout: PromptLayout, message: Wire, role: str, *, leading: bool) -> No
         shape: dict[str, Any] = {"role": role, "opens_message": True, "text": reasoning}
         layout.add("thinking", "thinking", {"reasoning": reasoning}, **shape)
     if message.get("content"):
-        add_message(layout, role, message["content"], leading=leading)
+        add_message(layout, role, message["content"], leading=layout.leading)
         layout.mark(message)
     for call in sequence(message.get("tool_calls")):
         name, arguments = _call_of(call)
         opens = len(layout.blocks) == before
         link = text_of(call.get("id"))
         add_call(layout, name, loads_or_text(arguments), link, arguments, opens_message=opens)
+    if layout.leading:
+        layout.head = len(layout.blocks)
 
 
 def _call_of(call: Wire) -> tuple[str, str]:
@@ -157,7 +154,7 @@ def usages_in(answer: Wire) -> list[Wire]:
     choices = sequence(answer.get("choices"))
     inner = [mapping(choice.get(name)) for choice in choices for name in ("delta", "message")]
     found = (groq, *inner, *choices, answer)
-    return [holder["usage"] for holder in found if isinstance(holder.get("usage"), Mapping)]
+    return [holder["usage"] for holder in found if "usage" in holder and is_object(holder["usage"])]
 
 
 def with_usage(data: bytes) -> bytes | None:

@@ -21,7 +21,7 @@ from tokenprof.harness_adapters.wires.progressive_disclosure import INSTRUCTION_
 from tokenprof.harness_adapters.wires.prompt_layout import (
     LaidOutPrompt,
     PromptLayout,
-    checkpoints_of,
+    RepeatedItems,
     references_in,
 )
 from tokenprof.pricing.normalise import StreamedCounts
@@ -48,19 +48,16 @@ def prompt_of_responses(body: Wire, shaper: Shaper) -> LaidOutPrompt:
     given = body.get("input")
     items = [{"role": "user", "content": given}] if isinstance(given, str) else sequence(given)
     start = (is_whole, request_ttl(body), body.get("tools"), body.get("text"), body.get("instructions"))
-    earlier = checkpoints_of(shaper)
-    known = earlier.nearest(start, items, _referenced)
-    if known is not None:
-        layout, leading, head = known.layout, known.leading, known.head
-    else:
+    repeated = RepeatedItems(start, items, _referenced, may_defer=True)
+    known, layout = repeated.latest()
+    if layout is None:
         layout = _head_of(body, items, shaper, is_whole=is_whole)
-        leading, head = is_whole, len(layout.blocks)
-    for count in range(known.count if known else 0, len(items)):
-        earlier.keep(start, items, count, layout, leading=leading, head=head)
-        leading = leading and text_of(items[count].get("role")) in INSTRUCTION_ROLES
-        add_item(layout, items[count], leading=leading)
-    earlier.keep(start, items, len(items), layout, leading=leading, head=head)
-    return layout.prompt(head)
+        layout.leading, layout.head = is_whole, len(layout.blocks)
+    for place in range(known, len(items)):
+        layout.leading = layout.leading and text_of(items[place].get("role")) in INSTRUCTION_ROLES
+        add_item(layout, items[place], leading=layout.leading)
+        repeated.note(place + 1, layout)
+    return layout.prompt()
 
 
 def _referenced(items: Sequence[Wire]) -> set[str]:

@@ -8,13 +8,12 @@ the lines of an index, never prose.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from tokenprof.facts.types import BlockKind, Section
 from tokenprof.harness_adapters.wires.skills_touched import skill_of_path
 from tokenprof.record.block_facts import MOST_CHILDREN
-from tokenprof.record.wire_values import breathing, loads_or_text, text_of
+from tokenprof.record.wire_values import breathing, loads_or_text, mapping, text_of
 
 SKILL_TOOLS = frozenset(
     {
@@ -51,6 +50,9 @@ MINIMUM_INDEX_LINES = 3
 INSTRUCTION_ROLES = ("system", "developer")
 
 _BEGINNINGS = ('"---\\n', "Launching skill:", "Base directory for this skill:")
+_FIRST_OF_SKILLS = "{-B"
+"""How a result begins that may be the body of a skill: an object, front matter, `Base directory`."""
+
 _BEGINNING_CHARS = 120
 """A JSON object that holds a skill's body or notice has one of these near its beginning."""
 
@@ -90,6 +92,8 @@ def skill_of_result(text: str | None, called_for: str | None, *, is_error: bool)
     `called_for` is the skill that the call asked for, as `skill_of_call` returns it.
     """
     if not text or is_error:
+        return None
+    if called_for is None and text[0] not in _FIRST_OF_SKILLS and not text[0].isspace():
         return None
     said = _said_in(text)
     return None if is_launch_notice(said) else skill_body_name(said) or called_for
@@ -168,7 +172,10 @@ def _front_matter_name(text: str) -> str | None:
     """Return the name in a skill's front matter; None if the text begins with no front matter of a skill."""
     name: str | None = None
     is_described = False
-    lines = text[:_FRONT_MATTER_CHARS].lstrip().split("\n")
+    beginning = text[:_FRONT_MATTER_CHARS].lstrip()
+    if not beginning.startswith("---"):
+        return None
+    lines = beginning.split("\n")
     if lines[0].rstrip() != "---":
         return None
     # The last one has no newline, or was cut off.
@@ -184,7 +191,7 @@ def _front_matter_name(text: str) -> str | None:
 
 def skill_of_call(tool: str, arguments: object) -> str | None:
     """Return the skill that a tool call loads: a skill tool's argument, or a read of a SKILL.md file."""
-    values: Mapping[str, Any] = arguments if isinstance(arguments, Mapping) else {}
+    values = mapping(arguments)
     if tool.lower() in SKILL_TOOLS:
         for key in ("skill", "skill_name", "name", "command", "id", "path"):
             value = values.get(key)

@@ -51,11 +51,13 @@ class Skills:
         self._files: dict[str, frozenset[str]] = {}
         self._folders: dict[str, re.Pattern[str]] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._words)
+
     def copied(self) -> Skills:
         """Return a copy to which skills can be added."""
         copy = Skills()
-        copy._words, copy._files = dict(self._words), dict(self._files)
-        copy._folders = dict(self._folders)
+        copy._words, copy._files, copy._folders = dict(self._words), dict(self._files), dict(self._folders)
         return copy
 
     def add(
@@ -77,12 +79,14 @@ class Skills:
             # Without skills there is nothing to find, and a call that names a SKILL.md loads the skill.
             return ()
         searched = arguments[:ARGUMENT_CHARS]
+        # A context may hold hundreds of skills, and most arguments name no file at all.
+        may_name_folders, may_name_files = "/" in searched, "." in searched
         return tuple(
             name
             for name, words in self._words.items()
             if tool in words
-            or self._folders[name].search(searched)
-            or any(file in searched for file in self._files[name])
+            or (may_name_folders and self._folders[name].search(searched))
+            or (may_name_files and any(file in searched for file in self._files[name]))
         )
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from tokenprof.hw_model.catalogue.chips import Chip, Rack, chip_from_row
 from tokenprof.hw_model.catalogue.huggingface import shape_from_config
 from tokenprof.hw_model.catalogue.shapes import ModelShape
+
+DATA: Final = Path(__file__).parent.parent / "data"
 
 
 class UnknownModelError(LookupError):
@@ -27,7 +29,7 @@ class UnknownChipError(LookupError):
 @cache
 def read_data(name: str) -> Any:
     """Return a data file of this room, parsed."""
-    return json.loads(files("tokenprof.hw_model").joinpath("data", name).read_text("utf-8"))
+    return json.loads((DATA / name).read_text("utf-8"))
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from tokenprof.hw_model.catalogue.arrays import Array
+from tokenprof.hw_model.equations.quantiles import median
 from tokenprof.hw_model.equations.turn_work import TurnWork
 
 MEASURABLE_OUTPUT_TOKENS: Final = 50
@@ -60,8 +61,8 @@ def observed_speed(turns: Sequence[TurnWork]) -> ObservedSpeed | None:
 
 def _of_streamed(seconds_per_token: Array) -> ObservedSpeed:
     logs = np.log(seconds_per_token)
-    middle = float(np.median(logs))
-    spread = NORMAL_OF_MAD * float(np.median(np.abs(logs - middle)))
+    middle = median(logs)
+    spread = NORMAL_OF_MAD * median(np.abs(logs - middle))
     error = NORMAL_OF_MEDIAN * spread / np.sqrt(len(logs))
     return ObservedSpeed(float(np.exp(-middle)), float(error), len(logs), "output after the first token")
 
@@ -84,7 +85,7 @@ def _of_slope(turns: Sequence[TurnWork]) -> ObservedSpeed | None:
     if apart.sum() < LEAST_CALLS:
         return None
     slopes = np.sort((points[second, 1] - points[first, 1])[apart] / run[apart])
-    middle = float(np.median(slopes))
+    middle = median(slopes)
     # One standard deviation of Kendall's statistic, as ranks of the sorted slopes.
     ranks = np.sqrt(n * (n - 1.0) * (2.0 * n + 5.0) / 18.0) * len(slopes) / (n * (n - 1.0) / 2.0)
     at = (np.array([-1.0, 1.0]) * ranks + len(slopes)) / 2.0

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, lru_cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Literal
 
+from tokenprof.pricing import DATA
 from tokenprof.pricing.catalogue import strip_snapshot
 
 Section = Literal["tools", "system", "messages"]
@@ -101,7 +101,7 @@ def openai_has_breakpoints(model: str) -> bool:
 
 @cache
 def _table() -> Mapping[str, Any]:
-    return tomllib.loads((files("tokenprof.pricing") / "data" / "cache_rules.toml").read_text("utf-8"))
+    return tomllib.loads((DATA / "cache_rules.toml").read_text("utf-8"))
 
 
 def _holds(row: Mapping[str, Any], on: date | None) -> bool:

@@ -6,10 +6,10 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_args
 
+from tokenprof.pricing import DATA
 from tokenprof.pricing.chain.figures import (
     Account,
     Aggregator,
@@ -34,7 +34,7 @@ def load_chain_data(path: Path | None = None) -> ChainData:
 
     Raises `ChainDataError` naming the file and what is wrong with it.
     """
-    source = path or files("tokenprof.pricing") / "data" / "chain.toml"
+    source = path or DATA / "chain.toml"
     try:
         tables = tomllib.loads(source.read_text("utf-8"))
         return _read(tables)
@@ -44,7 +44,7 @@ def load_chain_data(path: Path | None = None) -> ChainData:
         raise ChainDataError(f"The chain file {source} is not UTF-8 text; save it as UTF-8.") from error
     except KeyError as error:
         raise ChainDataError(f"The chain file {source} has a row without {error}.") from error
-    except (ValueError, ArithmeticError, TypeError) as error:
+    except (ValueError, ArithmeticError, TypeError, AttributeError, RecursionError) as error:
         raise ChainDataError(f"The chain file {source} cannot be used: {error}") from error
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache
-from importlib.resources import files
 from statistics import median
 from typing import Final
 
+from tokenprof.pricing import DATA
 from tokenprof.pricing.chain.interval import Interval
 
 CONTRACT: Final = "contract"
@@ -65,7 +65,7 @@ class HourRange:
 @cache
 def shipped_hour_prices() -> tuple[HourPrice, ...]:
     """Return the readings that ship."""
-    text = (files("tokenprof.pricing") / "data" / "gpu_hours.csv").read_text("utf-8")
+    text = (DATA / "gpu_hours.csv").read_text("utf-8")
     return tuple(
         HourPrice(
             row["chip"],

@@ -17,6 +17,7 @@ from typing import Any
 
 from tokenprof.pricing.rates import EXACT
 from tokenprof.pricing.usage import TokenClass
+from tokenprof.pricing.wire_counts import count_of, less
 
 Wire = Mapping[str, Any]
 
@@ -82,11 +83,6 @@ def load_reports(paths: Sequence[Path]) -> tuple[ReportLine, ...]:
     return tuple(lines)
 
 
-def load_report(path: Path) -> tuple[ReportLine, ...]:
-    """Read one export of either provider, of usage or of costs. Raises `ReportError` naming the file."""
-    return _lines(path, _pages(path))
-
-
 def _pages(path: Path) -> list[Any]:
     try:
         pages = json.loads(path.read_text("utf-8"), parse_float=Decimal)
@@ -108,7 +104,7 @@ def _lines(path: Path, pages: list[Any]) -> tuple[ReportLine, ...]:
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
         raise ReportError(
             f"The report {path} is not a usage or cost export of Anthropic or OpenAI in a known form: "
-            f"{type(error).__name__} {error}."
+            f"{type(error).__name__} {str(error).rstrip('.')}."
         ) from error
 
 
@@ -126,24 +122,24 @@ def _page(page: Wire) -> Iterator[ReportLine]:
 
 
 def _anthropic_usage(day: date, result: Wire) -> Iterator[ReportLine]:
-    writes = result.get("cache_creation") or {}
+    writes, tools = (result.get(key) or {} for key in ("cache_creation", "server_tool_use"))
     tokens = {
-        TokenClass.UNCACHED_INPUT: result["uncached_input_tokens"],
-        TokenClass.CACHE_READ: result["cache_read_input_tokens"],
-        TokenClass.CACHE_WRITE_5M: writes.get("ephemeral_5m_input_tokens", 0),
-        TokenClass.CACHE_WRITE_1H: writes.get("ephemeral_1h_input_tokens", 0),
-        TokenClass.OUTPUT: result["output_tokens"],
-        TokenClass.FEE: sum((result.get("server_tool_use") or {}).values()),
+        TokenClass.UNCACHED_INPUT: _count(result, "uncached_input_tokens"),
+        TokenClass.CACHE_READ: _count(result, "cache_read_input_tokens"),
+        TokenClass.CACHE_WRITE_5M: _optional_count(writes, "ephemeral_5m_input_tokens"),
+        TokenClass.CACHE_WRITE_1H: _optional_count(writes, "ephemeral_1h_input_tokens"),
+        TokenClass.OUTPUT: _count(result, "output_tokens"),
+        TokenClass.FEE: sum(_count(tools, key) for key in tools),
     }
     for cls, count in tokens.items():
         if count:
-            yield ReportLine("anthropic", day, result.get("model"), cls, tokens=int(count))
+            yield ReportLine("anthropic", day, result.get("model"), cls, tokens=count)
 
 
 def _anthropic_cost(day: date, result: Wire) -> Iterator[ReportLine]:
     if result["currency"] != "USD":
         raise ValueError(f"the currency {result['currency']} is not USD")
-    amount = Decimal(result["amount"])
+    amount = _amount(result["amount"])
     cls = ANTHROPIC_COST_TYPES.get(str(result.get("token_type")), TokenClass.FEE)
     yield ReportLine(
         "anthropic",
@@ -157,22 +153,36 @@ def _anthropic_cost(day: date, result: Wire) -> Iterator[ReportLine]:
 
 def _openai_usage(day: date, result: Wire) -> Iterator[ReportLine]:
     """OpenAI's input includes the cached part, and the written part if it is stated."""
-    read, write = result.get("input_cached_tokens") or 0, result.get("input_cache_write_tokens") or 0
+    read = _optional_count(result, "input_cached_tokens")
+    write = _optional_count(result, "input_cache_write_tokens")
     tokens = {
-        TokenClass.UNCACHED_INPUT: result["input_tokens"] - read - write,
+        TokenClass.UNCACHED_INPUT: less(
+            _count(result, "input_tokens"), "input_tokens", read + write, "its cached parts"
+        ),
         TokenClass.CACHE_READ: read,
         TokenClass.CACHE_WRITE_30M: write,
-        TokenClass.OUTPUT: result["output_tokens"],
+        TokenClass.OUTPUT: _count(result, "output_tokens"),
     }
     for cls, count in tokens.items():
         if count:
-            yield ReportLine("openai", day, result.get("model"), cls, tokens=int(count))
+            yield ReportLine("openai", day, result.get("model"), cls, tokens=count)
+
+
+def _count(counts: Wire, key: str) -> int:
+    """Return a count that must be there. Raises KeyError, and `UsageError` for what is not a count."""
+    value = counts[key]
+    # Amounts of money are read as decimals, and so is a count that is written with a point.
+    return count_of(key, float(value) if isinstance(value, Decimal) else value)
+
+
+def _optional_count(counts: Wire, key: str) -> int:
+    return 0 if counts.get(key) is None else _count(counts, key)
 
 
 def _openai_cost(day: date, result: Wire) -> Iterator[ReportLine]:
     if result["amount"]["currency"] != "usd":
         raise ValueError(f"the currency {result['amount']['currency']} is not usd")
-    amount = Decimal(result["amount"]["value"])
+    amount = _amount(result["amount"]["value"])
     model, _, item = (result.get("line_item") or "").rpartition(", ")
     yield ReportLine(
         "openai",
@@ -182,6 +192,14 @@ def _openai_cost(day: date, result: Wire) -> Iterator[ReportLine]:
         usd=amount,
         precision_usd=_last_place(amount),
     )
+
+
+def _amount(value: Any) -> Decimal:
+    """Return an amount of money. Raises ValueError or TypeError for what is not a finite number."""
+    amount = Decimal(value)
+    if isinstance(value, bool) or not amount.is_finite():
+        raise ValueError(f"the amount is {value}")
+    return amount
 
 
 def _last_place(amount: Decimal) -> Decimal:

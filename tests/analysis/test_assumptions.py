@@ -89,6 +89,7 @@ def test_a_wrong_setting_that_another_one_overrides_does_no_harm(project: Path) 
         ("[tool.tokenprof]\ndeployment = 8", "give a text such as deepseek-v3@8xh200"),
         ("[tool]\ntokenprof = 3", "write [tool.tokenprof]"),
         ("[tool.tokenprof", "is not valid TOML"),
+        (f"a = {'9' * 5000}", "is not valid TOML"),
     ],
 )
 def test_a_wrong_pyproject_names_the_file_the_setting_and_the_way_out(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from decimal import Decimal
@@ -151,3 +152,14 @@ def test_what_is_not_a_report_is_refused_in_a_sentence(tmp_path: Path, written: 
     (tmp_path / "report.json").write_bytes(written)
     with pytest.raises(InputError, match=said):
         tokenprof.load_report(tmp_path / "report.json")
+
+
+@pytest.mark.parametrize("list_of", ["classes", "entries"])
+def test_a_report_with_a_price_class_that_does_not_exist_is_damaged(tmp_path: Path, list_of: str) -> None:
+    path = tokenprof.load(SESSION).analyze().save(tmp_path / "report.json")
+    report = json.loads(path.read_text())
+    rows = report["classes"] if list_of == "classes" else report["turns"][0]["entries"]
+    rows[0]["class"] = "0.40"
+    path.write_text(json.dumps(report))
+    with pytest.raises(InputError, match=r"the report is damaged .*'0\.40' is not a price class"):
+        tokenprof.load_report(path)

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tokenprof.attribute.classes import Piece, classify
-from tokenprof.attribute.solve import SegmentRow, Unknowns, clusters, condition, largest_remainder
+from tokenprof.attribute.solve import (
+    SegmentRow,
+    Unknowns,
+    clusters,
+    condition,
+    condition_few,
+    largest_remainder,
+)
 from tokenprof.pricing.usage import Usage
 
 
@@ -42,16 +49,65 @@ def solve(
     floor: float = 0.0,
     alike: float = 0.0,
 ) -> tuple[list[float], list[float]]:
-    """Condition sizes with independent errors, and one shared coefficient of variance `alike`."""
+    """Condition sizes in both ways, with independent errors and a shared one of variance `alike`."""
+    count = len(mean)
     unknowns = Unknowns(
-        mean=np.array(mean),
-        variance=np.array(variance),
-        features=np.ones((len(mean), 1)),
+        mean=np.array(mean, float),
+        variance=np.array(variance, float),
+        features=np.ones((count, 1)),
         shared=np.array([[alike]]),
-        floor=np.full(len(mean), floor),
+        floor=np.full(count, floor),
     )
     posterior, spread = condition(unknowns, rows)
+    few = condition_few([*mean], [*variance], [[alike] * count for _ in mean], [floor] * count, (), rows)
+    assert few[0] == pytest.approx(list(posterior), rel=1e-6, abs=1e-6)
+    assert few[1] == pytest.approx(list(spread), rel=1e-6, abs=1e-6)
     return list(posterior), list(spread)
+
+
+@st.composite
+def small_systems(draw: st.DrawFn) -> tuple[Unknowns, list[int], list[SegmentRow]]:
+    """Up to six sizes with two shared coefficients, some sizes that err alone, and one or two totals."""
+    count = draw(st.integers(1, 6))
+    number = st.floats(0, 300)
+    each = st.lists(number, min_size=count, max_size=count)
+    features = np.array([draw(st.tuples(number, number)) for _ in range(count)])
+    alone = draw(st.lists(st.integers(0, count - 1), unique=True))
+    features[alone] = 0.0
+    rows = [
+        SegmentRow(tuple(sorted(draw(st.sets(st.integers(0, count - 1), min_size=1)))), draw(number), noise)
+        for noise in draw(st.sampled_from([(0.0,), (0.0, 9.0), (25.0, 1.0)]))
+    ]
+    unknowns = Unknowns(
+        mean=np.array(draw(each)),
+        variance=np.array(draw(each)) + 0.1,
+        features=features,
+        shared=np.array([[0.04, 0.01], [0.01, 0.09]]),
+        floor=np.array(draw(st.lists(st.sampled_from([0.0, 1.0]), min_size=count, max_size=count))),
+    )
+    return unknowns, alone, rows
+
+
+@given(small_systems())
+def test_few_sizes_are_solved_as_many_are(system: tuple[Unknowns, list[int], list[SegmentRow]]) -> None:
+    unknowns, alone, rows = system
+    mean, variance = condition(unknowns, rows)
+    # A mean that is a rounding error away from its floor may be put there in one way and not in the other.
+    above = mean - unknowns.floor
+    assume(((above == 0) | (above > 1e-3)).all())
+    common = unknowns.features @ unknowns.shared @ unknowns.features.T
+    # Sizes that err alone are left out of the covariances, whatever those say.
+    common[alone] = common[:, alone] = 7.0
+    few = condition_few(
+        unknowns.mean.tolist(),
+        unknowns.variance.tolist(),
+        common.tolist(),
+        unknowns.floor.tolist(),
+        alone,
+        rows,
+    )
+    assert few[0] == pytest.approx(mean.tolist(), rel=1e-6, abs=1e-4)
+    assert few[1] == pytest.approx(variance.tolist(), rel=1e-6, abs=1e-4)
 
 
 def test_an_exact_total_is_met_and_the_difference_goes_to_the_less_certain() -> None:

@@ -115,6 +115,14 @@ def test_bad_input_is_one_line_with_file_and_place_and_exit_code_2(
     assert target.read_text() == "mine"
 
 
+@pytest.mark.parametrize("command", ["report", "totals"])
+def test_a_seller_whose_name_is_not_utf_8_is_unknown(
+    command: str, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, str(recording), "--seller", "\udcff"]) == 0
+    assert "No price row of \ufffd is named" in "".join(capsys.readouterr()).replace("\n  ", " ")
+
+
 def test_a_truncated_last_line_is_a_warning(recording: Path, tmp_path: Path) -> None:
     path = tmp_path / "cut.jsonl"
     lines = recording.read_bytes().splitlines(keepends=True)

@@ -19,6 +19,7 @@ from tokenprof.analysis.earlier_run import last_time
 from tokenprof.analysis.rows.last_time import LastTime
 from tokenprof.commands.closing_report import report_recording
 from tokenprof.commands.main import main
+from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
 from tokenprof.report.terminal.headline import than_last_time
 from tokenprof.testing import LoopbackProvider, Reply
@@ -69,6 +70,16 @@ def test_what_is_not_a_run_of_the_kind_is_passed_over(runs: tuple[Path, Path], t
     assert found.billed_usd == Analysis(read([monday]), Assumptions()).totals.billed_usd
     monday.unlink()
     assert last_time(tuesday, analysis.run, analysis.book) is None
+
+
+def test_a_run_before_without_a_whole_bill_is_passed_over(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    _, tuesday = runs
+    prices = tmp_path / "no_output.toml"
+    prices.write_text(
+        '[[price]]\nprovider = "anthropic"\nmodel = "claude-opus-4-8"\nusd_per_mtok = {uncached_input = 5}\n'
+        'source = "ours"\nchecked = 2026-11-01\n'
+    )
+    assert last_time(tuesday, read([tuesday]), default_book([prices])) is None
 
 
 def test_a_recording_of_two_runs_is_not_compared(runs: tuple[Path, Path], tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ MISTAKES = {
     "prices show claude-opus-4-8 --provider anthropc": "Did you mean anthropic?",
     "prices diff --since 2026-08-01 --provider opnai": "Did you mean openai?",
     "prices diff --map half.json": "half.json is not valid JSON",
-    "prices diff --map words.json": "input_cost_per_token 'cheap' for gpt-5; it must be a number",
+    "prices diff --map words.json": "input_cost_per_token of gpt-5 is a text; it must be a price in USD",
     "check run.jsonl --budget tunrs=2": "Did you mean turns?",
     "check run.jsonl --baseline object.json": "object.json is not a baseline of tokenprof",
     "check run.jsonl --baseline amounts.json": "amounts.json is not a baseline of tokenprof",

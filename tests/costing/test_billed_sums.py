@@ -14,10 +14,11 @@ from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.findings.entry_sums import entry_sums
 from tokenprof.analysis.findings.ledger_sums import ledger_sums
 from tokenprof.costing.billed_sums import BilledSum
-from tokenprof.costing.compute import PARTS, cost_to_compute
+from tokenprof.costing.compute import cost_to_compute
 from tokenprof.costing.ledger import build_ledger
 from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.gate.sample import sample_of
+from tokenprof.hw_model.equations.features import PARTS
 from tokenprof.pricing.book import default_book
 
 seeds = st.integers(0, 10**9)

@@ -15,6 +15,7 @@ import pytest
 import tokenprof
 from tokenprof.commands import demo_agent as demo
 from tokenprof.commands.main import main
+from tokenprof.costing import ledger as ledger_module
 from tokenprof.costing.disclosure import Disclosure, disclose
 from tokenprof.costing.ledger import Ledger, build_ledger
 from tokenprof.costing.on_demand_loads import loads_of
@@ -181,3 +182,23 @@ def test_an_agent_with_nothing_to_load_has_nothing_to_disclose(tmp_path: Path) -
         words = texts.prose(random.Random(1), 3)
         client.messages.create(model=demo.MODEL, max_tokens=9, messages=[{"role": "user", "content": words}])
     assert disclose(build_ledger(read([path]), BOOK)) is None
+
+
+def test_a_long_run_with_tools_costs_what_its_turns_add(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[object] = []
+    entry = ledger_module.LedgerEntry
+    monkeypatch.setattr(ledger_module, "LedgerEntry", lambda *facts: drawn.append(facts) or entry(*facts))
+
+    def drawn_for(searches: int) -> int:
+        replies = [SEARCHES[n % len(SEARCHES)] for n in range(searches)]
+        instructions, _ = demo.system_prompt()
+        ledger = record(tmp_path / f"{searches}.jsonl", replies, [instructions])
+        drawn.clear()
+        disclosed(ledger)
+        return len(drawn)
+
+    # The schemas of each turn, and its output: the history before it is not looked at.
+    twelve, twenty_four, thirty_six = map(drawn_for, (12, 24, 36))
+    assert twenty_four - twelve == thirty_six - twenty_four > 0

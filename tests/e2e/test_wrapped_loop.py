@@ -431,4 +431,7 @@ def test_a_package_that_cannot_be_watched_costs_a_warning_and_not_the_block(
     with LoopbackProvider(lambda body, n: Reply.text("hi")) as server, tokenprof.profile(path):
         ask(connect(server))
     assert len(read([path]).turns) == 1
-    assert [record.message for record in caplog.records] == ["tokenprof cannot see the calls of httpx here"]
+    [said, *where, kind] = caplog.records[0].message.splitlines()
+    assert (len(caplog.records), said) == (1, "tokenprof cannot see the calls of httpx here")
+    assert "in broken" in "\n".join(where)
+    assert kind == "AttributeError"

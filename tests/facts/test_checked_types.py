@@ -31,6 +31,12 @@ class Outer:
     anything: Any = None
 
 
+@dataclass(frozen=True)
+class Tree:
+    name: str
+    below: tuple[Tree, ...] = ()
+
+
 @pytest.mark.parametrize(
     "sound",
     [
@@ -68,3 +74,9 @@ def test_what_is_sound_passes(sound: Outer) -> None:
 def test_what_is_not_is_named(change: dict[str, Any], place: str) -> None:
     with pytest.raises(TypeError, match=f"^{place} holds a"):
         require_types(Outer(**change))
+
+
+def test_a_class_may_hold_itself() -> None:
+    require_types(Tree("a", (Tree("b", (Tree("c"),)),)))
+    with pytest.raises(TypeError, match=r"^below\[0\].below\[0\].name holds a"):
+        require_types(Tree("a", (Tree("b", (Tree(3),)),)))  # type: ignore[arg-type]

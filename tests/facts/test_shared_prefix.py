@@ -64,3 +64,12 @@ def test_a_trail_continues_what_it_was_made_out_of_and_nothing_that_is_equal_by_
     assert not first.continues(grown)
     assert not first.then(1, "bcd").continues(first)
     assert not Trail("abcd").continues(first)
+
+
+@given(st.lists(st.integers(0, 9)).map(sorted), st.integers(0, 9), st.integers(-1, 11))
+def test_items_below_a_bound_are_counted_in_its_own_part_of_the_items(
+    items: list[int], length: int, bound: int
+) -> None:
+    short = Trail(items[:length])
+    short.then(length, items[length:])
+    assert short.count_below(bound) == sum(item < bound for item in items[:length])

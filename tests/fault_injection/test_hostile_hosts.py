@@ -165,3 +165,35 @@ def test_a_connection_is_not_cut_for_the_end_of_an_earlier_one_with_its_number()
         theirs.close()
         assert cut.wait(WATCHDOG_S)
     hangups.close()
+
+
+@pytest.mark.slow
+def test_a_call_that_the_end_of_the_program_cuts_after_its_block_is_in_the_recording(tmp_path: Path) -> None:
+    run = run_of(
+        tmp_path,
+        """
+import atexit, threading
+import httpx
+from hosts import URL, body_of
+import tokenprof.record.background.ended_blocks
+
+begun = threading.Event()
+
+def never(request):
+    begun.set()
+    threading.Event().wait()
+
+def call():
+    with httpx.Client(transport=httpx.MockTransport(never)) as client:
+        client.post(URL, json=body_of("not answered"))
+
+def late_call():
+    threading.Thread(target=call, daemon=True).start()
+    begun.wait()
+
+atexit.register(late_call)
+tokenprof.profile(sys.argv[1]).__enter__()
+ask("before")
+""",
+    )
+    assert len(run.turns) + sum(problem.calls for problem in run.problems) == 2

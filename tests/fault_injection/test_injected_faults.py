@@ -31,7 +31,7 @@ REACHED_FROM_A_CALL = (
     *(f"record.turn_log:TurnLog.{name}" for name in ("record", "_write_turn", "write_counts")),
     *(f"record.turn_log:{name}" for name in ("turn_of", "span_line")),
     *(f"record.background.appended_file:AppendedFile.{name}" for name in ("append", "_follow_the_path")),
-    *(f"record.block_facts:{name}" for name in ("Shaper.block", "canonical", "digest", "measure")),
+    *(f"record.block_facts:{name}" for name in ("Shaper.block", "canonical", "Shaper.digest", "measure")),
     *("record.contexts:ContextTracker.place", "record.turn_codec:TurnEncoder.attributes"),
     *(f"harness_adapters.clients.host_calls:{name}" for name in ("begin", "attempt_at", "active_recorder")),
     *(

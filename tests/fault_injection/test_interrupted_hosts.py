@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from hosts import URL, Provider, accounted, body_of
+from privileges import not_root
 from test_hostile_hosts import ask, recorded_by, run_of
 from waiting import wait_until
 
@@ -20,6 +21,7 @@ import tokenprof
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.reading.files import read
 from tokenprof.reading.formats import UnknownFormatError
+from tokenprof.record.background import shared_tally
 from tokenprof.record.background.shared_tally import SharedTally
 from tokenprof.record.turn_log import TurnLog
 from tokenprof.report.document import report_of
@@ -35,7 +37,7 @@ def out_of_time(number: int, frame: FrameType | None) -> None:
     raise OutOfTimeError
 
 
-STEP = 7
+STEP = 2
 """An alarm comes up at every so many lines."""
 
 
@@ -71,13 +73,14 @@ def test_a_time_limit_of_the_host_reaches_it_wherever_it_comes_up_and_no_call_is
             alarm = Alarm(0)
             while alarm.lines >= alarm.at:
                 alarm = Alarm(alarm.at + STEP)
+                traced = sys.gettrace()
                 sys.settrace(alarm)
                 try:
                     streamed_call(client)
                 except OutOfTimeError:
                     reached.append(alarm.at)
                 finally:
-                    sys.settrace(None)
+                    sys.settrace(traced)
             streamed_call(client)
     finally:
         signal.signal(signal.SIGALRM, before)
@@ -151,10 +154,40 @@ with tokenprof.profile(sys.argv[1]):
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
 """,
     )
-    missing = [problem for problem in run.problems if problem.reason == "process_ended"]
-    assert len(run.turns) + sum(problem.calls for problem in missing) == 8
-    if missing:
+    assert len(run.turns) + sum(problem.calls for problem in run.problems) == 8
+    reasons = {problem.reason for problem in run.problems}
+    # Who leaves by itself says what is missing; of one that is killed, another process says it.
+    assert reasons <= ({"unfinished"} if "_exit" in leave else {"process_ended"})
+    if "process_ended" in reasons:
         assert any("before it had written them" in warning for warning in report_of(Analysis(run)).warnings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_what_a_spawned_process_takes_with_it_is_missing(method: str, tmp_path: Path) -> None:
+    run = run_of(
+        tmp_path,
+        f"""
+import multiprocessing, signal
+
+def work():
+    ask("in a child"); ask("once more")
+    child = os.fork()
+    if not child:
+        ask("in a grandchild"); os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    with tokenprof.profile(sys.argv[1]), tokenprof.profile(sys.argv[1]):
+        for number in range(2):
+            child = multiprocessing.get_context("{method}").Process(target=work)
+            child.start()
+            child.join()
+""",
+    )
+    assert len(run.turns) + sum(problem.calls for problem in run.problems) == 6
+    assert {problem.reason for problem in run.problems} <= {"process_ended"}
 
 
 def in_child(work: Any) -> None:
@@ -176,6 +209,12 @@ def test_a_tally_counts_what_ended_processes_have_left(tmp_path: Path) -> None:
     # This process is there, and a child sees that.
     in_child(lambda: (tmp_path / "seen").write_text(str(tally.take_abandoned())))
     assert (tmp_path / "seen").read_text() == "0"
+
+
+def test_a_tally_at_an_address_that_is_not_there_is_the_process_s_own(tmp_path: Path) -> None:
+    tally = SharedTally(str(tmp_path / "gone"))
+    in_child(lambda: [tally.given(), tally.given(), tally.done()])
+    assert tally.take_abandoned() == 1
 
 
 def test_a_tally_of_a_process_that_nobody_waited_for() -> None:
@@ -201,3 +240,88 @@ def test_more_processes_than_a_tally_has_room_for_use_the_places_of_those_that_e
     # It is full: who comes late is not counted, and nothing fails.
     in_child(lambda: [tally.given(), tally.done()])
     assert tally.take_abandoned() == 1
+
+
+def test_a_process_for_which_a_tally_has_no_room_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokenprof.record.background.shared_tally.MOST_PROCESSES", 1)
+    tally = SharedTally()
+    ready, begun = os.pipe()
+    child = os.fork()
+    if not child:
+        tally.given()
+        os.write(begun, b".")
+        signal.pause()
+    assert os.read(ready, 1) == b"."
+    tally.given()
+    tally.done()
+    assert tally.take_abandoned() == 0
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert tally.take_abandoned() == 1
+    os.close(ready)
+    os.close(begun)
+
+
+def test_a_process_of_another_user_has_not_ended() -> None:
+    with not_root():
+        assert not shared_tally._has_ended(1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("leave", ["os._exit(0)", "os.execv('/bin/true', ['true'])"])
+def test_what_a_process_leaves_behind_on_its_own_is_noted(leave: str, tmp_path: Path) -> None:
+    run = run_of(
+        tmp_path,
+        f"""
+from tokenprof.record.turn_log import TurnLog
+import threading
+TurnLog.record = lambda self, exchange: threading.Event().wait()
+with tokenprof.profile(sys.argv[1]):
+    for number in range(3):
+        ask(str(number))
+    {leave}
+""",
+    )
+    assert run.turns == ()
+    assert [(problem.reason, problem.calls) for problem in run.problems] == [("unfinished", 1)] * 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("leave", ["sys.exit(0)", "os._exit(0)"])
+def test_a_child_that_makes_no_call_leaves_the_recording_of_its_parent_alone(
+    leave: str, tmp_path: Path
+) -> None:
+    run = run_of(
+        tmp_path,
+        f"""
+with tokenprof.profile(sys.argv[1]):
+    ask("before")
+    child = os.fork()
+    if not child:
+        {leave}
+    assert os.waitpid(child, 0)[1] == 0
+    ask("after")
+child = os.fork()
+if not child:
+    {leave}
+assert os.waitpid(child, 0)[1] == 0
+""",
+    )
+    assert (len(run.turns), run.problems) == (2, ())
+
+
+@pytest.mark.slow
+def test_a_call_that_ends_after_the_program_has_ended_is_noted_as_unfinished_or_written(
+    tmp_path: Path,
+) -> None:
+    run = run_of(
+        tmp_path,
+        """
+import atexit
+# What is registered first runs last.
+atexit.register(lambda: ask("too late"))
+tokenprof.profile(sys.argv[1]).__enter__()
+ask("in time")
+""",
+    )
+    assert len(run.turns) + sum(problem.calls for problem in run.problems) == 2

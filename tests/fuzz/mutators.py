@@ -5,12 +5,17 @@ Each mutator takes the bytes of a file and a generator of random numbers, and re
 
 from __future__ import annotations
 
+import bz2
 import copy
+import gzip
 import json
+import lzma
 import random
 import re
 from collections.abc import Callable
 from typing import Any
+
+import zstandard
 
 Mutator = Callable[[bytes, random.Random], bytes]
 
@@ -205,6 +210,121 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
     return found
 
 
+def continued(data: bytes, rng: random.Random) -> bytes:
+    """A file ends somewhere, and goes on with a part of itself: joined, resumed, or copied in pieces."""
+    end, start = rng.randrange(len(data) + 1), rng.randrange(len(data) + 1)
+    return data[:end] + rng.choice((b"", b"\n", b"\r\n", b"\x00")) + data[rng.choice((0, start)) :]
+
+
+def times_changed(data: bytes, rng: random.Random) -> bytes:
+    """Times are of another zone, unit, order or century, or not there."""
+    found = list(re.finditer(rb'"\d{4}-\d\d-\d\d[T ][^"]{0,30}"|"?\b1[5-9]\d{8,17}\b"?', data))
+    for match in rng.sample(found, k=min(len(found), rng.choice((1, 3)))):
+        piece = match.group()
+        other = rng.choice(ODD_TIMES)
+        data = data.replace(piece, other, 1) if rng.random() < 0.7 else data.replace(piece, other)
+    return data
+
+
+ODD_TIMES = (
+    *(b"null", b"0", b"-1", b'""', b'"yesterday"', b'"1970-01-01T00:00:00Z"', b'"2999-12-31T23:59:60Z"'),
+    *(b'"2026-10-01T00:00:00+14:00"', b'"2026-10-01T00:00:00.123456789-09:30"', b'"2026-10-01"'),
+    *(b"1790000000", b"1790000000.5", b"1790000000000", b"1790000000000000000", b"1e18", b'"1790000000"'),
+    *(b"9" * 30, b"-62135596801", b'"20261001T000000Z"', b'"0000-00-00T00:00:00Z"', b"true", b"[]"),
+)
+
+
+def counts_changed(data: bytes, rng: random.Random) -> bytes:
+    """Counts of tokens are of another type or size."""
+    found = list(re.finditer(rb'(_tokens|Tokens|intValue|total|input|output)"\s*:\s*"?(\d+)"?', data))
+    for match in rng.sample(found, k=min(len(found), rng.choice((1, 2, 8)))):
+        count = match.group(2)
+        other = rng.choice(
+            (
+                *(b'"' + count + b'"', count + b".0", count + b"e0", b"-" + count, count + b".5", b"null"),
+                *(b'"' + count + b' tokens"', b"1e3", b"1e400", b"9" * 25, b"true", b"[" + count + b"]"),
+                *(b"{}", b'""', count + b"000000", b"0", b'"NaN"', '"٣"'.encode()),
+            )
+        )
+        told = match.group()
+        data = data.replace(told, told[: told.index(b":") + 1] + other, 1)
+    return data
+
+
+def keys_repeated(data: bytes, rng: random.Random) -> bytes:
+    """A key stands twice in an object, with another value."""
+    found = list(re.finditer(rb'"(\w+)"\s*:\s*("[^"\\]{0,40}"|-?\d+|null|true)', data))
+    if not found:
+        return data
+    match = rng.choice(found)
+    other = rng.choice((b"0", b"null", b'"x"', b"[]", b"{}", b"12345", match.group(2)))
+    pair = b'"' + match.group(1) + b'": ' + other
+    whole = match.group()
+    return (
+        data[: match.start()] + rng.choice((whole + b", " + pair, pair + b", " + whole)) + data[match.end() :]
+    )
+
+
+def texts_changed(data: bytes, rng: random.Random) -> bytes:
+    """Texts hold what terminals, databases and encoders stumble over."""
+    found = list(re.finditer(rb'"([^"\\\x00-\x1f]{1,60})"', data))
+    for match in rng.sample(found, k=min(len(found), rng.choice((1, 4)))):
+        told = match.group()
+        odd = rng.choice(ODD_TEXTS)
+        data = data.replace(told, b'"' + rng.choice((odd, match.group(1) + odd)) + b'"', 1)
+    return data
+
+
+ODD_TEXTS = (
+    *(
+        rb"\ud800",
+        rb"\udfff\ud800",
+        rb"\u0000",
+        rb"\u001b[31m",
+        rb"\n\r\t",
+        rb"\\",
+        b"\xff\xfe",
+        b"\xed\xa0\x80",
+    ),
+    *(b"None", b"null", b"openai/", b"us.anthropic.", b"/", b"#2", b"%s{}", "\u202e".encode(), b"<script>"),
+)
+
+
+def line_of_another(data: bytes, rng: random.Random) -> bytes:
+    """A line of another format stands among the others."""
+    lines = data.splitlines(keepends=True)
+    lines.insert(rng.randrange(len(lines) + 1), rng.choice(OTHERS_LINES) + b"\n")
+    return b"".join(lines)
+
+
+OTHERS_LINES = (
+    b'{"resourceSpans": []}',
+    b'{"custom_id": "a", "result": {"type": "succeeded", "message": {"usage": {"input_tokens": 9}}}}',
+    b'{"type": "event_msg", "timestamp": "2026-10-01T00:00:00Z", "payload": {"type": "token_count"}}',
+    b'{"type": "assistant", "parentUuid": null, "sessionId": "s", "message": {"usage": {}}}',
+    b'{"call_type": "completion", "litellm_call_id": "x", "usage": {"prompt_tokens": 9}}',
+    b'{"type": "result", "total_cost_usd": 1, "num_turns": 1}',
+    b"INFO 2026-10-01 started",
+    b'{"level": "info", "msg": "started"}',
+)
+
+
+def text_without_end(data: bytes, rng: random.Random) -> bytes:
+    """A long text with signs that are escaped, such as code or JSON, stops amid its line."""
+    lines = data.splitlines(keepends=True) or [b""]
+    at = rng.randrange(len(lines))
+    sign = rng.choice((rb"\"", rb"\\", rb"\u0022", b"[", b"{}", b'{"a":', b"\x00", b"\t", b" "))
+    lines[at] = lines[at][: rng.randrange(len(lines[at]) + 1)] + b'"' + sign * 20_000 + b"\n"
+    return b"".join(lines)
+
+
+def packed_again(data: bytes, rng: random.Random) -> bytes:
+    """The file is compressed, though its name does not say so. Its end is missing, or garbage follows."""
+    packed = rng.choice((gzip.compress, bz2.compress, lzma.compress, zstandard.compress))(data)
+    cut_at = rng.choice((len(packed), rng.randrange(len(packed) + 1)))
+    return packed[:cut_at] + rng.choice((b"", b"", b"garbage", b"\x00" * 512, packed))
+
+
 def nothing(data: bytes, rng: random.Random) -> bytes:
     """The file is empty, blank, or something else entirely."""
     return rng.choice(
@@ -226,6 +346,14 @@ MUTATORS: dict[str, Mutator] = {
         nested,
         value_changed,
         nothing,
+        continued,
+        times_changed,
+        counts_changed,
+        keys_repeated,
+        texts_changed,
+        line_of_another,
+        packed_again,
+        text_without_end,
     )
 }
 SCHEDULE = (*MUTATORS, "value_changed", "value_changed", "literal_changed")

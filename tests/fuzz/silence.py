@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import fields
 from pathlib import Path
@@ -51,18 +52,17 @@ def _sentence(warning: str) -> str:
 def is_visibly_damaged(path: Path) -> bool:
     """Return whether some line of a log, or the whole of it, is not JSON."""
     data = path.read_bytes()
+    # A byte that is not of the encoding changes a text, not which records there are.
+    text = data.decode(json.detect_encoding(data), "replace")
     if path.suffix == ".jsonl":
-        return not all(_is_whole(line) for line in data.splitlines() if line.strip(b" \t\r\x00"))
-    return path.suffix == ".json" and not _is_whole(data)
+        return not all(_is_whole(line) for line in re.split(r"[\r\n]+", text) if line.strip(" \t\x00"))
+    return path.suffix == ".json" and not _is_whole(text)
 
 
-def _is_whole(data: bytes) -> bool:
-    """Return whether bytes are one JSON value, or several in a row as an interrupted write leaves them.
-
-    A byte that is not UTF-8 changes a text, not which records there are.
-    """
+def _is_whole(text: str) -> bool:
+    """Return whether a text is one JSON value, or several in a row as an interrupted write leaves them."""
     try:
-        text = data.decode("utf-8-sig", "replace").strip()
+        text = text.strip()
         while text:
             _, end = json.JSONDecoder().raw_decode(text)
             text = text[end:].lstrip()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from silence import require_no_silence
+from silence import require_no_silence, totals
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions, price_book, resolve_assumptions
@@ -27,6 +27,7 @@ from tokenprof.proxy.admission import require_admitted
 from tokenprof.proxy.refusal import answer_of, provider_of
 from tokenprof.proxy.request import RequestError, read_request, request_body
 from tokenprof.reading.files import read
+from tokenprof.reading.usage_only import read_usage
 from tokenprof.report.document import report_of
 from tokenprof.report.report_json import report_json
 from tokenprof.report.report_reader import load_report
@@ -90,6 +91,9 @@ def _ledger(path: Path) -> Run:
     run = read([path])
     ledger = Analysis(run, Assumptions()).ledger
     list(ledger.entries)
+    in_short = read_usage([path])
+    # A text that a report needs and cannot hold is a warning there, and nothing that totals look at.
+    assert totals(in_short) == totals(run) or run.warnings != in_short.warnings, "totals count otherwise"
     return run
 
 

@@ -315,6 +315,15 @@ def test_a_provider_that_does_not_answer_is_named_to_the_client(tmp_path: Path) 
     assert "did not answer (ConnectionRefusedError)" in answer.json()["error"]["message"]
 
 
+def test_a_request_in_chunks_is_refused_and_not_taped_as_empty(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    with echo("hello") as url, Cassette(path, upstream=url, record=True) as tape:
+        answer = httpx.post(f"{tape.url}/v1/x", content=iter([b"one", b"two"]), trust_env=False)
+    assert answer.status_code == 400
+    assert "does not say how long it is" in answer.json()["error"]["message"]
+    assert path.read_bytes() == b""
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -325,6 +334,7 @@ def test_a_provider_that_does_not_answer_is_named_to_the_client(tmp_path: Path) 
         {"body": "%", "is_base64": True},
         {"headers": []},
         {"headers": {"a": "b\r\nc: d"}},
+        {"headers": {"a: b\r\nc": "d"}},
         {"method": 1},
         {"more": 1},
     ],

@@ -134,6 +134,16 @@ def test_a_trajectory_without_responses_is_an_error(tmp_path: Path) -> None:
         read([path])
 
 
+def test_an_answer_of_a_trajectory_without_its_response_is_said_to_be_missing(tmp_path: Path) -> None:
+    def change(trajectory: Any) -> None:
+        answer = next(each for each in trajectory["messages"] if each["role"] == "assistant")
+        answer["extra"]["answer"] = answer["extra"].pop("response")
+
+    run = read([copy_of(LOGS / "mini_swe_trajectory" / "words.traj.json", tmp_path, change)])
+    assert len(run.turns) == 1
+    assert any("message 3 is an answer without its response" in warning for warning in run.warnings)
+
+
 def test_a_stream_s_rest_is_a_turn_and_the_sum_is_no_lower_bound() -> None:
     path = LOGS / "stream_json" / "stream.jsonl"
     report = json_report(Analysis(read([path])))

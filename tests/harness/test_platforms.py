@@ -18,6 +18,7 @@ from http_answers import serving
 
 import tokenprof
 from tokenprof.costing.ledger import build_ledger
+from tokenprof.harness_adapters.clients.anthropic_sdk import seller_of
 from tokenprof.harness_adapters.wires.framing.aws_eventstream import eventstream_payloads
 from tokenprof.pricing.book import default_book
 from tokenprof.reading.files import read
@@ -125,6 +126,17 @@ def test_a_platforms_calls_are_billed_at_its_price(
     assert sum((usd for usd in ledger.billed_usd if usd is not None), Decimal(0)) == by_hand * factor
     assert sum(turn.usage.cache_read_tokens for turn in turns if turn.usage) > 0
     assert {block.kind for block in ledger.run.prompts()[-1]} == {"system", "user", "assistant"}
+
+
+SDK_CLIENTS = [
+    getattr(anthropic, name) for name in dir(anthropic) if "Anthropic" in name and not name.endswith("Error")
+]
+
+
+@pytest.mark.parametrize("client_class", SDK_CLIENTS)
+def test_who_sells_a_clients_calls_is_what_the_sdk_says_itself(client_class: type) -> None:
+    assert seller_of(client_class) == getattr(client_class, "_gen_ai_provider_name", seller_of(client_class))
+    assert seller_of(type("OurClient", (client_class,), {})) == seller_of(client_class)
 
 
 @pytest.mark.parametrize(

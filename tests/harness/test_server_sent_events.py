@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenprof.harness_adapters.wires.anthropic_exchange import message_of_events
+from tokenprof.harness_adapters.wires.framing import server_sent_events
 from tokenprof.harness_adapters.wires.framing.server_sent_events import DONE, UNREADABLE_EVENT, events_of
 
 A, B = b'data: {"a": 1}', b'data: {"b": 2}'
@@ -63,3 +67,25 @@ def test_a_gateway_that_closes_a_stream_of_messages_as_openai_does_changes_nothi
     message, status = message_of_events(events_of(start + stop + b"\n\ndata: [DONE]\n\n"))
     assert message is not None
     assert (message["id"], status, message["usage"]["output_tokens"]) == ("m1", "ok", 2)
+
+
+@given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a"]), max_size=60), st.integers(1, 9))
+def test_pieces_of_a_stream_have_the_lines_of_the_whole(parts: list[bytes], piece_bytes: int) -> None:
+    data = b"".join(parts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server_sent_events, "_PIECE_BYTES", piece_bytes)
+        assert list(server_sent_events._lines(data)) == re.split(rb"\r\n|\n|\r", data)
+
+
+@pytest.mark.parametrize("line", [b"\n", b"\r", b"\r\n", b": x\n", b"data: {}\r\r"])
+def test_no_more_than_a_piece_is_cut_into_lines_at_a_time(line: bytes) -> None:
+    class Watched(bytes):
+        longest = 0
+
+        def __getitem__(self, at: Any) -> Any:
+            found = super().__getitem__(at)
+            Watched.longest = max(Watched.longest, len(found))
+            return found
+
+    assert sum(1 for _ in server_sent_events._lines(Watched(line * 100_000))) > 90_000
+    assert Watched.longest < 2**16 + 2**4

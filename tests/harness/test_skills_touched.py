@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tokenprof.harness_adapters.wires.anthropic_messages import prompt_of
+from tokenprof.harness_adapters.wires.skills_touched import Skills
 from tokenprof.record.block_facts import Shaper
 
 BODY = "---\nname: invoices\ndescription: how to pay\n---\nRun scripts/pay.py, then send_email the receipt.\n"
@@ -51,3 +52,22 @@ def test_any_other_call_does_not() -> None:
 def test_a_skill_that_names_nothing_cannot_be_judged() -> None:
     plain = "---\nname: invoices\ndescription: how to pay\n---\nBe polite and brief.\n"
     assert blocks_after("search", {}, plain)["skill"].uses == ()
+
+
+def test_a_skill_that_is_added_to_a_copy_is_in_no_other() -> None:
+    skills = Skills()
+    skills.add("invoices", BODY, ())
+    copied = skills.copied()
+    copied.add("letters", "Read notes.md first.", ())
+    assert skills.touched_by("bash", "cat letters/a invoices/b notes.md") == ("invoices",)
+    assert copied.touched_by("bash", "cat letters/a invoices/b notes.md") == ("invoices", "letters")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "touched"),
+    [("notes.md", True), ("letters/", True), ("letters", False), ("notes/md", False), ("letters.", False)],
+)
+def test_arguments_name_the_folder_of_a_skill_or_one_of_its_files(arguments: str, touched: bool) -> None:
+    skills = Skills()
+    skills.add("letters", "Read notes.md first.", ())
+    assert skills.touched_by("bash", arguments) == (("letters",) if touched else ())

@@ -16,9 +16,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ladder import SIDE_FOLDERS
+
 ROOT = Path(__file__).parents[2]
-SOURCES = ("tokenprof", "harness_adapters", "pricing", "hw_model", "benchmarks", "examples", "tests")
-LINKS = ("tokenprof/pricing", "tokenprof/hw_model", "tokenprof/harness_adapters")
+SOURCES = ("tokenprof", *SIDE_FOLDERS, "benchmarks", "examples", "tests")
+LINKS = tuple(f"tokenprof/{folder}" for folder in SIDE_FOLDERS)
 WITHOUT_TEXTS = ("tests/house/", "docs/api.md")
 """The patterns and their samples; and a page that is generated from docstrings, which are checked anyway."""
 

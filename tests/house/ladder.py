@@ -36,12 +36,14 @@ MAY_IMPORT = {
     "hw_model.fleet": "hw_model.catalogue hw_model.equations hw_model.service",
     "hw_model": "hw_model.catalogue hw_model.equations hw_model.service hw_model.fleet",
     "hw_model.measured": "hw_model hw_model.catalogue hw_model.equations hw_model.service hw_model.fleet",
-    "facts": "pricing",
-    "record.background": "",
-    "record": "facts record.background pricing",
+    "data_classes": "",
+    "facts.secrets": "",
+    "facts": "facts.secrets pricing",
+    "record.background": "facts facts.secrets",
+    "record": "facts facts.secrets record.background pricing",
     "reading": "facts record record.background",
     "attribute": "facts pricing",
-    "costing": "facts attribute pricing pricing.cache pricing.chain hw_model",
+    "costing": "facts attribute pricing pricing.cache pricing.chain hw_model hw_model.equations",
     "chain": "facts costing pricing pricing.cache pricing.chain hw_model hw_model.catalogue "
     "hw_model.equations",
     "chain.claims": "facts costing chain pricing pricing.chain hw_model hw_model.catalogue "
@@ -50,7 +52,7 @@ MAY_IMPORT = {
     "whatif.levers": "facts attribute costing whatif.geometry pricing pricing.chain hw_model "
     "hw_model.equations",
     "whatif": "facts attribute costing whatif.geometry whatif.levers pricing pricing.chain hw_model",
-    "analysis.rows": "facts attribute costing pricing pricing.chain hw_model",
+    "analysis.rows": "facts attribute costing pricing pricing.chain hw_model hw_model.equations",
     "analysis.findings": "facts costing analysis.rows pricing hw_model",
     "analysis": "facts reading costing chain whatif whatif.levers analysis.rows analysis.findings pricing "
     "pricing.chain hw_model hw_model.equations",
@@ -74,7 +76,7 @@ MAY_IMPORT = {
     "store": "",
     "fleet": "facts reading pricing store.schema store.writing store.ingest store.queries",
     "pictures": "",
-    "pictures.views": "facts attribute costing chain analysis analysis.rows difference report "
+    "pictures.views": "facts facts.secrets attribute costing chain analysis analysis.rows difference report "
     "report.next_steps report.terminal store.queries pricing pricing.chain pricing.cache hw_model",
     "pictures.page": "facts report pictures.views",
     "pictures.live": "facts reading analysis report pricing pricing.cache pictures.views pictures.page",
@@ -84,10 +86,11 @@ MAY_IMPORT = {
     "live": "facts record record.background costing analysis pricing hw_model",
     "gate": "facts record.background reading costing analysis difference report report.next_steps live "
     "pricing",
-    "proxy": "facts record live",
+    "proxy": "facts facts.secrets record record.background live",
     "proxy.bootstrap": "",
-    "testing": "facts pricing.cache",
-    "commands.console": "facts reading analysis analysis.rows report store.queries hw_model",
+    "testing": "facts facts.secrets pricing.cache",
+    "commands.console": "facts facts.secrets reading analysis analysis.rows report store.writing "
+    "store.queries hw_model",
     "commands.folders": "facts reading analysis sessions report.folders report.formats store.ingest "
     "store.queries store.writing pictures.views pictures.page commands.console",
     "commands.hw": "facts analysis commands.console pricing.chain hw_model hw_model.catalogue "
@@ -118,6 +121,9 @@ MAY_IMPORT = {
 
 `tokenprof` is the front door: the files directly in `tokenprof/`. It is for users; no room comes in by it.
 """
+
+FOR_EVERY_ROOM = ("data_classes",)
+"""Rooms that every later room may import without naming them: what the language itself could have had."""
 
 FOUND_BY_NAME = {
     "tokenprof/facts/adapters.py": "harness_adapters",
@@ -156,6 +162,7 @@ class Ladder:
 
     may_import: Mapping[str, str]
     found_by_name: Mapping[str, str]
+    for_every_room: tuple[str, ...] = ()
 
     def rooms(self) -> list[str]:
         return list(self.may_import)
@@ -168,7 +175,7 @@ class Ladder:
         return set(self.found_by_name.get(file.as_posix(), "").split())
 
 
-OUR_LADDER = Ladder(MAY_IMPORT, FOUND_BY_NAME)
+OUR_LADDER = Ladder(MAY_IMPORT, FOUND_BY_NAME, FOR_EVERY_ROOM)
 
 
 @dataclass(frozen=True)
@@ -257,8 +264,9 @@ def forbidden_imports(tree: Checkout, ladder: Ladder) -> Iterator[str]:
         here, there = arrow.importer.room, arrow.imported.room
         if arrow.by_name and there in ladder.by_name(arrow.importer.file):
             continue
-        if here != there and there not in ladder.below(here):
-            upwards = place.get(there, -1) > place.get(here, -1)
+        upwards = place.get(there, -1) > place.get(here, -1)
+        open_to_all = there in ladder.for_every_room and not upwards
+        if here != there and there not in ladder.below(here) and not open_to_all:
             yield f"{arrow}: {here} may not import {there}{', which is above it' if upwards else ''}"
 
 

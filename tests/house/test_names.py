@@ -7,8 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+from ladder import SIDE_FOLDERS
+
 ROOT = Path(__file__).parents[2]
-PRODUCT = ("tokenprof", "harness_adapters", "pricing", "hw_model")
+PRODUCT = ("tokenprof", *SIDE_FOLDERS)
 ELSEWHERE = ("benchmarks", "tests")
 EMPTY_NAMES = (
     {"told", "held", "inside", "shape", "trail", "words", "waste", "loads"}  # too short to say what they hold

@@ -19,7 +19,7 @@ SOURCES = [
         ("benchmarks", "*.py"),
     )
     for path in sorted((ROOT / folder).glob(pattern))
-    if not {"hw_model", "pricing", "harness_adapters"} & set(path.relative_to(ROOT).parts[1:2])
+    if path.relative_to(ROOT).parts[1] not in {"hw_model", "pricing", "harness_adapters"}
 ]
 HARDWARE = (ROOT / "docs" / "hardware.md").read_text("utf-8")
 HEADINGS = set(re.findall(r"^#{2,3} (\d+(?:\.\d+)?)\.? ", HARDWARE, re.MULTILINE))

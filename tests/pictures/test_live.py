@@ -7,6 +7,8 @@ import io
 import json
 import os
 import shutil
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -211,6 +213,19 @@ def test_the_page_is_served_under_its_key_only(server: LiveServer) -> None:
     assert asked(server, path).read() == live_html()
     assert asked(server, "/").status == 404
     assert asked(server, path, host="evil.example:80").status == 404
+
+
+def test_odd_requests_and_pages_that_close_leave_no_trace_in_the_terminal(
+    server: LiveServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    address = urlsplit(server.url)
+    resets_at_its_close = struct.pack("ii", 1, 0)
+    with socket.create_connection((str(address.hostname), int(address.port or 0))) as leaving:
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, resets_at_its_close)
+        leaving.sendall(b"GET / HTTP/1.1\r\nHo")
+    assert asked(server, "//[").status == 404
+    assert asked(server, "/").status == 404
+    assert capfd.readouterr().err == ""
 
 
 def test_events_hold_what_the_follower_read(server: LiveServer) -> None:

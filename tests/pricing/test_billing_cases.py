@@ -9,10 +9,10 @@ from decimal import Decimal
 
 import pytest
 
+from tokenprof.pricing.billed_pieces import pieces_of_response
 from tokenprof.pricing.book import Price, Selectors, UnknownTierError, Unpriced, default_book
 from tokenprof.pricing.normalise import (
     anthropic_iterations,
-    fees_from_openai_output,
     usage_from_anthropic,
     usage_from_gemini,
     usage_from_openai_chat,
@@ -293,7 +293,8 @@ def test_case_23_web_searches_are_a_line_of_their_own():
 def test_case_23_openai_searches_are_counted_from_the_output_items():
     items = [{"type": "web_search_call"}, {"type": "message"}, {"type": "web_search_call"}]
     usage = with_fees(
-        usage_from_openai_responses({"input_tokens": 0, "output_tokens": 0}), fees_from_openai_output(items)
+        usage_from_openai_responses({"input_tokens": 0, "output_tokens": 0}),
+        pieces_of_response({"output": items})[0],
     )
     assert price_of("gpt-6-sol", usage, provider="openai").amounts(usage)["fee"] == Decimal("0.02")
 
@@ -383,3 +384,14 @@ def test_audio_at_a_model_without_a_rate_for_it_is_text_and_says_so():
     price = price_of("gemini-3.8-flash", usage, provider="google")
     assert price.amounts(usage)["uncached_input"] == Decimal("0.00075")
     assert any("priced as text" in note for note in price.notes)
+
+
+def test_gemini_parts_of_one_modality_are_added_up():
+    details = [
+        {"modality": "AUDIO", "tokenCount": 30},
+        {"modality": "AUDIO", "tokenCount": 20},
+        {"modality": "TEXT", "tokenCount": 50},
+    ]
+    raw = {"promptTokenCount": 100, "candidatesTokenCount": 5, "promptTokensDetails": details}
+    usage = usage_from_gemini(raw)
+    assert (usage.input_tokens, usage.audio_input_tokens) == (100, 50)

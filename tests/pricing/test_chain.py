@@ -247,11 +247,29 @@ def test_a_users_chain_file_takes_the_place_of_the_shipped_one(tmp_path):
         own.plan("claude-max")
 
 
+RENTAL = """[[rental]]
+chip = "h100"
+contract = "spot"
+low = "1"
+mid = "1.5"
+high = "2"
+source = "x"
+checked = 2026-11-23
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[[plan]]\nname = 'x'\n", "has a row without 'usd_per_month'"),
         ("[[", "cannot be used"),
+        (f"a = {'9' * 5000}", "cannot be used"),
+        (f"a = {'[' * 20_000}", "cannot be used"),
+        ("rental = [1]", "cannot be used"),
+        ("plan = {}\nshare = [[]]", "cannot be used"),
+        (RENTAL.replace("1.5", "nan"), "cannot be used"),
+        (RENTAL.replace("1.5", "0.5"), "An interval must rise from low to high, but it is 1, 0.5, 2"),
+        (RENTAL.replace('"h100"', "1"), "cannot be used"),
         (None, "cannot be read"),
     ],
 )
@@ -262,6 +280,32 @@ def test_a_wrong_chain_file_is_an_error_naming_it(tmp_path, text, message):
     with pytest.raises(ChainDataError, match=message) as error:
         load_chain_data(path)
     assert "wrong.toml" in str(error.value)
+
+
+def test_a_chain_file_in_another_encoding_and_a_margin_of_an_unknown_kind_are_errors(tmp_path):
+    path = tmp_path / "wrong.toml"
+    path.write_text(RENTAL, "utf-16")
+    with pytest.raises(ChainDataError, match="is not UTF-8 text; save it as UTF-8"):
+        load_chain_data(path)
+    path.write_text(
+        '[[margin]]\nname = "ours"\nkind = "net"\nlow = "0.1"\nmid = "0.2"\nhigh = "0.3"\nsource = "x"\n'
+        "checked = 2026-11-23\n"
+    )
+    with pytest.raises(ChainDataError, match="margin 'ours' is of kind 'net', not inference, gross"):
+        load_chain_data(path)
+
+
+def test_intervals_refuse_what_would_turn_their_ends_around():
+    loss = Interval(Decimal(-1), Decimal(1), Decimal(2))
+    gain, nothing = Interval.exactly(2), Interval.exactly(0)
+    for wrong in (lambda: loss * gain, lambda: gain * loss):
+        with pytest.raises(ValueError, match="only if neither is negative"):
+            wrong()
+    for wrong in (lambda: loss / gain, lambda: gain / nothing, lambda: gain / loss):
+        with pytest.raises(ValueError, match="only by a positive one"):
+            wrong()
+    with pytest.raises(ValueError, match="needs a positive price"):
+        gross_margin(nothing, gain)
 
 
 def test_published_rows_are_reproduced_beside_their_figures():

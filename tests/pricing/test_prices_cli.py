@@ -8,7 +8,7 @@ import pytest
 
 from tokenprof.commands.main import main
 from tokenprof.pricing.book import default_book
-from tokenprof.pricing.crosscheck import PriceMapError, disagreements, load_map
+from tokenprof.pricing.crosscheck import PriceMapError, disagreements, installed_map, load_map
 from tokenprof.pricing.invariants import check_book
 
 BOOK = default_book()
@@ -137,8 +137,35 @@ def test_diff_prints_the_disagreements_with_a_map(prices, other_map):
     assert "deepseek" not in out
 
 
+def test_a_map_of_another_package_is_looked_for_and_need_not_be_there(monkeypatch, tmp_path):
+    (tmp_path / "litellm").mkdir()
+    (tmp_path / "litellm" / "__init__.py").write_text("raise ImportError('this package is not imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert installed_map() is None
+    there = tmp_path / "litellm" / "model_prices_and_context_window_backup.json"
+    there.write_text("{}")
+    assert installed_map() == there
+
+
+def test_a_map_that_is_missing_is_an_error_naming_it(tmp_path):
+    with pytest.raises(PriceMapError, match=r"none\.json cannot be read: No such file"):
+        load_map(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("usd", ["much", [1], True, float("nan"), float("inf"), -1])
+def test_a_price_of_a_map_that_cannot_be_one_is_an_error_naming_the_row(usd):
+    rows = {"claude-opus-4-8": {"litellm_provider": "anthropic", "input_cost_per_token": usd}}
+    with pytest.raises(PriceMapError, match=r"input_cost_per_token of claude-opus-4-8 is .*; it must be"):
+        list(disagreements(BOOK, rows, datetime(2026, 11, 24, 12, tzinfo=UTC)))
+
+
 @pytest.mark.parametrize(
-    ("text", "message"), [("{", "is not valid JSON"), ("[]", "is not a JSON object of rows")]
+    ("text", "message"),
+    [
+        ("{", "is not valid JSON"),
+        ("[]", "is not a JSON object of rows"),
+        ("[" * 100_000, "is nested too deeply"),
+    ],
 )
 def test_a_map_that_cannot_be_read_is_an_error_naming_it(tmp_path, text, message):
     path = tmp_path / "broken.json"
@@ -182,3 +209,26 @@ checked = 2026-11-23
     ):
         assert complaint in out
     assert prices("check", "--at", "2026-11-23")[0] == 0
+
+
+def test_check_finds_a_batch_and_a_long_prompt_that_cannot_cost_what_they_do(prices, tmp_path):
+    row = (
+        '[[price]]\nprovider = "openai"\nmodel = "anvil"\n{}usd_per_mtok = {}\nsource = "x"\n'
+        "checked = 2026-11-23\n"
+    )
+    path = tmp_path / "wrong.toml"
+    path.write_text(
+        row.format("", "{uncached_input = 2, output = 8}")
+        + row.format("above_tokens = 200_000\n", "{uncached_input = 1, output = 8}")
+        + row.format('when = {processing = "batch"}\n', "{uncached_input = 1, output = 9}")
+        + row.format('when = {speed = "fast"}\n', "{output = 9}").replace("-23", "-25")
+    )
+    code, out, _ = prices("check", "--at", "2026-11-23", "--prices", str(path))
+    assert code == 1
+    for complaint in (
+        "uncached_input costs less at 250000 tokens than at 150000",
+        "output costs more in a batch than outside",
+        "checked in the future",
+    ):
+        assert complaint in out
+    assert "uncached_input costs more in a batch" not in out

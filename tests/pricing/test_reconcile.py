@@ -10,7 +10,6 @@ from tokenprof.pricing.book import Price, default_book
 from tokenprof.pricing.reconcile.provider_exports import (
     ReportError,
     ReportLine,
-    load_report,
     load_reports,
     usd_of_cents,
 )
@@ -98,7 +97,7 @@ def export(tmp_path):
         for number, report in enumerate(reports):
             path = tmp_path / f"report {number}.json"
             path.write_text(json.dumps(report))
-            lines += load_report(path)
+            lines += load_reports([path])
         return tuple(lines)
 
     return write
@@ -283,7 +282,7 @@ def test_a_report_that_cannot_be_read_is_an_error_naming_the_file(tmp_path, text
     path = tmp_path / "wrong.json"
     path.write_text(text)
     with pytest.raises(ReportError, match=message) as error:
-        load_report(path)
+        load_reports([path])
     assert "wrong.json" in str(error.value)
 
 
@@ -295,3 +294,35 @@ def test_an_export_whose_last_page_has_more_is_refused_until_the_rest_is_given(t
     with pytest.raises(ReportError, match=r"page_1\.json is incomplete: its last page says that more"):
         load_reports([first])
     assert load_reports([first, last]) == ()
+
+
+def test_a_price_that_should_be_free_is_told_with_its_amount():
+    free = Charge("anthropic", DAY, "claude-opus-4-8", "cache_read", 10, Decimal(0))
+    line = ReportLine("anthropic", DAY, "claude-opus-4-8", "cache_read", 10, Decimal("0.25"), Decimal("0.01"))
+    (residual,) = reconcile([free], [line])
+    assert residual.kind == "price_differs"
+    assert residual.explanation == "charged 0.25 USD, but the book says it is free"
+    assert not residual.explained
+    assert residual.usd == Decimal("0.25")
+
+
+def test_what_neither_side_can_price_is_counted_and_adds_no_dollars():
+    unknown = Charge("anthropic", DAY, "claude-opus-4-8", "output", 10, None)
+    line = ReportLine("anthropic", DAY, "claude-opus-4-8", "output", 10, Decimal("0.25"), Decimal("0.01"))
+    found = reconcile([unknown], [line])
+    assert [(item.kind, item.usd, item.explained) for item in found] == [("unpriced", None, False)]
+    assert summary(found) == {"unpriced": (1, Decimal(0))}
+    (counted,) = reconcile([unknown], [ReportLine("anthropic", DAY, "claude-opus-4-8", "output", 12)])
+    assert (counted.kind, counted.explanation) == ("tokens_differ", "the export has 2 more than the record")
+    assert counted.beyond_record
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, json.dumps({"data": [{"starting_at": "2026-11-02T00:00:00Z", "results": [
+        {**cost("1", None), "model": 7}]}]})]
+)  # fmt: skip
+def test_an_export_that_is_too_deep_or_names_no_model_in_text_is_refused(text, tmp_path):
+    path = tmp_path / "wrong.json"
+    path.write_text(text)
+    with pytest.raises(ReportError, match=r"wrong\.json is (nested too deeply|not a usage or cost export)"):
+        load_reports([path])

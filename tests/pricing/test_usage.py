@@ -9,9 +9,8 @@ from pricing_strategies import COUNTS, USAGES
 
 from tokenprof.pricing.book import Price, Selectors, default_book
 from tokenprof.pricing.normalise import (
-    batch_result_from_anthropic,
-    batch_result_from_openai,
     merge_anthropic_stream,
+    read_anthropic,
     usage_from_anthropic,
     usage_from_openai_responses,
     usage_from_otel,
@@ -160,22 +159,6 @@ def test_a_stream_keeps_the_split_of_its_start_and_takes_the_last_delta():
     assert start["output_tokens"] == 1
 
 
-def test_batch_results_carry_usage_only_where_they_succeeded():
-    message = {"model": "claude-opus-4-8", "usage": {"input_tokens": 3, "output_tokens": 4}}
-    done = batch_result_from_anthropic(
-        {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
-    )
-    assert (done.custom_id, done.model) == ("a", "claude-opus-4-8")
-    assert done.usage == Usage(uncached_input_tokens=3, output_tokens=4)
-    expired = batch_result_from_anthropic({"custom_id": "b", "result": {"type": "expired"}})
-    assert expired.usage is None
-    chat = {"model": "gpt-6-sol", "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
-    result = batch_result_from_openai({"custom_id": "c", "response": {"status_code": 200, "body": chat}})
-    assert result.usage == Usage(uncached_input_tokens=3, output_tokens=4)
-    failed = batch_result_from_openai({"custom_id": "d", "response": None, "error": {"code": "x"}})
-    assert failed.usage is None
-
-
 def test_claude_code_telemetry_is_exclusive():
     """An `api_request` event of Claude Code 2.1.330; its own `cost_usd` is checked against the book."""
     usage = usage_from_claude_code_telemetry(
@@ -261,3 +244,29 @@ def test_a_count_that_is_not_one_is_told_without_texts(value: object, told: str)
     with pytest.raises(UsageError) as error:
         check_count("input_tokens", value)
     assert str(error.value) == f"Usage key 'input_tokens' must be a non-negative integer, but it is {told}."
+
+
+@pytest.mark.parametrize("part", ["audio_input_tokens", "audio_output_tokens", "image_output_tokens"])
+def test_a_part_of_the_prompt_or_the_output_cannot_exceed_it(part):
+    whole = {"uncached_input_tokens": 3, "cache_read_tokens": 2, "output_tokens": 4, "reasoning_tokens": 1}
+    assert getattr(Usage(**whole, **{part: 5}), part) == 5
+    with pytest.raises(UsageError, match=f"'{part}' exceeds the 5 tokens it is part of"):
+        Usage(**whole, **{part: 6})
+
+
+def test_an_iteration_of_an_unknown_kind_is_named_with_its_tokens_if_it_has_any():
+    def notes(*iterations):
+        raw = {"input_tokens": 3, "output_tokens": 4, "iterations": list(iterations)}
+        return read_anthropic(raw).notes
+
+    counts = {"input_tokens": 1_000, "cache_read_input_tokens": 500, "output_tokens": 34}
+    assert notes({"type": "sub_message", "model": "m", **counts}) == (
+        "1,534 tokens of an iteration of the type 'sub_message' (m) may not be in this bill, "
+        "or have another price.",
+    )
+    assert "(model unknown)" in notes({"type": "sub_message", **counts})[0]
+    assert notes({"type": "sub_message", "input_tokens": 0, "output_tokens": 0}) == ()
+    assert notes({"type": "sub_message", "input_tokens": "many"}) == (
+        "An iteration of the type 'sub_message' has counts that cannot be read; it may not be in this bill.",
+    )
+    assert notes({"type": "message", **counts}, {"type": "advisor_message", **counts}) == ()

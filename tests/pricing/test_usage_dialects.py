@@ -23,7 +23,7 @@ from tokenprof.pricing.usage_dialects import (
     OTEL,
     Convention,
 )
-from tokenprof.pricing.usage_reader import _read_plainly, _read_with_care, read_usage
+from tokenprof.pricing.usage_reader import UsageReading, _read_with_care, read_plainly, read_usage
 
 COUNT = st.integers(1, 10**6)
 
@@ -251,17 +251,33 @@ OBJECTS = st.fixed_dictionaries(
             st.sampled_from(["ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens", "other"]), VALUES
         ),
         "server_tool_use": st.dictionaries(st.sampled_from(["web_search_requests", "mcp_requests"]), VALUES),
-        "prompt_tokens_details": st.lists(
-            st.fixed_dictionaries({"modality": st.just("AUDIO"), "tokenCount": st.integers(0, 3)}), max_size=1
+        "prompt_tokens_details": st.one_of(
+            st.lists(
+                st.fixed_dictionaries({"modality": st.just("AUDIO"), "tokenCount": st.integers(0, 3)}),
+                max_size=1,
+            ),
+            st.dictionaries(
+                st.sampled_from(["cached_tokens", "cache_write_tokens", "audio_tokens", "text_tokens"]),
+                VALUES,
+            ),
+        ),
+        "output_tokens_details": st.dictionaries(
+            st.sampled_from(["reasoning_tokens", "audio_tokens", "accepted_prediction_tokens"]), VALUES
         ),
     },
 )
 
 
-@given(OBJECTS, st.sampled_from([ANTHROPIC, CONVERSE, INSPECT, OPENAI_CHAT, GEMINI]))
-def test_an_object_that_is_read_plainly_means_what_careful_reading_finds(raw, convention):
-    found = _read_plainly(raw, convention)
-    assert found is None or found == _read_with_care(raw, convention)
+@given(
+    OBJECTS,
+    st.sampled_from([ANTHROPIC, CONVERSE, INSPECT, OPENAI_CHAT, OPENAI_RESPONSES, CODEX, GEMINI]),
+    st.booleans(),
+)
+def test_an_object_that_is_read_plainly_means_what_careful_reading_finds(raw, convention, adds_up):
+    if adds_up:
+        raw = {**raw, "total_tokens": raw["input_tokens"] + raw["output_tokens"]}
+    found = read_plainly(raw, convention)
+    assert found is None or UsageReading(found) == _read_with_care(raw, convention)
 
 
 def test_what_claude_code_writes_is_read_plainly():
@@ -275,9 +291,8 @@ def test_what_claude_code_writes_is_read_plainly():
         "service_tier": "standard",
         "iterations": [],
     }
-    found = _read_plainly(raw, ANTHROPIC)
-    assert found is not None
-    assert found.usage == Usage(
+    found = read_plainly(raw, ANTHROPIC)
+    assert found == Usage(
         uncached_input_tokens=3,
         cache_read_tokens=900,
         cache_write_5m_tokens=20,
@@ -285,5 +300,22 @@ def test_what_claude_code_writes_is_read_plainly():
         cache_write_tokens=10,
         output_tokens=8,
     )
-    assert _read_plainly(raw | {"server_tool_use": {"web_search_requests": 1}}, ANTHROPIC) is None
-    assert _read_plainly(raw | {"cache_creation_input_tokens": 79}, ANTHROPIC) is None
+    assert read_plainly(raw | {"server_tool_use": {"web_search_requests": 1}}, ANTHROPIC) is None
+    assert read_plainly(raw | {"cache_creation_input_tokens": 79}, ANTHROPIC) is None
+
+
+def test_what_openai_answers_is_read_plainly():
+    raw = {
+        "prompt_tokens": 900,
+        "completion_tokens": 50,
+        "total_tokens": 950,
+        "prompt_tokens_details": {"cached_tokens": 700, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 20, "rejected_prediction_tokens": 0},
+    }
+    assert read_plainly(raw, OPENAI_CHAT) == Usage(
+        uncached_input_tokens=200, cache_read_tokens=700, output_tokens=30, reasoning_tokens=20
+    )
+    assert read_plainly(raw | {"total_tokens": 951}, OPENAI_CHAT) is None
+    assert read_plainly(raw | {"prompt_tokens": 600, "total_tokens": 650}, OPENAI_CHAT) is None
+    assert read_plainly(raw | {"completion_tokens": 10, "total_tokens": 910}, OPENAI_CHAT) is None
+    assert read_plainly(raw | {"prompt_tokens_details": {"audio_tokens": 1}}, OPENAI_CHAT) is None

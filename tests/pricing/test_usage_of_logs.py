@@ -1,5 +1,7 @@
 """Usage as logs of other tools carry it: inclusive or exclusive, split or flat; numbers worked by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from tokenprof.pricing.normalise_logs import (
@@ -148,3 +150,19 @@ def test_what_the_parts_leave_of_a_whole_is_told_class_by_class():
     assert rest_of(whole, told) == Usage(uncached_input_tokens=6, cache_write_tokens=40, output_tokens=42)
     with pytest.raises(UsageError, match="'uncached_input_tokens' is 10, less than"):
         rest_of(whole, Usage(uncached_input_tokens=11))
+
+
+def test_what_a_whole_counts_beyond_its_parts_keeps_its_fees_and_its_undivided_writes():
+    whole = Usage(
+        100, 50, cache_write_tokens=30, output_tokens=20, fees=(("web_fetch", 1), ("web_search", 5))
+    )
+    parts = Usage(
+        60, 50, cache_write_5m_tokens=12, cache_write_1h_tokens=8, output_tokens=5, reasoning_tokens=9,
+        fees=(("web_fetch", 3), ("web_search", 2)),
+    )  # fmt: skip
+    # 30 written less 12 and 8; 20 of output less 5 and 9; a fee that only the parts have is not owed back.
+    assert rest_of(whole, parts) == Usage(
+        40, cache_write_tokens=10, output_tokens=6, fees=(("web_search", 3),)
+    )
+    with pytest.raises(UsageError, match="'cache_write_tokens' is 19, less than"):
+        rest_of(replace(whole, cache_write_tokens=19), parts)

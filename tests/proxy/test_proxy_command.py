@@ -7,14 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import anthropic
 import pytest
+from canned import CannedServer, ask
 from waiting import WATCHDOG_S
 
+from tokenprof.proxy.child import handled_by
 from tokenprof.reading.files import read
 from tokenprof.record.wires import WIRES
 from tokenprof.testing import LoopbackProvider, Reply
@@ -22,6 +25,11 @@ from tokenprof.testing import LoopbackProvider, Reply
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
+
+
+def _heed_signals() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @contextmanager
@@ -36,8 +44,8 @@ def proxy(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell that runs the tests in its background has them ignore Ctrl-C, and their children too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        # A shell that runs the tests in its background has them ignore these, and their children too.
+        preexec_fn=_heed_signals,
     ) as command:
         assert command.stdout is not None
         try:
@@ -48,7 +56,7 @@ def proxy(
             command.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_records_until_it_is_stopped(number: signal.Signals, tmp_path: Path) -> None:
     with (
         LoopbackProvider([Reply.text("hi")]) as provider,
@@ -64,6 +72,38 @@ def test_it_records_until_it_is_stopped(number: signal.Signals, tmp_path: Path) 
     assert "1 turn billed $" in told
     assert "read it again with: tokenprof report run.jsonl" in told
     assert [turn.id for turn in read([tmp_path / "run.jsonl"]).turns] == [answer.id]
+
+
+def test_a_second_signal_does_not_take_what_the_first_left_to_be_written(tmp_path: Path) -> None:
+    asked, stopped = threading.Event(), threading.Event()
+
+    def hold(_: socket.socket) -> None:
+        asked.set()
+        stopped.wait(WATCHDOG_S)
+
+    with (
+        CannedServer([hold]) as server,
+        proxy("--upstream", server.url, "--no-report", folder=tmp_path) as (command, variables),
+    ):
+        call = threading.Thread(target=ask, args=(variables["ANTHROPIC_BASE_URL"],), daemon=True)
+        call.start()
+        assert asked.wait(WATCHDOG_S)
+        # Once all is written, the next one may end it.
+        while command.poll() is None:
+            command.send_signal(signal.SIGTERM)
+            command.send_signal(signal.SIGINT)
+        stopped.set()
+    assert [(turn.status, turn.usage) for turn in read([tmp_path / "run.jsonl"]).turns] == [("partial", None)]
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with handled_by(lambda *_: None, ["SIGHUP", "SIGUSR2"]):
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert callable(signal.getsignal(signal.SIGUSR2))
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 ON_ANOTHER_THREAD = """

@@ -88,6 +88,8 @@ def pass_through(path: str, answer: object, recorded: Recorded) -> None:
         ("/api/event_logging/batch", {"accepted_count": 3}),
         ("/v1/messages/count_tokens", {"input_tokens": 100}),
         ("/v1/tokenize", {"usage": COUNTED}),
+        ("/v1beta/models/gemini-3-pro:countTokens", {"usage": COUNTED}),
+        ("/v1/batches/b/cancel", {"usage": COUNTED}),
     ],
 )
 def test_what_is_not_a_call_leaves_nothing(path: str, answer: object, recorded: Recorded) -> None:
@@ -101,6 +103,7 @@ def test_what_is_not_a_call_leaves_nothing(path: str, answer: object, recorded: 
     [
         ("/api/chat", {"message": {"content": "4"}, "prompt_eval_count": 100, "eval_count": 10}, [(100, 10)]),
         ("/run/@cf/m", {"result": {"response": "4", "usage": COUNTED}, "success": True}, [(100, 10)]),
+        ("/models/meta/llama/predictions", {"output": "4", "usage": COUNTED}, [(100, 10)]),
         ("/v1/conversations", {"outputs": [{"content": "4"}], "usage": COUNTED}, [(100, 10)]),
     ],
 )
@@ -188,6 +191,17 @@ def test_compressed_requests_and_answers_are_read(coding: str, recorded: Recorde
     (turn,) = recorded.run().turns
     assert (turn.id, turn.usage) == ("msg_1", usage_from_anthropic(MESSAGE["usage"]))  # type: ignore[arg-type]
     assert [block.kind for block in turn.added] == ["user"]
+
+
+@pytest.mark.parametrize("coding", ["gzip, br", "gzip\r\ncontent-encoding: br"], ids=["list", "headers"])
+def test_an_answer_in_two_codings_is_read(coding: str, recorded: Recorded) -> None:
+    answer = brotli.compress(gzip.compress(orjson.dumps(MESSAGE)))
+    with (
+        CannedServer([_ok(answer, f"content-encoding: {coding}\r\n")]) as server,
+        recorded.before(server.url) as proxy,
+    ):
+        assert ask(proxy.url("/anthropic")).body == answer
+    assert [turn.id for turn in recorded.run().turns] == ["msg_1"]
 
 
 def test_the_calls_of_a_subagent_of_claude_code_are_told_apart(recorded: Recorded) -> None:

@@ -80,6 +80,8 @@ def test_two_hosts_are_refused(behind: Behind) -> None:
         (["Origin: https://evil.example"], 403),
         (["Origin: null"], 403),
         (["Origin: file://"], 403),
+        (["Origin: http://["], 403),
+        (["Origin: http://localhost:3000/https://evil.example"], 403),
         (["Origin: http://localhost.evil.example"], 403),
         (["Origin: http://localhost:3000", "Origin: https://evil.example"], 403),
         (["Sec-Fetch-Site: cross-site"], 403),
@@ -98,6 +100,7 @@ def test_pages_of_other_origins_are_refused(headers: list[str], status: int, beh
     [
         ("POST http://evil.example/v1/messages HTTP/1.1", 400),
         ("GET http://127.0.0.1/anthropic/v1/models HTTP/1.1", 400),
+        ("POST /anthropic/v1/messages#/v1/models HTTP/1.1", 400),
         ("OPTIONS * HTTP/1.1", 400),
         ("CONNECT evil.example:443 HTTP/1.1", 405),
         ("TRACE /anthropic/ HTTP/1.1", 405),
@@ -141,6 +144,8 @@ HIDDEN = "POST /anthropic/v1/hidden HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Lengt
         ["X-A: b\nTransfer-Encoding: chunked"],
         ["X\x00A: b"],
         ["no colon"],
+        ["Transfer_Encoding: chunked", "Content-Length: 5"],
+        ["Content-Length: 5", "content_length: 0"],
         [": no name"],
     ],
 )
@@ -194,6 +199,11 @@ def test_a_connection_header_cannot_take_off_the_length(behind: Behind) -> None:
 def test_heads_and_bodies_are_bounded(raw: bytes, status: int, behind: Behind) -> None:
     assert behind.send(raw).status == status
     assert behind.server.requests == []
+
+
+def test_a_client_that_speaks_tls_is_refused_before_a_line_ends(behind: Behind) -> None:
+    hello = bytes.fromhex("16030100c8010000c40303") + b"x" * 193
+    assert "http://" in behind.send(hello).json["error"]["message"]
 
 
 def test_chunks_are_bounded_together(behind: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,15 +283,6 @@ def test_requests_sent_together_are_answered_in_order(behind: Behind) -> None:
     answer = behind.send(first + request(line="GET /anthropic/v1/two HTTP/1.1"))
     assert answer.data.count(b"HTTP/1.1 200 OK") == 2
     assert [raw.split(b" ")[1] for raw in behind.server.requests] == [b"/v1/one", b"/v1/two"]
-
-
-def test_passwords_in_an_address_are_not_quoted() -> None:
-    from tokenprof.facts.errors import InputError
-
-    for address in ("ftp://user:CANARY@host/x?key=CANARY", "https://u:CANARY@host:port", "CANARY@"):
-        with pytest.raises(InputError) as caught:
-            upstream_at(address)
-        assert "CANARY" not in str(caught.value)
 
 
 @pytest.mark.slow

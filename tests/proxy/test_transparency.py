@@ -89,6 +89,32 @@ def test_a_head_request_is_answered_without_a_body(recorder: Recorder) -> None:
         assert ask(proxy.url("/anthropic"), None, method="HEAD") == direct
 
 
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
+def test_an_answer_that_has_no_body_ends_with_its_head_whatever_that_says(
+    method: str, status: int, recorder: Recorder
+) -> None:
+    head = b"HTTP/1.1 %d X\r\nTransfer-Encoding: chunked\r\n\r\n" % status
+    with CannedServer([head]) as server, proxy_to(server, recorder) as proxy:
+        answer = raw.send(proxy, raw.request(line=f"{method} /anthropic/v1/models HTTP/1.1"))
+    assert answer.data == b"HTTP/1.1 %d X\r\n\r\n" % status
+
+
+def test_an_answer_that_comes_before_the_request_was_read_arrives(recorder: Recorder) -> None:
+    refusal = plain(b"413 Too Large\r\nConnection: close", b"{}")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(1000)
+                connection.sendall(refusal)
+
+        threading.Thread(target=refuse, daemon=True).start()
+        address = upstream_at(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with RecordingProxy({"/anthropic": address}, Observer(recorder)) as proxy:
+            seen = ask(proxy.url("/anthropic"), bytes(20_000_000))
+    assert (seen.status, seen.body) == (413, b"{}")
+
+
 def test_a_request_arrives_as_it_was_sent(recorder: Recorder) -> None:
     headers = {"X-Api-Key": "k", "anthropic-beta": "a,b", "Accept-Encoding": "zstd, br", "X-Odd": "caf\xe9"}
     with CannedServer(ANSWERS["message"]) as server, proxy_to(server, recorder) as proxy:
@@ -233,12 +259,24 @@ def test_an_old_client_is_spared_interim_answers_and_chunks(recorder: Recorder) 
         b"Content-Length: 2\r\nContent-Length: 3",
         b"Transfer-Encoding: gzip, chunked",
         b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        b"Content-Length: +2",
+        b"Content-Length: 2 2",
+        b"no colon\r\nContent-Length: 2",
     ],
 )
 def test_an_answer_without_one_clear_end_is_cut(head: bytes, recorder: Recorder) -> None:
     pieces: list[Piece] = [b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n{}"]
     with CannedServer(pieces) as server, proxy_to(server, recorder) as proxy:
         assert raw.send(proxy, raw.request("Content-Length: 2", body="{}")).data == b""
+
+
+@pytest.mark.parametrize("size", [b"-1", b"+5", b"0x5", b"5 5", b"1_0", b"", b"f" * 16])
+def test_an_answer_is_cut_at_a_chunk_without_a_clear_size(size: bytes, recorder: Recorder) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    pieces: list[Piece] = [head, chunk(b"{}"), size + b"\r\nhello\r\n0\r\n\r\n"]
+    with CannedServer(pieces) as server, proxy_to(server, recorder) as proxy:
+        answer = raw.send(proxy, raw.request("Content-Length: 2", body="{}"))
+    assert answer.data == head + chunk(b"{}")
 
 
 def test_a_length_beside_chunks_is_left_out(recorder: Recorder) -> None:

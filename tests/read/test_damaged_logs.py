@@ -2,6 +2,7 @@
 
 import bz2
 import codecs
+import contextlib
 import gzip
 import io
 import json
@@ -203,7 +204,7 @@ def test_one_bad_file_does_not_cost_the_folder(tmp_path):
     assert billed(run) == WHOLE
     assert len(run.warnings) == 1
     assert run.warnings[0].startswith(str(cut))
-    assert run.warnings[0].endswith("The file was left out.")
+    assert run.warnings[0].endswith("It was left out.")
     with pytest.raises(InputError, match=r"b\.eval"):
         read([tmp_path / "a.jsonl", cut])
 
@@ -272,3 +273,45 @@ def test_an_archive_of_other_things_is_passed_over_in_silence(tmp_path, archive,
     (tmp_path / "s.jsonl").write_bytes(b"".join(session()))
     pack(tmp_path / archive, "a.png", b"")
     assert read(tmp_path).warnings == ()
+
+
+@pytest.mark.parametrize(("cut_bytes", "more"), [(8, b""), (0, b"trailing garbage"), (0, b"\x00" * 4096)])
+def test_what_a_damaged_compressed_log_holds_before_the_damage_is_read(
+    cut_bytes: int, more: bytes, tmp_path: Path
+) -> None:
+    log = Path(__file__).parents[1] / "data" / "logs" / "codex" / "rollout.jsonl"
+    data = gzip.compress(log.read_bytes())
+    path = tmp_path / "rollout.jsonl.gz"
+    path.write_bytes(data[: len(data) - cut_bytes] + more)
+    run = read([path])
+    assert [turn.usage for turn in run.turns] == [turn.usage for turn in read([log]).turns]
+    is_damage = more.strip(b"\x00") or cut_bytes
+    assert any("is damaged or cut short" in warning for warning in run.warnings) == bool(is_damage)
+
+
+def test_a_compressed_log_of_which_nothing_is_left_is_called_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "rollout.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"type": "session_meta"}\n')[:20])
+    with pytest.raises(InputError, match=r"damaged or cut short .* No line of it can be read; copy it again"):
+        read([path])
+
+
+def test_a_document_whose_text_breaks_off_says_so(tmp_path: Path) -> None:
+    """Cut within a text and continued there, only the line break shows that an observation is missing."""
+    log = Path(__file__).parents[1] / "data" / "logs" / "langfuse_export" / "observations.json"
+    data = log.read_bytes()
+    words = b"You are a clerk who explains words. "
+    first, last = data.index(words), data.rindex(words)
+    path = tmp_path / "observations.json"
+    path.write_bytes(data[: first + 5] + b"\n" + data[last + 5 :])
+    run = read([path])
+    assert len(run.turns) < len(read([log]).turns)
+    assert any("breaks off or holds a control character" in warning for warning in run.warnings)
+
+
+@pytest.mark.parametrize("depth", [300, 900, 980, 1020, 3000, 100_000])
+def test_half_a_character_in_a_nested_value_is_read_or_refused_in_a_sentence(depth: int) -> None:
+    for opened, closed in (("[", "]"), ('{"a":', "}")):
+        data = (opened * depth + r'"\ud800"' + closed * depth).encode()
+        with contextlib.suppress(ValueError):
+            assert parse_json(data)

@@ -9,7 +9,14 @@ import pytest
 from tokenprof.commands.console.progress_line import ProgressLine, line_of
 from tokenprof.facts.errors import InputError
 from tokenprof.reading.files import read, whole_run
-from tokenprof.reading.parallel import BYTES_PER_PROCESS, processes_for, read_each, usable_cores
+from tokenprof.reading.parallel import (
+    BYTES_PER_PROCESS,
+    GROUP_BYTES,
+    processes_for,
+    read_each,
+    read_in_groups,
+    usable_cores,
+)
 from tokenprof.reading.progress import Progress
 from tokenprof.reading.usage_only import read_usage
 
@@ -44,6 +51,42 @@ def test_files_of_a_process_that_was_killed_are_read_by_the_parent(monkeypatch):
     files = [(CODEX, "Codex session"), (STREAM, "Claude Code output")]
     found = dict(read_each(files, whole_run_unless_in_a_child, jobs=2))
     assert found == {0: whole_run(*files[0]), 1: whole_run(*files[1])}
+
+
+def names_of_group(group):
+    return os.getpid(), [path.name for path, *_ in group]
+
+
+def names_unless_in_a_child(group):
+    if os.getppid() == int(os.environ["PARENT_OF_THE_TEST"]):
+        os._exit(9)
+    return names_of_group(group)
+
+
+@pytest.fixture
+def files_of_half_a_group(tmp_path):
+    files = [(tmp_path / f"{number}.jsonl",) for number in range(9)]
+    for (path,) in files:
+        path.write_bytes(b"")
+        os.truncate(path, GROUP_BYTES // 2)
+    return files
+
+
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_groups_hold_each_file_once(files_of_half_a_group, jobs):
+    told = []
+    found = list(read_in_groups(files_of_half_a_group, names_of_group, jobs, told.append))
+    assert sorted(len(names) for _, names in found) == [1, 2, 2, 2, 2]
+    assert sorted(name for _, names in found for name in names) == [f"{n}.jsonl" for n in range(9)]
+    assert os.getpid() in {process for process, _ in found}
+    assert (told[-1].files, told[-1].bytes) == (9, 9 * (GROUP_BYTES // 2))
+
+
+@pytest.mark.slow
+def test_groups_of_a_process_that_was_killed_are_read_by_the_parent(monkeypatch, files_of_half_a_group):
+    monkeypatch.setenv("PARENT_OF_THE_TEST", str(os.getpid()))
+    found = list(read_in_groups(files_of_half_a_group, names_unless_in_a_child, jobs=2))
+    assert sorted(name for _, names in found for name in names) == [f"{n}.jsonl" for n in range(9)]
 
 
 def stop_after_one(progress):

@@ -56,8 +56,8 @@ def test_a_file_of_another_format_is_told_what_is_known(tmp_path, content):
     assert "Claude Code session" in message
 
 
-def our_line():
-    span = {"name": "chat", "traceId": "0" * 32, "spanId": "1" * 16, "startTimeUnixNano": "1", "attributes": [
+def our_line(span_id="1" * 16):
+    span = {"name": "chat", "traceId": "0" * 32, "spanId": span_id, "startTimeUnixNano": "1", "attributes": [
         {"key": "tokenprof.record", "value": {"stringValue": "attempt"}}]}  # fmt: skip
     scope = {"scope": {"name": "tokenprof"}, "spans": [span]}
     return json.dumps({"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [scope]}]}) + "\n"
@@ -71,13 +71,13 @@ def test_a_malformed_line_of_our_own_is_an_error_with_its_number(tmp_path):
 
 def test_a_line_of_our_own_that_ends_too_early_is_missing_unless_it_stands_whole_below(tmp_path):
     path = tmp_path / "s.jsonl"
-    whole = our_line()
-    half, zeros = whole[:100] + "\n", "\0" * 40 + "\n"
-    path.write_text("".join([whole, half, whole]))
+    first, second = our_line("1" * 16), our_line("2" * 16)
+    half, zeros = second[:100] + "\n", "\0" * 40 + "\n"
+    path.write_text("".join([first, half, second]))
     assert read([path]).warnings == (
         f"{path}: 2 failed attempts led to no response and to no bill; not counted as turns.",
     )
-    path.write_text("".join([whole, zeros, whole, half]))
+    path.write_text("".join([first, zeros, second, half]))
     assert read([path]).warnings[:2] == (
         f"{path}:2: this line is cut short and was left out.",
         f"{path}:4: this line is cut short and was left out.",

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -23,19 +24,28 @@ def counts(number: int) -> dict[str, int]:
 
 
 def kept(path: Path, *texts: str) -> RememberedCounts:
-    RememberedCounts(path, KEY).add(texts, [counts(number) for number, _ in enumerate(texts, 1)])
+    keep(RememberedCounts(path, KEY), *texts)
     return RememberedCounts(path, KEY)
+
+
+def keep(memory: RememberedCounts, *texts: str) -> None:
+    memory.counted(texts, lambda new: [counts(number) for number, _ in enumerate(new, 1)])
+
+
+def find(memory: RememberedCounts, *texts: str) -> list[Mapping[str, int] | None]:
+    """Return what is known of each text: one that has to be counted has no counts, which are not kept."""
+    return [tokens or None for tokens in memory.counted(texts, lambda new: [{} for _ in new])]
 
 
 def test_a_count_is_found_by_the_next_process_and_a_short_text_is_not_kept(tmp_path):
     memory = kept(tmp_path / "counts", LONG, LONG + "more", "short")
-    assert memory.find([LONG + "more", "unknown" * 50, LONG, "short"]) == [counts(2), None, counts(1), None]
+    assert find(memory, LONG + "more", "unknown" * 50, LONG, "short") == [counts(2), None, counts(1), None]
 
 
 def test_a_count_is_found_again_in_the_same_process_without_any_file():
     memory = RememberedCounts(None, KEY)
-    memory.add([LONG], [counts(7)])
-    assert memory.find([LONG]) == [counts(7)]
+    keep(memory, LONG)
+    assert find(memory, LONG) == [counts(1)]
 
 
 def test_only_its_owner_can_read_the_file_and_it_holds_no_text(tmp_path):
@@ -49,14 +59,14 @@ def test_only_its_owner_can_read_the_file_and_it_holds_no_text(tmp_path):
 
 def test_another_key_finds_nothing(tmp_path):
     kept(tmp_path / "counts", LONG)
-    assert RememberedCounts(tmp_path / "counts", b"o" * 32).find([LONG]) == [None]
+    assert find(RememberedCounts(tmp_path / "counts", b"o" * 32), LONG) == [None]
 
 
 def test_a_file_that_others_can_write_is_not_believed(tmp_path):
     path = tmp_path / "counts"
     kept(path, LONG)
     path.chmod(0o666)
-    assert RememberedCounts(path, KEY).find([LONG]) == [None]
+    assert find(RememberedCounts(path, KEY), LONG) == [None]
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "folder", "unwritable"])
@@ -76,10 +86,10 @@ def test_whatever_is_wrong_with_the_file_costs_only_time(tmp_path, damage):
         (tmp_path / "counts").symlink_to(tmp_path / "elsewhere")
     memory = RememberedCounts(path, KEY)
     expected = [counts(1), None] if damage in ("cut", "changed") else [None, None]
-    assert memory.find([LONG, LONG + "more"]) == expected
-    memory.add([LONG + "last"], [counts(9)])
-    again = RememberedCounts(path, KEY).find([LONG + "last"])
-    assert again == ([counts(9)] if damage in ("cut", "changed") else [None])
+    assert find(memory, LONG, LONG + "more") == expected
+    keep(memory, LONG + "last")
+    again = find(RememberedCounts(path, KEY), LONG + "last")
+    assert again == ([counts(1)] if damage in ("cut", "changed") else [None])
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -89,7 +99,7 @@ def test_a_full_file_drops_its_older_half(tmp_path, monkeypatch):
     texts = [f"{number}{LONG}" for number in range(5)]
     for text in texts:
         kept(path, text)
-    is_found = [found is not None for found in RememberedCounts(path, KEY).find(texts)]
+    is_found = [found is not None for found in find(RememberedCounts(path, KEY), *texts)]
     assert is_found == [False, False, True, True, True]
     assert MOST_RECORDS == 1_000_000
 

@@ -20,7 +20,7 @@ def requests_of(*records: dict) -> Requests:
     for name, known in PIECES.items():
         requests.note_message(name, known)
     for record in records:
-        requests.add({"type": "api-request", "shapeHash": "s", "params": {}, **record})
+        requests.add({"type": "api-request", "shapeHash": "s", "params": {}, **record}, 1)
     return requests
 
 

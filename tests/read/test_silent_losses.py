@@ -11,6 +11,7 @@ import pytest
 
 from tokenprof.facts.types import Run
 from tokenprof.reading.files import read
+from tokenprof.reading.usage_only import read_usage
 
 LOGS = Path(__file__).parents[1] / "data" / "logs"
 RECORDING = Path(__file__).parents[1] / "data" / "release_0_1" / "run.jsonl"
@@ -175,3 +176,55 @@ def test_zero_bytes_within_a_document_are_missed(tmp_path: Path) -> None:
     run = read([path])
     assert any("8 zero bytes stand within it" in said for said in run.warnings)
     assert len(run.turns) == len(read([source]).turns)
+
+
+@pytest.mark.parametrize("name", ["acme/alias", "", None])
+def test_a_result_that_counts_responses_under_another_name_counts_them_once(
+    name: str | None, tmp_path: Path
+) -> None:
+    source = LOGS / "stream_json" / "stream.jsonl"
+    answers, result = _answers_and_result(source)
+    for answer in answers:
+        answer["message"]["model"] = name
+    run = read([_written(tmp_path, [*answers, result])])
+    assert _tokens(run) == _tokens(read([source]))
+    assert not any("a second time" in said for said in run.warnings)
+
+
+def test_responses_of_two_models_that_a_result_does_not_name_may_be_counted_twice(tmp_path: Path) -> None:
+    answers, result = _answers_and_result(LOGS / "stream_json" / "stream.jsonl")
+    for number, answer in enumerate(answers):
+        answer["message"]["model"] = f"acme/{number % 2}"
+    said = read([_written(tmp_path, [*answers, result])]).warnings
+    assert sum("may be counted a second time" in each for each in said) == 2
+
+
+def _answers_and_result(source: Path) -> tuple[list[Any], Any]:
+    lines = [json.loads(text) for text in source.read_text().splitlines()]
+    return [line for line in lines if line["type"] == "assistant"], lines[-1]
+
+
+def _written(folder: Path, lines: list[Any]) -> Path:
+    path = folder / "stream.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def _tokens(run: Run) -> tuple[int, int]:
+    usages = [turn.usage for turn in run.turns if turn.usage is not None]
+    return sum(each.input_tokens for each in usages), sum(each.all_output_tokens for each in usages)
+
+
+@pytest.mark.parametrize("damage", [lambda row: row.update(type="answer"), rename("message")])
+def test_rows_of_a_session_that_hold_a_response_in_another_form_are_missed(
+    damage: Damage, tmp_path: Path
+) -> None:
+    session = LOGS / "session_log" / "session_2.1.330.jsonl"
+    lines = [json.loads(text) for text in session.read_text().splitlines()]
+    answers = [line for line in lines if line["type"] == "assistant"]
+    for answer in answers:
+        damage(answer)
+    path = _written(tmp_path, lines)
+    assert not read([path]).turns
+    for warnings in (read([path]).warnings, read_usage([path]).warnings):
+        assert any(f" {len(answers)} of its rows hold a response in a form" in said for said in warnings)

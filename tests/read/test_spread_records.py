@@ -65,3 +65,16 @@ def test_a_record_that_was_cut_does_not_take_those_after_it_along(tmp_path, cut)
 )
 def test_only_a_line_that_opens_something_may_begin_a_spread_record(line, opens):
     assert opens_spread_record(line) is opens
+
+
+@pytest.mark.parametrize(
+    ("line", "opens"),
+    [
+        (b'{"a": "' + b'\\"' * 500_000, False),
+        (b'{"a": "b', False),
+        (b'{"a": "b\\', False),
+        (b'{"a": "' + b'\\"' * 500_000 + b'", "b": {', True),
+    ],
+)
+def test_a_text_that_does_not_end_is_looked_through_once(line: bytes, opens: bool) -> None:
+    assert opens_spread_record(line) is opens

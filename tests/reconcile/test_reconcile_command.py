@@ -199,6 +199,34 @@ def test_the_text_names_each_line_that_differs_with_both_sides(recorded, tmp_pat
     assert line.endswith("the export has 1000 more than the record")
 
 
+@pytest.mark.parametrize("count", ["10.5", "-3", "null", "true", "1e999999999", "[]"])
+def test_a_count_of_an_export_that_is_not_a_whole_number_is_one_line_and_exit_2(
+    recorded, tmp_path, capsys, count
+):
+    counts = (
+        f'"uncached_input_tokens": {count}, "cache_read_input_tokens": 0, "output_tokens": 1, "model": "m"'
+    )
+    export = tmp_path / "odd.json"
+    export.write_text(
+        '{"data": [{"starting_at": "2026-11-01T00:00:00Z", "results": [{' + counts + "}]}]}", "utf-8"
+    )
+    assert main(["reconcile", str(recorded[0]), "--report", str(export)]) == 2
+    assert "'uncached_input_tokens' must be a non-negative integer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("amount", ['"NaN"', '"Infinity"', "true", "null", "1e999999999"])
+def test_an_amount_of_an_export_that_is_not_a_number_is_one_line_and_exit_2(
+    recorded, tmp_path, capsys, amount
+):
+    export = tmp_path / "odd.json"
+    cost = f'"currency": "USD", "amount": {amount}, "token_type": "output_tokens", "model": "m"'
+    export.write_text(
+        '{"data": [{"starting_at": "2026-11-01T00:00:00Z", "results": [{' + cost + "}]}]}", "utf-8"
+    )
+    assert main(["reconcile", str(recorded[0]), "--report", str(export)]) == 2
+    assert "is not a usage or cost export" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("text", "message"), [("{", "is not valid JSON"), (None, "cannot be read"), ("{}", "not a usage or cost")]
 )

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from tokenprof.facts.types import Block, Features
-from tokenprof.record.contexts import KEYFRAME_EVERY, MOST_CONTEXTS, ContextTracker
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tokenprof.facts.types import Block, Breakpoint, Features
+from tokenprof.record.block_facts import Shaper
+from tokenprof.record.call import Call
+from tokenprof.record.contexts import (
+    HELD_NAME,
+    KEYFRAME_EVERY,
+    MOST_CONTEXTS,
+    ContextTracker,
+    HeldHistories,
+)
 
 
 def block(text: str, role: str = "user", *, section: str = "messages", kind: str | None = None) -> Block:
@@ -112,3 +125,47 @@ def test_contexts_are_let_go_and_names_are_not_used_again() -> None:
     assert forgotten.context == f"c{2 * MOST_CONTEXTS + 1}"
     sub = tracker.place("sub", [block("sub system", "system", section="system"), block("task")], "researcher")
     assert sub.parent == "c1"
+
+
+def held(call: Call, known: HeldHistories) -> list[str]:
+    return [block.name for block in known.completed(call).prompt]
+
+
+def answered(name: str, *said: str, **more: Any) -> Call:
+    return Call(
+        response_id=name,
+        requested_model="m",
+        model="m",
+        status="ok",
+        usage=None,
+        prompt=tuple(block(text) for text in said),
+        output_as_prompt=(block(f"a of {name}", "assistant"),),
+        **more,
+    )
+
+
+def test_what_a_provider_holds_stands_before_a_prompt_that_continues_it() -> None:
+    known = HeldHistories(Shaper(key=b"k" * 16))
+    known.remember(answered("r1", "system", "u1", head=1))
+    known.remember(answered("r2", "u2", thread="t1"))
+    known.remember(answered("r3", "u3", replaces=True))
+    marked = answered(
+        "r4", "system", "u4", head=1, continues="r1", breakpoints=(Breakpoint(0, "5m"), Breakpoint(2, "5m"))
+    )
+    assert held(marked, known) == ["system", "u1", "a of r1", "u4"]
+    assert [mark.after for mark in known.completed(marked).breakpoints] == [0, 4]
+    assert held(answered("r5", "u5", continues="t1", thread="t1"), known) == ["u2", "a of r2", "u5"]
+    assert held(answered("r6", "u6", continues="r3"), known) == ["a of r3", "u6"]
+    assert held(answered("r7", "u7", continues="never seen"), known) == [HELD_NAME, "u7"]
+    assert held(answered("r8", "u8", continues="t2", thread="t2"), known) == ["u8"]
+    assert held(answered("r9", "u9"), known) == ["u9"]
+
+
+def test_only_the_last_answers_that_a_provider_holds_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokenprof.record.contexts.REMEMBERED_PROMPTS", 2)
+    known = HeldHistories(Shaper(key=b"k" * 16))
+    for name in ("r1", "r2", "r3"):
+        known.remember(answered(name, f"u of {name}"))
+    known.remember(replace(answered("not kept", "u"), output_as_prompt=None))
+    assert held(answered("r4", "u4", continues="r1"), known) == [HELD_NAME, "u4"]
+    assert held(answered("r4", "u4", continues="r3"), known) == ["u of r3", "a of r3", "u4"]

@@ -7,6 +7,7 @@ sixteen times. Inputs whose scan is too quick to matter are not compared.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import pkgutil
 import re
@@ -15,9 +16,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from worst_inputs import worst_inputs
 
 import tokenprof
 from tokenprof.facts.labels import forget_labels, label, labelled_parts
+from tokenprof.facts.secrets.forms import MaskRule
 from tokenprof.harness_adapters.wires.anthropic_messages import prompt_of
 from tokenprof.harness_adapters.wires.framing.server_sent_events import events_of
 from tokenprof.harness_adapters.wires.progressive_disclosure import (
@@ -91,6 +94,8 @@ BOUNDED = {
     "tokenprof.testing.converse.PATH": "a path of a test",
     "tokenprof.hw_model.catalogue.lookup._CHIP_DECORATION": "a name that the user types",
     "tokenprof.harness_adapters.wires.counted_answer._MODEL": _PATH,
+    "tokenprof.proxy.request._CHUNK_SIZE": "a line of at most 1,024 bytes",
+    "tokenprof.testing.converse._CLAUDE": "a model's name in a test",
     "tokenprof.report.formats.svg._FONT_FACE": "a picture of our own",
 }
 """Patterns that are not linear and never see content, and what they see."""
@@ -123,8 +128,23 @@ def patterns() -> Iterator[tuple[str, re.Pattern[Any]]]:
         except ImportError:
             continue  # a client library that is not installed
         for name, value in vars(module).items():
-            if isinstance(value, re.Pattern):
-                yield f"{found.name}.{name}", value
+            if isinstance(value, list | tuple | dict | re.Pattern):
+                yield from ((f"{found.name}.{name}{at}", pattern) for at, pattern in within(value))
+
+
+def within(value: object, at: str = "") -> Iterator[tuple[str, re.Pattern[Any]]]:
+    """Yield the patterns in a value of a module, also those in its lists, dictionaries and data classes."""
+    if isinstance(value, re.Pattern):
+        yield at, value
+    elif isinstance(value, list | tuple | dict):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in items:
+            yield from within(item, f"{at}[{key}]")
+    elif isinstance(value, MaskRule):
+        yield at, value.pattern
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for name in (field.name for field in dataclasses.fields(value)):
+            yield from within(getattr(value, name), f"{at}.{name}")
 
 
 def uses_of(pattern: re.Pattern[Any]) -> Iterator[Callable[[str], Any]]:
@@ -148,6 +168,24 @@ def test_every_pattern_of_the_product_takes_linear_time() -> None:
         if grows_too_fast(scan, piece, 8_192)
     ]
     assert slow == []
+
+
+def test_no_pattern_takes_long_on_inputs_that_are_made_for_it() -> None:
+    slow = [
+        (name, before, piece, end)
+        for name, pattern in patterns()
+        if name not in BOUNDED
+        for before, piece, end in worst_inputs(pattern)
+        for scan in uses_of(pattern)
+        if grows_too_fast(lambda text, s=scan, b=before, e=end: s(b + text + e), piece, 4_096)  # type: ignore[misc]
+    ]
+    assert slow == []
+
+
+def test_inputs_are_made_that_reach_the_later_parts_of_a_pattern() -> None:
+    header = re.compile(rb"\A([a-z]+):[ \t]*([^\r\n]*)\r\n")
+    assert ("a:", " ", "\n") in set(worst_inputs(header))
+    assert grows_too_fast(lambda text: header.match(f"a:{text}\n".encode()), " ", 4_096)
 
 
 def test_a_path_that_is_too_long_to_be_an_api_s_is_not_searched() -> None:

@@ -171,3 +171,45 @@ def test_a_label_given_between_two_calls_names_the_block_of_the_second() -> None
     finally:
         forget_labels()
     assert "the plan" in [block.name for block in again.blocks]
+
+
+def _body(*contents: str, key: str = "messages", **more: object) -> bytes:
+    return orjson.dumps({"model": "m", key: [{"role": "user", "content": text} for text in contents], **more})
+
+
+LONG = "x" * SMALLEST_BYTES
+
+
+def test_only_the_last_bodies_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokenprof.record.background.repeated_json.MOST_BODIES", 2)
+    bodies = RepeatedBodies()
+    first, second, third = (bodies.loads(_body(letter + LONG)) for letter in "abc")
+    assert len(bodies._known) == 2
+    assert bodies.loads(_body("c" + LONG, "more"))["messages"][0] is third["messages"][0]
+    assert bodies.loads(_body("b" + LONG, "more"))["messages"][0] is second["messages"][0]
+    again = bodies.loads(_body("a" + LONG, "more"))
+    assert again["messages"][0] == first["messages"][0]
+    assert again["messages"][0] is not first["messages"][0]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        # What follows is not an object, is written in another way, or says something twice.
+        lambda data: data[:-2] + b',7],"top_p":1}',
+        lambda data: data[:-2] + b',{"role":"user"}],"model":"other"}',
+        lambda data: data[:-2] + b'],"x":{"messages":[]}}',
+        lambda data: data[:-2] + b'],"messages":[{"role":"user"}]}',
+        lambda data: data[:-2] + b',{"role":"user","content":"y"}]  ,  "top_p" : 1 }',
+        lambda data: data[:-2] + b',\n {"role":"user","content":"y"}\n]\n}',
+        lambda data: data[:-2] + b',"text"]}',
+        lambda data: data.replace(b"[", b"[ "),
+        lambda data: data.replace(b'"messages"', b'"contents"'),
+    ],
+)
+def test_what_follows_the_repeated_part_may_be_anything(changed: Callable[[bytes], bytes]) -> None:
+    bodies, data = RepeatedBodies(), _body("first", LONG)
+    for sent in (data, changed(data), changed(data), data):
+        read = bodies.loads(sent)
+        assert read == orjson.loads(sent)
+        assert orjson.dumps(read) == orjson.dumps(orjson.loads(sent))

@@ -21,7 +21,7 @@ from tokenprof.reading.recordings import read_lines
 from tokenprof.record import names
 from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.otlp import span_line
+from tokenprof.record.otlp import line_head, span_line
 from tokenprof.record.turn_codec import FLAGS, TurnEncoder
 
 RUN = {"run": "tag"}
@@ -72,6 +72,8 @@ TURNS = st.builds(Turn, **{name: values_of(hint) for name, hint in get_type_hint
 def written_and_read(turns: list[Turn]) -> tuple[Turn, ...]:
     """Put each turn through the codec, the writer and the reader."""
     encoder = TurnEncoder(RUN)
+    resource = {names.RUN_ID: "", **{names.TAG_PREFIX + k: v for k, v in RUN.items()}}
+    head = line_head(resource, (names.SCOPE, "0"))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.jsonl"
         file = AppendedFile(path)
@@ -81,8 +83,7 @@ def written_and_read(turns: list[Turn]) -> tuple[Turn, ...]:
             base_span = None if turn.base is None else f"{turn.base:016x}"
             file.append(
                 span_line(
-                    {names.RUN_ID: "", **{names.TAG_PREFIX + k: v for k, v in RUN.items()}},
-                    (names.SCOPE, "0"),
+                    head,
                     name="chat",
                     trace_id="0" * 32,
                     span_id=f"{number:016x}",
@@ -122,6 +123,18 @@ def test_a_turn_of_nothing_but_what_it_must_have_comes_back() -> None:
     }
     turn = Turn(**made)  # type: ignore[arg-type]
     assert written_and_read([turn]) == (replace(turn, tags=RUN),)
+    assert set(TurnEncoder().attributes(turn, "base")) == {
+        names.RESPONSE_ID,
+        names.CONTEXT,
+        names.PROVIDER,
+        names.REQUEST_MODEL,
+        names.RESPONSE_MODEL,
+        names.STATUS,
+        names.BASE_SPAN,
+        names.KEPT,
+        names.ADDED,
+        names.OUTPUT,
+    } | {names.SETTINGS}
 
 
 def test_every_flag_is_a_field_that_is_false_unless_set() -> None:

@@ -8,11 +8,15 @@ import pytest
 
 from tokenprof.record.otlp import decode_attributes
 from tokenprof.record.wire_values import (
+    content_items,
+    dumps_leniently,
     int_of,
     joined_text,
+    loads_leniently,
     loads_or_text,
     mapping,
     opened,
+    readable,
     sequence,
     text_of,
 )
@@ -39,6 +43,11 @@ def test_a_value_of_another_type_is_empty(value: Any) -> None:
         (True, None),
         (None, None),
         ("x", None),
+        ("", None),
+        ([7], None),
+        (float("inf"), None),
+        (float("nan"), None),
+        ("9" * 5000, None),
     ],
 )
 def test_an_integer_may_be_written_as_text(value: Any, number: int | None) -> None:
@@ -73,3 +82,55 @@ def test_text_that_is_not_json_stays_text() -> None:
 
 def test_texts_of_parts_stand_one_below_the_other() -> None:
     assert joined_text([{"text": "a"}, {"image": 1}, {"text": ""}, {"text": "b"}]) == "a\nb"
+
+
+@pytest.mark.parametrize(
+    ("content", "items"),
+    [
+        ("hello", [{"type": "text", "text": "hello"}]),
+        ("", []),
+        (None, []),
+        (7, []),
+        ({"type": "image"}, [{"type": "image"}]),
+        ([{"type": "image"}, {"text": "x"}], [{"type": "image"}, {"text": "x"}]),
+        (["hello", "", {"type": "image"}, 7, None], [{"type": "text", "text": "hello"}, {"type": "image"}]),
+        (({"type": "image"}, "x"), [{"type": "image"}, {"type": "text", "text": "x"}]),
+    ],
+    ids=repr,
+)
+def test_the_content_of_a_message_is_a_list_of_items(content: Any, items: list[Any]) -> None:
+    assert content_items(content) == items
+
+
+REFUSED = (
+    b'{"half": "x\\ud83d", "none": [NaN, -Infinity, 1e999], "big": 1180591620717411303424, "\\udc00": true}'
+)
+TAKEN = {"half": "x\ufffd", "none": [None, None, None], "big": "1180591620717411303424", "\ufffd": True}
+
+
+def test_what_the_fast_parser_refuses_is_read_as_the_nearest_that_it_takes() -> None:
+    assert loads_leniently(REFUSED) == TAKEN
+    assert loads_leniently(b"\xef\xbb\xbf" + REFUSED) == TAKEN
+    assert loads_leniently(b'{"cut in two": "\xe4\xb8"}') == {"cut in two": "\ufffd"}
+    with pytest.raises(ValueError, match="Expecting value"):
+        loads_leniently(b"<html>")
+
+
+def test_a_body_that_the_fast_parser_refuses_is_written_again_and_any_other_left_alone() -> None:
+    written = (
+        b'{"half":"x\xef\xbf\xbd","none":[null,null,null],"big":"1180591620717411303424","\xef\xbf\xbd":true}'
+    )
+    assert readable(REFUSED) == readable(b" \n" + REFUSED) == written
+    assert readable(b"event: delta\ndata: " + REFUSED + b"\ndata: [DONE]\n\n") == (
+        b"event: delta\ndata: " + written + b"\ndata: [DONE]\n\n"
+    )
+    deep = b"[NaN," + b"[" * 600 + b"]" * 600 + b"]"
+    for left_alone in (b'{"a": 1}', b"{not json", b"", b"plain", b"data: {cut", deep):
+        assert readable(left_alone) == left_alone
+
+
+def test_any_text_in_a_value_can_be_written() -> None:
+    assert dumps_leniently({"a": ["x", 1]}) == b'{"a":["x",1]}'
+    assert dumps_leniently({"a\ud800": ["x\udfff", 2**70, None]}) == (
+        b'{"a\xef\xbf\xbd":["x\xef\xbf\xbd","1180591620717411303424",null]}'
+    )

@@ -142,3 +142,33 @@ def test_it_is_inert(
     assert out, err
     require_inert(form, out)
     require_inert("text", err)
+
+
+HOSTILE_FILES = (
+    "=1+n\x1b]0;owned\x07.jsonl",
+    "<img src=x onerror=alert(1)>@octocat [x](http:evil) `x`.jsonl",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder of hostile runs whose files have hostile names."""
+    folder = tmp_path_factory.mktemp("folder")
+    for name in HOSTILE_FILES:
+        record_hostile_run(folder / name)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("command", "form"),
+    [(name, form) for name in ("report", "totals") for form in commands()[name].get_default("formats")],
+)
+def test_a_folder_of_hostile_file_names_is_inert(
+    command: str, form: str, folder: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    main([command, folder, "--format", form])
+    out, err = capsys.readouterr()
+    assert out, err
+    require_inert(form, out)
+    require_inert("text", err)

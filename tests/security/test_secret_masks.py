@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from tokenprof.facts.secret_masks import MASK, masked, masked_target, masked_text
+from tokenprof.facts.secrets import forms as secret_forms
+from tokenprof.facts.secrets.masks import MASK, masked, masked_target, masked_text
 
 SECRETS = [
     "sk-ant-api03-CANARYcanary0123456789",
@@ -41,6 +44,35 @@ SECRETS = [
     '{"api_key": "CANARY"}',
     '{\\"authorization_token\\": \\"CANARY\\"}',
     "'password': 'CANARY'",
+    '{"password": "it\'s CANARY"}',
+    r'{"password": "a\"b\\CANARY", "x": "y"}',
+    r"{\"password\": \"a\\\"b CANARY\", \"x\": \"y\"}",
+    "api_key=" + "a1" * 8000 + "CANARY",
+    "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: A-256\n\nCANARY\n-----END RSA",
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nCANARY\n-----END PGP PRIVATE KEY BLOCK-----",
+    "Cookie: a=b; session=CANARY12345",
+    "curl -u admin:CANARY https://host",
+    "tool --password CANARY1",
+    "tool --auth-token=CANARY1",
+    "GITHUB_TOKEN=CANARY1234",
+    "https://hooks.slack.com/services/T0/B0/CANARY",
+    "https://discord.com/api/webhooks/123/CANARY",
+    "https://api.telegram.org/bot123:CANARY/sendMessage",
+    "https://CANARY0123456789abcd@github.com/x",
+    "redis://:CANARY@host:6379",
+    r"https:\/\/u:CANARY@host\/",
+    "machine h login u password CANARY",
+    "<password>CANARY</password>",
+    "Authorization: token CANARY1234567",
+    "https://host/?a=1&amp;token=CANARY",
+    r"https://host/?a=1\u0026X-Goog-Signature=CANARY",
+    "https://host/cb#access_token=CANARY",
+    "hvs.CANARY0123456789",
+    "xapp-1-A0-CANARY123",
+    "whsec_CANARY0123456789",
+    "shpat_CANARY0123456789",
+    "sntrys_CANARY0123456789",
+    "ATATT3xFfCANARY0123456789",
 ]
 
 
@@ -69,6 +101,61 @@ def test_ordinary_words_stay(text: str) -> None:
     assert masked_text(text) == text
 
 
+@pytest.mark.parametrize("before", [r"\n", r"\t", r"\\n", r"\u0020", "%3D", "\x1b[31m", "\x1b[1m"])
+@pytest.mark.parametrize(
+    "key", ["sk-ant-api03-CANARY0123", "ghp_CANARY0123456789abcdef", "AKIACANARY0123456789"]
+)
+def test_a_key_is_seen_after_an_escape(before: str, key: str) -> None:
+    assert masked_text(f"it is{before}{key}") == f"it is{before}{MASK}"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"authorization": {"type": "oauth", "token": "CANARY"}},
+        {"credentials": {"type": "service_account", "private_key_id": "CANARY", "client_id": "1"}},
+        {"credentials": {"user": "u", "retries": 3, "word": "CANARY"}},
+        {"secrets": {"a": ["CANARY", {"b": "CANARY"}]}},
+        {"properties": {"password": {"type": "string", "default": "CANARY", "examples": ["CANARY"]}}},
+        {"headers": [{"name": "Authorization", "value": "CANARY"}]},
+        {"headers": [["X-Api-Key", "CANARY"]]},
+        {"cookies": [{"name": "sid", "value": "CANARY"}]},
+        {"slack_bot_token": "CANARY"},
+        {"PRIVATE-TOKEN": "CANARY"},
+        {"auth": {"user": "u", "pass": "CANARY"}},
+        {"arguments": '{"password": "it\'s CANARY"}'},
+        {"arguments": '{"arguments": "{\\"credentials\\": {\\"type\\": \\"a\\", \\"b\\": \\"CANARY\\"}}"}'},
+        {
+            "mcp_servers": [
+                {"type": "url", "url": "https://mcp.example/api/s/CANARY0123456789/mcp", "name": "n"}
+            ]
+        },
+        {"tools": [{"type": "mcp", "server_url": "https://u:CANARY@h/sse?k=1&token=CANARY"}]},
+        {"tools": [{"type": "mcp", "headers": {"a": {"b": "CANARY"}}}]},
+        {"text": "-----BEGIN PRIVATE KEY-----\nCANARY"},
+    ],
+)
+def test_secrets_are_masked_in_whatever_shape_they_come(value: dict[str, object]) -> None:
+    assert "CANARY" not in str(masked(value))
+
+
+def test_numbers_are_masked_under_the_name_of_a_password_only() -> None:
+    shown = masked({"password": 123456, "max_token": 7, "is_secret": True, "token": None, "passcode": 0})
+    assert shown == {"password": MASK, "max_token": 7, "is_secret": True, "token": None, "passcode": MASK}
+
+
+def test_a_text_that_is_json_stays_as_it_was_written_if_it_holds_no_secret() -> None:
+    written = '{ "path":  "a.py", "n": 1e3 }'
+    assert masked({"arguments": written}) == {"arguments": written}
+    assert masked("[not json") == "[not json"
+
+
+def test_the_address_of_a_server_keeps_its_host_and_short_words() -> None:
+    address = "https://mcp.example:8080/v1/mcp/s3cr3tpath/?mode=x"
+    shown = masked({"type": "url", "url": address})
+    assert shown["url"] == f"https://mcp.example:8080/v1/mcp/{MASK}/?mode=x"
+
+
 def test_values_go_by_their_names() -> None:
     request = {
         "model": "m",
@@ -91,7 +178,7 @@ def test_values_go_by_their_names() -> None:
     shown = masked(request)
     assert "CANARY" not in str(shown)
     assert shown["tools"][1] == request["tools"][1]  # type: ignore[index]
-    assert (shown["model"], shown["max_tokens"], shown["metadata"]["cookies"]) == ("m", 9, {"a": "b"})
+    assert (shown["model"], shown["max_tokens"], shown["metadata"]["cookies"]) == ("m", 9, {"a": MASK})
     assert shown["mcp_servers"][0]["name"] == "n"
 
 
@@ -153,10 +240,49 @@ WORST = [
     "-----BEGIN ",
     "-----BEGIN PRIVATE KEY-----",
     "authorization\\\\\\\\\\\\\\\\",
+    '"password": "',
+    '\\"password\\": \\"',
+    "Cookie: a=",
+    " -u a:",
+    "--password ",
+    "--a",
+    "<password>",
+    "-----BEGIN PRIVATE KEY-----\\",
+    "_TOKEN=",
+    "hooks.slack.com/services/",
+    "login a password ",
 ]
 
 
 @pytest.mark.parametrize("piece", WORST)
-def test_a_megabyte_of_the_worst_input_is_masked_in_one_scan(piece: str) -> None:
-    shown = masked_text(piece * (2**20 // len(piece)))
+def test_much_of_the_worst_input_is_masked_in_one_scan(piece: str) -> None:
+    shown = masked_text(piece * (2**18 // len(piece)))
     assert len(shown) > 0
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("chars_before", [7_100, 8_180, 8_191, 16_000])
+def test_a_secret_is_masked_wherever_it_stands_in_a_long_text(secret: str, chars_before: int) -> None:
+    before, after = " " * chars_before, "\n" + " ." * 5_000
+    assert masked_text(f"{before}{secret}{after}") == f"{before}{masked_text(secret)}{after}"
+
+
+def test_letters_that_grow_in_lower_case_do_not_move_the_mask() -> None:
+    assert masked_text("\u0130" * 9_000 + " sk-CANARY-01234") == "\u0130" * 9_000 + f" {MASK}"
+
+
+def test_no_single_search_looks_at_more_than_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = []
+
+    class Watched:
+        def __init__(self, pattern: re.Pattern[str]):
+            self.pattern = pattern
+
+        def search(self, text: str, start: int, end: int) -> re.Match[str] | None:
+            looked_at.append(end - start)
+            return self.pattern.search(text, start, end)
+
+    compiled = secret_forms._compiled
+    monkeypatch.setattr(secret_forms, "_compiled", lambda source: Watched(compiled(source)))
+    masked_text("the key, the token and the password " * 30_000)
+    assert max(looked_at) <= 8_192

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from privileges import not_root
 
 from tokenprof.record import digest
 from tokenprof.record.digest import project_key, secret_file
@@ -103,11 +107,11 @@ def test_a_user_without_a_home_folder_has_no_file(monkeypatch: pytest.MonkeyPatc
     assert fresh_key() != fresh_key()
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_home_is_survived(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
-        assert fresh_key() != fresh_key()
+        with not_root():
+            assert fresh_key() != fresh_key()
     finally:
         tmp_path.chmod(0o700)
 
@@ -145,3 +149,68 @@ def test_projects_have_different_keys(tmp_path: Path, monkeypatch: pytest.Monkey
         monkeypatch.chdir(tmp_path / name)
         keys.add(fresh_key())
     assert len(keys) == 2
+
+
+def full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_file_system_without_links_has_the_secret_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "link", full)
+    key = fresh_key()
+    assert fresh_key() == key
+    assert [path.name for path in stored().parent.iterdir()] == ["secret"]
+    assert stat.S_IMODE(stored().stat().st_mode) == 0o600
+
+
+def test_the_secret_of_the_process_that_was_faster_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = bytes(range(100, 132))
+
+    def link(_: object, path: Path) -> None:
+        path.write_bytes(theirs)
+        raise FileExistsError
+
+    monkeypatch.setattr(os, "link", link)
+    first = fresh_key()
+    assert stored().read_bytes() == theirs
+    assert fresh_key() == first
+    assert [path.name for path in stored().parent.iterdir()] == ["secret"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "link"])
+def test_a_disk_that_keeps_nothing_leaves_each_process_a_secret_of_its_own_and_no_other_file(
+    step: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = full if step == "fsync" else lambda _, path: path.write_bytes(b"")
+    monkeypatch.setattr(os, step, kept)
+    assert fresh_key() != fresh_key()
+    assert ("No space left" if step == "fsync" else "it holds 0 bytes after it was written") in caplog.text
+    assert [path.name for path in stored().parent.iterdir()] == ([] if step == "fsync" else ["secret"])
+
+
+def test_a_host_whose_folder_is_gone_has_a_key_without_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert fresh_key() == fresh_key()
+
+
+def test_a_folder_that_this_user_may_not_look_into_is_not_a_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    outer = Path(tempfile.mkdtemp())
+    closed = outer / "closed"
+    (closed / "work").mkdir(parents=True)
+    (closed / ".git").mkdir()
+    outer.chmod(0o777)
+    monkeypatch.chdir(closed / "work")
+    monkeypatch.setenv("XDG_STATE_HOME", str(outer / "state"))
+    try:
+        with not_root():
+            of_project = fresh_key()
+        closed.chmod(0o000)
+        with not_root():
+            assert fresh_key() == fresh_key() != of_project
+    finally:
+        closed.chmod(0o700)
+        shutil.rmtree(outer)

@@ -18,11 +18,12 @@ from tokenprof.commands.folders import summed_report
 from tokenprof.commands.main import main
 from tokenprof.facts.errors import InputError
 from tokenprof.reading.files import read
+from tokenprof.reading.parallel import read_each
 from tokenprof.report.check import check
 from tokenprof.report.folders.folder_document import report_of_folder
 from tokenprof.report.folders.folder_json import folder_json
 from tokenprof.report.report_json import json_report, schema_path
-from tokenprof.sessions import size_of_logs
+from tokenprof.sessions import look_again, size_of_logs
 from tokenprof.sessions.analyse_folder import analyse_folder
 
 Json = dict[str, Any]
@@ -91,13 +92,25 @@ def test_every_kind_of_log_adds_up(tmp_path: Path) -> None:
 
 
 def test_contexts_of_one_name_in_two_logs_stay_apart(sessions: Path) -> None:
-    # A log that was copied by hand and edited: other responses under the same name.
-    text = (sessions / "project0" / "session0.jsonl").read_text("utf-8")
-    (sessions / "project1" / "session0.jsonl").write_text(text.replace("msg_0_", "msg_9_"), "utf-8")
+    copy_and_edit(sessions)
     found = in_parts(sessions)
     check(found)
     ids = [block["id"] for block in found["blocks"]]
     assert len(set(ids)) == len(ids)
+
+
+def copy_and_edit(sessions: Path) -> None:
+    """Add a log that was copied by hand and edited: other responses under the same name."""
+    text = (sessions / "project0" / "session0.jsonl").read_text("utf-8")
+    (sessions / "project1" / "session0.jsonl").write_text(text.replace("msg_0_", "msg_9_"), "utf-8")
+
+
+def test_which_session_is_read_first_changes_nothing(sessions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that read at once end in any order."""
+    copy_and_edit(sessions)
+    in_order = in_parts(sessions)
+    monkeypatch.setattr(look_again, "read_each", lambda *task: reversed([*read_each(*task)]))
+    assert in_parts(sessions) == in_order
 
 
 def test_long_folders_leave_entries_out_unless_asked(sessions: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,10 +139,16 @@ def with_kept(kept: KeptSums, folder: Path, monkeypatch: pytest.MonkeyPatch | No
     return found
 
 
+@pytest.mark.parametrize("is_kept_whole", [True, False])
 def test_logs_that_did_not_change_are_not_read_again(
-    sessions: Path, kept: KeptSums, monkeypatch: pytest.MonkeyPatch
+    is_kept_whole: bool, sessions: Path, kept: KeptSums, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     first = with_kept(kept, sessions)
+    if is_kept_whole:
+        monkeypatch.setattr(analyse_folder_module, "find_logs", None)
+    else:
+        (whole,) = (tmp_path / "kept").glob("folder-*")
+        whole.unlink()
     second = with_kept(kept, sessions, monkeypatch)
     assert second.rows == first.rows
     assert second.findings == first.findings
@@ -165,6 +171,16 @@ def test_a_log_that_changed_is_read_again(sessions: Path, kept: KeptSums) -> Non
     assert with_kept(kept, sessions).rows.totals == before
     log.unlink()
     assert with_kept(kept, sessions).rows.totals.turns == before.turns * 3 // 4
+
+
+def test_a_folder_with_another_file_is_looked_at_again(sessions: Path, kept: KeptSums) -> None:
+    before = with_kept(kept, sessions).rows.totals.turns
+    copied = sessions / "project0" / "added.jsonl"
+    log = (sessions / "project0" / "session0.jsonl").read_bytes()
+    copied.write_bytes(log.replace(b"msg_0_", b"msg_8_").replace(b"req_0_", b"req_8_"))
+    assert with_kept(kept, sessions).rows.totals.turns == before * 5 // 4
+    (sessions / "unknown.jsonl").write_text('{"usage": {"input_tokens": 1}}\n')
+    assert "unknown format" in " ".join(with_kept(kept, sessions).warnings)
 
 
 def test_a_damaged_file_of_sums_is_not_used(sessions: Path, kept: KeptSums, tmp_path: Path) -> None:
@@ -194,11 +210,11 @@ def test_the_command_keeps_sums_of_what_was_ingested(
     first = capsys.readouterr().out
     assert not folder.exists()
     assert main(["ingest", str(sessions)]) == 0
-    for _ in range(2):
+    for said in ("", "4 of 4 logs did not change, so their figures come from an earlier report.\n"):
         capsys.readouterr()
         assert main(["report", str(sessions)]) == 0
-        assert capsys.readouterr().out == first
-    assert len(list(folder.iterdir())) == 5
+        assert capsys.readouterr().out == first + said
+    assert len(list(folder.iterdir())) == 6
     assert main(["ingest", "--forget-gone"]) == 0
     assert not folder.exists()
 

@@ -11,10 +11,18 @@ from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions, price_book
 from tokenprof.commands.console.totals_output import plain_usd
 from tokenprof.commands.main import main
+from tokenprof.facts.types import Run
+from tokenprof.pricing.book import PriceBook
 from tokenprof.reading.files import read
+from tokenprof.store.ingest.known_logs import KnownLog, filled, logs_table
+from tokenprof.store.ingest.log_rows import columns_of_log
 from tokenprof.store.queries.dimensions import parse_dimensions
+from tokenprof.store.queries.engine import DuckDbEngine
+from tokenprof.store.queries.priced_files import priced_facts
 from tokenprof.store.queries.priced_store import PricedStore, priced_store
 from tokenprof.store.queries.totals import StoreTotals
+from tokenprof.store.schema.arrow_tables import empty_table, table_of
+from tokenprof.store.schema.columns import ALL_TABLES
 
 LOGS = Path(__file__).parents[1] / "data" / "logs"
 
@@ -36,6 +44,18 @@ def session_file(folder: Path, number: int) -> Path:
 
 def opened(store: Path | str, *paths: Path) -> PricedStore:
     return priced_store(store, price_book(Assumptions()), paths=paths)
+
+
+def priced_run(run: Run, book: PriceBook) -> PricedStore:
+    """A run in memory, asked as a store is."""
+    log = filled(KnownLog(1, "random"), run)
+    columns = columns_of_log(run, log.name)
+    engine = DuckDbEngine()
+    for table in ALL_TABLES:
+        rows = table_of(table.name, columns[table.name]) if table.name in columns else empty_table(table.name)
+        engine.put(f"all_{table.name}", rows)
+    engine.append("all_logs", logs_table([log]))
+    return priced_facts(engine, book, None)
 
 
 def totals(store: Path | str, by: str = "", where: str | None = None) -> StoreTotals:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_runs import random_run
-from stores import LOGS, opened, reported, totals
+from stores import LOGS, opened, priced_run, reported, totals
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions, price_book
@@ -18,8 +18,9 @@ from tokenprof.facts.errors import InputError
 from tokenprof.store.ingest.ingest import ingest
 from tokenprof.store.ingest.ledger_runs import ledger_of
 from tokenprof.store.queries.dimensions import parse_dimensions
-from tokenprof.store.queries.priced_files import priced_files, priced_run
+from tokenprof.store.queries.priced_files import priced_files
 from tokenprof.store.queries.priced_store import priced_store
+from tokenprof.store.queries.totals import GroupTotal
 
 TURN_LEVEL = (
     "month",
@@ -67,10 +68,11 @@ def test_groups_add_up_to_the_whole(tmp_path_factory: pytest.TempPathFactory, by
 def test_files_without_a_store_have_the_same_totals(logs: Path, tmp_path: Path) -> None:
     ingest([logs], tmp_path / "store")
     book = price_book(Assumptions())
-    for by in ("month,model", "class"):
+    for by in ("month,model", "class", "project,session,format"):
         dimensions = parse_dimensions([by])
         of_store = opened(tmp_path / "store").totals(dimensions)
-        of_files = priced_files([logs], book).totals(dimensions)
+        with priced_files([logs], book) as files:
+            of_files = files.totals(dimensions)
         assert [(row.key, row.billed_usd) for row in of_files.rows] == [
             (row.key, row.billed_usd) for row in of_store.rows
         ]
@@ -81,7 +83,7 @@ def test_files_without_a_store_have_the_same_totals(logs: Path, tmp_path: Path) 
 def test_random_runs_have_the_sums_of_their_ledger(seed: int) -> None:
     run = random_run(seed)
     ledger = Analysis(run).ledger
-    priced = priced_run(run, price_book(Assumptions()), "random", with_blocks=True)
+    priced = priced_run(run, price_book(Assumptions()))
     whole = priced.totals().whole
     assert whole.billed_usd == sum((usd for usd in ledger.billed_usd if usd is not None), Decimal(0))
     by_class = {row.key[0]: row for row in priced.totals(parse_dimensions(["class"])).rows}
@@ -139,13 +141,14 @@ def test_a_condition_selects_turns_at_every_level(logs: Path, tmp_path: Path) ->
         found = totals(tmp_path / "store", by, where)
         assert sum(row.billed_usd for row in found.rows) == by_model["claude-opus-4-6"]
         assert found.whole.billed_usd == by_model["claude-opus-4-6"]
+        assert totals(tmp_path / "store", by, "model = 'nobody'").whole == GroupTotal(())
 
 
 def test_a_wrong_condition_and_a_wrong_dimension_are_named(logs: Path, tmp_path: Path) -> None:
     ingest([logs], tmp_path / "store")
     with pytest.raises(InputError, match=r"--where 'modle = 1'.*modle"):
         totals(tmp_path / "store", "", "modle = 1")
-    with pytest.raises(InputError, match=r"Totals cannot be by 'modle'. Did you mean model"):
+    with pytest.raises(InputError, match=r"^Totals cannot be by 'modle'. Did you mean model"):
         parse_dimensions(["month,modle"])
 
 

@@ -63,6 +63,8 @@ def test_focus_rows_keep_the_published_rules(store: Path, capsys: pytest.Capture
             assert value or FOCUS_ALLOWS_NULL.get(name, True), name
             if value and name in FOCUS_DECIMALS:
                 assert re.fullmatch(r"-?\d+(\.\d+)?", value), name
+            if name.endswith("Quantity"):
+                assert value.endswith(".0"), name
             if name in FOCUS_VALUES:
                 assert value in FOCUS_VALUES[name], name
         moments = {name: _moment(value) for name, value in row.items() if "Period" in name}

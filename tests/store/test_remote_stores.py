@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 import fsspec
@@ -13,28 +16,13 @@ from stores import everything, opened, session_file
 from tokenprof.commands.main import main
 from tokenprof.facts.errors import InputError
 from tokenprof.store.ingest.ingest import ingest
+from tokenprof.store.queries.committed_files import _CommittedFile
+from tokenprof.store.queries.dimensions import parse_dimensions
 from tokenprof.store.writing import writer_lock as locks
 from tokenprof.store.writing.manifest import Manifest, read_manifest, write_manifest
-from tokenprof.store.writing.store_folder import RemoteFolder, store_folder
+from tokenprof.store.writing.remote_folder import RemoteFolder
+from tokenprof.store.writing.store_folder import store_folder
 from tokenprof.store.writing.writer_lock import LOCK_FILE, StoreIsLockedError, writer_lock
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    """An S3 server with a bucket; the address of the bucket."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "anybody")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "anything")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        fsspec.filesystem("s3", skip_instance_cache=True).mkdir("bucket")
-        yield "s3://bucket"
-    server.stop()
 
 
 @pytest.fixture
@@ -139,5 +127,114 @@ def test_a_store_of_an_older_schema_is_set_aside_and_made_again(address: str, se
     assert done.read == {"new": 2}
     assert "made again with schema 1" in done.notes[0]
     assert everything(address) == whole
-    assert folder.size("older/schema-0/manifest.json") is not None
+    assert folder.read("older/schema-0/manifest.json") is not None
     assert ingest([], address).unchanged == 2, "the commits of the older store do not stand in the way"
+
+
+def test_a_bucket_is_its_owners_to_make(s3: str, sessions: Path) -> None:
+    with pytest.raises(InputError, match="s3://nobodys does not exist; make it, or name another --store"):
+        ingest([sessions], "s3://nobodys/store")
+    assert not fsspec.filesystem("s3").exists("nobodys")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9", "Could not connect to the endpoint URL"),
+        ("AWS_SECRET_ACCESS_KEY", "", "NoCredentialsError: Unable to locate credentials"),
+        ("AWS_PROFILE", "nobody", r"The config profile \(nobody\) could not be found"),
+    ],
+)
+def test_what_an_object_store_refuses_is_a_sentence(
+    s3: str, sessions: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setenv(variable, value)
+    if not value:
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv(variable)
+    # Else the session of an earlier test would be used, with its settings.
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    try:
+        for ask in (lambda: opened(f"{s3}/store"), lambda: ingest([sessions], f"{s3}/store")):
+            with pytest.raises(
+                InputError, match=rf"s3://bucket/store/\S+ cannot be used \(.*{said}.*Check the"
+            ):
+                ask()
+    finally:
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+
+
+@pytest.mark.parametrize("address", ["s3://", "s3:/bucket/store", "foo://bucket/store"])
+def test_an_address_that_names_no_place_is_refused(address: str, sessions: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"names no place; write it as s3://BUCKET/FOLDER|Protocol not known"
+    ):
+        ingest([sessions], address)
+
+
+def test_a_file_address_names_a_folder_of_this_machine(
+    sessions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = f"file://{tmp_path}/store"
+    assert main(["ingest", str(sessions), "--store", address]) == 0
+    capsys.readouterr()
+    assert main(["query", "SELECT count(*) AS n FROM turns", "--store", address, "--format", "csv"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["n", "8"]
+    assert everything(tmp_path / "store") == everything(address)
+
+
+def test_an_engine_asks_for_no_sizes_and_fetches_each_file_once(
+    s3: str, sessions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"{s3}/asked"
+    ingest([sessions], address)
+    fetched: Counter[str] = Counter()
+    folder, fetch = store_folder(address), _CommittedFile._fetch_range
+    assert isinstance(folder, RemoteFolder)
+
+    def counted(self: _CommittedFile, start: int, end: int) -> bytes:
+        fetched[self.path.removeprefix(address).split("/")[1]] += 1
+        return fetch(self, start, end)
+
+    monkeypatch.setattr(_CommittedFile, "_fetch_range", counted)
+    monkeypatch.setattr(folder.system, "info", lambda *_, **__: pytest.fail("the manifest says the sizes"))
+    store = opened(address)
+    assert store.totals(parse_dimensions(["tool,class"])).whole.turns == 8
+    assert store.totals(parse_dimensions(["model"])).whole.turns == 8
+    # Two projects; of the state, the logs and the repeats.
+    assert fetched == dict.fromkeys(("turns", "blocks", "calls", "ledger", "state"), 2)
+
+
+def test_the_lock_of_a_process_that_has_ended_is_taken_over_at_once(address: str, sessions: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    store_folder(address).write(
+        LOCK_FILE, locks._holder().replace(f"process {os.getpid()}", f"process {ended.pid}").encode()
+    )
+    assert ingest([sessions], address).read == {"new": 2}
+
+
+def test_a_lock_that_another_writer_took_over_is_neither_renewed_nor_removed(address: str) -> None:
+    folder = store_folder(address)
+    with writer_lock(address) as renew:
+        first = folder.read(LOCK_FILE)
+        renew()
+        assert folder.read(LOCK_FILE) != first, "it says a later time"
+        folder.write(LOCK_FILE, b"process 1 on elsewhere since 2020-01-01T00:00:00+00:00")
+        renew()
+        assert b"elsewhere" in (folder.read(LOCK_FILE) or b"")
+    assert b"elsewhere" in (folder.read(LOCK_FILE) or b"")
+
+
+def test_a_file_that_is_gone_is_said_and_read_again(address: str, sessions: Path) -> None:
+    ingest([sessions], address)
+    whole = everything(address)
+    folder = store_folder(address)
+    folder.remove(next(iter(folder.files("turns"))))
+    with pytest.raises(InputError, match=r"cannot be read .* `tokenprof ingest` reads again"):
+        opened(address)
+    assert "were missing or damaged" in ingest([sessions], address).notes[0]
+    assert everything(address) == whole

@@ -11,6 +11,7 @@ import pytest
 from stores import reported
 
 from tokenprof.commands.main import main
+from tokenprof.store.queries import priced_store
 
 
 def test_ingest_totals_and_query(sessions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,3 +94,54 @@ def test_the_report_of_a_store(sessions: Path, tmp_path: Path, capsys: pytest.Ca
     assert "By tool: schema, calls and results" in shown
     assert main([*words, "--turns", "3"]) == 2
     assert "--turns has no effect on a report from a store" in capsys.readouterr().err
+
+
+def two_days(folder: Path) -> Path:
+    """Sessions of two days in a row; those of the second day are three of five."""
+    for number, file in enumerate(sorted(folder.rglob("*.jsonl"))):
+        if number < 2:
+            file.write_text(file.read_text("utf-8").replace("2026-11-22T", "2026-11-21T"), "utf-8")
+    return folder
+
+
+def test_the_latest_days_are_those_of_the_report_of_the_folder(
+    sessions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["report", str(two_days(sessions)), "--format", "json"]
+    assert main(words) == 0
+    of_folder = json.loads(capsys.readouterr().out)["latest_days"]
+    assert (of_folder["last_day"], of_folder["before"]["last_day"]) == ("2026-11-22", "2026-11-21")
+    assert (of_folder["turns"], of_folder["before"]["turns"]) == (12, 8)
+    assert main([*words, "--store", str(tmp_path / "store")]) == 0
+    assert json.loads(capsys.readouterr().out)["latest_days"] == of_folder
+    assert main([*words[:2], "--store", str(tmp_path / "store")]) == 0
+    said = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("2026-11-22"))
+    assert "in 12 turns, 50% more than 2026-11-21 (" in said
+
+
+def test_a_second_answer_about_the_same_commit_does_not_open_the_tables(
+    sessions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENPROF_CACHE", "on")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    report = ["report", str(sessions), "--store", str(tmp_path / "store")]
+    totals = ["totals", "--store", str(tmp_path / "store"), "--by", "project"]
+
+    def said(words: list[str]) -> str:
+        assert main(words) == 0
+        return capsys.readouterr().out
+
+    first = [said(report), said(totals), said([*totals, "--compute"])]
+    with monkeypatch.context() as patched:
+        patched.setattr(priced_store, "open_store", None)
+        assert [said(report), said(totals), said([*totals, "--compute"])] == first
+    log = sessions / "project1" / "session1.jsonl"
+    log.write_bytes(log.read_bytes().replace(b'"output_tokens":', b'"output_tokens":9'))
+    assert said(report) != first[0]
+    assert said(totals) != first[1]
+    before = said(totals)
+    log.unlink()
+    assert said(report) != first[0]
+    assert main(["ingest", "--store", str(tmp_path / "store"), "--forget-gone"]) == 0
+    capsys.readouterr()
+    assert said(totals) != before

@@ -133,6 +133,7 @@ ONE_OF_THREE = "Give --if LEVER=VALUE, --suggest or --break-even MODEL, one of t
         (["--if", "ttl"], "'ttl' has no value; write ttl=VALUE."),
         (["--if", "ttl=2h"], "ttl=2h: give ttl= one of 5m, 1h."),
         (["--if", "cap=2000"], "cap=2000: write TOOL:N, such as cap=read_file:2000."),
+        (["--if", "cap=read_flie:9"], "the run has no result of 'read_flie'. Did you mean read_file?"),
         (["--if", "cap=read_file:none"], "'none' is not a number of tokens above 0."),
         (["--if", "hardware=deepseek-v3@8xh900"], "`tokenprof hw show` lists the models and chips."),
         (["--if", "hardware=deepseek-v3@8xh200:free"], "'free' is not dollars per GPU-hour"),
@@ -147,9 +148,15 @@ def test_mistakes_name_the_way_out(
     assert sentence in capsys.readouterr().err
 
 
-def test_every_lever_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("width", ["60", "80", "200"])
+def test_every_lever_is_listed(
+    width: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
     assert main(["whatif", "--levers"]) == 0
-    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= int(width)
+    names = [line.split()[0] for line in lines if not line.startswith(" ")]
     assert names[1:] == [
         *("model", "ttl", "prefix", "breakpoints", "tools", "cap"),
         *("rereads", "compaction", "parallel", "tier", "plan", "at-cost", "hardware"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenprof.analysis.assumptions import Assumptions, price_book
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.own_decimals import all_in_own_decimals
 from tokenprof.facts.types import Run
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def sold_by(seller: str | None, run: Run) -> Run:
     return replace(run, turns=tuple(turns))
 
 
+@all_in_own_decimals
 class Analysis:
     """What can be said about a run: its bill, its compute, its cache, its chain, its findings.
 

@@ -11,12 +11,12 @@ import math
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from tokenprof.analysis.settings_table import SETTINGS, SettingRow, row_of
 from tokenprof.costing.evidence_names import EVIDENCE
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
 from tokenprof.facts.remembered import remembered
@@ -29,7 +29,7 @@ PYPROJECT: Final = "pyproject.toml"
 PriceFiles = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Assumptions:
     """What a run is costed with; None keeps the default, which `settings_table` names with its source.
 
@@ -137,9 +137,6 @@ def price_book(assumptions: Assumptions) -> PriceBook:
         return _book(assumptions.prices, tuple(_version(path) for path in assumptions.prices))
     except OverlayError as error:
         raise InputError(str(error)) from error
-    except RecursionError as error:
-        files = ", ".join(str(path) for path in assumptions.prices)
-        raise InputError(f"{files}: tables are nested too deeply for a price file; correct it.") from error
 
 
 @functools.lru_cache(maxsize=8)
@@ -159,7 +156,7 @@ def _version(path: Path) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Setting:
     """A value as somebody gave it; `origin` says where, and is empty for an argument."""
 
@@ -290,7 +287,7 @@ def _from_pyproject(folder: Path) -> Iterator[_Setting]:
             f"{path} cannot be read ({(error.strerror or str(error)).lower()}), so the settings in it are "
             "unknown; make it readable."
         ) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         problem = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error).rstrip(".")
         raise InputError(f"{path} is not valid TOML ({problem}); correct it.") from None
     tool = data.get("tool", {})

@@ -10,7 +10,8 @@ from tokenprof.analysis.rows.last_time import LastTime
 from tokenprof.analysis.rows.latest_days import LatestPeriods, periods_of_runs
 from tokenprof.facts.errors import TokenprofError
 from tokenprof.facts.types import Run, Turn
-from tokenprof.pricing.book import Price, PriceBook, UnknownTierError, UnpricedError
+from tokenprof.pricing.book import PriceBook, UnknownTierError
+from tokenprof.pricing.rates import total
 from tokenprof.reading.formats import reader_of
 from tokenprof.reading.usage_only import usage_of
 
@@ -80,7 +81,7 @@ def _summed(file: Path, run: Run, book: PriceBook) -> LastTime | None:
     if len(known) < len(amounts):
         return None
     began = min(turn.started_at for turn in run.turns)
-    return LastTime(file.name, began, len(run.turns), sum(known, Decimal(0)))
+    return LastTime(file.name, began, len(run.turns), total(known))
 
 
 def _billed_usd(turn: Turn, book: PriceBook) -> Decimal | None:
@@ -88,6 +89,6 @@ def _billed_usd(turn: Turn, book: PriceBook) -> Decimal | None:
         return None
     try:
         price = book.price(turn.sold_by, turn.model, turn.started_at, turn.usage, turn.selectors)
-    except (UnpricedError, UnknownTierError):
+    except UnknownTierError:
         return None
-    return sum(price.amounts(turn.usage).values(), Decimal(0)) if isinstance(price, Price) else None
+    return price.usd(turn.usage)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokenprof.analysis.assumptions import resolve_assumptions
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Run, Source, Turn
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 StrPath = str | os.PathLike[str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoadedRun:
     """What files hold: the billed turns in time order, where they came from, and what could not be read."""
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run, Turn
-from tokenprof.pricing.book import Price, PriceBook, Unpriced
+from tokenprof.pricing.book import Price, PriceBook, UnknownTierError, Unpriced
 from tokenprof.pricing.usage import Usage
 
 
@@ -40,7 +40,10 @@ def _named(turn: Turn, name: str) -> tuple[str, str]:
 def _price(turn: Turn, name: str, book: PriceBook, later: timedelta) -> Price | Unpriced:
     provider, model = _named(turn, name)
     at = turn.started_at + later
-    return book.price(provider, model, at, turn.usage or Usage(), turn.selectors)
+    try:
+        return book.price(provider, model, at, turn.usage or Usage(), turn.selectors)
+    except UnknownTierError as error:
+        return Unpriced(str(error))
 
 
 def _moved(turn: Turn, name: str, book: PriceBook, later: timedelta) -> Turn:

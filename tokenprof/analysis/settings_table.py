@@ -44,20 +44,24 @@ class SettingRow(NamedTuple):
     def values(self) -> str:
         """What may be given, in words."""
         if self.kind in ("number", "whole"):
-            return f"{self.low:,g} to {self.high:,g}"
+            return f"{_number(self.low)} to {_number(self.high)}"
         return " | ".join(self.choices) if self.choices else "a name"
 
     @property
     def way_out(self) -> str:
         """What to give instead of a value that cannot be used."""
         if self.name == "usd-per-gpu-hour":
-            return f"give dollars per accelerator-hour from {self.low} to {self.high:,}, such as 2.5."
+            return f"give dollars per accelerator-hour from {self.values}, such as 2.5."
         if self.name == "utilisation":
-            return f"give a share from {self.low} to {self.high:g}, such as 0.5."
+            return f"give a share from {self.values}, such as 0.5."
         if self.kind in ("number", "whole"):
             what = "a whole number" if self.kind == "whole" else "a number"
-            return f"give {what} from {self.low:,g} to {self.high:,g}, such as {self.example}."
+            return f"give {what} from {self.values}, such as {self.example}."
         return f"give {'one of ' + ', '.join(self.choices) if self.choices else 'a name'}."
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
 
 
 def _row(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from tokenprof.facts.quick_making import quickly_made
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pricing.usage import Usage
 
 PROMPT_ORDER = (
@@ -21,8 +20,7 @@ PROMPT_ORDER = (
 (docs/attribution.md)."""
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
+@frozen
 class Piece:
     """The tokens of a block at its place in one prompt."""
 

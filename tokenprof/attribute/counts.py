@@ -52,7 +52,7 @@ def read_counts(path: Path) -> dict[str, int]:
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise InputError(f"{path} holds no counts ({SCHEMA}). They are written by `tokenprof count`.")
     counts = data.get("counts")
-    if not isinstance(counts, dict) or not all(isinstance(tokens, int) for tokens in counts.values()):
+    if not isinstance(counts, dict) or not all(type(n) is int and n >= 0 for n in counts.values()):
         raise InputError(f"{path} holds counts that are not numbers of tokens; run `tokenprof count` again.")
     return dict(counts)
 

@@ -16,7 +16,7 @@ from tokenprof.attribute.classes import Piece
 from tokenprof.attribute.counts import Counts, counted_places
 from tokenprof.attribute.listing import Listing
 from tokenprof.attribute.model import Attribution, Size
-from tokenprof.attribute.outputs import output_shares
+from tokenprof.attribute.outputs import expected_outputs, output_shares
 from tokenprof.attribute.paths import OutputHint, Path, find_end_tokens, lay_out, output_hints, pin, pin_count
 from tokenprof.attribute.repeated_outputs import repeated_outputs
 from tokenprof.attribute.shares import PieceRow, TurnShares
@@ -42,7 +42,7 @@ def attribute(run: Run, counts: Counts | None = None) -> Attribution:
     by_model: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, turn in enumerate(run.turns):
         by_model[turn.provider, turn.model].append(index)
-    layouts: dict[int, tuple[Tree, Path, Mapping[int, Size]]] = {}
+    layouts: dict[int, tuple[Tree, Path, Sequence[Size]]] = {}
     outputs: dict[int, Size] = {}
     segments = 0
     for (provider, model), indices in by_model.items():
@@ -59,7 +59,7 @@ def attribute(run: Run, counts: Counts | None = None) -> Attribution:
         layouts |= {i: (tree, path, sizes) for i, path in paths.items()}
         outputs |= repeated_outputs(run.turns, paths, tree, sizes)
     listing = Listing()
-    rows = _Rows(listing)
+    rows = _Rows(listing, expected_outputs(run.turns))
     shares = [rows.shares_of(turn, prompts[i], *layouts[i]) for i, turn in enumerate(run.turns)]
     return Attribution(listing.blocks(), tuple(shares), tuple(rows.notes), outputs)
 
@@ -97,29 +97,33 @@ def _take_in_the_bill(tree: Tree, turns: Sequence[Turn], paths: Mapping[int, Pat
 
 @dataclass(slots=True)
 class _Rows:
-    """The prompts of a run as rows of listed blocks. Each row extends that of an earlier turn."""
+    """The prompts of a run as rows of listed blocks. Each row extends that of an earlier turn.
+
+    `outputs` are the expected sizes of outputs, as `expected_outputs` gives them.
+    """
 
     listing: Listing
+    outputs: Mapping[int, Sequence[float]]
     notes: list[str] = field(default_factory=list)
     _rows: dict[int, tuple[tuple[str, str], PieceRow, int]] = field(default_factory=dict)
 
     def shares_of(
-        self, turn: Turn, prompt: Sequence[Block], tree: Tree, path: Path, sizes: Mapping[int, Size]
+        self, turn: Turn, prompt: Sequence[Block], tree: Tree, path: Path, sizes: Sequence[Size]
     ) -> TurnShares:
         """List the blocks of a turn and return its shares; an unmeasured turn has blocks but no shares."""
         row = self._row_of(turn, tree, path, sizes)
         length = len(path.nodes)
-        self.listing.show_deferred(
-            turn.context, path.turn, [prompt[i] for i in sorted(path.absent) if prompt[i].deferred]
-        )
+        deferred = [block for block in (prompt[i] for i in sorted(path.absent)) if block.deferred]
+        self.listing.show_deferred(turn.context, path.turn, deferred)
         if turn.usage is None:
             return TurnShares()
         row, extra = self._fit_to_bill(turn, turn.usage, row, tree, path)
-        output = tuple(output_shares(turn, turn.usage, path.turn, self.listing))
+        expected = self.outputs.get(path.turn, ())
+        output = tuple(output_shares(turn, turn.usage, path.turn, expected, self.listing))
         breakpoints = tuple((path.reach(b.after), b.ttl) for b in turn.breakpoints)
         return TurnShares(row, length, extra, turn.usage, output, breakpoints)
 
-    def _row_of(self, turn: Turn, tree: Tree, path: Path, sizes: Mapping[int, Size]) -> PieceRow:
+    def _row_of(self, turn: Turn, tree: Tree, path: Path, sizes: Sequence[Size]) -> PieceRow:
         """Return the row whose first blocks are the nodes of the turn. An empty node has no block."""
         listed_by = (turn.context, turn.model)
         shown_by, base_row, base_length = self._rows.get(
@@ -127,9 +131,10 @@ class _Rows:
         )
         kept = min(path.shared, base_length) if shown_by == listed_by else 0
         row = base_row.upto(kept)
+        nodes = tree.nodes
         shown = [
-            (node, tree.block(node), sizes[node])
-            if tree.nodes[node].role != "unseen" or sizes[node].tokens
+            (node, nodes[node].block, sizes[node])
+            if nodes[node].role != "unseen" or sizes[node].tokens
             else None
             for node in path.nodes[kept:]
         ]
@@ -148,7 +153,7 @@ class _Rows:
         content_tokens = usage.input_tokens - path.end_tokens
         surplus = content_tokens - (row.ends[length - 1] if length else 0)
         if surplus < 0:
-            blocks = [tree.block(node) for node in path.nodes]
+            blocks = [tree.nodes[node].block for node in path.nodes]
             shrunk = PieceRow()
             for piece in _shrunk(row.pieces[:length], blocks, content_tokens):
                 shrunk.add(piece)

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from tokenprof.attribute.priors import COEFFICIENTS, TokenizerPrior, prior_for
-from tokenprof.facts.quick_making import quickly_made
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Block
 
 Vector = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 BYTES_PER_TOKEN = 4.0
 """The last resort if no local vocabulary is available."""
@@ -45,71 +46,78 @@ def local_tokens(block: Block) -> float:
 _RESULT_KINDS = frozenset({"tool_result", "skill", "document", "memory"})
 
 
-def features_of(block: Block) -> Vector:
-    """Return the feature vector of a block, in the order of `priors.COEFFICIENTS`."""
+def features_of(block: Block) -> tuple[float, ...]:
+    """Return the features of a block, in the order of `priors.COEFFICIENTS`."""
     tokens = local_tokens(block)
     f = block.features
     kind = block.kind
     is_call = kind == "tool_call" or (kind == "output" and block.role == "assistant" and block.name != "text")
-    return np.array(
-        (
-            tokens,
-            tokens if kind == "tool" else 0.0,
-            tokens if is_call else 0.0,
-            tokens if kind in _RESULT_KINDS else 0.0,
-            tokens if kind == "thinking" or block.role == "reasoning" else 0.0,
-            f.tokens.get("cl100k_base", tokens) - tokens if f.tokens else 0.0,
-            f.digits,
-            f.punctuation,
-            f.uppercase,
-            f.spaces,
-            f.newlines,
-            f.non_ascii,
-            1.0 if block.opens_message and block.section == "messages" else 0.0,
-            1.0 if is_call else 0.0,
-            1.0 if kind == "tool_result" or (kind == "skill" and block.link) else 0.0,
-            1.0 if kind == "tool" else 0.0,
-            1.0,
-        ),
-        dtype=np.float64,
+    return (
+        tokens,
+        tokens if kind == "tool" else 0.0,
+        tokens if is_call else 0.0,
+        tokens if kind in _RESULT_KINDS else 0.0,
+        tokens if kind == "thinking" or block.role == "reasoning" else 0.0,
+        f.tokens.get("cl100k_base", tokens) - tokens if f.tokens else 0.0,
+        f.digits,
+        f.punctuation,
+        f.uppercase,
+        f.spaces,
+        f.newlines,
+        f.non_ascii,
+        1.0 if block.opens_message and block.section == "messages" else 0.0,
+        1.0 if is_call else 0.0,
+        1.0 if kind == "tool_result" or (kind == "skill" and block.link) else 0.0,
+        1.0 if kind == "tool" else 0.0,
+        1.0,
     )
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """A group of blocks whose total size is known: their summed features, the total and its variance."""
+@frozen
+class BlockFeatures:
+    """The features of several blocks, a row each, and whether a vocabulary has counted each block's text."""
 
-    features: Vector
-    tokens: float
-    variance: float
+    rows: Matrix
+    counted: Flags
+
+    @classmethod
+    def of(cls, blocks: Sequence[Block]) -> BlockFeatures:
+        """Return the features of some blocks."""
+        rows = np.array([features_of(block) for block in blocks], np.float64)
+        counted = np.array([bool(block.features.tokens) for block in blocks], bool)
+        return cls(rows.reshape(len(blocks), len(COEFFICIENTS)), counted)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
+class Observations:
+    """Groups of blocks whose total size is known: their summed features, the totals and their variances."""
+
+    features: Matrix
+    tokens: Vector
+    variance: Vector
+
+
+@frozen
 class Estimator:
     """The fitted model: coefficients, their covariance, and the scale of the unexplained noise."""
 
     prior: TokenizerPrior
     coefficients: Vector
-    covariance: npt.NDArray[np.float64]
+    covariance: Matrix
     noise_scale: float
 
-    def expected(self, features: Vector) -> float:
-        """Return the expected tokens of a block."""
-        return max(float(self.coefficients @ features), 0.0)
+    def expected(self, blocks: BlockFeatures) -> Vector:
+        """Return the expected tokens of each block."""
+        return np.maximum(blocks.rows @ self.coefficients, 0.0)
 
-    def variance(self, expected: float, block: Block) -> float:
-        """Return the variance of a block's size around its expectation, for given coefficients [tokens²]."""
-        return block_variance(self.prior, expected, block) * self.noise_scale
-
-
-def block_variance(prior: TokenizerPrior, expected: float, block: Block) -> float:
-    """Return the prior variance of one block's size around the model [tokens²]."""
-    relative = prior.relative_sd if block.features.tokens else prior.relative_sd_uncounted
-    return (relative * expected) ** 2 / (1 + expected / prior.averaging_tokens) + prior.absolute_sd**2
+    def variance(self, blocks: BlockFeatures, expected: Vector) -> Vector:
+        """Return the variance of each size around its expectation, for given coefficients [tokens²]."""
+        relative = np.where(blocks.counted, self.prior.relative_sd, self.prior.relative_sd_uncounted)
+        of_text = (relative * expected) ** 2 / (1 + expected / self.prior.averaging_tokens)
+        return np.asarray((of_text + self.prior.absolute_sd**2) * self.noise_scale)
 
 
-def fit(model: str, provider: str, observations: Sequence[Observation]) -> Estimator:
+def fit(model: str, provider: str, observed: Observations | None = None) -> Estimator:
     """Return the estimator for a model, fitted on the observations of one run.
 
     Outliers (content that the source does not show) get less weight, and the noise scale is learnt from
@@ -118,16 +126,14 @@ def fit(model: str, provider: str, observations: Sequence[Observation]) -> Estim
     prior = prior_for(provider, model)
     mean = np.array([prior.mean[name] for name in COEFFICIENTS])
     precision = np.diag([prior.sd[name] ** -2 for name in COEFFICIENTS])
-    coefficients, covariance, scale = mean, np.linalg.inv(precision), 1.0
-    if not observations:
+    coefficients, covariance, scale = mean, _inverse(precision), 1.0
+    if observed is None or not len(observed.tokens):
         return Estimator(prior, coefficients, covariance, scale)
-    x = np.array([o.features for o in observations])
-    y = np.array([o.tokens for o in observations])
-    variance = np.array([o.variance for o in observations])
+    x, y, variance = observed.features, observed.tokens, observed.variance
     weight = np.ones(len(y))
     for _ in range(FIT_ROUNDS):
         w = weight / (variance * scale)
-        covariance = np.linalg.inv(precision + (x * w[:, None]).T @ x)
+        covariance = _inverse(precision + (x * w[:, None]).T @ x)
         coefficients = covariance @ (precision @ mean + x.T @ (w * y))
         z = np.abs(y - x @ coefficients) / np.sqrt(variance * scale)
         weight = np.minimum(1.0, OUTLIER_Z / np.maximum(z, 1e-9))
@@ -137,7 +143,11 @@ def fit(model: str, provider: str, observations: Sequence[Observation]) -> Estim
     return Estimator(prior, coefficients, covariance, scale)
 
 
+def _inverse(matrix: Matrix) -> Matrix:
+    return np.asarray(np.linalg.inv(matrix), np.float64)
+
+
 @functools.lru_cache(maxsize=256)
 def unfitted(provider: str, model: str) -> Estimator:
     """Return the estimator for a model before it has seen any of the run."""
-    return fit(model, provider, [])
+    return fit(model, provider)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from tokenprof.attribute.model import ExactGroup, Placed, Size, nameless
+from tokenprof.attribute.model import Placed, Size, nameless
 from tokenprof.attribute.paths import Path
-from tokenprof.facts.quick_making import replaced
+from tokenprof.data_classes.frozen import replaced
 from tokenprof.facts.types import Block, BlockKind, block_key
 
 REWORDED_KINDS = frozenset({"tool", "system", "skills_index", "memory"})
@@ -73,14 +73,20 @@ class Listing:
                     self._known[key][node].last_turn = path.turn
         whole = self._whole_groups()
         for listed in self._blocks.values():
-            if listed.size.group is not None and (listed.context, listed.size.group) not in whole:
+            group = listed.size.group
+            if group is not None and (listed.context, group.number) not in whole:
                 listed.size = replaced(listed.size, group=None)
         return {block_id: listed.placed() for block_id, listed in self._blocks.items()}
 
-    def _whole_groups(self) -> set[tuple[str, ExactGroup | None]]:
+    def _whole_groups(self) -> set[tuple[str, int]]:
         """Return the groups, by context, of which all blocks are listed; of others the sum would not hold."""
-        listed = Counter((one.context, one.size.group) for one in self._blocks.values())
-        return {(context, group) for (context, group), n in listed.items() if group and group.blocks == n}
+        left: dict[tuple[str, int], int] = {}
+        for one in self._blocks.values():
+            group = one.size.group
+            if group is not None:
+                key = one.context, group.number
+                left[key] = left.get(key, group.blocks) - 1
+        return {key for key, blocks in left.items() if not blocks}
 
     def show_prompt(
         self,
@@ -111,7 +117,7 @@ class Listing:
         moved = _by_text(gone)
         for _, (node, block, size) in arrived:
             # After a change further up, the same blocks have other places in the tree.
-            alike = moved.get(block_key(block)) if node not in here else None
+            alike = moved.get(block_key(block)) if moved and node not in here else None
             if alike:
                 here[node] = alike.popleft()
                 if size.exact and not here[node].size.exact:

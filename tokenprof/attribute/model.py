@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
-from tokenprof.facts.quick_making import quickly_made
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Block, BlockKind, Features, Section
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExactGroup:
     """Blocks whose sizes the bill gives only together: `blocks` of them have exactly `tokens` in all."""
 
@@ -18,8 +18,7 @@ class ExactGroup:
     tokens: int
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
+@frozen
 class Size:
     """The size of one occurrence of a block in tokens, with bounds that equal it if it is exact.
 
@@ -33,8 +32,7 @@ class Size:
     group: ExactGroup | None = None
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
+@frozen
 class Placed:
     """A block as the report lists it: where it was, when it came and went, and how large it is.
 
@@ -52,8 +50,7 @@ class Placed:
     replaces: str | None = None
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
+@frozen
 class Share:
     """The tokens of one turn and one price class that fall on one block.
 
@@ -69,7 +66,7 @@ class Share:
     count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attribution:
     """Blocks by id, and the shares of each turn: the prompt in order, then the output.
 

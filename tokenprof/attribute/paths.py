@@ -8,6 +8,7 @@ from statistics import median
 
 from tokenprof.attribute.model import nameless
 from tokenprof.attribute.tree import PathStep, Tree
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.shared_prefix import Trail
 from tokenprof.facts.types import Block, Turn, block_key
 
@@ -21,9 +22,9 @@ MAX_UNMARKED_END_TOKENS = 8
 
 LEADING_ROLES = ("hidden", "overhead")
 
-HIDDEN_NAME = "system prompt and tools, not in the source"
-PREAMBLE_NAME = "tools-present preamble"
-UNSEEN_NAME = "sent with a message, not in the source"
+HIDDEN = nameless("unattributed", "system prompt and tools, not in the source", section="tools")
+PREAMBLE = nameless("provider_overhead", "tools-present preamble", section="tools")
+UNSEEN = nameless("unattributed", "sent with a message, not in the source")
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class Path:
         return 0 if place is None else place + 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutputHint:
     """Nodes that one call wrote, the output tokens that it was billed for them, and their variance."""
 
@@ -82,7 +83,7 @@ def lay_out(
     kept = 0 if base is None else min(turn.kept, len(base.places))
     before = frozenset() if base is None else frozenset(i for i in base.absent if i < kept)
     deferred = {i for i in before if prompt[i].deferred}
-    deferred.update(i for i in range(kept, len(prompt)) if prompt[i].deferred)
+    deferred.update(i for i, block in enumerate(prompt[kept:], kept) if block.deferred)
     absent = dropped | deferred
     kept = min((i for i in absent ^ before if i < kept), default=kept)
     path = Path(index, Trail(), Trail(), absent)
@@ -94,12 +95,14 @@ def lay_out(
     if base is None or not path.shared:
         base, kept, steps = None, 0, _lead(turn, prompt)
     places: list[int | None] = []
-    for at in range(kept, len(prompt)):
-        places.append(None if at in absent else path.shared + len(steps))
-        if at not in absent:
-            steps.append(PathStep(block_key(prompt[at]), prompt[at]))
+    for at, block in enumerate(prompt[kept:], kept):
+        if at in absent:
+            places.append(None)
+        else:
+            places.append(path.shared + len(steps))
+            steps.append(PathStep(block_key(block), block))
     if turn.hidden_prefix:
-        steps.append(PathStep(f"unseen after {index}", nameless("unattributed", UNSEEN_NAME), "unseen"))
+        steps.append(PathStep(f"unseen after {index}", UNSEEN, "unseen"))
     if base is None:
         path.nodes, path.places = Trail(tree.walk(steps, index)), Trail(places)
     else:
@@ -124,12 +127,9 @@ def _mark(tree: Tree, turn: Turn, path: Path, base: Path | None) -> None:
 
 def _lead(turn: Turn, blocks: Sequence[Block]) -> list[PathStep]:
     if turn.hidden_prefix:
-        hidden = nameless("unattributed", HIDDEN_NAME, section="tools")
-        return [PathStep(f"hidden from {turn.agent}", hidden, "hidden")]
+        return [PathStep(f"hidden from {turn.agent}", HIDDEN, "hidden")]
     if any(block.section == "tools" and not block.deferred for block in blocks):
-        return [
-            PathStep("preamble", nameless("provider_overhead", PREAMBLE_NAME, section="tools"), "overhead")
-        ]
+        return [PathStep("preamble", PREAMBLE, "overhead")]
     return []
 
 
@@ -213,7 +213,7 @@ def output_hints(tree: Tree, previous: Turn | None, path: Path) -> list[OutputHi
     message = newest_answer(tree, path, len(previous.output))
     if not message:
         return []
-    visible = tuple(n for n in message if tree.block(n).kind != "thinking")
+    visible = tuple(n for n in message if tree.nodes[n].block.kind != "thinking")
     thinking = tuple(n for n in message if n not in visible)
     usage = previous.usage
     if usage.reasoning_tokens or not thinking:
@@ -236,7 +236,7 @@ def newest_answer(tree: Tree, path: Path, written: int) -> list[int]:
     for node in path.nodes[path.shared :]:
         if tree.nodes[node].first_turn != path.turn:
             continue
-        block = tree.block(node)
+        block = tree.nodes[node].block
         if block.role == "assistant" and (message or block.opens_message):
             if block.opens_message and len(message) >= max(written, 1):
                 break

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from tokenprof.data_classes.frozen import frozen
 
 COEFFICIENTS = (
     "tokens",
@@ -33,7 +34,7 @@ COEFFICIENTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TokenizerPrior:
     """Mean and standard deviation of each coefficient, and how far a block strays from the model.
 

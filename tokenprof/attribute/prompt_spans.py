@@ -7,15 +7,13 @@ What a block had of a class over its life is the number of intervals that cover 
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.attribute.model import Attribution
-from tokenprof.attribute.shares import PieceRow, TurnShares
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pricing.usage import CLASSES
 
 Ints = npt.NDArray[np.int64]
@@ -28,7 +26,7 @@ CLASS_NUMBER = {cls.value: number for number, cls in enumerate(CLASSES)}
 NO_PLACE = -1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RowTurns:
     """The measured turns whose prompts lie on one row, in order, and how many of its blocks each one sent.
 
@@ -40,7 +38,7 @@ class RowTurns:
     lengths: Ints
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Spans:
     """Intervals of places: all tokens at `first` to `after` - 1 had class `cls` in turn `turn`.
 
@@ -54,7 +52,7 @@ class Spans:
     after: Ints
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SingleShares:
     """The shares that no span covers: blocks that a boundary cuts, what follows the row, output and fees.
 
@@ -71,7 +69,7 @@ class SingleShares:
     count: Ints
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PromptSpans:
     """The shares of a run as spans over places.
 
@@ -143,119 +141,30 @@ class PromptSpans:
             found[int(self.singles.block[at])].add(int(self.singles.turn[at]))
         return {number: tuple(sorted(turns)) for number, turns in found.items()}
 
-    def blocks_of(self, turns: Sequence[int]) -> list[str]:
-        """Return the ids of the blocks that have a share in one of some turns."""
-        chosen = np.zeros(self.turns, bool)
-        chosen[list(turns)] = True
-        return [self.block_ids[number] for number in np.flatnonzero(self.are_in(chosen)).tolist()]
+    def blocks_by(self, names: Sequence[str | None]) -> dict[str, set[str]]:
+        """Return, for each name of a turn, the ids of the blocks that have a share in a turn of that name.
+
+        `names` has one for each turn; turns without a name are left out.
+        """
+        found: dict[str, set[str]] = {name: set() for name in names if name}
+        for row in self.rows:
+            reach: dict[str | None, int] = {}
+            for turn, length in zip(row.turns.tolist(), row.lengths.tolist(), strict=True):
+                reach[names[turn]] = max(reach.get(names[turn], 0), length)
+            for name, length in reach.items():
+                if name:
+                    here = slice(row.offset, row.offset + length)
+                    opened = self.block[here][self.opens[here]].tolist()
+                    found[name].update([self.block_ids[number] for number in opened])
+        for turn, number in zip(self.singles.turn.tolist(), self.singles.block.tolist(), strict=True):
+            if name := names[turn]:
+                found[name].add(self.block_ids[number])
+        return found
 
 
-def prompt_spans(attribution: Attribution, portions: Mapping[int, Portions]) -> PromptSpans:
-    """Return the shares of a run as spans, in time that grows with its turns and not with their square.
-
-    `portions` are, by turn, the classes with several prices, and the tokens of each.
-    """
-    collected = _Collected()
-    for turn, shares in enumerate(attribution.shares):
-        if isinstance(shares, TurnShares):
-            collected.note_row(turn, shares)
-    collected.number_places()
-    for turn, shares in enumerate(attribution.shares):
-        if isinstance(shares, TurnShares):
-            collected.take(turn, shares, portions.get(turn, {}))
-    return collected.spans(len(attribution.shares))
-
-
-class _Collected:
-    """The columns while they grow."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self._rows: dict[int, tuple[PieceRow, list[int], list[int]]] = {}
-        self._offsets: dict[int, int] = {}
-        self._block, self._tokens, self._start = array("q"), array("q"), array("q")
-        self._opens = bytearray()
-        self._spans = tuple(array("q") for _ in range(5))
-        self._singles = tuple(array("q") for _ in range(8))
-
-    def note_row(self, turn: int, shares: TurnShares) -> None:
-        """Note which row a turn's prompt lies on, and how far it reaches."""
-        if shares.length:
-            _, turns, lengths = self._rows.setdefault(id(shares.row), (shares.row, [], []))
-            turns.append(turn)
-            lengths.append(shares.length)
-
-    def number_places(self) -> None:
-        """Give every block of every row a place, as far as a prompt reaches."""
-        for key, (row, _, lengths) in self._rows.items():
-            self._offsets[key] = len(self._block)
-            reach = max(lengths)
-            self._block.extend(self._number(piece.block) for piece in row.pieces[:reach])
-            self._tokens.extend(piece.tokens for piece in row.pieces[:reach])
-            self._start.extend([0, *row.ends[: reach - 1]])
-            seen: set[str] = set()
-            for piece in row.pieces[:reach]:
-                opens = piece.tokens > 0 and piece.block not in seen
-                self._opens.append(opens)
-                if opens:
-                    seen.add(piece.block)
-
-    def take(self, turn: int, shares: TurnShares, portions: Portions) -> None:
-        """Add the spans and single shares of a turn."""
-        offset = self._offsets.get(id(shares.row), 0)
-        for span in shares.spans(portions):
-            cls = CLASS_NUMBER[span.cls]
-            if span.after > span.first:
-                places = offset + span.first, offset + span.after
-                _append(self._spans, turn, cls, span.portion, *places)
-            for part in span.parts:
-                place = NO_PLACE if part.place is None else offset + part.place
-                number = self._number(part.block)
-                _append(self._singles, turn, cls, span.portion, number, place, part.tokens, part.start, 0)
-        left = {cls: list(tokens) for cls, tokens in portions.items()}
-        for share in shares.output:
-            cls, number = CLASS_NUMBER[share.cls], self._number(share.block)
-            for portion, tokens in taken(left.get(share.cls), share.tokens):
-                _append(self._singles, turn, cls, portion, number, NO_PLACE, tokens, share.start, share.count)
-
-    def _number(self, block_id: str) -> int:
-        return self._numbers.setdefault(block_id, len(self._numbers))
-
-    def spans(self, turns: int) -> PromptSpans:
-        """Return what was collected."""
-        return PromptSpans(
-            turns=turns,
-            block_ids=list(self._numbers),
-            rows=[
-                RowTurns(self._offsets[key], np.array(turns, np.int64), np.array(lengths, np.int64))
-                for key, (_, turns, lengths) in self._rows.items()
-            ],
-            block=_column(self._block),
-            tokens=_column(self._tokens),
-            start=_column(self._start),
-            opens=np.frombuffer(bytes(self._opens), bool),
-            spans=Spans(*map(_column, self._spans)),
-            singles=SingleShares(*map(_column, self._singles)),
-        )
-
-
-def taken(left: list[int] | None, tokens: int) -> Iterator[tuple[int, int]]:
-    """Take tokens off the front of a class's portions; yield which portion they are of, and how many."""
-    if left is None:
-        yield 0, tokens
-        return
-    for portion, there in enumerate(left):
-        found = min(there, tokens)
-        left[portion] -= found
-        tokens -= found
-        if found:
-            yield portion, found
-
-
-def _append(columns: Sequence[array[int]], *values: int) -> None:
-    for column, value in zip(columns, values, strict=True):
-        column.append(value)
-
-
-def _column(values: array[int]) -> Ints:
-    return np.frombuffer(values, np.int64) if values else np.zeros(0, np.int64)
+def ranges(first: Ints, after: Ints) -> Ints:
+    """Return the numbers of the intervals [first, after), one after the other."""
+    sizes = after - first
+    starts = np.cumsum(sizes) - sizes
+    numbers: Ints = np.arange(int(sizes.sum())) + np.repeat(first - starts, sizes)
+    return numbers

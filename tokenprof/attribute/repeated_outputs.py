@@ -26,7 +26,7 @@ BOUND_Z = 1.96
 
 
 def repeated_outputs(
-    turns: Sequence[Turn], paths: Mapping[int, Path], tree: Tree, sizes: Mapping[int, Size]
+    turns: Sequence[Turn], paths: Mapping[int, Path], tree: Tree, sizes: Sequence[Size]
 ) -> dict[int, Size]:
     """Return, by turn, the size of each output without a final count that a later prompt repeats.
 

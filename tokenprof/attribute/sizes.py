@@ -2,88 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from tokenprof.attribute.estimate import (
-    Estimator,
-    Observation,
-    block_variance,
-    features_of,
-    fit,
-    local_tokens,
-    unfitted,
-)
-from tokenprof.attribute.model import ExactGroup, Size
+from tokenprof.attribute.estimate import Estimator, Matrix, Vector
+from tokenprof.attribute.fitted import PER_MESSAGE, fitted, is_framed
+from tokenprof.attribute.model import Size
 from tokenprof.attribute.paths import OutputHint
-from tokenprof.attribute.priors import COEFFICIENTS
-from tokenprof.attribute.solve import SegmentRow, Unknowns, Vector, clusters, condition, largest_remainder
-from tokenprof.attribute.tree import Segment, Tree
-from tokenprof.facts.quick_making import quickly_made
-
-BOUND_Z = 1.96
-"""Bounds are meant to hold 95 times in 100, so that the promised 90 are met with room to spare."""
+from tokenprof.attribute.round_sizes import EMPTY_VARIANCE, rounded
+from tokenprof.attribute.solve import (
+    MOST_ROWS,
+    MOST_UNKNOWNS,
+    SegmentRow,
+    Unknowns,
+    clusters,
+    condition,
+    condition_few,
+)
+from tokenprof.attribute.tree import NodeColumns, Segment, Tree
+from tokenprof.data_classes.frozen import frozen
 
 HIDDEN_SD_TOKENS = 1e6
+LEAST_VARIANCE = 1e-9
 SAME_TEXT_VARIANCE = 0.3
 SAME_NAME_VARIANCE_SHARE = 0.2
-REWORDED_KINDS = frozenset({"tool", "system", "skills_index"})
+MOST_ROWS_TOGETHER = 128
+"""Larger systems are solved in parts of so many rows, since solving takes the cube of the rows."""
+
 UNSEEN_Z = 3.0
 """An excess of this many standard deviations over a transcript's blocks is content that it lacks."""
 
-EMPTY_VARIANCE = 1e-6
 
-UNKNOWN_KINDS = frozenset({"server_state", "unattributed"})
-"""Kinds of blocks that stand for content that nobody has seen, so that their size is anyone's guess."""
+@frozen
+class _Priors:
+    """What is believed about each node before the totals are known.
 
+    `own` is its variance for given coefficients. `common` is the variance that uncertain coefficients add; it
+    is None for nodes whose size is not the estimator's, and those do not err with the others.
+    """
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
-class _Belief:
-    """What is believed about a size; `features` are set if it comes from the estimator."""
+    means: list[float]
+    own: list[float]
+    common: list[float | None]
 
-    mean: float
-    variance: float
-    features: Vector | None = None
+    def variance(self, node: int) -> float:
+        """Return the full variance of a node's size."""
+        return self.own[node] + (self.common[node] or 0.0)
 
 
 @dataclass(slots=True)
 class _Knowledge:
     """What is known about sizes while a tree is solved, by node, by text, and by name (size, local count)."""
 
-    nodes: dict[int, _Belief] = field(default_factory=dict)
-    texts: dict[str, _Belief] = field(default_factory=dict)
+    columns: NodeColumns
+    priors: _Priors
+    means: dict[int, float] = field(default_factory=dict)
+    variances: dict[int, float] = field(default_factory=dict)
+    texts: dict[str, tuple[float, float]] = field(default_factory=dict)
     names: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
 
-    def learn(self, tree: Tree, node: int, belief: _Belief) -> None:
-        self.nodes[node] = belief
-        if tree.nodes[node].role != "sent":
+    def learn(self, node: int, mean: float, variance: float) -> None:
+        self.means[node], self.variances[node] = mean, variance
+        text, name = self.columns.texts[node], self.columns.names[node]
+        if text is None:
             return
-        key, block = tree.nodes[node].key, tree.block(node)
-        if key not in self.texts or belief.variance < self.texts[key].variance:
-            self.texts[key] = belief
-        self.names[block.kind, block.name] = (belief.mean, local_tokens(block))
+        known = self.texts.get(text)
+        if known is None or variance < known[1]:
+            self.texts[text] = mean, variance
+        if name is not None:
+            self.names[name] = mean, self.columns.local_tokens[node]
 
-    def sharpen(self, tree: Tree, node: int, prior: _Belief) -> _Belief:
-        """Sharpen a prior by what the run has shown for the same text, or for an earlier wording of it."""
-        if tree.nodes[node].role != "sent":
-            return prior
-        same = self.texts.get(tree.nodes[node].key)
+    def sharpen(self, node: int) -> tuple[float, float, bool]:
+        """Sharpen a prior by what the run has shown for the same text, or for an earlier wording of it.
+
+        Returns the mean, the variance for given coefficients, and whether coefficients matter.
+        """
+        text, name = self.columns.texts[node], self.columns.names[node]
+        same = self.texts.get(text) if text is not None else None
         if same is not None:
-            return _Belief(same.mean, same.variance + SAME_TEXT_VARIANCE)
-        block = tree.block(node)
-        earlier = self.names.get((block.kind, block.name)) if block.kind in REWORDED_KINDS else None
+            return same[0], same[1] + SAME_TEXT_VARIANCE, False
+        mean, own = self.priors.means[node], self.priors.own[node]
+        earlier = self.names.get(name) if name is not None else None
         if earlier is not None and earlier[1] > 0:
             ratio = earlier[0] / earlier[1]
-            return _Belief(local_tokens(block) * ratio, prior.variance * SAME_NAME_VARIANCE_SHARE + 1.0)
-        return prior
+            return self.columns.local_tokens[node] * ratio, own * SAME_NAME_VARIANCE_SHARE + 1.0, False
+        return mean, own, self.priors.common[node] is not None
 
 
 def solve_sizes(
     tree: Tree, provider: str, model: str, hints: Sequence[OutputHint], first_group: int = 0
-) -> dict[int, Size]:
+) -> list[Size]:
     """Return the size of every node of a tree.
 
     Segments that share no node are solved separately, in the order in which the run revealed them, so
@@ -91,28 +102,34 @@ def solve_sizes(
     exact together are numbered from `first_group`.
     """
     segments = tree.segments()
-    exact = _exact_nodes(tree, segments)
-    features = {node: features_of(tree.block(node)) for node in range(1, len(tree.nodes))}
-    estimator = _fitted(tree, provider, model, segments, hints, features)
-    priors = _priors(tree, estimator, features)
-    _fill_what_is_unseen(tree, estimator, segments, hints, priors)
-    known = _Knowledge()
-    for node, tokens in exact.items():
-        known.learn(tree, node, _Belief(float(tokens), 0.0))
+    exact = _exact_nodes(segments)
+    columns = NodeColumns.of(tree)
+    estimator = fitted(columns, provider, model, segments, hints)
+    priors = _priors(columns, estimator)
+    _fill_what_is_unseen(columns, segments, hints, priors)
+    known = _Knowledge(columns, priors)
+    for node, size in exact.items():
+        known.learn(node, float(size), 0.0)
     rows = [_row(segment.nodes, segment.tokens, 0.0, exact) for segment in segments]
     for hint in hints:
-        frame = _framing(tree, hint)
-        framed = hint.tokens + float(frame @ estimator.coefficients)
-        variance = hint.variance + float(frame @ estimator.covariance @ frame)
-        rows.append(_row(hint.nodes, framed, variance, exact))
+        tokens, variance = hint.tokens, hint.variance
+        if is_framed(columns, hint):
+            tokens += float(estimator.coefficients[PER_MESSAGE])
+            variance += float(estimator.covariance[PER_MESSAGE, PER_MESSAGE])
+        rows.append(_row(hint.nodes, tokens, variance, exact))
     rows = [row for row in rows if row.unknowns]
-    for cluster in clusters(row.unknowns for row in rows):
-        _solve_cluster(tree, estimator, [rows[i] for i in cluster], priors, known)
-    for index in range(1, len(tree.nodes)):
-        if index not in known.nodes:
-            belief = known.sharpen(tree, index, priors[index])
-            known.nodes[index] = _Belief(belief.mean, _variance(estimator, belief))
-    return _rounded(tree, segments, exact, known.nodes, first_group)
+    together = [[rows[at] for at in cluster] for cluster in clusters(row.unknowns for row in rows)]
+    for members, own_rows, common in _with_covariances(together, columns.features.rows, estimator.covariance):
+        if len(own_rows) <= MOST_ROWS_TOGETHER:
+            _solve_cluster(known, estimator, members, own_rows, common)
+        else:
+            _solve_in_parts(known, estimator, own_rows)
+    for node in range(len(tree.nodes)):
+        if node not in known.means:
+            mean, own, depends = known.sharpen(node)
+            known.means[node] = mean
+            known.variances[node] = own + (priors.common[node] or 0.0 if depends else 0.0)
+    return rounded(columns, segments, exact, known.means, known.variances, first_group)
 
 
 def _row(nodes: Sequence[int], total: float, variance: float, exact: Mapping[int, int]) -> SegmentRow:
@@ -120,7 +137,7 @@ def _row(nodes: Sequence[int], total: float, variance: float, exact: Mapping[int
     return SegmentRow(unknown, total - sum(exact[n] for n in nodes if n in exact), variance)
 
 
-def _exact_nodes(tree: Tree, segments: Sequence[Segment]) -> dict[int, int]:
+def _exact_nodes(segments: Sequence[Segment]) -> dict[int, int]:
     """Return the nodes whose size follows from the totals alone: the only unknown one in a segment."""
     exact: dict[int, int] = {}
     waiting = list(segments)
@@ -140,183 +157,117 @@ def _exact_nodes(tree: Tree, segments: Sequence[Segment]) -> dict[int, int]:
     return exact
 
 
-def _fitted(
-    tree: Tree,
-    provider: str,
-    model: str,
-    segments: Sequence[Segment],
-    hints: Sequence[OutputHint],
-    features: Mapping[int, Vector],
-) -> Estimator:
-    """Fit the estimator on the totals that the bill gives for groups of blocks.
-
-    The output of a call is one observation of the message that it became, less the framing of that message.
-    The rest of its segment, with the framing, is another. Segments with unseen content are left out.
-    """
-    start = unfitted(provider, model)
-    hinted = {node: index for index, hint in enumerate(hints) for node in hint.nodes}
-    framing = [_framing(tree, hint) for hint in hints]
-    observations = [
-        _observe(tree, start, hint.nodes, hint.tokens, hint.variance, -framing[index], features)
-        for index, hint in enumerate(hints)
-    ]
-    for segment in segments:
-        told = {hinted[n] for n in segment.nodes if n in hinted}
-        rest = [n for n in segment.nodes if n not in hinted and tree.nodes[n].role != "unseen"]
-        if rest and all(tree.nodes[n].role == "sent" for n in rest):
-            tokens = segment.tokens - sum(hints[i].tokens for i in told)
-            variance = sum(hints[i].variance for i in told)
-            frames = sum((framing[i] for i in told), np.zeros(len(COEFFICIENTS)))
-            observations.append(_observe(tree, start, rest, tokens, variance, frames, features))
-    return fit(model, provider, observations)
-
-
-def _framing(tree: Tree, hint: OutputHint) -> Vector:
-    """Return the features that the framing of a message adds to the output it repeats."""
-    frame = np.zeros(len(COEFFICIENTS))
-    if any(tree.block(node).opens_message for node in hint.nodes):
-        frame[COEFFICIENTS.index("per_message")] = 1.0
-    return frame
-
-
-def _observe(
-    tree: Tree,
-    start: Estimator,
-    nodes: Sequence[int],
-    tokens: float,
-    variance: float,
-    more: Vector,
-    features: Mapping[int, Vector],
-) -> Observation:
-    rows = [features[node] for node in nodes]
-    own = sum(
-        block_variance(start.prior, start.expected(row), tree.block(node))
-        for row, node in zip(rows, nodes, strict=True)
+def _priors(columns: NodeColumns, estimator: Estimator) -> _Priors:
+    expected = estimator.expected(columns.features)
+    features = columns.features.rows
+    common = np.einsum("ij,ij->i", features @ estimator.covariance, features)
+    priors = _Priors(
+        expected.tolist(), estimator.variance(columns.features, expected).tolist(), common.tolist()
     )
-    return Observation(np.sum(rows, axis=0) + more, tokens, own + variance)
-
-
-def _priors(tree: Tree, estimator: Estimator, features: Mapping[int, Vector]) -> dict[int, _Belief]:
-    """Return what is believed about each node before the totals are known."""
-    beliefs = {}
-    for index in range(1, len(tree.nodes)):
-        role, block = tree.nodes[index].role, tree.block(index)
+    for node, role in enumerate(columns.roles):
         if role == "overhead":
             mean, sd = estimator.prior.tools_preamble_tokens
-            beliefs[index] = _Belief(mean, sd**2)
-        elif role == "hidden" or (role == "sent" and block.kind in UNKNOWN_KINDS):
-            beliefs[index] = _Belief(0.0, HIDDEN_SD_TOKENS**2)
+            of_node = mean, sd**2
+        elif role == "hidden" or (role == "sent" and columns.is_guess[node]):
+            of_node = 0.0, HIDDEN_SD_TOKENS**2
         elif role == "unseen":
-            beliefs[index] = _Belief(0.0, EMPTY_VARIANCE)
+            of_node = 0.0, EMPTY_VARIANCE
         else:
-            expected = estimator.expected(features[index])
-            beliefs[index] = _Belief(expected, estimator.variance(expected, block), features[index])
-    return beliefs
-
-
-def _variance(estimator: Estimator, belief: _Belief) -> float:
-    """Return the full variance of a belief: its own, plus that of the uncertain coefficients."""
-    if belief.features is None:
-        return belief.variance
-    return belief.variance + float(belief.features @ estimator.covariance @ belief.features)
+            continue
+        priors.means[node], priors.own[node] = of_node
+        priors.common[node] = None
+    return priors
 
 
 def _fill_what_is_unseen(
-    tree: Tree,
-    estimator: Estimator,
-    segments: Sequence[Segment],
-    hints: Sequence[OutputHint],
-    priors: dict[int, _Belief],
+    columns: NodeColumns, segments: Sequence[Segment], hints: Sequence[OutputHint], priors: _Priors
 ) -> None:
     """Give an excess to the empty place of a segment that holds far more than its blocks explain."""
     told = {node: hint for hint in hints for node in hint.nodes}
+    roles = columns.roles
     for segment in segments:
-        unseen = [n for n in segment.nodes if tree.nodes[n].role == "unseen"]
-        if not unseen or any(tree.nodes[n].role == "hidden" for n in segment.nodes):
+        unseen = [n for n in segment.nodes if roles[n] == "unseen"]
+        if not unseen or any(roles[n] == "hidden" for n in segment.nodes):
             continue
         in_segment = {id(told[n]): told[n] for n in segment.nodes if n in told}.values()
-        others = [priors[n] for n in segment.nodes if n not in told and tree.nodes[n].role != "unseen"]
-        expected = sum(b.mean for b in others) + sum(h.tokens for h in in_segment)
-        variance = sum(_variance(estimator, b) for b in others) + sum(h.variance for h in in_segment)
+        others = [n for n in segment.nodes if n not in told and roles[n] != "unseen"]
+        expected = sum(priors.means[n] for n in others) + sum(h.tokens for h in in_segment)
+        variance = sum(map(priors.variance, others)) + sum(h.variance for h in in_segment)
         excess = segment.tokens - expected
         if excess > UNSEEN_Z * variance**0.5:
-            priors[unseen[-1]] = _Belief(excess, (0.5 * excess) ** 2)
+            priors.means[unseen[-1]], priors.own[unseen[-1]] = excess, (0.5 * excess) ** 2
+
+
+def _with_covariances(
+    together: Sequence[Sequence[SegmentRow]], features: Matrix, shared: Matrix
+) -> Iterator[tuple[list[int], Sequence[SegmentRow], list[list[float]] | None]]:
+    """Yield clusters with their nodes and, for small ones, the covariances that shared coefficients give.
+
+    The covariances of all clusters of one size are multiplied out together.
+    """
+    members = [sorted({n for row in rows for n in row.unknowns}) for rows in together]
+    by_size: dict[int, list[int]] = defaultdict(list)
+    for at, (nodes, rows) in enumerate(zip(members, together, strict=True)):
+        if len(nodes) <= MOST_UNKNOWNS and len(rows) <= MOST_ROWS:
+            by_size[len(nodes)].append(at)
+    covariances: list[list[list[float]] | None] = [None] * len(together)
+    for alike in by_size.values():
+        of_nodes = features[np.array([members[at] for at in alike])]
+        found = (of_nodes @ shared @ of_nodes.swapaxes(1, 2)).tolist()
+        for at, common in zip(alike, found, strict=True):
+            covariances[at] = common
+    return zip(members, together, covariances, strict=True)
 
 
 def _solve_cluster(
-    tree: Tree,
-    estimator: Estimator,
-    rows: Sequence[SegmentRow],
-    priors: Mapping[int, _Belief],
     known: _Knowledge,
+    estimator: Estimator,
+    members: Sequence[int],
+    rows: Sequence[SegmentRow],
+    common: list[list[float]] | None,
 ) -> None:
-    members = sorted({n for row in rows for n in row.unknowns})
-    place = {node: i for i, node in enumerate(members)}
-    beliefs = [known.sharpen(tree, n, priors[n]) for n in members]
-    nothing = np.zeros(len(estimator.coefficients))
-    unknowns = Unknowns(
-        mean=np.array([b.mean for b in beliefs]),
-        variance=np.array([max(b.variance, 1e-9) for b in beliefs]),
-        features=np.array([nothing if b.features is None else b.features for b in beliefs]),
-        shared=estimator.covariance,
-        floor=np.array([float(_floor(tree, n)) for n in members]),
+    place = {node: at for at, node in enumerate(members)}
+    rows = [SegmentRow(tuple(place[n] for n in row.unknowns), row.total, row.variance) for row in rows]
+    beliefs = [known.sharpen(node) for node in members]
+    means = [mean for mean, _, _ in beliefs]
+    own = [max(variance, LEAST_VARIANCE) for _, variance, _ in beliefs]
+    floors = [float(known.columns.floors[node]) for node in members]
+    alone = [at for at, (_, _, depends) in enumerate(beliefs) if not depends]
+    if common is not None:
+        found = condition_few(means, own, common, floors, alone, rows)
+    else:
+        features = known.columns.features.rows[members]
+        features[alone] = 0.0
+        of_all = Unknowns(np.array(means), np.array(own), features, estimator.covariance, np.array(floors))
+        found = _as_lists(*condition(of_all, rows))
+    for node, mean, variance in zip(members, *found, strict=True):
+        known.learn(node, mean, variance)
+
+
+def _solve_in_parts(known: _Knowledge, estimator: Estimator, rows: Sequence[SegmentRow]) -> None:
+    """Solve a large cluster some rows at a time, as when very many prompts fork at one place.
+
+    What a part gives for a node holds in the later parts, where it is no more certain than it was found.
+    """
+    # Nodes are numbered from the root, so what many rows share, and what is said about it, comes first.
+    in_order = sorted(rows, key=lambda row: max(row.unknowns))
+    for first in range(0, len(in_order), MOST_ROWS_TOGETHER):
+        part = [_given(known, row) for row in in_order[first : first + MOST_ROWS_TOGETHER]]
+        part = [row for row in part if row.unknowns]
+        if part:
+            members = sorted({node for row in part for node in row.unknowns})
+            _solve_cluster(known, estimator, members, part, None)
+
+
+def _given(known: _Knowledge, row: SegmentRow) -> SegmentRow:
+    """Return what a row says about the nodes that are not known yet."""
+    settled = [node for node in row.unknowns if node in known.means]
+    return SegmentRow(
+        tuple(node for node in row.unknowns if node not in known.means),
+        row.total - sum(known.means[node] for node in settled),
+        row.variance + sum(known.variances[node] for node in settled),
     )
-    mean, variance = condition(
-        unknowns, [SegmentRow(tuple(place[n] for n in row.unknowns), row.total, row.variance) for row in rows]
-    )
-    for node, m, v in zip(members, mean, variance, strict=True):
-        known.learn(tree, node, _Belief(float(m), float(v)))
 
 
-def _floor(tree: Tree, node: int) -> int:
-    """Return the least that a node can hold: 1 token if it has any text, else 0."""
-    return 1 if tree.block(node).features.bytes else 0
-
-
-def _rounded(
-    tree: Tree,
-    segments: Sequence[Segment],
-    exact: Mapping[int, int],
-    known: Mapping[int, _Belief],
-    first_group: int,
-) -> dict[int, Size]:
-    """Round sizes so that they sum to the exact total of each segment, and add bounds."""
-    whole: dict[int, int] = dict(exact)
-    most: dict[int, int] = {}
-    groups: dict[int, ExactGroup] = {}
-    for number, segment in enumerate(segments, first_group):
-        unknown = [n for n in segment.nodes if n not in whole]
-        left = segment.tokens - sum(whole[n] for n in segment.nodes if n in whole)
-        if left < 0 or not unknown:
-            continue
-        wanted = [
-            known[n].mean if known[n].variance > EMPTY_VARIANCE else round(known[n].mean) for n in unknown
-        ]
-        parts = largest_remainder(wanted, left, [_floor(tree, n) for n in unknown])
-        whole.update(zip(unknown, parts, strict=True))
-        shown = [n for n in unknown if whole[n] or tree.nodes[n].role != "unseen"]
-        groups.update(dict.fromkeys(shown, ExactGroup(number, len(shown), left)))
-        most.update(dict.fromkeys(unknown, segment.tokens))
-    return {
-        index: _bounded(tree, index, whole, exact, known[index], most, groups.get(index))
-        for index in range(1, len(tree.nodes))
-    }
-
-
-def _bounded(
-    tree: Tree,
-    node: int,
-    whole: Mapping[int, int],
-    exact: Mapping[int, int],
-    belief: _Belief,
-    most: Mapping[int, int],
-    group: ExactGroup | None,
-) -> Size:
-    if node in exact:
-        return Size(exact[node], exact[node], exact[node], True)
-    tokens = whole.get(node, round(belief.mean))
-    margin = BOUND_Z * belief.variance**0.5 + 0.5
-    low = max(_floor(tree, node), int(belief.mean - margin))
-    high = int(belief.mean + margin) + 1
-    high = min(high, most.get(node, high))
-    return Size(tokens, min(low, tokens), max(tokens, high), False, group)
+def _as_lists(mean: Vector, variance: Vector) -> tuple[list[float], list[float]]:
+    return mean.tolist(), variance.tolist()

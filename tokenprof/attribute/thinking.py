@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tokenprof.attribute.estimate import Estimator, features_of, unfitted
+from tokenprof.attribute.estimate import BlockFeatures, Estimator, unfitted
 from tokenprof.facts.types import Block, Turn
 
 Prompts = Sequence[Sequence[Block]]
@@ -69,4 +69,4 @@ def drops_earlier_thinking(turns: Sequence[Turn], prompts: Prompts, indices: Seq
 
 
 def _expected(estimator: Estimator, blocks: Sequence[Block]) -> float:
-    return sum(estimator.expected(features_of(block)) for block in blocks)
+    return float(estimator.expected(BlockFeatures.of(blocks)).sum())

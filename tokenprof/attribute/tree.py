@@ -11,18 +11,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tokenprof.facts.quick_making import quickly_made
+from tokenprof.attribute.estimate import BlockFeatures, local_tokens
+from tokenprof.attribute.model import nameless
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Block
 
 ROOT = 0
+REWORDED_KINDS = frozenset({"tool", "system", "skills_index"})
+"""Kinds whose blocks keep their name when their text is edited: one size says something about the next."""
+
+UNKNOWN_KINDS = frozenset({"server_state", "unattributed"})
+"""Kinds of blocks that stand for content that nobody has seen, so that their size is anyone's guess."""
+
+_NO_BLOCK = nameless("unattributed", "")
 
 Role = Literal["sent", "overhead", "hidden", "unseen"]
 """What a node holds: a block that was sent; tokens that the provider adds; content before the first block
 that the source never shows; content between messages that a transcript may not show."""
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
+@frozen
 class PathStep:
     """A block to put into the tree; the same key below the same parent is the same node."""
 
@@ -35,7 +43,7 @@ class PathStep:
 class Node:
     """A block at its place in a history. `pin` is the billed tokens up to and including it, if known."""
 
-    block: Block | None
+    block: Block
     key: str
     parent: int
     depth: int
@@ -44,7 +52,7 @@ class Node:
     pin: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Segment:
     """Nodes between two pins on one path, and the exact number of tokens that they hold together."""
 
@@ -55,9 +63,12 @@ class Segment:
 
 @dataclass(slots=True)
 class Tree:
-    """The prompts of one model. With another tokenizer, the same text has another size."""
+    """The prompts of one model. With another tokenizer, the same text has another size.
 
-    nodes: list[Node] = field(default_factory=lambda: [Node(None, "", -1, 0, 0, "overhead", 0)])
+    The root is the place before every prompt: no block, pinned at 0 tokens.
+    """
+
+    nodes: list[Node] = field(default_factory=lambda: [Node(_NO_BLOCK, "", -1, 0, 0, "overhead", 0)])
     _children: dict[tuple[int, str], int] = field(default_factory=dict)
 
     def walk(self, steps: Sequence[PathStep], turn: int, after: int = ROOT) -> list[int]:
@@ -86,13 +97,6 @@ class Tree:
         self.nodes[node].pin = tokens
         return True
 
-    def block(self, node: int) -> Block:
-        """Return the block at a node. Raises ValueError for the root, which has none."""
-        block = self.nodes[node].block
-        if block is None:
-            raise ValueError("The root of a tree of prompts is not a block.")
-        return block
-
     def pinned_above(self, node: int) -> int:
         """Return the nearest pinned ancestor of a node. The root is pinned at 0."""
         at = self.nodes[node].parent
@@ -114,3 +118,42 @@ class Tree:
             tokens = node.pin - (self.nodes[at].pin or 0)
             found.append(Segment(tuple(reversed(inside)), tokens, node.first_turn))
         return sorted(found, key=lambda segment: segment.first_turn)
+
+
+@frozen
+class NodeColumns:
+    """The nodes of a tree by their numbers, the root included.
+
+    `floors` are the least tokens that each can hold: 1 if it has any text. `texts` are the keys of the blocks
+    that were sent, None for what stands for something else. `names` are the kind and name of blocks that may
+    be reworded, None for the others, and `local_tokens` the local counts of those.
+    """
+
+    roles: list[Role]
+    features: BlockFeatures
+    floors: list[int]
+    opens_message: list[bool]
+    is_guess: list[bool]
+    texts: list[str | None]
+    names: Sequence[tuple[str, str] | None]
+    local_tokens: dict[int, float]
+
+    @classmethod
+    def of(cls, tree: Tree) -> NodeColumns:
+        """Return the columns of a tree."""
+        nodes = tree.nodes
+        blocks = [node.block for node in nodes]
+        names = [
+            (block.kind, block.name) if node.role == "sent" and block.kind in REWORDED_KINDS else None
+            for node, block in zip(nodes, blocks, strict=True)
+        ]
+        return cls(
+            roles=[node.role for node in nodes],
+            features=BlockFeatures.of(blocks),
+            floors=[1 if block.features.bytes else 0 for block in blocks],
+            opens_message=[block.opens_message for block in blocks],
+            is_guess=[block.kind in UNKNOWN_KINDS for block in blocks],
+            texts=[node.key if node.role == "sent" else None for node in nodes],
+            names=names,
+            local_tokens={at: local_tokens(blocks[at]) for at, name in enumerate(names) if name},
+        )

@@ -7,7 +7,6 @@ logarithms, because each is the difference of two stated levels. Equations are i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -17,6 +16,7 @@ from tokenprof.chain.choices import Choices
 from tokenprof.chain.owner_cost import Array, add_draws
 from tokenprof.costing.evidence import weighted_percentiles
 from tokenprof.costing.work import Model
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.hw_model.scenario import ServingScenario
 from tokenprof.pricing.chain.figures import ChainData
 from tokenprof.pricing.chain.interval import ONE, Interval
@@ -27,7 +27,7 @@ MARGINAL: Final = "marginal: power of a request"
 FULL_COST_STEP: Final = "speed really delivered"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BridgeStep:
     """One step: by what it multiplies the cost, its logarithm, and the cost per list dollar after it.
 
@@ -41,7 +41,7 @@ class BridgeStep:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bridge:
     """From the marginal cost of a run to the cost of inference per dollar of revenue that is published.
 

@@ -7,7 +7,6 @@ that is not public is an `Interval`. A margin inside one company is shown and ne
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -20,6 +19,7 @@ from tokenprof.chain.servers import Server, servers_of
 from tokenprof.chain.waterfall import add_falls, finer_parts, owner_cost_of, price_of_chip, steps_by_name
 from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pricing.chain.accounts import RevenueSplit, revenue_split, top_down
 from tokenprof.pricing.chain.figures import ChainData, ChainDataError, ChipPrice, PublishedMargin
 from tokenprof.pricing.chain.interval import Interval, gross_margin
@@ -35,7 +35,7 @@ from tokenprof.pricing.chain.layers import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chain:
     """A run's billed dollars followed down the chain.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from tokenprof.chain.hardware_sweeps import Sweeps, sweeps_of
@@ -13,12 +12,13 @@ from tokenprof.chain.techniques import TechniqueCost, technique_costs
 from tokenprof.chain.tool_latency import ToolLatency, tool_latency
 from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pricing.chain.chain_file import load_chain_data
 from tokenprof.pricing.chain.figures import ChainData
 from tokenprof.pricing.chain.layers import tool_payments
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolPayment:
     """The calls of one tool in a run, and what they cost at a price per call [USD].
 
@@ -31,7 +31,7 @@ class ToolPayment:
     fees_usd: Mapping[str, Decimal]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChainDetail:
     """What `tokenprof chain` shows beside the section of a report.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pricing.chain.figures import ChainData, Supplier
 from tokenprof.pricing.chain.interval import Interval
 from tokenprof.pricing.chain.layers import PaidBill
@@ -13,7 +13,7 @@ from tokenprof.pricing.chain.layers import PaidBill
 SalesPath = Literal["direct", "aggregator", "plan"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Choices:
     """What the user says about the chain; everything else is read from the chain file.
 

@@ -8,7 +8,6 @@ context before it. This puts one beside the other, turn by turn (row shape-1 in 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -19,6 +18,8 @@ from tokenprof.chain.owner_cost import Array
 from tokenprof.costing.compute import FULL_COST, Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.work import Model
+from tokenprof.data_classes.frozen import frozen
+from tokenprof.hw_model.equations.quantiles import percentiles
 from tokenprof.pricing.chain.interval import Interval
 
 MOST_DRAWS: Final = 400
@@ -27,7 +28,7 @@ MOST_DRAWS: Final = 400
 SLICE_TURNS: Final = 512
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShapedTurn:
     """One turn's bill [USD], by the list and in proportion to its compute.
 
@@ -83,4 +84,4 @@ def _shares(hardware: Hardware, turns: Sequence[int]) -> Array:
 
     slices = [works[start : start + SLICE_TURNS] for start in range(0, len(works), SLICE_TURNS)]
     whole = np.sum([usd(some).sum(axis=0) for some in slices], axis=0)
-    return np.concatenate([np.percentile(usd(some) / whole, [10, 50, 90], axis=1).T for some in slices])
+    return np.concatenate([percentiles(usd(some) / whole, [10, 50, 90]) for some in slices])

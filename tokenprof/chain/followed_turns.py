@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.work import Work, sum_work
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pricing.usage import Usage, sum_of_usages
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FollowedTurns:
     """Some turns of a run that have a price and a model, with what they were billed and what they computed.
 

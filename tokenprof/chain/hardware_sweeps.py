@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final, cast
 
@@ -13,6 +13,7 @@ from tokenprof.chain.followed_turns import followed_turns
 from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.work import Model, Work
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Run
 from tokenprof.hw_model.catalogue.lookup import chips, find_chip
 from tokenprof.hw_model.cost import TurnWork, scenario_for
@@ -27,7 +28,7 @@ SWEPT_DRAWS: Final = 500
 """Draws of each step of a sweep: enough for its P10 and P90."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SweptCost:
     """What the followed turns cost to compute on some hardware, beside an unchanged bill.
 
@@ -40,7 +41,7 @@ class SweptCost:
     price_to_cost: Estimate | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UtilisationStep:
     """The run if this share of the fleet's hours were sold."""
 
@@ -48,7 +49,7 @@ class UtilisationStep:
     cost: SweptCost
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GenerationStep:
     """The run on one generation of hardware, named by its chip."""
 
@@ -56,7 +57,7 @@ class GenerationStep:
     cost: SweptCost
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sweeps:
     """The same run at other utilisations and on other generations of hardware."""
 

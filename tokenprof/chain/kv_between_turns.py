@@ -6,7 +6,7 @@ Row ttl-1 in docs/chain.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -14,6 +14,7 @@ from tokenprof.chain.owner_cost import as_interval
 from tokenprof.costing.compute import turn_works
 from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.served_hours import is_open
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Run
 from tokenprof.hw_model.assumed import DEFAULT_UTILISATION
 from tokenprof.hw_model.catalogue.lookup import find_chip, find_model
@@ -38,7 +39,7 @@ TTLS: Final = ("5m", "1h")
 """The times to live that a prompt cache is sold with."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KvGap:
     """The time between two turns of a context [s], and what it costs to keep the KV cache across it [USD].
 
@@ -60,7 +61,7 @@ class KvGap:
     billed_keeping_usd: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KvWaiting:
     """The gaps of a run, and the deployment that their KV cache is taken to be on."""
 

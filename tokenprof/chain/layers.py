@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Final
@@ -11,6 +10,7 @@ from typing import Final
 from tokenprof.chain.choices import Choices, seller_of
 from tokenprof.chain.servers import Server
 from tokenprof.chain.waterfall import owner_cost_of, steps_by_name
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pricing.chain.figures import ChainData, Supplier
 from tokenprof.pricing.chain.interval import ONE, Interval, gross_margin
 from tokenprof.pricing.chain.layers import (
@@ -24,7 +24,7 @@ from tokenprof.pricing.chain.layers import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layer:
     """One layer's input cost against its output price, and whether that margin is a transaction at all."""
 

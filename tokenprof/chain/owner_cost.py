@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tokenprof.costing.work import Model
 from tokenprof.hw_model.cost import OWNED
+from tokenprof.hw_model.equations.quantiles import median, percentiles
 from tokenprof.hw_model.scenario import ServingScenario
 from tokenprof.pricing.chain.interval import Interval
 from tokenprof.pricing.chain.layers import OWNER_PARTS, HourDollars, WaterfallStepName
@@ -58,20 +59,20 @@ def hour_costs(
             parts[name].append(usd * share)
     own, full = add_draws(owned), add_draws(paid)
     joint = {name: add_draws(draws) for name, draws in parts.items()}
-    middle = float(np.median(own))
-    scale = middle / (sum(float(np.median(usd)) for usd in joint.values()) or 1.0)
-    of_parts = {name: _around(usd, float(np.median(usd)) * scale) for name, usd in joint.items()}
-    margin = _around(full - own, float(np.median(full)) - middle)
+    middle = median(own)
+    scale = middle / (sum(median(usd) for usd in joint.values()) or 1.0)
+    of_parts = {name: _around(usd, median(usd) * scale) for name, usd in joint.items()}
+    margin = _around(full - own, median(full) - middle)
     if len(rented) < len(owned):
         return HourDollars(of_parts, margin), None
     market = add_draws(rented)
-    of_market = _around(market - own, float(np.median(market)) - middle)
-    ratio = _around(market / own, float(np.median(market)) / middle if middle else 1.0)
+    of_market = _around(market - own, median(market) - middle)
+    ratio = _around(market / own, median(market) / middle if middle else 1.0)
     return HourDollars(of_parts, margin, of_market), ratio
 
 
 def _around(draws: Array, mid: float) -> Interval:
-    low, _, high = np.percentile(draws, [10, 50, 90]).tolist()
+    low, _, high = percentiles(draws, [10, 50, 90]).tolist()
     return as_interval(min(low, mid), mid, max(high, mid))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from tokenprof.chain.choices import Choices
 from tokenprof.chain.followed_turns import FollowedTurns
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pricing.chain.figures import ChainData, SubscriptionPlan
 from tokenprof.pricing.chain.interval import Interval
 from tokenprof.pricing.chain.layers import (
@@ -18,7 +18,7 @@ from tokenprof.pricing.chain.layers import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlanFigures:
     """A plan beside a run: when it breaks even, and its price against what the run costs to compute.
 

@@ -6,7 +6,6 @@ that was written. `tokenprof.chain.chain.Chain` holds the unrounded ones; `make_
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from math import log
 from typing import Literal
@@ -15,6 +14,7 @@ from tokenprof.chain.bridge import Bridge
 from tokenprof.chain.choices import SalesPath
 from tokenprof.chain.cost_shaped_price import ShapedTurn
 from tokenprof.costing.evidence import EvidenceEffect
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.hw_model.description import HourTenure
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.chain.figures import Figure, PublishedMargin
@@ -22,7 +22,7 @@ from tokenprof.pricing.chain.interval import Interval
 from tokenprof.pricing.chain.layers import WaterfallStepName
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepPart:
     """A part of a step of the waterfall [USD], such as the memory of the chips."""
 
@@ -30,7 +30,7 @@ class StepPart:
     usd: Interval
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SectionStep:
     """One step of the waterfall: who gets it [USD], and its share of what was paid.
 
@@ -45,7 +45,7 @@ class SectionStep:
     parts: tuple[StepPart, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SectionLayer:
     """What a layer pays for its input and gets for its output [USD]; internal if it sells to itself."""
 
@@ -59,7 +59,7 @@ class SectionLayer:
     gross_margin: Interval
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SectionSpread:
     """The run's price over the break-even anchor's price for the same tokens, and its parts [USD]."""
 
@@ -72,7 +72,7 @@ class SectionSpread:
     residual_usd: Interval
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SectionServer:
     """Who serves a provider's models (None: nobody has said), and what its hours cost [USD per hour].
 
@@ -87,7 +87,7 @@ class SectionServer:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SectionEvidence:
     """What published evidence makes of the cost: see `tokenprof.costing.evidence.Posterior`."""
 
@@ -106,7 +106,7 @@ def _moved(effect: EvidenceEffect, prior: float) -> float:
     return 0.0 if effect.price_to_cost is None else abs(log(effect.price_to_cost.mid / prior))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SectionPaths:
     """What the same run costs the user by each path [USD]."""
 
@@ -118,7 +118,7 @@ class SectionPaths:
     plan_usd: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SectionPlan:
     """A subscription plan beside the run: see `tokenprof.chain.plans_and_spread.PlanFigures`."""
 
@@ -133,7 +133,7 @@ class SectionPlan:
     sessions_at_limit: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NamedSource:
     """An assumption of several figures, of which a report states only the source."""
 
@@ -141,7 +141,7 @@ class NamedSource:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShapedBill:
     """The run's bill shared out in proportion to its compute, turn by turn, and what that rests on."""
 
@@ -150,7 +150,7 @@ class ShapedBill:
     turns: tuple[ShapedTurn, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChainSection:
     """Where a run's billed dollars go.
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tokenprof.costing.compute import Hardware
 from tokenprof.costing.served_hours import is_open
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Run
 from tokenprof.hw_model.description import HourBasis
 from tokenprof.pricing.chain.figures import ChainData, Supplier
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Server:
     """Who serves a provider's models. `supplier` is None if nobody has said or it has no row.
 

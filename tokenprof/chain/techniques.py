@@ -7,25 +7,27 @@ another batch, so a row is the difference between two rational services and not 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from tokenprof.chain.followed_turns import followed_turns
 from tokenprof.chain.hardware_sweeps import served_otherwise
-from tokenprof.costing.compute import PARTS, Hardware
+from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.served_hours import is_open
 from tokenprof.costing.work import Work
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.hw_model.catalogue.lookup import find_model
 from tokenprof.hw_model.cost import TurnWork
 from tokenprof.hw_model.equations.deployment_error import DeploymentError
+from tokenprof.hw_model.equations.features import features_of_parts
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.hw_model.serving_settings import Techniques, has_latent
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TechniqueCost:
     """What the followed turns cost to compute without a technique and with it [USD].
 
@@ -49,7 +51,7 @@ class TechniqueCost:
         return self.with_usd.mid / self.without_usd.mid
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Technique:
     """A technique: what a drawn service is told without and with it, and the options of a given one."""
 
@@ -179,8 +181,7 @@ def served_cost(
         turn, work = ledger.run.turns[index], hardware.works[index]
         model = turn.provider, turn.model
         if work is not None:
-            scenario = other.scenarios[model]
-            total.add(model, np.sum([scenario.features(work, part=part) for part in PARTS], axis=0))
+            total.add(model, features_of_parts([work])[0].sum(axis=0))
     return other.usd(total)
 
 

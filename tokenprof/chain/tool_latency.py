@@ -8,7 +8,7 @@ own KV through gaps of that length.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -18,6 +18,7 @@ from tokenprof.chain.owner_cost import as_interval
 from tokenprof.chain.techniques import served_cost
 from tokenprof.costing.compute import Hardware, turn_works
 from tokenprof.costing.ledger import Ledger
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.hw_model.kv_tiers import gap_costs
 from tokenprof.pricing.chain.figures import ChainData
@@ -26,7 +27,7 @@ from tokenprof.pricing.chain.interval import Interval
 LATENCIES_S: Final = (0.1, 1.0, 10.0, 60.0, 300.0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LatencyStep:
     """A run whose every tool takes so long [s]: its compute, and where its KV waits meanwhile.
 
@@ -39,7 +40,7 @@ class LatencyStep:
     place: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolLatency:
     """The steps, how many gaps a run has, and how long they lasted together [s].
 

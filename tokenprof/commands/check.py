@@ -13,6 +13,7 @@ from tokenprof.commands.console.assumption_options import (
 )
 from tokenprof.commands.console.exit_codes import FOUND, OK
 from tokenprof.commands.console.failures import naming
+from tokenprof.commands.console.numpy_threads import load_numpy_without_threads
 from tokenprof.commands.console.output import add_output, format_of, put, require_writable, say
 from tokenprof.commands.console.values import file_path
 from tokenprof.facts.errors import InputError
@@ -89,6 +90,8 @@ def add_commands(commands: Any) -> None:
 
 def run_check(options: argparse.Namespace) -> int:
     """Read the runs, judge each scenario, print the verdicts."""
+    load_numpy_without_threads()
+
     from tokenprof.gate.baseline import read_baseline, scenario_of, write_baseline
     from tokenprof.gate.budget import parse_budget
     from tokenprof.gate.formats import FORMATS

@@ -71,8 +71,8 @@ def _text(found: Disclosure | None) -> str:
     ]
     loads, turns = numbers.count(found.loads, "load"), numbers.count(found.load_turns, "turn")
     lines = [f"{loads} took {turns} that did nothing else."]
-    if (break_even := break_even_of(found)) is not None:
-        lines.append(break_even)
     width = shutil.get_terminal_size().columns
+    if (break_even := break_even_of(found)) is not None:
+        lines.append(fill(break_even, width))
     lines += [fill(f"· {note}", width, subsequent_indent="  ") for note in assumptions_of(found)]
     return table(("", "turns", "tokens in", "out", "billed"), rows) + "\n" + "".join(f"{x}\n" for x in lines)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import threading
-from contextlib import suppress
 from typing import Any, Final
 
 from tokenprof.commands.closing_report import (
@@ -26,6 +24,7 @@ from tokenprof.facts.errors import InputError
 DEFAULT_PORT: Final = 8100
 HIGHEST_PORT: Final = 65_535
 WAKE_EVERY_S: Final = 0.2
+_STOPPING: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def add_commands(commands: Any) -> None:
@@ -54,8 +53,9 @@ def add_commands(commands: Any) -> None:
 
 def run_proxy(options: argparse.Namespace) -> int:
     """Serve until interrupted, then report."""
+    from tokenprof.proxy.child import handled_by
+    from tokenprof.proxy.clients import allow_many_connections
     from tokenprof.proxy.recording_proxy import addresses, recording_proxy
-    from tokenprof.proxy.server import allow_many_connections
 
     if options.upstream is not None and not options.upstream.strip():
         raise InputError(
@@ -66,32 +66,31 @@ def run_proxy(options: argparse.Namespace) -> int:
     path = options.record or free_name()
     require_recordable(path)
     allow_many_connections()
-    # A service is stopped with this signal; what is pending is to be written all the same.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with recording_proxy(
-            path,
-            os.environ,
-            port=options.port,
-            upstream=options.upstream,
-            seller=options.seller,
-            guard=guard,
-        ) as proxy:
-            say(f"recording to {path}; stop with Ctrl-C")
-            for variable, url in addresses(proxy, options.upstream).items():
-                emit(f"export {variable}={url}\n")
-            with suppress(KeyboardInterrupt):
-                _wait_for_a_signal()
-    finally:
-        recorded = not remove_if_empty(path)
+    stopped = threading.Event()
+    # A second signal is not to take what the first left to be written.
+    with handled_by(lambda *_: stopped.set(), _STOPPING):
+        try:
+            with recording_proxy(
+                path,
+                os.environ,
+                port=options.port,
+                upstream=options.upstream,
+                seller=options.seller,
+                guard=guard,
+            ) as proxy:
+                say(f"recording to {path}; stop with Ctrl-C")
+                for variable, url in addresses(proxy, options.upstream).items():
+                    emit(f"export {variable}={url}\n")
+                _wait_for_a_signal(stopped)
+        finally:
+            recorded = not remove_if_empty(path)
     report_recording(path, assumptions, recorded=recorded)
     if assumptions is None and recorded:
         say(f"recorded in {path}; read it with: tokenprof report {path}")
     return OK
 
 
-def _wait_for_a_signal() -> None:
-    never = threading.Event()
+def _wait_for_a_signal(stopped: threading.Event) -> None:
     # The system may deliver a signal on another thread; its handler runs here once this thread wakes.
-    while not never.wait(WAKE_EVERY_S):
+    while not stopped.wait(WAKE_EVERY_S):
         pass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tokenprof.analysis.renderers import format_names, format_suffixes, render_as
 from tokenprof.commands.console.assumption_options import add_assumption_options, assumptions_of
 from tokenprof.commands.console.exit_codes import OK
+from tokenprof.commands.console.numpy_threads import load_numpy_without_threads
 from tokenprof.commands.console.output import (
     add_output,
     drawn,
@@ -105,6 +105,7 @@ def add_commands(commands: Any) -> None:
 
 def run_report(options: argparse.Namespace) -> int:
     """Read, attribute, price, cost and print."""
+    load_numpy_without_threads()
     form = format_of(options)
     if options.store is not None:
         return _report_store(options, form)
@@ -185,24 +186,18 @@ def _report_store(options: argparse.Namespace, form: str) -> int:
     given |= {"--labels": options.labels, "--label": options.label}
     given |= {"--against": options.against, "--with-content": options.with_content}
     if unused := [name for name, value in given.items() if value]:
-        raise InputError(f"{' and '.join(unused)} has no effect on a report from a store; leave it out.")
+        has, it = ("has", "it") if len(unused) == 1 else ("have", "them")
+        raise InputError(f"{' and '.join(unused)} {has} no effect on a report from a store; leave {it} out.")
     if form not in ("text", "json"):
         raise InputError(f"A report from a store is text or JSON, not {form}.")
     assumptions = assumptions_of(options)
     require_writable(options.output, [*options.files, *assumptions.prices])
 
-    from tokenprof.analysis.assumptions import price_book
-    from tokenprof.analysis.scenario import serving_of
     from tokenprof.commands.console.output import json_text
     from tokenprof.commands.console.totals_output import fleet_json, fleet_text
-    from tokenprof.store.ingest.ingest import IngestOptions, ingest
-    from tokenprof.store.queries.fleet import fleet_report
-    from tokenprof.store.queries.priced_store import priced_store
+    from tokenprof.commands.folders.store_report import report_of_store
 
-    if options.files:
-        ingest(options.files, store, IngestOptions(jobs=options.jobs or os.cpu_count() or 1))
-    opened = priced_store(store, price_book(assumptions), seller=assumptions.seller, paths=options.files)
-    found = fleet_report(opened, serving_of(assumptions))
+    found = report_of_store(store, options.files, assumptions, options.jobs)
     put(
         options.output,
         json_text(fleet_json(found)) if form == "json" else fleet_text(found, is_full=options.full),
@@ -236,9 +231,10 @@ def show_report(
 ) -> None:
     """Print a report in a format, or write it to a file.
 
-    `turns` None shows every turn; `with_entries` keeps the entries of long runs in JSON. `path` is the one
-    file that was read; what is printed is compared with the run before, if there is one beside it. Several
-    runs are compared by their latest days.
+    `turns` and `blocks` are how many the text shows at most (None: what fits a page or two, or all if
+    `is_full`); `with_entries` keeps the entries of long runs in JSON. `path` is the one file that was read;
+    what is printed is compared with the run before, if there is one beside it. Several runs are compared by
+    their latest days.
     """
     from tokenprof.analysis.earlier_run import bill_before
 

@@ -38,7 +38,7 @@ def add_commands(commands: Any) -> None:
 def run_command(options: argparse.Namespace) -> int:
     """Run the command, report its calls on standard error, return its exit code."""
     from tokenprof.proxy.address_arguments import told_the_address
-    from tokenprof.proxy.child import run_child
+    from tokenprof.proxy.child import passing_signals_on
     from tokenprof.proxy.recording_proxy import addresses, recording_proxy
 
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
@@ -48,17 +48,18 @@ def run_command(options: argparse.Namespace) -> int:
     path = (options.record or free_name()).absolute()
     require_recordable(path)
     guard = guard_asked_for(options)
-    try:
-        # A budget holds for all processes of a command together, which only the proxy sees.
-        inside = None if options.proxy or guard is not None else _inside(command, path, options.seller)
-        if inside:
-            code = run_child(command, inside)
-        else:
-            with recording_proxy(path, os.environ, seller=options.seller, guard=guard) as proxy:
-                told = addresses(proxy)
-                code = run_child(told_the_address(command, os.environ, told), _behind(told))
-    finally:
-        recorded = not remove_if_empty(path)
+    with passing_signals_on() as run_child:
+        try:
+            # A budget holds for all processes of a command together, which only the proxy sees.
+            inside = None if options.proxy or guard is not None else _inside(command, path, options.seller)
+            if inside:
+                code = run_child(command, inside)
+            else:
+                with recording_proxy(path, os.environ, seller=options.seller, guard=guard) as proxy:
+                    told = addresses(proxy)
+                    code = run_child(told_the_address(command, os.environ, told), _behind(told))
+        finally:
+            recorded = not remove_if_empty(path)
     report_recording(path, assumptions, recorded=recorded)
     return code
 

@@ -103,9 +103,9 @@ def run_sweep(options: argparse.Namespace) -> int:
     ]
     emit(table(heads, cells))
     emit(
-        "\ncompute is the middle (P50) of the draws, beside their P10 and P90. ratio: billed ÷\n"
-        "compute; with evid.: with published prices and margins as evidence. unexpl.: share\n"
-        "of what is paid that compute, rent and training do not explain.\n"
+        "\ncompute is the middle (P50) of the draws, beside their P10 and P90. ratio:\n"
+        "billed ÷ compute; with evid.: with published prices and margins as evidence.\n"
+        "unexpl.: share of what is paid that compute, rent and training do not explain.\n"
     )
     return OK
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tokenprof.commands.console.assumption_options import (
@@ -16,11 +15,12 @@ from tokenprof.commands.console.assumption_options import (
     settings_of,
 )
 from tokenprof.commands.console.exit_codes import OK
+from tokenprof.commands.console.numpy_threads import load_numpy_without_threads
 from tokenprof.commands.console.output import add_output, format_of, json_text, put, require_writable
 from tokenprof.commands.console.plain_values import csv_table
 from tokenprof.commands.console.store_options import add_store_option, store_of
 from tokenprof.commands.console.values import file_path, whole_number
-from tokenprof.commands.folders.summed_totals import put_fleet_page, totals_of_many
+from tokenprof.commands.folders.totals_of_files import put_fleet_page, totals_of_files
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def add_commands(commands: Any) -> None:
 
 def run_totals(options: argparse.Namespace) -> int:
     """Sum and print."""
+    load_numpy_without_threads()
     form = format_of(options)
     if not options.with_compute:
         only_settings_of(options, ("seller",), "totals without --compute")
@@ -99,19 +100,31 @@ def run_totals(options: argparse.Namespace) -> int:
         )
     dimensions = parse_dimensions(options.by)
     is_of_files = bool(options.paths) and options.store is None
-    with_blocks = form == "html" or any(each.level == "block" for each in dimensions)
-    with (
-        _of_files(options.paths, assumptions, with_blocks=with_blocks, jobs=options.jobs)
-        if is_of_files
-        else nullcontext(_of_store(store, options.paths, assumptions))
-    ) as opened:
+    if is_of_files:
+        with_blocks = form == "html" or any(each.level == "block" for each in dimensions)
+        opening: AbstractContextManager[PricedStore] = totals_of_files(
+            options.paths, assumptions, options.jobs, with_blocks=with_blocks
+        )
+    else:
+        from tokenprof.commands.folders.store_report import Asked, opened_store, totals_of_store
+
+        asked = Asked(store, tuple(options.paths), assumptions)
+        if form != "html" and options.where is None:
+            # A condition may depend on the present time.
+            _put(options, totals_of_store(asked, dimensions, with_compute=options.with_compute), form)
+            return OK
+        opening = nullcontext(opened_store(asked))
+    with opening as opened:
         if form == "html":
             put_fleet_page(options.output, opened, options.where)
             return OK
-        found = opened.totals(dimensions, options.where, _serving(options, assumptions))
-        rows = found.rows[: options.limit] if options.limit else found.rows
-        put(options.output, _rendered(found, rows, form))
+        _put(options, opened.totals(dimensions, options.where, _serving(options, assumptions)), form)
         return OK
+
+
+def _put(options: argparse.Namespace, found: StoreTotals, form: str) -> None:
+    rows = found.rows[: options.limit] if options.limit else found.rows
+    put(options.output, _rendered(found, rows, form))
 
 
 def _serving(options: argparse.Namespace, assumptions: Assumptions) -> Serving | None:
@@ -120,40 +133,6 @@ def _serving(options: argparse.Namespace, assumptions: Assumptions) -> Serving |
     from tokenprof.analysis.scenario import serving_of
 
     return serving_of(assumptions)
-
-
-def _of_store(store: Path | str, paths: Sequence[Path], assumptions: Assumptions) -> PricedStore:
-    from tokenprof.analysis.assumptions import price_book
-    from tokenprof.store.queries.priced_store import priced_store
-
-    return priced_store(store, price_book(assumptions), seller=assumptions.seller, paths=paths)
-
-
-def _of_files(
-    paths: Sequence[Path], assumptions: Assumptions, *, with_blocks: bool, jobs: int | None
-) -> AbstractContextManager[PricedStore]:
-    """Return the turns of some files with prices. Many sessions are not held with their blocks."""
-    from tokenprof.sessions.size_of_logs import are_many_sessions
-
-    if with_blocks and are_many_sessions(paths):
-        return totals_of_many(paths, assumptions, jobs)
-    from tokenprof.analysis.assumptions import price_book
-    from tokenprof.commands.console.progress_line import ProgressLine
-    from tokenprof.store.queries.priced_files import priced_files
-
-    line = ProgressLine()
-    try:
-        found = priced_files(
-            paths,
-            price_book(assumptions),
-            seller=assumptions.seller,
-            with_blocks=with_blocks,
-            jobs=jobs,
-            watch=line,
-        )
-        return nullcontext(found)
-    finally:
-        line.end()
 
 
 def _rendered(found: StoreTotals, rows: Sequence[GroupTotal], form: str) -> str | bytes:

@@ -70,10 +70,20 @@ def add_commands(commands: Any) -> None:
 
 def run_whatif(options: argparse.Namespace) -> int:
     """Read the run, predict or suggest, and print."""
+    import shutil
+    from textwrap import fill
+
     from tokenprof.whatif.all_levers import LEVER_HELP, parse_levers
 
     if options.list_levers:
-        put(None, table(("lever", "value"), LEVER_HELP.items(), left=(0, 1)))
+        width, indent = shutil.get_terminal_size().columns, " " * (2 + max(map(len, LEVER_HELP)))
+        lines = table(("lever", "value"), LEVER_HELP.items(), left=(0, 1)).splitlines()
+        put(
+            None,
+            "".join(
+                f"{fill(line, width, subsequent_indent=indent, break_on_hyphens=False)}\n" for line in lines
+            ),
+        )
         return OK
     form = format_of(options)
     if not options.files:

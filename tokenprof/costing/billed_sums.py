@@ -7,21 +7,23 @@ of every block is exact, and all blocks together have the money of the bill, to 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
 
 from tokenprof.attribute import Attribution
-from tokenprof.attribute.prompt_spans import CLASS_NUMBER, NO_PLACE, Ints, PromptSpans, prompt_spans
-from tokenprof.facts.quick_making import quickly_made
+from tokenprof.attribute.find_spans import find_spans
+from tokenprof.attribute.prompt_spans import CLASS_NUMBER, NO_PLACE, Ints, PromptSpans
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Run
 from tokenprof.pricing.book import Price, Unpriced
-from tokenprof.pricing.usage import CLASSES, Usage
+from tokenprof.pricing.usage import CLASSES, TOKEN_CLASSES, Usage
 
 NOTHING = Decimal(0)
 FEE = CLASS_NUMBER["fee"]
+TOKEN_CLASS_NAMES = tuple(cls.value for cls in TOKEN_CLASSES)
 
 Prices = Sequence[Price | Unpriced | None]
 
@@ -62,7 +64,7 @@ class BilledSum:
             self.has_price = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BilledRate:
     """A class and what one token of it (for a fee, one use) was billed [USD]; None if no price is known."""
 
@@ -74,8 +76,7 @@ class BilledRate:
         return None if self.usd is None else self.usd * units
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
+@frozen
 class TurnClass:
     """What one turn was billed for one class. A fee has `count` uses and no tokens."""
 
@@ -85,7 +86,7 @@ class TurnClass:
     count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BilledSpans:
     """The spans of a run with their rates: `span_rate` and `single_rate` are indices of `rates`."""
 
@@ -141,7 +142,9 @@ class BilledSpans:
         # What follows the row may be cut too, and still counts once per turn.
         alone = shares.singles.place == NO_PLACE
         pairs = shares.singles.turn[alone] * len(found) + shares.singles.block[alone]
-        np.add.at(found, np.unique(pairs) % max(len(found), 1), 1)
+        pairs.sort()
+        is_first = np.diff(pairs, prepend=-1) > 0
+        np.add.at(found, pairs[is_first] % max(len(found), 1), 1)
         return found
 
 
@@ -153,30 +156,44 @@ def coverage(first: Ints, after: Ints, places: int) -> Ints:
     return np.cumsum(steps)[:-1]
 
 
-def turn_classes(run: Run, prices: Prices, turn: int) -> Iterator[TurnClass]:
-    """Yield what a turn was billed for each class that it used, in the order of `CLASSES`."""
-    usage, price = run.turns[turn].usage, prices[turn]
+def turn_classes(usage: Usage | None, price: Price | Unpriced | None) -> tuple[TurnClass, ...]:
+    """Return what a turn was billed for each class that it used, in the order of `CLASSES`."""
     if usage is None:
-        return
+        return ()
     known = price if isinstance(price, Price) else None
+    rates = {} if known is None else known.rates
     mixed = mixed_classes(price, usage)
-    for cls in CLASSES:
-        if tokens := usage.tokens_of(cls):
-            if cls.value in mixed:
-                yield TurnClass(cls.value, tokens, sum((n * usd for n, usd in mixed[cls.value]), NOTHING))
-                continue
-            rate = None if known is None else known.rates.get(cls.value)
-            yield TurnClass(cls.value, tokens, None if rate is None else rate * tokens)
+    found = []
+    for cls, tokens in zip(TOKEN_CLASS_NAMES, usage.token_counts(), strict=True):
+        if not tokens:
+            continue
+        if cls in mixed:
+            billed_usd: Decimal | None = sum((n * usd for n, usd in mixed[cls]), NOTHING)
+        else:
+            rate = rates.get(cls)
+            billed_usd = None if rate is None else rate * tokens
+        found.append(TurnClass(cls, tokens, billed_usd))
     for unit, count in usage.fees:
         rate = None if known is None else known.fee_rates.get(unit)
-        yield TurnClass("fee", 0, None if rate is None else rate * count, count)
+        found.append(TurnClass("fee", 0, None if rate is None else rate * count, count))
+    return tuple(found)
+
+
+def billed_together(classes: Iterable[TurnClass]) -> Decimal | None:
+    """Return what the classes of one turn were billed together; None if one of them has no price."""
+    total = NOTHING
+    for each in classes:
+        if each.billed_usd is None:
+            return None
+        total += each.billed_usd
+    return total
 
 
 def mixed_classes(
     price: Price | Unpriced | None, usage: Usage | None
 ) -> dict[str, tuple[tuple[int, Decimal], ...]]:
     """Return the (tokens, rate) of text, audio and images, for the classes of a turn that hold several."""
-    if usage is None or not isinstance(price, Price):
+    if usage is None or not isinstance(price, Price) or not price.mixed:
         return {}
     parts = {cls: price.parts(cls, usage) for cls in price.mixed}
     return {str(cls): found for cls, found in parts.items() if found is not None}
@@ -193,15 +210,20 @@ def bill_spans(run: Run, attribution: Attribution, prices: Prices) -> BilledSpan
         turn: {cls: [tokens for tokens, _ in parts] for cls, parts in found.items()}
         for turn, found in mixed.items()
     }
-    shares = prompt_spans(attribution, portions)
+    shares = find_spans(attribution, portions)
     rates = _Rates()
     by_turn = np.zeros((len(run.turns), len(CLASSES)), np.int64)
-    for turn, facts in enumerate(run.turns):
-        price = prices[turn]
+    of_price: dict[tuple[int, str], int] = {}
+    for turn, (facts, price) in enumerate(zip(run.turns, prices, strict=True)):
         known = price.rates if isinstance(price, Price) else {}
-        for number, cls in enumerate(CLASSES):
-            if facts.usage is not None and facts.usage.tokens_of(cls):
-                by_turn[turn, number] = rates.number(cls.value, known.get(cls.value))
+        counts = () if facts.usage is None else facts.usage.token_counts()
+        for at, tokens in enumerate(counts):
+            if tokens:
+                # A book answers with the same price as long as it holds, so its rates are written out once.
+                key = id(price), TOKEN_CLASS_NAMES[at]
+                if key not in of_price:
+                    of_price[key] = rates.number(key[1], known.get(key[1]))
+                by_turn[turn, at] = of_price[key]
     singles = shares.singles
     single_rate = by_turn[singles.turn, singles.cls]
     for at in np.flatnonzero(singles.cls == FEE).tolist():
@@ -245,7 +267,7 @@ def sums_by_block(billed: BilledSpans) -> dict[str, BilledSum]:
     for at, rate in enumerate(billed.rates):
         units = billed.units_by_block(at)
         if rate.cls == "fee":
-            chosen = np.unique(billed.shares.singles.block[billed.single_rate == at])
+            chosen = np.flatnonzero(np.bincount(billed.shares.singles.block[billed.single_rate == at]))
         else:
             chosen = np.flatnonzero(units)
         for number, amount in zip(chosen.tolist(), units[chosen].tolist(), strict=True):
@@ -263,11 +285,3 @@ def sums_by_class(by_turn: Iterable[Iterable[TurnClass]]) -> dict[str, BilledSum
         for each in classes:
             sums[each.cls].add(each.tokens, each.billed_usd, each.count)
     return dict(sums)
-
-
-def sum_of(classes: Iterable[TurnClass]) -> BilledSum:
-    """Return what the classes of one turn were billed together."""
-    total = BilledSum()
-    for each in classes:
-        total.add(each.tokens, each.billed_usd, each.count)
-    return total

@@ -8,12 +8,12 @@ quadratic in its position, whose coefficients are sums over turns.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from tokenprof.attribute.prompt_spans import CLASS_NUMBER, Flags, Ints, PromptSpans
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.hw_model.cost import ServingScenario, TurnWork
 from tokenprof.pricing.usage import CLASSES, OUTPUT_CLASSES
 
@@ -27,7 +27,7 @@ OUTPUT = tuple(CLASS_NUMBER[cls.value] for cls in OUTPUT_CLASSES)
 PROBE_TOKENS = float(1 << 20)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PrefillCost:
     """What the first x new tokens of a prompt cost to compute, in proportion: linear · x + square · x²."""
 
@@ -47,7 +47,7 @@ class PrefillCost:
         return size * (self.linear + self.square * (end + start))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TurnUnits:
     """What a token costs in each turn of a model, one row of features per turn of the run.
 
@@ -85,7 +85,7 @@ class BlockWork(Mapping[str, Floats]):
         return int(self._worked.sum())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelWork:
     """The features of what one model processed, by block and by class."""
 

@@ -5,10 +5,10 @@ A call can lose tokens to several causes at once; the largest loss is the one th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from tokenprof.costing.cache_replay import RulesOutcome
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pricing.cache.unread_prefix import MissCause
 from tokenprof.pricing.usage import Usage
 
@@ -31,7 +31,7 @@ BREAKPOINT_FIELD = "cache_control"
 _CLOCK_CAUSES = ("ttl_expired", "not_visible")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CacheLoss:
     """Tokens that one cause kept from being read; `block` and `field` are what changed, if something did."""
 

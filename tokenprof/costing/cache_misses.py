@@ -10,7 +10,6 @@ comparison and the clock decide.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -40,7 +39,7 @@ from tokenprof.costing.prompt_changes import (
     changed_parameters,
     first_change,
 )
-from tokenprof.facts.quick_making import quickly_made
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import TASK_NOTIFICATION, Block, Turn, block_key
 from tokenprof.pricing.cache.cache_rules import TTL_S, first_section_lost
 from tokenprof.pricing.cache.unread_prefix import MissCause
@@ -65,7 +64,7 @@ PREFIX_CAUSES: tuple[CacheMissCause, ...] = ("changed", "lookback", "reordered")
 """Causes of misses that a prompt which only grows at its end does not have."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CacheMiss:
     """Why `tokens` of a prompt were not read from the cache, and what reading them would have saved.
 
@@ -83,8 +82,7 @@ class CacheMiss:
     evidence: CacheMissEvidence
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
+@frozen
 class CacheOutcome:
     """What became of one call's prompt at the cache.
 

@@ -7,11 +7,11 @@ entry dropped early, a route to another machine, a prefix kept from before the r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tokenprof.costing.cache_losses import CacheMissCause
 from tokenprof.costing.cache_misses import CacheOutcome, follow_cache
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pricing.cache.unread_prefix import MissCause
 from tokenprof.pricing.usage import Usage
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tokenprof.costing.ledger import Ledger
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CachePrediction:
     """How the rules divide a prompt, in tokens. `agrees` says whether that is what was billed.
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from tokenprof.attribute.classes import Piece
 from tokenprof.attribute.shares import TurnShares
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Block, Turn, block_key
 from tokenprof.pricing.cache.anthropic_cache import AnthropicCache, CacheSplit
 from tokenprof.pricing.cache.automatic_caches import DeepSeekCache, OpenAIBreakpointCache, OpenAIPrefixCache
@@ -41,7 +42,7 @@ _OPENAI_MODEL = re.compile(r"gpt-|o\d")
 _Commit = Callable[[float], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RulesOutcome:
     """What the rules say of one call.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date
 from functools import partial
 from typing import Literal
@@ -22,7 +22,9 @@ from tokenprof.costing.block_work import DECODE, READ, model_work
 from tokenprof.costing.ledger import Ledger, LedgerEntry
 from tokenprof.costing.served_hours import Serving
 from tokenprof.costing.work import Model, Work, WorkByBlock, sum_work
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.remembered import remembered
+from tokenprof.facts.times import gaps_after
 from tokenprof.facts.types import Run, Turn
 from tokenprof.hw_model.cost import (
     BASES,
@@ -32,16 +34,15 @@ from tokenprof.hw_model.cost import (
     UnknownModelError,
     scenario_for,
 )
-
-Part = Literal["read", "prefill", "decode", "hold"]
+from tokenprof.hw_model.equations.features import features_of_parts
+from tokenprof.hw_model.equations.quantiles import percentiles
 
 ClassSoldAtCost = Literal["cache_read", "output"]
 
 FULL_COST = BASES[0]
-PARTS: tuple[Part, ...] = ("read", "prefill", "decode", "hold")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hardware:
     """The modelled work of a ledger, by turn, class and block, and the deployments it ran on.
 
@@ -94,8 +95,7 @@ class Hardware:
     def _joint(self, work: Work, basis: str) -> Estimate:
         """Return the cost of work on several models, added draw by draw (the same seed, the same world)."""
         draws = [self.scenarios[model].draws_usd(f, basis) for model, f in work.by_model.items()]
-        low, mid, high = np.percentile(np.sum(np.broadcast_arrays(*draws), axis=0), [10, 50, 90])
-        return Estimate(float(low), float(mid), float(high))
+        return Estimate(*percentiles(np.sum(np.broadcast_arrays(*draws), axis=0), [10, 50, 90]).tolist())
 
 
 def cost_to_compute(
@@ -194,12 +194,22 @@ def cost_of_turns(
         scenarios = deployed_for(run, known, draws).scenarios
     else:
         scenarios = _scenarios(run, works, said, draws)
-    parts = _parts(run, works, scenarios)
-    total = Work(missing=any(work is not None and at not in parts for at, work in enumerate(works)))
-    for index, features in parts.items():
-        turn = run.turns[index]
-        done = features.sum(axis=0) if cls is None else _of_class(cls, features, turn)
-        total.add((turn.provider, turn.model), done)
+    unknown = (
+        work is not None and (turn.provider, turn.model) not in scenarios
+        for turn, work in zip(run.turns, works, strict=True)
+    )
+    total = Work(missing=any(unknown))
+    for model, (indices, features) in _parts_by_model(run, works, scenarios).items():
+        if cls is None:
+            done = features.sum(axis=1)
+        else:
+            done = np.array(
+                [
+                    _of_class(cls, *each)
+                    for each in zip(features, map(run.turns.__getitem__, indices), strict=True)
+                ]
+            )
+        total.add(model, done.sum(axis=0))
     return Hardware(scenarios, (), {}, {}, total, works, {}, said).usd(total)
 
 
@@ -231,12 +241,27 @@ def _parts(
     run: Run, works: Sequence[TurnWork | None], scenarios: Mapping[Model, ServingScenario]
 ) -> dict[int, npt.NDArray[np.float64]]:
     """Return the features of each turn's parts, one row per part."""
-    found = {}
+    found: dict[int, npt.NDArray[np.float64]] = {}
+    for indices, features in _parts_by_model(run, works, scenarios).values():
+        found |= zip(indices, features, strict=True)
+    return dict(sorted(found.items()))
+
+
+def _parts_by_model(
+    run: Run, works: Sequence[TurnWork | None], scenarios: Mapping[Model, ServingScenario]
+) -> dict[Model, tuple[list[int], npt.NDArray[np.float64]]]:
+    """Return for each model that is described its turns, and the features of their parts."""
+    asked: dict[Model, tuple[list[int], list[TurnWork]]] = {model: ([], []) for model in scenarios}
     for index, (turn, work) in enumerate(zip(run.turns, works, strict=True)):
-        scenario = scenarios.get((turn.provider, turn.model))
-        if work is not None and scenario is not None:
-            found[index] = np.array([scenario.features(work, part=part) for part in PARTS])
-    return found
+        if work is not None and (turn.provider, turn.model) in asked:
+            indices, of_model = asked[turn.provider, turn.model]
+            indices.append(index)
+            of_model.append(work)
+    return {
+        model: (indices, features_of_parts(of_model))
+        for model, (indices, of_model) in asked.items()
+        if indices
+    }
 
 
 def _fraction(scenario: ServingScenario, work: TurnWork, entry: LedgerEntry) -> tuple[int, float]:
@@ -263,15 +288,9 @@ def turn_works(run: Run, tool_latency_s: float | None = None) -> list[TurnWork |
     The gap is the idle time from the end of a turn to the start of the next one of its context, or
     `tool_latency_s` in place of each of them.
     """
-    gaps: dict[int, float] = {}
-    newest: dict[str, int] = {}
-    for index, turn in enumerate(run.turns):
-        before = newest.get(turn.context)
-        if before is not None:
-            earlier = run.turns[before]
-            idle = (turn.started_at - earlier.started_at).total_seconds() - (earlier.duration_s or 0.0)
-            gaps[before] = max(idle, 0.0) if tool_latency_s is None else tool_latency_s
-        newest[turn.context] = index
+    gaps = gaps_after(run.turns)
+    if tool_latency_s is not None:
+        gaps = [None if gap is None else tool_latency_s for gap in gaps]
     return [
         None
         if turn.usage is None
@@ -281,9 +300,9 @@ def turn_works(run: Run, tool_latency_s: float | None = None) -> list[TurnWork |
             output_tokens=turn.usage.all_output_tokens,
             duration_s=turn.duration_s,
             ttft_s=turn.ttft_s,
-            gap_s=gaps.get(index),
+            gap_s=gap_s,
         )
-        for index, turn in enumerate(run.turns)
+        for turn, gap_s in zip(run.turns, gaps, strict=True)
     ]
 
 

@@ -7,19 +7,19 @@ first time is written (or fresh), what it sends again is read. The model's answe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from tokenprof.costing.disclosure_variants import VariantDelta, Variants
 from tokenprof.costing.on_demand_loads import loads_of
+from tokenprof.data_classes.frozen import frozen
 
 if TYPE_CHECKING:
     from tokenprof.costing.ledger import Ledger
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Variant:
     """A run as it was or would have been: its turns, the tokens of its prompts and outputs, its bill."""
 
@@ -29,7 +29,7 @@ class Variant:
     billed_usd: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Disclosure:
     """One run, disclosed in different ways.
 

@@ -13,7 +13,9 @@ from decimal import Decimal
 from statistics import median
 from typing import TYPE_CHECKING
 
+from tokenprof.attribute.shares import TurnShares
 from tokenprof.costing.on_demand_loads import OnDemandLoad
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pricing.book import Price
 from tokenprof.pricing.usage import INPUT_CLASSES
 
@@ -55,7 +57,7 @@ class VariantDelta:
             self.usd -= entry.billed_usd or NOTHING
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TurnRates:
     """What a turn pays, in dollars per token: for what it sends first, sends again, and writes."""
 
@@ -163,8 +165,17 @@ class Variants:
             moved |= {load.block, *load.exchange}
         found: dict[str, list[LedgerEntry]] = defaultdict(list)
         priced = sorted(index for context in self.contexts.values() for index in context.turns)
+        # Schemas come first, and nothing after the last block that is moved has to be looked at.
+        reach: dict[int, int] = {}
         for index in priced if moved else ():
-            for entry in self._ledger.entries[index]:
+            shares = self._ledger.attribution.shares[index]
+            if isinstance(shares, TurnShares):
+                row = shares.row
+                if id(row) not in reach:
+                    places = (at for at, piece in enumerate(row.pieces, 1) if piece.block in moved)
+                    reach[id(row)] = max(places, default=0)
+                shares = shares.of_first(reach[id(row)])
+            for entry in self._ledger.entries.of_shares(index, shares):
                 if entry.block in moved:
                     found[entry.block].append(entry)
         return found

@@ -8,7 +8,6 @@ product of those that are in use. Neither replaces the other, and each piece can
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -19,6 +18,8 @@ from tokenprof.costing.compute import Hardware
 from tokenprof.costing.evidence_names import EVIDENCE, HOSTS, PRICE_COVERS_COST, PUBLISHED_MARGINS
 from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.work import Work, sum_work
+from tokenprof.data_classes.frozen import frozen
+from tokenprof.hw_model.equations.quantiles import median
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.chain.figures import ChainData, Figure
 
@@ -56,7 +57,7 @@ NORMAL_OF_ENDS: Final = 1.2816
 """Standard deviations from the middle of a normal distribution to its tenth or ninetieth percentile."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EvidenceEffect:
     """A piece of evidence, whether it is in use, and the ratio that it would lead to alone.
 
@@ -71,7 +72,7 @@ class EvidenceEffect:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Posterior:
     """The cost of a run's followed turns with the evidence that is in use.
 
@@ -86,7 +87,7 @@ class Posterior:
     weights: Array
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FollowedCost:
     """The followed turns of a run as draws: cost in all and by product, at the hours that are paid [USD].
 
@@ -182,7 +183,7 @@ def weighted_percentiles(values: Array, weights: Array) -> tuple[float, float, f
     return low, mid, high
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Piece:
     """How likely each draw makes a piece of evidence (None: it says nothing here), why, and its source."""
 
@@ -215,7 +216,7 @@ def _class_that_moves_most(cost: FollowedCost, moved: Mapping[str, float]) -> st
     product = max(moved, key=lambda name: abs(np.log(moved[name])))
     if abs(np.log(moved[product])) < LITTLE:
         return "every class is billed above its compute in nearly all draws, so little is ruled out"
-    middle = cost.billed_by_product[product] / float(np.median(cost.cost_by_product[product]))
+    middle = cost.billed_by_product[product] / median(cost.cost_by_product[product])
     return (
         f"{PRODUCT_WORDS[product]} is billed at {middle:.2g} times its compute in the middle draw, which "
         f"alone moves the ratio by a factor of {moved[product]:.2g}"
@@ -224,7 +225,7 @@ def _class_that_moves_most(cost: FollowedCost, moved: Mapping[str, float]) -> st
 
 def _hosts(cost: FollowedCost, figures: ChainData) -> _Piece:
     market, margin_of_hosts = figures.share("host_price_to_cost"), figures.share("host_margin")
-    error = np.log(cost.service / np.median(cost.service))
+    error = np.log(cost.service / median(cost.service))
     due, sd = _log_of(market)
     usual, usual_sd = _log_of(margin_of_hosts)
     because = (
@@ -246,7 +247,7 @@ def _published_margins(cost: FollowedCost, figures: ChainData) -> _Piece:
     )
     middle, sd = _log_of(target)
     _, revenue_sd = _log_of(revenue)
-    ours = float(np.exp(np.median(of_revenue)))
+    ours = float(np.exp(median(of_revenue)))
     because = (
         f"labs report {100 * float(target.value.mid):.3g}¢ of cost per dollar of revenue, and this run's "
         f"compute with overheads comes to {100 * ours:.3g}¢"

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
 import numpy as np
 
-from tokenprof.attribute.prompt_spans import CLASS_NUMBER, NO_PLACE, Ints, RowTurns
+from tokenprof.attribute.prompt_spans import CLASS_NUMBER, NO_PLACE, Ints, RowTurns, ranges
 from tokenprof.costing.billed_sums import NOTHING, BilledSpans
+from tokenprof.data_classes.frozen import frozen
 
 NEVER = np.iinfo(np.int64).max
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BilledUnits:
     """Tokens by block and rate, as columns; for a fee, uses."""
 
@@ -128,11 +128,3 @@ def new_places(rows: Sequence[RowTurns]) -> tuple[Ints, Ints, Ints]:
 
 def _joined(parts: Sequence[Ints]) -> Ints:
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
-
-
-def ranges(first: Ints, after: Ints) -> Ints:
-    """Return the numbers of the intervals [first, after), one after the other."""
-    sizes = after - first
-    starts = np.cumsum(sizes) - sizes
-    numbers: Ints = np.arange(int(sizes.sum())) + np.repeat(first - starts, sizes)
-    return numbers

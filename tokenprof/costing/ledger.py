@@ -8,27 +8,28 @@ pairs (`billed_sums`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, overload
 
 from tokenprof.attribute import Attribution, attribute
-from tokenprof.attribute.prompt_spans import taken
+from tokenprof.attribute.find_spans import taken
+from tokenprof.attribute.model import Share
 from tokenprof.costing.billed_sums import (
     NOTHING,
     BilledSpans,
     BilledSum,
     TurnClass,
     bill_spans,
+    billed_together,
     mixed_classes,
-    sum_of,
     sums_by_block,
     sums_by_class,
     turn_classes,
 )
 from tokenprof.costing.first_bills import FirstBills
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Run
 from tokenprof.pricing.usage import CLASSES, INPUT_CLASSES
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from tokenprof.pricing.book import Price, PriceBook, Unpriced
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LedgerEntry:
     """Tokens of one class on one block in one turn. `billed_usd` is None if no price is known.
 
@@ -54,23 +55,25 @@ class LedgerEntry:
     count: int = 0
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Ledger:
     """A run with every billed token and dollar on a block.
 
-    `prices` and `billed_usd` are per turn, in the order of `run.turns`; the price of an unmeasured turn
-    is None. `billed_usd` of a turn is None if the turn is unmeasured or lacks a price for any of its tokens.
+    `prices`, `billed_usd` and `billed_classes` are per turn, in the order of `run.turns`; the price of an
+    unmeasured turn is None. `billed_usd` of a turn is None if the turn is unmeasured or lacks a price for any
+    of its tokens; `billed_classes` are those that it used.
     """
 
     run: Run
     attribution: Attribution
     prices: tuple[Price | Unpriced | None, ...]
     billed_usd: tuple[Decimal | None, ...] = ()
+    billed_classes: tuple[tuple[TurnClass, ...], ...] = ()
 
     @cached_property
     def classes(self) -> Mapping[str, BilledSum]:
         """What each class was billed over the run."""
-        return sums_by_class([self.classes_of(turn) for turn in range(len(self.run.turns))])
+        return sums_by_class(self.billed_classes)
 
     @cached_property
     def blocks(self) -> Mapping[str, BilledSum]:
@@ -79,11 +82,7 @@ class Ledger:
 
     def classes_of(self, turn: int) -> tuple[TurnClass, ...]:
         """Return what a turn was billed for each class that it used."""
-        return self._classes[turn]
-
-    @cached_property
-    def _classes(self) -> list[tuple[TurnClass, ...]]:
-        return [tuple(turn_classes(self.run, self.prices, turn)) for turn in range(len(self.run.turns))]
+        return self.billed_classes[turn]
 
     @cached_property
     def spans(self) -> BilledSpans:
@@ -168,7 +167,11 @@ class EntriesByTurn(Sequence[tuple[LedgerEntry, ...]]):
         if isinstance(index, slice):
             return tuple(self[at] for at in range(*index.indices(len(self))))
         at = range(len(self))[index]
-        return _entries_of(self._ledger, at)
+        return _entries_of(self._ledger, at, self._ledger.attribution.shares[at])
+
+    def of_shares(self, index: int, shares: Iterable[Share]) -> tuple[LedgerEntry, ...]:
+        """Return the entries of some shares of a turn: the first ones of its prompt, or its output."""
+        return _entries_of(self._ledger, index, shares)
 
 
 def build_ledger(run: Run, book: PriceBook, counts: Mapping[str, int] | None = None) -> Ledger:
@@ -178,11 +181,12 @@ def build_ledger(run: Run, book: PriceBook, counts: Mapping[str, int] | None = N
     """
     attribution = attribute(run, counts)
     prices = tuple(_price_of(run, index, book) for index in range(len(run.turns)))
+    classes = tuple(turn_classes(turn.usage, price) for turn, price in zip(run.turns, prices, strict=True))
     billed_usd = tuple(
-        None if turn.usage is None else sum_of(turn_classes(run, prices, index)).billed_usd
-        for index, turn in enumerate(run.turns)
+        None if turn.usage is None else billed_together(of_turn)
+        for turn, of_turn in zip(run.turns, classes, strict=True)
     )
-    return Ledger(run, attribution, prices, billed_usd)
+    return Ledger(run, attribution, prices, billed_usd, classes)
 
 
 def _price_of(run: Run, index: int, book: PriceBook) -> Price | Unpriced | None:
@@ -197,7 +201,7 @@ def _price_of(run: Run, index: int, book: PriceBook) -> Price | Unpriced | None:
         return Unpriced(str(error), ())
 
 
-def _entries_of(ledger: Ledger, turn: int) -> tuple[LedgerEntry, ...]:
+def _entries_of(ledger: Ledger, turn: int, shares: Iterable[Share]) -> tuple[LedgerEntry, ...]:
     from tokenprof.pricing.book import Price
 
     price = ledger.prices[turn]
@@ -206,7 +210,7 @@ def _entries_of(ledger: Ledger, turn: int) -> tuple[LedgerEntry, ...]:
     mixed = mixed_classes(price, ledger.run.turns[turn].usage)
     left = {cls: [tokens for tokens, _ in parts] for cls, parts in mixed.items()}
     entries = []
-    for share in ledger.attribution.shares[turn]:
+    for share in shares:
         start = share.start
         for portion, tokens in taken(left.get(share.cls), share.tokens):
             if share.cls == "fee":

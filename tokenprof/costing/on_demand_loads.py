@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from tokenprof.data_classes.frozen import frozen
 
 if TYPE_CHECKING:
     from tokenprof.attribute import Placed
@@ -16,7 +17,7 @@ _LOADING_TOOL = re.compile(r"skill|tool_?search", re.IGNORECASE)
 """Names of tools that load others: `Skill`, `read_skill`, `ToolSearch`, `tool_search_tool_regex`, …"""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OnDemandLoad:
     """One skill body or tool schema that was loaded during a run.
 

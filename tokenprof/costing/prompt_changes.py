@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal
 
 from tokenprof.costing.cache_replay import cached_tokens, response_began_s
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Block, Turn, block_key
 
 OPENINGS_REMEMBERED = 32
 """How many contexts that began with a block are remembered, per block; older ones are forgotten."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PromptChange:
     """The first difference between two prompts.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date
 from functools import cache
 from typing import Final, Literal
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.hw_model.cost import RentedHours, RentOfChip, ServingSettings, known_model
 from tokenprof.pricing.chain.chain_file import load_chain_data
 from tokenprof.pricing.chain.figures import ChainData, Supplier
@@ -31,7 +32,7 @@ def shipped_chain_data() -> ChainData:
     return load_chain_data()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Serving:
     """What is said about how the models of a run are served; what nobody says is looked up or drawn.
 

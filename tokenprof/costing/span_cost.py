@@ -14,7 +14,7 @@ from typing import Final
 
 from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.facts.types import Turn
-from tokenprof.pricing.book import PriceBook, UnknownTierError, Unpriced
+from tokenprof.pricing.book import PriceBook, UnknownTierError
 
 COST_AMOUNT: Final = "gen_ai.usage.cost.amount"
 COST_CURRENCY: Final = "gen_ai.usage.cost.currency"
@@ -42,11 +42,7 @@ def cost_of(turn: Turn, book: PriceBook, seller: str | None = None) -> tuple[Dec
         price = book.price(sold_by, turn.model, turn.started_at, turn.usage, turn.selectors)
     except UnknownTierError:
         return None, "local"
-    if isinstance(price, Unpriced):
-        return None, "local"
-    amounts = price.known_amounts(turn.usage).values()
-    known = [amount for amount in amounts if amount is not None]
-    return (sum(known, Decimal(0)) if len(known) == len(amounts) else None), "local"
+    return price.usd(turn.usage), "local"
 
 
 def cost_attributes(amount: Decimal | None, source: str) -> CostAttributes:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from tokenprof.attribute.model import Size
 from tokenprof.attribute.repeated_outputs import uncounted_tokens
 from tokenprof.costing.ledger import Ledger
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pricing.book import Price
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UncountedOutput:
     """How many outputs a later prompt repeats, and what they hold beyond their counts.
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import numpy as np
 
-from tokenprof.attribute.prompt_spans import CLASS_NUMBER, NO_PLACE, Flags, Ints
+from tokenprof.attribute.prompt_spans import CLASS_NUMBER, NO_PLACE, Flags, Ints, ranges
 from tokenprof.costing.billed_sums import FEE, BilledSpans
-from tokenprof.costing.first_bills import NEVER, new_places, ranges
+from tokenprof.costing.first_bills import NEVER, new_places
 from tokenprof.difference.cost_profile import Passage
 from tokenprof.pricing.usage import OUTPUT_CLASSES
 
@@ -37,7 +37,8 @@ class AgentSpans:
     @property
     def output_blocks(self) -> Ints:
         """The blocks that were written."""
-        return np.unique(self._lasting[self.billed.shares.singles.block[self._is_output]])
+        written = self._lasting[self.billed.shares.singles.block[self._is_output]]
+        return np.flatnonzero(np.bincount(written))
 
     def _entry_turns(self) -> Ints:
         """Return, by block, the turn in which it entered; `NEVER` if it was in no prompt."""
@@ -59,7 +60,8 @@ class AgentSpans:
         part = self.billed.of_turns(turns)
         singles = part.shares.singles
         is_output = np.isin(singles.cls, _OUTPUT)
-        for number in np.union1d(part.span_rate, part.single_rate).tolist():
+        used = np.bincount(np.concatenate((part.span_rate, part.single_rate)))
+        for number in np.flatnonzero(used).tolist():
             rate = part.rates[number]
             units = part.units_by_block(number)
             if rate.cls in OUTPUT_CLASSES:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Literal
 
 from tokenprof.costing.billed_sums import NOTHING
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.difference.cost_profile import CellKey, CostProfile, MissedCache
 from tokenprof.difference.decompose import Step
 
 CauseKind = Literal["blocks", "calls", "agent", "cache", "model", "price"]
 
-BLOCK_STEPS: Final = ("blocks", "size", "carried")
-"""What a block group is charged with itself; the other steps are of the run."""
 
-
-@dataclass(frozen=True, slots=True)
+@frozen
 class GroupUse:
     """How one run used a block group.
 
@@ -31,7 +28,7 @@ class GroupUse:
     carried: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CauseOfDifference:
     """One reason why the second run was billed more, or less: `usd` is its part of the difference.
 

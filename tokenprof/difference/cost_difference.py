@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal, localcontext
+from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Literal
 
 from tokenprof.costing.billed_sums import NOTHING
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.difference.causes import CauseOfDifference, causes
 from tokenprof.difference.cost_profile import CellKey, CostProfile, ServedModel
 from tokenprof.difference.decompose import STEPS, Step, decompose
 from tokenprof.difference.profile_of_run import cost_profile, served_model
 from tokenprof.difference.profile_sums import matched
-from tokenprof.facts.adding import EXACT_DIGITS
+from tokenprof.facts.own_decimals import EXACT_DIGITS, in_own_decimals, own_decimals
 
 if TYPE_CHECKING:
     from tokenprof.analysis.analysis import Analysis
@@ -34,7 +35,7 @@ PARTS: Final[Mapping[Part, tuple[Step, ...]]] = {
 TOOL_KINDS: Final = ("tool", "tool_call", "tool_result")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SideBySide:
     """What one thing cost in each run, in USD; None if the run did not have it.
 
@@ -52,10 +53,10 @@ class SideBySide:
     @property
     def usd(self) -> Decimal:
         """The difference: positive if the second run cost more."""
-        return _exact_sum((self.now_usd or NOTHING, -(self.before_usd or NOTHING)))
+        return _beyond(self.before_usd or NOTHING, self.now_usd or NOTHING)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CostDifference:
     """Why the second of two runs was billed more, or less, than the first.
 
@@ -87,9 +88,10 @@ class CostDifference:
     @property
     def usd(self) -> Decimal:
         """The difference of the two bills, positive if the second is higher."""
-        return _exact_sum((self.now_usd, -self.before_usd))
+        return _beyond(self.before_usd, self.now_usd)
 
 
+@in_own_decimals
 def diff(before: Analysis, now: Analysis, *, compute: bool = False) -> CostDifference:
     """Return why `now` was billed more, or less, than `before`.
 
@@ -103,7 +105,7 @@ def diff(before: Analysis, now: Analysis, *, compute: bool = False) -> CostDiffe
     first, second = matched(*profiles)
     rates = {**_rates_for(now, before), **first.rates}
     parts = decompose(replace(first, rates=rates), second)
-    with localcontext(prec=EXACT_DIGITS):
+    with own_decimals(EXACT_DIGITS):
         steps: dict[Step, Decimal] = dict.fromkeys(STEPS, NOTHING)
         for own in parts.values():
             for step, usd in own.items():
@@ -111,7 +113,7 @@ def diff(before: Analysis, now: Analysis, *, compute: bool = False) -> CostDiffe
         return CostDifference(
             before_usd=first.billed_usd,
             now_usd=second.billed_usd,
-            parts={part: _exact_sum(steps[step] for step in own) for part, own in PARTS.items()},
+            parts={part: sum((steps[step] for step in own), NOTHING) for part, own in PARTS.items()},
             steps=steps,
             causes=causes(parts, first, second),
             blocks=_blocks(first, second),
@@ -224,6 +226,6 @@ def _ranked(changes: Iterable[SideBySide]) -> tuple[SideBySide, ...]:
     return tuple(sorted(changes, key=lambda change: -abs(change.usd)))
 
 
-def _exact_sum(amounts: Iterable[Decimal]) -> Decimal:
-    with localcontext(prec=EXACT_DIGITS):
-        return sum(amounts, NOTHING)
+def _beyond(before_usd: Decimal, now_usd: Decimal) -> Decimal:
+    with own_decimals(EXACT_DIGITS):
+        return now_usd - before_usd

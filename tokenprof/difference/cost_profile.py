@@ -10,20 +10,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
 from tokenprof.costing.billed_sums import NOTHING
 from tokenprof.costing.cache_losses import CacheMissCause
-from tokenprof.facts.adding import EXACT_DIGITS
+from tokenprof.data_classes.frozen import frozen
+from tokenprof.facts.own_decimals import EXACT_DIGITS, own_decimals
 from tokenprof.pricing.usage import TokenClass
 
 Passage = Literal["entered", "carried", "output", "fee"]
 """How tokens came to be billed; a fee counts uses instead of tokens."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServedModel:
     """What selects a price: who sold the model, its name, and the tier if it was not the standard one."""
 
@@ -32,7 +33,7 @@ class ServedModel:
     tier: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CellKey:
     """A block group of one agent in one passage."""
 
@@ -67,7 +68,7 @@ class GroupBlocks:
     local_tokens: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MissedCache:
     """The cache misses that have one cause: how many calls, what they lost, the block that lost most."""
 
@@ -78,7 +79,7 @@ class MissedCache:
     name: str = ""
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class CostProfile:
     """The part of a run that has a bill; `turns_left_out` have none.
 
@@ -100,7 +101,7 @@ class CostProfile:
     @cached_property
     def billed_usd(self) -> Decimal:
         """The bill."""
-        with localcontext(prec=EXACT_DIGITS):
+        with own_decimals(EXACT_DIGITS):
             return sum((each.usd for cell in self.cells.values() for each in cell.values()), NOTHING)
 
     @cached_property

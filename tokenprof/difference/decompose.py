@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from typing import Final, Literal
 
 from tokenprof.costing.billed_sums import NOTHING
 from tokenprof.difference.cost_profile import Cell, CellKey, CostProfile, GroupBlocks, ServedModel
-from tokenprof.facts.adding import EXACT_DIGITS
+from tokenprof.facts.own_decimals import EXACT_DIGITS, own_decimals
 from tokenprof.pricing.usage import TokenClass
 
 Step = Literal["blocks", "size", "calls", "carried", "tokenizer", "model", "cache", "price"]
@@ -54,7 +54,7 @@ def decompose(before: CostProfile, now: CostProfile) -> dict[CellKey, dict[Step,
     Tokens of `now` are valued at the rates of `before`; where those are not known, at their own.
     """
     keys = list(dict.fromkeys([*before.cells, *now.cells]))
-    with localcontext(prec=EXACT_DIGITS):
+    with own_decimals(EXACT_DIGITS):
         rate_before = _rates_of(before)
         return {key: _parts(key, before, now, rate_before) for key in keys}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +25,8 @@ from tokenprof.difference.cost_profile import (
     Passage,
     ServedModel,
 )
-from tokenprof.facts.adding import EXACT_DIGITS, exact_sum_usd
+from tokenprof.facts.adding import exact_sum_usd
+from tokenprof.facts.own_decimals import EXACT_DIGITS, own_decimals
 from tokenprof.facts.types import Turn
 from tokenprof.pricing.selectors import STANDARD_VALUES
 
@@ -91,7 +92,7 @@ def _value(rate_usd: Decimal | None, passage: Passage, *, in_tokens: bool) -> De
 
 
 def _plus(usd: Decimal, rate: Decimal, count: int) -> Decimal:
-    with localcontext(prec=EXACT_DIGITS):
+    with own_decimals(EXACT_DIGITS):
         return usd + rate * count
 
 

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal, localcontext
+from decimal import Decimal
 
 from tokenprof.costing.billed_sums import NOTHING
 from tokenprof.difference.cost_profile import (
@@ -18,7 +18,7 @@ from tokenprof.difference.cost_profile import (
     MissedCache,
     ServedModel,
 )
-from tokenprof.facts.adding import EXACT_DIGITS
+from tokenprof.facts.own_decimals import EXACT_DIGITS, own_decimals
 
 
 def added(profiles: Sequence[CostProfile]) -> CostProfile:
@@ -93,7 +93,7 @@ def _as_one_agent(profile: CostProfile) -> CostProfile:
 
 def _cells(pairs: Iterable[tuple[CellKey, Cell]]) -> dict[CellKey, Cell]:
     found: dict[CellKey, Cell] = defaultdict(lambda: defaultdict(BilledTokens))
-    with localcontext(prec=EXACT_DIGITS):
+    with own_decimals(EXACT_DIGITS):
         for key, cell in pairs:
             for pair, each in cell.items():
                 sums = found[key][pair]
@@ -124,7 +124,7 @@ def _misses(several: Iterable[MissedCache]) -> tuple[MissedCache, ...]:
     by_cause: dict[str, list[MissedCache]] = defaultdict(list)
     for missed in several:
         by_cause[missed.why].append(missed)
-    with localcontext(prec=EXACT_DIGITS):
+    with own_decimals(EXACT_DIGITS):
         return tuple(
             replace(
                 max(own, key=lambda missed: missed.lost_usd),

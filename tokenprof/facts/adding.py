@@ -10,11 +10,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
-EXACT_DIGITS: Final = 200
-"""More digits than any sum of billed amounts has, so that nothing is rounded: for `localcontext(prec=…)`."""
+from tokenprof.facts.own_decimals import EXACT_DIGITS, own_decimals
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -25,7 +24,7 @@ def exact_sum_usd(amounts: Iterable[Decimal | None]) -> Decimal | None:
     known = [amount for amount in amounts if amount is not None]
     if not known:
         return None
-    with localcontext(prec=EXACT_DIGITS):
+    with own_decimals(EXACT_DIGITS):
         return sum(known, Decimal(0)).normalize()
 
 
@@ -69,6 +68,12 @@ def added(one: T, other: T) -> T:
     return replace(one, **changes)  # type: ignore[type-var]
 
 
+def add_to(whole: object, part: object) -> None:
+    """Add to each field of a whole, in place, what a part has under that name, as the whole's field says."""
+    for name, add in _rules_of(whole).items():
+        setattr(whole, name, add(getattr(whole, name), getattr(part, name)))
+
+
 def all_added(parts: Iterable[T], nothing: T) -> T:
     """Return all parts as one; `nothing` is what no parts are."""
     return functools.reduce(added, parts, nothing)
@@ -78,6 +83,11 @@ def add_by_key(wholes: dict[K, T], parts: Mapping[K, T]) -> None:
     """Add each part to the whole under its key."""
     for key, part in parts.items():
         wholes[key] = added(wholes[key], part) if key in wholes else part
+
+
+def adding_fields(kind: type) -> frozenset[str]:
+    """Return the names of the fields of a dataclass that say how they add."""
+    return frozenset(_rules(kind))
 
 
 def what_parts_share(item: Any) -> Hashable:

@@ -2,7 +2,7 @@
 
 Arguments hold secrets, so a label is put together from parts that are known to be harmless, never cut out of
 the text: of a command its program, its subcommand and its files; of an address its host. What is left is
-masked by `secret_masks`, and words that look random are masked too.
+masked by `secrets`, and words that look random are masked too.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.inert_text import printable
-from tokenprof.facts.secret_masks import MASK, masked_text
+from tokenprof.facts.secrets.masks import MASK, masked_text
 
 LabelRule = Callable[[str, Mapping[str, Any]], str | None]
 """A rule of your own: the name of a tool and its arguments to a label. None leaves the call to our rules."""
@@ -67,7 +68,7 @@ _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w{0,63}=")
 _RANDOM: Final = re.compile(r"[A-Za-z0-9+=~]{16,2000}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Labeller:
     """Names calls: by the argument that the user names for a tool, by the user's rule, by our rules.
 

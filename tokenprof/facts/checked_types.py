@@ -69,39 +69,52 @@ def _check_of_all_fields(kind: type) -> _Check:
     without a further call.
     """
     hints = typing.get_type_hints(kind)
-    names: dict[str, Any] = {"LARGEST": LARGEST_COUNT}
+    names: dict[str, Any] = {"LARGEST": LARGEST_COUNT, "INFINITY": math.inf, "is_sound": _is_sound}
     lines = ["def holds(value):"]
     for number, (field, holds) in enumerate(_checks_of(kind)):
         names[f"holds_{number}"] = holds
         lines += [
             f"    x = value.{field}",
-            f"    if not ({_usual_value(hints[field])} or holds_{number}(x)): return False",
+            f"    if not ({_usual_value(hints[field], 'x', names)} or holds_{number}(x)): return False",
         ]
     exec("\n".join((*lines, "    return True")), names)
     check: _Check = names["holds"]
     return check
 
 
-def _usual_value(hint: Any) -> str:
-    """Return a condition on `x` that a value of an annotated type usually meets, and no other value does."""
+def _usual_value(hint: Any, x: str, names: dict[str, Any]) -> str:
+    """Return a condition on `x` that a value of an annotated type usually meets, and no other value does.
+
+    What the condition names is put into `names`.
+    """
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType) and type(None) in arguments:
-        return "x is None"
+        others = [_usual_value(each, x, names) for each in arguments if each is not type(None)]
+        return f"{x} is None or {others[0]}" if len(others) == 1 else f"{x} is None"
     if origin is typing.Literal and all(type(each) is str for each in arguments):
-        return "type(x) is str"
+        return f"type({x}) is str"
     if origin is tuple and Ellipsis in arguments:
-        return "type(x) is tuple and not x"
+        item = _usual_value(arguments[0], "item", names)
+        return f"type({x}) is tuple and (not {x} or all([{item} for item in {x}]))"
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return "type(x) is dict and not x"
-    if isinstance(hint, type):
-        return _USUAL_VALUES.get(hint, "False")
+        key, item = _usual_value(arguments[0], "key", names), _usual_value(arguments[1], "item", names)
+        held = f"all([({key}) and ({item}) for key, item in {x}.items()])"
+        return f"type({x}) is dict and (not {x} or {held})"
+    if not isinstance(hint, type):
+        return "False"
+    if hint in _USUAL_VALUES:
+        return _USUAL_VALUES[hint].format(x=x)
+    if is_dataclass(hint):
+        names[f"kind_{id(hint)}"] = hint
+        return f"type({x}) is kind_{id(hint)} and is_sound({x})"
     return "False"
 
 
 _USUAL_VALUES: Final[Mapping[type, str]] = {
-    bool: "x is True or x is False",
-    int: "type(x) is int and -LARGEST <= x <= LARGEST",
-    str: "type(x) is str and x.isascii()",
+    bool: "{x} is True or {x} is False",
+    int: "type({x}) is int and -LARGEST <= {x} <= LARGEST",
+    float: "type({x}) is float and -INFINITY < {x} < INFINITY",
+    str: "type({x}) is str and {x}.isascii()",
 }
 
 

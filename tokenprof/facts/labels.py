@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import BlockKind
 
 MOST_LABELS = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Label:
     """A name for a text, and its kind of block (None: the kind on the wire)."""
 

@@ -9,8 +9,9 @@ Sources: Anthropic API errors (https://docs.claude.com/en/api/errors), OpenAI AP
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Final
+
+from tokenprof.data_classes.frozen import frozen
 
 _ANTHROPIC_TYPES: Final = {
     402: "billing_error",
@@ -23,7 +24,7 @@ _AWS_TYPES: Final = {403: "AccessDeniedException", 404: "ResourceNotFoundExcepti
 _AWS_OVER_BUDGET: Final = "ServiceQuotaExceededException"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProviderError:
     """An answer that an SDK turns into an exception of its own."""
 

@@ -13,6 +13,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+from tokenprof.facts.switches import is_switched_on
+
 SWITCH: Final = "TOKENPROF_CACHE"
 """Set to `off`, nothing is kept or used."""
 
@@ -20,12 +22,13 @@ MOST_BYTES: Final = 64 * 2**20
 """What all results together may take [bytes]."""
 
 _CHECK_BYTES: Final = 16
-_SUFFIX: Final = ".result"
+SUFFIX: Final = ".result"
+"""How the names of results end."""
 
 
 def cache_folder() -> Path | None:
     """Return where things are kept: `$XDG_CACHE_HOME/tokenprof`, or `~/.cache/tokenprof`; None if nowhere."""
-    if os.environ.get(SWITCH, "").strip().lower() in ("off", "0", "no", "false") or os.name != "posix":
+    if not is_switched_on(os.environ.get(SWITCH) or "on") or os.name != "posix":
         return None
     given = os.environ.get("XDG_CACHE_HOME", "")
     try:
@@ -51,14 +54,19 @@ def remembered(name: str, question: str, make: Callable[[], bytes]) -> bytes:
     if folder is None:
         return make()
     digest = blake2b(question.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    path = folder / f"{name}-{digest}{_SUFFIX}"
-    known = _read(path)
+    path = folder / f"{name}-{digest}{SUFFIX}"
+    known = recall(path)
     if known is not None:
         return known
     made = make()
-    with suppress(OSError):
-        _write(path, made)
+    keep(path, made)
     return made
+
+
+def keep(path: Path, result: bytes) -> None:
+    """Put a result in its place, if it can be written; the oldest beside it make room."""
+    with suppress(OSError):
+        _write(path, result)
 
 
 def _check(data: bytes, path: Path) -> bytes:
@@ -66,8 +74,8 @@ def _check(data: bytes, path: Path) -> bytes:
     return blake2b(data, digest_size=_CHECK_BYTES, key=os.fsencode(path.name)[:64]).digest()
 
 
-def _read(path: Path) -> bytes | None:
-    """Return the result that a file holds; None if the file is missing or damaged."""
+def recall(path: Path) -> bytes | None:
+    """Return the result that a file holds; None if it is missing, damaged, or not this user's alone."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -107,7 +115,7 @@ def _drop_the_oldest(folder: Path, added_bytes: int) -> None:
     found = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.endswith((_SUFFIX, ".part")):
+            if entry.name.endswith((SUFFIX, ".part")):
                 with suppress(OSError):
                     status = entry.stat(follow_symlinks=False)
                     found.append((status.st_mtime, status.st_size, entry.path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Generic, TypeVar, overload
@@ -13,7 +14,10 @@ def shared_length(ours: Sequence[object], theirs: Sequence[object]) -> int:
     """Return how many leading items two sequences have in common."""
     at, most = 0, min(len(ours), len(theirs))
     if type(ours) is type(theirs):
-        # Slices are compared as fast as memory allows. Each is twice as long as the one before.
+        # Slices are compared as fast as memory allows.
+        if ours[:most] == theirs[:most]:
+            return most
+        # Each is twice as long as the one before.
         length = 1
         while at < most and ours[at : at + length] == theirs[at : at + length]:
             at, length = min(at + length, most), 2 * length
@@ -65,6 +69,10 @@ class Trail(Sequence[T], Generic[T]):
         """Whether this trail was made out of all of another one; found out without looking at any item."""
         return self._items is other._items and self._length >= other._length
 
+    def count_below(self: Trail[int], bound: int) -> int:
+        """Return how many items are less than `bound`, of items that never fall."""
+        return bisect_left(self._items, bound, 0, self._length)
+
     def __len__(self) -> int:
         return self._length
 
@@ -76,6 +84,8 @@ class Trail(Sequence[T], Generic[T]):
     @overload
     def __getitem__(self, index: slice) -> tuple[T, ...]: ...
     def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
+        if type(index) is int and 0 <= index < self._length:
+            return self._items[index]
         if isinstance(index, slice):
             start, stop, step = index.indices(self._length)
             return tuple(self._items[start:stop:step] if stop >= 0 else self._items[: self._length][index])

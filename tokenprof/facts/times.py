@@ -1,8 +1,13 @@
-"""Times as other programs write them, as UTC datetimes."""
+"""Times as other programs write them, as UTC datetimes; how long contexts were idle between turns."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenprof.facts.types import Turn
 
 NS_PER_S = 1e9
 
@@ -52,3 +57,20 @@ def utc_from_ns(since_epoch_ns: int) -> datetime:
 def seconds_between(start_ns: int, end_ns: int | None) -> float | None:
     """Return the seconds between two times in nanoseconds; None if the second is unknown (None or 0)."""
     return (end_ns - start_ns) / NS_PER_S if end_ns else None
+
+
+def gaps_after(turns: Sequence[Turn]) -> list[float | None]:
+    """Return the idle time from the end of each turn to the start of the next one of its context [s].
+
+    `turns` are in time order. It is None after the last turn of a context, and 0 between turns that overlap.
+    """
+    gaps: list[float | None] = [None] * len(turns)
+    newest: dict[str, int] = {}
+    for index, turn in enumerate(turns):
+        before = newest.get(turn.context)
+        if before is not None:
+            earlier = turns[before]
+            idle = (turn.started_at - earlier.started_at).total_seconds() - (earlier.duration_s or 0.0)
+            gaps[before] = max(idle, 0.0)
+        newest[turn.context] = index
+    return gaps

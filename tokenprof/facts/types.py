@@ -7,13 +7,15 @@ only reads them.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Container, Mapping
+from dataclasses import field, fields
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Literal
 
-from tokenprof.facts.quick_making import quickly_made
+from tokenprof.data_classes.frozen import frozen
+from tokenprof.data_classes.often_made import often_made
 from tokenprof.facts.shared_prefix import Trail
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
@@ -50,8 +52,7 @@ TurnStatus = Literal["ok", "partial", "error"]
 """`partial`: cut off before its final usage. `error`: ended in an error event, but was billed."""
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
+@often_made
 class Features:
     """Measures of a block's text, taken before the text is discarded.
 
@@ -73,7 +74,7 @@ class Features:
     pixels: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@often_made
 class Child:
     """A finer part of a block: a line of a skills index, a field of a tool's schema."""
 
@@ -82,8 +83,7 @@ class Child:
     tokens: Mapping[str, int] = field(default_factory=dict)
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
+@often_made
 class Block:
     """One content block, tool definition or item as it stood on the wire.
 
@@ -118,7 +118,7 @@ def block_key(block: Block) -> str:
     return f"{block.digest}{'+' if block.opens_message else '-'}{block.role}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Breakpoint:
     """A cache breakpoint: the prompt may be cached up to and including block `after`."""
 
@@ -126,7 +126,7 @@ class Breakpoint:
     ttl: Literal["5m", "1h", "30m", "12h"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(slots=False, kw_only=True)
 class AnswerFacts:
     """What the bytes of an answered call show; shared by `Turn` and by the `Call` that an adapter reads.
 
@@ -157,7 +157,7 @@ class AnswerFacts:
     stated_usd: Decimal | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen(slots=False, kw_only=True)
 class CallerFacts:
     """What is known about a call beyond its bytes: who made it, when, in how many tries.
 
@@ -168,7 +168,8 @@ class CallerFacts:
     API. Prices are the seller's. `started_at` is UTC. `attempts` counts the tries, the answered one included.
     `hidden_prefix` says that the true prompt began with content that the source does not show (a transcript
     without system prompt and tools). `output_rest_in` is the id of the turn that counts what this one's
-    incomplete output lacks, if the source knows only their sum.
+    incomplete output lacks, if the source knows only their sum. `is_fetched` says that an answer was only
+    fetched, which another call had asked for.
     """
 
     __slots__ = ()
@@ -183,10 +184,10 @@ class CallerFacts:
     hidden_prefix: bool = False
     output_rest_in: str | None = None
     seller: str | None = None
+    is_fetched: bool = False
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, kw_only=True)
+@often_made(kw_only=True)
 class Turn(AnswerFacts, CallerFacts):
     """One billed model call.
 
@@ -218,7 +219,16 @@ def facts_of(
 
     For a call that becomes a turn: `Turn(**facts_of(AnswerFacts, call), id=…)`.
     """
-    return {field_.name: getattr(source, field_.name) for field_ in fields(part)}
+    names, values_of = _FACTS_OF[part.__name__]
+    return dict(zip(names, values_of(source), strict=True))
+
+
+def _names_and_reader(part: type) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, ...]]]:
+    names = tuple(field_.name for field_ in fields(part))
+    return names, attrgetter(*names)
+
+
+_FACTS_OF = {part.__name__: _names_and_reader(part) for part in (AnswerFacts, CallerFacts)}
 
 
 ProblemReason = Literal[
@@ -241,7 +251,7 @@ what it did. `interrupted`: tokenprof failed while the call was made.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """Calls that were made but that a recording does not hold, and what is known about them.
 
@@ -258,7 +268,7 @@ class Problem:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """A file that was read, and its format."""
 
@@ -267,7 +277,7 @@ class Source:
     runs: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Run:
     """The billed turns of one or several recordings, in time order, with the readers' warnings.
 

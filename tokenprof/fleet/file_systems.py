@@ -1,19 +1,19 @@
-"""Files wherever they are: on this machine, or at an address such as `s3://bucket/logs` through fsspec."""
+"""Logs at an address such as `s3://bucket/logs`, through fsspec."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from tokenprof.store.writing.store_folder import file_system
+from tokenprof.data_classes.frozen import frozen
+from tokenprof.store.writing.remote_folder import file_system, reaching
 
 _SUBAGENTS: Final = "subagents"
 _AGENT: Final = "agent-"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RemoteLog:
     """The files of one log: the main one first. A session keeps its subagents' files with it."""
 
@@ -27,7 +27,9 @@ def remote_logs(address: str, endings: Sequence[str]) -> Iterator[RemoteLog]:
     Which format a file has is found out where it is read.
     """
     fs, root = file_system(address)
-    sizes = {path: int(info["size"] or 0) for path, info in fs.find(root, detail=True).items()}
+    with reaching(address):
+        found = fs.find(root, detail=True)
+    sizes = {path: int(info["size"] or 0) for path, info in found.items()}
     files = sorted(path for path in sizes if path.endswith(tuple(endings)))
     agents = [path for path in files if _is_agent(path)]
     below: dict[str, list[str]] = {}
@@ -62,29 +64,17 @@ def _home(path: str) -> str:
 
 
 def fetch(log: RemoteLog, folder: Path) -> Path:
-    """Copy the files of a log to a folder, placed to each other as they were; return the main one."""
+    """Copy the files of a log below a folder, placed to each other as they were; return the main one.
+
+    They are in a folder of the name that theirs has, because that is the project of a log which names none.
+    """
     base = PurePosixPath(log.files[0].partition("://")[2]).parent
+    home = folder / base.name
     for address in log.files:
         fs, path = file_system(address)
         at = PurePosixPath(address.partition("://")[2])
-        target = folder / (at.relative_to(base) if at.is_relative_to(base) else at.name)
+        target = home / (at.relative_to(base) if at.is_relative_to(base) else at.name)
         target.parent.mkdir(parents=True, exist_ok=True)
-        fs.get_file(path, str(target))
-    return folder / PurePosixPath(log.files[0]).name
-
-
-def put(address: str, data: bytes) -> int:
-    """Write a file whole, in one request where the file system allows it. Returns its size."""
-    fs, path = file_system(address)
-    fs.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
-    fs.pipe_file(path, data)
-    return len(data)
-
-
-def get(address: str) -> bytes | None:
-    """Return the bytes of a file; None if it does not exist."""
-    fs, path = file_system(address)
-    try:
-        return bytes(fs.cat_file(path))
-    except FileNotFoundError:
-        return None
+        with reaching(address):
+            fs.get_file(path, str(target))
+    return home / PurePosixPath(log.files[0]).name

@@ -9,8 +9,8 @@
 
 A task reads whole logs, a session with the files of its subagents, so that no context is split. It writes its
 Parquet files itself and returns their names; only the keys that tell repeated responses are shuffled. The
-manifest comes last: what a failed or doubled task wrote is named by nobody. docs/past-one-machine.md has
-the sizes.
+manifest comes last: what a failed or doubled task wrote is named by nobody. Spark reads the store itself
+where Hadoop knows the kind of address, and through fsspec otherwise. docs/past-one-machine.md has the sizes.
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ import io
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
-from tokenprof.fleet.file_systems import RemoteLog, fetch, get, put, remote_logs
+from tokenprof.fleet.file_systems import RemoteLog, fetch, remote_logs
 from tokenprof.fleet.spark_engine import SparkEngine
 from tokenprof.reading.formats import suffixes
 from tokenprof.store.ingest.known_logs import KnownLogs, known_logs
 from tokenprof.store.ingest.read_log import ReadLog, ReadOptions, read_log
-from tokenprof.store.ingest.repeats import COLUMNS, repeats_of
+from tokenprof.store.ingest.repeats import COLUMNS, repeats_of, sharing_turns_sql
 from tokenprof.store.ingest.scan import scan
 from tokenprof.store.queries.dimensions import parse_dimensions
 from tokenprof.store.queries.open_store import FACTS, make_facts
@@ -50,7 +51,7 @@ from tokenprof.store.writing.manifest import (
     manifest_of_json,
     manifest_to_json,
 )
-from tokenprof.store.writing.store_folder import is_remote
+from tokenprof.store.writing.remote_folder import is_remote, remote_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -61,10 +62,9 @@ TASK_BYTES: Final = 128 * 2**20
 """About how many bytes of logs a task reads: a few seconds of work, and a few hundred MB of memory."""
 
 _WRITTEN: Final = "kind string, table string, path string, bytes long, rows long, payload binary"
-_KEYS: Final = ("log_id", "format", "response_id", "input_tokens", "cache_read_tokens", "output_tokens")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SparkIngest:
     """What a job did: logs and turns read, responses in several logs, and why logs were left out."""
 
@@ -90,7 +90,8 @@ def ingest(
 
     Raises InputError if the store exists, or nothing is there to read.
     """
-    if get(f"{store}/{MANIFEST}") is not None:
+    folder = remote_folder(store)
+    if folder.read(MANIFEST) is not None:
         raise InputError(f"{store} is a store already; a Spark job makes a new one. Name another folder.")
     logs = [log for path in paths for log in _logs_below(path)]
     if not logs:
@@ -117,7 +118,7 @@ def ingest(
     for name, table in (("logs", known.table()), ("repeats", repeats)):
         state[name] = (_write(store, f"{STATE}/{name}-00000001.parquet", table),)
     whole = replace(manifest, files={**manifest.files, **state})
-    put(f"{store}/{MANIFEST}", manifest_to_json(whole))
+    folder.write(MANIFEST, manifest_to_json(whole))
     failed = tuple(log.error or "" for log in known if log.state == "unreadable")
     turns = sum(log.turns for log in known)
     return SparkIngest(len(known.by_id) - len(failed), turns, repeats.num_rows, failed)
@@ -147,7 +148,7 @@ def priced_engine(
     """Make the views of a store (`turns`, `blocks`, `sessions`, …) temporary views of a Spark session."""
     from tokenprof.pricing.book import default_book
 
-    data = get(f"{store}/{MANIFEST}")
+    data = remote_folder(store).read(MANIFEST)
     if data is None:
         raise InputError(f"There is no store in {store}.")
     manifest = manifest_of_json(data, f"{store}/{MANIFEST}")
@@ -163,10 +164,18 @@ def priced_engine(
 
 
 def _rows(spark: SparkSession, store: str, manifest: Manifest, table: str) -> DataFrame:
-    files = [f"{store}/{each.path}" for each in manifest.files_of(table)]
-    if files:
-        return spark.read.parquet(*files)
-    return spark.createDataFrame(SCHEMAS[table].empty_table())
+    files = manifest.files_of(table)
+    empty = spark.createDataFrame(SCHEMAS[table].empty_table())
+    if not files:
+        return empty
+    try:
+        return spark.read.parquet(*(f"{store}/{each.path}" for each in files))
+    except Exception as error:
+        # Spark without Hadoop's library for this kind of address, such as hadoop-aws for `s3a://`.
+        if "No FileSystem for scheme" not in str(error):
+            raise
+    paths = spark.createDataFrame([(each.path,) for each in files], "path string").repartition(len(files))
+    return paths.mapInArrow(_FileReader(store), empty.schema)
 
 
 def _logs_below(path: str) -> Iterator[RemoteLog]:
@@ -190,7 +199,7 @@ def _tasks(logs: Iterable[RemoteLog], task_bytes: int) -> list[list[RemoteLog]]:
     return tasks
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _TaskReader:
     """What an executor does with a task: reads its logs, writes their rows, returns the files' names."""
 
@@ -231,6 +240,22 @@ class _TaskReader:
         return pa.Table.from_pylist(found, _schema())
 
 
+@frozen
+class _FileReader:
+    """What an executor does with the paths of Parquet files: reads their rows, through fsspec."""
+
+    store: str
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        folder = remote_folder(self.store)
+        for batch in batches:
+            for path in batch.column("path").to_pylist():
+                data = folder.read(path)
+                if data is None:
+                    raise InputError(f"{folder.address_of(path)}, which the manifest names, does not exist.")
+                yield from pq.read_table(io.BytesIO(data)).to_batches()
+
+
 def _row(**cells: object) -> Mapping[str, Any]:
     return {"kind": "", "table": "", "path": "", "bytes": 0, "rows": 0, "payload": b"", **cells}
 
@@ -258,24 +283,12 @@ def read_remote(log: RemoteLog, options: ReadOptions) -> Iterator[ReadLog]:
 def _write(store: str, path: str, rows: pa.Table) -> DataFile:
     sink = io.BytesIO()
     pq.write_table(rows, sink, compression=COMPRESSION)
-    return DataFile(path, put(f"{store}/{path}", sink.getvalue()), rows.num_rows, (1,))
+    remote_folder(store).write(path, sink.getvalue())
+    return DataFile(path, sink.tell(), rows.num_rows, (1,))
 
 
 def _sharing_turns(spark: SparkSession, store: str, manifest: Manifest) -> pa.Table:
     """Return the turns of the logs that may share responses with others; Spark finds them by their keys."""
-    turns = _rows(spark, store, manifest, "turns")
-    turns.select(*_KEYS).createOrReplaceTempView("tokenprof_keys")
-    sharing = spark.sql(
-        """
-SELECT DISTINCT k.log_id FROM tokenprof_keys k JOIN (
-  SELECT response_id FROM tokenprof_keys GROUP BY response_id HAVING count(DISTINCT log_id) > 1
-) s ON s.response_id = k.response_id
-UNION
-SELECT DISTINCT k.log_id FROM tokenprof_keys k JOIN (
-  SELECT input_tokens, cache_read_tokens FROM tokenprof_keys WHERE input_tokens > 0
-  GROUP BY input_tokens, cache_read_tokens HAVING count(DISTINCT format) > 1
-) s ON s.input_tokens = k.input_tokens AND s.cache_read_tokens = k.cache_read_tokens
-"""
-    )
-    found = turns.join(sharing, "log_id").select(*COLUMNS).toArrow()
+    _rows(spark, store, manifest, "turns").createOrReplaceTempView("tokenprof_turns")
+    found = spark.sql(sharing_turns_sql("tokenprof_turns")).toArrow()
     return found.cast(pa.schema([SCHEMAS["turns"].field(name) for name in COLUMNS]))

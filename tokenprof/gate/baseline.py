@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.difference.cost_profile import CostProfile
 from tokenprof.difference.profile_sums import added
 from tokenprof.facts.checked_types import require_types
@@ -33,7 +33,7 @@ READ_SCHEMAS = (SCHEMA, "tokenprof.baseline/1")
 KEPT_MEASURES = ("turns", "input_tokens", "output_tokens", "usd", "cache_misses")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BaselineScenario:
     """The samples of one test or run, and the rates (model → class → USD per token) at that time.
 
@@ -74,9 +74,10 @@ def read_baseline(path: Path) -> dict[str, BaselineScenario]:
     except RecursionError:
         raise InputError(f"{path} is nested too deeply for a baseline. Restore it.") from None
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
+        wrong = f"it has no {error}" if isinstance(error, KeyError) else error
         raise InputError(
-            f"{path} is not a baseline of tokenprof ({type(error).__name__}: {error}). Restore it from "
-            "version control, or delete it and write it again with --tokenprof-update."
+            f"{path} is not a baseline of tokenprof: {wrong}. Restore it from version control, "
+            "or delete it and write it again with --update (pytest: --tokenprof-update)."
         ) from None
 
 

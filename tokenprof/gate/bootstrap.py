@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from tokenprof.data_classes.frozen import frozen
 
 Vector = npt.NDArray[np.float64]
 
@@ -22,7 +23,7 @@ LEAST_RUNS: Final = 3
 """With fewer runs on either side, their spread cannot be judged."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Difference:
     """How much the mean of a figure moved: `change` as a fraction (0.05 is 5 % more), and how sure that is.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
 from tokenprof.gate.sample import MEASURES, RunSample
@@ -14,7 +14,7 @@ LEAST = frozenset({"cache_read_share"})
 """Measures whose budget is a minimum; all other budgets are maximums."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Breach:
     """A measure outside its budget. An unknown measure (`actual` is None) counts as a breach."""
 

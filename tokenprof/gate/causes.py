@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
 from tokenprof.costing.billed_sums import NOTHING
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.difference.causes import CauseKind, CauseOfDifference, GroupUse, causes
 from tokenprof.difference.cost_profile import CellKey, CostProfile
 from tokenprof.difference.decompose import Step, decompose
@@ -27,7 +28,7 @@ MEASURE_OF: Final[dict[CauseKind, str]] = {"calls": "turns", "agent": "turns", "
 """The measure that shows beyond chance that a cause is at work."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cause:
     """Why a run costs more than in the baseline. `block` is the key of a block group, else None.
 

@@ -9,10 +9,10 @@ replayed, it is judged by the tolerance alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 from typing import Final, Literal
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.gate.baseline import BaselineScenario
 from tokenprof.gate.bootstrap import LEAST_RUNS, Difference, difference, outlier
 from tokenprof.gate.budget import number
@@ -28,7 +28,7 @@ NO_PROFILE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """What counts as a regression.
 
@@ -46,7 +46,7 @@ class Settings:
     fail_on_price_rise: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """A figure that grew: a measure of the run, the size of a block, or the bill with another model."""
 
@@ -77,7 +77,7 @@ class Change:
         return f"{self.subject} {values} ({grown}{chance})"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """The verdict on a scenario. `power` is the chance of finding a growth of `Settings.detect`.
 

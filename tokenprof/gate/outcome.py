@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.difference.cost_profile import BilledTokens
 from tokenprof.facts.inert_text import inert_line
+from tokenprof.facts.own_decimals import in_own_decimals, own_decimals
 from tokenprof.gate.baseline import BaselineScenario
 from tokenprof.gate.budget import Breach, breaches, number
 from tokenprof.gate.compare import Settings, Verdict, compare, means
@@ -29,7 +30,7 @@ INCOMPLETE = {
 """How each reason is named, with its count."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """The runs of a scenario compared with its limits; `verdict` is None if it has no baseline."""
 
@@ -97,6 +98,7 @@ class Outcome:
         return f"{self.name}: {self.status}, {cost} a run"
 
 
+@in_own_decimals
 def judge(
     name: str,
     samples: Sequence[RunSample],
@@ -143,7 +145,9 @@ def explain(outcome: Outcome) -> Iterator[str]:
 
     Names of scenarios and blocks in them are inert: no line breaks, no control characters.
     """
-    yield from map(inert_line, _lines(outcome))
+    with own_decimals():
+        lines = tuple(_lines(outcome))
+    yield from map(inert_line, lines)
 
 
 def _lines(outcome: Outcome) -> Iterator[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from typing import Final
 
 from tokenprof.difference.cost_profile import BilledTokens, Cell, CellKey, CostProfile
-from tokenprof.facts.adding import EXACT_DIGITS
+from tokenprof.facts.own_decimals import EXACT_DIGITS, own_decimals
 from tokenprof.gate.sample import FIXED_KINDS
 
 LEAST_GROWTH: Final = 0.005
@@ -50,7 +50,7 @@ def _of_group(
     profile: CostProfile, group: tuple[str, str, str], times: Decimal = Decimal(1)
 ) -> Mapping[CellKey, Cell]:
     """Return the cells of a block group, multiplied."""
-    with localcontext(prec=EXACT_DIGITS):
+    with own_decimals(EXACT_DIGITS):
         return {
             key: {
                 pair: BilledTokens(round(each.tokens * times), each.usd * times)

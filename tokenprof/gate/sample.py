@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.difference.cost_profile import CostProfile
+from tokenprof.facts.own_decimals import in_own_decimals
 
 if TYPE_CHECKING:
     from tokenprof.analysis.analysis import Analysis
@@ -43,7 +45,7 @@ def group_key(kind: str, name: str) -> str:
     return f"{kind} {name}" if name != kind else kind
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BlockGroup:
     """All blocks of one kind and name in a run.
 
@@ -61,7 +63,7 @@ class BlockGroup:
         return group_key(self.kind, self.name)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunSample:
     """One run as the gate compares it. An unknown measure is None, never 0.
 
@@ -103,6 +105,7 @@ def size_of(samples: Sequence[RunSample], key: str) -> float | None:
     return float(median(sizes)) if sizes else None
 
 
+@in_own_decimals
 def sample_of(analysis: Analysis, *, hardware: bool = False) -> RunSample:
     """Return the sample of a run; without `hardware` its compute is not costed and so not known."""
     from tokenprof.difference.profile_of_run import cost_profile

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
+from tokenprof.facts.switches import is_switched_on
 from tokenprof.gate.compare import Settings
 
 COMPARED = ("turns", "input_tokens", "output_tokens", "usd", "cache_misses", "hardware_usd")
@@ -49,9 +50,7 @@ def fraction(value: str | float) -> float:
 
 def is_strict(given: bool | None, environ: Mapping[str, str] = os.environ) -> bool:
     """Return whether what is not fully known fails: as given, else if the variable CI marks a build."""
-    if given is not None:
-        return given
-    return environ.get("CI", "").strip().lower() not in ("", "0", "false", "no")
+    return is_switched_on(environ.get("CI")) if given is None else given
 
 
 def _measures(value: str | Iterable[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Final
 
 from tokenprof.analysis.assumptions import Assumptions
+from tokenprof.facts.own_decimals import in_own_decimals
 from tokenprof.facts.types import Block, Turn
 from tokenprof.live.limits import Limits
 from tokenprof.live.running_cost import RunningCost, TurnCost
@@ -97,7 +98,7 @@ class BudgetGuard:
         if self._stop_at.usd is not None and self._unpriced:
             return (
                 f"{self._unpriced} finished calls have no price, so the limit of "
-                f"${self._stop_at.most_usd} cannot be kept. Add the price (prices=) or take the limit "
+                f"${self._stop_at.most_usd:f} cannot be kept. Add the price (prices=) or take the limit "
                 "away. No further call is made."
             )
         return None
@@ -106,7 +107,7 @@ class BudgetGuard:
         most_usd = limits.most_usd
         if most_usd is not None and self._total_usd >= most_usd:
             least = "at least " if self._unmeasured or self._unpriced else ""
-            yield "usd", f"The run was billed {least}${_shown(self._total_usd)}; its limit is ${most_usd}."
+            yield "usd", f"The run was billed {least}${_shown(self._total_usd)}; its limit is ${most_usd:f}."
         for name, what, value, most in (
             ("turns", "made {:,} billed calls", self._turns, limits.turns),
             ("context_tokens", "sent a prompt of {:,} tokens", self._context_tokens, limits.context_tokens),
@@ -116,6 +117,7 @@ class BudgetGuard:
                 yield name, f"The run {what.format(value)}; its limit is {most:,}."
 
 
+@in_own_decimals
 def _shown(usd: Decimal) -> str:
     """Return dollars to the hundredth of a cent; to the last digit if there are fewer."""
     return f"{usd:.4f}" if not usd or usd >= _SMALL_USD else f"{usd.normalize():f}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError, TokenprofError
 
 LIMIT_NAMES: Final = ("usd", "turns", "context_tokens", "cache_misses")
@@ -16,7 +16,7 @@ class StopCalls(TokenprofError):  # noqa: N818 - an instruction, not a failure
     """Raised in `on_turn`, it refuses every further call of a profile that has `stop_at`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """How much a run may use; None sets no limit.
 

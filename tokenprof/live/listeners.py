@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tokenprof.facts.switches import is_switched_on
 from tokenprof.record.background.harmless_log import log
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def listener(
 
     Raises `InputError` for one of the `given` settings that cannot be used.
     """
-    with_metrics = metrics or bool(os.environ.get(METRICS_VARIABLE))
+    with_metrics = metrics or is_switched_on(os.environ.get(METRICS_VARIABLE))
     if on_turn is None and not with_metrics and guard is None:
         return None
     assumptions = _assumptions(given or {})
@@ -62,7 +63,7 @@ def span_cost(
 
     Raises as `listener` does.
     """
-    if not (metrics or os.environ.get(METRICS_VARIABLE)):
+    if not (metrics or is_switched_on(os.environ.get(METRICS_VARIABLE))):
         return None
     from tokenprof.analysis.assumptions import price_book
     from tokenprof.costing.span_cost import cost_attributes, cost_of

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import functools
 import os
 import sys
 import threading
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Token
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.adapters import load_adapter
 from tokenprof.live.imports import watch_when_imported
 from tokenprof.live.listeners import guard_of, listener, span_cost
 from tokenprof.record import session
+from tokenprof.record.background.ended_blocks import at_end_of_process
 from tokenprof.record.background.fork_safe_lock import ForkSafeLock
 from tokenprof.record.background.harmless_log import log
+from tokenprof.record.background.system_threads import SYSTEM
 
 if TYPE_CHECKING:
     from tokenprof.facts.call_labels import LabelRule
@@ -50,8 +50,10 @@ WORK_ELSEWHERE = {
     "threading": "clients.started_threads",
     "concurrent.futures.thread": "clients.thread_pools",
     "multiprocessing.process": "clients.started_processes",
+    "os": "clients.process_exits",
 }
-"""The adapters that tell threads and processes which recording their calls belong to, by module."""
+"""The adapters that tell threads and processes which recording their calls belong to, and see how a process
+ends, by module."""
 
 RUN_VARIABLE = "TOKENPROF_RUN"
 
@@ -118,8 +120,8 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
     (clients made inside the block, or wrapped); `request_usage=True` asks OpenAI for the usage of chat
     streams that do not ask for it themselves (they end with one more chunk).
 
-    Raises FileExistsError if `path` holds something other than a recording, and `InputError` for prices or a
-    deployment that cannot be used.
+    Raises FileExistsError if `path` holds something other than a recording, OSError if it cannot be written,
+    and `InputError` for prices or a deployment that cannot be used.
     """
 
     def __init__(
@@ -177,7 +179,7 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
         )
         if guard is not None and guard.stops:
             recorder.gatekeeper = guard.refusal
-        _close_at_the_end()
+        _close_at_the_end(SYSTEM.process_id())
         token = session.enter(recorder)
         self._openings.append(_Opening(recorder, token, watch_all(), threading.get_ident()))
         return self
@@ -239,15 +241,16 @@ class profile:  # noqa: N801 - read as a verb: `with tokenprof.profile(...)`
 
 
 @functools.cache
-def _close_at_the_end() -> None:
-    """End recordings with the program, if it does not leave their blocks.
+def _close_at_the_end(process: int) -> None:
+    """End recordings with the process, if it does not leave their blocks.
 
-    It is registered after the recorder's own function for the end, and so runs before it.
+    It is registered after the recorder's own function for the end, and so runs before it. A forked child has
+    its own end.
     """
-    atexit.register(session.close_open_recorders)
+    at_end_of_process(session.close_open_recorders)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@frozen(eq=False)
 class _Opening:
     """One use of a profile, which may be nested in itself or shared by threads."""
 
@@ -269,8 +272,8 @@ async def _until_ended(recorder: Recorder) -> None:
         if trio is None:
             return
         sleep = trio.sleep
-    until = time.monotonic() + recorder.waits.block_s
-    while not recorder.is_ended() and time.monotonic() < until:
+    until = SYSTEM.monotonic_s() + recorder.waits.block_s
+    while not recorder.is_ended() and SYSTEM.monotonic_s() < until:
         await sleep(0.002)
 
 
@@ -321,25 +324,21 @@ def record_as_environment_says() -> None:
             log.warning("tokenprof cannot record to %s, which %s names: %s", path, RUN_VARIABLE, error)
             return
         session.enter(recorder, behind_others=True)
-    atexit.register(recorder.close)
+    at_end_of_process(recorder.close)
 
 
-def record_as_parent_does(path: str, tags: Mapping[str, str]) -> None:
+def record_as_parent_does(path: str, tags: Mapping[str, str], tally_address: str | None = None) -> None:
     """Continue the recording of the process that started this one, until it ends. Never raises."""
     try:
         from tokenprof.record.recorder import Recorder
 
-        recorder = Recorder(Path(path), tags=tags, waits_for_counts=False)
+        recorder = Recorder(Path(path), tags=tags, waits_for_counts=False, tally_address=tally_address)
         session.enter(recorder, behind_others=True)
         watch_all()
-        atexit.register(recorder.close)
+        at_end_of_process(recorder.close)
         processes = sys.modules.get("multiprocessing.util")
         if processes is not None:
             # What is registered now is forgotten before the process begins to work.
-            processes.register_after_fork(recorder, _close_at_end_of_process)
+            processes.register_after_fork(recorder, lambda opened: at_end_of_process(opened.close))
     except Exception:
         log.warning("tokenprof cannot record the calls of this process to %s", path, exc_info=True)
-
-
-def _close_at_end_of_process(recorder: Recorder) -> None:
-    sys.modules["multiprocessing.util"].Finalize(None, recorder.close, exitpriority=100)

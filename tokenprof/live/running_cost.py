@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from tokenprof.analysis.assumptions import Assumptions, price_book
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Block, Turn
-from tokenprof.pricing.book import Price, UnknownTierError, UnpricedError
+from tokenprof.pricing.book import UnknownTierError
+from tokenprof.pricing.rates import total
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TurnCost:
     """A finished turn and the run's cost up to it.
 
@@ -38,7 +39,7 @@ class RunningCost:
         """Price a finished turn and call back."""
         turn_usd = self._price(turn)
         self._complete = self._complete and turn_usd is not None
-        self._total_usd += turn_usd or Decimal(0)
+        self._total_usd = total((self._total_usd, turn_usd or Decimal(0)))
         self._callback(TurnCost(turn, turn_usd, self._total_usd, self._complete))
 
     def _price(self, turn: Turn) -> Decimal | None:
@@ -46,6 +47,6 @@ class RunningCost:
             return None
         try:
             price = self._book.price(turn.sold_by, turn.model, turn.started_at, turn.usage, turn.selectors)
-            return sum(price.amounts(turn.usage).values(), Decimal(0)) if isinstance(price, Price) else None
-        except (UnpricedError, UnknownTierError):
+        except UnknownTierError:
             return None
+        return price.usd(turn.usage)

@@ -8,7 +8,6 @@ headers that browsers add and pages cannot change.
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from tokenprof.proxy.request import ClientRequest, RequestError
 
@@ -30,7 +29,7 @@ def require_admitted(request: ClientRequest) -> None:
     if len(hosts) != 1 or not _is_loopback(hosts[0]):
         raise RequestError(403, "tokenprof proxy answers only to 127.0.0.1 and localhost; call it by these.")
     origins = request.values("origin")
-    if any(not _is_loopback(urlsplit(origin).netloc) for origin in origins):
+    if any(not _is_loopback(origin.partition("://")[2]) for origin in origins):
         raise _from_web_page()
     if not origins and request.value("sec-fetch-site").lower() in ("cross-site", "same-site"):
         raise _from_web_page()

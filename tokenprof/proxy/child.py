@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import FrameType
 
 from tokenprof.facts.errors import InputError
@@ -17,11 +18,19 @@ LOOPBACK = "127.0.0.1"
 WAKE_EVERY_S = 0.2
 
 
-def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a command to its end and return its exit code, as a shell would: 128 + n for a signal n.
+RunChild = Callable[[Sequence[str], Mapping[str, str]], int]
+"""Runs a command to its end and returns its exit code, as a shell would: 128 + n for a signal n.
 
-    Signals are passed on to it, and this process ends only after it. Raises InputError if the command cannot
-    be started.
+Raises InputError if the command cannot be started.
+"""
+
+
+@contextmanager
+def passing_signals_on() -> Iterator[RunChild]:
+    """Yield a function that runs a command to which signals are passed on.
+
+    Those before it starts reach it then; those after its end are dropped, so that within the block what it
+    did can be written down.
     """
     early: list[int] = []
     child: subprocess.Popen[bytes] | None = None
@@ -33,19 +42,39 @@ def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
         elif not (number in _FROM_TERMINAL and _in_foreground()):
             child.send_signal(number)
 
-    numbers = [getattr(signal, name) for name in FORWARDED if hasattr(signal, name)]
-    before = {number: signal.signal(number, forward) for number in numbers}
-    try:
-        child = subprocess.Popen(list(command), env=dict(environment))
+    def run_child(command: Sequence[str], environment: Mapping[str, str]) -> int:
+        nonlocal child
+        try:
+            child = subprocess.Popen(list(command), env=dict(environment))
+        except OSError as error:
+            raise InputError(f"{command[0]} cannot be run: {error.strerror or error}.") from None
         for number in early:
             child.send_signal(number)
         code = _wait(child)
-    except OSError as error:
-        raise InputError(f"{command[0]} cannot be run: {error.strerror or error}.") from None
+        return code if code >= 0 else 128 - code
+
+    with handled_by(forward, FORWARDED):
+        yield run_child
+
+
+@contextmanager
+def handled_by(handler: Callable[[int, FrameType | None], object], names: Sequence[str]) -> Iterator[None]:
+    """Have a handler take the signals of these names within the block.
+
+    Those that this system does not have are left out, and those that whoever started this process has it
+    ignore, as `nohup` does.
+    """
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {
+        number: signal.signal(number, handler)
+        for number in numbers
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    return code if code >= 0 else 128 - code
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def _wait(child: subprocess.Popen[bytes]) -> int:

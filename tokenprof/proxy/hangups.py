@@ -11,10 +11,11 @@ import selectors
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from tokenprof.data_classes.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class _Watched:
     client: socket.socket
     then: Callable[[], None]

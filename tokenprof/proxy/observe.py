@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import logging
 import re
-import time
 from collections.abc import Callable, Mapping
 
+from tokenprof.facts.inert_text import printable
+from tokenprof.facts.secrets.masks import masked_text
 from tokenprof.proxy.request import OverBudgetError
 from tokenprof.record.attempt import Attempt
+from tokenprof.record.background.system_threads import now_ns
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import Call
 from tokenprof.record.content_coding import decoded
@@ -21,7 +23,8 @@ from tokenprof.record.wires import ANY_ANSWER, LONGEST_PATH, interpreter_of, wir
 log = logging.getLogger("tokenprof")
 
 NO_CALLS = re.compile(
-    r"/(count_tokens|input_tokens|countTokens|tokenize|moderations|models|files|batches)(/|$)"
+    r"[/:](count_tokens|input_tokens|countTokens|computeTokens|tokenize|moderations)(/|$)"
+    r"|/(files|batches)(/|$)|/models$"
 )
 """Paths whose answers may have counts, and cost nothing."""
 
@@ -57,7 +60,7 @@ class Observer:
             # Without the text of the error and its trace: either may quote a key or a body.
             log.warning(
                 "tokenprof could not note a request to %s (%s)",
-                target.partition("?")[0],
+                printable(masked_text(target.partition("?")[0])),
                 type(error).__name__,
             )
             return None
@@ -76,7 +79,7 @@ class Observer:
             interpret=functools.partial(_read_decoded, interpret),
             provider=wire.provider,
             request=request,
-            started_ns=time.time_ns(),
+            started_ns=now_ns(),
             call=call,
             target=target.partition("?")[0],
             retries_taken=retries_taken,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import socket
 from collections.abc import Callable
 from email.message import Message
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead, parse_headers
-from io import BufferedIOBase
 from typing import Any
 
+from tokenprof.proxy.clients import ConnectedClient
 from tokenprof.record.attempt import Attempt
 
 CHUNK_BYTES = 65536
@@ -32,6 +33,11 @@ HOP_BY_HOP = frozenset(
 """Headers that are about one connection, not about the message (RFC 9110, section 7.6.1)."""
 
 
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;|\r?\n)")
+_LONGEST_CHUNK_LINE_BYTES = 65_537
+
+
 class FinalResponse(HTTPResponse):
     """A response after any interim ones (103 Early Hints), which `http.client` takes for the final one."""
 
@@ -51,6 +57,19 @@ class FinalResponse(HTTPResponse):
                 self._interim(_encoded(f"HTTP/1.1 {status} {reason.strip()}", _passed_on(headers)))
         raise HTTPException("the upstream sent interim answers only")
 
+    def begin(self) -> None:
+        """Read the head. An answer that has no body has no chunks either, whatever its head says."""
+        super().begin()
+        if self.length == 0:
+            self.chunked = False
+
+    def _read_next_chunk_size(self) -> int:
+        line = self.fp.readline(_LONGEST_CHUNK_LINE_BYTES)
+        parsed = _CHUNK_SIZE.match(line)
+        if parsed is None or not line.endswith(b"\n"):
+            raise IncompleteRead(b"")
+        return int(parsed[1], 16)
+
 
 def answered_with_interim(
     connection: HTTPConnection, interim: Callable[[bytes], object] | None
@@ -61,15 +80,20 @@ def answered_with_interim(
     """
     connection.response_class = functools.partial(FinalResponse, interim)  # type: ignore[assignment]
     response = connection.getresponse()
-    codings = response.headers.get_all("transfer-encoding") or []
+    codings = [coding.lower() for coding in response.headers.get_all("transfer-encoding") or []]
     lengths = set(response.headers.get_all("content-length") or [])
-    if len(lengths) > 1 or (codings and not response.chunked) or len(codings) > 1:
+    if (
+        codings not in ([], ["chunked"])
+        or len(lengths) > 1
+        or not all(map(_LENGTH.fullmatch, lengths))
+        or response.headers.defects
+    ):
         raise HTTPException("the upstream's answer does not say where it ends")
     return response
 
 
 def relay_response(
-    response: HTTPResponse, client: BufferedIOBase, attempt: Attempt | None, *, with_chunks: bool
+    response: HTTPResponse, client: ConnectedClient, attempt: Attempt | None, *, with_chunks: bool
 ) -> None:
     """Write a response to the client, passing on each piece of the body as soon as it arrives.
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from io import BufferedIOBase
+
+from tokenprof.data_classes.frozen import frozen
 
 MOST_LINE_BYTES = 65_536
 MOST_HEAD_BYTES = 262_144
@@ -19,8 +20,9 @@ _PIECE_BYTES = 65_536
 _BLANK_LINES_BEFORE = 4
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_REQUEST_LINE = re.compile(rb"\A(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/(\d\.\d)\r\n")
-_HEADER = re.compile(rb"\A(" + _TOKEN + rb"):[ \t]*([^\r\n\0]*)\r\n")
+_REQUEST_LINE = re.compile(rb"\A(" + _TOKEN + rb") ([\x21\x22\x24-\x7e]+) HTTP/(\d\.\d)\r\n")
+_HEADER = re.compile(rb"\A(" + _TOKEN + rb"):([^\r\n\0]*)\r\n")
+_FRAMING = ("content-length", "transfer-encoding")
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n\0]*)?\r\n")
 
@@ -41,7 +43,7 @@ class OverBudgetError(RequestError):
         super().__init__(403, sentence)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClientRequest:
     """The head of a request. `headers` keep their order, case and repetitions; values are Latin-1."""
 
@@ -114,7 +116,7 @@ def _headers(stream: BufferedIOBase) -> tuple[tuple[str, str], ...]:
         parsed = _HEADER.fullmatch(line)
         if parsed is None:
             raise RequestError(400, f"Header line {len(found) + 1} is malformed.")
-        found.append((parsed[1].decode("ascii"), parsed[2].rstrip(b" \t").decode("latin-1")))
+        found.append((parsed[1].decode("ascii"), parsed[2].strip(b" \t").decode("latin-1")))
     return tuple(found)
 
 
@@ -123,6 +125,9 @@ def _require_plain_framing(request: ClientRequest) -> None:
     lengths, codings = request.values("content-length"), request.values("transfer-encoding")
     if lengths and codings:
         raise RequestError(400, "The request has both Content-Length and Transfer-Encoding; send one.")
+    if any(name.lower().replace("_", "-") in _FRAMING and "_" in name for name, _ in request.headers):
+        # Some servers read an underscore as a hyphen.
+        raise RequestError(400, "The request states the length of its body under a misspelt name.")
     if len(lengths) > 1 or len(codings) > 1:
         raise RequestError(400, "The request states the length of its body twice.")
     if lengths and not _LENGTH.fullmatch(lengths[0]):

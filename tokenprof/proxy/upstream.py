@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import selectors
+import socket
 import ssl
 import urllib.request
 from base64 import b64encode
-from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection, HTTPSConnection
 from urllib.parse import unquote, urlsplit
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 
 CONNECT_TIMEOUT_S = 60.0
+KEEP_ALIVE_EVERY_S = 60
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Upstream:
     """An origin that requests are passed on to, and the path at which its API starts (no trailing slash)."""
 
@@ -55,9 +58,9 @@ def upstream_at(url: str) -> Upstream:
 
 def _without_secrets(url: str) -> str:
     """Return an address without its user, password and query, for a message."""
-    scheme, separator, rest = url.partition("?")[0].rpartition("://")
-    authority, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+    scheme, separator, rest = re.split(r"[?#]", url, maxsplit=1)[0].rpartition("://")
+    # A password may hold any character, so nothing before the last @ is shown.
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def connect(upstream: Upstream) -> HTTPConnection:
@@ -79,7 +82,19 @@ def connect(upstream: Upstream) -> HTTPConnection:
     connection.connect()
     # The client decides how long an answer may take: when it hangs up, so do we.
     connection.sock.settimeout(None)
+    _keep_alive(connection.sock)
     return connection
+
+
+def _keep_alive(upstream: socket.socket) -> None:
+    """Have the system ask now and then whether the other end is still there.
+
+    Routers forget connections on which nothing passes while a model thinks. SDKs ask too, but of the proxy.
+    """
+    upstream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name in ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL"):
+        if hasattr(socket, name):
+            upstream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), KEEP_ALIVE_EVERY_S)
 
 
 def is_stale(connection: HTTPConnection) -> bool:
@@ -101,7 +116,10 @@ def _tls() -> ssl.SSLContext:
 def _proxy_url(upstream: Upstream) -> str | None:
     if urllib.request.proxy_bypass(upstream.host):
         return None
-    return urllib.request.getproxies().get(upstream.scheme)
+    named = urllib.request.getproxies()
+    for_all = named.get("all", "")
+    # Of other schemes, such as socks5, only some clients know any.
+    return named.get(upstream.scheme) or (for_all if for_all.startswith("http") else None)
 
 
 def _environment_proxy(upstream: Upstream) -> Upstream | None:

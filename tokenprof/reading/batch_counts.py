@@ -1,14 +1,36 @@
-"""Tokens of texts counted many at once, which takes a third of the time of counting them one by one."""
+"""How the texts of a log are measured, which takes a third of the time that a recording would need.
+
+Tokens are counted many texts at once, and the bytes of a long text are told apart by one histogram.
+Recordings do without numpy, which their host may not have loaded.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from tokenprof.reading.remembered_counts import remembered_counts
 from tokenprof.record.background.counting import count_tokens
+from tokenprof.record.block_facts import classes_in
 
 COUNTED_AT_ONCE_CHARS = 2**20
 """So many characters of texts are held at most before they are counted."""
+
+FEWEST_BYTES = 1024
+"""In a text of fewer bytes, one class after the other is counted sooner than all by a histogram."""
+
+_CLASSES_OF_BYTES = np.array([classes_in(bytes([byte])) for byte in range(256)])
+
+
+def classes_by_histogram(data: bytes) -> Sequence[int]:
+    """Return what `classes_in` returns."""
+    if len(data) < FEWEST_BYTES:
+        return classes_in(data)
+    counts: list[int] = (
+        np.bincount(np.frombuffer(data, np.uint8), minlength=256) @ _CLASSES_OF_BYTES
+    ).tolist()
+    return counts
 
 
 class BatchCounts:
@@ -24,22 +46,20 @@ class BatchCounts:
 
     def __call__(self, texts: Sequence[str]) -> list[Mapping[str, int]]:
         """Return a mapping for each text, which will hold its tokens in every vocabulary."""
-        promised: list[dict[str, int]] = [{} for _ in texts]
+        promised: list[Mapping[str, int]] = []
+        for text in texts:
+            tokens: dict[str, int] = {}
+            promised.append(tokens)
+            self._tokens.append(tokens)
+            self._chars += len(text)
         self._texts += texts
-        self._tokens += promised
-        self._chars += sum(map(len, texts))
         if self._chars > COUNTED_AT_ONCE_CHARS:
             self.finish()
-        return list(promised)
+        return promised
 
     def finish(self) -> None:
         """Count what has not been counted yet, in this run of the program or an earlier one."""
-        memory = remembered_counts()
-        known = memory.find(self._texts)
-        new = [text for text, tokens in zip(self._texts, known, strict=True) if tokens is None]
-        counted = count_tokens(new)
-        memory.add(new, counted)
-        left = iter(counted)
-        for tokens, found in zip(self._tokens, known, strict=True):
-            tokens.update(next(left) if found is None else found)
+        counted = remembered_counts().counted(self._texts, count_tokens)
+        for tokens, found in zip(self._tokens, counted, strict=True):
+            tokens.update(found)
         self._texts, self._tokens, self._chars = [], [], 0

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from tokenprof.data_classes.frozen import replaced
 from tokenprof.facts.types import Run, Turn
 
 SEEN_WITHIN = timedelta(seconds=60)
 """How far apart two files may place one call, beyond how long it took."""
+
+COMPARED = 64
+"""How many turns with the id of a call, on either side of it in time, are looked at for its counts."""
 
 LEAST_ID_CHARS = 12
 """Shorter ids are drawn twice by chance, so that they say nothing about calls at different times."""
@@ -18,23 +24,23 @@ LEAST_ID_CHARS = 12
 def with_fetched(run: Run) -> Run:
     """Return a run in which calls that ran on in the background have the counts that were fetched later.
 
-    The turn of the fetch has the same id, and no prompt.
+    An answer that was fetched is not a call of its own if the run has the call that asked for it.
     """
-    asked: dict[str, int] = {}
-    fetched: dict[int, int] = {}
-    for index, turn in enumerate(run.turns):
-        if turn.usage is None:
-            asked[turn.id] = index
-        elif turn.id in asked and turn.base is None and not turn.added:
-            fetched[asked[turn.id]] = index
-    if not fetched:
+    if not any(turn.is_fetched for turn in run.turns):
         return run
-    dropped = set(fetched.values())
-    whole = [
-        _answered(turn, run.turns[fetched[index]]) if index in fetched else turn
-        for index, turn in enumerate(run.turns)
-    ]
-    return replace(run, turns=tuple(without_turns(replace(run, turns=tuple(whole)), dropped, offset=0)))
+    calls: dict[tuple[str, str], list[int]] = {}
+    turns = list(run.turns)
+    dropped: set[int] = set()
+    for index, turn in enumerate(run.turns):
+        known = calls.setdefault((turn.provider, turn.id), [])
+        if not turn.is_fetched or not known:
+            known.append(index)
+            continue
+        dropped.add(index)
+        asked = next((earlier for earlier in reversed(known) if turns[earlier].usage is None), None)
+        if asked is not None:
+            turns[asked] = _answered(turns[asked], turn)
+    return replace(run, turns=tuple(without_turns(replace(run, turns=tuple(turns)), dropped, offset=0)))
 
 
 ANSWERED = (
@@ -59,8 +65,8 @@ def counted_in_other_files(runs: Sequence[Run]) -> dict[int, set[int]]:
 def with_counts_of_other_files(runs: Sequence[Run]) -> list[Run]:
     """Return runs in which an unmeasured call has the counts that another run holds under its id.
 
-    A fetch of a background response that shows no prompt is not a call of its own then. Otherwise the
-    unmeasured turn is left out, because the other run shows the call with its prompt.
+    The turn that had the counts is not a call of its own then. If it shows the prompt, it stays, and the
+    unmeasured turn is left out.
     """
     taken: dict[int, dict[int, Turn]] = {}
     dropped: dict[int, set[int]] = {}
@@ -76,37 +82,56 @@ def with_counts_of_other_files(runs: Sequence[Run]) -> list[Run]:
 
 
 def _counts_elsewhere(runs: Sequence[Run]) -> list[tuple[Run, dict[int, tuple[Run, int]]]]:
-    """Return each run that has such turns, with the run and the index of the turn that has their counts."""
+    """Return each run that has such turns, with the run and the index of the turn that has their counts.
+
+    The counts of one turn are those of one call.
+    """
     unmeasured = {turn.id for run in runs for turn in run.turns if turn.usage is None}
     if len(runs) < 2 or not unmeasured:
         return []
     counted: dict[str, list[tuple[Run, int]]] = {}
+    times_used: Counter[tuple[int, str]] = Counter()
     for run in runs:
         for index, turn in enumerate(run.turns):
-            if turn.usage is not None and turn.id in unmeasured:
-                counted.setdefault(turn.id, []).append((run, index))
+            if turn.id in unmeasured:
+                times_used[id(run), turn.id] += 1
+                if turn.usage is not None:
+                    counted.setdefault(turn.id, []).append((run, index))
+    for places in counted.values():
+        places.sort(key=_started_at)
     found = []
     for run in runs:
-        elsewhere = {
-            index: match
-            for index, turn in enumerate(run.turns)
-            if turn.usage is None
-            for match in counted.get(turn.id, ())[:1]
-            if match[0] is not run and _may_be_one(turn, match[0].turns[match[1]])
-        }
+        elsewhere: dict[int, tuple[Run, int]] = {}
+        for index, turn in enumerate(run.turns):
+            places = counted.get(turn.id, []) if turn.usage is None else []
+            near = bisect_left(places, turn.started_at, key=_started_at)
+            for place in range(max(near - COMPARED, 0), min(near + COMPARED, len(places))):
+                other, at = places[place]
+                is_used_once = times_used[id(run), turn.id] == times_used[id(other), turn.id] == 1
+                if other is not run and _may_be_one(turn, other.turns[at], is_used_once):
+                    elsewhere[index] = places.pop(place)
+                    break
         if elsewhere:
             found.append((run, elsewhere))
     return found
 
 
-def _may_be_one(unmeasured: Turn, counted: Turn) -> bool:
-    """Whether two turns with one id may be one call; an answer can be fetched hours later."""
+def _started_at(place: tuple[Run, int]) -> datetime:
+    run, index = place
+    return run.turns[index].started_at
+
+
+def _may_be_one(unmeasured: Turn, counted: Turn, is_used_once: bool) -> bool:
+    """Whether two turns with one id may be one call; an answer can be fetched hours later.
+
+    `is_used_once` says that each file uses the id once: relays may give all answers one id.
+    """
     if unmeasured.provider != counted.provider:
         return False
     longest = timedelta(seconds=max(unmeasured.duration_s or 0.0, counted.duration_s or 0.0)) + SEEN_WITHIN
     later = counted.started_at - unmeasured.started_at
-    names_one_call = len(unmeasured.id) >= LEAST_ID_CHARS or not _shows_prompt(counted)
-    return abs(later) <= longest or (later > timedelta(0) and names_one_call)
+    names_one_call = counted.is_fetched or len(unmeasured.id) >= LEAST_ID_CHARS
+    return abs(later) <= longest or (later > timedelta(0) and is_used_once and names_one_call)
 
 
 def _shows_prompt(turn: Turn) -> bool:
@@ -141,7 +166,7 @@ def without_turns(run: Run, left_out: Set[int], offset: int) -> list[Turn]:
         turn = run.turns[index]
         if turn.base is not None and turn.base in place:
             if place[turn.base] != turn.base:
-                turn = replace(turn, base=place[turn.base])
+                turn = replaced(turn, base=place[turn.base])
         elif turn.base is not None:
             turn = replace(turn, base=None, kept=0, added=tuple(prompts[index]))
         kept.append(turn)

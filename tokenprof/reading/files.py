@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.checked_types import require_types
 from tokenprof.facts.errors import InputError
-from tokenprof.facts.types import Run
+from tokenprof.facts.types import Run, Source, Turn
+from tokenprof.facts.whole_characters import with_whole_characters
 from tokenprof.reading.formats import (
     TranscriptReader,
     UnknownFormatError,
@@ -24,6 +27,8 @@ from tokenprof.reading.merge import merge
 from tokenprof.reading.parallel import read_each
 from tokenprof.reading.progress import Watcher, unwatched
 from tokenprof.record.background.ended_blocks import wait_for_recordings
+
+Fact = TypeVar("Fact", Turn, Source)
 
 LISTED_FILES = 5
 NOT_LOGS = frozenset({"node_modules", ".git", ".venv", "site-packages"})
@@ -71,7 +76,7 @@ def whole_run(path: Path, form: str) -> Run:
     return run_of(path, reader_named(form))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogFile:
     """A file to read. `is_named` says that the user named it, and not a folder above it."""
 
@@ -130,7 +135,7 @@ def runs_of(
     failed = [result for result in runs if isinstance(result, InputError)]
     if failed and len(failed) == len(runs):
         raise failed[0]
-    warnings += [f"{error} The file was left out." for error in failed]
+    warnings += [f"{error} It was left out." for error in failed]
     return [result for result in runs if isinstance(result, Run)]
 
 
@@ -152,7 +157,7 @@ def run_of(file: Path, reader: TranscriptReader, read_one: Callable[[Path], Run]
     Raises InputError for a file that cannot be read or holds something else than it begins with.
     """
     try:
-        run = (read_one or reader.read)(file)
+        run = _named_by_whole_characters(file, (read_one or reader.read)(file))
         require_types(run)
         return run
     except OSError as error:
@@ -167,15 +172,34 @@ def run_of(file: Path, reader: TranscriptReader, read_one: Callable[[Path], Run]
         ) from error
 
 
+def _named_by_whole_characters(file: Path, run: Run) -> Run:
+    """Return the run of a file, whose name need not be UTF-8, with names that can be written anywhere."""
+    if str(file) == with_whole_characters(str(file)):
+        return run
+    return replace(
+        run,
+        turns=tuple(map(_with_whole_texts, run.turns)),
+        sources=tuple(map(_with_whole_texts, run.sources)),
+        warnings=tuple(map(with_whole_characters, run.warnings)),
+    )
+
+
+def _with_whole_texts(fact: Fact) -> Fact:
+    found = ((field.name, getattr(fact, field.name)) for field in fields(fact))
+    whole: dict[str, Any] = {
+        name: with_whole_characters(text) for name, text in found if isinstance(text, str)
+    }
+    return replace(fact, **whole)
+
+
 def _files_below(folder: Path, warnings: list[str]) -> list[tuple[Path, TranscriptReader]]:
     """Return the files of known formats below a folder; warnings say which others were passed over."""
     found: list[tuple[Path, TranscriptReader]] = []
     unknown: list[Path] = []
+    refused: dict[Path, InputError] = {}
     unreadable: list[InputError] = []
     endings = tuple(suffixes())
-    for path in sorted(folder.rglob("*")):
-        if not path.is_file() or NOT_LOGS.intersection(path.relative_to(folder).parts):
-            continue
+    for path in plain_files_below(folder, refused):
         if not path.name.endswith(endings) or path.name.endswith(ARCHIVES):
             is_packed = path.name.endswith(ARCHIVES) and holds_logs(path, endings)
             if is_packed or (path.suffix in OTHER_COMPRESSION and path.stem.endswith(LINES)):
@@ -189,6 +213,7 @@ def _files_below(folder: Path, warnings: list[str]) -> list[tuple[Path, Transcri
                 unknown.append(path)
         except InputError as error:
             unreadable.append(error)
+    unreadable += refused.values()
     if not found and unreadable:
         raise unreadable[0]
     if not found:
@@ -197,8 +222,30 @@ def _files_below(folder: Path, warnings: list[str]) -> list[tuple[Path, Transcri
         named = ", ".join(str(path.relative_to(folder)) for path in unknown[:LISTED_FILES])
         more = f" and {len(unknown) - LISTED_FILES} more" if len(unknown) > LISTED_FILES else ""
         warnings.append(f"{folder}: these files have an unknown format and were left out: {named}{more}.")
-    warnings += [f"{error} The file was left out." for error in unreadable]
+    warnings += [f"{error} It was left out." for error in unreadable]
     return found
+
+
+def plain_files_below(folder: Path, refused: dict[Path, InputError]) -> list[Path]:
+    """Return the files below a folder, in order; no pipes, and nothing in folders that hold no logs.
+
+    Files and folders that may not be looked at go into `refused`, each with the reason.
+    """
+    found: list[Path] = []
+
+    def note(error: OSError) -> None:
+        path = Path(error.filename)
+        refused[path] = InputError.unreadable(path, error)
+
+    for parent, folders, names in os.walk(folder, onerror=note):
+        folders[:] = [name for name in folders if name not in NOT_LOGS]
+        for path in (Path(parent, name) for name in names if name not in NOT_LOGS):
+            try:
+                if path.is_file():
+                    found.append(path)
+            except OSError as error:
+                note(error)
+    return sorted(found)
 
 
 def holds_counts(path: Path) -> bool:

@@ -4,17 +4,18 @@ Our own recordings are read by `tokenprof.reading.recordings`, every other forma
 `harness_adapters/transcripts/` that has `FORMAT`, `recognises(first_lines)` and `read(path)`. Such a module
 may also have `recognises_bytes(head)`, for a format that is not JSON; `SUFFIXES`, the endings of its files in
 a folder, if not `.jsonl`; `companions(path)`, the further files that are read together with `path` and not
-by themselves; and `follow(path)`, for logs that are read on where they stopped (`store.ingest.followed_log`).
+by themselves; and `follow(path, warnings)`, for logs that are read on where they stopped
+(`store.ingest.followed_log`).
 """
 
 from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib import resources
-from importlib.resources.abc import Traversable
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -25,7 +26,7 @@ from tokenprof.facts.types import Run
 from tokenprof.reading import recordings as own
 from tokenprof.reading.json_documents import read_json_document
 from tokenprof.reading.json_lines import read_json_lines, read_strict_lines
-from tokenprof.reading.log_bytes import COMPRESSED_ENDINGS, head_of
+from tokenprof.reading.log_bytes import COMPRESSED_ENDINGS, DAMAGED_FILE, head_of
 from tokenprof.record.background.unwritten_calls import unwritten_calls
 
 TRANSCRIPTS = "transcripts"
@@ -141,11 +142,13 @@ def transcript_readers() -> tuple[TranscriptReader, ...]:
 
     Raises AdapterError if one cannot be loaded.
     """
-    names = sorted(_modules_with_format(resources.files(f"{ADAPTERS}.{TRANSCRIPTS}"), TRANSCRIPTS))
+    spec = find_spec(f"{ADAPTERS}.{TRANSCRIPTS}")
+    folders = (spec and spec.submodule_search_locations) or ()
+    names = sorted(name for folder in folders for name in _modules_with_format(Path(folder), TRANSCRIPTS))
     return tuple(cast(TranscriptReader, load_adapter(name)) for name in names)
 
 
-def _modules_with_format(folder: Traversable, package: str) -> Iterator[str]:
+def _modules_with_format(folder: Path, package: str) -> Iterator[str]:
     for entry in folder.iterdir():
         if entry.is_dir():
             yield from _modules_with_format(entry, f"{package}.{entry.name}")
@@ -164,7 +167,10 @@ def _readers_of_bytes(path: Path) -> list[TranscriptReader]:
 def _first_lines(path: Path) -> list[dict[str, Any]]:
     """Return the first lines of a file that are JSON objects, enough to recognise its format."""
     # The reader of the format names the faulty lines.
-    lines = [line for _, line in islice(read_json_lines(path, []), FIRST_LINES)]
+    damage: list[str] = []
+    lines = [line for _, line in islice(read_json_lines(path, damage), FIRST_LINES)]
+    if not lines and damage and DAMAGED_FILE in damage[0]:
+        raise InputError(f"{damage[0]} No line of it can be read; copy it again.")
     if not lines and not path.stat().st_size:
         lost = sum(calls for calls, _ in unwritten_calls(path))
         why = f"{lost} calls could not be written to it" if lost else "was the recording started and ended?"
@@ -180,3 +186,50 @@ def _first_objects(path: Path) -> list[dict[str, Any]]:
         return []
     values = value if isinstance(value, list) else [value]
     return [item for item in values[:FIRST_LINES] if isinstance(item, dict)]
+
+
+class ForeignLines:
+    """The lines of a log that its reader does not know and another one does. `own` is the log's format.
+
+    A reader passes over lines that it does not know: newer versions write further kinds. A line that begins
+    another format is something else, because what it bills is missing: files were joined, or several programs
+    write to one.
+    """
+
+    def __init__(self, own: str) -> None:
+        self._own = own
+        self._counts: Counter[str] = Counter()
+
+    def add(self, line: Mapping[str, Any]) -> bool:
+        """Add a line that the reader of the log does not know; return whether it is of another format."""
+        form = _format_of_line(line, self._own)
+        if form is not None:
+            self._counts[form] += 1
+        return form is not None
+
+    def warnings(self, path: Path | str) -> list[str]:
+        """Return a warning for each format that was met."""
+        return [
+            f"{path}: {'1 of its lines is' if count == 1 else f'{count} of its lines are'} of another format "
+            f"({form}) and {'was' if count == 1 else 'were'} left out, with what they bill. Put each format "
+            "into a file of its own."
+            for form, count in sorted(self._counts.items())
+        ]
+
+
+def without_foreign(
+    objects: Sequence[dict[str, Any]], own: str, path: Path, warnings: list[str]
+) -> list[dict[str, Any]]:
+    """Return the objects of a log without those of another format; warnings say how many there are."""
+    foreign = ForeignLines(own)
+    kept = [value for value in objects if not foreign.add(value)]
+    warnings += foreign.warnings(path)
+    return kept
+
+
+def _format_of_line(line: Mapping[str, Any], own: str) -> str | None:
+    """Return the format that a line of a log in format `own` is of, if only other readers recognise it."""
+    found = [reader.FORMAT for reader in transcript_readers() if _recognises(reader, (line,))]
+    if own in found or not found:
+        return None
+    return f"{_OwnReader.FORMAT} recording" if _recognises(_OwnReader(), (line,)) else found[0]

@@ -12,9 +12,12 @@ from tokenprof.reading.json_lines import read_json_lines
 from tokenprof.reading.lenient_json import parse_json
 from tokenprof.reading.log_bytes import read_whole
 
+BROKEN_TEXT = "control character"
+"""How the parser names a line break within a text. Other things that it refuses are written on purpose."""
+
 
 def read_json_document(path: Path, warnings: list[str]) -> Any:
-    """Return a file's value; zero bytes inside it are an entry in `warnings`.
+    """Return a file's value; zero bytes inside it, and texts that break off, are an entry in `warnings`.
 
     Raises InputError for a file that cannot be opened or is not JSON.
     """
@@ -24,6 +27,15 @@ def read_json_document(path: Path, warnings: list[str]) -> Any:
         # Two values around what was never written to the disk may look like one.
         line = data[: data.index(0)].count(b"\n") + 1
         warnings.append(f"{path}:{line}: {zeros:,} zero bytes stand within it, so parts of it are missing.")
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        if BROKEN_TEXT in error.msg:
+            line = data[: error.pos].count(b"\n") + 1
+            warnings.append(
+                f"{path}:{line}: a text in it breaks off or holds a control character, as when a file is cut "
+                "and goes on with another; if it was, calls are missing."
+            )
     try:
         return parse_json(data)
     except orjson.JSONDecodeError as error:

@@ -98,6 +98,11 @@ def read_json_lines(
         warnings.append(f"{path}: {bad - NAMED_LINES} more lines were left out; they are not JSON either.")
 
 
+def line_number(where: str) -> int:
+    """Return the number of a line from how `feed_lines` names it."""
+    return int(where.rpartition(":")[2])
+
+
 @contextmanager
 def line_or_warning(where: str, warnings: list[str]) -> Iterator[None]:
     """Run the reading of one line; if it holds something else than expected, add a warning instead.

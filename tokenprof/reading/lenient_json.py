@@ -15,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from tokenprof.facts.whole_characters import with_whole_characters
+
 MOST_ATTEMPTS = 16
 """How many places of one damaged line are tried as the beginning of a whole record."""
 
@@ -146,11 +148,13 @@ def _value_at(text: str, start: int) -> tuple[Any, int]:
     """Return the value at a place, and where the next one would begin."""
     try:
         value, end = _DECODER.raw_decode(text, start)
+        if _HALF_PAIR.search(text, start, end):
+            value = _encodable(value)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     while end < len(text) and text[end] in _BETWEEN_VALUES:
         end += 1
-    return (_with_whole_characters(value) if _HALF_PAIR.search(text, start, end) else value), end
+    return value, end
 
 
 def _decoded(data: bytes) -> str:
@@ -161,13 +165,13 @@ def _decoded(data: bytes) -> str:
     return text.strip(_BETWEEN_VALUES)
 
 
-def _with_whole_characters(value: Any) -> Any:
+def _encodable(value: Any) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return with_whole_characters(value)
     if isinstance(value, list):
-        return [_with_whole_characters(item) for item in value]
+        return [_encodable(item) for item in value]
     if isinstance(value, dict):
-        return {_with_whole_characters(key): _with_whole_characters(item) for key, item in value.items()}
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
     return value
 
 

@@ -2,22 +2,20 @@
 
 Compression is recognised by the first bytes, not by the name: gzip, Zstandard, bzip2 and xz. UTF-16 and
 UTF-32, which Windows shells write, are recognised by their byte order mark or by their zero bytes.
+
+Few logs are compressed, so what decompresses them is imported where one is.
 """
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import gzip
 import io
-import lzma
-import zlib
+import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, Protocol, cast
-
-import zstandard
 
 from tokenprof.facts.errors import InputError
 
@@ -33,8 +31,8 @@ LARGEST_DOCUMENT_BYTES = 2**30
 HEAD_BYTES = 4096
 CHUNK_BYTES = 256 * 1024
 
-DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zstandard.ZstdError, UnicodeError)
-"""What the decompressors raise for a file that is damaged or cut short."""
+
+DAMAGED_FILE = "the compressed file is damaged or cut short"
 
 
 class DamagedFileError(Exception):
@@ -44,18 +42,49 @@ class DamagedFileError(Exception):
 class _Readable(Protocol):
     """What all decompressors have in common."""
 
-    def read(self, size: int = -1, /) -> bytes: ...
+    def read1(self, size: int = -1, /) -> bytes: ...
 
 
-def _open_zstd(file: IO[bytes]) -> _Readable:
+def _gzip(file: IO[bytes]) -> _Readable:
+    import gzip
+
+    return gzip.GzipFile(fileobj=file)
+
+
+def _zstd(file: IO[bytes]) -> _Readable:
+    import zstandard
+
     return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
 
 
+def _bzip2(file: IO[bytes]) -> _Readable:
+    import bz2
+
+    return bz2.BZ2File(file)
+
+
+def _xz(file: IO[bytes]) -> _Readable:
+    import lzma
+
+    return lzma.LZMAFile(file)
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """Return what the decompressors raise for a file that is damaged or cut short."""
+    import gzip
+    import lzma
+    import zlib
+
+    import zstandard
+
+    return EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zstandard.ZstdError, UnicodeError
+
+
 _MAGIC: tuple[tuple[bytes, Callable[[IO[bytes]], _Readable]], ...] = (
-    (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),
-    (b"\x28\xb5\x2f\xfd", _open_zstd),
-    (b"BZh", bz2.BZ2File),
-    (b"\xfd7zXZ\x00", lzma.LZMAFile),
+    (b"\x1f\x8b", _gzip),
+    (b"\x28\xb5\x2f\xfd", _zstd),
+    (b"BZh", _bzip2),
+    (b"\xfd7zXZ\x00", _xz),
 )
 
 _MARKS = (
@@ -67,13 +96,36 @@ _MARKS = (
 )
 
 
+_KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def require_plain_file(path: Path) -> None:
+    """Raise InputError if a path is a pipe, a socket or a device: opening it may wait, or never end.
+
+    A path that does not exist, or may not be looked at, is left to whoever opens it.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return
+    kind = next((name for is_kind, name in _KINDS if is_kind(mode)), None)
+    if kind is not None and path != Path(os.devnull):
+        raise InputError(f"{path} is {kind}, and not a file. Save what it gives to a file, and name that.")
+
+
 @contextmanager
 def open_log(path: Path) -> Iterator[BinaryIO]:
     """Open a log for reading, as UTF-8 bytes without a byte order mark.
 
-    Raises InputError if the file cannot be opened or expands far beyond what a log does. Reading raises
-    `DamagedFileError` at the place where a compressed file is damaged or ends early.
+    Raises InputError if it is not a file, cannot be opened, or expands far beyond what a log does. Reading
+    raises `DamagedFileError` at the place where a compressed file is damaged or ends early.
     """
+    require_plain_file(path)
     try:
         with path.open("rb", buffering=CHUNK_BYTES) as file:
             yield _as_utf8(_decompressed(file, path))
@@ -155,9 +207,9 @@ class _Limited(io.RawIOBase):
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
         try:
-            data = self._source.read(len(buffer))
-        except DAMAGED as error:
-            raise DamagedFileError(f"the compressed file is damaged or cut short ({error})") from None
+            data = self._source.read1(len(buffer))
+        except _damage() as error:
+            raise DamagedFileError(f"{DAMAGED_FILE} ({error})") from None
         self._read += len(data)
         if self._read > self._limit:
             raise InputError(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
-from collections import Counter
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from tokenprof.facts.types import Run, Turn
 from tokenprof.reading import recordings as own
 from tokenprof.reading.fetched_counts import (
+    COMPARED,
     counted_in_other_files,
     with_counts_of_other_files,
     with_fetched,
@@ -28,14 +31,19 @@ def merge(runs: Sequence[Run], warnings: Iterable[str] = ()) -> Run:
     Transcripts of resumed and forked sessions repeat earlier responses under their provider's ids, and a
     recording and a transcript of one run hold the same ones. `warnings` come before those of the runs.
     """
-    return merge_complete(with_counts_of_other_files([with_fetched(run) for run in runs]), warnings)
+    joined = with_counts_of_other_files([with_fetched(run) for run in runs])
+    return _merged(repeated_responses(joined, are_joined=True), joined, warnings)
 
 
 def merge_complete(runs: Sequence[Run], warnings: Iterable[str] = ()) -> Run:
     """Return several runs as one, as `merge` does; fetched counts are in their calls already."""
+    return _merged(repeated_responses(runs), runs, warnings)
+
+
+def _merged(found: Iterable[tuple[Run, set[int]]], runs: Sequence[Run], warnings: Iterable[str]) -> Run:
     turns: list[Turn] = []
     notes = list(warnings)
-    for run, repeated in repeated_responses(runs):
+    for run, repeated in found:
         turns += without_turns(run, repeated, offset=len(turns))
         if repeated:
             notes.append(
@@ -51,42 +59,141 @@ def merge_complete(runs: Sequence[Run], warnings: Iterable[str] = ()) -> Run:
     )
 
 
-def repeated_responses(runs: Sequence[Run]) -> Iterator[tuple[Run, set[int]]]:
+def repeated_responses(runs: Sequence[Run], *, are_joined: bool = False) -> Iterator[tuple[Run, set[int]]]:
     """Yield the runs, those that show more first, each with the indices of its turns that an earlier one has.
 
-    The blocks of the turns do not matter.
+    The blocks of the turns do not matter. If the runs `are_joined`, calls have the counts that other runs
+    hold; otherwise such a call is one of those that another run has.
     """
-    known: dict[object, list[_Counted]] = {}
-    counted_elsewhere = counted_in_other_files(runs)
+    known: defaultdict[object, _CountedAlike] = defaultdict(_CountedAlike)
+    counted_elsewhere = {} if are_joined else counted_in_other_files(runs)
+    new_call = itertools.count()
     for run in sorted(runs, key=_shows_less):
         recorded, format_ = _is_recording(run), run.sources[0].format if run.sources else ""
         ids = Counter(turn.id for turn in run.turns)
-        repeated = {
-            index
-            for index, turn in enumerate(run.turns)
-            if any(
-                _is_same(turn, recorded, other)
-                or (ids[turn.id] == 1 and _is_same_in_each_file(turn, format_, other))
-                for other in known.get(identity_of(turn), ())
-            )
-        }
-        repeated |= counted_elsewhere.get(id(run), set())
-        repeated |= _seen_at_another_layer(run, format_, repeated, known)
+        here = [_Counted(turn, recorded, format_, ids[turn.id] == 1, next(new_call)) for turn in run.turns]
+        calls = _known_calls(here, counted_elsewhere.get(id(run), set()), known)
+        repeated = counted_elsewhere.get(id(run), set()) | calls.keys()
         repeated |= _rests_of(run, repeated)
-        for turn in run.turns:
-            counted = _Counted(turn, recorded, format_, ids[turn.id] == 1)
-            for key in (identity_of(turn), counts_of(turn)):
-                known.setdefault(key, []).append(counted)
+        for index, counted in enumerate(here):
+            shown = counted._replace(call=calls.get(index, counted.call))
+            known[identity_of(counted.turn)].add(shown)
+            if (counts := counts_of(counted.turn)) is not None:
+                known[counts].add(shown)
         yield run, repeated
 
 
+def _known_calls(
+    here: Sequence[_Counted], repeated: Set[int], known: Mapping[object, _CountedAlike]
+) -> dict[int, int]:
+    """Return the calls that earlier files have too, by the index in this file; each stands for one here.
+
+    A proxy's recording and a harness's own log of the same calls need not share ids, so what has no call
+    under its id is looked for by its counts, among files in other formats.
+    """
+    calls: dict[int, int] = {}
+    taken: set[int] = set()
+
+    def take(index: int, same: _Counted | None) -> None:
+        if same is not None:
+            calls[index] = same.call
+            taken.add(same.call)
+
+    for index, counted in enumerate(here):
+        alike = known.get(identity_of(counted.turn))
+        take(index, None if alike is None else alike.same(counted, taken))
+    for index, counted in enumerate(here):
+        if index not in calls and index not in repeated and counted.turn.usage is not None:
+            alike = known.get(counts_of(counted.turn))
+            take(index, None if alike is None else alike.seen_at_another_layer(counted, taken))
+    return calls
+
+
 class _Counted(NamedTuple):
-    """A response that is counted already, and whether it is from a recording of ours."""
+    """A response that is counted already.
+
+    `recorded` says whether it is from a recording of ours, `is_only_one` whether its file uses its id once.
+    All that show one call have one `call`.
+    """
 
     turn: Turn
     recorded: bool
     format: str
     is_only_one: bool
+    call: int
+
+
+def _started_at(counted: _Counted) -> datetime:
+    return counted.turn.started_at
+
+
+class _CountedAlike:
+    """The responses with one key that are counted already, in the order of their times.
+
+    A test provider or a relay gives thousands of responses one id: only those near in time are compared.
+    """
+
+    __slots__ = ("_in_time", "_is_in_a_log", "_longest_s", "_only_ones")
+
+    def __init__(self) -> None:
+        self._in_time: list[_Counted] = []
+        self._longest_s = 0.0
+        self._is_in_a_log = False
+        self._only_ones: dict[str, dict[object, _Counted]] | None = None
+
+    def add(self, counted: _Counted) -> None:
+        """Add a response, whose time is mostly the latest."""
+        insort(self._in_time, counted, key=_started_at)
+        self._longest_s = max(self._longest_s, counted.turn.duration_s or 0.0)
+        self._is_in_a_log = self._is_in_a_log or not counted.recorded
+        if counted.is_only_one:
+            self._only_ones = self._only_ones or {}
+            self._only_ones.setdefault(counted.format, {}).setdefault(counted.turn.usage, counted)
+
+    def same(self, counted: _Counted, taken: Set[int]) -> _Counted | None:
+        """Return the response with its id that shows the same call, unless `taken`; None without one."""
+        copied = self._copied(counted) if counted.is_only_one else None
+        if copied is not None and copied.call not in taken:
+            return copied
+        return next((other for other in self._near(counted, taken) if _is_same(counted, other)), None)
+
+    def seen_at_another_layer(self, counted: _Counted, taken: Set[int]) -> _Counted | None:
+        """Return the response in another format that may show the same call by its time, as `same` does."""
+        return next(
+            (
+                other
+                for other in self._near(counted, taken)
+                if other.format != counted.format and _is_at_once(counted.turn, other.turn)
+            ),
+            None,
+        )
+
+    def _copied(self, counted: _Counted) -> _Counted | None:
+        """Return the response that has the same id, which each of the two files uses once, at whatever time.
+
+        The time in a log is when a line was written, and may change in a copy. Between formats, the counts in
+        each class have to be the same.
+        """
+        for format_, by_usage in (self._only_ones or {}).items():
+            first, same_usage = next(iter(by_usage.values())), by_usage.get(counted.turn.usage)
+            if not (counted.recorded or first.recorded):
+                return same_usage or first
+            if same_usage is not None and format_ != counted.format and counted.turn.usage is not None:
+                return same_usage
+        return None
+
+    def _near(self, counted: _Counted, taken: Set[int]) -> list[_Counted]:
+        """Return those that may be at the time of a response (see `_is_same`), the nearest first."""
+        turn = counted.turn
+        longest_s = max(turn.duration_s or 0.0, self._longest_s)
+        are_all_recorded = counted.recorded and not self._is_in_a_log
+        within = timedelta(seconds=longest_s) if are_all_recorded else _within(longest_s)
+        first = bisect_left(self._in_time, turn.started_at - within, key=_started_at)
+        last = bisect_right(self._in_time, turn.started_at + within, key=_started_at)
+        at = bisect_left(self._in_time, turn.started_at, first, last, key=_started_at)
+        near = self._in_time[max(first, at - COMPARED) : min(last, at + COMPARED)]
+        free = (other for other in near if other.call not in taken)
+        return sorted(free, key=lambda other: abs(other.turn.started_at - turn.started_at))
 
 
 def _shows_less(run: Run) -> tuple[bool, bool]:
@@ -105,26 +212,17 @@ def identity_of(turn: Turn) -> object:
     return turn.provider, turn.id, counts
 
 
-def _is_same(turn: Turn, recorded: bool, other: _Counted) -> bool:
-    """Whether two responses of one identity are the same.
+def _is_same(one: _Counted, other: _Counted) -> bool:
+    """Whether two responses of one identity are the same, by their times: an id may be that of many calls.
 
-    A recording of ours may hold a test provider's ids, which start again in every run, so the times decide.
-    The times of a call that was seen twice, in its process and by the proxy, overlap. The time in a
-    transcript is when a line was written, and may change in a copy.
+    A recording of ours may hold a test provider's ids, which start again in every run. The times of a call
+    that was seen twice, in its process and by the proxy, overlap.
     """
-    apart = abs(turn.started_at - other.turn.started_at)
-    if recorded and other.recorded:
-        first = min(turn, other.turn, key=lambda seen: seen.started_at)
-        return apart <= timedelta(seconds=first.duration_s or 0.0)
-    if not recorded and not other.recorded:
-        return True
-    longest_s = max(turn.duration_s or 0.0, other.turn.duration_s or 0.0)
-    return apart <= timedelta(seconds=longest_s + WRITTEN_WITHIN_S)
-
-
-def _is_same_in_each_file(turn: Turn, format_: str, other: _Counted) -> bool:
-    """Whether files of two formats each use an id once, for the same counts in each class."""
-    return other.is_only_one and other.format != format_ and turn.usage == other.turn.usage is not None
+    if not (one.recorded and other.recorded):
+        return _is_at_once(one.turn, other.turn)
+    first = min(one.turn, other.turn, key=lambda seen: seen.started_at)
+    apart = abs(one.turn.started_at - other.turn.started_at)
+    return apart <= timedelta(seconds=first.duration_s or 0.0)
 
 
 def counts_of(turn: Turn) -> object:
@@ -144,31 +242,14 @@ def _plain(model: str) -> str:
 SNAPSHOT = re.compile(r"[-@]20\d{2}-?\d{2}-?\d{2}$")
 
 
-def _seen_at_another_layer(
-    run: Run, format_: str, repeated: Set[int], known: Mapping[object, list[_Counted]]
-) -> set[int]:
-    """Return the turns that a file in another format holds under other ids, with the same counts and time.
-
-    A proxy's recording and a harness's own log of the same calls need not share ids. One call there stands
-    for one here.
-    """
-    found: set[int] = set()
-    taken: set[int] = set()
-    for index, turn in enumerate(run.turns):
-        if index in repeated or turn.usage is None:
-            continue
-        for other in known.get(counts_of(turn), ()):
-            if other.format != format_ and id(other) not in taken and _is_at_once(turn, other.turn):
-                taken.add(id(other))
-                found.add(index)
-                break
-    return found
-
-
 def _is_at_once(one: Turn, other: Turn) -> bool:
     """Whether two turns may be one call by their times; a line in a log is written after its call ends."""
     longest_s = max(one.duration_s or 0.0, other.duration_s or 0.0)
-    return abs(one.started_at - other.started_at) <= timedelta(seconds=longest_s + WRITTEN_WITHIN_S)
+    return abs(one.started_at - other.started_at) <= _within(longest_s)
+
+
+def _within(longest_s: float) -> timedelta:
+    return timedelta(seconds=longest_s + WRITTEN_WITHIN_S)
 
 
 def notes_of(run: Run) -> list[str]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 BYTES_PER_PROCESS = 12 * 2**20
 """A further process takes a second to start, in which one reads about so many bytes."""
 
+GROUP_BYTES = 4 * 2**20
+"""About so many bytes of small files are read by one process before it sends what it found."""
+
 Files = Sequence[tuple[Path, str]]
 Tasks = Sequence[tuple[Any, ...]]
 """What each reading is called with; the path of its file comes first."""
@@ -57,12 +60,60 @@ def read_each(
     told after each file.
     """
     sizes = [_size(task[0]) for task in files]
+    # What is made of a file is kept by this process, which may take as long as reading it.
+    yield from _read(files, sizes, [1] * len(files), read_one, jobs, watch, reads_here=False)
+
+
+def read_in_groups(
+    files: Tasks,
+    read_group: Callable[[Tasks], Read],
+    jobs: int | None = 1,
+    watch: Watcher = unwatched,
+) -> Iterator[Read]:
+    """Yield what is made of groups of files, in any order; most logs are too small to be sent one at a time.
+
+    `read_group`, a function of a module, takes some of `files`, whose first items are paths, and raises no
+    InputError. `jobs` and `watch` are those of `read_each`.
+    """
+    groups: list[list[tuple[Any, ...]]] = []
+    sizes: list[int] = []
+    for task in files:
+        size = _size(task[0])
+        if groups and sizes[-1] + size <= GROUP_BYTES:
+            groups[-1].append(task)
+            sizes[-1] += size
+        else:
+            groups.append([task])
+            sizes.append(size)
+    tasks = [(group,) for group in groups]
+    counts = list(map(len, groups))
+    for _, result in _read(tasks, sizes, counts, read_group, jobs, watch, reads_here=True):
+        if isinstance(result, InputError):
+            raise result
+        yield result
+
+
+def _read(
+    tasks: Tasks,
+    sizes: Sequence[int],
+    counts: Sequence[int],
+    read_one: Callable[..., Read],
+    jobs: int | None,
+    watch: Watcher,
+    *,
+    reads_here: bool,
+) -> Iterator[tuple[int, Read | InputError]]:
+    """Yield the place and the result of each task; `sizes` are its bytes, `counts` its files."""
     began, done, done_bytes = time.monotonic(), 0, 0
-    processes = processes_for(sum(sizes), len(files), jobs)
-    found = _in_turn(files, read_one) if processes == 1 else _at_once(files, sizes, read_one, processes)
+    processes = processes_for(sum(sizes), len(tasks), jobs)
+    found = (
+        _in_turn(tasks, read_one)
+        if processes == 1
+        else _at_once(tasks, sizes, read_one, processes, reads_here=reads_here)
+    )
     for index, result in found:
-        done, done_bytes = done + 1, done_bytes + sizes[index]
-        watch(Progress(done, len(files), done_bytes, sum(sizes), time.monotonic() - began))
+        done, done_bytes = done + counts[index], done_bytes + sizes[index]
+        watch(Progress(done, sum(counts), done_bytes, sum(sizes), time.monotonic() - began))
         yield index, result
 
 
@@ -75,15 +126,17 @@ def _in_turn(
 
 
 def _at_once(
-    files: Tasks, sizes: Sequence[int], read_one: Callable[..., Read], processes: int
+    files: Tasks, sizes: Sequence[int], read_one: Callable[..., Read], processes: int, *, reads_here: bool
 ) -> Iterator[tuple[int, Read | InputError]]:
+    """Yield results of several processes; with `reads_here`, this one is one of them."""
     import multiprocessing
     from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
     from concurrent.futures.process import BrokenProcessPool
 
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(reading_labeller(),))
+    others_needed = processes - reads_here
+    pool = ProcessPoolExecutor(others_needed, context, initializer=_begin, initargs=(reading_labeller(),))
     done: set[int] = set()
     # The largest files first, so that no process is left alone with one at the end. A few per process are
     # handed out at a time: what is read waits in memory.
@@ -91,14 +144,20 @@ def _at_once(
     running: dict[Future[Read | InputError], int] = {}
     try:
         while waiting or running:
-            while waiting and len(running) < 2 * processes:
+            while waiting and len(running) < 2 * others_needed:
                 index = waiting.pop()
                 running[pool.submit(_result_of, read_one, *files[index])] = index
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            may_wait_s = 0 if reads_here and waiting else None
+            ended = wait(running, may_wait_s, return_when=FIRST_COMPLETED).done
+            for future in ended:
                 index = running.pop(future)
                 result = future.result()
                 done.add(index)
                 yield index, result
+            if waiting and not ended:
+                index = waiting.pop(0)
+                done.add(index)
+                yield index, _result_of(read_one, *files[index])
     except BrokenProcessPool:
         # The system killed a process, probably for its memory; this one goes on alone.
         running.clear()

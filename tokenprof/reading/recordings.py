@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tokenprof.data_classes.frozen import replaced
 from tokenprof.facts.types import Block, Problem, Run, Source, Turn
 from tokenprof.record import names
 from tokenprof.record.background.unwritten_calls import unwritten_calls
@@ -41,7 +41,21 @@ def read_lines(lines: Iterable[Mapping[str, Any]], path: Path) -> Run:
     return reading.run()
 
 
-class FollowedRecording:
+class TextFreeReading:
+    """A reading (`store.ingest.followed_log`) that needs no line again; lines can always be added to it."""
+
+    __slots__ = ()
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing can be added any more."""
+        return False
+
+    def take_back(self, number: int, line: Mapping[str, Any]) -> None:
+        """Do nothing: no line has to be read again."""
+
+
+class FollowedRecording(TextFreeReading):
     """A recording read as it grows (`store.ingest.followed_log`)."""
 
     def __init__(self, path: Path) -> None:
@@ -59,6 +73,10 @@ class FollowedRecording:
         """Return the run in the lines so far; None if a line needs the words of a whole reading."""
         return None if self._is_damaged or warnings else self._reading.run()
 
+    def let_go(self) -> set[int] | None:
+        """Forget all texts: a recording has none."""
+        return None if self._is_damaged else set()
+
 
 class _Reading:
     def __init__(self, path: Path) -> None:
@@ -66,6 +84,8 @@ class _Reading:
         self._decoders: dict[str, TurnDecoder] = {}
         self._turns: list[Turn] = []
         self._index_of_span: dict[str, int] = {}
+        self._seen: set[tuple[object, ...]] = set()
+        self._repeated_turns = 0
         self._answered: set[str] = set()
         self._failed_attempts: Counter[str] = Counter()
         self._warnings: list[str] = []
@@ -73,6 +93,7 @@ class _Reading:
         self._counts: dict[str, Mapping[str, int]] = {}
         self._parts: set[str] = set()
         self._failed_spans: set[str] = set()
+        self._counted_by_others = 0
         self.unread_lines = 0
 
     def add_line(self, line: Mapping[str, Any]) -> None:
@@ -83,6 +104,8 @@ class _Reading:
                 is_read |= self.add(resource, span)
             else:
                 is_read = True
+                keys = (str(pair.get("key")) for pair in span.get("attributes", ()))
+                self._counted_by_others += any("token" in key for key in keys)
         self.unread_lines += not is_read
 
     def add(self, resource: Mapping[str, Any], span: Mapping[str, Any]) -> bool:
@@ -92,6 +115,9 @@ class _Reading:
         run_id = str(resource.get(names.RUN_ID, ""))
         if resource.get(names.PARENT_RUN_ID):
             self._parts.add(run_id)
+        if self._is_repeated(run_id, span, record, attributes.get(names.RESPONSE_ID)):
+            self._repeated_turns += record == "turn"
+            return True
         if record == "attempt" and attributes.get(names.BILL) != "unknown":
             self._failed_spans.add(str(span.get("spanId")))
             self._failed_attempts[str(attributes.get(names.CALL) or span["spanId"])] += 1
@@ -106,6 +132,15 @@ class _Reading:
         else:
             return False
         return True
+
+    def _is_repeated(self, run_id: str, span: Mapping[str, Any], record: object, response_id: object) -> bool:
+        """Whether an earlier line holds this turn or attempt; files that overlap may have been joined."""
+        if record not in ("turn", "attempt"):
+            return False
+        told = record, run_id, str(span.get("spanId")), str(span.get("startTimeUnixNano")), str(response_id)
+        is_repeated = told in self._seen
+        self._seen.add(told)
+        return is_repeated
 
     def _add_turn(
         self, run_id: str, resource: Mapping[str, Any], span: Mapping[str, Any], attributes: Mapping[str, Any]
@@ -139,6 +174,17 @@ class _Reading:
                 f"{self._path}: {self.unread_lines} of its lines hold nothing that this version can read; "
                 "the calls in them are missing."
             )
+        if self._counted_by_others:
+            warnings.append(
+                f"{self._path}: {self._counted_by_others} spans of other instrumentations count tokens; they "
+                "are not in the totals, because they may be of the same calls. To read them, put them into a "
+                "file of their own."
+            )
+        if self._repeated_turns:
+            warnings.append(
+                f"{self._path}: {self._repeated_turns} of its lines repeat a turn of an earlier line; each "
+                "turn is counted once."
+            )
         if lost:
             warnings.append(
                 f"{self._path}: {lost} failed attempt{'s' if lost > 1 else ''} led to no response "
@@ -158,17 +204,17 @@ def with_counts(turn: Turn, counts: Mapping[str, Mapping[str, int]]) -> Turn:
     """Return a turn whose blocks have the tokens that were counted after its line was written."""
     added = tuple(_counted(block, counts) for block in turn.added)
     output = tuple(_counted(block, counts) for block in turn.output)
-    return replace(turn, added=added, output=output)
+    return replaced(turn, added=added, output=output)
 
 
 def _counted(block: Block, counts: Mapping[str, Mapping[str, int]]) -> Block:
     children = tuple(
-        replace(child, tokens=counts[child.digest]) if not child.tokens and child.digest in counts else child
+        replaced(child, tokens=counts[child.digest]) if not child.tokens and child.digest in counts else child
         for child in block.children
     )
     if block.features.tokens or block.features.version == 0 or block.digest not in counts:
-        return replace(block, children=children) if children else block
-    return replace(block, children=children, features=replace(block.features, tokens=counts[block.digest]))
+        return replaced(block, children=children) if children else block
+    return replaced(block, children=children, features=replaced(block.features, tokens=counts[block.digest]))
 
 
 def in_time_order(turns: list[Turn]) -> tuple[Turn, ...]:
@@ -176,6 +222,6 @@ def in_time_order(turns: list[Turn]) -> tuple[Turn, ...]:
     order = sorted(range(len(turns)), key=lambda i: turns[i].started_at)
     place = {old: new for new, old in enumerate(order)}
     return tuple(
-        turn if (base := turn.base) is None or place[base] == base else replace(turn, base=place[base])
+        turn if (base := turn.base) is None or place[base] == base else replaced(turn, base=place[base])
         for turn in (turns[i] for i in order)
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -37,6 +37,7 @@ MOST_ADDED = 50_000
 
 _DIGEST_BYTES = 16
 _RECORD = np.dtype([("digest", "<u8", 2), ("counts", "<u4", len(VOCABULARIES)), ("check", "<u4")])
+_NAMES = frozenset(VOCABULARIES)
 _MIX = np.uint32(2_654_435_761)
 
 Records = npt.NDArray[np.void]
@@ -57,13 +58,28 @@ class RememberedCounts:
         self._records = _sorted(_read(path) if path is not None else _none())
         self._added: dict[bytes, Sequence[int]] = {}
 
-    def find(self, texts: Sequence[str]) -> list[Mapping[str, int] | None]:
-        """Return the counts of each text; None for one that is not known."""
-        found: list[Mapping[str, int] | None] = [None] * len(texts)
-        places = [at for at, text in enumerate(texts) if len(text) >= SHORTEST_CHARS]
-        digests = [self._digest(texts[at]) for at in places]
-        on_disk = self._on_disk(digests)
-        for at, digest, stored in zip(places, digests, on_disk, strict=True):
+    def counted(
+        self, texts: Sequence[str], count: Callable[[Sequence[str]], Sequence[Mapping[str, int]]]
+    ) -> list[Mapping[str, int]]:
+        """Return the counts of each text, and keep those that were not known, which `count` returns.
+
+        What cannot be written is not kept.
+        """
+        digests = [self._digest(text) if len(text) >= SHORTEST_CHARS else None for text in texts]
+        found = self._find(digests)
+        unknown = [at for at, tokens in enumerate(found) if tokens is None]
+        counts = count([texts[at] for at in unknown])
+        self._add([digests[at] for at in unknown], counts)
+        known = dict(zip(unknown, counts, strict=True))
+        return [known[at] if tokens is None else tokens for at, tokens in enumerate(found)]
+
+    def _find(self, digests: Sequence[bytes | None]) -> list[Mapping[str, int] | None]:
+        found: list[Mapping[str, int] | None] = [None] * len(digests)
+        if not self._added and not len(self._records):
+            return found
+        places = [at for at, digest in enumerate(digests) if digest is not None]
+        long = [digest for digest in digests if digest is not None]
+        for at, digest, stored in zip(places, long, self._on_disk(long), strict=True):
             counts = self._added.get(digest, stored)
             if counts is not None:
                 found[at] = dict(zip(VOCABULARIES, counts, strict=True))
@@ -79,12 +95,11 @@ class RememberedCounts:
         counts = self._records["counts"][nearest].tolist()
         return [each if is_same else None for each, is_same in zip(counts, same, strict=True)]
 
-    def add(self, texts: Sequence[str], counted: Sequence[Mapping[str, int]]) -> None:
-        """Keep the counts of texts that were not known. What cannot be written is not kept."""
+    def _add(self, digests: Sequence[bytes | None], counted: Sequence[Mapping[str, int]]) -> None:
         new = {
-            self._digest(text): [tokens[name] for name in VOCABULARIES]
-            for text, tokens in zip(texts, counted, strict=True)
-            if len(text) >= SHORTEST_CHARS and all(name in tokens for name in VOCABULARIES)
+            digest: [tokens[name] for name in VOCABULARIES]
+            for digest, tokens in zip(digests, counted, strict=True)
+            if digest is not None and tokens.keys() >= _NAMES
         }
         if not new:
             return

@@ -7,13 +7,15 @@ from typing import BinaryIO
 
 from tokenprof.reading.log_bytes import DamagedFileError
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)', re.DOTALL)
+"""A text, whose end may be missing: so no text is searched for its end from more than one place."""
+
 _OPENED = re.compile(rb"^[\[{](?:.*[\[{,:])?$", re.DOTALL)
 
 
 def opens_spread_record(line: bytes) -> bool:
     """Whether a line that is not a JSON value may be the first of one: it opens more than it closes."""
-    bare = _STRING.sub(b"", line).strip()
+    bare = _without_texts(line).strip()
     return b'"' not in bare and bool(_OPENED.match(bare)) and _depth_of(bare) > 0
 
 
@@ -39,5 +41,10 @@ def rest_of_spread_record(first: bytes, file: BinaryIO, most_bytes: int) -> tupl
 
 def _depth_of(line: bytes) -> int:
     """Return how many brackets a line opens beyond those that it closes, outside texts."""
-    bare = _STRING.sub(b"", line)
+    bare = _without_texts(line)
     return bare.count(b"{") + bare.count(b"[") - bare.count(b"}") - bare.count(b"]")
+
+
+def _without_texts(line: bytes) -> bytes:
+    """Return a line without its texts; the quotation mark of one that does not end stays."""
+    return _STRING.sub(lambda text: b"" if text[1] else b'"', line)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tokenprof.facts.types import Run, Turn
 from tokenprof.reading.fetched_counts import with_fetched
-from tokenprof.reading.files import AnyPath, LogFile, find_logs, run_of, runs_of
+from tokenprof.reading.files import AnyPath, find_logs, run_of, runs_of
 from tokenprof.reading.formats import TranscriptReader, reader_named
 from tokenprof.reading.garbage import no_search_for_cycles
 from tokenprof.reading.merge import merge_complete
@@ -40,11 +40,6 @@ def read_usage(
 
 def _bare_run(path: Path, form: str) -> Run:
     return usage_of(path, reader_named(form))
-
-
-def usage_of_log(log: LogFile) -> Run:
-    """Return the turns of one file and its companions, without blocks. Raises InputError as `read` does."""
-    return usage_of(log.file, log.reader)
 
 
 def usage_of(path: Path, reader: TranscriptReader) -> Run:

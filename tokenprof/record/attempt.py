@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tokenprof.record.background.host_interrupts import raise_if_the_hosts
+from tokenprof.record.background.system_threads import now_ns
 from tokenprof.record.exchange import HEADERS_READ, Exchange
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ class Attempt:
     def take(self, chunk: bytes) -> None:
         """Note a chunk of the body as it passes."""
         if self.exchange.first_byte_ns is None:
-            self.exchange.first_byte_ns = time.time_ns()
+            self.exchange.first_byte_ns = now_ns()
         self._bytes += len(chunk)
-        if self._bytes <= MOST_ANSWER_BYTES:
+        if self._to_hand_over and self._bytes <= MOST_ANSWER_BYTES:
             self._chunks.append(chunk)
 
     def whole(self, body: bytes) -> None:
@@ -84,18 +84,27 @@ class Attempt:
 
     def _hand_over(self, complete: bool, failure: str | None) -> None:
         exchange = self.exchange
-        exchange.ended_ns = time.time_ns()
+        exchange.ended_ns = now_ns()
         exchange.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         exchange.complete = complete
         exchange.failure = failure
         self._chunks = []
-        if self._recorder is None:
-            from tokenprof.record.recorder import spans_recorder
+        taker = self._taker()
+        taker.unwatch(self)
+        taker.submit(exchange)
 
-            spans_recorder().submit(exchange)
-            return
-        self._recorder.unwatch(self)
-        self._recorder.submit(exchange)
+    def _taker(self) -> Recorder:
+        if self._recorder is not None:
+            return self._recorder
+        from tokenprof.record.recorder import spans_recorder
+
+        return spans_recorder()
+
+    def recorded_elsewhere(self, lost_calls: int) -> None:
+        """End the attempt, whose answer another one recorded, and count calls that were taken for it."""
+        for _ in range(lost_calls):
+            self._taker().note_loss("TakenForAnotherCall", self.exchange)
+        self.end()
 
     def lost(self, error: BaseException) -> None:
         """Count a call that could not be observed to its end, because something of ours failed."""
@@ -106,6 +115,6 @@ class Attempt:
         self._note_loss(error)
 
     def _note_loss(self, error: BaseException) -> None:
-        if self._recorder is not None:
-            self._recorder.note_loss(type(error).__name__, self.exchange)
-            self._recorder.unwatch(self)
+        taker = self._taker()
+        taker.note_loss(type(error).__name__, self.exchange)
+        taker.unwatch(self)

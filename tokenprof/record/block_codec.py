@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.call_labels import reading_labeller
 from tokenprof.facts.types import Block, Breakpoint, Child, Features
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.usage import Usage
 from tokenprof.record import names
 from tokenprof.record.otlp import Attribute
+from tokenprof.record.wire_values import dumps_leniently
 
 MOST_SECTIONS: Final = "messages"
 """Where a block stands if its record does not say so."""
 
 _FEATURE_FIELDS = tuple(field.name for field in dataclasses.fields(Features))
+_feature_values = attrgetter(*_FEATURE_FIELDS)
 _USAGE_FIELDS = tuple(field.name for field in dataclasses.fields(Usage))
+_usage_values = attrgetter(*_USAGE_FIELDS)
 _SELECTORS = tuple(field.name for field in dataclasses.fields(Selectors))
 
 
@@ -36,7 +41,7 @@ class BlockEncoder:
 
     def encode(self, blocks: Iterable[Block], *, whole: bool = False) -> str:
         """Return a JSON list of blocks. `whole` writes features once more (a keyframe)."""
-        return orjson.dumps([self._encode(block, whole) for block in blocks]).decode()
+        return dumps_leniently([self._encode(block, whole) for block in blocks]).decode()
 
     def _encode(self, block: Block, whole: bool) -> dict[str, Any]:
         record: dict[str, Any] = {
@@ -58,9 +63,8 @@ class BlockEncoder:
         is_new = block.digest not in self._written
         if is_new or (whole and block.digest not in self._written_twice):
             (self._written if is_new else self._written_twice).add(block.digest)
-            record["features"] = {
-                name: value for name in _FEATURE_FIELDS if (value := getattr(block.features, name))
-            }
+            measures = zip(_FEATURE_FIELDS, _feature_values(block.features), strict=True)
+            record["features"] = {name: value for name, value in measures if value}
             if block.fields:
                 record["fields"] = dict(block.fields)
             if block.content_digest:
@@ -72,7 +76,7 @@ class BlockEncoder:
         return record
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@frozen
 class _Known:
     """What is written once per text."""
 
@@ -130,8 +134,8 @@ class BlockDecoder:
 
 def encode_usage(usage: Usage) -> str:
     """Return the non-zero counts of a usage as JSON."""
-    counts = {name: value for name in _USAGE_FIELDS if (value := getattr(usage, name))}
-    return orjson.dumps(counts).decode()
+    counts = zip(_USAGE_FIELDS, _usage_values(usage), strict=True)
+    return orjson.dumps({name: value for name, value in counts if value}).decode()
 
 
 def decode_usage(text: str) -> Usage:
@@ -143,9 +147,10 @@ def decode_usage(text: str) -> Usage:
 
 def usage_attributes(usage: Usage) -> dict[str, Attribute | None]:
     """Return the conventional usage attributes: input inclusive of cache, output inclusive of reasoning."""
-    writes = usage.input_tokens - usage.uncached_input_tokens - usage.cache_read_tokens
+    input_tokens = usage.input_tokens
+    writes = input_tokens - usage.uncached_input_tokens - usage.cache_read_tokens
     return {
-        names.INPUT_TOKENS: usage.input_tokens,
+        names.INPUT_TOKENS: input_tokens,
         names.OUTPUT_TOKENS: usage.all_output_tokens,
         names.CACHE_READ_TOKENS: usage.cache_read_tokens,
         names.CACHE_WRITE_TOKENS: writes,
@@ -189,10 +194,9 @@ def decode_counts(text: str) -> dict[str, Mapping[str, int]]:
     }
 
 
-def encode_breakpoints(breakpoints: Iterable[Breakpoint]) -> str | None:
-    """Return breakpoints as a JSON list of [index, ttl] pairs; None for none."""
-    pairs = [[b.after, b.ttl] for b in breakpoints]
-    return orjson.dumps(pairs).decode() if pairs else None
+def encode_breakpoints(breakpoints: Iterable[Breakpoint]) -> str:
+    """Return breakpoints as a JSON list of [index, ttl] pairs."""
+    return orjson.dumps([[b.after, b.ttl] for b in breakpoints]).decode()
 
 
 def decode_breakpoints(text: str) -> tuple[Breakpoint, ...]:

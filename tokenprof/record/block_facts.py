@@ -8,18 +8,19 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
+from tokenprof.data_classes.frozen import replaced
+from tokenprof.data_classes.often_made import often_made
 from tokenprof.facts.call_labels import parsed_arguments
-from tokenprof.facts.labels import label_of, labelled_parts
-from tokenprof.facts.quick_making import quickly_made, replaced
+from tokenprof.facts.labels import label_of, labelled_parts, labels_given
 from tokenprof.facts.types import Block, BlockKind, Child, Features, Section
 from tokenprof.record.background.counting import VOCABULARIES, count_tokens
 from tokenprof.record.background.giving_way import LARGE_BYTES, give_way
-from tokenprof.record.digest import digest, project_key
+from tokenprof.record.background.repeated_json import RepeatedBodies
+from tokenprof.record.digest import digester, project_key
 
 FEATURES_VERSION = 1
 
@@ -76,34 +77,47 @@ def _wire_form(value: object) -> object:
     return str(value)
 
 
-def measure(text: str, tokens: Mapping[str, int]) -> Features:
-    """Return the features of `text`, whose token counts are known already."""
-    data = text.encode("utf-8", "surrogatepass")
+def classes_in(data: bytes) -> Sequence[int]:
+    """Return how many bytes are lower case, upper case, digits, spaces, newlines and punctuation.
 
-    counts = dict.fromkeys(b"UDSNPH", 0)
-    lower = 0
-    for at in range(0, len(data), _PIECE_BYTES):
-        piece = data[at : at + _PIECE_BYTES]
-        # Counting what is frequent is slow; most of a text is lower case, and what is left of it is short.
-        classes = piece.translate(_CLASSES, _LOWER)
-        lower += len(piece) - len(classes)
-        for letter in counts:
-            counts[letter] += classes.count(letter)
-        if len(piece) == _PIECE_BYTES:
+    The last number is that of the characters beyond ASCII.
+    """
+    # Counting what is frequent is slow; most of a text is lower case, and what is left of it is short.
+    classes = data.translate(_CLASSES, _LOWER)
+    count = classes.count
+    lower = len(data) - len(classes)
+    return lower, count(b"U"), count(b"D"), count(b"S"), count(b"N"), count(b"P"), count(b"H")
+
+
+def measure(
+    text: str, tokens: Mapping[str, int], classes: Callable[[bytes], Sequence[int]] = classes_in
+) -> Features:
+    """Return the features of `text`, whose token counts are known already.
+
+    `classes` returns what `classes_in` does.
+    """
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) <= _PIECE_BYTES:
+        found = classes(data)
+    else:
+        pieces = []
+        for at in range(0, len(data), _PIECE_BYTES):
+            pieces.append(classes(data[at : at + _PIECE_BYTES]))
             give_way()
-    upper, digits, spaces, newlines, punctuation, beyond_ascii = counts.values()
+        found = [sum(counts) for counts in zip(*pieces, strict=True)]
+    lower, upper, digits, spaces, newlines, punctuation, beyond_ascii = found
     return Features(
-        version=FEATURES_VERSION,
-        bytes=len(data),
-        chars=len(text),
-        tokens=tokens,
-        letters=upper + lower,
-        uppercase=upper,
-        digits=digits,
-        punctuation=punctuation,
-        spaces=spaces,
-        newlines=newlines,
-        non_ascii=beyond_ascii,
+        FEATURES_VERSION,
+        len(data),
+        len(text),
+        tokens,
+        upper + lower,
+        upper,
+        digits,
+        punctuation,
+        spaces,
+        newlines,
+        beyond_ascii,
     )
 
 
@@ -134,8 +148,7 @@ def texts_kept() -> Iterator[Mapping[str, str]]:
         _KEPT_TEXTS.reset(token)
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
+@often_made
 class CallContent:
     """What a block of a tool call or a result holds beside its ids: a keyed digest, and a label of a call."""
 
@@ -147,9 +160,9 @@ class Shaper:
     """Makes blocks from wire content; each distinct content is digested and counted once.
 
     There is one per recording, or per file that is read. It holds digests and measures, never the texts
-    (`texts_kept` keeps them for whoever asks).
+    (`texts_kept` keeps them for whoever asks). `requests` parses the requests whose content it shapes.
     `later` is given the digest and the text of what is to be counted later; `learn` takes the counts.
-    `labeller` names tool calls, if their owner asked for labels.
+    `labeller` names tool calls, if their owner asked for labels. `classes` does what `classes_in` does.
     """
 
     def __init__(
@@ -157,16 +170,26 @@ class Shaper:
         key: bytes | None = None,
         *,
         count: Callable[[Sequence[str]], list[Mapping[str, int]]] = count_tokens,
-        later: Callable[[str, str], None] | None = None,
+        later: Callable[[tuple[str, str]], None] | None = None,
         labeller: Callable[[str, object], str | None] | None = None,
+        classes: Callable[[bytes], Sequence[int]] = classes_in,
     ):
         self._label = labeller
-        self._key = project_key() if key is None else key
-        self._count = count
+        self._digest = digester(project_key() if key is None else key)
+        self.requests = RepeatedBodies()
+        self.count = count
         self._later = later
+        self._classes = classes
         self._known: dict[str, Features] = {}
         self._tokens: dict[str, Mapping[str, int]] = {}
         self._calls: dict[str, CallContent] = {}
+
+    def memory(self) -> dict[str, object]:
+        """Return the fields that hold what was digested and counted, to be set on another shaper.
+
+        Without them, a block whose tokens are counted later differs from earlier ones of the same content.
+        """
+        return {name: getattr(self, name) for name in ("_known", "_tokens", "_calls")}
 
     def learn(self, counted: Mapping[str, Mapping[str, int]]) -> None:
         """Take the tokens of texts, by digest, that were put off to be counted later."""
@@ -177,7 +200,10 @@ class Shaper:
 
     def digest(self, value: object) -> str:
         """Return the keyed digest of a wire value."""
-        return digest(canonical(value), self._key)
+        data = canonical(value)
+        if len(data) > LARGE_BYTES:
+            give_way()
+        return self._digest(data).hexdigest()
 
     def result_content(self, result: Block, text: str) -> CallContent:
         """Return what identifies the text of a tool's result, whatever the id of its call."""
@@ -210,70 +236,72 @@ class Shaper:
         fields: Sequence[str] = (),
         children: Sequence[tuple[str, str]] = (),
         uses: tuple[str, ...] | None = None,
+        known_digest: str | None = None,
     ) -> Block:
         """Return the block of `content`, a wire value from which cache markers have been taken off.
 
         `text` is what the model reads of it, or None if the content is opaque, like an image. `fields` names
         the keys of `content` that get a digest of their own; `children` are (name, text) pairs. A text that
-        the user has labelled gets that label as its name.
+        the user has labelled gets that label as its name. `known_digest` is what `digest` returned for
+        `content`, if it was asked.
         """
-        identity, features = self._features(content, text)
-        label = label_of(text)
-        if label is not None:
-            name, kind = label.name, label.kind or kind
-        mapping = content if isinstance(content, Mapping) else {}
-        return Block(
-            kind=kind,
-            name=name,
-            digest=identity,
-            section=section,
-            role=role,
-            opens_message=opens_message,
-            features=features,
-            link=link,
-            deferred=deferred,
-            fields={field: self.digest(mapping[field]) for field in fields if field in mapping},
-            children=self._children([*children, *labelled_parts(text)]),
-            uses=uses,
-        )
-
-    def _features(self, content: object, text: str | None) -> tuple[str, Features]:
-        data = canonical(content)
-        if len(data) > LARGE_BYTES:
-            give_way()
-        identity = digest(data, self._key)
+        identity = known_digest or self.digest(content)
+        features = self._known.get(identity)
+        if features is None:
+            features = self._known[identity] = self._features(identity, content, text)
         kept = _KEPT_TEXTS.get()
         if kept is not None and text is not None:
             kept[identity] = text
-        features = self._known.get(identity)
-        if features is None:
-            if text is None:
-                features = Features(version=FEATURES_VERSION, bytes=len(data), pixels=pixels_of(content))
-            else:
-                features = measure(text, self._counted([(identity, text)])[0])
-            self._known[identity] = features
-        return identity, features
+        if labels_given():
+            label = label_of(text)
+            if label is not None:
+                name, kind = label.name, label.kind or kind
+            children = [*children, *labelled_parts(text)]
+        return Block(
+            kind,
+            name,
+            identity,
+            section,
+            role,
+            opens_message,
+            features,
+            link,
+            deferred,
+            self._digests_of(content, fields) if fields else {},
+            self._children(children) if children else (),
+            uses,
+        )
+
+    def _features(self, identity: str, content: object, text: str | None) -> Features:
+        if text is None:
+            size = len(canonical(content))
+            return Features(version=FEATURES_VERSION, bytes=size, pixels=pixels_of(content))
+        return measure(text, self._counted([(identity, text)])[0], self._classes)
+
+    def _digests_of(self, content: object, fields: Sequence[str]) -> dict[str, str]:
+        mapping = content if isinstance(content, Mapping) else {}
+        return {field: self.digest(mapping[field]) for field in fields if field in mapping}
 
     def _children(self, children: Sequence[tuple[str, str]]) -> tuple[Child, ...]:
-        if not children:
-            return ()
         children = children[:MOST_CHILDREN]
-        digests = [self.digest(text) for _, text in children]
-        counted = self._counted([(key, text) for key, (_, text) in zip(digests, children, strict=True)])
+        texts = [(self.digest(text), text) for _, text in children]
         return tuple(
             Child(name=name, digest=key, tokens=tokens)
-            for (name, _), key, tokens in zip(children, digests, counted, strict=True)
+            for (name, _), (key, _), tokens in zip(children, texts, self._counted(texts), strict=True)
         )
 
     def _counted(self, texts: Sequence[tuple[str, str]]) -> list[Mapping[str, int]]:
         """Return the tokens of texts, given with their digests; each is counted once."""
-        new = {key: text for key, text in texts if key not in self._tokens}
-        if self._later is not None:
-            for key, text in new.items():
-                self._later(key, text)
-        elif new:
-            self._tokens |= zip(new, self._count(list(new.values())), strict=True)
-        return [self._tokens.get(key, {}) for key, _ in texts]
+        known = self._tokens
+        new: dict[str, str] = {}
+        for pair in texts:
+            if pair[0] not in known and pair[0] not in new:
+                new[pair[0]] = pair[1]
+                if self._later is not None:
+                    self._later(pair)
+        if new and self._later is None:
+            known.update(zip(new, self.count(list(new.values())), strict=True))
+        return [known.get(key, {}) for key, _ in texts]
 
 
 def pixels_of(content: object) -> int:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from tokenprof.data_classes.often_made import often_made
 from tokenprof.facts.types import AnswerFacts, Block
-from tokenprof.pricing.sellers import without_account
+from tokenprof.pricing.sellers import ARN, without_account
 from tokenprof.pricing.usage import Usage
 
 ADVISOR = "advisor"
 """The agent whose turns are those of another model that advised while an answer was made."""
 
 
-@dataclass(frozen=True, slots=True)
+@often_made
 class Advice:
     """What another model was billed while an answer was made, beside the counts of the answer.
 
@@ -25,7 +26,7 @@ class Advice:
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@often_made(kw_only=True)
 class Call(AnswerFacts):
     """What an adapter read in an exchange. `response_id` is None if the attempt produced no response to bill.
 
@@ -60,10 +61,11 @@ def unanswered_call(requested_model: str) -> Call:
 
 def named_without_account(call: Call) -> Call:
     """Return a call whose models are named without the account in an ARN, which is nobody's business."""
-    names = without_account(call.model), without_account(call.requested_model)
-    if names == (call.model, call.requested_model):
+    if ARN not in call.model and ARN not in call.requested_model:
         return call
-    return replace(call, model=names[0], requested_model=names[1])
+    return replace(
+        call, model=without_account(call.model), requested_model=without_account(call.requested_model)
+    )
 
 
 def calls_of_advice(call: Call) -> list[Call]:

@@ -10,9 +10,7 @@ import importlib
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from tokenprof.record.background.repeated_json import RepeatedBodies
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.exchange import Exchange
 from tokenprof.record.wire_values import Wire, loads_leniently, mapping
@@ -23,7 +21,7 @@ MOST_TIMES_LARGER = 200
 """JSON and event streams compress 3 to 30 times."""
 
 _PIECE_BYTES = 65536
-_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+_GZIP_MEMBER = b"\x1f\x8b"
 
 
 class DecodedTooLargeError(ValueError):
@@ -32,7 +30,8 @@ class DecodedTooLargeError(ValueError):
 
 def decoded_body(exchange: Exchange) -> bytes:
     """Return the body of a response without its content codings, as `decoded` does."""
-    return decoded(exchange.body, exchange.headers.get("content-encoding", ""))
+    coding = exchange.headers.get("content-encoding")
+    return decoded(exchange.body, coding) if coding else exchange.body
 
 
 def decoded(body: bytes, coding: str) -> bytes:
@@ -73,13 +72,28 @@ def _decompressed(body: bytes, coding: str, most: int) -> bytes:
     return bytes(found)
 
 
-def _from_zlib(body: bytes) -> Iterator[bytes]:
-    engine = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
-    for start in range(0, len(body), _PIECE_BYTES):
-        given = body[start : start + _PIECE_BYTES]
-        while given and not engine.eof:
-            yield engine.decompress(given, _PIECE_BYTES)
-            given = engine.unconsumed_tail
+def _from_deflate(body: bytes) -> Iterator[bytes]:
+    """Decode what is sent as `deflate`: with the header of zlib (RFC 9110) or, by some servers, without."""
+    has_header = body[:1] and body[0] & 15 == zlib.DEFLATED and int.from_bytes(body[:2], "big") % 31 == 0
+    return _from_zlib(body, zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
+
+
+def _from_gzip(body: bytes) -> Iterator[bytes]:
+    return _from_zlib(body, zlib.MAX_WBITS | 16)
+
+
+def _from_zlib(body: bytes, window_bits: int) -> Iterator[bytes]:
+    engine = zlib.decompressobj(window_bits)
+    rest = memoryview(body)
+    while rest:
+        given = rest[:_PIECE_BYTES]
+        yield engine.decompress(given, _PIECE_BYTES)
+        rest = rest[len(given) - len(engine.unused_data or engine.unconsumed_tail) :]
+        if engine.eof:
+            if bytes(rest[:2]) != _GZIP_MEMBER:
+                return
+            # A gzip file may have several members (RFC 1952, 2.2).
+            engine = zlib.decompressobj(window_bits)
     # What the engine holds back is less than its window.
     yield engine.flush()
 
@@ -110,9 +124,9 @@ def _from_zstd(body: bytes) -> Iterator[bytes]:
 
 
 _DECODERS: dict[str, Callable[[bytes], Iterator[bytes]]] = {
-    "gzip": _from_zlib,
-    "x-gzip": _from_zlib,
-    "deflate": _from_zlib,
+    "gzip": _from_gzip,
+    "x-gzip": _from_gzip,
+    "deflate": _from_deflate,
     "br": _from_brotli,
     "zstd": _from_zstd,
 }
@@ -133,20 +147,13 @@ def request_of(exchange: Exchange, shaper: Shaper | None = None) -> Wire:
         return {}
     try:
         if shaper is not None:
-            return mapping(_repeated_bodies(shaper).loads(exchange.request))
+            return mapping(shaper.requests.loads(exchange.request))
     except (ValueError, RecursionError):
         pass
     try:
         return mapping(loads_leniently(exchange.request))
     except (ValueError, RecursionError):
         return {}
-
-
-_bodies: WeakKeyDictionary[Shaper, RepeatedBodies] = WeakKeyDictionary()
-
-
-def _repeated_bodies(shaper: Shaper) -> RepeatedBodies:
-    return _bodies.setdefault(shaper, RepeatedBodies())
 
 
 def notes_of_request(exchange: Exchange, body: Wire) -> tuple[str, ...]:

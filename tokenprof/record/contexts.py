@@ -1,4 +1,4 @@
-"""Which message history a call extends, and which earlier call its prompt is a delta to.
+"""Which message history a call extends, which earlier call its prompt is a delta to, and the turn that it is.
 
 Some histories are not on the wire: a provider itself puts threads, conversations and responses that are
 continued by id before a prompt.
@@ -6,13 +6,16 @@ continued by id before a prompt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from tokenprof.data_classes.often_made import often_made
 from tokenprof.facts.shared_prefix import shared_length
-from tokenprof.facts.types import Block, block_key
+from tokenprof.facts.times import seconds_between, utc_from_ns
+from tokenprof.facts.types import AnswerFacts, Block, Turn, block_key, facts_of
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import Call
+from tokenprof.record.exchange import Exchange, is_fetch
 
 KEYFRAME_EVERY = 64
 """After this many deltas a prompt may be written whole, so that one lost line costs little.
@@ -35,7 +38,7 @@ REMEMBERED_PROMPTS = 256
 """How many prompts are kept for calls that continue a response by its id."""
 
 
-@dataclass(frozen=True, slots=True)
+@often_made
 class Placement:
     """Where a prompt belongs: its context, and the earlier call whose first `kept` blocks it repeats."""
 
@@ -77,14 +80,16 @@ class ContextTracker:
 
     def place(self, call: str, blocks: Sequence[Block], agent: str | None) -> Placement:
         """Find the context of a prompt, and make the prompt that context's newest."""
-        keys = self._keys_of(blocks)
-        messages_from = next((i for i, b in enumerate(blocks) if b.section == "messages"), len(blocks))
+        keys, messages_from = self._keys_of(blocks)
         nearest, shared = self._nearest(keys, agent)
         base = nearest.last_call if nearest is not None and shared else None
         compacted = False
         parent: _OpenContext | None = None
         context: _OpenContext | None = None
-        if nearest is not None and shared > messages_from:
+        if nearest is not None and messages_from < shared == len(nearest.keys):
+            # It goes on from all of that history.
+            context = nearest
+        elif nearest is not None and shared > messages_from:
             if _is_branch(keys, nearest.keys, shared):
                 parent = nearest
             else:
@@ -116,20 +121,30 @@ class ContextTracker:
         context.blocks = blocks
         return Placement(context.name, context.parent, base, shared if base else 0, compacted)
 
-    def _keys_of(self, blocks: Sequence[Block]) -> list[str]:
-        """Return the keys of a prompt; most of them are known if it goes on from an earlier one."""
+    def _keys_of(self, blocks: Sequence[Block]) -> tuple[list[str], int]:
+        """Return the keys of a prompt, and the place of its first message.
+
+        Most of them are known if it goes on from an earlier one.
+        """
         known: list[str] = []
+        messages_from = -1
         for context in reversed(self._contexts):
             if blocks and context.blocks and context.blocks[0] is blocks[0]:
                 known = context.keys[: shared_length(blocks, context.blocks)]
+                if context.messages_from < len(known):
+                    messages_from = context.messages_from
                 break
         known.extend(map(block_key, blocks[len(known) :]))
-        return known
+        if messages_from < 0:
+            messages_from = next((i for i, b in enumerate(blocks) if b.section == "messages"), len(blocks))
+        return known, messages_from
 
     def _nearest(self, keys: list[str], agent: str | None) -> tuple[_OpenContext | None, int]:
         """Return the context whose newest prompt shares the most leading blocks; a tie goes to the agent."""
         best, best_rank = None, (0, False)
         for context in reversed(self._contexts):
+            if not (keys and context.keys and keys[0] == context.keys[0]):
+                continue
             rank = (shared_length(keys, context.keys), context.agent == agent)
             if rank > best_rank and rank[0]:
                 best, best_rank = context, rank
@@ -220,3 +235,34 @@ class HeldHistories:
             return known or ()
         held = {"held": call.continues}
         return (self._shaper.block("server_state", HELD_NAME, held, role="provider", opens_message=True),)
+
+
+def turn_of(
+    exchange: Exchange,
+    call: Call,
+    place: Placement,
+    base: int | None,
+    tags: Mapping[str, str],
+    seller: str | None = None,
+) -> Turn:
+    """Return the turn of an exchange, as a reader of the recording will see it."""
+    kept = place.kept if base is not None else 0
+    return Turn(
+        **facts_of(AnswerFacts, call),
+        id=call.response_id or exchange.span_id,
+        context=place.context,
+        parent=place.parent,
+        compacted=place.compacted,
+        added=call.prompt[kept:],
+        base=base,
+        kept=kept,
+        provider=exchange.provider,
+        started_at=utc_from_ns(exchange.started_ns),
+        duration_s=seconds_between(exchange.started_ns, exchange.ended_ns),
+        ttft_s=seconds_between(exchange.started_ns, exchange.first_byte_ns),
+        agent=exchange.agent,
+        attempts=exchange.retries_taken + 1,
+        tags=tags,
+        seller=seller,
+        is_fetched=is_fetch(exchange),
+    )

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import functools
 import os
-import secrets
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -28,9 +28,9 @@ _FEWEST_DIFFERENT_BYTES = 8
 """32 random bytes practically never have fewer; a file that a crash left full of zeros has one."""
 
 
-def digest(data: bytes, key: bytes) -> str:
-    """Return the keyed digest of `data` as 24 hexadecimal digits."""
-    return blake2b(data, digest_size=DIGEST_BYTES, key=key).hexdigest()
+def digester(key: bytes) -> Callable[[bytes], blake2b]:
+    """Return what digests bytes with a key; a digest is recorded as 24 hexadecimal digits."""
+    return functools.partial(blake2b, digest_size=DIGEST_BYTES, key=key)
 
 
 @functools.cache
@@ -70,7 +70,8 @@ def _project_root() -> Path:
     except OSError:
         return Path()
     for folder in (here, *here.parents):
-        if (folder / ".git").exists() or (folder / "pyproject.toml").exists():
+        # Not `Path.exists`, which raises for a folder that this user may not look into.
+        if os.path.exists(folder / ".git") or os.path.exists(folder / "pyproject.toml"):
             return folder
     return here
 
@@ -106,7 +107,7 @@ def _secret_of_this_process(why: str) -> bytes:
     log.warning(
         "%s, so digests of this process match no other recording; set TOKENPROF_KEY to give it a key", why
     )
-    return secrets.token_bytes(SECRET_BYTES)
+    return os.urandom(SECRET_BYTES)
 
 
 def _stored(path: Path) -> bytes:
@@ -169,11 +170,11 @@ def _create(path: Path) -> None:
 
 
 def _written_beside(path: Path) -> Path:
-    temporary = path.with_name(f"secret.{secrets.token_hex(8)}")
+    temporary = path.with_name(f"secret.{os.urandom(8).hex()}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(SECRET_BYTES))
+            file.write(os.urandom(SECRET_BYTES))
             file.flush()
             os.fsync(file.fileno())
     except OSError:

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from tokenprof.record.block_facts import Shaper
     from tokenprof.record.call import Call
 
-HEADERS_READ = (
-    "content-encoding",
-    "content-type",
-    "request-id",
-    "x-amzn-requestid",
-    "x-amzn-bedrock-input-token-count",
-    "x-amzn-bedrock-output-token-count",
+HEADERS_READ = frozenset(
+    {
+        "content-encoding",
+        "content-type",
+        "request-id",
+        "x-amzn-requestid",
+        "x-amzn-bedrock-input-token-count",
+        "x-amzn-bedrock-output-token-count",
+    }
 )
 """The headers of a response that are read; they are not recorded."""
 
@@ -82,17 +84,26 @@ class OpenCall(Protocol):
 CALL_HEADERS = ("idempotency-key", "amz-sdk-invocation-id")
 """Headers that all attempts at one call share."""
 
+RETRIES_HEADER = "x-stainless-retry-count"
+AWS_ATTEMPT_HEADER = "amz-sdk-request"
+
+ATTEMPT_HEADERS = frozenset({*CALL_HEADERS, RETRIES_HEADER, AWS_ATTEMPT_HEADER})
+"""The headers of a request that say which attempt at which call it is."""
+
 
 def attempt_of_headers(headers: Mapping[str, str]) -> tuple[str, int]:
     """Return the id of the call that a request names, and how many attempts it says were made before.
 
     SDKs say so in headers, whose names are in lower case here: `2`, or AWS's `attempt=3; max=5`.
     """
-    call = next((headers[name] for name in CALL_HEADERS if headers.get(name)), "")
-    told = headers.get("x-stainless-retry-count", "")
-    number = headers.get("amz-sdk-request", "").partition("attempt=")[2].partition(";")[0]
-    if number.isdecimal():
-        return call, max(int(number) - 1, 0)
+    if not headers:
+        return "", 0
+    call = next(filter(None, map(headers.get, CALL_HEADERS)), "")
+    if AWS_ATTEMPT_HEADER in headers:
+        number = headers[AWS_ATTEMPT_HEADER].partition("attempt=")[2].partition(";")[0]
+        if number.isdecimal():
+            return call, max(int(number) - 1, 0)
+    told = headers.get(RETRIES_HEADER, "")
     return call, int(told) if told.isdecimal() else 0
 
 
@@ -118,3 +129,12 @@ def was_answered(exchange: Exchange) -> bool:
     """Whether a provider accepted a request and sent something back, which may be billed."""
     code = exchange.status_code
     return code is not None and 200 <= code < 300 and bool(exchange.body)
+
+
+FETCHED = re.compile(r"/v1/responses/resp[^/]*$")
+"""Where a response that ran in the background is fetched, with the counts that its call lacked."""
+
+
+def is_fetch(exchange: Exchange) -> bool:
+    """Whether an exchange only fetched a response, which another request had asked for."""
+    return FETCHED.search(exchange.target.partition("?")[0].rstrip("/")) is not None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import operator
 import os
 import secrets
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING
 
 from tokenprof.facts.version import __version__
 from tokenprof.record import names
-from tokenprof.record.background.appended_file import AppendedFile
+from tokenprof.record.background.appended_file import AppendedFile, append_once
 from tokenprof.record.background.counting_process import COUNTING_PROCESS
-from tokenprof.record.background.ended_blocks import add_ended_block
+from tokenprof.record.background.end_waits import LONGEST_NOTE_S
+from tokenprof.record.background.ended_blocks import add_ended_block, has_program_ended
 from tokenprof.record.background.harmless_log import log
 from tokenprof.record.background.host_interrupts import raise_if_the_hosts
 from tokenprof.record.background.late_imports import importing
 from tokenprof.record.background.settings import RecordingSettings
 from tokenprof.record.background.shared_tally import SharedTally
-from tokenprof.record.background.system_threads import new_lock
+from tokenprof.record.background.system_threads import SYSTEM, held_lock, run_within
 from tokenprof.record.background.unwritten_calls import forget_unwritten, note_unwritten
 from tokenprof.record.background.worker import Worker
 from tokenprof.record.digest import project_key
@@ -43,10 +44,8 @@ COUNT_EVERY_S = 1.0
 
 YOUNG_PROCESS_S = 5.0
 MOST_QUEUED_BYTES = 64 * 1024 * 1024
-"""From here on prompts are let go before they are read. Their turns keep their usage: no turn is dropped."""
-
 MOST_QUEUED_CALLS = 2_000
-"""As above, for small calls."""
+"""From here on prompts are let go before they are read. Their turns keep their usage: no turn is dropped."""
 
 MOST_UNTOLD_TURNS = 10_000
 
@@ -64,7 +63,7 @@ class ProcessShare:
         waits_for_counts: bool = True,
         tally: SharedTally,
     ) -> None:
-        self.process = os.getpid()
+        self.process = SYSTEM.process_id()
         self.run_id = secrets.token_hex(8)
         self.is_closed = False
         self.problems = 0
@@ -72,7 +71,7 @@ class ProcessShare:
         self.losses: deque[tuple[Exchange | None, ProblemReason, str]] = deque()
         self.log: TurnLog | None = None
         self.waits_for_counts = waits_for_counts and parent_run is None
-        self._began_s = time.monotonic()
+        self._began_s = SYSTEM.monotonic_s()
         self.waits = settings.waits
         self.path = path
         self._settings = settings
@@ -95,11 +94,13 @@ class ProcessShare:
             "tokenprof-recorder", self._record, self._not_recorded, self._at_end
         )
         # Counting has a thread of its own, because turns must not wait for a tokenizer that is being loaded.
-        self.counter: Worker[bool] = Worker("tokenprof-counter", self._count, _not_counted)
-        self._is_ending = new_lock()
-        self._is_ending.acquire()
+        not_counted = _logged("texts were not counted")
+        self.counter: Worker[bool] = Worker("tokenprof-counter", self._count, not_counted)
+        self._is_ending = held_lock()
         self._counted: deque[dict[str, Mapping[str, int]]] = deque()
-        self.teller: Worker[Callable[[], None]] = Worker("tokenprof-listener", _call, _not_told)
+        self.teller: Worker[Callable[[], None]] = Worker(
+            "tokenprof-listener", operator.call, _logged("a listener failed")
+        )
         self._file: AppendedFile | None = None
         self._begins_the_file = False
         if self.path is not None and parent_run is None:
@@ -113,6 +114,8 @@ class ProcessShare:
     def watch(self, attempt: OpenCall) -> None:
         """Note a call that has begun. The first one lets the worker prepare while the host waits for it."""
         self.open[id(attempt)] = attempt
+        if not self._unprepared:
+            return
         try:
             self._unprepared.pop()
             self.worker.put(None)
@@ -122,51 +125,55 @@ class ProcessShare:
     def put(self, exchange: Exchange) -> None:
         """Queue an exchange."""
         size = len(exchange.request) + len(exchange.body)
-        is_full = self.worker.length() > MOST_QUEUED_CALLS
-        if is_full or self._queued_bytes + size > MOST_QUEUED_BYTES:
+        if self.worker.length() > MOST_QUEUED_CALLS or self._queued_bytes + size > MOST_QUEUED_BYTES:
             exchange.request = without_prompt(exchange)
             size = len(exchange.request) + len(exchange.body)
         self._queued_bytes += size
         self._tally.given()
         self.worker.put(exchange)
+        if has_program_ended():
+            # No thread of ours will be waited for.
+            self._note_unfinished([exchange])
 
     def finish(self) -> None:
         """Take nothing more, and let the worker finish. Does nothing in a process that has no share yet."""
-        if self.process == os.getpid():
-            self._finished_s = time.monotonic() if not self.is_closed else self._finished_s
-            self.is_closed = True
+        if self.process == SYSTEM.process_id():
+            self._finished_s, self.is_closed = self._finished_s or SYSTEM.monotonic_s(), True
             self.worker.finish()
 
     def wait(self, until: float) -> None:
         """Wait until everything is written, and told, or the time is over."""
-        if self.process != os.getpid():
+        if self.process != SYSTEM.process_id():
             return
-        if not self.worker.wait(max(until - time.monotonic(), 0.0)):
-            self._note_unfinished()
+        if not self.worker.wait(max(until - SYSTEM.monotonic_s(), 0.0)):
+            self.note_unfinished()
         self.teller.finish()
-        self.teller.wait(max(until - time.monotonic(), 0.0))
+        self.teller.wait(max(until - SYSTEM.monotonic_s(), 0.0))
         if not self.is_complete():
             add_ended_block(self)
 
     def is_complete(self) -> bool:
         """Whether everything is written and counted, or will be in another process."""
-        return self.process != os.getpid() or (self.worker.has_ended() and self.counter.has_ended())
+        return self.process != SYSTEM.process_id() or (self.worker.has_ended() and self.counter.has_ended())
 
     def wait_to_the_end(self, until: float) -> None:
         """Wait until everything is written and counted, or the time is over."""
-        if self.process == os.getpid():
+        if self.process == SYSTEM.process_id():
+            # Calls that came after the end of the block are nobody's to finish but the program's.
+            for attempt in self.open.copy().values() if has_program_ended() else ():
+                attempt.cut()
+            self.finish()
             if not self.worker.has_ended():
-                self.worker.wait(max(until - time.monotonic(), 0.0))
-            self.counter.wait(max(until - time.monotonic(), 0.0))
+                self.worker.wait(max(until - SYSTEM.monotonic_s(), 0.0))
+            self.counter.wait(max(until - SYSTEM.monotonic_s(), 0.0))
 
     def _record(self, exchange: Exchange | None) -> None:
-        turns = self._opened_log()
-        if turns is not None:
+        if (turns := self._opened_log()) is not None:
             self._write_losses(turns)
             self._write_counts(turns)
         if exchange is not None:
             self._queued_bytes -= len(exchange.request) + len(exchange.body)
-            if self.is_closed and time.monotonic() - self._finished_s > self.waits.full_reading_s:
+            if self.is_closed and SYSTEM.monotonic_s() - self._finished_s > self.waits.full_reading_s:
                 exchange.request = without_prompt(exchange)
             call, written = self._read(exchange)
             self._tally.done()
@@ -191,6 +198,7 @@ class ProcessShare:
             if self._begins_the_file:
                 forget_unwritten(self.path)
             self.log = TurnLog(self._file or AppendedFile(self.path), self._resource, self._settings)
+            _notes_of_unfinished()
             self._have_counted()
         return self.log
 
@@ -199,7 +207,7 @@ class ProcessShare:
             return self.log.record(exchange)
         with importing():
             from tokenprof.record.block_facts import Shaper
-        return exchange.interpret(exchange, Shaper(key=b"", count=_no_counts)), []
+        return exchange.interpret(exchange, Shaper(key=b"", count=lambda texts: [{} for _ in texts])), []
 
     def _not_recorded(self, exchange: Exchange | None, error: BaseException) -> None:
         log.warning(
@@ -207,14 +215,18 @@ class ProcessShare:
             exchange.provider if exchange else "a provider",
             exc_info=error,
         )
-        if exchange is None:
-            return
-        self.losses.append((exchange, "unreadable", type(error).__name__))
-        self._tally.done()
-        if exchange.span is not None:
-            self._tell(lambda: end_span(exchange, None, self._settings.tags))
-        if self.log is not None:
-            self._write_losses(self.log)
+        if exchange is not None:
+            self.note_loss(exchange, "unreadable", type(error).__name__)
+            self._tally.done()
+            if self.log is not None:
+                self._write_losses(self.log)
+
+    def note_loss(self, exchange: Exchange | None, reason: ProblemReason, error: str) -> None:
+        """Note a call that could not be recorded, for the worker to write. One that is lost has ended."""
+        if self.path is not None:
+            self.losses.append((exchange, reason, error))
+        if exchange is not None and exchange.span is not None and reason != "unassigned":
+            self._tell(functools.partial(end_span, exchange, None, self._settings.tags))
 
     def _write_losses(self, turns: TurnLog) -> None:
         while self.losses:
@@ -227,7 +239,7 @@ class ProcessShare:
         if self.log is None:
             # Only spans are made, without sizes.
             return
-        is_young = is_last or time.monotonic() - self._began_s < YOUNG_PROCESS_S
+        is_young = is_last or SYSTEM.monotonic_s() - self._began_s < YOUNG_PROCESS_S
         if not self.waits_for_counts and is_young and not COUNTING_PROCESS.is_ready():
             # Many worker processes live for one call, and loading would take longer than that.
             return
@@ -266,7 +278,7 @@ class ProcessShare:
         """Write counts that came after the end of the block."""
         from tokenprof.record.turn_log import TurnLog
 
-        if self.path is None or self.process != os.getpid() or not self.path.exists():
+        if self.path is None or self.process != SYSTEM.process_id() or not self.path.exists():
             return
         turns = TurnLog(AppendedFile(self.path), self._resource, self._settings)
         self._write_counts(turns)
@@ -279,7 +291,7 @@ class ProcessShare:
             self._have_counted(is_last=True)
         finally:
             self.counter.finish()
-        self.counter.wait(max(self._finished_s + self.waits.counts_s - time.monotonic(), 0.0))
+        self.counter.wait(max(self._finished_s + self.waits.counts_s - SYSTEM.monotonic_s(), 0.0))
         self._is_over = True
         self._write_counts(turns)
 
@@ -291,8 +303,8 @@ class ProcessShare:
             except Exception:
                 log.warning("tokenprof could not load what writes a recording", exc_info=True)
         if self.log is None:
-            if self.path is not None and self.losses:
-                note_unwritten(self.path, len(self.losses) + abandoned, self.run_id)
+            if self.path is not None and (missing := len(self.losses) + abandoned):
+                note_unwritten(self.path, missing, self.run_id)
             if self._file is not None:
                 self._file.close()
             return
@@ -305,35 +317,34 @@ class ProcessShare:
                 log.warning("tokenprof could not end a recording in order", exc_info=True)
 
     def _tell(self, told: Callable[[], None]) -> None:
-        if len(self.teller.pending()) < MOST_UNTOLD_TURNS:
+        if self.teller.length() < MOST_UNTOLD_TURNS:
             self.teller.put(told)
 
-    def _note_unfinished(self) -> None:
-        """Note what the worker has not written yet; a reader ignores the note once the call is there."""
-        missing = [exchange for exchange in self.worker.pending() if exchange is not None]
-        log.warning("tokenprof ends with %d calls that are not written yet", len(missing))
-        if self.path is not None and missing:
-            from tokenprof.record.turn_codec import unfinished_lines
+    def note_unfinished(self) -> None:
+        """Note the calls that are not written yet; a reader ignores notes of calls that are there."""
+        missing = list(filter(None, self.worker.pending()))
+        if self.process == SYSTEM.process_id() and self.path is not None and missing:
+            log.warning("tokenprof: %d calls are not written yet; the recording says so", len(missing))
+            self._note_unfinished(missing)
 
-            with contextlib.suppress(OSError):
-                file = AppendedFile(self.path)
-                file.append(unfinished_lines(self._resource, missing))
-                file.close()
-            for _ in missing:
-                self._tally.done()
+    def _note_unfinished(self, missing: Sequence[Exchange]) -> None:
+        # The host does not wait for a disk that has gone away.
+        run_within(LONGEST_NOTE_S, lambda: self._write_notes(missing))
 
-
-def _call(told: Callable[[], None]) -> None:
-    told()
-
-
-def _not_told(told: Callable[[], None], error: BaseException) -> None:
-    log.warning("tokenprof: a listener of finished turns failed", exc_info=error)
+    def _write_notes(self, missing: Sequence[Exchange]) -> None:
+        if self.path is not None:
+            append_once(self.path, _notes_of_unfinished()(self._resource, missing))
+        for _ in missing:
+            self._tally.done()
 
 
-def _not_counted(_: bool, error: BaseException) -> None:
-    log.warning("tokenprof could not count the tokens of some texts", exc_info=error)
+@functools.cache
+def _notes_of_unfinished() -> Callable[..., bytes]:
+    """Return what makes the notes, loaded early: nothing can be at the end of a program."""
+    from tokenprof.record.turn_codec import unfinished_lines
+
+    return unfinished_lines
 
 
-def _no_counts(texts: Sequence[str]) -> list[Mapping[str, int]]:
-    return [{} for _ in texts]
+def _logged(failure: str) -> Callable[[object, BaseException], None]:
+    return lambda _, error: log.warning("tokenprof: %s", failure, exc_info=error)

@@ -8,21 +8,23 @@ written to the recording as a problem.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import functools
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tokenprof.facts.switches import is_switched_on
+from tokenprof.facts.whole_characters import as_texts
 from tokenprof.record.background.end_waits import EndWaits, end_waits
+from tokenprof.record.background.ended_blocks import add_ended_block, at_end_of_process
 from tokenprof.record.background.harmless_log import log
 from tokenprof.record.background.host_interrupts import raise_if_the_hosts
 from tokenprof.record.background.settings import RecordingSettings
 from tokenprof.record.background.shared_tally import SharedTally
+from tokenprof.record.background.system_threads import SYSTEM
 from tokenprof.record.process_share import ProcessShare, TurnListener
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ _FIRST_BYTES = 65_536
 
 
 def _labeller_of_environment() -> Callable[[str, object], str | None] | None:
-    if os.environ.get(LABELS_VARIABLE) not in ("1", "true"):
+    if not is_switched_on(os.environ.get(LABELS_VARIABLE)):
         return None
     from tokenprof.facts.call_labels import Labeller
 
@@ -69,9 +71,11 @@ class Recorder:
         seller: str | None = None,
         labeller: Callable[[str, object], str | None] | None = None,
         span_cost: Callable[[Turn], Mapping[str, Attribute]] | None = None,
+        tally_address: str | None = None,
     ) -> None:
-        self.path = None if path is None else _absolute(path)
-        self.tags = {key: str(value) for key, value in (tags or {}).items()}
+        # The host may change its folder.
+        self.path = None if path is None else path.absolute()
+        self.tags = as_texts(tags or {})
         self.cache_diagnostics = cache_diagnostics
         self.request_usage = request_usage
         self.outer: Recorder | None = None
@@ -89,25 +93,20 @@ class Recorder:
         )
         self._listener = listener
         self._to_close = [True]
-        self._tally = SharedTally()
+        self._tally = SharedTally(tally_address)
         if self.path is not None:
             require_recording(self.path)
         self._share = self._new_share(None)
 
     @property
-    def run_id(self) -> str:
-        """The id of the run that this process writes."""
-        return self._share.run_id
+    def problems(self) -> int:
+        """How many calls this process could not record."""
+        return self._share.problems
 
     @property
     def waits(self) -> EndWaits:
         """How long the end of a block waits for this recording."""
         return self._settings.waits
-
-    @property
-    def problems(self) -> int:
-        """How many calls this process could not record."""
-        return self._share.problems
 
     def submit(self, exchange: Exchange) -> None:
         """Hand over a finished exchange; returns at once and never raises."""
@@ -120,13 +119,20 @@ class Recorder:
     def is_settled(self) -> bool:
         """Whether every call that has ended here is written, and its listeners have been told."""
         share = self._share
-        return share.process != os.getpid() or (share.worker.is_idle() and share.teller.is_idle())
+        return share.process != SYSTEM.process_id() or (share.worker.is_idle() and share.teller.is_idle())
 
     def settle(self, timeout_s: float | None = None) -> None:
-        """Wait until the calls that have ended are accounted for, for a budget that must not be passed."""
-        until = time.monotonic() + (self.waits.budget_s if timeout_s is None else timeout_s)
-        while not self.is_settled() and time.monotonic() < until:
-            time.sleep(SETTLE_STEP_S)
+        """Wait until the calls that have ended are accounted for, for a budget that must not be passed.
+
+        Never raises, whatever the host has made of `time.sleep`, which greenlets need here.
+        """
+        until = SYSTEM.monotonic_s() + (self.waits.budget_s if timeout_s is None else timeout_s)
+        while not self.is_settled() and SYSTEM.monotonic_s() < until:
+            try:
+                time.sleep(SETTLE_STEP_S)
+            except Exception as error:  # noqa: BLE001 - the call is made, then, before it is known
+                raise_if_the_hosts(error)
+                return
 
     def watch(self, attempt: OpenCall) -> None:
         """Note a call that has begun; it is cut if it is still open when the recording ends."""
@@ -142,10 +148,18 @@ class Recorder:
         """Have a call that could not be recorded written as a problem. Never raises."""
         with contextlib.suppress(Exception):
             share = self._share
-            if share.process != os.getpid() or share.is_closed:
+            if share.process != SYSTEM.process_id() or share.is_closed:
                 share = self._share_here()
-            share.losses.append((exchange, reason, error))
+            share.note_loss(exchange, reason, error)
             share.worker.put(None)
+
+    def note_unfinished(self) -> None:
+        """Note in the recording what is not written yet, because the process leaves at once."""
+        self._share.note_unfinished()
+
+    def note_spawned(self, process: int) -> None:
+        """Note that a process was spawned, which records to the same file: it may be killed."""
+        self._tally.spawned.add(process)
 
     def response_that_made(self, calls: Iterable[str]) -> str | None:
         """Return the id of the recorded response that made one of these tool calls."""
@@ -155,7 +169,7 @@ class Recorder:
     def end(self) -> None:
         """Begin to end: cut the calls that are still open, and let the worker finish. Does not wait."""
         share = self._share
-        if share.process != os.getpid():
+        if share.process != SYSTEM.process_id():
             return
         for attempt in share.open.copy().values():
             try:
@@ -174,7 +188,7 @@ class Recorder:
             self._to_close.pop()
         except IndexError:
             return
-        until = time.monotonic() + (self.waits.block_s if wait_s is None else wait_s)
+        until = SYSTEM.monotonic_s() + (self.waits.block_s if wait_s is None else wait_s)
         for step in (self.end, self._share.finish, lambda: self._share.wait(until)):
             try:
                 step()
@@ -184,7 +198,7 @@ class Recorder:
     def is_ended(self) -> bool:
         """Whether nothing is left to do after `end`."""
         share = self._share
-        return share.process != os.getpid() or (share.worker.has_ended() and share.teller.is_idle())
+        return share.process != SYSTEM.process_id() or (share.worker.has_ended() and share.teller.is_idle())
 
     def _new_share(self, parent_run: str | None) -> ProcessShare:
         return ProcessShare(
@@ -199,26 +213,17 @@ class Recorder:
     def _share_here(self) -> ProcessShare:
         """Return this process's share of the recording; a forked child, or a late call, begins a new one."""
         share = self._share
-        if share.process == os.getpid() and not share.is_closed:
+        if share.process == SYSTEM.process_id() and not share.is_closed:
             return share
-        is_child = share.process != os.getpid()
+        is_child = share.process != SYSTEM.process_id()
         self._share = share = self._new_share(share.run_id)
         if is_child:
             self._to_close = [True]
-            atexit.register(self.close)
-            # A child of multiprocessing leaves without running what atexit knows.
-            processes = sys.modules.get("multiprocessing.util")
-            if processes is not None:
-                processes.Finalize(None, self.close, exitpriority=100)
+            at_end_of_process(self.close)
+        else:
+            share.waits_for_counts = self.waits_for_counts
+            add_ended_block(share)
         return share
-
-
-def _absolute(path: Path) -> Path:
-    """Return a path that stays the same when the host changes its folder."""
-    try:
-        return path.absolute()
-    except OSError:  # the folder in which the host is has been deleted
-        return path
 
 
 def require_recording(path: Path) -> None:
@@ -245,5 +250,5 @@ def spans_recorder() -> Recorder:
     It is started on first use and drained when the process ends.
     """
     made = Recorder(None)
-    atexit.register(made.close)
+    at_end_of_process(made.close)
     return made

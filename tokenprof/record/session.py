@@ -13,6 +13,9 @@ from collections.abc import Iterator, Mapping
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Final
 
+from tokenprof.facts.whole_characters import as_texts, with_whole_characters
+from tokenprof.record.background.system_threads import SYSTEM
+
 if TYPE_CHECKING:
     from tokenprof.record.recorder import Recorder
 
@@ -71,7 +74,8 @@ def leave(recorder: Recorder, token: Token[Recorder | NoRecorder | None] | None)
 @contextlib.contextmanager
 def agent(name: str) -> Iterator[None]:
     """Name the agent that makes the calls inside the block, so that reports can tell agents apart."""
-    token = _agent.set(name)
+    # A framework may name an agent by something else than a text, or by nothing.
+    token = _agent.set(None if name is None else with_whole_characters(str(name)))
     try:
         yield
     finally:
@@ -86,7 +90,7 @@ def tag(**tags: object) -> Iterator[None]:
 
     A tag of an inner block takes precedence over that of an outer one, and both over that of the run.
     """
-    token = _tags.set({**current_tags(), **{key: str(value) for key, value in tags.items()}})
+    token = _tags.set({**current_tags(), **as_texts(tags)})
     try:
         yield
     finally:
@@ -114,7 +118,7 @@ def active_recorder() -> Recorder | None:
     """
     here = _here.get()
     if here is None:
-        here = getattr(threading.current_thread(), _OF_THREAD, None)
+        here = getattr(SYSTEM.current_thread(), _OF_THREAD, None)
     if here is not None and here in _everywhere:
         return here
     found = tuple(_everywhere)
@@ -136,7 +140,7 @@ def owner_here() -> Recorder | NoRecorder:
     """Return what a thread that is given work here has to know, for `owned` or `set_owner_of_thread`."""
     here = _here.get()
     if here is None:
-        here = getattr(threading.current_thread(), _OF_THREAD, None)
+        here = getattr(SYSTEM.current_thread(), _OF_THREAD, None)
     return NO_RECORDER if here is None else here
 
 

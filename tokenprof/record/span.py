@@ -7,11 +7,11 @@ or cut their attributes.
 
 from __future__ import annotations
 
-import secrets
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tokenprof.record import names
+from tokenprof.record.background.fresh_ids import TRACE_BYTES, fresh_id
 from tokenprof.record.background.host_interrupts import raise_if_the_hosts
 
 if TYPE_CHECKING:
@@ -35,32 +35,32 @@ def start_span(exchange: Exchange, model: str) -> None:
         exchange.span = None
         raise_if_the_hosts(error)
     if not exchange.span_id:
-        exchange.trace_id = exchange.trace_id or secrets.token_hex(16)
-        exchange.span_id = secrets.token_hex(8)
+        exchange.trace_id = exchange.trace_id or fresh_id(TRACE_BYTES)
+        exchange.span_id = fresh_id()
 
 
 def _start(exchange: Exchange, model: str) -> None:
     # If the API module is not loaded, nobody has set up a provider, and importing it would slow the host.
-    if "opentelemetry.trace" not in sys.modules:
+    trace: Any = sys.modules.get("opentelemetry.trace")
+    if trace is None:
         return
-    from opentelemetry import trace
-
     current = trace.get_current_span()
     context = current.get_span_context()
     if context.is_valid:
         exchange.trace_id = format(context.trace_id, "032x")
         exchange.parent_span_id = format(context.span_id, "016x")
-    if _is_sdk_span(current):
-        current.set_attribute(names.RECORD, "turn")
-        current.set_attribute(names.CALL, exchange.call)
-        return
+        if _is_sdk_span(current):
+            current.set_attribute(names.RECORD, "turn")
+            current.set_attribute(names.CALL, exchange.call)
+            return
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider | trace.NoOpTracerProvider):
         return
     span = trace.get_tracer(names.SCOPE).start_span(
         f"chat {model}", kind=trace.SpanKind.CLIENT, start_time=exchange.started_ns
     )
     own = span.get_span_context()
-    if own.is_valid:
+    # A tracer that is switched off hands out the span around it instead of one of its own.
+    if own.is_valid and own.span_id != context.span_id:
         exchange.trace_id = format(own.trace_id, "032x")
         exchange.span_id = format(own.span_id, "016x")
     exchange.span = span
@@ -78,7 +78,7 @@ def end_span(
     cost: Mapping[str, Attribute] | None = None,
 ) -> None:
     """Put what is known of the call on its span, and end it at the time the response ended."""
-    span = exchange.span
+    span, exchange.span = exchange.span, None
     if span is None:
         return
     from opentelemetry.trace import Status, StatusCode

@@ -8,15 +8,15 @@ are written as deltas, tags, and the times, which are those of the span.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Final, get_args
 
 import orjson
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.times import seconds_between, utc_from_ns
-from tokenprof.facts.types import AnswerFacts, Problem, ProblemReason, Turn, facts_of
+from tokenprof.facts.types import Problem, ProblemReason, Turn
 from tokenprof.facts.version import __version__
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.record import names
@@ -31,42 +31,40 @@ from tokenprof.record.block_codec import (
     encode_usage,
     usage_attributes,
 )
-from tokenprof.record.call import Call
-from tokenprof.record.contexts import Placement
 from tokenprof.record.exchange import Exchange, model_in
-from tokenprof.record.otlp import Attribute, span_line
+from tokenprof.record.otlp import Attribute, line_head, span_line
 from tokenprof.record.wire_values import int_of, text_of
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AttributeRow:
     """An attribute and the fields of a turn that it holds.
 
-    `encode` takes the values of the fields and returns the attribute's value, or None if nothing needs to be
-    written. `decode` takes the attribute's value and returns those of the fields.
+    `encode` takes the values of the fields and returns the attribute's value; None stands for the value
+    itself. Nothing is written for values that equal `unset`. `decode` takes the attribute's value and returns
+    those of the fields.
     """
 
     attribute: str
     fields: tuple[str, ...]
-    encode: Callable[..., Attribute | None]
+    encode: Callable[..., Attribute] | None
     decode: Callable[[Any], tuple[Any, ...]]
-
-
-def _unchanged(value: Any) -> Any:
-    return value
+    unset: object
 
 
 def _row(
     field: str,
     attribute: str,
-    encode: Callable[[Any], Attribute | None] = _unchanged,
-    decode: Callable[[Any], Any] = _unchanged,
+    encode: Callable[[Any], Attribute] | None = None,
+    decode: Callable[[Any], Any] | None = None,
+    unset: object = None,
 ) -> AttributeRow:
     return AttributeRow(
         attribute,
         (field,),
-        lambda value: None if value is None else encode(value),
-        lambda value: (decode(value),),
+        encode,
+        lambda value: (decode(value) if decode is not None else value,),
+        unset,
     )
 
 
@@ -74,13 +72,7 @@ def _encode_settings(settings: Mapping[str, str]) -> str:
     return orjson.dumps(dict(settings)).decode()
 
 
-def _encode_selectors(served: Selectors) -> str | None:
-    return None if served == UNKNOWN_SELECTORS else encode_selectors(served)
-
-
-def _encode_cache_miss(reason: str | None, tokens: int | None) -> str | None:
-    if reason is None and tokens is None:
-        return None
+def _encode_cache_miss(reason: str | None, tokens: int | None) -> str:
     return orjson.dumps({"reason": reason, "tokens": tokens}).decode()
 
 
@@ -89,9 +81,7 @@ def _decode_cache_miss(text: str) -> tuple[str | None, int | None]:
     return miss.get("reason"), miss.get("tokens")
 
 
-UNKNOWN_SELECTORS = Selectors()
-
-FLAGS = ("output_incomplete", "compacted", "hidden_prefix")
+FLAGS = ("output_incomplete", "compacted", "hidden_prefix", "is_fetched")
 """Fields that are true or false; the attribute lists the true ones."""
 
 ROWS = (
@@ -103,20 +93,15 @@ ROWS = (
     _row("model", names.RESPONSE_MODEL),
     _row("agent", names.AGENT),
     _row("status", names.STATUS),
-    AttributeRow(
-        names.ATTEMPTS,
-        ("attempts",),
-        lambda attempts: attempts if attempts != 1 else None,
-        lambda attempts: (int(attempts),),
-    ),
+    _row("attempts", names.ATTEMPTS, None, int, unset=1),
     _row("ttft_s", names.TTFT_S),
     _row("usage", names.USAGE, encode_usage, decode_usage),
-    _row("selectors", names.SELECTORS, _encode_selectors, decode_selectors),
-    _row("breakpoints", names.BREAKPOINTS, encode_breakpoints, decode_breakpoints),
+    _row("selectors", names.SELECTORS, encode_selectors, decode_selectors, unset=Selectors()),
+    _row("breakpoints", names.BREAKPOINTS, encode_breakpoints, decode_breakpoints, unset=()),
     _row("settings", names.SETTINGS, _encode_settings, orjson.loads),
     _row("output_rest_in", names.OUTPUT_REST_IN),
     _row("seller", names.SELLER),
-    _row("notes", names.NOTES, lambda notes: list(notes) or None, tuple),
+    _row("notes", names.NOTES, list, tuple, unset=()),
     _row("raw_usage", names.RAW_USAGE),
     _row("stated_usd", names.STATED_USD, str, Decimal),
     AttributeRow(
@@ -124,17 +109,22 @@ ROWS = (
         ("cache_miss_reason", "cache_missed_tokens"),
         _encode_cache_miss,
         _decode_cache_miss,
+        unset=(None, None),
     ),
     AttributeRow(
         names.FLAGS,
         FLAGS,
-        lambda *are_set: [name for name, is_set in zip(FLAGS, are_set, strict=True) if is_set] or None,
+        lambda *are_set: [name for name, is_set in zip(FLAGS, are_set, strict=True) if is_set],
         lambda flags: tuple(name in flags for name in FLAGS),
+        unset=(False,) * len(FLAGS),
     ),
 )
 
-_ENCODED = tuple((row.attribute, attrgetter(*row.fields), row.encode, len(row.fields) > 1) for row in ROWS)
-"""What each attribute is made of; looking the fields up row by row takes twice as long."""
+_SINGLE = tuple(row for row in ROWS if len(row.fields) == 1)
+_SEVERAL = tuple(row for row in ROWS if len(row.fields) > 1)
+_values_of_single = attrgetter(*(row.fields[0] for row in _SINGLE))
+_values_of_several = tuple(attrgetter(*row.fields) for row in _SEVERAL)
+"""Looking fields up row by row takes several times as long."""
 
 UNKNOWN = {"provider": "", "context": "c1", "requested_model": "", "status": "ok", "usage": None}
 """Fields without a default, for a span that lacks their attribute."""
@@ -150,19 +140,24 @@ class TurnEncoder:
     def attributes(self, turn: Turn, base_span: str | None) -> dict[str, Attribute | None]:
         """Return a turn's attributes. `base_span` is the id of the span of its base."""
         written: dict[str, Attribute | None] = {
-            attribute: encode(*values(turn)) if is_several else encode(values(turn))
-            for attribute, values, encode, is_several in _ENCODED
+            row.attribute: value if row.encode is None else row.encode(value)
+            for row, value in zip(_SINGLE, _values_of_single(turn), strict=True)
+            if value is not None and (row.unset is None or value != row.unset)
         }
+        for row, values_of in zip(_SEVERAL, _values_of_several, strict=True):
+            values = values_of(turn)
+            if values != row.unset and row.encode is not None:
+                written[row.attribute] = row.encode(*values)
         if turn.usage is not None:
             written |= usage_attributes(turn.usage)
-        own_tags = {key: value for key, value in turn.tags.items() if self._run_tags.get(key) != value}
-        return written | {
-            names.BASE_SPAN: base_span,
-            names.KEPT: turn.kept,
-            names.ADDED: self._blocks.encode(turn.added, whole=base_span is None),
-            names.OUTPUT: self._blocks.encode(turn.output),
-            **{names.TAG_PREFIX + key: value for key, value in own_tags.items()},
-        }
+        written[names.BASE_SPAN] = base_span
+        written[names.KEPT] = turn.kept
+        written[names.ADDED] = self._blocks.encode(turn.added, whole=base_span is None)
+        written[names.OUTPUT] = self._blocks.encode(turn.output)
+        for key, value in turn.tags.items():
+            if self._run_tags.get(key) != value:
+                written[names.TAG_PREFIX + key] = value
+        return written
 
 
 class TurnDecoder:
@@ -247,10 +242,10 @@ def problem_attributes(
 
 def unfinished_lines(resource: Mapping[str, Attribute | None], missing: Sequence[Exchange]) -> bytes:
     """Return lines that say that calls are unfinished; a reader ignores those of calls that are there."""
+    head = line_head(resource, (names.SCOPE, __version__))
     return b"".join(
         span_line(
-            resource,
-            (names.SCOPE, __version__),
+            head,
             name="problem",
             trace_id=exchange.trace_id,
             span_id=exchange.span_id,
@@ -275,34 +270,4 @@ def problem_of(attributes: Mapping[str, Any], started_ns: int) -> Problem:
         provider=text_of(attributes.get(names.PROVIDER)),
         model=text_of(attributes.get(names.REQUEST_MODEL)),
         error=text_of(attributes.get(names.ERROR_TYPE)),
-    )
-
-
-def turn_of(
-    exchange: Exchange,
-    call: Call,
-    place: Placement,
-    base: int | None,
-    tags: Mapping[str, str],
-    seller: str | None = None,
-) -> Turn:
-    """Return the turn of an exchange, as a reader of the recording will see it."""
-    kept = place.kept if base is not None else 0
-    return Turn(
-        **facts_of(AnswerFacts, call),
-        id=call.response_id or exchange.span_id,
-        context=place.context,
-        parent=place.parent,
-        compacted=place.compacted,
-        added=call.prompt[kept:],
-        base=base,
-        kept=kept,
-        provider=exchange.provider,
-        started_at=utc_from_ns(exchange.started_ns),
-        duration_s=seconds_between(exchange.started_ns, exchange.ended_ns),
-        ttft_s=seconds_between(exchange.started_ns, exchange.first_byte_ns),
-        agent=exchange.agent,
-        attempts=exchange.retries_taken + 1,
-        tags=tags,
-        seller=seller,
     )

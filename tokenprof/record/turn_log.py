@@ -6,35 +6,34 @@ texts are counted afterwards: a killed process must not lose a turn to a tokeniz
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import secrets
-import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import orjson
 
-from tokenprof.facts.secret_masks import masked
+from tokenprof.data_classes.frozen import frozen
+from tokenprof.facts.secrets.masks import masked
 from tokenprof.facts.types import ProblemReason, Turn
 from tokenprof.facts.version import __version__
 from tokenprof.record import names
 from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.background.counting_process import COUNTING_PROCESS
+from tokenprof.record.background.fresh_ids import TRACE_BYTES, fresh_id
 from tokenprof.record.background.harmless_log import log
 from tokenprof.record.background.settings import RecordingSettings
+from tokenprof.record.background.system_threads import now_ns
 from tokenprof.record.background.unwritten_calls import note_unwritten
 from tokenprof.record.background.waiting_lines import WaitingLines
 from tokenprof.record.block_codec import encode_counts
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import ADVISOR, Call, calls_of_advice
-from tokenprof.record.contexts import ContextTracker, HeldHistories
-from tokenprof.record.exchange import Exchange
-from tokenprof.record.otlp import Attribute, span_line
+from tokenprof.record.contexts import ContextTracker, HeldHistories, turn_of
+from tokenprof.record.exchange import Exchange, is_fetch
+from tokenprof.record.otlp import Attribute, line_head, span_line
 from tokenprof.record.read_call import read_call, seller_of, unmeasured_call
-from tokenprof.record.turn_codec import TurnEncoder, problem_attributes, turn_of
-from tokenprof.record.wires import is_fetch
+from tokenprof.record.turn_codec import TurnEncoder, problem_attributes
 
 REMEMBERED_FAILURES = 256
 """How many failed requests are remembered, to recognise their repetitions."""
@@ -52,7 +51,7 @@ UNSENT = (
 """Ends of the names of errors that come before anything was sent, so that nothing can be billed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Failed:
     call: str
     attempts: int
@@ -66,9 +65,10 @@ class TurnLog:
     ) -> None:
         self._file = file
         self._resource = resource
+        self._line_head = line_head(resource, (names.SCOPE, __version__))
         self._settings = settings
-        self._shaper = self._new_shaper()
         self._uncounted: deque[tuple[str, str]] = deque()
+        self._shaper = self._new_shaper()
         self._failed: dict[bytes, _Failed] = {}
         self._lines = WaitingLines(file)
         self._answers: dict[str, str] = {}
@@ -104,12 +104,14 @@ class TurnLog:
                 return call, []
             call = unmeasured_call(exchange, call)
         if self._is_reported_twice(exchange, call):
-            return call, []
+            # Its span says nothing of the counts, because a backend adds them up.
+            return replace(call, usage=None), []
         self._tell(call)
         if call.usage is None and call.response_id is not None:
             self._unmeasured.add(call.response_id)
         written = [self._write_turn(exchange, call)]
-        written += [self._write_turn(_beside(exchange), advice) for advice in calls_of_advice(call)]
+        if call.advice:
+            written += [self._write_turn(_beside(exchange), advice) for advice in calls_of_advice(call)]
         return call, written
 
     def _is_awaited(self, call: Call | None) -> bool:
@@ -178,16 +180,13 @@ class TurnLog:
         finally:
             self._file.close()
 
-    def _count_later(self, digest: str, text: str) -> None:
-        self._uncounted.append((digest, text))
-
     def _name_attempt(self, exchange: Exchange) -> None:
         """Recognise the next attempt at a call by the bytes of its request, if it does not say so itself."""
         before = self._failed.get(_digest(exchange.request)) if self._failed else None
         if before is not None and exchange.call in ("", before.call):
             exchange.call = exchange.call or before.call
             exchange.retries_taken = max(exchange.retries_taken, before.attempts)
-        exchange.call = exchange.call or secrets.token_hex(8)
+        exchange.call = exchange.call or fresh_id()
 
     def _remember_failure(self, exchange: Exchange) -> None:
         answered = exchange.status_code is not None and 200 <= exchange.status_code < 300
@@ -277,16 +276,15 @@ class TurnLog:
         failed: bool = False,
         calls: int = 0,
     ) -> None:
-        now_ns = time.time_ns()
+        now = now_ns()
         line = span_line(
-            self._resource,
-            (names.SCOPE, __version__),
+            self._line_head,
             name=name,
-            trace_id=(exchange and exchange.trace_id) or secrets.token_hex(16),
-            span_id=(exchange and exchange.span_id) or secrets.token_hex(8),
+            trace_id=(exchange and exchange.trace_id) or fresh_id(TRACE_BYTES),
+            span_id=(exchange and exchange.span_id) or fresh_id(),
             parent_span_id=exchange.parent_span_id if exchange else "",
-            started_ns=exchange.started_ns if exchange else now_ns,
-            ended_ns=(exchange and exchange.ended_ns) or now_ns,
+            started_ns=exchange.started_ns if exchange else now,
+            ended_ns=(exchange and exchange.ended_ns) or now,
             attributes=attributes,
             failed=failed,
         )
@@ -306,22 +304,16 @@ class TurnLog:
             self.write_problem(None, "not_written", calls=lost)
 
     def _new_shaper(self) -> Shaper:
-        later = None if self._settings.counts_at_once else self._count_later
-        make = functools.partial(
-            Shaper, later=later, count=COUNTING_PROCESS.count, labeller=self._settings.labeller
-        )
-        try:
-            return make()
-        except Exception:  # noqa: BLE001 - no home, no working directory: the digests match no other recording
-            return make(key=secrets.token_bytes(32))
+        later = None if self._settings.counts_at_once else self._uncounted.append
+        return Shaper(later=later, count=COUNTING_PROCESS.count, labeller=self._settings.labeller)
 
 
 def _beside(exchange: Exchange) -> Exchange:
     """Return the exchange of a call that another model answered within an exchange."""
     return replace(
         exchange,
-        call=secrets.token_hex(8),
-        span_id=secrets.token_hex(8),
+        call=fresh_id(),
+        span_id=fresh_id(),
         parent_span_id=exchange.span_id,
         agent=ADVISOR,
         span=None,

@@ -6,6 +6,7 @@ error for a value of the wrong kind.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import Any, TypeGuard, TypeVar
 
 import orjson
 
+from tokenprof.facts.whole_characters import with_whole_characters
 from tokenprof.record.background.giving_way import give_way
 from tokenprof.record.background.repeated_json import Objects as Objects
 
@@ -20,6 +22,8 @@ Item = TypeVar("Item")
 
 _ITEMS_IN_A_BREATH = 256
 _OTHERS = frozenset({str, int, float, bool, type(None), list, tuple, bytes})
+_LISTS = (list, tuple)
+_ONLY_DICTS = frozenset({dict})
 
 Wire = Mapping[str, Any]
 """A JSON object as it was parsed."""
@@ -27,7 +31,7 @@ Wire = Mapping[str, Any]
 
 def text_of(value: object) -> str:
     """Return a value if it is text, else the empty text."""
-    return value if isinstance(value, str) else ""
+    return value if type(value) is str or isinstance(value, str) else ""
 
 
 def int_of(value: object) -> int | None:
@@ -41,15 +45,15 @@ def int_of(value: object) -> int | None:
         return None
     try:
         return int(value)  # type: ignore[call-overload, no-any-return]
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
 
 
 def sequence(value: object) -> list[Wire]:
     """Return the objects in a list; nothing for a value that is not a list."""
-    if type(value) is Objects:
+    if type(value) is Objects or (type(value) is list and _ONLY_DICTS.issuperset(map(type, value))):
         return value
-    return [item for item in value if is_object(item)] if isinstance(value, list | tuple) else []
+    return [item for item in value if is_object(item)] if isinstance(value, _LISTS) else []
 
 
 def is_object(value: object) -> TypeGuard[Wire]:
@@ -60,7 +64,7 @@ def is_object(value: object) -> TypeGuard[Wire]:
 
 def mapping(value: object) -> Wire:
     """Return a value if it is an object, else an empty one."""
-    return value if is_object(value) else {}
+    return value if type(value) is dict or is_object(value) else {}
 
 
 def loads_or_text(text: str) -> object:
@@ -75,22 +79,37 @@ def loads_leniently(data: bytes) -> Any:
     """Return the value of a JSON body as lenient servers read it; ValueError if it is not JSON at all.
 
     JavaScript writes half of a character that it cut in two as a lone escape, and Python writes bare NaN.
-    Such halves become the replacement character, because they cannot be encoded.
+    `encodable` says what they become.
     """
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
-        return _encodable(json.loads(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")))
+        return encodable(json.loads(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")))
 
 
-def _encodable(value: Any) -> Any:
+def dumps_leniently(value: object) -> bytes:
+    """Return a value as JSON that any parser takes, whatever text of the host's is in it."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return orjson.dumps(encodable(value))
+
+
+def encodable(value: Any) -> Any:
+    """Return a JSON value without what the fast parser and writer refuse.
+
+    Half of a character becomes the replacement character, a number that is not finite null, and an integer
+    above 64 bits text.
+    """
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return with_whole_characters(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return str(value)
     if isinstance(value, dict):
-        return {_encodable(key): _encodable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_encodable(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return {encodable(key): encodable(item) for key, item in value.items()}
+    return [encodable(item) for item in value] if isinstance(value, list) else value
 
 
 def opened(value: object) -> Any:
@@ -105,12 +124,15 @@ def joined_text(parts: Sequence[Wire]) -> str:
 
 def content_items(content: object) -> list[Wire]:
     """Return a message's content as a list of items; plain text is one text item, unless it is empty."""
+    if type(content) is list and _ONLY_DICTS.issuperset(map(type, content)):
+        return content[:]
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}] if content else []
     if is_object(content):
         return [content]
-    items = [content] if isinstance(content, str) else content
     return [
         item if is_object(item) else {"type": "text", "text": item}
-        for item in (items if isinstance(items, list | tuple) else ())
+        for item in (content if isinstance(content, _LISTS) else ())
         if is_object(item) or (isinstance(item, str) and item)
     ]
 
@@ -133,23 +155,10 @@ def _readable_json(data: bytes) -> bytes:
     try:
         orjson.loads(data)
     except orjson.JSONDecodeError:
-        try:
-            return orjson.dumps(_plain(json.loads(data.decode("utf-8", "replace"))))
-        except (ValueError, TypeError):
-            pass
+        # A body that is not JSON, or nested too deeply, is left as it is.
+        with contextlib.suppress(ValueError, TypeError, RecursionError):
+            return orjson.dumps(loads_leniently(data))
     return data
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        return str(value)
-    if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def breathing(items: Iterable[Item]) -> Iterator[Item]:

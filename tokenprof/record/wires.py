@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.adapters import load_adapter
 from tokenprof.record.background.late_imports import importing
+from tokenprof.record.exchange import FETCHED
 
 if TYPE_CHECKING:
     from tokenprof.record.block_facts import Shaper
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tokenprof.record.exchange import Exchange
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wire:
     """A provider's API, recognised by the path of a request.
 
@@ -102,15 +103,6 @@ LONGEST_PATH = 1024
 """No API has longer paths; the patterns above take time that grows with the square of the length."""
 
 
-FETCHED = re.compile(r"/v1/responses/resp[^/]*$")
-"""Where a response that ran in the background is fetched, with the counts that its call lacked."""
-
-
-def is_fetch(exchange: Exchange) -> bool:
-    """Whether an exchange only fetched a response, which another request had asked for."""
-    return not exchange.request and FETCHED.search(exchange.target.partition("?")[0].rstrip("/")) is not None
-
-
 def wire_of(method: str, target: str) -> Wire | None:
     """Return the API of a request that is a model call; None for counts, lists of models and the like."""
     path = target.partition("?")[0].rstrip("/")
@@ -118,8 +110,11 @@ def wire_of(method: str, target: str) -> Wire | None:
         return None
     if method == "GET" and FETCHED.search(path):
         return next(wire for wire in WIRES if wire.provider == "openai")
-    if method != "POST":
-        return None
+    return _posted_to(path) if method == "POST" else None
+
+
+@functools.lru_cache(maxsize=256)
+def _posted_to(path: str) -> Wire | None:
     return next((wire for wire in WIRES if wire.path.search(path)), None)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from typing import Any, Final
 
-from tokenprof.facts.adding import EXACT_DIGITS, exact_sum_usd
+from tokenprof.facts.adding import exact_sum_usd
+from tokenprof.facts.own_decimals import EXACT_DIGITS, own_decimals
 
 USAGE_KEYS: Final = (
     "uncached_input",
@@ -40,7 +41,7 @@ def check(report: Json) -> None:
     """
     turns: Sequence[Json] = report["turns"]
     blocks: Sequence[Json] = report["blocks"]
-    with localcontext(prec=EXACT_DIGITS):
+    with own_decimals(EXACT_DIGITS):
         _check_turn_order(turns)
         lists_entries = report.get("entries_omitted") is None
         for turn in turns if lists_entries else ():

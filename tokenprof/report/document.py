@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.rows.row_types import RunRows
 from tokenprof.chain.section import ChainSection
 from tokenprof.costing.disclosure import Disclosure
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Source
 from tokenprof.hw_model.description import DeploymentDescription
 from tokenprof.pricing.price_source import PriceSource
@@ -24,7 +24,7 @@ MOST_TURNS_WITH_ENTRIES: Final = 500
 as turns times blocks, and at this length they are nine tenths of the report."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EntriesOmitted:
     """Why a report does not list the pairs of turn and block, and how many there are."""
 
@@ -32,7 +32,7 @@ class EntriesOmitted:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """Everything that a report says, ready to be drawn or written.
 

@@ -7,14 +7,24 @@ from decimal import Decimal
 from typing import Final
 
 from tokenprof.analysis.findings.finding_figures import CalledAgain, NamedBlock
+from tokenprof.analysis.rows.latest_days import WEEK, LatestPeriods
 from tokenprof.facts.types import BlockKind
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import kind_label, printable
 
 _NAMED: Final = 4
 
+SAME_SHARE: Final = 0.01
+"""Bills that differ by less are about the same."""
+
 NAMED_BY_US: Final = ("provider_overhead", "unattributed")
 """Kinds of blocks that hold no text of their own: their names are tokenprof's and say what they are."""
+
+
+def not_read_again(logs: int, read: int, source: str) -> str:
+    """Return the sentence that says where the figures of `logs` logs come from; `read` others were read."""
+    every = numbers.count(logs + read, "log")
+    return f"{logs:,} of {every} did not change, so their figures come from {source}."
 
 
 def block_label(block: NamedBlock) -> str:
@@ -94,3 +104,33 @@ def calls_again(calls: tuple[CalledAgain, ...], is_estimated: bool) -> str:
         f"{f', {call.unchanged} unchanged' if call.unchanged else ''}) {money(call.billed_usd, is_estimated)}"
         for call in calls
     )
+
+
+def moved(grown: float) -> str:
+    """Return a growth, as a fraction, in words: `52% more`, `2.5 times as much`."""
+    return (
+        f"{grown + 1:.1f} times as much"
+        if grown > 1
+        else f"{abs(grown):.0%} {'more' if grown > 0 else 'less'}"
+    )
+
+
+def days_in_words(periods: LatestPeriods) -> str:
+    """Return the bill of the latest day or week beside that of the one before, as a sentence."""
+    latest, before = periods.latest, periods.before
+    grown = float(latest.billed_usd / before.billed_usd) - 1
+    is_week = latest.first_day != latest.last_day
+    name = f"{latest.last_day}" if not is_week else f"The {WEEK} days to {latest.last_day}"
+    earlier = f"{before.last_day}" if not is_week else f"the {WEEK} days before"
+    then = f"{numbers.usd(before.billed_usd)} in {numbers.count(before.turns, 'turn')}"
+    said = f"{numbers.usd(latest.billed_usd)} in {numbers.count(latest.turns, 'turn')}"
+    so_far = ", so far" if periods.is_running else ""
+    if periods.is_running and grown < SAME_SHARE:
+        # What has not ended can only become more.
+        comparison = f"; {earlier}: {then}."
+    elif abs(grown) < SAME_SHARE:
+        comparison = f", about the same as {earlier} ({then})."
+    else:
+        than = "as" if grown > 1 else "than"
+        comparison = f", {moved(grown)} {than} {earlier} ({then})."
+    return f"{name}{so_far}: {said}{comparison}"

@@ -38,6 +38,7 @@ from tokenprof.report.chain_json import read_chain
 from tokenprof.report.deployment_json import read_deployments
 from tokenprof.report.disclosure_json import read_disclosure
 from tokenprof.report.document import EntriesOmitted, Report
+from tokenprof.report.labels_in_words import CLASS_LABELS
 from tokenprof.report.suggested_change import read_change
 from tokenprof.report.turn_reader import Json, estimate_of, read_turn, usage_of, usd_of
 from tokenprof.report.written_finding import WrittenFinding
@@ -74,6 +75,9 @@ def read_report(found: Json) -> Report:
     """Return a report from its JSON object."""
     turns = tuple(read_turn(row) for row in found["turns"])
     class_sums, block_sums = _sums(turns)
+    classes = {str(row["class"]) for row in found["classes"]} | class_sums.keys()
+    if unknown := sorted(classes - CLASS_LABELS.keys()):
+        raise ValueError(f"{unknown[0]!r} is not a price class")
     rows = RunRows(
         totals=_totals(found["totals"]),
         classes=_classes(found["classes"], class_sums),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, cast
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.report.labels_in_words import printable
 from tokenprof.report.money import usd
 from tokenprof.whatif.prediction import SavingKind
@@ -70,7 +70,7 @@ def _tokens(text: str) -> str:
     return f"{int(text.replace('_', '').replace(',', '')):,}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SuggestedChange:
     """A change that pays. `lever` is as `tokenprof whatif --if` takes it, `text` says what it changes.
 

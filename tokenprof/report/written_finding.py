@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from tokenprof.analysis.findings.finding import Severity
 from tokenprof.analysis.findings.finding_figures import FindingFigures
 from tokenprof.analysis.rows.row_types import SizeState
+from tokenprof.data_classes.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WrittenFinding:
     """A finding in words. `saves_usd` was billed needlessly; `state` says how well that is known.
 

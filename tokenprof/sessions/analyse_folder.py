@@ -7,12 +7,12 @@ import pickle
 import tempfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO
 
 from tokenprof.analysis.assumptions import Assumptions
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
 from tokenprof.reading.files import LogFile, find_logs, read, whole_run
@@ -23,7 +23,7 @@ from tokenprof.reading.progress import Watcher, unwatched
 from tokenprof.reading.tag_filter import places_with_tags, subset
 from tokenprof.sessions.folder_analysis import FolderAnalysis
 from tokenprof.sessions.folder_sums import FolderSums
-from tokenprof.sessions.kept_sums import KeptSums
+from tokenprof.sessions.kept_sums import KeptSums, listing_of
 from tokenprof.sessions.same_responses import SeenResponses
 from tokenprof.sessions.session_sums import Member, SessionSums
 from tokenprof.sessions.sum_session import UncostedAnalysis, sums_of
@@ -52,11 +52,21 @@ def analyse_folder(
     warnings: list[str] = []
     kept = None if tags else kept
     chosen = Chosen(assumptions, tuple(tags))
+    if kept is not None and (known := kept.find_folders(paths)) is not None:
+        return FolderAnalysis(
+            known.sums,
+            assumptions,
+            known.warnings,
+            known.largest,
+            known.members,
+            kept_logs=sum(1 + len(member.others) for member in known.members),
+        )
+    listing = b"" if kept is None else listing_of(paths)
     logs = find_logs(paths, warnings)
     with tempfile.TemporaryFile(prefix="tokenprof-") as file:
         spool = _Spool(file)
         seen = SeenResponses()
-        _analyse_each(logs, chosen, warnings, jobs, watch, spool, seen, kept)
+        kept_logs, are_all_read = _analyse_each(logs, chosen, warnings, jobs, watch, spool, seen, kept)
         sums = FolderSums()
         members: list[Member] = []
         together = seen.together()
@@ -75,10 +85,13 @@ def analyse_folder(
             f"No turn carries {' and '.join(map(repr, tags))}. `tokenprof totals FOLDER --by tag:KEY` shows "
             "the values of a tag."
         )
-    return FolderAnalysis(sums, assumptions, warnings, _tried(logs, chosen, kept), members, chosen.tags)
+    largest = _tried(logs, chosen, kept)
+    if kept is not None and are_all_read:
+        kept.put_folders(paths, listing, (sums, tuple(warnings), largest, tuple(members)))
+    return FolderAnalysis(sums, assumptions, warnings, largest, members, chosen.tags, kept_logs)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chosen:
     """What a process needs to know to sum a session: the assumptions, and the tags of turns that count."""
 
@@ -105,7 +118,8 @@ def _analyse_each(
     spool: _Spool,
     seen: SeenResponses,
     kept: KeptSums | None,
-) -> None:
+) -> tuple[int, bool]:
+    """Put the sums of each log away; return how many were kept, and whether all others could be read."""
     files = [(log.file, log.reader.FORMAT) for log in logs]
     failed: dict[int, InputError] = {}
     left = []
@@ -116,7 +130,7 @@ def _analyse_each(
         else:
             spool.put(number, known)
             seen.add(number, log.reader.FORMAT, known.identities, known.calls, known.starts)
-    done = len(logs) - len(left)
+    done = kept_logs = len(logs) - len(left)
     try:
         for place, found in read_each([files[at] for at in left], partial(summed, chosen), jobs, watch):
             number = left[place]
@@ -139,7 +153,8 @@ def _analyse_each(
         )
     if failed and len(failed) == len(logs):
         raise failed[min(failed)]
-    warnings += [f"{failed[number]} The file was left out." for number in sorted(failed)]
+    warnings += [f"{failed[number]} It was left out." for number in sorted(failed)]
+    return kept_logs, done == len(logs) and not failed
 
 
 def summed(chosen: Chosen, path: Path, form: str) -> SessionSums:

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import reduce
+from operator import itemgetter
 from typing import Final
 
 from tokenprof.analysis.rows.row_types import BlockRow, GroupRow
-from tokenprof.facts.quick_making import replaced
+from tokenprof.data_classes.frozen import replaced
 from tokenprof.sessions.session_sums import BlockKey, GroupSum
 
 KEPT_BLOCKS: Final = 40
@@ -36,11 +37,11 @@ def kept_blocks(blocks: Sequence[BlockRow]) -> tuple[tuple[BlockRow, ...], int, 
         if block.billed_tokens:
             by_key[block_key(block)].append(block)
     shared = [own for key, own in by_key.items() if key.kind in SHARED_KINDS]
-    others = [own for key, own in by_key.items() if key.kind not in SHARED_KINDS]
-    others.sort(key=_known_usd, reverse=True)
-    left_usd = sum(map(_known_usd, others[KEPT_BLOCKS:]), Decimal(0))
-    kept = tuple(_bare(reduce(add_blocks, own)) for own in (*shared, *others[:KEPT_BLOCKS]))
-    return kept, len(others[KEPT_BLOCKS:]), left_usd
+    others = [(_known_usd(own), own) for key, own in by_key.items() if key.kind not in SHARED_KINDS]
+    others.sort(key=itemgetter(0), reverse=True)
+    left_usd = sum((known_usd for known_usd, _ in others[KEPT_BLOCKS:]), Decimal(0))
+    listed = [*shared, *(own for _, own in others[:KEPT_BLOCKS])]
+    return tuple(_bare(reduce(add_blocks, own)) for own in listed), len(others[KEPT_BLOCKS:]), left_usd
 
 
 def _known_usd(blocks: Sequence[BlockRow]) -> Decimal:

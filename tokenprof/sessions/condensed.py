@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
 
 from tokenprof.analysis.rows.row_types import KvHeld
 from tokenprof.attribute.model import Attribution
-from tokenprof.costing.billed_sums import TurnClass
 from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.served_hours import Serving
@@ -33,30 +31,19 @@ from tokenprof.sessions.turn_sums import works_of
 DRAWS = 2000
 
 
-@dataclass(frozen=True)
-class CondensedLedger(Ledger):
-    """A ledger whose turns stand for all turns of a model; `of_turns` is what each was billed by class."""
-
-    of_turns: tuple[tuple[TurnClass, ...], ...] = field(default=())
-
-    def classes_of(self, turn: int) -> tuple[TurnClass, ...]:
-        """Return what a turn was billed for each class that it used."""
-        return self.of_turns[turn]
-
-
-def condense(sums: FolderSums, serving: Serving) -> tuple[CondensedLedger, Hardware]:
+def condense(sums: FolderSums, serving: Serving) -> tuple[Ledger, Hardware]:
     """Return the sums of a folder as a ledger, and what it cost to compute.
 
     Raises what `cost_to_compute` raises.
     """
     models = sums.models
     scenarios = _scenarios(models, serving, sums.first_at)
-    ledger = CondensedLedger(
+    ledger = Ledger(
         run=Run(tuple(_turn_for(key, found, sums.first_at) for key, found in models.items())),
         attribution=Attribution({}, ()),
         prices=(),
         billed_usd=tuple(found.billed_usd if key.is_priced else None for key, found in models.items()),
-        of_turns=tuple(found.classes for found in models.values()),
+        billed_classes=tuple(found.classes for found in models.values()),
     )
     turns: list[Work] = []
     classes: dict[str, Work] = defaultdict(Work)

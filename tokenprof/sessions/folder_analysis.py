@@ -47,7 +47,10 @@ LEAST_UNPLACED_SHARE: Final = Decimal("0.01")
 
 
 class FolderAnalysis:
-    """Everything that follows from the sums of a folder; computed when it is asked for, and once."""
+    """Everything that follows from the sums of a folder; computed when it is asked for, and once.
+
+    The sums of `kept_logs` of its logs are those of an earlier report; the others were read.
+    """
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class FolderAnalysis:
         largest: LargestSessions | None,
         members: Sequence[Member] = (),
         tags: Sequence[str] = (),
+        kept_logs: int = 0,
     ) -> None:
         self.sums = sums
         self.assumptions = assumptions
@@ -64,6 +68,7 @@ class FolderAnalysis:
         self.largest = largest
         self.members = tuple(members)
         self.tags = tuple(tags)
+        self.kept_logs = kept_logs
         self._ledger, self._hardware = condense(sums, serving_of(assumptions))
 
     @cached_property
@@ -102,7 +107,7 @@ class FolderAnalysis:
     @cached_property
     def incomplete(self) -> tuple[Incompleteness, ...]:
         """Why the bill may be larger than shown."""
-        reasons = self.sums.missing.reasons + Counter(warned=len(self.warnings))
+        reasons = Counter(self.sums.missing.reasons) + Counter(warned=len(self.warnings))
         listed: tuple[IncompleteReason, ...] = get_args(IncompleteReason)
         return tuple(Incompleteness(reason, reasons[reason]) for reason in listed if reasons[reason])
 
@@ -136,13 +141,13 @@ class FolderAnalysis:
             unpriced_turns=turns.unpriced_turns,
             unmeasured_turns=turns.unmeasured_turns,
             partial_turns=missing.partial_turns,
-            incomplete_output_turns=missing.reasons["output_incomplete"],
+            incomplete_output_turns=missing.reasons.get("output_incomplete", 0),
             hardware_usd=hardware_usd,
             hardware_opportunity_usd=self._hardware.usd(total, "opportunity"),
             hardware_marginal_usd=self._hardware.usd(total, "marginal"),
             hardware_owned_usd=self._hardware.usd(total, OWNED),
             price_to_cost=price_to_cost(comparable, hardware_usd),
-            missing_calls=missing.reasons["missing"],
+            missing_calls=missing.reasons.get("missing", 0),
             incomplete=self.incomplete,
             stated_usd=missing.stated_usd,
         )

@@ -11,7 +11,6 @@ import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,18 +20,25 @@ import msgspec
 import numpy as np
 
 from tokenprof.analysis.assumptions import Assumptions, price_book
+from tokenprof.data_classes.frozen import frozen
+from tokenprof.facts.kept_objects import NotKeptError, packed, unpacked
+from tokenprof.facts.remembered import SUFFIX, keep, recall
 from tokenprof.reading.files import LogFile, companions_of
 from tokenprof.reading.remembered_counts import cache_file
-from tokenprof.sessions.session_sums import SessionSums
+from tokenprof.sessions.folder_sums import FolderSums
+from tokenprof.sessions.session_sums import Member, SessionSums
 from tokenprof.sessions.tried_changes import LargestSessions
 
-LAYOUT: Final = 2
+LAYOUT: Final = 3
 """Counts up with each change of what is kept; what has another number is not used."""
+
+FolderParts = tuple[FolderSums, tuple[str, ...], "LargestSessions | None", tuple[Member, ...]]
+"""What the analysis of folders is made of: sums, warnings, what was tried, and the sessions."""
 
 Stamp = tuple[tuple[str, int, int, int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _KeptSession:
     layout: int
     made_with: str
@@ -40,7 +46,7 @@ class _KeptSession:
     sums: SessionSums
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _KeptChanges:
     layout: int
     made_with: str
@@ -57,12 +63,24 @@ def folder_of_sums() -> Path | None:
 Kept = TypeVar("Kept", _KeptSession, _KeptChanges)
 
 
+@frozen
+class KeptFolder:
+    """What is kept of whole folders: their sums, and what is said beside them."""
+
+    made_with: str
+    listing: bytes
+    sums: FolderSums
+    warnings: tuple[str, ...]
+    largest: LargestSessions | None
+    members: tuple[Member, ...]
+
+
 class KeptSums:
     """The sums in a folder. Nothing is raised if it cannot be read or written: the logs are read instead."""
 
     def __init__(self, folder: Path, assumptions: Assumptions) -> None:
         self._folder = folder
-        self._made_with = _made_with(assumptions)
+        self._made_with = made_with(assumptions)
 
     def find(self, log: LogFile) -> SessionSums | None:
         """Return the sums of a log; None if they are not kept or the log is another by now."""
@@ -83,6 +101,27 @@ class KeptSums:
         """Keep what was tried on some logs."""
         kept = _KeptChanges(LAYOUT, self._made_with, stamp_of(logs), found)
         self._write(self._file_of([log.file for log in logs]), kept)
+
+    def find_folders(self, paths: Sequence[Path]) -> KeptFolder | None:
+        """Return what is kept of some folders; None if a file in them is another, or if one is a file."""
+        listing = listing_of(paths)
+        data = recall(self._place_of(paths)) if listing else None
+        if data is None:
+            return None
+        try:
+            kept = unpacked(data, KeptFolder)
+        except NotKeptError:
+            return None
+        return kept if (kept.made_with, kept.listing) == (self._made_with, listing) else None
+
+    def put_folders(self, paths: Sequence[Path], listing: bytes, found: FolderParts) -> None:
+        """Keep what was found in folders, which had this `listing` before they were read."""
+        if listing and listing == listing_of(paths):
+            keep(self._place_of(paths), packed(KeptFolder(self._made_with, listing, *found)))
+
+    def _place_of(self, paths: Sequence[Path]) -> Path:
+        file = self._file_of(paths)
+        return file.with_name(f"folder-{file.name}{SUFFIX}")
 
     def _is_current(self, kept: _KeptSession | _KeptChanges, stamp: Stamp) -> bool:
         return bool(stamp) and (kept.layout, kept.made_with, kept.stamp) == (LAYOUT, self._made_with, stamp)
@@ -124,7 +163,25 @@ def stamp_of(logs: Sequence[LogFile]) -> Stamp:
     return tuple(found)
 
 
-def _made_with(assumptions: Assumptions) -> str:
+def listing_of(paths: Sequence[Path]) -> bytes:
+    """Return a digest of the files below folders, as the file system shows them; empty if one is a file."""
+    digest = blake2b(digest_size=16)
+    for path in paths:
+        if not path.is_dir():
+            return b""
+        for parent, folders, names in os.walk(path):
+            folders.sort()
+            for name in sorted(names):
+                file = os.path.join(parent, name)
+                with suppress(OSError):
+                    status = os.stat(file)
+                    seen = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+                    digest.update(os.fsencode(file) + repr(seen).encode())
+    return digest.digest()
+
+
+def made_with(assumptions: Assumptions) -> str:
+    """Return a digest of what sums follow from beside the logs: version, assumptions and prices."""
     try:
         installed = version("agent-tokenprof")
     except PackageNotFoundError:

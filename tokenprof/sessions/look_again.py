@@ -61,7 +61,8 @@ def look_again(
     `see`, a function of a module, is called with the analysis of a session and the numbers that its turns
     have among all, in time order. Compute is on the deployments that were drawn for the whole folder.
     `jobs` and `watch` are those of `analyse_folder`. Names of contexts are those of the logs, with a
-    number after them if an earlier session has the same name. Raises InputError if a log has changed.
+    number after them if a session before it has the same name; such a session comes twice, and the second
+    time counts. Raises InputError if a log has changed.
     """
     members = found.members
     starts = np.concatenate([member.starts for member in members]) if members else np.zeros(0)
@@ -74,15 +75,18 @@ def look_again(
         (member.file, member.format, member.others, numbers[end - len(member.starts) : end], "")
         for member, end in zip(members, ends, strict=True)
     ]
-    named: set[str] = set()
+    contexts_of: dict[int, frozenset[str]] = {}
     for place, seen in read_each(tasks, look, jobs, watch):
         if isinstance(seen, InputError):
             raise seen
-        made, contexts = seen
+        made, contexts_of[place] = seen
+        yield place, made
+    named: set[str] = set()
+    for place, contexts in sorted(contexts_of.items()):
         if not named.isdisjoint(contexts):
             made, contexts = look(*tasks[place][:-1], f"#{place + 1}")
-        named.update(contexts)
-        yield place, made
+            yield place, made
+        named |= contexts
 
 
 def _seen_again(

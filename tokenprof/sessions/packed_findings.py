@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, get_args
 
@@ -11,11 +10,12 @@ import msgspec
 from tokenprof.analysis.findings.finding import Finding, Severity
 from tokenprof.analysis.findings.finding_figures import FindingFigures
 from tokenprof.analysis.rows.row_types import SizeState
+from tokenprof.data_classes.frozen import frozen
 
 FIGURES: Final = {kind.__name__: kind for kind in get_args(FindingFigures)}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PackedFinding:
     """A finding about a session as a whole, without the ids of blocks and the numbers of turns."""
 

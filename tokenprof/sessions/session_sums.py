@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable
+from dataclasses import field, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from tokenprof.analysis.rows.row_types import BlockRow, IncompleteReason
 from tokenprof.costing.billed_sums import TurnClass
 from tokenprof.costing.work import Model
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.adding import Adds, Amount, AnyPart, Count, EveryPart, KnownUsd, Usd, exact_sum_usd
 from tokenprof.facts.types import BlockKind, Problem, Source
 from tokenprof.hw_model.equations.features import Feature
@@ -25,6 +26,7 @@ from tokenprof.sessions.clock_sample import Floats, sample_of
 from tokenprof.sessions.packed_findings import PackedFinding
 
 Ints = npt.NDArray[np.int64]
+Named = TypeVar("Named", bound=Hashable)
 Keys = npt.NDArray[np.uint64]
 
 
@@ -38,7 +40,7 @@ class SliceKey(NamedTuple):
     day: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SliceSum:
     """Turns summed. `billed_turns` have a bill, which `known_usd` sums; `measured_turns` have usage."""
 
@@ -103,7 +105,7 @@ WorkByClass = Annotated[dict[str, Floats], Adds(_works_by_class)]
 Clock = Annotated[Floats, Adds(lambda one, other: sample_of(np.concatenate([one, other])))]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModelSum:
     """The turns of a model that have a bill, or those that have none: usage, bill by class, and work.
 
@@ -122,7 +124,7 @@ class ModelSum:
     is_lower_bound: AnyPart
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GroupSum:
     """A tool, a skill, an MCP server or an agent, with its bill in parts; None is nothing billed."""
 
@@ -150,7 +152,7 @@ class LongestCall(NamedTuple):
     output_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KvSums:
     """How long a model's KV was held, in use and in gaps, and its longest context."""
 
@@ -159,33 +161,63 @@ class KvSums:
     longest: Annotated[LongestCall, Adds(max)]
 
 
-@dataclass(frozen=True, slots=True)
+def _counts_added(one: dict[Named, int], other: dict[Named, int]) -> dict[Named, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in one | other}
+
+
+def _both_known(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return None if one is None or other is None else one + other
+
+
+def _of_one_sort(one: tuple[Problem, ...], other: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    """Return problems with those that differ in their time alone as one."""
+    calls: Counter[Problem] = Counter()
+    for problem in (*one, *other):
+        calls[replace(problem, at=_ANY_TIME, calls=1)] += problem.calls
+    return tuple(replace(problem, calls=count) for problem, count in calls.items())
+
+
+def _first_warnings(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    return (*one, *other)[:MOST_WARNINGS]
+
+
+_ANY_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+MOST_WARNINGS: Final = 40
+
+Outputs = Annotated[tuple[Ints, ...], Adds(operator.add)]
+ListUsd = Annotated[Decimal, Adds(operator.add)]
+
+
+@frozen
 class MissingSums:
     """Why the bill may be larger than it is known to be, and the sentences about it.
 
     `counted_tokens` and `repeated_tokens` are of the outputs without a final count that a later prompt
     repeats: what was counted of each and what it holds; `uncounted_usd` is the bill of the difference, if it
-    is known. `stated_otherwise` are the turns whose seller states another bill: how many, what is stated, and
-    their bill at list prices.
+    is known. `stated_turns` are those whose seller states another bill: `stated_otherwise_usd`, and
+    `stated_at_list_usd` at list prices. Of the warnings of many sessions, the first are kept.
     """
 
-    reasons: dict[IncompleteReason, int]
-    partial_turns: int
-    unpriced: dict[str, int]
-    unmeasured_without_notes: int
-    fees_without_price: dict[str, int]
-    incomplete_ok_turns: int
-    counted_tokens: Ints
-    repeated_tokens: Ints
-    uncounted_usd: Decimal | None
-    stated_usd: Decimal | None
-    stated_otherwise: tuple[int, Decimal, Decimal]
-    problems: tuple[Problem, ...]
-    warnings: tuple[str, ...]
-    notes: int
+    reasons: Annotated[dict[IncompleteReason, int], Adds(_counts_added)] = field(default_factory=dict)
+    partial_turns: Count = 0
+    unpriced: Annotated[dict[str, int], Adds(_counts_added)] = field(default_factory=dict)
+    unmeasured_without_notes: Count = 0
+    fees_without_price: Annotated[dict[str, int], Adds(_counts_added)] = field(default_factory=dict)
+    incomplete_ok_turns: Count = 0
+    counted_tokens: Outputs = ()
+    repeated_tokens: Outputs = ()
+    uncounted_usd: Annotated[Decimal | None, Adds(_both_known)] = Decimal(0)
+    stated_usd: KnownUsd = None
+    stated_turns: Count = 0
+    stated_otherwise_usd: ListUsd = Decimal(0)
+    stated_at_list_usd: ListUsd = Decimal(0)
+    problems: Annotated[tuple[Problem, ...], Adds(_of_one_sort)] = ()
+    warnings: Annotated[tuple[str, ...], Adds(_first_warnings)] = ()
+    notes: Count = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionSums:
     """A session, summed up.
 
@@ -218,8 +250,18 @@ class SessionSums:
     calls: Keys
     starts: Floats
 
+    @property
+    def sessions(self) -> int:
+        """How many sessions its logs hold."""
+        return sum(source.runs for source in self.sources)
 
-@dataclass(frozen=True, slots=True)
+    @property
+    def logs(self) -> int:
+        """How many logs it was read from."""
+        return len(self.sources)
+
+
+@frozen
 class Member:
     """A session of a folder: its log, others with the same responses, and when its turns began [s]."""
 

@@ -60,7 +60,7 @@ OF_A_SESSION: Final = (
 
 assert set(OF_A_SESSION) < set(FINDINGS)
 
-MOST_WARNINGS: Final = 3
+KEPT_WARNINGS: Final = 3
 LEAST_DIFFERENCE: Final = Decimal("0.001")
 """Smaller differences between a seller's figure and list prices are rounding."""
 
@@ -137,6 +137,7 @@ def _missing(ledger: Ledger) -> MissingSums:
             unpriced[str(price)] += 1
     counted, repeated, uncounted_usd = counts_of_outputs(ledger)
     stated = [turn.stated_usd for turn in run.turns if turn.stated_usd is not None]
+    stated_turns, stated_otherwise_usd, stated_at_list_usd = _stated_otherwise(ledger)
     return MissingSums(
         reasons={each.reason: each.count for each in incompleteness(ledger)},
         partial_turns=sum(turn.status == "partial" for turn in run.turns),
@@ -147,13 +148,15 @@ def _missing(ledger: Ledger) -> MissingSums:
             turn.output_incomplete and turn.output_rest_in is None and turn.status == "ok"
             for turn in run.turns
         ),
-        counted_tokens=np.array(counted, np.int64),
-        repeated_tokens=np.array(repeated, np.int64),
+        counted_tokens=(np.array(counted, np.int64),),
+        repeated_tokens=(np.array(repeated, np.int64),),
         uncounted_usd=uncounted_usd,
         stated_usd=sum(stated, Decimal(0)) if stated else None,
-        stated_otherwise=_stated_otherwise(ledger),
+        stated_turns=stated_turns,
+        stated_otherwise_usd=stated_otherwise_usd,
+        stated_at_list_usd=stated_at_list_usd,
         problems=run.problems,
-        warnings=run.warnings[:MOST_WARNINGS],
+        warnings=run.warnings[:KEPT_WARNINGS],
         notes=len(ledger.attribution.notes),
     )
 

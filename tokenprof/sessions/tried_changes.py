@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Run
 from tokenprof.reading.files import LogFile, read
 from tokenprof.whatif.suggestions import TriedChange
@@ -17,7 +17,7 @@ TRIED_BYTES: Final = 12 * 2**20
 """Changes are tried on the largest sessions, up to so many bytes of logs."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LargestSessions:
     """The logs that changes were tried on: how many, what they were billed, and what pays, the best first."""
 

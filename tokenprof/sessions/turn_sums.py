@@ -22,7 +22,7 @@ from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.facts.types import Turn
 from tokenprof.hw_model.equations.features import CHUNK_TOKENS, Feature
 from tokenprof.hw_model.equations.turn_work import TurnWork
-from tokenprof.pricing.usage import OUTPUT_CLASSES, Usage, sum_of_usages
+from tokenprof.pricing.usage import OUTPUT_CLASSES, TOKEN_CLASSES, Usage, sum_of_usages
 from tokenprof.sessions.clock_sample import Floats
 from tokenprof.sessions.session_sums import (
     KvSums,
@@ -43,7 +43,7 @@ def slice_sums(ledger: Ledger, project: str) -> dict[SliceKey, SliceSum]:
     members: dict[SliceKey, list[int]] = defaultdict(list)
     for index, turn in enumerate(ledger.run.turns):
         tags = " ".join(f"{key}={value}" for key, value in sorted(turn.tags.items()))
-        day = f"{turn.started_at.astimezone(UTC):%Y-%m-%d}"
+        day = turn.started_at.astimezone(UTC).date().isoformat()
         key = SliceKey(tags, turn.tags.get("project") or project, turn.agent or "", turn.model, day)
         members[key].append(index)
     return {key: _slice_sum(ledger, indices) for key, indices in members.items()}
@@ -101,10 +101,8 @@ def _model_sum(ledger: Ledger, works: Sequence[TurnWork | None], indices: Sequen
 def features_of(usages: Sequence[Usage]) -> tuple[Floats, dict[str, Floats]]:
     """Return the features of calls in all, and by class; see `ServingScenario.features`."""
     count = len(usages)
-    tokens = {
-        cls: np.fromiter((usage.tokens_of(cls) for usage in usages), float, count)
-        for cls in (*PROMPT_ORDER, *OUTPUT_CLASSES)
-    }
+    counts = np.array([usage.token_counts() for usage in usages], float).reshape(count, len(TOKEN_CLASSES))
+    tokens = {cls.value: counts[:, at].copy() for at, cls in enumerate(TOKEN_CLASSES)}
     cached = tokens[PROMPT_ORDER[0]]
     output = sum(tokens[cls] for cls in OUTPUT_CLASSES)
     by_class: dict[str, Floats] = {}

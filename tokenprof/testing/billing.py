@@ -13,11 +13,13 @@ from typing import Any, Literal
 
 import orjson
 
+from tokenprof.data_classes.frozen import frozen
+
 Tokenizer = Callable[[str], int]
 Section = Literal["tools", "system", "messages"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Overheads:
     """Tokens that a provider adds without showing them: per request, or per part of one."""
 
@@ -29,7 +31,7 @@ class Overheads:
     prompt_end: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Counted:
     """A block of the prompt with its true size; `path` is its place in the request."""
 

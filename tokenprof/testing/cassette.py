@@ -9,7 +9,7 @@ does not depend on a provider's format: any API over HTTP can be recorded.
 
 A tape is made to be committed. It holds the content of requests and replies, but none of the headers that
 carry keys, and secrets elsewhere are masked: keys in the query of an address, tokens of MCP servers, cookies,
-passwords, and whatever has the form of a key (`tokenprof.facts.secret_masks`). Requests are masked in the
+passwords, and whatever has the form of a key (`tokenprof.facts.secrets.masks`). Requests are masked in the
 same way before they are compared with the tape. A binary reply is kept as it came.
 """
 
@@ -28,8 +28,11 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from tokenprof.facts.secret_masks import masked, masked_target, masked_text
+from tokenprof.facts.inert_text import inert, printable
+from tokenprof.facts.secrets.masks import masked, masked_target, masked_text
+from tokenprof.facts.switches import is_switched_on
 from tokenprof.testing.local_server import LocalServer
+from tokenprof.testing.masked_replies import masked_reply
 from tokenprof.testing.tape import RECORD_VARIABLE, Taped, read_tape, write_tape
 
 KEPT_HEADERS = (
@@ -74,7 +77,7 @@ class Cassette:
         self.upstream = upstream.rstrip("/")
         self.strict = strict
         self.mismatches: list[str] = []
-        wanted = bool(os.environ.get(RECORD_VARIABLE)) if record is None else record
+        wanted = is_switched_on(os.environ.get(RECORD_VARIABLE)) if record is None else record
         self.mode: Literal["record", "replay"] = "record" if wanted else "replay"
         self._lock = threading.Lock()
         self._tape: list[Taped] = []
@@ -139,18 +142,18 @@ class Cassette:
             return why
 
     def _mismatch(self, method: str, path: str, request: Any, here: list[int]) -> str:
-        number = len(self._played) + 1
+        number, asked = len(self._played) + 1, f"{method} {printable(path)}"
         if not here:
             known = sum((taped.method, taped.path) == (method, path) for taped in self._tape)
             return (
-                f"{self.path}: request {number} ({method} {path}) is one more than the {known} on the tape. "
+                f"{self.path}: request {number} ({asked}) is one more than the {known} on the tape. "
                 f"If that is meant, record it again: {RECORD_VARIABLE}=1."
             )
         found = list(differences(self._tape[here[0]].request, request))
-        shown = "\n".join(f"  {line}" for line in found[:MOST_DIFFERENCES])
+        shown = "\n".join(f"  {inert(line)}" for line in found[:MOST_DIFFERENCES])
         more = f"\n  … and {len(found) - MOST_DIFFERENCES} more" if len(found) > MOST_DIFFERENCES else ""
         return (
-            f"{self.path}: request {number} ({method} {path}) is not the recorded one:\n{shown}{more}\n"
+            f"{self.path}: request {number} ({asked}) is not the recorded one:\n{shown}{more}\n"
             f"If that is meant, record it again: {RECORD_VARIABLE}=1."
         )
 
@@ -200,7 +203,7 @@ class _CassetteHandler(BaseHTTPRequestHandler):
         """Keep quiet."""
 
     def _answer(self) -> None:
-        length = self.headers.get("content-length") or "0"
+        length = self.headers.get("content-length") or ("" if "transfer-encoding" in self.headers else "0")
         if not length.isdecimal() or int(length) > MOST_REQUEST_BYTES:
             self.close_connection = True
             self._send_error(400, "The request does not say how long it is, or is too long to be taped.")
@@ -253,18 +256,24 @@ class _CassetteHandler(BaseHTTPRequestHandler):
             self.send_response(response.status)
             for name, value in kept.items():
                 self.send_header(name, value)
-            self.send_header("transfer-encoding", "chunked")
+            has_body = response.status not in (204, 304)
+            if has_body:
+                self.send_header("transfer-encoding", "chunked")
             self.end_headers()
             body = bytearray()
             while chunk := response.read1(65536):
                 body += chunk
                 self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
                 self.wfile.flush()
-            self.wfile.write(b"0\r\n\r\n")
+            if response.length:
+                # The client's connection ends as the provider's did, and half a reply is not taped.
+                raise http.client.IncompleteRead(bytes(body), response.length)
+            if has_body:
+                self.wfile.write(b"0\r\n\r\n")
         finally:
             connection.close()
         try:
-            text, is_base64 = masked_text(body.decode()), False
+            text, is_base64 = masked_reply(body.decode()), False
         except UnicodeDecodeError:
             text, is_base64 = b64encode(body).decode(), True
         self.server.behind.note(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.testing import converse
 from tokenprof.testing.replies import error_body, events, frame
 
 Message = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Dialect:
     """How a message is sent: whole, as the frames of a stream, or as a failure.
 

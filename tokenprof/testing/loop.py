@@ -10,11 +10,11 @@ import copy
 import random
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.testing import texts
 from tokenprof.testing.replies import Reply
 
@@ -28,7 +28,7 @@ _FIVE_MINUTES = {"type": "ephemeral"}
 _SKILL_TURNS = (3, 9)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Workload:
     """What one loop sends and receives: the fixed parts of the request, the script, the tools' results."""
 

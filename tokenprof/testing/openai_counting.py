@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.testing.billing import Counted, Section, Tokenizer
 from tokenprof.testing.openai_replies import CALLS, arguments_of
 
@@ -21,7 +21,7 @@ INHERITED = "the request's"
 """The time to live of a breakpoint that does not name one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenAICounter:
     """Counts what is sent and what is written. Thinking is counted separately, as reasoning."""
 

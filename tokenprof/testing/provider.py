@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pricing.cache.anthropic_cache import AnthropicCache, CacheSplit
 from tokenprof.pricing.cache.prompt_prefixes import CacheBlock
 from tokenprof.testing import converse
@@ -26,7 +27,7 @@ from tokenprof.testing.replies import Reply, error_body, message_body
 Script = Callable[[Mapping[str, Any], int], Reply] | Sequence[Reply]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WireCall:
     """What the provider did for one attempt: the truth with which a recording can be compared.
 

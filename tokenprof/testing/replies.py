@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import orjson
+
+from tokenprof.data_classes.frozen import frozen
 
 _CALL_IDS = itertools.count(1)
 PIECE_CHARS = 24
 """Streamed text is sent in pieces of this many characters."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """One answer of the model, or one failure.
 

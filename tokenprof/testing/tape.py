@@ -7,19 +7,20 @@ import stat
 import tempfile
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
-from tokenprof.facts.secret_masks import masked, masked_target
+from tokenprof.facts.secrets.masks import masked, masked_target
 
 RECORD_VARIABLE = "TOKENPROF_RECORD"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Taped:
     """One request and its reply. `request` is the body as JSON, or as text if it is not JSON.
 
@@ -65,7 +66,7 @@ def _taped(line: bytes) -> Taped | None:
         texts = [taped.method, taped.path, taped.body, *(text for pair in headers for text in pair)]
         playable = (
             all(isinstance(text, str) for text in texts)
-            and not any(char in text for _, text in headers for char in "\r\n")
+            and not any(char in text for pair in headers for text in pair for char in "\r\n")
             and type(taped.status) is int
             and 200 <= taped.status <= 599
             and isinstance(taped.is_base64, bool)

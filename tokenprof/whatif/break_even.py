@@ -13,7 +13,7 @@ tokens the other vocabulary makes of the same text, the host that is chosen, and
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from tokenprof.attribute.priors import prior_for
 from tokenprof.costing.compute import turn_works
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
 from tokenprof.hw_model.cost import DeploymentError, UnknownModelError, find_model, known_model
@@ -57,7 +58,7 @@ DRAWS: Final = 2000
 NOT_SOLD_AS_SUCH: Final = (":free", ":batch")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bought:
     """The calls bought by the token: what a run costs [USD]. `is_recorded` if that is its own bill."""
 
@@ -66,7 +67,7 @@ class Bought:
     is_recorded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hosted:
     """A node of your own under these calls, P10 to P90.
 
@@ -85,7 +86,7 @@ class Hosted:
     hours_source: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MonthOfRuns:
     """A month at a volume, by one way: what it costs [USD], and with nodes how many and how busy they are."""
 
@@ -96,7 +97,7 @@ class MonthOfRuns:
     used: Estimate | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Crossing:
     """Where a node costs as much as buying: how busy it is there, and at how many runs a day.
 
@@ -112,7 +113,7 @@ class Crossing:
     runs_per_day: Estimate | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BreakEven:
     """Whether to host an open model yourself, for the calls of a recording.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from tokenprof.data_classes.frozen import frozen
 
 HOURS_A_DAY: Final = 24
 LEAST_DAYS: Final = 3
@@ -18,7 +19,7 @@ USUAL: Final = (1.5, 3.0, 4.2)
 """Users all over the world; those of one time zone who work 8 of 24 hours; the same, on 5 of 7 days."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DayShape:
     """The calls of the busiest hour of a day over those of the mean hour: low, usual and high.
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Turn
 from tokenprof.pricing.rates import ZERO, Price, Unpriced, total
@@ -20,8 +21,16 @@ if TYPE_CHECKING:
     from tokenprof.costing.ledger import Ledger
     from tokenprof.pricing.book import PriceBook
 
-_Kind = tuple[tuple[object, ...], tuple[int, ...]]
-"""Who sells which model how and when, and the prompt sizes above which its rates change."""
+
+@frozen(eq=False)
+class _Kind:
+    """Calls of one model that are sold alike: above which prompt sizes its rates change, and prices so far.
+
+    A price is known by its band of prompt sizes and the names of the fees.
+    """
+
+    band_starts: tuple[int, ...]
+    prices: dict[tuple[object, ...], Price] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -60,8 +69,9 @@ class PlannedBills:
     def __init__(self, ledger: Ledger, book: PriceBook) -> None:
         self._ledger = ledger
         self._book = book
-        self._kinds: dict[int, tuple[Turn, _Kind]] = {}
-        self._prices: dict[tuple[object, ...], Price] = {}
+        self._kinds: dict[tuple[object, ...], _Kind] = {}
+        self._kind_of_turn: dict[int, tuple[Turn, _Kind]] = {}
+        self._hourly: dict[tuple[str, str], bool] = {}
 
     def usd(self, calls: Sequence[ReplayedCall]) -> Decimal:
         """Return what calls are billed in all [USD]. Raises `InputError` for a call that has no price."""
@@ -70,7 +80,8 @@ class PlannedBills:
         for each in calls:
             turn, planned = each.call.turn, each.call.usage
             recorded = self._ledger.run.turns[each.call.index]
-            is_same = each.counts == counts_of(planned) and planned == recorded.usage
+            is_same = planned is recorded.usage or planned == recorded.usage
+            is_same = is_same and each.counts == counts_of(planned)
             if is_same and (turn is recorded or _served_alike(turn, recorded)):
                 amounts.append(self._ledger.billed_usd[each.call.index] or ZERO)
             elif planned.audio_input_tokens or planned.audio_output_tokens or planned.image_output_tokens:
@@ -92,22 +103,25 @@ class PlannedBills:
     def _price_by_kind(self, each: ReplayedCall) -> Price:
         """Return the price of a call; those of one kind and one band of prompt sizes have the same."""
         turn = each.call.turn
-        known = self._kinds.get(id(turn))
+        known = self._kind_of_turn.get(id(turn))
         if known is None or known[0] is not turn:
-            known = self._kinds[id(turn)] = turn, self._kind_of(turn)
-        names, starts = known[1]
-        band = bisect_left(starts, sum(each.counts))
-        key = (*names, band, *(name for name, _ in each.call.usage.fees))
-        if key not in self._prices:
-            self._prices[key] = self._price(turn, each.usage)
-        return self._prices[key]
+            known = self._kind_of_turn[id(turn)] = turn, self._kind_of(turn)
+        kind = known[1]
+        band = bisect_left(kind.band_starts, sum(each.counts))
+        key = (band, *(name for name, _ in each.call.usage.fees))
+        if key not in kind.prices:
+            kind.prices[key] = self._price(turn, each.usage)
+        return kind.prices[key]
 
     def _kind_of(self, turn: Turn) -> _Kind:
-        seller = turn.sold_by
+        sold = seller, model = turn.sold_by, turn.model
+        if sold not in self._hourly:
+            self._hourly[sold] = self._book.depends_on_hour(seller, model)
         at = turn.started_at.astimezone(UTC)
-        when: object = at if self._book.depends_on_hour(seller, turn.model) else at.date()
-        starts = self._asked(self._book.band_starts, turn)
-        return (seller, turn.model, turn.selectors, when), starts
+        key = seller, model, turn.selectors, at if self._hourly[sold] else at.date()
+        if key not in self._kinds:
+            self._kinds[key] = _Kind(self._asked(self._book.band_starts, turn))
+        return self._kinds[key]
 
     def _price(self, turn: Turn, usage: Usage) -> Price:
         return cast(Price, self._asked(self._book.price, turn, usage))

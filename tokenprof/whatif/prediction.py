@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 from tokenprof.costing.ledger import Ledger
+from tokenprof.data_classes.frozen import frozen, replaced
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.own_decimals import in_own_decimals
 from tokenprof.facts.types import Run, Turn
 from tokenprof.pricing.chain.layers import PICODOLLAR
 from tokenprof.pricing.rates import ZERO, total
@@ -34,7 +35,7 @@ MOST_KEPT_CALLS: Final = 20_000
 SavingKind = Literal["real", "list-price only", "list-price only, compute rises", "none", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prediction:
     """What a run would have been billed with some levers pulled, beside what it was billed.
 
@@ -57,6 +58,7 @@ class Prediction:
     assumes: tuple[str, ...]
 
     @property
+    @in_own_decimals
     def saves_usd(self) -> Decimal | None:
         """What the change saves; negative if it costs more. None for your own hardware."""
         return None if self.after_usd is None else self.before_usd - self.after_usd
@@ -256,7 +258,7 @@ def _run_of(calls: Sequence[ReplayedCall]) -> Run:
 
 def _turn_of(planned: ReplayedCall) -> Turn:
     turn, usage = planned.call.turn, planned.usage
-    return turn if usage == turn.usage else replace(turn, usage=usage)
+    return turn if usage == turn.usage else replaced(turn, usage=usage)
 
 
 _ENDS: Final[tuple[End, ...]] = ("low", "high")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 from tokenprof.whatif.all_levers import parse_levers
 from tokenprof.whatif.geometry.planned_calls import Geometry
@@ -43,7 +43,7 @@ NOT_INTERACTIVE: Final = "tier"
 """The lever that an interactive loop cannot use, since it waits for its answers; it is ranked last."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Suggestion:
     """A change that pays: `lever` as `tokenprof whatif --if` takes it, and what it saves of the bill.
 
@@ -62,7 +62,7 @@ class Suggestion:
     prediction: Prediction
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TriedChange:
     """What a change saves over several runs; the fields are those of `Suggestion`."""
 
@@ -74,7 +74,7 @@ class TriedChange:
     saving_kind: SavingKind
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Suggested:
     """What pays, the best first, and the levers that were not tried on a run of this length."""
 

@@ -7,8 +7,8 @@ which `attachment_texts` puts together. The format is undocumented.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import BlockKind
 from tokenprof.harness_adapters.transcripts.claude_code.attachment_texts import (
     REMINDER_END,
@@ -55,7 +55,7 @@ _KINDS: Mapping[str, tuple[BlockKind, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SentAttachment:
     """The content of an attachment as it stands in a message, and what it is.
 

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
-from tokenprof.facts.quick_making import quickly_made, replaced
+from tokenprof.data_classes.frozen import frozen, replaced
+from tokenprof.data_classes.often_made import often_made
 from tokenprof.facts.shared_prefix import Trail, shared_length
 from tokenprof.facts.types import Block, BlockKind, Breakpoint
-from tokenprof.harness_adapters.wires.anthropic_messages import message_of, prompt_of
+from tokenprof.harness_adapters.wires.anthropic_content import called_tool
+from tokenprof.harness_adapters.wires.anthropic_messages import answer_of, message_of, prompt_of
+from tokenprof.harness_adapters.wires.progressive_disclosure import skill_of_call
+from tokenprof.harness_adapters.wires.prompt_layout import ToolCalled
 from tokenprof.harness_adapters.wires.skills_touched import Skills
 from tokenprof.record.block_facts import Shaper
-from tokenprof.record.wire_values import Wire, content_items
+from tokenprof.record.wire_values import Wire, content_items, mapping
 
-LONGEST_ARGUMENT_KEPT = 1000
-"""Longer arguments of a call are not kept: they are contents, not names of skills."""
+LONGEST_ARGUMENT = 1000
+"""Longer arguments of a call are contents, not names of skills."""
 
 HEADER = "x-anthropic-billing-header: cc_version=2.1.330.000; cc_entrypoint=cli;"
 """Takes the place of the first block of the system prompt, which is sent but not logged (2.1.330)."""
 HEADER_NAME = "billing header, not in the log"
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
+@often_made
 class LoggedPiece:
     """A wire message as blocks; `ends` holds, per content item, the index of the block that ends it."""
 
@@ -33,7 +34,7 @@ class LoggedPiece:
     ends: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Head:
     """Tools and system prompt as blocks, with the breakpoints set on them."""
 
@@ -41,8 +42,7 @@ class Head:
     breakpoints: tuple[Breakpoint, ...]
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
+@often_made
 class LoggedPrompt:
     """A request's context. Without a `head` the log does not show tools and system prompt.
 
@@ -90,7 +90,7 @@ class LoggedPrompt:
         if kept < len(head):
             return (*head[kept:], *(block for piece in self.pieces for block in piece.blocks))
         kept -= len(head)
-        at = max(bisect_right(self.starts, kept) - 1, 0)
+        at = max(self.starts.count_below(kept + 1) - 1, 0)
         blocks = [block for piece in self.pieces[at:] for block in piece.blocks]
         return tuple(blocks[kept - self.starts[at] :]) if self.pieces else ()
 
@@ -134,7 +134,7 @@ class PieceMaker:
 
     def __init__(self, shaper: Shaper):
         self.shaper = shaper
-        self._calls: dict[str, Wire] = {}
+        self._calls: dict[str, ToolCalled] = {}
         self._skills = Skills()
         self._heads: dict[tuple[object, ...], Head] = {}
 
@@ -142,25 +142,38 @@ class PieceMaker:
         """Remember the tool calls of an assistant message."""
         for item in items:
             if item.get("type") == "tool_use" and isinstance(item.get("id"), str):
-                arguments = item.get("input")
                 short = {
                     key: value
-                    for key, value in (arguments.items() if isinstance(arguments, Mapping) else ())
-                    if isinstance(value, str) and len(value) <= LONGEST_ARGUMENT_KEPT
+                    for key, value in mapping(item.get("input")).items()
+                    if isinstance(value, str) and len(value) <= LONGEST_ARGUMENT
                 }
-                self._calls[item["id"]] = {**item, "input": short}
+                tool = called_tool(item)
+                self._calls[item["id"]] = ToolCalled(tool, skill_of_call(tool, short))
 
-    def argument_of_call(self, call: str, name: str) -> str | None:
-        """Return a short argument of a noted call."""
-        value = self._calls.get(call, {}).get("input", {}).get(name)
-        return value if isinstance(value, str) else None
+    @property
+    def holds_texts(self) -> bool:
+        """Whether the words of a skill's body are held, to find the calls that touch the skill."""
+        return bool(self._skills)
 
     def piece(self, role: str, items: Sequence[Wire], tools: Sequence[Wire] = ()) -> LoggedPiece:
         """Return a message as a piece. Deferred tools that it references are taken from `tools`."""
-        answered = (self._calls.get(str(item.get("tool_use_id"))) for item in items)
-        calls = [call for call in answered if call is not None]
+        calls = self._answered_by(items)
         blocks, ends = message_of(role, items, self.shaper, skills=self._skills, tools=tools, answered=calls)
         return LoggedPiece(role, blocks, ends)
+
+    def answer(self, items: Sequence[Wire], digests: Sequence[str]) -> tuple[tuple[Block, ...], LoggedPiece]:
+        """Return the content of an answer as blocks of output, and as the piece that sends it back.
+
+        `digests` are those of the items, by `Shaper.digest`.
+        """
+        calls = self._answered_by(items)
+        output, blocks = answer_of(items, self.shaper, digests=digests, skills=self._skills, answered=calls)
+        return output, LoggedPiece("assistant", blocks, tuple(range(len(blocks))))
+
+    def _answered_by(self, items: Iterable[Wire]) -> dict[str, ToolCalled]:
+        known = self._calls
+        named = [link for item in items if type(link := item.get("tool_use_id")) is str]
+        return {link: known[link] for link in named if link and link in known}
 
     def head(self, shape_hash: str, shape: Wire, markers: Sequence[Wire], referenced: Set[str]) -> Head:
         """Return tools and system prompt of a request shape, with `cacheControl` markers set on them.

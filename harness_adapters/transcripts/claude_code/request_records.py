@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.shared_prefix import Trail
 from tokenprof.facts.types import Breakpoint
 from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import (
@@ -30,7 +30,7 @@ from tokenprof.record.wire_values import Wire, content_items, mapping
 RECORD_TYPES = frozenset({"api-request", "api-request-shape", "api-request-blob"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """One `api-request` record.
 
@@ -68,17 +68,20 @@ class Requests:
         self._blobs: dict[str, Wire] = {}
         self._pieces: dict[str, LoggedPiece] = {}
         self._prompts: dict[str, LoggedPrompt] = {}
+        self._lines: dict[str, int] = {}
 
     def __bool__(self) -> bool:
         return bool(self._requests)
 
-    def add(self, line: Wire) -> None:
-        """Note a record."""
+    def add(self, line: Wire, number: int) -> None:
+        """Note a record, and the number of its line."""
         kind = line["type"]
         if kind == "api-request-shape" and isinstance(line.get("shape"), Mapping):
             self._shapes[str(line.get("shapeHash"))] = line["shape"]
+            self._lines[str(line.get("shapeHash"))] = number
         elif kind == "api-request-blob" and isinstance(line.get("message"), Mapping):
             self._blobs[str(line.get("hash"))] = line["message"]
+            self._lines[str(line.get("hash"))] = number
         elif kind == "api-request":
             self._add_request(line)
 
@@ -105,6 +108,12 @@ class Requests:
             settings=settings_of(params, self._shaper),
         )
         self._requests[request.id] = request
+
+    def let_go(self) -> set[int]:
+        """Forget texts. Return the lines that hold them; add those again before anything else."""
+        lines = {self._lines[hash_] for hash_ in (*self._shapes, *self._blobs)}
+        self._shapes, self._blobs = {}, {}
+        return lines
 
     def get(self, id_: object) -> Request | None:
         """Return the request of an answer's `requestRef`."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from hashlib import blake2b
 
 from tokenprof.facts.types import Block, Breakpoint, Features, Turn
 from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import (
@@ -15,15 +14,15 @@ from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import (
     joined,
 )
 from tokenprof.harness_adapters.transcripts.claude_code.request_records import Request
-from tokenprof.harness_adapters.transcripts.claude_code.row_chain import Above
+from tokenprof.harness_adapters.transcripts.claude_code.row_chain import Above, Entry
 from tokenprof.harness_adapters.transcripts.claude_code.written_texts import WrittenTexts
-from tokenprof.harness_adapters.wires.anthropic_messages import cache_miss_of, output_of, selectors_of
+from tokenprof.harness_adapters.wires.anthropic_messages import cache_miss_of, selectors_of
 from tokenprof.harness_adapters.wires.implausible_usage import implausibility, raw_json
 from tokenprof.pricing.normalise import advisor_iterations, read_anthropic
 from tokenprof.pricing.sellers import seller_of_answer, without_account
 from tokenprof.pricing.usage import Usage
 from tokenprof.pricing.wire_counts import is_count
-from tokenprof.record.block_facts import Shaper, canonical
+from tokenprof.record.block_facts import canonical
 from tokenprof.record.call import ADVISOR
 from tokenprof.record.wire_values import Wire, is_object, mapping, text_of
 
@@ -42,9 +41,6 @@ PROMPT_COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_inpu
 COMPACTION_AGENT = "acompact"
 """How the id of an agent that compacts a conversation begins."""
 
-
-"""The name of the agent whose turns are the advice of another model."""
-
 OTHER_USAGE = "Its usage is not an object of counts; it is counted as unmeasured."
 CUT_USAGE = "Its usage lacks the input tokens; it is counted as unmeasured."
 
@@ -55,7 +51,8 @@ EMPTY = LoggedPiece("assistant", (), ())
 class Response:
     """A billed response, as far as its rows have been read.
 
-    Its content is kept in `items` until `settle` turns it into `piece` and `output`, or `let_go` drops it.
+    Its content is kept in `items`, with their `digests`, until `settle` turns it into `piece` and `output`,
+    or `let_go` drops it.
     """
 
     index: int
@@ -81,6 +78,7 @@ class Response:
     diagnostics: object = None
     calls: list[str] = field(default_factory=list)
     items: list[Wire] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
     piece: LoggedPiece = EMPTY
     output: tuple[Block, ...] = ()
     shows_output: bool = True
@@ -91,22 +89,31 @@ class Response:
         """The id as its provider gave it."""
         return self.id.partition("#")[0]
 
-    def is_another_than(self, line: Wire, message: Wire) -> bool:
+    def is_another_than(self, line: Wire, message: Wire, between: Sequence[Entry]) -> bool:
         """Whether a row with this response's id is of another one: relays may give all answers one id.
 
         Rows of one response name one request. Without requests, they have one prompt, whose count is the same
-        in all that have one.
+        in all that have one; nobody asks anything `between` them, and nothing follows the stop reason.
         """
         request = line.get("requestId")
+        asked = any(entry.asks for entry in between)
         if isinstance(request, str) and self.request_id:
-            return request != self.request_id
+            return request != self.request_id or (asked and self.has_stopped)
+        if asked or (between and self.has_stopped):
+            return True
         usages = self.usage or {}, mapping(message.get("usage"))
         told = [[usage[key] for key in PROMPT_COUNTS if is_count(usage.get(key))] for usage in usages]
         prompts = [sum(map(float, counts)) for counts in told]
         return 0 not in prompts and prompts[0] != prompts[1]
 
-    def add_row(self, line: Wire, items: Sequence[Wire], at: datetime | None) -> None:
-        """Add a row: its new content, and its usage if that counts at least as much output as the last."""
+    def add_row(
+        self, line: Wire, items: Sequence[Wire], at: datetime | None, digest_of: Callable[[Wire], str]
+    ) -> None:
+        """Add a row: its new content, and its usage if that counts at least as much output as the last.
+
+        An item that an earlier row holds is known by its digest; its text would be held as long as the
+        session is read.
+        """
         message = line["message"]
         self.request_id = self.request_id or text_of(line.get("requestId"))
         self.model = str(message.get("model") or self.model)
@@ -123,31 +130,31 @@ class Response:
         self.diagnostics = message.get("diagnostics") or self.diagnostics
         for number, item in enumerate(items):
             place = line.get("apiBlockIndex")
-            key = (place, number) if isinstance(place, int) else _identity_of(item)
+            digest = digest_of(item)
+            key = (place, number) if isinstance(place, int) else digest
             if key in self._seen:
                 continue
             self._seen.add(key)
             self.items.append(item)
+            self.digests.append(digest)
             if item.get("type") == "tool_use" and isinstance(item.get("id"), str):
                 self.calls.append(item["id"])
 
-    def settle(self, maker: PieceMaker, shaper: Shaper) -> None:
+    def settle(self, maker: PieceMaker) -> None:
         """Make blocks from the content added since the last time, and discard it."""
         if not self.items:
             return
-        new = joined(
-            LoggedPiece("assistant", self.output, ()),
-            LoggedPiece("assistant", output_of(self.items, shaper), ()),
-        )
-        self.output = new.blocks
-        self.piece = joined(self.piece, maker.piece("assistant", self.items))
-        self.items = []
+        output, piece = maker.answer(self.items, self.digests)
+        said = LoggedPiece("assistant", self.output, ())
+        self.output = joined(said, LoggedPiece("assistant", output, ())).blocks
+        self.piece = joined(self.piece, piece)
+        self.items, self.digests = [], []
 
     def let_go(self, written: WrittenTexts) -> None:
         """Discard the content. What decides whether the output's count is final is handed to `written`."""
         if self.items and not (self.has_stopped and _output_tokens(self.usage or {}) > 0):
             written.add(self, self.items)
-        self.items, self.shows_output = [], False
+        self.items, self.digests, self.shows_output = [], [], False
 
     def turn(self, context: str, parent: str | None, agent: str | None) -> Turn:
         """Return the turn. Raises UsageError if the usage contradicts itself."""
@@ -174,7 +181,7 @@ class Response:
             duration_s=(self.ended_at - self.started_at).total_seconds() if self.ended_at else None,
             status="ok",
             usage=usage,
-            added=self.prompt.blocks_after(self.kept),
+            added=self.prompt.blocks_after(self.kept) if self.shows_output else (),
             output=self.output if self.shows_output else (),
             base=self.base if self.shows_output else None,
             kept=self.kept if self.shows_output else 0,
@@ -241,9 +248,9 @@ class Response:
         return usage.all_output_tokens < LEAST_SHARE_OF_LOCAL_COUNT * written + framing
 
 
-def _identity_of(item: Wire) -> bytes:
-    """Return what tells an item from others; its text would be held as long as the session is read."""
-    return blake2b(canonical(item), digest_size=16).digest()
+def quick_digest(item: Wire) -> str:
+    """Return what tells an item from the others of its response, for a reading that keeps no digests."""
+    return format(hash(canonical(item)), "x")
 
 
 def thread_of(line: Wire, above: Above[Response]) -> str:

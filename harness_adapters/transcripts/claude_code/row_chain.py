@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import BlockKind
 from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import LoggedPiece
 from tokenprof.record.wire_values import Wire
@@ -16,18 +17,21 @@ from tokenprof.record.wire_values import Wire
 class Entry:
     """A row that added something to the context and is not a response of the model.
 
-    `items` are discarded once `piece` is made from them. `kind` and `name` are set if the row, and not the
-    content, says what its blocks are. After a row that `is_summary`, the log does not show all that is sent.
+    `items` are discarded once `piece` is made from them; `line` is the number of the line that holds them.
+    `kind` and `name` are set if the row, and not the content, says what its blocks are. After a row that
+    `is_summary`, the log does not show all that is sent. A row that `asks` holds the words of somebody.
     """
 
     order: int
     role: str
     items: list[Wire]
     at: datetime | None
+    line: int = 0
     is_summary: bool = False
     piece: LoggedPiece | None = None
     kind: BlockKind | None = None
     name: str = ""
+    asks: bool = False
 
 
 class Answered(Protocol):
@@ -39,7 +43,7 @@ class Answered(Protocol):
 ResponseT = TypeVar("ResponseT", bound=Answered)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Above(Generic[ResponseT]):
     """What precedes a row: the nearest response, the entries after it, the chain's end, failed attempts."""
 
@@ -83,9 +87,18 @@ class RowChain(Generic[ResponseT]):
         """Note that a linked row is part of a response."""
         self._responses[uuid] = response
 
+    def response_before(self, uuid: str) -> ResponseT | None:
+        """Return the response that the row right before a linked row is part of."""
+        return self._responses.get(self._parents.get(uuid) or "")
+
     def set_failure(self, uuid: str) -> None:
         """Note that a linked row reports a failed attempt."""
         self._failures.add(uuid)
+
+    def open_entries(self) -> dict[int, Entry]:
+        """Return the entries whose content is held, by the lines that hold it."""
+        held = [*self._entries.values(), *(each for beside in self._beside.values() for each in beside)]
+        return {entry.line: entry for entry in held if entry.items and entry.piece is None}
 
     def above(self, uuid: str) -> Above[ResponseT]:
         """Walk from a row up to the nearest response, or to the end of the chain."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from tokenprof.facts.types import Block, Features
+from tokenprof.harness_adapters.transcripts.claude_code.attachments import sent_attachment
 from tokenprof.harness_adapters.wires.prompt_layout import references_in
-from tokenprof.record.wire_values import Wire, text_of
+from tokenprof.record.wire_values import Wire, content_items, mapping, text_of
 
 _NOTIFICATION_OPENINGS = ("<task-notification", "<system-reminder>\n<task-notification")
 
@@ -21,19 +22,39 @@ def calls_answered(items: Iterable[Wire]) -> list[str]:
     return [item["tool_use_id"] for item in items if isinstance(item.get("tool_use_id"), str)]
 
 
+def agent_types_asked(items: Iterable[Wire]) -> dict[str, str]:
+    """Return the types of subagents that the calls in an answer ask for, by the ids of the calls."""
+    return {
+        item["id"]: text_of(asked)
+        for item in items
+        if item.get("type") == "tool_use" and (asked := mapping(item.get("input")).get("subagent_type"))
+        if isinstance(item.get("id"), str)
+    }
+
+
 def as_sent(item: Wire) -> Wire:
     """Return a block of an answer without what Claude Code added to it in the log.
 
     It puts the text of a plan file into the call that asks to leave plan mode. The model did not write
     it there, and the growth of the next call's bill shows that it is not sent back.
     """
+    if item.get("name") != "ExitPlanMode":
+        return item
     arguments = item.get("input")
-    if item.get("name") != "ExitPlanMode" or not isinstance(arguments, Mapping):
+    if not isinstance(arguments, Mapping):
         return item
     if not {"allowedPrompts", "planFilePath"} & arguments.keys():
         return item
     sent = {key: value for key, value in arguments.items() if key not in ("plan", "planFilePath")}
     return {**item, "input": sent}
+
+
+def items_of_row(row: Wire) -> list[Wire]:
+    """Return the content of a row that is not a response: of a message, or of an attachment that was sent."""
+    if row.get("type") == "attachment":
+        sent = sent_attachment(row, log_renders=False)
+        return list(sent.items) if sent else []
+    return [as_sent(item) for item in content_items(mapping(row.get("message")).get("content"))]
 
 
 def is_task_notification(items: Sequence[Wire]) -> bool:

@@ -16,11 +16,17 @@ from typing import Any
 import orjson
 
 from tokenprof.facts.types import Run, Source
-from tokenprof.harness_adapters.transcripts.claude_code.session_turns import UNDATED, ClaudeCodeSession
+from tokenprof.facts.whole_characters import with_whole_characters
+from tokenprof.harness_adapters.transcripts.claude_code.responses import COMPACTION_AGENT
+from tokenprof.harness_adapters.transcripts.claude_code.session_turns import (
+    SESSION_FORMAT,
+    UNDATED,
+    ClaudeCodeSession,
+)
 from tokenprof.harness_adapters.transcripts.claude_code.unlogged_calls import read_but_never_written
 from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders import (
-    REMINDER,
     bills_confirm,
+    has_reminder,
     without_reminders,
 )
 from tokenprof.harness_adapters.transcripts.claude_code.usage_rows import usage_row
@@ -31,7 +37,7 @@ from tokenprof.reading.logged_calls import shaper_of_log
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.reading.usage_only import without_blocks
 
-FORMAT = "Claude Code session"
+FORMAT = SESSION_FORMAT
 
 _MARKS = {
     "user": ("parentUuid", "sessionId"),
@@ -91,7 +97,7 @@ def read(path: Path) -> Run:
 
 def _confirmed(run: Run) -> Run:
     """Return a run without the reminders that it was taken to have, if its bills do not show them."""
-    if any(REMINDER in turn.added for turn in run.turns) and not bills_confirm(run.turns):
+    if any(map(has_reminder, run.turns)) and not bills_confirm(run.turns):
         return without_reminders(run)
     return run
 
@@ -115,7 +121,7 @@ def _read(path: Path, files: Sequence[Path], *, with_blocks: bool = True) -> Run
     parse = orjson.loads if with_blocks else usage_row
     session = _session_of(path, files, counts, with_blocks=with_blocks)
     for file in files[1:]:
-        if file.name.startswith("agent-acompact"):
+        if _is_of_compaction(file):
             for _, line in read_json_lines(file, [], parse):
                 session.note_unlogged(line)
     for file in files:
@@ -150,12 +156,16 @@ def _run_of(path: Path, session: ClaudeCodeSession, counts: BatchCounts, warning
 
 
 class _FollowedSession:
-    """A session without subagents, read as it grows (`store.ingest.followed_log`)."""
+    """A session read as it grows (`store.ingest.followed_log`); files of subagents are read again each time.
+
+    It `is_spent` once they have been read: their rows come after all of the main file.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._counts = BatchCounts()
         self._session = _session_of(path, [path], self._counts)
+        self.is_spent = False
 
     def add(self, line: Mapping[str, Any], where: str) -> None:
         """Add one line."""
@@ -164,22 +174,42 @@ class _FollowedSession:
     def run(self, warnings: list[str]) -> Run | None:
         """Return the run in the lines so far.
 
-        None if it has got subagents, or has rows whose time is that of the file, which changes.
+        None if it has rows whose time is that of the file, which changes, or a file that tells what the main
+        one lacks.
         """
-        if companions(self._path):
+        others = companions(self._path)
+        if any(map(_is_of_compaction, others)):
             return None
+        self._session.name_agents(_agent_types([self._path, *others]))
+        for file in others:
+            self.is_spent = True
+            feed_lines(file, warnings, self._session.add)
         run = _confirmed(_run_of(self._path, self._session, self._counts, warnings))
         return None if any(UNDATED in warning for warning in run.warnings) else run
 
+    def let_go(self) -> set[int] | None:
+        """Forget all texts; return the numbers of the lines that `take_back` needs, None if it needs more."""
+        self._session.settle()
+        self._counts.finish()
+        return self._session.let_go()
 
-def follow(path: Path, warnings: list[str]) -> _FollowedSession | None:
-    """Return a session to be read on as it grows; None if it has subagents, whose files grow too."""
-    return None if companions(path) else _FollowedSession(path)
+    def take_back(self, number: int, line: Mapping[str, Any]) -> None:
+        """Take the texts of a line again."""
+        self._session.take_back(number, line)
+
+
+def follow(path: Path, warnings: list[str]) -> _FollowedSession:
+    """Return a session to be read on as it grows."""
+    return _FollowedSession(path)
+
+
+def _is_of_compaction(file: Path) -> bool:
+    return file.name.startswith(f"agent-{COMPACTION_AGENT}")
 
 
 def _name(path: Path) -> str:
     """Return a session's name for its contexts: the first part of its id."""
-    stem = log_stem(path)
+    stem = with_whole_characters(log_stem(path))
     return stem.split("-")[0] if len(stem) == len("00000000-0000-0000-0000-000000000000") else stem
 
 

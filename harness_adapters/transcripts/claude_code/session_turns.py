@@ -8,48 +8,40 @@ above it on the chain of rows, then that response, then the rows in between; if 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
-from itertools import groupby
 
+from tokenprof.data_classes.frozen import replaced
 from tokenprof.facts.times import utc_time
 from tokenprof.facts.types import TASK_NOTIFICATION, Turn
-from tokenprof.harness_adapters.transcripts.claude_code.attachments import loaded_schemas, sent_attachment
-from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import (
-    LoggedPiece,
-    LoggedPrompt,
-    PieceMaker,
-    joined,
-    named,
-    shared_blocks,
-)
-from tokenprof.harness_adapters.transcripts.claude_code.request_records import (
-    RECORD_TYPES,
-    Request,
-    Requests,
-    message_hash,
-)
+from tokenprof.harness_adapters.transcripts.claude_code.attachments import sent_attachment
+from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import LoggedPrompt, shared_blocks
+from tokenprof.harness_adapters.transcripts.claude_code.request_records import RECORD_TYPES, Request
 from tokenprof.harness_adapters.transcripts.claude_code.responses import (
     COMPACTION_AGENT,
     Response,
+    quick_digest,
     thread_of,
     warnings_of,
 )
 from tokenprof.harness_adapters.transcripts.claude_code.row_chain import Above, Entry, RowChain
 from tokenprof.harness_adapters.transcripts.claude_code.row_contents import (
+    agent_types_asked,
     as_sent,
     calls_answered,
     is_task_notification,
-    loaded_without_schema,
-    unlogged_after_compaction,
+    items_of_row,
 )
+from tokenprof.harness_adapters.transcripts.claude_code.session_prompts import SessionPrompts
 from tokenprof.harness_adapters.transcripts.claude_code.unlogged_reminders import TaskReminders
+from tokenprof.harness_adapters.transcripts.claude_code.usage_rows import ROW_TYPES, UNBILLED_TYPES
 from tokenprof.harness_adapters.transcripts.claude_code.written_texts import WrittenTexts
 from tokenprof.pricing.usage import UsageError
+from tokenprof.reading.formats import ForeignLines
+from tokenprof.reading.json_lines import line_number
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wire_values import Wire, content_items, is_object, mapping, text_of
 
-ROW_TYPES = frozenset({"user", "assistant", "attachment", "system", "progress"})
+SESSION_FORMAT = "Claude Code session"
 SYNTHETIC_MODEL = "<synthetic>"
 UNDATED = "of its responses have no time; they are priced for the date of the file,"
 NO_PROMPT = LoggedPrompt.of(None, ())
@@ -75,23 +67,26 @@ class ClaudeCodeSession:
         self._reminders = TaskReminders()
         self._name = name
         self._shaper = shaper
-        self._maker = PieceMaker(shaper)
-        self._requests = Requests(self._maker, shaper)
+        self._prompts = SessionPrompts(name, shaper)
+        self._maker, self._requests = self._prompts.maker, self._prompts.requests
         self._chain: RowChain[Response] = RowChain()
         self._responses: dict[str, Response] = {}
         self._latest: dict[str, str] = {}
         self._newest: dict[str, Response] = {}
         self._agent_types = dict(agent_types or {})
+        self._agent_types_asked: dict[str, str] = {}
         self._agents_named: set[str] = set()
         self._unlogged: dict[str, list[Wire]] = {}
-        self._schemas: dict[str, Wire] = {}
+        self._waiting: dict[int, Entry] = {}
         self._log_renders = False
         self._failed_calls = 0
         self._compactions = 0
         self._rows = 0
+        self._where = ""
         self._last_row: str | None = None
         self._last_time: datetime | None = None
         self._written_at, self._undated = written_at, 0
+        self._foreign, self._unread = ForeignLines(SESSION_FORMAT), 0
 
     def note_unlogged(self, line: Wire) -> None:
         """Add a row of the main conversation that is logged only in a fork of it.
@@ -105,9 +100,12 @@ class ClaudeCodeSession:
     def add(self, line: Wire, where: str) -> None:
         """Add one line. `where` is its file and number."""
         kind = text_of(line.get("type"))
+        self._where = where
         if kind not in ROW_TYPES:
             if kind in RECORD_TYPES:
-                self._requests.add(line)
+                self._requests.add(line, line_number(where))
+            elif kind not in UNBILLED_TYPES and not self._foreign.add(line):
+                self._unread += _holds_usage(line)
             return
         self._rows += 1
         uuid = str(line.get("uuid") or f"row {self._rows}")
@@ -115,23 +113,27 @@ class ClaudeCodeSession:
         if not self._chain.link(uuid, parent if isinstance(parent, str) else None):
             return
         self._last_row = uuid
-        self._last_time = utc_time(line.get("timestamp")) or self._last_time
+        at = utc_time(line.get("timestamp"))
+        self._last_time = at or self._last_time
         if kind == "progress" and not self._unlogged:
             return
         message = line.get("message")
         if kind == "system":
             self._add_event(line, uuid)
         elif kind == "attachment":
-            self._add_attachment(line, uuid)
+            self._add_attachment(line, uuid, at)
         elif kind == "user" and is_object(message):
-            self._add_user(line, message, uuid)
+            self._add_user(line, message, uuid, at)
         elif kind == "assistant" and is_object(message):
-            self._add_assistant(line, message, uuid, where)
-        for unlogged in self._unlogged.pop(uuid, ()):
+            self._add_assistant(line, message, uuid, at, where)
+        elif kind == "assistant":
+            self._unread += 1
+        for unlogged in self._unlogged.pop(uuid, ()) if self._unlogged else ():
             self._rows += 1
             items = content_items(mapping(unlogged.get("message")).get("content"))
             answered = calls_answered(content_items(mapping(message).get("content")))
-            self._chain.set_beside(uuid, self._entry(unlogged, "user", items), answered)
+            entry = self._entry(unlogged, "user", items, utc_time(unlogged.get("timestamp")))
+            self._chain.set_beside(uuid, entry, answered)
 
     def _add_event(self, line: Wire, uuid: str) -> None:
         if line.get("subtype") == "compact_boundary":
@@ -140,23 +142,24 @@ class ClaudeCodeSession:
         elif line.get("subtype") == "api_error":
             self._chain.set_failure(uuid)
 
-    def _add_attachment(self, line: Wire, uuid: str) -> None:
+    def _add_attachment(self, line: Wire, uuid: str, at: datetime | None) -> None:
         self._reminders.stop()
         self._log_renders |= "rendered" in line
-        self._schemas |= loaded_schemas(line)
+        self._prompts.note_schemas(line, line_number(self._where))
         sent = sent_attachment(line, log_renders=self._log_renders)
         if sent is not None:
-            entry = self._entry(line, sent.role, list(sent.items))
+            entry = self._entry(line, sent.role, list(sent.items), at)
             if entry.kind is None:
                 entry.kind, entry.name = sent.kind, sent.name
             self._chain.set_entry(uuid, entry)
 
-    def _add_user(self, line: Wire, message: Wire, uuid: str) -> None:
+    def _add_user(self, line: Wire, message: Wire, uuid: str, at: datetime | None) -> None:
         if line.get("isVisibleInTranscriptOnly") and not line.get("isCompactSummary"):
             return
         items = content_items(message.get("content"))
-        entry = self._entry(line, "user", items)
+        entry = self._entry(line, "user", items, at)
         calls = calls_answered(items)
+        entry.asks = not (calls or line.get("isMeta") or line.get("isCompactSummary"))
         self._note_agent(line.get("toolUseResult"), calls)
         if isinstance(line.get("sourceToolUseID"), str):
             calls.append(line["sourceToolUseID"])
@@ -167,30 +170,29 @@ class ClaudeCodeSession:
         if not isinstance(agent, str):
             return
         self._agents_named.add(agent)
-        type_ = next(filter(None, (self._maker.argument_of_call(c, "subagent_type") for c in calls)), None)
+        type_ = next(filter(None, map(self._agent_types_asked.get, calls)), None)
         if type_:
             self._agent_types.setdefault(agent, type_)
 
-    def _entry(self, line: Wire, role: str, items: list[Wire]) -> Entry:
-        entry = Entry(
-            self._rows, role, items, utc_time(line.get("timestamp")), bool(line.get("isCompactSummary"))
-        )
-        if is_task_notification(items):
+    def _entry(self, line: Wire, role: str, items: list[Wire], at: datetime | None) -> Entry:
+        number, is_summary = line_number(self._where), bool(line.get("isCompactSummary"))
+        entry = Entry(self._rows, role, items, at, number, is_summary)
+        if self._with_blocks and is_task_notification(items):
             entry.kind, entry.name = "reminder", TASK_NOTIFICATION
         return entry
 
-    def _add_assistant(self, line: Wire, message: Wire, uuid: str, where: str) -> None:
+    def _add_assistant(self, line: Wire, message: Wire, uuid: str, at: datetime | None, where: str) -> None:
         if line.get("isApiErrorMessage"):
             self._failed_calls += 1
             return
         items = [as_sent(item) for item in content_items(message.get("content"))]
         if message.get("model") == SYNTHETIC_MODEL:
-            self._chain.set_entry(uuid, self._entry(line, "assistant", items))
+            self._chain.set_entry(uuid, self._entry(line, "assistant", items, at))
             return
         id_ = str(message.get("id") or line.get("requestId") or uuid)
         id_ = self._latest.get(id_, id_)
         known = self._responses.get(id_)
-        if known is not None and known.is_another_than(line, message):
+        if known is not None and known.is_another_than(line, message, self._between(known, uuid)):
             self._latest[known.plain_id] = id_ = f"{known.plain_id}#{line.get('requestId') or uuid}"
             known = self._responses.get(id_)
         response = known or self._open(id_, line, uuid, where)
@@ -198,10 +200,19 @@ class ClaudeCodeSession:
         if known and line.get("agentId") and line["agentId"] != response.thread:
             # A side conversation repeats the history that it was forked from.
             return
-        self._maker.note_calls(items)
-        response.add_row(line, items, utc_time(line.get("timestamp")))
-        if self._with_blocks and not response.thread:
-            self._reminders.note_row(items)
+        self._agent_types_asked |= agent_types_asked(items)
+        response.add_row(line, items, at, self._shaper.digest if self._with_blocks else quick_digest)
+        if self._with_blocks:
+            self._maker.note_calls(items)
+            if not response.thread:
+                self._reminders.note_row(items)
+
+    def _between(self, known: Response, uuid: str) -> Sequence[Entry]:
+        """Return the entries on the chain from a response to a row that has its id, too."""
+        if self._chain.response_before(uuid) is known:
+            return ()
+        above = self._chain.above(uuid)
+        return above.entries if above.response is known else ()
 
     def _open(self, id_: str, line: Wire, uuid: str, where: str) -> Response:
         above = self._chain.above(uuid)
@@ -210,7 +221,7 @@ class ClaudeCodeSession:
         if self._with_blocks:
             if not thread and request is None and above.response is not None:
                 above = self._with_reminder(above)
-            prompt = self._prompt(above, request)
+            prompt = self._prompts.prompt(above, request)
         else:
             prompt = NO_PROMPT
             if above.response is not None:
@@ -244,7 +255,7 @@ class ClaudeCodeSession:
         piece = self._reminders.due()
         if piece is None:
             return above
-        return replace(above, entries=(*above.entries, Entry(self._rows, "user", [], None, piece=piece)))
+        return replaced(above, entries=(*above.entries, Entry(self._rows, "user", [], None, piece=piece)))
 
     def _asked_at(self, above: Above[Response], request: Request | None) -> datetime:
         known = utc_time(request.timestamp) if request else None
@@ -252,65 +263,40 @@ class ClaudeCodeSession:
         self._undated += asked is None
         return asked or self._written_at
 
-    def _prompt(self, above: Above[Response], request: Request | None) -> LoggedPrompt:
-        history = above.response.prompt if above.response else LoggedPrompt.of(None, ())
-        added = self._added_messages(above, self._requests.tools(request))
-        if request is None:
-            return history.then(history.head, added)
-        prompt = self._requests.prompt(request, added) or history.then(None, added)
-        return replace(prompt, head=self._requests.head(request, prompt.loaded))
-
-    def _added_messages(self, above: Above[Response], tools: Sequence[Wire]) -> list[LoggedPiece]:
-        """Return the messages between the nearest earlier prompt and the one asked for."""
-        messages: list[LoggedPiece] = []
-        if above.response is not None:
-            items = above.response.items
-            above.response.settle(self._maker, self._shaper)
-            self._note("assistant", items, above.response.piece)
-            messages.append(above.response.piece)
-        for role, group in groupby(above.entries, key=lambda entry: entry.role):
-            entries = list(group)
-            items = [item for entry in entries for item in entry.items]
-            is_new = all(entry.piece is None for entry in entries)
-            pieces = [self._piece_of(entry, tools) for entry in entries]
-            message = pieces[0]
-            for piece in pieces[1:]:
-                message = joined(message, piece)
-            if is_new:
-                self._note(role, items, message)
-            messages.append(message)
-        return messages
-
-    def _note(self, role: str, items: Sequence[Wire], piece: LoggedPiece) -> None:
-        """Let request records find a message of the rows by its hash, if the log has such records."""
-        if items and self._requests:
-            self._requests.note_message(message_hash(role, items), piece)
-
-    def _piece_of(self, entry: Entry, tools: Sequence[Wire]) -> LoggedPiece:
-        if entry.piece is None:
-            definitions = tools or tuple(self._schemas.values())
-            piece = self._maker.piece(entry.role, entry.items, definitions)
-            if entry.is_summary:
-                piece = named(piece, "summary", "compaction")
-            elif entry.kind is not None:
-                piece = named(piece, entry.kind, entry.name)
-            more = [] if tools else loaded_without_schema(entry.items, self._schemas)
-            if entry.is_summary and not self._requests:
-                more.append(unlogged_after_compaction(self._name, entry.order))
-            if more:
-                piece = replace(piece, blocks=(*piece.blocks, *more))
-            entry.piece = piece
-            entry.items = []
-        return entry.piece
-
     def settle(self) -> None:
         """Make blocks of what is left, after the last line."""
         for response in self._responses.values():
             if self._with_blocks:
-                response.settle(self._maker, self._shaper)
+                response.settle(self._maker)
             else:
                 response.let_go(self._written)
         self._written.count()
+
+    def name_agents(self, types: Mapping[str, str]) -> None:
+        """Take the types of subagents that the files beside theirs tell."""
+        self._agent_types |= types
+
+    def let_go(self) -> set[int] | None:
+        """Forget all texts, after `settle`; return the numbers of the lines that hold those still needed.
+
+        `take_back` must be given these lines before any other. None if more is needed than such lines.
+        """
+        is_odd = any(response.other_usage is not None for response in self._responses.values())
+        lines = None if is_odd or self._unlogged else self._prompts.let_go()
+        if lines is None:
+            return None
+        self._waiting = self._chain.open_entries()
+        for entry in self._waiting.values():
+            entry.items = []
+        return lines | self._waiting.keys()
+
+    def take_back(self, number: int, line: Wire) -> None:
+        """Take the texts of a line that `let_go` returned, in the order of their numbers."""
+        if text_of(line.get("type")) in RECORD_TYPES:
+            self._requests.add(line, number)
+        self._prompts.note_schemas(line, number)
+        if (entry := self._waiting.pop(number, None)) is not None:
+            entry.items = items_of_row(line)
 
     def bases(self) -> list[int | None]:
         """Return, for each response, the index of the one whose prompt it continues."""
@@ -329,6 +315,12 @@ class ClaudeCodeSession:
                 warnings.append(f"{response.where}: {error} The response is counted as unmeasured.")
                 response.usage = None
                 turns.append(self._turn(response))
+        warnings += self._foreign.warnings(self._name)
+        if self._unread:
+            warnings.append(
+                f"{self._name}: {self._unread} of its rows hold a response in a form that this version "
+                "does not know; what they bill is missing."
+            )
         if self._undated:
             warnings.append(f"{self._name}: {self._undated} {UNDATED} {self._written_at:%Y-%m-%d}.")
         warnings += warnings_of(
@@ -348,3 +340,7 @@ class ClaudeCodeSession:
             return response.turn(self._name, None, None)
         agent = "compaction" if thread.startswith(COMPACTION_AGENT) else self._agent_types.get(thread, thread)
         return response.turn(f"{self._name}.{thread}", self._name, agent)
+
+
+def _holds_usage(line: Wire) -> bool:
+    return is_object(line.get("usage")) or is_object(mapping(line.get("message")).get("usage"))

@@ -8,7 +8,8 @@ and the responses is one turn per model, so that the sum is the bill. Observed i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ from tokenprof.pricing.normalise_logs import (
     usage_from_claude_code_models,
 )
 from tokenprof.pricing.usage import Usage, UsageError
+from tokenprof.reading.formats import without_foreign
 from tokenprof.reading.json_documents import json_objects
 from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
@@ -63,7 +65,7 @@ def read(path: Path) -> Run:
     """
     warnings: list[str] = []
     shaper = shaper_of_log()
-    lines = json_objects(path, warnings)
+    lines = without_foreign(json_objects(path, warnings), FORMAT, path, warnings)
     written = _written(path)
     if any(line.get("type") == "assistant" and not line.get("timestamp") for line in lines):
         warnings.append(
@@ -85,7 +87,8 @@ def read(path: Path) -> Run:
         done += [_with_rest(call, rest, settled) for call in own] + rest
     ended = {call.call.response_id for call in done}
     done += [call for call in calls if call.call.response_id not in ended]
-    turns = turns_of(sorted(done, key=lambda call: call.started_at), shaper, path.stem[:19])
+    done.sort(key=lambda call: call.started_at)
+    turns = turns_of(done, shaper, path.stem[:19], warnings)
     return Run(in_time_order(turns), (Source(str(path), FORMAT, max(1, len(results))),), tuple(warnings))
 
 
@@ -198,10 +201,10 @@ def _call(
     )
 
 
-def _with_rest(call: LoggedCall, rest: Sequence[LoggedCall], settled: Collection[str]) -> LoggedCall:
+def _with_rest(call: LoggedCall, rest: Sequence[LoggedCall], settled: Mapping[str, str]) -> LoggedCall:
     """Return a call; if its output is incomplete, with the turn that counts the rest."""
-    model = plain_model(call.call.model)
-    if not call.call.output_incomplete or model not in settled:
+    model = settled.get(plain_model(call.call.model))
+    if not call.call.output_incomplete or model is None:
         return call
     ids = [other.call.response_id for other in rest if other.call.model == model]
     if not ids:
@@ -217,10 +220,13 @@ def _rest(
     shaper: Shaper,
     where: str,
     warnings: list[str],
-) -> tuple[list[LoggedCall], set[str]]:
-    """Return a call per model for what only the result counts, and the models that the result covers."""
+) -> tuple[list[LoggedCall], dict[str, str]]:
+    """Return a call per model for what only the result counts.
+
+    Beside them stand the models that the result covers, by their names in responses.
+    """
     rest: list[LoggedCall] = []
-    settled: set[str] = set()
+    settled: dict[str, str] = {}
     try:
         by_model = read_claude_code_models(result)
     except UsageError as error:
@@ -228,17 +234,25 @@ def _rest(
         return rest, settled
     if not by_model:
         warnings.append(f"{where}: the result counts no model; what only the result counts is missing.")
+    told: dict[str, Usage] = {}
+    for logged in calls:
+        if logged.call.usage is not None:
+            name = plain_model(logged.call.model)
+            told[name] = told.get(name, Usage()) + logged.call.usage
+    names = _names_in_responses(told, {model: whole.usage for model, whole in by_model.items()})
+    for name in sorted(told.keys() - names.values()) if by_model else ():
+        warnings.append(
+            f"{where}: the result counts no {name or 'model without a name'}, which its responses name; what "
+            "they used may be counted a second time under the names that the result has."
+        )
     for number, (model, whole) in enumerate(by_model.items(), 1):
         warnings += [f"{where}: {note}" for note in whole.notes]
-        told = [
-            call.call.usage for call in calls if plain_model(call.call.model) == model and call.call.usage
-        ]
         try:
-            left = rest_of(whole.usage, sum(told, Usage()))
+            left = rest_of(whole.usage, told.get(names[model], Usage()))
         except UsageError as error:
             warnings.append(f"{where}: the result counts less than its responses: {error}")
             continue
-        settled.add(model)
+        settled[names[model]] = model
         if left == Usage():
             continue
         identity = orjson.dumps([session, model, result.get("uuid")])
@@ -260,6 +274,22 @@ def _rest(
             )
         )
     return rest, settled
+
+
+def _names_in_responses(told: Mapping[str, Usage], counted: Mapping[str, Usage]) -> dict[str, str]:
+    """Return the names in responses of the models that a result counts.
+
+    A gateway may answer under another name than the one that was asked for and that the result has. If just
+    one name on either side has no counterpart, and its responses fit, they are one model.
+    """
+    names = {model: model for model in counted}
+    asked, answered = counted.keys() - told.keys(), told.keys() - counted.keys()
+    if len(asked) == len(answered) == 1:
+        (model,), (name,) = asked, answered
+        with suppress(UsageError):
+            rest_of(counted[model], told[name])
+            names[model] = name
+    return names
 
 
 def _written(path: Path) -> datetime:

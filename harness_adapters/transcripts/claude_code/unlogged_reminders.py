@@ -7,12 +7,12 @@ more than the log shows. Versions that log attachments log the reminder too.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
+from tokenprof.data_classes.frozen import replaced
 from tokenprof.facts.shared_prefix import Trail
 from tokenprof.facts.types import Block, Features, Run, Turn
 from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import LoggedPiece
@@ -48,10 +48,10 @@ class TaskReminders:
 
     def note_row(self, items: Sequence[Mapping[str, Any]]) -> None:
         """Count an assistant row of the main conversation."""
-        if any(item.get("type") != "thinking" for item in items):
+        if [item.get("type") for item in items].count("thinking") < len(items):
             self._rows_since_reminder += 1
             self._rows_since_task += 1
-        if any(str(item.get("name")) in TASK_TOOLS for item in items):
+        if not TASK_TOOLS.isdisjoint([str(item.get("name")) for item in items]):
             self._rows_since_task = 0
 
     def restart(self) -> None:
@@ -70,6 +70,11 @@ class TaskReminders:
         return LoggedPiece("user", (REMINDER,), (0,))
 
 
+def has_reminder(turn: Turn) -> bool:
+    """Whether a turn adds a reminder that is not in the log."""
+    return any(block is REMINDER for block in turn.added)
+
+
 def without_reminders(run: Run) -> Run:
     """Return a run whose prompts have no reminders that are not in the log."""
     places: dict[int, Trail[int]] = {}
@@ -77,13 +82,16 @@ def without_reminders(run: Run) -> Run:
         for at in run.bases_first(index, places):
             turn = run.turns[at]
             known = places[turn.base] if turn.base is not None else Trail[int]()
-            new = [turn.kept + number for number, block in enumerate(turn.added) if block == REMINDER]
-            places[at] = known.then(bisect_left(known, turn.kept), new)
+            new = [turn.kept + number for number, block in enumerate(turn.added) if block is REMINDER]
+            places[at] = known.then(known.count_below(turn.kept), new)
     turns = []
-    for turn in run.turns:
-        kept = turn.kept - bisect_left(places[turn.base], turn.kept) if turn.base is not None else 0
-        added = tuple(block for block in turn.added if block != REMINDER)
-        turns.append(replace(turn, base=turn.base if kept else None, kept=kept, added=added))
+    for index, turn in enumerate(run.turns):
+        before = places[turn.base].count_below(turn.kept) if turn.base is not None else 0
+        if places[index]:
+            kept = turn.kept - before
+            added = tuple([block for block in turn.added if block is not REMINDER])
+            turn = replaced(turn, base=turn.base if kept else None, kept=kept, added=added)
+        turns.append(turn)
     return replace(run, turns=tuple(turns))
 
 

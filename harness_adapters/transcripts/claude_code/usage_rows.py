@@ -1,7 +1,7 @@
 """The rows of a Claude Code log without their texts, for totals: only the fields that decide a bill are made.
 
-A text that is skipped costs a fifth of one that is made. Rows that decide a bill are parsed whole: answers,
-attachments and request records.
+A text that is skipped costs a fifth of one that is made. Other lines are parsed whole: answers, attachments,
+request records, and what no version is known to write.
 """
 
 from __future__ import annotations
@@ -43,7 +43,23 @@ class _UsageRow(TypedDict, total=False):
     toolUseResult: _ToolResult | list[_AnsweringItem | _Plain] | _Plain
 
 
-PARSED_WHOLE = frozenset({"assistant", "attachment", "api-request"})
+ROW_TYPES = frozenset({"user", "assistant", "attachment", "system", "progress"})
+UNBILLED_TYPES = frozenset(
+    {
+        "summary",
+        "file-history-snapshot",
+        "queue-operation",
+        "last-prompt",
+        "cost-state",
+        "tools-used",
+        "atis-latch",
+    }
+)
+"""Lines of a log that are not rows of a conversation, and do not hold a bill."""
+
+PARSED_IN_PART = (
+    frozenset({"user", "system", "progress", "api-request-blob", "api-request-shape"}) | UNBILLED_TYPES
+)
 
 _LOOKS_LIKE_AN_ANSWER = b'"role":"assistant"'
 _SEARCHED_BYTES = 1024
@@ -62,4 +78,4 @@ def usage_row(line: bytes) -> Any:
         return orjson.loads(line)
     row = parse_in_part(line, _row_of)
     kind = text_of(row.get("type")) if type(row) is dict else ""
-    return orjson.loads(line) if kind in PARSED_WHOLE or not kind else row
+    return row if kind in PARSED_IN_PART else orjson.loads(line)

@@ -19,8 +19,9 @@ from tokenprof.harness_adapters.wires.openai_exchange import call_of_completion
 from tokenprof.pricing.normalise_logs import read_langfuse
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.pricing.wire_counts import is_count
+from tokenprof.reading.formats import without_foreign
 from tokenprof.reading.json_documents import json_objects
-from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
+from tokenprof.reading.logged_calls import LoggedCall, content_id, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.call import Call
@@ -46,7 +47,7 @@ def read(path: Path) -> Run:
     """Return a turn per generation. Raises InputError if the file is not JSON."""
     warnings: list[str] = []
     shaper = shaper_of_log()
-    seen = list(_observations(json_objects(path, warnings)))
+    seen = list(_observations(without_foreign(json_objects(path, warnings), FORMAT, path, warnings)))
     parents = {text_of(item.get("id")): text_of(item.get("parentObservationId")) for item in seen}
     made = [
         (item, _logged(item, shaper, path, warnings))
@@ -57,7 +58,7 @@ def read(path: Path) -> Run:
     reports = [_report(call, item.get("type")) for item, call in made if call is not None]
     layers = one_call_each(reports, parents, warnings, str(path))
     calls = sorted((logged[indices[0]] for indices in layers), key=lambda call: call.started_at)
-    turns = turns_of(calls, shaper, path.stem[:19])
+    turns = turns_of(calls, shaper, path.stem[:19], warnings)
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 
@@ -106,7 +107,12 @@ def _logged(observation: Wire, shaper: Shaper, path: Path, warnings: list[str]) 
         duration_s=duration_s,
         group=(text_of(observation.get("sessionId")) or text_of(observation.get("traceId")))[:12],
         hidden_prefix=not call.prompt,
+        record=_id_of(observation),
     )
+
+
+def _id_of(observation: Wire) -> str:
+    return text_of(observation.get("id")) or content_id(observation)
 
 
 def _call(observation: Wire, model: str, shaper: Shaper, where: str, warnings: list[str]) -> Call:
@@ -122,7 +128,7 @@ def _call(observation: Wire, model: str, shaper: Shaper, where: str, warnings: l
     answer = said[-1] if isinstance(said, list) and said else said
     message = answer if isinstance(answer, Mapping) else {"content": text_of(answer)}
     request = {"model": model, "messages": messages, "tools": opened(tools)}
-    response = {"id": observation.get("id"), "model": model, "choices": [{"message": message}]}
+    response = {"id": _id_of(observation), "model": model, "choices": [{"message": message}]}
     usage: Usage | None = None
     notes: tuple[str, ...] = ()
     counts = _counts(observation)
@@ -133,7 +139,7 @@ def _call(observation: Wire, model: str, shaper: Shaper, where: str, warnings: l
     except UsageError as error:
         warnings.append(f"{where}: {error} The call is counted as unmeasured.")
         notes = ("It is counted as unmeasured, because its counts cannot be placed.",)
-    call = call_of_completion(request, response, "ok", shaper, otherwise=text_of(observation.get("id")))
+    call = call_of_completion(request, response, "ok", shaper, otherwise=_id_of(observation))
     return plausible(replace(call, usage=usage, notes=notes, raw_usage=raw_json(counts) if notes else None))
 
 

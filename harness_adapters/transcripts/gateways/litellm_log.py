@@ -14,8 +14,9 @@ from tokenprof.harness_adapters.transcripts.gateways.row_times import times_of
 from tokenprof.harness_adapters.transcripts.litellm_values import call_of_litellm, seller_of
 from tokenprof.harness_adapters.wires.implausible_usage import call_or_unmeasured
 from tokenprof.pricing.wire_counts import is_count
+from tokenprof.reading.formats import without_foreign
 from tokenprof.reading.json_documents import json_objects
-from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
+from tokenprof.reading.logged_calls import LoggedCall, content_id, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.wire_values import Wire, mapping, opened, sequence, text_of
@@ -23,7 +24,7 @@ from tokenprof.record.wire_values import Wire, mapping, opened, sequence, text_o
 FORMAT = "LiteLLM log"
 SUFFIXES = (".jsonl", ".json")
 
-OWN_KEYS = {"litellm_call_id", "spend", "response_cost", "custom_llm_provider"}
+OWN_KEYS = frozenset({"litellm_call_id", "spend", "response_cost", "custom_llm_provider"})
 
 CHAT_CALLS = frozenset({"completion", "acompletion", "text_completion", "atext_completion", ""})
 """The kinds of calls that are logged in the shape of a chat completion; others have their own shapes."""
@@ -31,11 +32,7 @@ CHAT_CALLS = frozenset({"completion", "acompletion", "text_completion", "atext_c
 
 def recognises(first_lines: Sequence[Wire]) -> bool:
     """Whether a file that begins with these objects is a LiteLLM log."""
-    return any(
-        "call_type" in row
-        and (row.keys() & {"litellm_call_id", "spend", "response_cost", "custom_llm_provider"})
-        for row in _rows(first_lines[:1])
-    )
+    return any("call_type" in row and not OWN_KEYS.isdisjoint(row) for row in _rows(first_lines[:1]))
 
 
 def read(path: Path) -> Run:
@@ -44,7 +41,9 @@ def read(path: Path) -> Run:
     shaper = shaper_of_log()
     calls = []
     from_cache = 0
-    for number, row in enumerate(_rows(json_objects(path, warnings)), 1):
+    for number, row in enumerate(
+        _rows(without_foreign(json_objects(path, warnings), FORMAT, path, warnings)), 1
+    ):
         if str(row.get("cache_hit")).lower() == "true":
             from_cache += 1
         elif text_of(row.get("status")) != "failure" or _is_billed(row):
@@ -52,7 +51,7 @@ def read(path: Path) -> Run:
     if from_cache:
         warnings.append(f"{path}: {from_cache} answers came from LiteLLM's own cache and were not billed.")
     calls.sort(key=lambda call: call.started_at)
-    turns = turns_of(calls, shaper, path.stem[:19])
+    turns = turns_of(calls, shaper, path.stem[:19], warnings)
     return Run(in_time_order(turns), (Source(str(path), FORMAT, 1),), tuple(warnings))
 
 
@@ -89,6 +88,7 @@ def _logged(row: Wire, shaper: Shaper, path: Path, where: str, warnings: list[st
         agent=text_of(agent) or None,
         # Content may be switched off, or removed from the log.
         hidden_prefix=not call.prompt,
+        record=text_of(row.get("litellm_call_id")),
     )
 
 
@@ -99,7 +99,12 @@ def _is_billed(row: Wire) -> bool:
 
 
 def _identity(row: Wire) -> str:
-    return text_of(row.get("id")) or text_of(row.get("request_id")) or text_of(row.get("litellm_call_id"))
+    return (
+        text_of(row.get("id"))
+        or text_of(row.get("request_id"))
+        or text_of(row.get("litellm_call_id"))
+        or content_id(row)
+    )
 
 
 def _messages(row: Wire) -> list[Wire]:

@@ -35,13 +35,15 @@ from tokenprof.pricing.selectors import Selectors
 from tokenprof.pricing.sellers import seller_named, seller_of_answer, seller_of_host
 from tokenprof.pricing.usage import Usage, UsageError
 from tokenprof.pricing.usage_reader import UsageReading
+from tokenprof.reading import recordings
+from tokenprof.reading.formats import ForeignLines
 from tokenprof.reading.json_lines import read_json_lines
-from tokenprof.reading.logged_calls import LoggedCall, shaper_of_log, turns_of
+from tokenprof.reading.logged_calls import LoggedCall, content_id, shaper_of_log, turns_of
 from tokenprof.reading.recordings import in_time_order
 from tokenprof.record import names
 from tokenprof.record.block_facts import Shaper
 from tokenprof.record.otlp import decode_attributes, log_records_of, nameless_attributes, spans_of
-from tokenprof.record.wire_values import Wire, int_of, mapping
+from tokenprof.record.wire_values import Wire, int_of, mapping, text_of
 
 FORMAT = "OTLP spans of another instrumentation"
 SUFFIXES = (".jsonl", ".json")
@@ -70,16 +72,27 @@ def run_of(lines: Iterable[tuple[int, Wire]], path: Path, format_: str, warnings
     events: list[ReportedCall] = []
     spans: list[ReportedCall] = []
     parents: dict[str, str] = {}
-    empty = 0
+    empty = recorded = 0
+    foreign = ForeignLines(FORMAT)
     for number, line in lines:
+        recorded += recordings.recognises((line,))
+        if foreign.add(line):
+            continue
         where = f"{path}:{number}"
         events += _events(line, where, warnings)
         spans += _spans(line, where, warnings)
         below = {
-            str(span.get("spanId")): str(span.get("parentSpanId") or "") for _, _, span in spans_of(line)
+            _id_of(span): _id_of(span, "parentSpanId") if span.get("parentSpanId") else ""
+            for _, _, span in spans_of(line)
         }
         parents |= below
         empty += not below and "resourceLogs" not in line and "resourceMetrics" not in line
+    warnings += foreign.warnings(path)
+    if recorded:
+        warnings.append(
+            f"{path}: {recorded} of its lines hold turns of a tokenprof recording, which were left out. Put "
+            "them into a file of their own."
+        )
     if empty:
         warnings.append(f"{path}: {empty} of its lines hold no spans; if they should, calls are missing.")
     shaper = shaper_of_log()
@@ -91,7 +104,8 @@ def run_of(lines: Iterable[tuple[int, Wire]], path: Path, format_: str, warnings
     ]
     if not calls:
         warnings.append(f"{path}: no span with token counts; metrics alone do not show single calls.")
-    turns = turns_of(sorted(calls, key=lambda call: call.started_at), shaper, path.stem[:19])
+    calls.sort(key=lambda call: call.started_at)
+    turns = turns_of(calls, shaper, path.stem[:19], warnings)
     return Run(in_time_order(turns), (Source(str(path), format_, 1),), tuple(warnings))
 
 
@@ -113,20 +127,31 @@ def _spans(line: Wire, where: str, warnings: list[str]) -> Iterator[ReportedCall
         has_counts = usage_of is not None
         if scope == names.SCOPE or not (has_counts or _is_answered_call(span, attributes)):
             continue
-        id_ = str(span.get("spanId"))
+        id_ = _id_of(span)
         report = reported_call(
             usage_of or _without_counts,
             attributes,
             id_=id_,
-            identity=_first(attributes, *RESPONSE_IDS) or response_id(attributes) or id_,
+            identity=_first(attributes, *RESPONSE_IDS)
+            or response_id(attributes)
+            or text_of(span.get("spanId"))
+            or id_,
             operation=str(attributes.get("gen_ai.operation.name") or attributes.get("operation.name") or ""),
             model=_first(attributes, *ANSWERED_MODELS, *REQUESTED_MODELS, *OTHER_MODELS),
             started_ns=(int_of(span.get("startTimeUnixNano")) or 0),
             ended_ns=(int_of(span.get("endTimeUnixNano")) or 0),
             trace=str(span.get("traceId") or "trace"),
             where=where,
+            source=scope,
         )
         yield replace(report, has_counts=has_counts)
+
+
+def _id_of(span: Wire, key: str = "spanId") -> str:
+    """Return an id of a span, or of its parent, in its file; without one, a span is known by its content."""
+    if not span.get(key):
+        return content_id(span)
+    return f"{span.get('traceId')} {span[key]}"
 
 
 def _is_answered_call(span: Wire, attributes: Wire) -> bool:
@@ -179,24 +204,26 @@ def _events(line: Wire, where: str, warnings: list[str]) -> Iterator[ReportedCal
             ended_ns=ended_ns,
             trace="events",
             where=where,
+            source=CLAUDE_CODE_EVENT,
         )
 
 
 def _logged_call(record: Wire, attributes: Wire, ended_ns: int, where: str) -> ReportedCall:
     """Return the call in a record of another harness, under the id of its span if it has one."""
-    id_ = str(record.get("spanId") or "") or f"{where} {attributes.get('event.sequence', ended_ns)}"
+    id_ = _id_of(record)
     lasted_ms = int_of(attributes.get("duration_ms")) or 0
     return reported_call(
         read_logged_call,
         attributes,
         id_=id_,
-        identity=_first(attributes, *RESPONSE_IDS) or id_,
+        identity=_first(attributes, *RESPONSE_IDS) or text_of(record.get("spanId")) or id_,
         operation="chat",
         model=_first(attributes, *ANSWERED_MODELS, *REQUESTED_MODELS, *OTHER_MODELS),
         started_ns=ended_ns - lasted_ms * 1_000_000,
         ended_ns=ended_ns,
         trace=str(record.get("traceId") or attributes.get("conversation.id") or "events"),
         where=where,
+        source="logs",
     )
 
 
@@ -235,6 +262,7 @@ def _logged(seen: ReportedCall, shaper: Shaper) -> LoggedCall:
         )[:8],
         agent=_first(attributes, "gen_ai.agent.name"),
         is_one_history=not captured,
+        record=seen.id,
     )
 
 

@@ -7,9 +7,9 @@ JSON object per line. Each adapter reads events alike.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.harness_adapters.wires.framing.aws_eventstream import EVENTSTREAM, eventstream_payloads
 from tokenprof.harness_adapters.wires.framing.server_sent_events import UNREADABLE_EVENT, events_of
 from tokenprof.record.content_coding import answer_of, decoded_body, is_event_stream
@@ -17,7 +17,7 @@ from tokenprof.record.exchange import Exchange
 from tokenprof.record.wire_values import Wire
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StreamedAnswer:
     """The events of a streamed answer, in order."""
 

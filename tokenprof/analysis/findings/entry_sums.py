@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from tokenprof.analysis.rows.row_types import BlockRow, RunRows, TurnRow
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.pricing.usage import INPUT_CLASSES
 
@@ -33,7 +34,7 @@ class RepeatedText:
     extra_usd: list[Decimal | None] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EntrySums:
     """What findings need of the entries.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
 
 from tokenprof.analysis.findings.finding_figures import FindingFigures
 from tokenprof.analysis.rows.row_types import SizeState
+from tokenprof.data_classes.frozen import frozen
 
 Severity = Literal["high", "medium", "low", "info"]
 
@@ -15,7 +15,7 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("high", "medium", "low", "info")
 """By the share of the bill: from a tenth, from a fiftieth, below. `info` is a fact, not a fault."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """Something that stands out in a run.
 

@@ -7,11 +7,11 @@ over sessions (`facts.adding`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, ClassVar, Final, Literal, get_args
 
 from tokenprof.costing.cache_losses import CacheMissCause
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.adding import LOST, AnyPart, Count, KnownUsd, Largest, Usd
 from tokenprof.facts.types import BlockKind
 from tokenprof.hw_model.estimate import Estimate
@@ -25,7 +25,7 @@ MISS_CAUSES: Final[tuple[CacheMissCause, ...]] = tuple(
 """The causes of cache misses that are reported. The first use of a prefix has nothing to read."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NamedBlock:
     """A block by its kind and its name as recorded, and what a call is about if labels were asked for."""
 
@@ -34,7 +34,7 @@ class NamedBlock:
     label: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BilledName:
     """What everything of one name was billed together; None if no price is known."""
 
@@ -42,7 +42,7 @@ class BilledName:
     billed_usd: KnownUsd
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnpricedModel:
     """A model without a price, or without a price for `classes` only (empty: for all of them)."""
 
@@ -51,7 +51,7 @@ class UnpricedModel:
     classes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NamedMargin:
     """A published margin, a share of revenue: whose it is, and the range of its readings."""
 
@@ -60,7 +60,7 @@ class NamedMargin:
     high: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnmeasuredTurns:
     """Turns without usage."""
 
@@ -68,7 +68,7 @@ class UnmeasuredTurns:
     turns: Count
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnpricedTurns:
     """Turns that have usage but no price for all of it, and the models that lack one."""
 
@@ -77,7 +77,7 @@ class UnpricedTurns:
     models: tuple[UnpricedModel, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IncompleteOutput:
     """Turns whose output was not counted to its end."""
 
@@ -85,7 +85,7 @@ class IncompleteOutput:
     turns: Count
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CacheUnlikeRules:
     """Turns, out of `turns_compared`, that were not billed as the published cache rules say.
 
@@ -99,7 +99,7 @@ class CacheUnlikeRules:
     tokens: Count
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnplacedTokens:
     """Billed tokens that no recorded block accounts for, out of all `billed_tokens`."""
 
@@ -108,7 +108,7 @@ class UnplacedTokens:
     billed_tokens: Count
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CacheMisses:
     """The cache misses of one cause.
 
@@ -125,7 +125,7 @@ class CacheMisses:
     is_lower_bound: AnyPart
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LowCacheHitRate:
     """Prompt tokens that an earlier turn had too, and how many of them were read from the cache."""
 
@@ -134,7 +134,7 @@ class LowCacheHitRate:
     read_tokens: Count
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ToolsNeverCalled:
     """Tools whose schemas were billed and that no turn of their agent called, the most expensive first."""
 
@@ -142,7 +142,7 @@ class ToolsNeverCalled:
     tools: tuple[BilledName, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SkillsIndexUnused:
     """A skills index whose agent loaded no skill. `lines` are those of the longest if there are several."""
 
@@ -151,7 +151,7 @@ class SkillsIndexUnused:
     billed_usd: KnownUsd
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SkillsUntouched:
     """Skills after which no call touched a file or tool that they name, the most expensive first."""
 
@@ -159,7 +159,7 @@ class SkillsUntouched:
     skills: tuple[BilledName, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DuplicateText:
     """A text of `tokens` tokens that stood `copies` times in one prompt, in `turns` turns.
 
@@ -176,7 +176,7 @@ class DuplicateText:
     billed_usd: KnownUsd
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CalledAgain:
     """A tool that was asked the same in `calls` calls: what the repeated ones and their results were billed.
 
@@ -191,7 +191,7 @@ class CalledAgain:
     billed_usd: KnownUsd
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RepeatedResults:
     """Results whose text was in the context already, and what they and their calls were billed."""
 
@@ -201,7 +201,7 @@ class RepeatedResults:
     billed_usd: KnownUsd
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RepeatedCalls:
     """Calls with arguments tried before, with another result, and what they and their results were billed."""
 
@@ -212,7 +212,7 @@ class RepeatedCalls:
     is_estimated: AnyPart
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CarriedBlock:
     """A block that is a large part of the bill because `turns` turns were billed for it.
 
@@ -228,7 +228,7 @@ class CarriedBlock:
     is_estimated: AnyPart
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CachedContextDominates:
     """What reading the context from the cache was billed, beside the model's output and the whole bill."""
 
@@ -238,7 +238,7 @@ class CachedContextDominates:
     billed_usd: Usd
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PriceFarFromCompute:
     """The class whose bill is the furthest from its compute, at full cost."""
 
@@ -249,7 +249,7 @@ class PriceFarFromCompute:
     price_to_cost: Estimate
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MarginBeyondPublished:
     """A gross margin that lies outside the range that published ones suggest, all as shares of revenue.
 
@@ -263,7 +263,7 @@ class MarginBeyondPublished:
     published: tuple[NamedMargin, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SkillLoadedLate:
     """A skill that was loaded after `turns_before` of the `turns` turns of its context."""
 
@@ -273,7 +273,7 @@ class SkillLoadedLate:
     turns: Count
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoadsOnDemand:
     """What loading on demand cost, beside having the same content in every prompt.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from tokenprof.analysis.findings.entry_sums import EntrySums, RepeatedText, repeated_digests
 from tokenprof.analysis.rows.row_types import BlockRow
 from tokenprof.costing.ledger import Ledger
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.pricing.usage import INPUT_CLASSES
 
@@ -32,7 +32,7 @@ def ledger_sums(ledger: Ledger, blocks: Collection[BlockRow], watched: Collectio
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Copies:
     """A text that stands on one row as `blocks` blocks: the places of all but the first of them, in order."""
 

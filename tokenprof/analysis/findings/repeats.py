@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import Final
 
 from tokenprof.analysis.rows.row_types import BlockRow, RunRows
+from tokenprof.data_classes.frozen import frozen
 
 LEAST_TOKENS: Final = 60
 """Shorter results are left out: `ok` and `done` are equal without any work being done again."""
@@ -15,7 +15,7 @@ LEAST_TOKENS_OF_ANOTHER_CALL: Final = 300
 """From this size on, equal results of calls with other arguments are one text read again, not a phrase."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RepeatedWork:
     """A tool call that was made before while its earlier result was still in the context.
 

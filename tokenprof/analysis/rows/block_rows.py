@@ -14,7 +14,7 @@ from tokenprof.costing.work import Work
 
 def block_rows(ledger: Ledger, hardware: Hardware) -> tuple[BlockRow, ...]:
     """Return the blocks in the order in which they came into their contexts."""
-    placed_blocks = ledger.attribution.blocks
+    placed_blocks, billed_blocks = ledger.attribution.blocks, ledger.blocks
     no_work, nothing_billed = Work(), BilledSum()
     costs = hardware.many([hardware.blocks.get(block_id, no_work) for block_id in placed_blocks])
     rows = []
@@ -24,34 +24,35 @@ def block_rows(ledger: Ledger, hardware: Hardware) -> tuple[BlockRow, ...]:
         if placed.block.label and placed.block.link
     }
     for placed, hardware_usd in zip(placed_blocks.values(), costs, strict=True):
-        billed = ledger.blocks.get(placed.id, nothing_billed)
+        block, size = placed.block, placed.size
+        billed = billed_blocks.get(placed.id, nothing_billed)
         rows.append(
             BlockRow(
                 id=placed.id,
-                kind=placed.block.kind,
-                name=placed.block.name,
-                digest=placed.block.digest or None,
+                kind=block.kind,
+                name=block.name,
+                digest=block.digest or None,
                 context=placed.context,
-                section=placed.block.section,
+                section=block.section,
                 born_turn=placed.born_turn,
                 last_turn=placed.last_turn,
                 evicted_by=placed.evicted_by,
-                tokens=placed.size.tokens,
-                tokens_low=placed.size.low,
-                tokens_high=placed.size.high,
-                state="exact" if placed.size.exact else "estimated",
-                exact_group=placed.size.group,
+                tokens=size.tokens,
+                tokens_low=size.low,
+                tokens_high=size.high,
+                state="exact" if size.exact else "estimated",
+                exact_group=size.group,
                 billed_tokens=billed.tokens,
                 billed_usd=billed.billed_usd,
                 hardware_usd=hardware_usd,
                 replaces=placed.replaces,
                 children=_children(placed),
-                uses=placed.block.uses,
+                uses=block.uses,
                 at_least_usd=None if billed.is_complete else billed.at_least_usd,
                 turns_carried=billed.turns,
-                link=placed.block.link,
-                content_digest=placed.block.content_digest,
-                label=placed.block.label or labels.get((placed.context, placed.block.link or "")),
+                link=block.link,
+                content_digest=block.content_digest,
+                label=block.label or labels.get((placed.context, block.link or "")),
             )
         )
     return tuple(rows)

@@ -20,6 +20,7 @@ from tokenprof.costing.compute import Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.served_hours import shipped_chain_data
 from tokenprof.costing.work import Model, Vector, Work
+from tokenprof.hw_model.equations.features import PARTS, features_of_parts
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.hw_model.kv_tiers import host_memory_usd
 from tokenprof.hw_model.scenario import ServingScenario, TurnWork
@@ -65,7 +66,7 @@ def _kv_held(ledger: Ledger, hardware: Hardware, model: Model, scenario: Serving
     """
     active = idle = 0.0
     longest: TurnWork | None = None
-    held: list[Vector] = []
+    held: list[TurnWork] = []
     for turn, work in zip(ledger.run.turns, hardware.works, strict=True):
         if work is None or (turn.provider, turn.model) != model:
             continue
@@ -73,9 +74,10 @@ def _kv_held(ledger: Ledger, hardware: Hardware, model: Model, scenario: Serving
         active += context * (work.duration_s or 0.0)
         idle += context * (work.gap_s or 0.0)
         if work.gap_s:
-            held.append(scenario.features(work, part="hold"))
+            held.append(work)
         if longest is None or _prompt_tokens(work) > _prompt_tokens(longest):
             longest = work
+    held_features = features_of_parts(held)[:, PARTS.index("hold")].sum(axis=0)
     gap_usd_per_s = None
     if longest is not None:
         second = scenario.features(replace(longest, gap_s=1.0), part="hold")
@@ -85,7 +87,7 @@ def _kv_held(ledger: Ledger, hardware: Hardware, model: Model, scenario: Serving
         idle_token_seconds=idle,
         idle_share=idle / (active + idle) if active + idle else None,
         gap_usd_per_s_at_longest_context=gap_usd_per_s,
-        gaps_usd=scenario.usd(np.sum(held, axis=0), "opportunity") if held else None,
+        gaps_usd=scenario.usd(held_features, "opportunity") if held else None,
         gaps_host_memory_usd=host_memory_usd(scenario.kv_bytes_per_token, idle) if held else None,
     )
 

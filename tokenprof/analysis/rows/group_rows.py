@@ -31,17 +31,18 @@ def group_rows(ledger: Ledger, hardware: Hardware) -> tuple[GroupRow, ...]:
     for placed in ledger.attribution.blocks.values():
         for group in _groups_of_block(placed):
             members[group].add(placed.id)
-    turns_of_agent: dict[str, list[int]] = defaultdict(list)
-    for index, turn in enumerate(ledger.run.turns):
-        if turn.agent:
-            turns_of_agent[turn.agent].append(index)
-    for agent, turns in turns_of_agent.items():
-        members["agent", agent].update(ledger.spans.shares.blocks_of(turns))
+    agents = [turn.agent for turn in ledger.run.turns]
+    for agent, ids in ledger.spans.shares.blocks_by(agents).items():
+        members["agent", agent] = ids
     loads = loads_of(ledger)
     for load in loads:
         members[cast(GroupKind, load.kind), load.name].update(load.exchange)
     _join_short_names(members)
-    rows = [_row(ledger, hardware, kind, name, ids, loads) for (kind, name), ids in members.items()]
+    load_turns = _load_turns(loads)
+    rows = [
+        _row(ledger, hardware, kind, name, ids, tuple(sorted(load_turns.get((kind, name), ()))))
+        for (kind, name), ids in members.items()
+    ]
     return tuple(sorted(rows, key=lambda row: (row.kind, -(row.billed_usd or Decimal(0)), row.name)))
 
 
@@ -64,12 +65,11 @@ def _row(
     kind: GroupKind,
     name: str,
     ids: Collection[str],
-    loads: Sequence[OnDemandLoad],
+    load_turns: tuple[int, ...],
 ) -> GroupRow:
     nothing = BilledSum()
     parts = [ledger.blocks.get(block_id, nothing) for block_id in ids]
     complete = all(part.is_complete for part in parts)
-    load_turns = _load_turns(kind, name, loads)
     amounts = [ledger.billed_usd[index] for index in load_turns]
     known = [amount for amount in amounts if amount is not None]
     work = sum_work(hardware.blocks[block_id] for block_id in ids if block_id in hardware.blocks)
@@ -85,25 +85,21 @@ def _row(
     )
 
 
-def _load_turns(kind: GroupKind, name: str, loads: Sequence[OnDemandLoad]) -> tuple[int, ...]:
-    """Return the turns that were made only to load what the group holds."""
-    return tuple(
-        sorted(
-            {
-                load.asked_in
-                for load in loads
-                if load.asked_in is not None
-                and load.is_extra_turn
-                and (
-                    (load.kind == kind and load.name == name) or (kind == "mcp_server" and _is_of(load, name))
-                )
-            }
-        )
-    )
+def _load_turns(loads: Sequence[OnDemandLoad]) -> dict[tuple[str, str], set[int]]:
+    """Return, for each group, the turns that were made only to load what it holds."""
+    found: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for load in loads:
+        if load.asked_in is not None and load.is_extra_turn:
+            found[load.kind, load.name].add(load.asked_in)
+            server = _server_of(load.name) if load.kind == "tool" else None
+            if server is not None:
+                found["mcp_server", server].add(load.asked_in)
+    return found
 
 
-def _is_of(load: OnDemandLoad, server: str) -> bool:
-    return load.kind == "tool" and load.name.startswith(f"{MCP_PREFIX}{server}")
+def _server_of(tool: str) -> str | None:
+    """Return the MCP server of a tool by its name; None for a tool of the harness's own."""
+    return tool.removeprefix(MCP_PREFIX).partition("__")[0] if tool.startswith(MCP_PREFIX) else None
 
 
 def _groups_of_block(placed: Placed) -> list[tuple[GroupKind, str]]:
@@ -113,6 +109,6 @@ def _groups_of_block(placed: Placed) -> list[tuple[GroupKind, str]]:
         found.append(("tool", block.name))
     elif block.kind == "skill":
         found.append(("skill", block.name))
-    if found and found[0][0] == "tool" and block.name.startswith(MCP_PREFIX):
-        found.append(("mcp_server", block.name.removeprefix(MCP_PREFIX).split("__")[0]))
+    if found and found[0][0] == "tool" and (server := _server_of(block.name)) is not None:
+        found.append(("mcp_server", server))
     return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from tokenprof.data_classes.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class LastTime:
     """The latest run of the same kind and folder that began before this one: its file, start, turns, bill."""
 

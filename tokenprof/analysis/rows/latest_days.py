@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 from tokenprof.analysis.rows.row_types import RunRows
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.adding import Count, Usd, add_by_key, all_added
 
 DAYS_IN_A_ROW: Final = 14
@@ -17,7 +17,7 @@ DAYS_IN_A_ROW: Final = 14
 WEEK: Final = 7
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DayBill:
     """The turns of some days; `known_usd` is the bill of those that have one, which are `billed_turns`."""
 
@@ -26,7 +26,7 @@ class DayBill:
     known_usd: Usd = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Period:
     """The days from one to another, in UTC, with the turns that were made in them and their whole bill."""
 
@@ -36,7 +36,7 @@ class Period:
     billed_usd: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LatestPeriods:
     """The latest period and the one before; `is_running` if the latest has not ended."""
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, get_args
 
 from tokenprof.analysis.rows.row_types import RunRows
 from tokenprof.costing.compute import ClassSoldAtCost
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.hw_model.estimate import Estimate
 
 REPRICED: Final[tuple[ClassSoldAtCost, ...]] = get_args(ClassSoldAtCost)
 """The classes whose list price lies furthest from their cost, above or below, in most runs of agents."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Repriced:
     """A run with one class sold at cost: its share of the bill, the bill then, and the change as a fraction.
 

@@ -6,8 +6,8 @@ USD, hardware dollars are an `Estimate` in USD; None means unknown, never 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -16,7 +16,7 @@ from tokenprof.attribute.model import ExactGroup as ExactGroup
 from tokenprof.costing.cache_misses import CacheMiss
 from tokenprof.costing.cache_prediction import CachePrediction
 from tokenprof.costing.ledger import Ledger
-from tokenprof.facts.quick_making import quickly_made
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import BlockKind, Section, TurnStatus
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.chain.figures import PublishedMargin
@@ -26,7 +26,7 @@ SizeState = Literal["exact", "estimated"]
 """Whether the bill pins a size, or shares out a total that it pins."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EntryRow:
     """One block's tokens of one class in one turn. `count` is the number of uses a fee is charged for."""
 
@@ -40,8 +40,7 @@ class EntryRow:
     count: int = 0
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
+@frozen
 class TurnRow:
     """One billed response.
 
@@ -98,7 +97,7 @@ class TurnRow:
         return self.usage is not None and self.billed_usd is None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChildRow:
     """A finer part of a block: a line of a skills index, a field of a schema. Its size is an estimate."""
 
@@ -108,8 +107,7 @@ class ChildRow:
     state: SizeState = "estimated"
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True)
+@frozen
 class BlockRow:
     """A block of the context and what it was billed over the run.
 
@@ -158,7 +156,7 @@ class BlockRow:
         return self.billed_usd is None and self.at_least_usd is not None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClassRow:
     """A price class over the run. `at_least_usd` is what is known if one of its tokens has no price."""
 
@@ -181,7 +179,7 @@ class ClassRow:
         return self.billed_usd is None and self.at_least_usd is not None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GroupRow:
     """What a tool, skill, MCP server or agent cost in all. Groups of different kinds overlap.
 
@@ -205,7 +203,7 @@ IncompleteReason = Literal["unmeasured", "unpriced", "output_incomplete", "noted
 their output, with something that the counts leave out; calls that could not be recorded; and warnings."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Incompleteness:
     """One reason why a bill is not known to be whole, and how many turns (or warnings) it is about."""
 
@@ -213,7 +211,7 @@ class Incompleteness:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Totals:
     """The run as a whole. `billed_usd` sums the turns that have a bill; the counts say how many have none.
 
@@ -240,7 +238,7 @@ class Totals:
     hardware_owned_usd: Estimate | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Driver:
     """An assumption and the share of the estimate's variance that it explains."""
 
@@ -248,7 +246,7 @@ class Driver:
     share_of_variance: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CostRatio:
     """How many times more one thing costs than another: to compute, and as billed."""
 
@@ -257,7 +255,7 @@ class CostRatio:
     billed: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KvHeld:
     """How long the KV of a run was held: token-seconds while it was in use and while it waited in gaps.
 
@@ -274,7 +272,7 @@ class KvHeld:
     gaps_host_memory_usd: Estimate | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ComputeSummary:
     """What is known about the compute of the run's most expensive model beyond its dollars.
 
@@ -291,7 +289,7 @@ class ComputeSummary:
     kv: KvHeld
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunRows:
     """All rows of a run: what findings look at and renderers draw.
 
@@ -309,9 +307,3 @@ class RunRows:
     def block_by_id(self) -> dict[str, BlockRow]:
         """Return the blocks by their ids."""
         return {block.id: block for block in self.blocks}
-
-    def entries(self) -> Iterator[tuple[TurnRow, EntryRow]]:
-        """Yield every turn × block pair, drawn up a turn at a time."""
-        for turn in self.turns:
-            for entry in turn.entries:
-                yield turn, entry

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, overload
 
@@ -22,6 +21,8 @@ from tokenprof.costing.billed_sums import NOTHING
 from tokenprof.costing.compute import FULL_COST, Hardware
 from tokenprof.costing.ledger import Ledger
 from tokenprof.costing.work import Work
+from tokenprof.data_classes.frozen import frozen
+from tokenprof.facts.own_decimals import own_decimals
 from tokenprof.hw_model.cost import OWNED
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pricing.book import Price, Unpriced
@@ -196,7 +197,7 @@ def _unpriced_classes(ledger: Ledger, index: int) -> tuple[str, ...]:
     return tuple(sorted(unpriced, key=[*PROMPT_ORDER, *written, "fee"].index))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TurnEntries(Sequence[EntryRow]):
     """The entries of one turn, drawn up when iterated: what is held is where to find them."""
 
@@ -205,7 +206,9 @@ class TurnEntries(Sequence[EntryRow]):
     turn: int
 
     def __iter__(self) -> Iterator[EntryRow]:
-        for entry, hardware_usd in self.hardware.of_entries(self.ledger, self.turn):
+        with own_decimals():
+            drawn = tuple(self.hardware.of_entries(self.ledger, self.turn))
+        for entry, hardware_usd in drawn:
             yield EntryRow(
                 turn=self.turn,
                 block=entry.block,

@@ -13,6 +13,7 @@ from tokenprof.analysis.settings_table import EVIDENCE_SWITCHES, SETTINGS, Group
 from tokenprof.commands.console.values import file_path, one_of, positive_number, share
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
+from tokenprof.facts.whole_characters import with_whole_characters
 
 if TYPE_CHECKING:
     from tokenprof.analysis.assumptions import Assumptions
@@ -116,6 +117,7 @@ def _add_prices(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--seller",
         metavar="NAME",
+        type=with_whole_characters,
         help="who sold the calls that do not show it, as in prices, e.g. openrouter (default: by the API)",
     )
 

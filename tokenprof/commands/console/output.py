@@ -205,8 +205,13 @@ def emit(data: str | bytes) -> None:
 
 
 def say(sentence: str) -> None:
-    """Write a sentence of our own to standard error, after the name of the command."""
-    write_error(f"tokenprof: {inert(sentence)}\n")
+    """Write a sentence of our own to standard error, after the name of the command.
+
+    It may quote what was given, such as an address with a password, and the logs of CI are read by others.
+    """
+    from tokenprof.facts.secrets.masks import masked_text
+
+    write_error(f"tokenprof: {inert(masked_text(sentence))}\n")
 
 
 def write_error(text: str) -> None:

@@ -25,7 +25,7 @@ def store_of(options: argparse.Namespace) -> Path | str:
     Raises InputError if a package that a store needs is not installed.
     """
     from tokenprof.store.queries.engine import require_store_packages
-    from tokenprof.store.queries.open_store import default_store
+    from tokenprof.store.writing.ingested import default_store
 
     require_store_packages()
     given: Path | str | None = options.store

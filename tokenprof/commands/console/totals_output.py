@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from tokenprof.analysis.rows.run_rows import price_to_cost
 from tokenprof.commands.console.tables import table
 from tokenprof.report.numbers import mid_ratio, usd_interval
 
 if TYPE_CHECKING:
+    from tokenprof.analysis.rows.latest_days import LatestPeriods
     from tokenprof.hw_model.estimate import Estimate
     from tokenprof.store.queries.fleet import FleetReport
     from tokenprof.store.queries.totals import GroupTotal, StoreTotals
@@ -21,7 +23,12 @@ GROUPS_SHOWN: Final = 8
 
 def totals_text(found: StoreTotals, rows: Sequence[GroupTotal]) -> str:
     """Return totals as a table, with a sentence for each thing that they lack."""
-    return totals_table(found, rows) + "".join(f"{line}\n" for line in what_is_missing(found))
+    lines = what_is_missing(found)
+    if (known := found.from_store) is not None:
+        from tokenprof.report.phrases import not_read_again
+
+        lines.append(not_read_again(known.logs, known.read, f"the store {known.store}"))
+    return totals_table(found, rows) + "".join(f"{line}\n" for line in lines)
 
 
 def totals_table(found: StoreTotals, rows: Sequence[GroupTotal]) -> str:
@@ -72,9 +79,12 @@ def _compute(found: StoreTotals, row: GroupTotal) -> list[str]:
 
 
 def _ratio(row: GroupTotal) -> Estimate | None:
-    return (
-        None if row.is_lower_bound or not row.billed_usd else price_to_cost(row.billed_usd, row.hardware_usd)
-    )
+    if row.is_lower_bound or not row.billed_usd:
+        return None
+    # Only totals with --compute need the model of hardware.
+    from tokenprof.analysis.rows.run_rows import price_to_cost
+
+    return price_to_cost(row.billed_usd, row.hardware_usd)
 
 
 def _counts(row: GroupTotal, by_turn: bool) -> list[int | None]:
@@ -150,6 +160,7 @@ def totals_json(found: StoreTotals, rows: Sequence[GroupTotal]) -> dict[str, obj
             for row in rows
         ],
         "unpriced": found.unpriced,
+        **({} if found.from_store is None else {"from_store": asdict(found.from_store)}),
     }
 
 
@@ -215,11 +226,31 @@ TITLES: Final = {
 }
 
 
+def latest_days(report: FleetReport) -> LatestPeriods | None:
+    """Return the bill of the latest day or week beside the one before; None if one is not known in full."""
+    from tokenprof.analysis.rows.latest_days import DayBill, latest_periods
+
+    if report.days.missing_calls:
+        return None
+    bills = {
+        date.fromisoformat(str(row.key[0])): DayBill(
+            row.turns or 0, (row.turns or 0) - row.unpriced_turns - row.unmeasured_turns, row.billed_usd
+        )
+        for row in report.days.rows
+    }
+    return latest_periods(bills)
+
+
 def fleet_text(report: FleetReport, *, is_full: bool = False) -> str:
     """Return a fleet report: the whole, then what it divides into."""
+    latest = latest_days(report)
     whole = report.whole
     logs = f"{report.logs:,} logs, {report.first_day} to {report.last_day}" if report.logs else "no logs"
     shown = [f"{whole.whole.turns:,} turns in {logs}\n\n", totals_table(whole, [])]
+    if latest is not None:
+        from tokenprof.report.phrases import days_in_words
+
+        shown.append(f"\n{days_in_words(latest)}\n")
     for section in report.sections:
         rows = section.rows if is_full else section.rows[:GROUPS_SHOWN]
         if len(section.rows) > 1 or section.dimensions[0] == "class":
@@ -229,7 +260,13 @@ def fleet_text(report: FleetReport, *, is_full: bool = False) -> str:
 
 
 def fleet_json(report: FleetReport) -> dict[str, object]:
-    """Return a fleet report as JSON; each section is what `totals --format json` gives."""
+    """Return a fleet report as JSON; each section is what `totals --format json` gives.
+
+    `latest_days` is what the report of a folder has.
+    """
+    from tokenprof.report.report_json import last_time_json
+
+    latest = latest_days(report)
     return {
         "schema": "tokenprof.fleet/1",
         "logs": report.logs,
@@ -237,6 +274,7 @@ def fleet_json(report: FleetReport) -> dict[str, object]:
         "last_day": report.last_day,
         "total": totals_json(report.whole, [])["total"],
         "unpriced": report.whole.unpriced,
+        **(last_time_json(latest) if latest is not None else {}),
         "sections": {
             section.dimensions[0]: totals_json(section, section.rows)["groups"] for section in report.sections
         },

@@ -12,6 +12,7 @@ from typing import Final
 
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
+from tokenprof.reading.log_bytes import require_plain_file
 
 MOST_USD: Final = 1_000_000_000
 """More than anybody pays at once; beyond, an amount is a slip of the keyboard."""
@@ -22,6 +23,14 @@ def file_path(text: str) -> Path:
     if not text.strip():
         raise argparse.ArgumentTypeError("the name is empty; name a file")
     return Path(text)
+
+
+def require_plain_inputs(options: argparse.Namespace) -> None:
+    """Raise InputError if an option names a pipe or a device to be read; output may go to one."""
+    for name, value in vars(options).items():
+        for each in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(each, Path) and name != "output":
+                require_plain_file(each)
 
 
 def store_address(text: str) -> Path | str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -107,13 +106,13 @@ def report_folder(
 
 
 def _write_page(options: argparse.Namespace, assumptions: Assumptions) -> None:
-    from tokenprof.commands.folders.summed_totals import put_fleet_page, totals_of_many
+    from tokenprof.commands.folders.totals_of_files import put_fleet_page, totals_of_files
 
     sys.stderr.write(
         "These are many sessions, so this is the page about many runs. Report a session alone for the page "
         "that shows its turns and its context.\n"
     )
-    with totals_of_many(options.files, assumptions, options.jobs) as opened:
+    with totals_of_files(options.files, assumptions, options.jobs, with_blocks=True) as opened:
         put_fleet_page(options.output, opened, _where(options.tag))
 
 
@@ -130,19 +129,7 @@ def _where(tags: Sequence[str]) -> str | None:
 def _kept_sums(paths: Sequence[Path], assumptions: Assumptions) -> KeptSums | None:
     """Return the sums that are kept of logs; None unless these paths were ingested into the default store."""
     from tokenprof.sessions.kept_sums import KeptSums, folder_of_sums
-    from tokenprof.store.queries.open_store import default_store
-    from tokenprof.store.writing.manifest import read_manifest
+    from tokenprof.store.writing.ingested import ingested
 
     folder = folder_of_sums()
-    try:
-        manifest = read_manifest(default_store())
-    except InputError:
-        return None
-    if folder is None or manifest is None or not all(_is_below(path, manifest.roots) for path in paths):
-        return None
-    return KeptSums(folder, assumptions)
-
-
-def _is_below(path: Path, roots: Sequence[str]) -> bool:
-    real = Path(os.path.realpath(path))
-    return any(real.is_relative_to(os.path.realpath(root)) for root in roots)
+    return None if folder is None or ingested(paths) is None else KeptSums(folder, assumptions)

@@ -15,7 +15,7 @@ from tokenprof.commands.console.assumption_options import (
 )
 from tokenprof.commands.console.exit_codes import OK
 from tokenprof.commands.console.output import emit
-from tokenprof.commands.console.values import choice, one_of
+from tokenprof.commands.console.values import one_of
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def add_verbs(verbs: Any) -> None:
         "racks and their domains, what fits where, what a build-out has to earn. "
         f"--set takes {', '.join(SUPPOSED)}.",
     )
-    ask.add_argument("question", type=one_of(QUESTIONS), metavar=choice(QUESTIONS))
+    ask.add_argument("question", type=one_of(QUESTIONS), metavar="QUESTION", help=", ".join(QUESTIONS))
     ask.add_argument("--speed", metavar="TOKENS_PER_S", help="speed to each user (default: 30)")
     add_operating_options(ask)
     add_whose_hours(ask)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tokenprof.commands.console.pages import WIDTH
 from tokenprof.commands.console.tables import Cell, table
 from tokenprof.commands.hw.paid_hour import PaidHour, rent_usd
+from tokenprof.data_classes.frozen import frozen
 
 if TYPE_CHECKING:
     from tokenprof.hw_model.economics import UnitCost
     from tokenprof.hw_model.equations.deployment import Deployment
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Supposed:
     """What a page supposes: whose hours, the model, its speed to each user, the share of hours sold."""
 

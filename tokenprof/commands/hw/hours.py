@@ -134,8 +134,8 @@ def run_hours(options: argparse.Namespace) -> int:
     emit(table(("USD/h", "built", *tiers), cells))
     emit(
         "built: the owner's hour, bottom up at 10 % over 4 years (2.9). own: what hours\n"
-        "cost clouds and neoclouds, published. contract, on demand: rents. Each the median\n"
-        "of the readings and, where they differ, the lowest and the highest.\n"
+        "cost clouds and neoclouds, published. contract, on demand: rents. Each is the\n"
+        "median of the readings and, where they differ, the lowest and the highest.\n"
         "tokenprof hw hours CHIP shows each reading with its source.\n"
     )
     return OK

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tokenprof.hw_model.equations.gpu_hour import Ownership
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PaidHour:
     """Whose hours are paid: `given_usd` on every chip, else rent on the terms of `contract`, else `owner`."""
 

@@ -16,9 +16,6 @@ from tokenprof.commands.hw.constants import add_constants, constants_of
 MEASUREMENTS: Final = "a CSV of measurements (docs/hardware.md)"
 
 
-SERVICE_FIGURES: Final = ("bias", "mape", "within_1_25x", "within_1_5x", "within_2x")
-
-
 def add_verbs(verbs: Any) -> None:
     """Add `validate` to the verbs of `hw`."""
     validate = verbs.add_parser(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib.resources import files
 from typing import Final
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pricing.book import Price, PriceBook
 from tokenprof.pricing.usage import Usage
 
@@ -21,7 +21,7 @@ AGENT_MIX: Final = {
 """Shares of tokens by class in 2.9 million requests of agents (an unverified export, 2026-09)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LaunchPrice:
     """List prices of a maker's best model on the day after its launch [USD per million tokens].
 

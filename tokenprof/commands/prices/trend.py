@@ -51,9 +51,10 @@ def run_trend(options: argparse.Namespace) -> int:
     ]
     emit("List prices at launch, USD per million tokens\n\n" + table(heads, cells, left=(0, 1)))
     emit(
-        "\nagent: a blend as agents use it, 95.4 % cache reads, 3.1 % writes, 1.0 % fresh input and\n"
-        "0.4 % output; where caching has no price, cached tokens are charged as input. to first:\n"
-        "against the first row of the same maker. Prices of the book on the day after the launch.\n"
+        "\nagent: a blend as agents use it, 95.4 % cache reads, 3.1 % writes, 1.0 % fresh\n"
+        "input and 0.4 % output; where caching has no price, cached tokens are charged as\n"
+        "input. to first: against the first row of the same maker. Prices of the book on\n"
+        "the day after the launch.\n"
     )
     return OK
 

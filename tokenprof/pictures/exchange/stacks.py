@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pictures.views.spending_tree import TreeColumns
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stack:
     """A block with everything above it, the run first, and what it stands for."""
 

@@ -6,11 +6,11 @@ import json
 import secrets
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from tokenprof.facts.inert_text import printable
 from tokenprof.pictures.live.following import Follower
@@ -20,6 +20,7 @@ from tokenprof.pictures.live.live_words import COLUMNS, figures, headline, rows
 from tokenprof.pictures.page.frame import asset, framed_live
 
 EVERY_S: Final = 1.0
+SILENCE_S: Final = 60.0
 LOOPBACK: Final = "127.0.0.1"
 
 
@@ -88,7 +89,7 @@ class LiveServer:
         """
         if host.rpartition(":")[0] not in (LOOPBACK, "localhost"):
             return None
-        return {f"/{self._key}/": "page", f"/{self._key}/events": "events"}.get(urlsplit(path).path)
+        return {f"/{self._key}/": "page", f"/{self._key}/events": "events"}.get(path.partition("?")[0])
 
     def wait_for_event(self, last: bytes) -> bytes | None:
         """Return the newest event once it differs from the last one sent; None when the server stops."""
@@ -111,6 +112,13 @@ class LiveServer:
 
 def _handler_of(live: LiveServer) -> Callable[..., BaseHTTPRequestHandler]:
     class LivePageHandler(BaseHTTPRequestHandler):
+        timeout = SILENCE_S
+
+        def handle(self) -> None:
+            # A page that is closed is not an error, and a trace of it would land in the user's terminal.
+            with suppress(OSError):
+                super().handle()
+
         def do_GET(self) -> None:
             asked = live.answer_to(self.path, self.headers.get("Host", ""))
             if asked is None:
@@ -134,11 +142,7 @@ def _handler_of(live: LiveServer) -> Callable[..., BaseHTTPRequestHandler]:
             last = b""
             while (event := live.wait_for_event(last)) is not None:
                 last = event
-                try:
-                    self.wfile.write(b"data: " + event + b"\n\n")
-                    self.wfile.flush()
-                except OSError:
-                    return
+                self.wfile.write(b"data: " + event + b"\n\n")
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing about requests."""

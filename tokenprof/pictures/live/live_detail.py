@@ -9,13 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.assumptions import Assumptions
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run
 from tokenprof.pictures.views.names import labelled
@@ -28,7 +28,7 @@ SHARE_OF_A_CORE: Final = 0.015
 """What working details out may take; the longer it takes, the longer the pause after it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LiveDetail:
     """Compute beside the bill in a sentence, and a row for each of the most expensive blocks."""
 

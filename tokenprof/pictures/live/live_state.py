@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Run, Turn
 from tokenprof.pictures.views.names import agent_label, shown
-from tokenprof.pricing.book import Price, PriceBook, UnknownTierError, UnpricedError
+from tokenprof.pricing.book import PriceBook, UnknownTierError
 from tokenprof.pricing.cache.cache_rules import TTL_S
 from tokenprof.pricing.usage import Usage
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LiveAgent:
     """One context of an agent: how full it is, what it cost, and what its next call costs at least.
 
@@ -35,7 +35,7 @@ class LiveAgent:
     expires_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LiveState:
     """A run up to now. `is_complete` says that every turn is measured to its end and priced."""
 
@@ -88,9 +88,8 @@ def turn_usd(turn: Turn, book: PriceBook, usage: Usage | None = None) -> Decimal
     if usage is None:
         return None
     try:
-        price = book.price(turn.sold_by, turn.model, turn.started_at, usage, turn.selectors)
-        return sum(price.amounts(usage).values(), Decimal(0)) if isinstance(price, Price) else None
-    except (UnpricedError, UnknownTierError):
+        return book.price(turn.sold_by, turn.model, turn.started_at, usage, turn.selectors).usd(usage)
+    except UnknownTierError:
         return None
 
 

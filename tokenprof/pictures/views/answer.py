@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from rich.console import Console
 from rich.text import Text
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pictures.views.names import shown, without_folders
 from tokenprof.report import numbers
 from tokenprof.report.document import Report
@@ -24,7 +24,7 @@ _WIDE: Final = 100_000
 """Columns of a console on which no sentence is broken into lines."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SavingChange:
     """Something to change: what it would have saved, and why. `command` predicts it; empty if none does."""
 
@@ -36,7 +36,7 @@ class SavingChange:
     command: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FindingLine:
     """A finding as a row."""
 
@@ -47,7 +47,7 @@ class FindingLine:
     turns: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClassLine:
     """A price class: its tokens, its bill and its compute."""
 
@@ -62,7 +62,7 @@ class ClassLine:
     ratio: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """The first screen of a page. Figures are written out, so that nothing rounds them twice."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from tokenprof.chain.bridge import MARGINAL, Bridge
 from tokenprof.chain.section import ChainSection, SectionStep
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pictures.views.names import file_name, shown
 from tokenprof.pricing.chain.figures import Figure
 from tokenprof.pricing.chain.interval import Interval
@@ -15,7 +15,7 @@ from tokenprof.report import numbers
 from tokenprof.report.document import Report
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BasisLine:
     """An assumption or a source: what it is about, its value in words, and where it comes from."""
 
@@ -25,7 +25,7 @@ class BasisLine:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DollarStep:
     """A step of where the dollar goes: who gets it [USD], its share of what was paid, and why."""
 
@@ -37,7 +37,7 @@ class DollarStep:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MarginRange:
     """A margin as a share of revenue: implied by this run, or published."""
 
@@ -49,7 +49,7 @@ class MarginRange:
     is_published: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BridgeLine:
     """A step from marginal cost to published margins; levels are cost per dollar of list price."""
 
@@ -60,7 +60,7 @@ class BridgeLine:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DollarMap:
     """Where the billed dollar goes: from the chips upwards, from accounts, and how far the two lie apart."""
 

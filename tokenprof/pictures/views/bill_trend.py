@@ -9,12 +9,13 @@ to come (residual block bootstrap: A. C. Davison and D. V. Hinkley, Bootstrap Me
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from tokenprof.data_classes.frozen import frozen
 
 LEAST_DAYS: Final = 14
 MOST_DAYS: Final = 84
@@ -26,7 +27,7 @@ PERCENTILES: Final = (10, 50, 90)
 Array = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BillTrend:
     """By how much a day's bill changes in a week [USD], P10, P50 and P90, and the bills of the days ahead.
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from tokenprof.analysis.rows.row_types import BlockRow
 from tokenprof.attribute.model import Placed
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pictures.views.names import shown, source_of
 from tokenprof.report.labels_in_words import kind_label
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BlockColumns:
     """One value per block that is shown; `number` is its place in the report. None is unknown.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.costing.prompt_changes import first_change
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Block
 from tokenprof.pictures.views.names import labelled, shown
 from tokenprof.pictures.views.turn_columns import seconds_since
@@ -35,7 +35,7 @@ NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
 _EVICTED_BY_COMPACTION: Final = "compaction"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MissMark:
     """A cache miss: its turn, cause, the first block that changed (empty: none), and what it cost.
 
@@ -54,7 +54,7 @@ class MissMark:
     words: tuple[WordRun, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wait:
     """The time between the end of a call and the next of its context.
 
@@ -72,7 +72,7 @@ class Wait:
     lost_usd: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CacheEvents:
     """Everything that happened to the cache of a run."""
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pictures.views.spending_tree import TreeColumns
 
 DEPTH: Final = 2
 """Calls and blocks of two runs are not the same ones; agents, tools and kinds can be compared."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ComparedTree:
     """The run, its agents, and their tools and kinds, with what each was billed in both runs [USD]."""
 

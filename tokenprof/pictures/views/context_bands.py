@@ -7,7 +7,6 @@ the pairs of turn and block.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from tokenprof.attribute.model import Placed
 from tokenprof.attribute.prompt_spans import CLASS_NUMBER, PromptSpans
 from tokenprof.costing.ledger import Ledger
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Section
 from tokenprof.pictures.views.names import OTHERS, shown, source_of
 from tokenprof.pictures.views.turn_columns import CACHE_STATES, FRESH, READ, WRITTEN
@@ -36,7 +36,7 @@ _STATE_OF_CLASS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ContextBands:
     """Bands of a stacked picture, in prompt order: a name and a kind for each, and tokens per turn.
 
@@ -48,7 +48,7 @@ class ContextBands:
     tokens: tuple[tuple[tuple[int, ...], ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ContextOverTurns:
     """The context over turns, divided in three ways."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from tokenprof.analysis.analysis import Analysis
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.difference.causes import CauseOfDifference
 from tokenprof.difference.cost_difference import CostDifference
 from tokenprof.facts.inert_text import printable
@@ -23,7 +23,7 @@ SCHEMA: Final = "tokenprof.difference-page/1"
 LONGEST_SENTENCE: Final = 400
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CauseLine:
     """A cause of the difference in words, and its part of it [USD]."""
 
@@ -32,7 +32,7 @@ class CauseLine:
     written: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ComparedRun:
     """One of the two runs: its name, its bill and its context over turns."""
 
@@ -42,7 +42,7 @@ class ComparedRun:
     context: ContextBands
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DifferenceData:
     """What a page about two runs draws. `causes` add up to `usd` exactly."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
 import numpy as np
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pictures.views.bill_trend import AHEAD_DAYS, BillTrend, bill_trend
 from tokenprof.pictures.views.names import shown
 from tokenprof.report import numbers
@@ -32,7 +32,7 @@ UNNAMED_OF: Final = {"tool": "no tool", "agent": "main agent", "session": "no se
 Totals = Callable[[Sequence[Dimension]], StoreTotals]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FleetRow:
     """A group and what it was billed [USD]; `is_lower_bound` says that more was billed."""
 
@@ -43,7 +43,7 @@ class FleetRow:
     tokens: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FleetTable:
     """The groups of one dimension, the most expensive first, and how many are left out."""
 
@@ -52,7 +52,7 @@ class FleetTable:
     left_out: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pace:
     """The bill of the next 30 days if days go on as they did: mean, P10 and P90 [USD]."""
 
@@ -62,7 +62,7 @@ class Pace:
     high_usd: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UsualSession:
     """What sessions cost [USD]: one in ten costs less than `low_usd`, half less than `mid_usd`, one in ten
     more than `high_usd`."""
@@ -73,7 +73,7 @@ class UsualSession:
     high_usd: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FleetData:
     """What a page about many runs draws. `days` has a bill for every day, also for those without a call."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from tokenprof.analysis.analysis import Analysis
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pictures.views.answer import Answer, answer_of
 from tokenprof.pictures.views.basis import BasisLine, DollarMap, basis_lines, dollar_map
 from tokenprof.pictures.views.block_columns import BlockColumns, block_columns
@@ -29,7 +29,7 @@ MOST_GROUPS: Final = 1000
 """Tools, skills, MCP servers and agents that a page lists."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GroupLine:
     """What a tool, a skill, an MCP server or an agent cost in all."""
 
@@ -41,7 +41,7 @@ class GroupLine:
     compute_usd: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AgainstRun:
     """Another run, and the tree of both."""
 
@@ -49,7 +49,7 @@ class AgainstRun:
     tree: ComparedTree
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PageData:
     """What a page draws. It holds text of prompts only if `has_texts`, and then only what broke the cache."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from tokenprof.attribute.prompt_spans import CLASS_NUMBER, NO_PLACE
 from tokenprof.costing.ledger import Ledger
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pricing.usage import OUTPUT_CLASSES
 
 UNLISTED: Final = -1
@@ -28,7 +28,7 @@ MOST_PLACES: Final = 60_000
 _NOT_PROMPT = {*(CLASS_NUMBER[cls.value] for cls in OUTPUT_CLASSES), CLASS_NUMBER["fee"]}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PromptRow:
     """Blocks by number in prompt order, and the tokens of each."""
 
@@ -36,7 +36,7 @@ class PromptRow:
     tokens: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PromptRows:
     """The rows, and for each turn its row (-1: none), how many of the row's blocks it sent, and the rest.
 

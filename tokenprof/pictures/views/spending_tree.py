@@ -13,6 +13,7 @@ from typing import Final
 
 from tokenprof.analysis.analysis import Analysis
 from tokenprof.analysis.rows.row_types import BlockRow
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pictures.views.names import OTHERS, agent_label, labelled, source_of
 from tokenprof.pictures.views.needless_dollars import needless_usd_by_block
 from tokenprof.report.labels_in_words import kind_label
@@ -27,7 +28,7 @@ RUN: Final = "run"
 OTHER_AGENTS: Final = "other agents"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Weights:
     """What a node of the tree stands for, summed over the blocks below it."""
 
@@ -46,7 +47,7 @@ class Weights:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TreeColumns:
     """The nodes of the tree, parents before children; `parent` of the root is -1.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from tokenprof.analysis.rows.row_types import TurnRow
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.inert_text import printable
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.pictures.views.names import agent_label, shortened
@@ -18,7 +18,7 @@ CACHE_STATES = ("read from cache", "written to cache", "fresh")
 """How the bill counts a prompt's tokens, in the order in which they lie in the prompt."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TurnColumns:
     """One value per turn in each column, in time order; None is unknown.
 

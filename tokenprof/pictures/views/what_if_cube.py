@@ -6,12 +6,12 @@ Each cell is the engine's own prediction (`Analysis.what_if`), so that a page sh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import product
 from typing import Final
 
 from tokenprof.analysis.analysis import Analysis
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 from tokenprof.hw_model.cost import DeploymentError
 from tokenprof.report.next_steps.what_if_wording import basis, change_of
@@ -40,7 +40,7 @@ GPU_HOUR_USD: Final = (1.5, 2.0, 2.5, 3.0, 4.0, 6.0)
 AS_RECORDED: Final = "as recorded"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WhatIfAxis:
     """A lever that can be set: its values as `tokenprof whatif --if` takes them, the first as recorded."""
 
@@ -49,7 +49,7 @@ class WhatIfAxis:
     labels: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WhatIfCell:
     """A prediction: the bill with its interval and the compute [USD]. None: no price is known."""
 
@@ -64,7 +64,7 @@ class WhatIfCell:
     saving_kind: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OwnHardware:
     """What the same work costs on your own hardware, by the price of a GPU-hour [USD]."""
 
@@ -75,7 +75,7 @@ class OwnHardware:
     high_usd: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WhatIfCube:
     """Predictions over the values of a few levers. `left_out` says which are missing, and why."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final, Literal
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.inert_text import printable
-from tokenprof.facts.secret_masks import masked_text
+from tokenprof.facts.secrets.masks import masked_text
 
 CONTEXT_WORDS: Final = 8
 """Equal words that are shown on each side of a change."""
@@ -24,7 +24,7 @@ GAP: Final = " … "
 _WORD: Final = re.compile(r"\s*\S+\s*?|\s+")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WordRun:
     """Words that both texts have (`same`), only the earlier one (`gone`), or only the later one (`new`)."""
 

@@ -16,7 +16,6 @@ import os
 import select
 import struct
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -70,6 +69,8 @@ def _count_with_tiktoken(name: str, texts: Sequence[str]) -> list[int] | None:
 
 def _ranks_on_disk(name: str) -> bool:
     """Whether tiktoken's cache holds the rank file (it names files by the sha1 of their address)."""
+    import tempfile
+
     address = f"https://openaipublic.blob.core.windows.net/encodings/{name}.tiktoken"
     folder = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR")
     root = Path(folder) if folder else Path(tempfile.gettempdir()) / "data-gym-cache"

@@ -15,14 +15,13 @@ import _socket
 import os
 import select
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tokenprof.record.background.counting import PROGRAM, TOKENIZERS, packed, unpacked
 from tokenprof.record.background.fork_safe_lock import ForkSafeLock
 from tokenprof.record.background.started_program import SHELL, leave_running
-from tokenprof.record.background.system_threads import unpatched
+from tokenprof.record.background.system_threads import SYSTEM, unpatched
 
 LONGEST_COUNT_S: Final = 30.0
 MOST_FAILURES: Final = 3
@@ -36,7 +35,7 @@ class CountingProcess:
 
     def __init__(self) -> None:
         self._lock = ForkSafeLock()
-        self._host = os.getpid()
+        self._host = SYSTEM.process_id()
         # A number, because a socket object complains when a program ends without closing it.
         self._descriptor = -1
         self._identity = (0, 0)
@@ -44,7 +43,7 @@ class CountingProcess:
 
     def is_ready(self) -> bool:
         """Whether the process runs already."""
-        return self._descriptor >= 0 and self._host == os.getpid()
+        return self._descriptor >= 0 and self._host == SYSTEM.process_id()
 
     def count(self, texts: Sequence[str]) -> list[Mapping[str, int]]:
         """Return the tokens of each text in every vocabulary; empty mappings if they cannot be counted.
@@ -56,13 +55,15 @@ class CountingProcess:
 
     def _counted(self, texts: Sequence[str]) -> list[Mapping[str, int]]:
         nothing: list[Mapping[str, int]] = [{} for _ in texts]
-        if self._host != os.getpid():
+        if self._host != SYSTEM.process_id():
             self.close()
-            self._host, self._failures = os.getpid(), 0
-        if self._failures >= MOST_FAILURES or not can_be_started():
+            self._host, self._failures = SYSTEM.process_id(), 0
+        if self._failures >= MOST_FAILURES:
             return nothing
         try:
             if not self._is_ours():
+                if not can_be_started():
+                    return nothing
                 self._start()
             return self._asked(texts)
         except (OSError, ValueError):
@@ -93,7 +94,7 @@ class CountingProcess:
         self._descriptor, self._identity = ours.detach(), (found.st_dev, found.st_ino)
 
     def _asked(self, texts: Sequence[str]) -> list[Mapping[str, int]]:
-        until = time.monotonic() + LONGEST_COUNT_S
+        until = SYSTEM.monotonic_s() + LONGEST_COUNT_S
         rest = memoryview(packed(texts))
         while rest:
             self._wait_for(select.POLLOUT, until)
@@ -110,7 +111,7 @@ class CountingProcess:
     def _wait_for(self, event: int, until: float) -> None:
         poll = unpatched(select, "poll")()
         poll.register(self._descriptor, event)
-        if not self._is_ours() or not poll.poll(max(until - time.monotonic(), 0.0) * 1000):
+        if not self._is_ours() or not poll.poll(max(until - SYSTEM.monotonic_s(), 0.0) * 1000):
             raise OSError("the counting process does not answer")
 
     def _is_ours(self) -> bool:
@@ -142,7 +143,7 @@ def _command() -> list[str]:
         if any(os.path.isdir(os.path.join(folder, name)) for name in TOKENIZERS)
     ]
     # Without the host's start-up files, its folder, and what its environment asks of Python.
-    return [sys.executable, "-I", "-S", str(PROGRAM), str(os.getpid()), *folders]
+    return [sys.executable, "-I", "-S", str(PROGRAM), str(SYSTEM.process_id()), *folders]
 
 
 def _parts(texts: Sequence[str]) -> list[Sequence[str]]:

@@ -7,9 +7,9 @@ import math
 import os
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Final
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.record.background.harmless_log import log
 
 VARIABLE: Final = "TOKENPROF_CLOSE_WAIT_S"
@@ -17,8 +17,11 @@ VARIABLE: Final = "TOKENPROF_CLOSE_WAIT_S"
 
 LONGEST_WAIT_S: Final = 86_400.0
 
+LONGEST_NOTE_S: Final = 0.5
+"""How long a host waits for a note of what is not written, if its disk does not answer."""
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class EndWaits:
     """How long a program waits, in seconds.
 

@@ -7,12 +7,13 @@ are written when they come. Whoever reads the recording in the same process, or 
 from __future__ import annotations
 
 import atexit
-import time
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from tokenprof.record.background.end_waits import EndWaits
+from tokenprof.record.background.system_threads import SYSTEM
 
 
 class EndedBlock(Protocol):
@@ -33,6 +34,12 @@ class EndedBlock(Protocol):
 
 
 _incomplete: list[EndedBlock] = []
+_program_ends: list[bool] = []
+
+
+def has_program_ended() -> bool:
+    """Whether the program no longer waits for what is recorded: its last functions and finalisers run."""
+    return bool(_program_ends)
 
 
 def add_ended_block(block: EndedBlock) -> None:
@@ -48,16 +55,33 @@ def wait_for_recordings(paths: Iterable[Path]) -> None:
     _incomplete[:] = [block for block in _incomplete if not block.is_complete()]
     if not _incomplete:
         return
-    wanted, began_s = [path.resolve() for path in paths], time.monotonic()
+    wanted, began_s = [path.resolve() for path in paths], SYSTEM.monotonic_s()
     for block in list(_incomplete):
         if block.path is not None and any(block.path.resolve().is_relative_to(path) for path in wanted):
             block.wait_to_the_end(began_s + block.waits.reading_s)
 
 
+def at_end_of_process(close: Callable[[], None]) -> None:
+    """Call a function when this process ends, also if it is a worker, which runs nothing that `atexit` knows.
+
+    It may be called twice.
+    """
+    atexit.register(close)
+    for library in _LIBRARIES_OF_WORKERS:
+        ends = sys.modules.get(library)
+        if ends is not None:
+            ends.Finalize(None, close, exitpriority=100)
+
+
+_LIBRARIES_OF_WORKERS: Final = ("multiprocessing.util", "billiard.util")
+"""What starts worker processes, and ends them with `os._exit`."""
+
+
 @atexit.register
 def _wait_at_exit() -> None:
     """Let a program end with its calls written, and its tokens counted, even if it was short or busy."""
-    began_s = time.monotonic()
+    began_s = SYSTEM.monotonic_s()
+    _program_ends.append(True)
     while _incomplete:
         block = _incomplete.pop()
         if block.waits_for_counts:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import _thread
-import os
 
-from tokenprof.record.background.system_threads import unpatched
+from tokenprof.record.background.system_threads import SYSTEM, unpatched
 
 
 class ForkSafeLock:
@@ -15,12 +14,12 @@ class ForkSafeLock:
     """
 
     def __init__(self) -> None:
-        self._process = os.getpid()
+        self._process = SYSTEM.process_id()
         self._lock = unpatched(_thread, "RLock")()
 
     def __enter__(self) -> None:
-        if self._process != os.getpid():
-            self._process, self._lock = os.getpid(), unpatched(_thread, "RLock")()
+        if self._process != SYSTEM.process_id():
+            self._process, self._lock = SYSTEM.process_id(), unpatched(_thread, "RLock")()
         self._lock.acquire()
 
     def __exit__(self, *_: object) -> None:

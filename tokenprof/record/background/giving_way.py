@@ -18,6 +18,9 @@ PAUSE_S: Final = 0.000_02
 LARGE_BYTES: Final = 65_536
 """Work on less is over before anybody has to wait."""
 
+_sleep: Final = unpatched(time, "sleep")
+"""Taken now, because a test of the host's may have another one in its place later."""
+
 _ours: set[int] = set()
 
 
@@ -39,4 +42,4 @@ def thread_ends() -> None:
 def give_way() -> None:
     """Let other threads run, if this is a thread of the recorder; a reader of files goes on."""
     if _here() in _ours:
-        unpatched(time, "sleep")(PAUSE_S)
+        _sleep(PAUSE_S)

@@ -16,9 +16,11 @@ import os
 import time
 from collections.abc import Iterator
 
-from tokenprof.record.background.system_threads import unpatched
+from tokenprof.record.background.system_threads import SYSTEM, unpatched
 
 LONGEST_WAIT_S = 2.0
+
+_sleep = unpatched(time, "sleep")
 
 _importing: list[int] = []
 """The processes that are importing: in a forked child, also its parent, if the wait was too short."""
@@ -29,12 +31,12 @@ _forking: list[int] = []
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
     """Hold up forks while the block imports modules, and the imports while another thread forks."""
-    here = os.getpid()
-    until = time.monotonic() + LONGEST_WAIT_S
+    here = SYSTEM.process_id()
+    until = SYSTEM.monotonic_s() + LONGEST_WAIT_S
     _importing.append(here)
-    while _forking and time.monotonic() < until:
+    while _forking and SYSTEM.monotonic_s() < until:
         _importing.remove(here)
-        unpatched(time, "sleep")(0.001)
+        _sleep(0.001)
         _importing.append(here)
     try:
         yield
@@ -43,10 +45,10 @@ def importing() -> Iterator[None]:
 
 
 def _before_fork() -> None:
-    _forking.append(os.getpid())
-    until = time.monotonic() + LONGEST_WAIT_S
-    while os.getpid() in _importing and time.monotonic() < until:
-        unpatched(time, "sleep")(0.001)
+    _forking.append(SYSTEM.process_id())
+    until = SYSTEM.monotonic_s() + LONGEST_WAIT_S
+    while SYSTEM.process_id() in _importing and SYSTEM.monotonic_s() < until:
+        _sleep(0.001)
 
 
 def _after_fork() -> None:

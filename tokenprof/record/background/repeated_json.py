@@ -7,15 +7,15 @@ what has not changed.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 import orjson
 
+from tokenprof.data_classes.often_made import often_made
 from tokenprof.record.background.giving_way import LARGE_BYTES, give_way
 
 ARRAYS = ("messages", "input", "contents")
@@ -32,10 +32,20 @@ _SPACE = b" \t\r\n"
 
 
 class Objects(list[Mapping[str, Any]]):
-    """The items of a request's array, all of which are JSON objects."""
+    """The items of a request's array, all of which are JSON objects.
+
+    Each entry of `noted` is a number of items, and what a reader noted after that many; the numbers rise.
+    The items of a later request take over the entries for the items that they repeat.
+    """
+
+    __slots__ = ("noted",)
+
+    def __init__(self, items: Iterable[Mapping[str, Any]] = (), noted: Iterable[tuple[int, Any]] = ()):
+        super().__init__(items)
+        self.noted = list(noted)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@often_made
 class _Body:
     """A parsed request: `ends` are the offsets after the items of its array, which starts at `start`."""
 
@@ -61,10 +71,10 @@ class RepeatedBodies:
         """Return the value of a JSON body. Raises ValueError if it is not JSON that the fast parser takes."""
         if len(data) < SMALLEST_BYTES:
             return orjson.loads(data)
-        for known in self._known:
+        for place, known in enumerate(self._known):
             found = _continued(known, data)
             if found is not None:
-                self._known.remove(known)
+                del self._known[place]
                 return self._kept(found)
         value = orjson.loads(data)
         _give_way_after(data)
@@ -96,11 +106,16 @@ def _split(data: bytes, value: Any) -> _Body | None:
             continue
         del before[""]
         items = value[key]
-        ends = _ends(data, found.end(), items)
         after = {name: item for name, item in value.items() if name != key and name not in before}
-        if ends is None or len(before) + len(after) + 1 != len(value) or not _is_once(data, key):
+        if len(before) + len(after) + 1 != len(value) or not _is_once(data, key):
+            return None
+        ends = _ends(data, found.end(), _array_in(data, key), items)
+        if ends is None:
             return None
         first = {name: value[name] for name in before}
+        if first != before:
+            # A key stands before the array and once more after it.
+            return None
         return _Body(data, key, found.end(), ends, Objects(items), first, after)
     return None
 
@@ -116,10 +131,42 @@ def _continued(known: _Body, data: bytes) -> _Body | None:
     if not same:
         return None
     at = known.ends[same - 1]
-    tail = data[at:].lstrip(_SPACE)
-    tail = tail[1:] if tail[:1] == b"," else tail
+    found = _new_items(known, data, at) or _new_items_and_rest(known, data, at)
+    if found is None:
+        return None
+    array, new, after = found
+    ends = _ends(data, at, array, new)
+    if ends is None:
+        return None
+    items = Objects(known.items, [each for each in known.items.noted if each[0] <= same])
+    items[same:] = new
+    return _Body(data, known.key, known.start, known.ends[:same] + ends, items, known.before, after)
+
+
+_Found = tuple[bytes | msgspec.Raw, list[Any], dict[str, Any]]
+"""New items as they are written, parsed, and what follows them."""
+
+
+def _new_items(known: _Body, data: bytes, at: int) -> _Found | None:
+    """Return the items after a place, and what follows them, if that has the bytes that it had before."""
+    rest = memoryview(known.data)[known.ends[-1] :]
+    end = len(data) - len(rest)
+    if end < at or not data.endswith(rest):
+        return None
+    # The rest closes the array, so what stands before it are items if brackets make it an array.
+    array = b"[" + _without_comma(data[at:end]) + b"]"
     try:
-        rest = orjson.loads(b'{"' + known.key.encode() + b'":[' + tail)
+        return array, orjson.loads(array), known.after
+    except ValueError:
+        return None
+
+
+def _new_items_and_rest(known: _Body, data: bytes, at: int) -> _Found | None:
+    """Return the items after a place, and what follows them."""
+    tail = _without_comma(data[at:])
+    opened = b'{"' + known.key.encode() + b'":[' + tail
+    try:
+        rest = orjson.loads(opened)
     except ValueError:
         return None
     new = rest.pop(known.key, None)
@@ -127,21 +174,20 @@ def _continued(known: _Body, data: bytes) -> _Body | None:
         return None
     if _ARRAY[known.key].search(tail):
         return None
-    first = data.find(b"{", at) if new else at
-    ends = _ends(data, first, new) if new else []
-    if ends is None:
-        return None
     after = {name: _same(value, known.after.get(name)) for name, value in rest.items()}
-    items = Objects(known.items)
-    items[same:] = new
-    return _Body(data, known.key, known.start, known.ends[:same] + ends, items, known.before, after)
+    return _array_in(opened, known.key), new, after
+
+
+def _without_comma(tail: bytes) -> bytes:
+    tail = tail.lstrip(_SPACE)
+    return tail[1:] if tail[:1] == b"," else tail
 
 
 def _repeated(known: _Body, data: bytes) -> int:
     """Return how many of the first items stand in another body as well, at the same place."""
-    if not known.ends or not data.startswith(known.data[: known.start]):
-        return 0
     then = memoryview(known.data)
+    if not known.ends or not data.startswith(then[: known.start]):
+        return 0
     low, high = 0, len(known.ends)
     at = known.start
     # Most requests repeat all of it.
@@ -180,37 +226,31 @@ def _compact(value: Any) -> bytes | None:
         return None
 
 
-def _ends(data: bytes, at: int, items: list[Any]) -> list[int] | None:
-    """Return the offset after each item of an array; None if one is not an object, or is not found."""
+def _ends(data: bytes, at: int, array: bytes | msgspec.Raw, items: list[Any]) -> list[int] | None:
+    """Return the offset after each of the `items` of an array, the first of which stands after `at`.
+
+    None if one of them is not an object, or is nested too deeply.
+    """
+    if not _ONLY_OBJECTS.issuperset(map(type, items)):
+        return None
     ends: list[int] = []
-    text: str | None = None
-    offset = 0
-    for place, item in enumerate(items):
-        if not isinstance(item, dict):
-            return None
-        while place and data[at : at + 1] in (b",", b" ", b"\n", b"\t", b"\r"):
-            at += 1
-        compact = _compact(item)
-        if compact is None:
-            return None
-        _give_way_after(compact)
-        if data.startswith(compact, at):
-            at += len(compact)
-        else:
-            # Written in another style: with spaces, with characters as escapes.
-            if text is None:
-                if not data[at:].isascii():
-                    return None
-                text, offset = data[at:].decode("ascii"), at
-            try:
-                found, end = _DECODER.raw_decode(text, at - offset)
-            except (ValueError, RecursionError):
-                return None
-            if found != item:
-                return None
-            at = offset + end
-        ends.append(at)
-    return ends if data[at:].lstrip(_SPACE)[:1] == b"]" or not items else None
+    try:
+        for written in _WRITTEN_ITEMS.decode(array):
+            at = data.index(b"{", at) + len(written)
+            ends.append(at)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    return ends
 
 
-_DECODER = json.JSONDecoder()
+def _array_in(data: bytes, key: str) -> bytes | msgspec.Raw:
+    """Return an array as it is written in an object; nothing if the object is nested too deeply."""
+    try:
+        return _WRITTEN_VALUES.decode(data)[key]
+    except (msgspec.MsgspecError, RecursionError):
+        return b""
+
+
+_WRITTEN_VALUES = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_WRITTEN_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+_ONLY_OBJECTS = frozenset({dict})

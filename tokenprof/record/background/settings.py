@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.record.background.end_waits import EndWaits
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordingSettings:
     """What a recording holds.
 

@@ -7,6 +7,7 @@ file takes no room on it.
 from __future__ import annotations
 
 import functools
+import os
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -51,4 +52,6 @@ def _notes(recording: Path) -> list[tuple[Path, int]]:
 @functools.lru_cache(maxsize=8)
 def _names_of_notes(folder: Path, changed_ns: int) -> tuple[str, ...]:
     """Return the names of all notes in a folder; it is listed once for all the recordings in it."""
-    return tuple(sorted(path.name for path in folder.iterdir() if _NOTE.search(path.name)))
+    # An entry at a time: between two of them the host may run, however many files it has there.
+    with os.scandir(folder) as entries:
+        return tuple(sorted(entry.name for entry in entries if _NOTE.search(entry.name)))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.record.background.appended_file import AppendedFile
 from tokenprof.record.background.harmless_log import log
 
 MOST_WAITING_BYTES = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Line:
     data: bytes
     calls: int
@@ -32,14 +32,16 @@ class WaitingLines:
 
         `calls` is how many would be missing from the recording without this line.
         """
-        if data:
-            self._lines.append(_Line(data, calls))
-            self._bytes += len(data)
         try:
             while self._lines:
                 self._file.append(self._lines[0].data)
                 self._bytes -= len(self._lines.popleft().data)
+            if data:
+                self._file.append(data)
         except OSError as error:
+            if data:
+                self._lines.append(_Line(data, calls))
+                self._bytes += len(data)
             if not self._is_refused:
                 log.warning("tokenprof cannot write to %s: %s", self._file.path, error.strerror or error)
             while self._bytes > MOST_WAITING_BYTES:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import errno
-import threading
 import time
 from _queue import SimpleQueue
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from tokenprof.record.background.giving_way import thread_ends, thread_gives_way
 from tokenprof.record.background.harmless_log import log
-from tokenprof.record.background.system_threads import is_gevent, new_lock, start_thread, wait_for
+from tokenprof.record.background.system_threads import SYSTEM, held_lock, is_gevent, start_thread, wait_for
 
 Item = TypeVar("Item")
 
@@ -50,24 +50,17 @@ class Worker(Generic[Item]):
         self._is_closing = False
         self._has_ended = False
         self._waits_until: float | None = None
-        self._finished = new_lock()
-        self._finished.acquire()
+        self._finished = held_lock()
 
     def put(self, item: Item) -> None:
         """Give the worker an item."""
         self._items.append(item)
         self._wake.put(None)
-        if self._unstarted:
-            self._start()
+        self._start()
 
     def pending(self) -> list[Item]:
         """Return the items that are not finished."""
-        for _ in range(100):
-            try:
-                return list(self._items)
-            except RuntimeError:  # it changed meanwhile
-                continue
-        return []
+        return list(self._items)
 
     def length(self) -> int:
         """Return how many items are not finished."""
@@ -85,17 +78,20 @@ class Worker(Generic[Item]):
         """Ask the worker to end when it has done everything."""
         self._is_closing = True
         self._wake.put(None)
-        if self._unstarted and self._items:
+        if self._items:
             self._start()
 
     def wait(self, seconds: float) -> bool:
         """Wait until the worker has ended after `finish`; returns whether it has. Nothing to do is an end."""
-        if self._unstarted:
+        if self._may_start():
             # No thread could be started, or none was needed.
-            self._work_off(deadline=time.monotonic() + seconds)
-            is_done = not self._items
-            if is_done:
-                self._end()
+            try:
+                self._work_off(deadline=SYSTEM.monotonic_s() + seconds)
+                is_done = not self._items
+                if is_done:
+                    self._end()
+            finally:
+                self._unstarted.append(True)
             return is_done
         has_ended = wait_for(self._finished, seconds)
         if has_ended:
@@ -103,10 +99,15 @@ class Worker(Generic[Item]):
             self._finished.release()
         return has_ended
 
-    def _start(self) -> None:
+    def _may_start(self) -> bool:
+        """Take the right to work off the items, which only one thread has; returns whether it was free."""
         try:
-            self._unstarted.pop()
+            return self._unstarted.pop()
         except IndexError:
+            return False
+
+    def _start(self) -> None:
+        if not self._may_start():
             return
         try:
             start_thread(self._run)
@@ -115,9 +116,10 @@ class Worker(Generic[Item]):
             self._unstarted.append(True)
 
     def _run(self) -> None:
-        if not is_gevent():
-            # There, a name would take a lock of gevent's.
-            threading.current_thread().name = self._name
+        with suppress(Exception):
+            if not is_gevent():
+                # There, a name would take a lock of gevent's.
+                SYSTEM.current_thread().name = self._name
         thread_gives_way()
         while not self._is_closing or self._items:
             self._wake.get()
@@ -135,7 +137,7 @@ class Worker(Generic[Item]):
             log.warning("%s could not end in order", self._name, exc_info=True)
 
     def _work_off(self, deadline: float | None = None) -> None:
-        while self._items and (deadline is None or time.monotonic() < deadline):
+        while self._items and (deadline is None or SYSTEM.monotonic_s() < deadline):
             item = self._items[0]
             try:
                 self._work(item)
@@ -149,8 +151,8 @@ class Worker(Generic[Item]):
     def _may_wait(self, deadline: float | None) -> bool:
         """Whether to try again: on a thread of its own, for a while after the end."""
         if self._is_closing and self._waits_until is None:
-            self._waits_until = time.monotonic() + LONGEST_WAIT_S
-        return deadline is None and (self._waits_until is None or time.monotonic() < self._waits_until)
+            self._waits_until = SYSTEM.monotonic_s() + LONGEST_WAIT_S
+        return deadline is None and (self._waits_until is None or SYSTEM.monotonic_s() < self._waits_until)
 
     def _report(self, item: Item, error: BaseException) -> None:
         try:

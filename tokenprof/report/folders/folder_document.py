@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
-
-from tokenprof.facts.types import Problem
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.report import numbers
 from tokenprof.report.document import SCHEMA, Report
 from tokenprof.report.finding_wording import written
-from tokenprof.report.phrases import form
+from tokenprof.report.phrases import form, not_read_again
 from tokenprof.report.suggested_change import suggested_change
 from tokenprof.report.warning_wording import (
     UNUSABLE,
@@ -19,18 +15,21 @@ from tokenprof.report.warning_wording import (
     stated_sentence,
 )
 from tokenprof.sessions.folder_analysis import FolderAnalysis
-from tokenprof.sessions.folder_sums import FolderSums, MissingOfAll
+from tokenprof.sessions.folder_sums import FolderSums
+from tokenprof.sessions.session_sums import MissingSums
 
-ANY_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderReport:
-    """A report without turns. `sums` are the sessions; `tried_on` says which of them were changed."""
+    """A report without turns. `sums` are the sessions; `tried_on` says which of them were changed.
+
+    `not_read` says which logs were not read, as their sums are known.
+    """
 
     report: Report
     sums: FolderSums
     tried_on: str | None
+    not_read: str | None
 
 
 def report_of_folder(analysis: FolderAnalysis) -> FolderReport:
@@ -52,7 +51,13 @@ def report_of_folder(analysis: FolderAnalysis) -> FolderReport:
         changes=() if largest is None else tuple(map(suggested_change, largest.changes)),
         changes_untried=0 if largest is None else largest.untried,
     )
-    return FolderReport(report, analysis.sums, _tried_on(analysis))
+    return FolderReport(report, analysis.sums, _tried_on(analysis), _not_read(analysis))
+
+
+def _not_read(analysis: FolderAnalysis) -> str | None:
+    kept = analysis.kept_logs
+    logs = sum(1 + len(member.others) for member in analysis.members)
+    return not_read_again(kept, logs - kept, "an earlier report") if kept else None
 
 
 def _tried_on(analysis: FolderAnalysis) -> str | None:
@@ -70,15 +75,15 @@ def _tried_on(analysis: FolderAnalysis) -> str | None:
 
 def _warnings(analysis: FolderAnalysis) -> tuple[str, ...]:
     missing = analysis.sums.missing
-    found = [*missing_calls(_problems(missing)), *analysis.warnings, *missing.warnings]
-    more = missing.reasons["warned"] - len(missing.warnings)
+    found = [*missing_calls(missing.problems), *analysis.warnings, *missing.warnings]
+    more = missing.reasons.get("warned", 0) - len(missing.warnings)
     if more > 0:
         found.append(
             f"{numbers.count(more, 'more warning')} of the readers; the report of a log alone shows its own."
         )
     for reason, turns in missing.unpriced.items():
         found.append(f"{_turns(turns)} {form(turns, 'is', 'are')} unpriced: {reason}")
-    without, noted = missing.unmeasured_without_notes, missing.reasons["unmeasured"]
+    without, noted = missing.unmeasured_without_notes, missing.reasons.get("unmeasured", 0)
     for turns, why in ((without, ": no usage was recorded"), (noted - without, UNUSABLE)):
         if turns:
             found.append(f"{_turns(turns)} {form(turns, 'is', 'are')} unmeasured{why}.")
@@ -106,17 +111,10 @@ def _warnings(analysis: FolderAnalysis) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _repeated(missing: MissingOfAll) -> str:
+def _repeated(missing: MissingSums) -> str:
     counted = [int(each) for part in missing.counted_tokens for each in part]
     repeated = [int(each) for part in missing.repeated_tokens for each in part]
     return repeated_outputs(counted, repeated, missing.uncounted_usd)
-
-
-def _problems(missing: MissingOfAll) -> list[Problem]:
-    return [
-        Problem(each.reason, ANY_TIME, calls, each.client, each.provider, each.model, each.error)
-        for each, calls in missing.problems.items()
-    ]
 
 
 def _turns(count: int) -> str:

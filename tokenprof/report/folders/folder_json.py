@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import IO, Final
 
@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 
 from tokenprof.analysis.analysis import Analysis
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.inert_text import inert_json
 from tokenprof.reading.progress import Watcher, unwatched
 from tokenprof.report.document import MOST_TURNS_WITH_ENTRIES, EntriesOmitted
@@ -28,7 +29,7 @@ PART_BYTES: Final = 2**20
 """How much is written at a time, about."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionRows:
     """The turns of a session as JSON with their numbers among all, its blocks, and how many entries."""
 
@@ -54,12 +55,12 @@ def folder_json(
     lists_entries = with_entries or turns <= MOST_TURNS_WITH_ENTRIES
     with tempfile.TemporaryFile(prefix="tokenprof-") as file:
         rows = _RowFile(file, turns)
-        entries = 0
+        entries: dict[int, int] = {}
         see = partial(rows_of, with_entries=lists_entries)
-        for _, found in look_again(analysis, see, jobs=jobs, watch=watch):
-            rows.add(found)
-            entries += found.entries
-        omitted = None if lists_entries else EntriesOmitted(entries, _why_omitted(turns))
+        for place, found in look_again(analysis, see, jobs=jobs, watch=watch):
+            rows.put(place, found)
+            entries[place] = found.entries
+        omitted = None if lists_entries else EntriesOmitted(sum(entries.values()), _why_omitted(turns))
         report = replace(
             folder.report,
             sources=tuple(source for member in analysis.members for source in member.sources),
@@ -101,25 +102,25 @@ class _RowFile:
         self._file = file
         self._starts = np.zeros(turns, np.int64)
         self._ends = np.zeros(turns, np.int64)
-        self._blocks: list[tuple[int, int]] = []
+        self._blocks: dict[int, tuple[int, int]] = {}
         self._end = 0
 
-    def add(self, found: SessionRows) -> None:
-        """Add the rows of a session."""
+    def put(self, place: int, found: SessionRows) -> None:
+        """Put the rows of the session at a place among all, instead of those that were put there before."""
         for number, turn in zip(found.numbers, found.turns, strict=True):
-            self._starts[number], self._ends[number] = self._put(turn)
+            self._starts[number], self._ends[number] = self._append(turn)
         if found.blocks:
-            self._blocks.append(self._put(b",\n".join(found.blocks)))
+            self._blocks[place] = self._append(b",\n".join(found.blocks))
 
     def turns(self) -> Iterator[bytes]:
         """Yield the turns in their order."""
         return map(self._take, self._starts.tolist(), self._ends.tolist())
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the blocks, those of a session together."""
-        return (self._take(*place) for place in self._blocks)
+        """Yield the blocks, those of a session together, in the order of the sessions."""
+        return (self._take(*found) for _, found in sorted(self._blocks.items()))
 
-    def _put(self, data: bytes) -> tuple[int, int]:
+    def _append(self, data: bytes) -> tuple[int, int]:
         start, self._end = self._end, self._end + len(data)
         self._file.write(data)
         return start, self._end

@@ -73,7 +73,8 @@ def render_folder(
             table_of_groups(_groups(folder), rows.totals.billed_usd, console, limits.groups),
             findings_section(found, console, limits.findings, True),
             chain_section(report.chain, console, is_full=is_full, sentences=limits.chain),
-            basis(report, console, is_full=is_full),
+            basis(report, console, is_full=is_full)
+            + (paragraph(Text(folder.not_read, SOFT), console) if folder.not_read else []),
             warnings_section(report.warnings, console, limits.warnings),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.analysis.rows.row_types import BlockRow, GroupRow, RunRows
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.report import numbers
@@ -83,7 +84,7 @@ _UNPRICED_GROUP_COLUMNS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GroupBill:
     """A group's known bill and its parts: schema or index, calls, results or body. None is nothing billed."""
 
@@ -96,7 +97,7 @@ class GroupBill:
     is_lower_bound: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BlocksNotListed:
     """How many blocks are not among the rows, and what they were billed together."""
 

@@ -7,13 +7,13 @@ stand over two columns. A profile needs all three.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.report.numbers import UNKNOWN
 
 INDENT: Final = "  "
@@ -22,7 +22,7 @@ _WIDEST_PARAGRAPH: Final = 110
 _NARROWEST_FLEX: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Column:
     """A column: its heading and how it gives way on a narrow terminal.
 
@@ -41,7 +41,7 @@ class Column:
     gap: int = _GAP
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TableRow:
     """A row of cells, one for each column, with notes that hang under it."""
 
@@ -50,7 +50,7 @@ class TableRow:
     style: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Aside:
     """A line between rows: what was left out, or a rule before a sum."""
 

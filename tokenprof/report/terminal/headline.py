@@ -9,19 +9,17 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.analysis.rows.last_time import LastTime
-from tokenprof.analysis.rows.latest_days import WEEK, LatestPeriods
+from tokenprof.analysis.rows.latest_days import LatestPeriods
 from tokenprof.analysis.rows.row_types import RunRows, Totals, TurnRow
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable
+from tokenprof.report.phrases import SAME_SHARE, days_in_words, moved
 from tokenprof.report.terminal.grid import paragraph
 from tokenprof.report.terminal.wording import BAD, SOFT
 
 _MODELS_NAMED = 3
 
 _LONGEST_FILE = 24
-
-_SAME_SHARE = 0.01
-"""Bills that differ by less are about the same."""
 
 
 def headline(rows: RunRows, console: Console, runs: int = 1) -> list[Text]:
@@ -61,48 +59,19 @@ def than_last_time(totals: Totals, before: LastTime | LatestPeriods | None, cons
     Of several runs, the latest day or week is compared with the one before.
     """
     if isinstance(before, LatestPeriods):
-        return _than_the_days_before(before, console)
+        return paragraph(Text(days_in_words(before), SOFT), console)
     if before is None or not totals.billed_usd or not before.billed_usd:
         return []
     if totals.unpriced_turns or totals.unmeasured_turns or totals.missing_calls:
         return []
     grown = float(totals.billed_usd / before.billed_usd) - 1
-    moved = f"this one is {_moved(grown)}" if abs(grown) >= _SAME_SHARE else "about the same"
+    than_then = f"this one is {moved(grown)}" if abs(grown) >= SAME_SHARE else "about the same"
     earlier = numbers.count(before.turns, "turn")
     name = printable(before.file)
     name = name if len(name) <= _LONGEST_FILE else f"{name[:8]}…"
     text = Text(f"Last time ({name}, {before.at.astimezone(UTC):%Y-%m-%d %H:%M}): ", SOFT)
-    text.append(f"{numbers.usd(before.billed_usd)} in {earlier}; {moved}.", SOFT)
+    text.append(f"{numbers.usd(before.billed_usd)} in {earlier}; {than_then}.", SOFT)
     return paragraph(text, console)
-
-
-def _than_the_days_before(periods: LatestPeriods, console: Console) -> list[Text]:
-    latest, before = periods.latest, periods.before
-    grown = float(latest.billed_usd / before.billed_usd) - 1
-    is_week = latest.first_day != latest.last_day
-    name = f"{latest.last_day}" if not is_week else f"The {WEEK} days to {latest.last_day}"
-    earlier = f"{before.last_day}" if not is_week else f"the {WEEK} days before"
-    then = f"{numbers.usd(before.billed_usd)} in {numbers.count(before.turns, 'turn')}"
-    said = f"{numbers.usd(latest.billed_usd)} in {numbers.count(latest.turns, 'turn')}"
-    so_far = ", so far" if periods.is_running else ""
-    if periods.is_running and grown < _SAME_SHARE:
-        # What has not ended can only become more.
-        comparison = f"; {earlier}: {then}."
-    elif abs(grown) < _SAME_SHARE:
-        comparison = f", about the same as {earlier} ({then})."
-    else:
-        than = "as" if grown > 1 else "than"
-        comparison = f", {_moved(grown)} {than} {earlier} ({then})."
-    return paragraph(Text(f"{name}{so_far}: {said}{comparison}", SOFT), console)
-
-
-def _moved(grown: float) -> str:
-    """Return a growth, as a fraction, in words: `52% more`, `2.5 times as much`."""
-    return (
-        f"{grown + 1:.1f} times as much"
-        if grown > 1
-        else f"{abs(grown):.0%} {'more' if grown > 0 else 'less'}"
-    )
 
 
 def _answer(totals: Totals) -> Text:

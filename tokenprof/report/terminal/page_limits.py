@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from rich.text import Text
+
+from tokenprof.data_classes.frozen import frozen
 
 MOST_LINES: Final = 110
 """Of a report on one file, in any terminal wide enough for its tables."""
@@ -14,7 +16,7 @@ MOST_LINES: Final = 110
 MOST_LINES_OF_FOLDERS: Final = 130
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PageLimits:
     """The most rows of each part; None for all of them. `slices` are agents, models, tags and days each.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
 from typing import Final
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tokenprof.analysis.rows.row_types import RunRows, TurnRow
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.adding import exact_sum_usd
 from tokenprof.report import numbers
 from tokenprof.report.labels_in_words import printable, unknown_state
@@ -58,7 +58,7 @@ def slice_tables(rows: RunRows, console: Console, most: int) -> list[Text]:
     return lines
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TurnSlice:
     """Some turns summed. `known_usd` is None if none of them has a bill, counts if none has usage."""
 

@@ -12,19 +12,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.store.queries.engine import DuckDbEngine
 from tokenprof.store.queries.rates import UNITS_TYPE, apply_prices
 from tokenprof.store.queries.views import make_priced_views
 
 if TYPE_CHECKING:
     from tokenprof.pricing.book import PriceBook
-
-FOCUS_VERSION: Final = "1.3"
 
 COLUMNS: Final = (
     "BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency", "BillingPeriodEnd",
@@ -74,7 +72,7 @@ ORDER BY ALL
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FocusRows:
     """The rows, by column, and how many lines of a bill have no price and so no row."""
 
@@ -126,7 +124,7 @@ def _row(row: Sequence[Any], account: str) -> dict[str, str]:
         "ChargeFrequency": "Usage-Based",
         "ChargePeriodEnd": _moment(day + timedelta(days=1)),
         "ChargePeriodStart": _moment(day),
-        "ConsumedQuantity": str(quantity),
+        "ConsumedQuantity": _decimal(quantity),
         "ConsumedUnit": unit,
         "ContractedCost": _number(cost),
         "ContractedUnitPrice": _number(rate),
@@ -137,7 +135,7 @@ def _row(row: Sequence[Any], account: str) -> dict[str, str]:
         "ListCost": _number(cost if list_cost is None else list_cost),
         "ListUnitPrice": "" if list_rate is None else _number(list_rate),
         "PricingCategory": "Standard" if rate == list_rate else "Other",
-        "PricingQuantity": str(quantity),
+        "PricingQuantity": _decimal(quantity),
         "PricingUnit": unit,
         "ProviderName": seller,
         "PublisherName": maker,
@@ -158,6 +156,11 @@ def _row(row: Sequence[Any], account: str) -> dict[str, str]:
 def _number(value: Decimal) -> str:
     text = format(value, "f")
     return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
+
+
+def _decimal(whole: int) -> str:
+    """Return a whole number as a decimal: readers of CSV take a column of whole numbers for integers."""
+    return f"{whole}.0"
 
 
 def _moment(day: date) -> str:

@@ -16,7 +16,6 @@ import urllib.error
 import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +29,7 @@ from tokenprof.costing.span_cost import (
     cost_of,
     sum_attributes,
 )
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run, Turn
 from tokenprof.facts.version import __version__
@@ -51,7 +51,7 @@ KIND_CLIENT: Final = 3
 STATUS_ERROR: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SentSpans:
     """How many spans a backend took, and how many of them have a cost."""
 

@@ -7,15 +7,15 @@ that the store holds, which shrink when logs are forgotten.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.store.queries.dimensions import Dimension
 from tokenprof.store.queries.priced_store import PricedStore
 from tokenprof.store.queries.totals import GroupTotal
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Metric:
     """A metric: its name, its help, and the field of a total that it shows."""
 

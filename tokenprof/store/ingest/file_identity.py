@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Literal
+
+from tokenprof.data_classes.frozen import frozen
 
 HEAD_BYTES: Final = 4096
 TAIL_BYTES: Final = 4096
@@ -17,7 +19,7 @@ Change = Literal["same", "grown", "cut_short", "rewritten", "replaced"]
 same file with another content, `replaced` is another file of that name."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileIdentity:
     """A file as it was when it was read. `head` and `tail` are digests of its first and last bytes."""
 

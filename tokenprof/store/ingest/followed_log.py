@@ -1,23 +1,25 @@
-"""Logs that are read on where they stopped, while a program watches them grow.
+"""Logs that are read on where they stopped.
 
-A reader that can do this has `follow(path, warnings)`, which returns what it has in hand while a log is read,
-or None if this log cannot be followed. It is kept in memory and never written to disk, because it holds
-texts. `warnings` are those of lines, to which the reader adds its own.
+A reader that can do this has `follow(path, warnings)`, which returns what it has in hand while a log is read.
+It may hold texts, and is written to disk without them (`kept_readings`). `warnings` are those of lines, to
+which the reader adds its own.
 """
 
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, BinaryIO, Protocol
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Run
 from tokenprof.reading.formats import TranscriptReader
 from tokenprof.reading.json_lines import CUT_SHORT, line_or_warning
 from tokenprof.reading.lenient_json import RecordFinder
 
-TAIL_BYTES: Final = 4096
+CHUNK_BYTES = 2**20
 
 
 class CannotFollowError(Exception):
@@ -26,7 +28,11 @@ class CannotFollowError(Exception):
 
 
 class FollowedReading(Protocol):
-    """What a reader has in hand while a log is read."""
+    """What a reader has in hand while a log is read. Nothing can be added once it `is_spent`."""
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing can be added any more."""
 
     def add(self, line: Mapping[str, Any], where: str) -> None:
         """Add one line. `where` is its file and number."""
@@ -36,6 +42,33 @@ class FollowedReading(Protocol):
 
         None if the log has become one that must be read as a whole.
         """
+
+    def let_go(self) -> set[int] | None:
+        """Forget all texts. Return the numbers of the lines that hold those still needed.
+
+        `take_back` must be given these lines, in order, before anything else. None if more is needed than
+        such lines.
+        """
+
+    def take_back(self, number: int, line: Mapping[str, Any]) -> None:
+        """Take the texts of a line again."""
+
+
+@frozen
+class Condensed:
+    """A log as it is remembered: what was read of it, without texts.
+
+    `digest` is that of its first `offset` bytes, `lines` their number. `held` are the places of the lines
+    whose texts are needed: number and offset.
+    """
+
+    offset: int
+    digest: bytes
+    lines: int
+    is_inside_a_line: bool
+    warnings: list[str]
+    reading: FollowedReading
+    held: tuple[tuple[int, int], ...]
 
 
 class FollowedLog:
@@ -47,27 +80,36 @@ class FollowedLog:
         self.offset = 0
         """How many bytes have been read."""
         self._lines = 0
-        self._tail = b""
+        self._places = array("q")
+        self._held: dict[int, int] = {}
+        self._digest = _new_digest()
         self._is_inside_a_line = False
+        self._passing: list[str] = []
+        self.kept_at = 0
+        """How many bytes had been read when it was last remembered."""
 
-    def read_on(self) -> Run:
-        """Read what was appended and return the whole run, as a reading from the beginning would.
+    @property
+    def is_spent(self) -> bool:
+        """Whether it cannot be read on any more."""
+        return self._reading.is_spent
 
-        Raises CannotFollowError if that is not certain, and OSError if the file cannot be read.
+    def read_lines(self) -> None:
+        """Read what was appended.
+
+        Raises CannotFollowError unless what was read before is in place, byte for byte, and OSError if the
+        file cannot be read.
         """
-        passing: list[str] = []
+        self._passing = []
         with self._path.open("rb") as file:
-            before = max(0, self.offset - TAIL_BYTES)
-            file.seek(before)
-            if _digest(file.read(self.offset - before)) != self._tail and self.offset:
+            if _digest_of(file, self.offset).digest() != self._digest.digest():
                 raise CannotFollowError(f"{self._path} is not as it was")
             for line in file:
                 if not self._take(line):
-                    passing.append(f"{self._path}:{self._lines + 1}: {CUT_SHORT}")
-            before = max(0, self.offset - TAIL_BYTES)
-            file.seek(before)
-            self._tail = _digest(file.read(self.offset - before))
-        run = self._reading.run([*self._warnings, *passing])
+                    self._passing.append(f"{self._path}:{self._lines + 1}: {CUT_SHORT}")
+
+    def run(self) -> Run:
+        """Return the whole run, as a reading from the beginning would. Raises CannotFollowError."""
+        run = self._reading.run([*self._warnings, *self._passing])
         if run is None:
             raise CannotFollowError(f"{self._path} must be read as a whole")
         return run
@@ -78,7 +120,7 @@ class FollowedLog:
             if line.strip():
                 raise CannotFollowError(f"{self._path}:{self._lines}: this line has grown")
             self._is_inside_a_line = not line.endswith(b"\n")
-            self.offset += len(line)
+            self._pass(line)
             return True
         is_ended = line.endswith(b"\n")
         if not line.isspace():
@@ -90,10 +132,63 @@ class FollowedLog:
             where = f"{self._path}:{self._lines + 1}"
             with line_or_warning(where, self._warnings):
                 self._reading.add(record, where)
-        self.offset += len(line)
+        self._places.append(self.offset)
+        self._pass(line)
         self._lines += 1
         self._is_inside_a_line = not is_ended
         return True
+
+    def _pass(self, line: bytes) -> None:
+        self.offset += len(line)
+        self._digest.update(line)
+
+    def let_go(self) -> Condensed | None:
+        """Return what was read, without texts; None if it cannot do without. Call `take_back` to go on."""
+        numbers = self._reading.let_go()
+        if numbers is None:
+            return None
+        first = self._lines - len(self._places) + 1
+        self._held = {
+            number: self._places[number - first] if number >= first else self._held[number]
+            for number in sorted(numbers)
+        }
+        self.kept_at = self.offset
+        return Condensed(
+            self.offset,
+            self._digest.digest(),
+            self._lines,
+            self._is_inside_a_line,
+            self._warnings,
+            self._reading,
+            tuple(self._held.items()),
+        )
+
+    def take_back(self) -> None:
+        """Read the lines again whose texts are needed. Raises CannotFollowError if one is not an object."""
+        with self._path.open("rb") as file:
+            for number, place in self._held.items():
+                file.seek(place)
+                record = self._finder.whole_record(file.readline())
+                if record is None:
+                    raise CannotFollowError(f"{self._path}:{number}: this is not one JSON object")
+                self._reading.take_back(number, record)
+
+
+def resumed(path: Path, condensed: Condensed) -> FollowedLog:
+    """Return a log to be read on from where it was remembered.
+
+    Raises CannotFollowError unless the file begins with what was read, and OSError if it cannot be read.
+    """
+    log = FollowedLog(path, condensed.reading, condensed.warnings)
+    log.offset = log.kept_at = condensed.offset
+    log._lines = condensed.lines
+    log._is_inside_a_line, log._held = condensed.is_inside_a_line, dict(condensed.held)
+    with path.open("rb") as file:
+        log._digest = _digest_of(file, condensed.offset)
+    if log._digest.digest() != condensed.digest:
+        raise CannotFollowError(f"{path} is not as it was")
+    log.take_back()
+    return log
 
 
 def follow(path: Path, reader: TranscriptReader) -> FollowedLog | None:
@@ -101,17 +196,30 @@ def follow(path: Path, reader: TranscriptReader) -> FollowedLog | None:
 
     Raises OSError if the file cannot be read.
     """
-    begin = getattr(reader, "follow", None)
-    if begin is None:
+    if not can_follow(path, reader):
         return None
+    warnings: list[str] = []
+    return FollowedLog(path, reader.follow(path, warnings), warnings)  # type: ignore[attr-defined]
+
+
+def can_follow(path: Path, reader: TranscriptReader) -> bool:
+    """Return whether the format of a log, and this file, can be read on. Raises OSError."""
+    if not hasattr(reader, "follow"):
+        return False
     with path.open("rb") as file:
         # Compressed files, and those in UTF-16, begin otherwise.
-        if file.read(2) != b'{"':
-            return None
-    warnings: list[str] = []
-    reading = begin(path, warnings)
-    return None if reading is None else FollowedLog(path, reading, warnings)
+        return file.read(2) == b'{"'
 
 
-def _digest(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=16).digest() if data else b""
+def _new_digest() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)
+
+
+def _digest_of(file: BinaryIO, size: int) -> hashlib.blake2b:
+    """Return the digest of the next bytes of a file, to which more can be added."""
+    digest = _new_digest()
+    left = size
+    while left and (chunk := file.read(min(left, CHUNK_BYTES))):
+        digest.update(chunk)
+        left -= len(chunk)
+    return digest

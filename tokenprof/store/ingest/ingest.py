@@ -14,19 +14,20 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 from tokenprof.store.ingest.file_identity import FileIdentity, identify, number_of
 from tokenprof.store.ingest.followed_logs import FollowedLogs
 from tokenprof.store.ingest.known_logs import KnownLog, KnownLogs, known_logs
 from tokenprof.store.ingest.read_log import ReadLog, ReadOptions, read_log
-from tokenprof.store.ingest.repair import opened_store
-from tokenprof.store.ingest.repeats import COLUMNS, repeats_of
+from tokenprof.store.ingest.repair import opened_store, require_place_for_store
+from tokenprof.store.ingest.repeats import COLUMNS, repeats_of, sharing_turns
 from tokenprof.store.ingest.scan import LogToRead, Scan, scan
 from tokenprof.store.schema.without_pandas import keep_pandas_out
 from tokenprof.store.writing.commits import Tables, commit, compacted
 from tokenprof.store.writing.manifest import Manifest
 from tokenprof.store.writing.store_folder import AnyStore, StoreFolder, store_folder
-from tokenprof.store.writing.writer_lock import writer_lock
+from tokenprof.store.writing.writer_lock import Renew, writer_lock
 
 COMMIT_BYTES: Final = 256 * 2**20
 """How many bytes of logs are read between two commits; what was committed survives an interruption."""
@@ -38,7 +39,7 @@ Progress = Callable[[int, int, int], None]
 """Called with logs done, bytes done and bytes in all."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IngestOptions:
     """How to ingest.
 
@@ -83,7 +84,8 @@ def ingest(
     options = options or IngestOptions()
     done = Ingested()
     store = store_folder(store)
-    with writer_lock(store):
+    require_place_for_store(store)
+    with writer_lock(store) as renew:
         opened = opened_store(store)
         done.notes += opened.notes
         manifest, known = opened.manifest, known_logs(opened.logs)
@@ -100,7 +102,9 @@ def ingest(
             raise InputError("There is nothing to ingest yet; name files or folders: tokenprof ingest PATHS…")
         missing = [root for root in roots if root not in paths and not root.exists()]
         found = scan([root for root in roots if root not in missing], known, again=options.again)
-        _Writer(store, manifest, known, options, done, opened.turns, followed).write(found, roots, progress)
+        _Writer(store, manifest, known, options, done, opened.read_turns, followed, renew).write(
+            found, roots, progress
+        )
     return done
 
 
@@ -114,13 +118,17 @@ class _Writer:
         known: KnownLogs,
         options: IngestOptions,
         done: Ingested,
-        turns: pa.Table,
+        read_turns: Callable[[], pa.Table],
         followed: FollowedLogs | None,
+        renew: Renew,
     ) -> None:
         self._store, self._manifest, self._known = store, manifest, known
         self._options, self._done = options, done
-        self._turns = turns
+        self._read_turns = read_turns
+        self._turns: pa.Table | None = None
+        self._new_turns: list[pa.Table] = []
         self._followed = followed
+        self._renew_lock = renew
         self._before = known.by_source()
 
     def write(self, found: Scan, roots: Sequence[Path], progress: Progress | None) -> None:
@@ -146,7 +154,7 @@ class _Writer:
             self._manifest = compacted(self._store, self._manifest, [log.log_id for log in self._known])
         self._done.warnings += [warning for log in self._known for warning in log.warnings]
         self._done.warnings += [
-            f"{log.error} The file was left out." for log in self._known if log.state == "unreadable"
+            f"{log.error} It was left out." for log in self._known if log.state == "unreadable"
         ]
 
     def _read_options(self) -> ReadOptions:
@@ -211,7 +219,7 @@ class _Writer:
                 self._known.drop(alone)
         self._known.put(log)
         self._done.turns += log.turns
-        self._turns = pa.concat_tables([self._turns, read.tables["turns"].select(COLUMNS)])
+        self._new_turns.append(read.tables["turns"].select(COLUMNS))
 
     def _is_renamed(self, before: KnownLog) -> bool:
         inode = before.files[0].device, before.files[0].inode
@@ -223,11 +231,15 @@ class _Writer:
 
     def _commit(self, rows: Sequence[Tables], roots: Sequence[str]) -> None:
         counted = pa.array(sorted(log.log_id for log in self._known if log.counts), pa.int64())
-        self._turns = self._turns.filter(pc.is_in(self._turns["log_id"], value_set=counted))
-        repeats = repeats_of(self._turns, self._known)
+        before = self._read_turns() if self._turns is None else self._turns
+        turns = pa.concat_tables([before, *self._new_turns])
+        self._new_turns = []
+        self._turns = turns.filter(pc.is_in(turns["log_id"], value_set=counted))
+        repeats = repeats_of(sharing_turns(self._turns), self._known)
         self._done.repeated = repeats.num_rows
         state = {"logs": self._known.table(), "repeats": repeats}
         self._manifest = commit(self._store, self._manifest, rows, state, roots)
+        self._renew_lock()
 
 
 def _read_all(

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pyarrow as pa
-
+from tokenprof.data_classes.frozen import frozen
+from tokenprof.facts.types import Run
+from tokenprof.reading.log_bytes import log_stem
 from tokenprof.store.ingest.file_identity import FileIdentity, identity_of_row
-from tokenprof.store.schema.arrow_tables import table_of
+from tokenprof.store.ingest.turn_columns import LogName, project_of
 from tokenprof.store.schema.columns import LOGS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LogState = Literal["present", "gone", "unreadable", "not_a_log"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KnownLog:
     """A log as a store knows it; the fields are the columns of the table `logs`."""
 
@@ -35,6 +39,11 @@ class KnownLog:
     first_at: datetime | None = None
     last_at: datetime | None = None
     generation: int = 0
+
+    @property
+    def name(self) -> LogName:
+        """How its rows are labelled."""
+        return LogName(self.log_id, self.project, self.session, self.format)
 
     @property
     def counts(self) -> bool:
@@ -77,8 +86,27 @@ class KnownLogs:
         return logs_table(sorted(self, key=lambda log: (log.source, log.generation)))
 
 
+def filled(log: KnownLog, run: Run, project: str | None = None) -> KnownLog:
+    """Return a log with what its run shows; `project` goes before the tag and the folder."""
+    project = project or project_of(run, Path(log.source).parent.name or "files")
+    return replace(
+        log,
+        format=run.sources[0].format if run.sources else log.format,
+        project=project,
+        session=f"{project}/{log_stem(Path(log.source))}",
+        turns=len(run.turns),
+        missing_calls=sum(problem.calls for problem in run.problems),
+        warnings=run.warnings,
+        first_at=min((turn.started_at for turn in run.turns), default=None),
+        last_at=max((turn.started_at for turn in run.turns), default=None),
+    )
+
+
 def logs_table(logs: Sequence[KnownLog]) -> pa.Table:
     """Return logs as rows of the table `logs`."""
+    # A process that only reads logs does without Arrow.
+    from tokenprof.store.schema.arrow_tables import table_of
+
     names = [column.name for column in LOGS.columns if column.type not in ("files", "strings")]
     columns: dict[str, list[object]] = {name: [getattr(log, name) for log in logs] for name in names}
     columns["files"] = [[each.as_row() for each in log.files] for log in logs]

@@ -14,18 +14,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tokenprof.attribute import Attribution
-from tokenprof.attribute.prompt_spans import PromptSpans, prompt_spans
+from tokenprof.attribute.find_spans import find_spans
+from tokenprof.attribute.prompt_spans import PromptSpans
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Run
 from tokenprof.pricing.usage import CLASSES, OUTPUT_CLASSES, TokenClass, Usage
-
-MEDIA = ("text", "audio", "image")
-"""What a class with several prices may hold, in the order of its portions."""
-
-UNCLEAR = "unclear"
-"""The media of a class that holds audio or images if the counts do not say how much."""
+from tokenprof.store.schema.columns import MEDIA, UNCLEAR
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rectangle:
     """Places `first_place` to `after_place` - 1 in steps `first_step` to `after_step` - 1 of a chain."""
 
@@ -35,7 +32,7 @@ class Rectangle:
     after_step: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChainPlace:
     """Where a turn is: its chain of prompts, and the step on it."""
 
@@ -124,7 +121,7 @@ def ledger_of(run: Run, attribution: Attribution) -> tuple[LedgerColumns, dict[s
         for turn, facts in enumerate(run.turns)
         if facts.usage is not None and (found := media_portions(facts.usage))
     }
-    spans = prompt_spans(attribution, portions)
+    spans = find_spans(attribution, portions)
     numbers = {block_id: number for number, block_id in enumerate(spans.block_ids)}
     for block_id in attribution.blocks:
         numbers.setdefault(block_id, len(numbers))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import pyarrow as pa
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 from tokenprof.store.ingest.repeats import COLUMNS
 from tokenprof.store.schema.arrow_tables import empty_table
 from tokenprof.store.schema.columns import DATA_TABLES, SCHEMA_VERSION, STATE_TABLES
 from tokenprof.store.writing.commits import read_rows
+from tokenprof.store.writing.durable_files import UNFINISHED
 from tokenprof.store.writing.manifest import (
     COMMITS,
     MANIFEST,
@@ -20,34 +23,67 @@ from tokenprof.store.writing.manifest import (
     DataFile,
     Manifest,
     damaged,
+    files_there,
     newest_manifest,
+    read_manifest,
     sweep,
 )
 from tokenprof.store.writing.store_folder import StoreFolder
+from tokenprof.store.writing.writer_lock import LOCK_FILE
 
 SET_ASIDE: Final = "older"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenedStore:
-    """A store that can be written to: its last commit, its logs and turns, and what was repaired.
+    """A store that can be written to: its last commit, its logs, and what was repaired.
 
+    `read_turns` reads the columns of its turns that tell which responses are the same.
     `lost_logs` says that logs are no longer known, so that everything must be looked at again.
     """
 
     manifest: Manifest
     logs: Sequence[Mapping[str, Any]]
-    turns: pa.Table
+    read_turns: Callable[[], pa.Table]
     notes: Sequence[str]
     lost_logs: bool = False
 
 
+def require_place_for_store(store: StoreFolder) -> None:
+    """Raise InputError for a folder that is not a store and holds files of somebody else.
+
+    A first ingest that was killed leaves files of ours and no manifest. Names that begin with a point are
+    those of the system and of tools.
+    """
+    if read_manifest(store) is not None:
+        return
+    try:
+        names = store.names()
+    except OSError as error:
+        raise InputError.unreadable(str(store), error) from None
+    others = {name for name in names - _OWN_NAMES if not name.startswith(".")}
+    others |= {path for path in files_there(store) if not _OWN_FILE.fullmatch(path)}
+    if others:
+        raise InputError(
+            f"{store} is not a store, and it holds other files, such as {min(others)}; name an empty folder, "
+            "or one that does not exist."
+        )
+
+
+_OWN_NAMES: Final = frozenset(
+    (*(table.name for table in DATA_TABLES), STATE, COMMITS, SET_ASIDE, LOCK_FILE, f"{MANIFEST}{UNFINISHED}")
+)
+_OWN_FILE: Final = re.compile(
+    rf"(state/[a-z]+-|[a-z]+/day=[^/]+/project=[^/]+/)\d{{8,}}(-[0-9a-f]+)?\.parquet({re.escape(UNFINISHED)})?"
+)
+
+
 def opened_store(store: StoreFolder) -> OpenedStore:
     """Open a store for its writer. Raises InputError for one of a newer version of tokenprof."""
-    manifest = newest_manifest(store)
+    manifest, there = newest_manifest(store), files_there(store)
     if manifest is None:
-        sweep(store, Manifest())
-        return OpenedStore(Manifest(), (), _no_turns(), ())
+        sweep(store, Manifest(), there)
+        return OpenedStore(Manifest(), (), _no_turns, ())
     if manifest.schema > SCHEMA_VERSION:
         raise InputError(
             f"The store {store} has schema {manifest.schema}, and this tokenprof knows {SCHEMA_VERSION}. "
@@ -56,7 +92,7 @@ def opened_store(store: StoreFolder) -> OpenedStore:
     if manifest.schema < SCHEMA_VERSION:
         return _rebuilt(store, manifest)
     notes = []
-    if broken := damaged(store, manifest):
+    if broken := damaged(manifest, there):
         manifest, again = _without(manifest, broken)
         notes.append(
             f"{len(broken)} files of the store {store} were missing or damaged; the logs that they held are "
@@ -64,13 +100,16 @@ def opened_store(store: StoreFolder) -> OpenedStore:
         )
     else:
         again = frozenset()
-    sweep(store, manifest)
+    sweep(store, manifest, there)
     logs = [
         row
         for row in read_rows(store, manifest, "logs").to_pylist()
         if row["generation"] not in again or row["state"] == "not_a_log"
     ]
-    turns = read_rows(store, manifest, "turns").select(COLUMNS)
+
+    def turns() -> pa.Table:
+        return read_rows(store, manifest, "turns").select(COLUMNS)
+
     return OpenedStore(manifest, logs, turns, notes, lost_logs=bool(notes))
 
 
@@ -104,4 +143,4 @@ def _rebuilt(store: StoreFolder, manifest: Manifest) -> OpenedStore:
         f"its logs. The earlier files are in {store.address_of(aside)}. They may hold what came from logs "
         "that no longer exist; remove them if you do not need that."
     )
-    return OpenedStore(Manifest(roots=manifest.roots), (), _no_turns(), (note,), lost_logs=True)
+    return OpenedStore(Manifest(roots=manifest.roots), (), _no_turns, (note,), lost_logs=True)

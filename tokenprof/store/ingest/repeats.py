@@ -6,12 +6,11 @@ files are read together (`reading.merge`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tokenprof.facts.types import Run, Source, Turn
 from tokenprof.pricing.usage import TOKEN_CLASSES, Usage
@@ -26,12 +25,39 @@ COLUMNS: Final = (
 """The columns of `turns` that the rules look at."""
 
 
-def repeats_of(turns: pa.Table, known: KnownLogs) -> pa.Table:
-    """Return the table `repeats` for the turns of the logs that count; `turns` has `COLUMNS` at least."""
-    compared = _sharing_logs(turns)
-    chosen = turns.filter(pc.is_in(turns["log_id"], value_set=pa.array(compared, pa.int64())))
+def sharing_turns_sql(turns: str, columns: Sequence[str] = COLUMNS) -> str:
+    """Return the query, for any engine, of the turns of logs that may share responses with others.
+
+    These logs have a response id, or counts in another format, in common with another log.
+    """
+    return f"""
+SELECT {", ".join(f"t.{name}" for name in columns)} FROM {turns} t WHERE t.log_id IN (
+  SELECT k.log_id FROM {turns} k JOIN (
+    SELECT response_id FROM {turns} GROUP BY response_id HAVING min(log_id) < max(log_id)
+  ) s ON s.response_id = k.response_id
+  UNION
+  SELECT k.log_id FROM {turns} k JOIN (
+    SELECT input_tokens, cache_read_tokens FROM {turns} WHERE input_tokens > 0
+    GROUP BY input_tokens, cache_read_tokens HAVING min(format) < max(format)
+  ) s ON s.input_tokens = k.input_tokens AND s.cache_read_tokens = k.cache_read_tokens
+)
+"""
+
+
+def sharing_turns(turns: pa.Table) -> pa.Table:
+    """Return those rows of a table of turns that the query finds."""
+    import duckdb
+
+    with duckdb.connect(":memory:") as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("all_turns", turns)
+        return connection.sql(sharing_turns_sql("all_turns")).to_arrow_table()
+
+
+def repeats_of(sharing: pa.Table, known: KnownLogs) -> pa.Table:
+    """Return the table `repeats`; `sharing` has the `COLUMNS` of the turns that `sharing_turns_sql` finds."""
     by_log: dict[int, list[Turn]] = {}
-    for row in chosen.select(COLUMNS).sort_by([("log_id", "ascending"), ("turn", "ascending")]).to_pylist():
+    for row in sharing.sort_by([("log_id", "ascending"), ("turn", "ascending")]).to_pylist():
         by_log.setdefault(row["log_id"], []).append(_turn(row))
     logs = sorted((log for log in known if log.log_id in by_log), key=lambda log: Path(log.source).parts)
     runs = [Run(tuple(by_log[log.log_id]), (Source(str(log.log_id), log.format, 1),)) for log in logs]
@@ -41,31 +67,6 @@ def repeats_of(turns: pa.Table, known: KnownLogs) -> pa.Table:
         for index in sorted(repeated)
     ]
     return table_of("repeats", {"log_id": [log for log, _ in found], "turn": [turn for _, turn in found]})
-
-
-def _sharing_logs(turns: pa.Table) -> list[int]:
-    """Return the logs that have a response id, or counts in another format, in common with another log."""
-    output = pc.add(pc.fill_null(turns["output_tokens"], 0), pc.fill_null(turns["reasoning_tokens"], 0))
-    light = pa.table(
-        {
-            "log_id": turns["log_id"],
-            "format": pc.cast(turns["format"], pa.string()),
-            "id": turns["response_id"],
-            "input": turns["input_tokens"],
-            "read": turns["cache_read_tokens"],
-            "output": output,
-        }
-    )
-    found: set[int] = set()
-    for keys, differing, wanted in (
-        (["id"], "log_id", light),
-        (["input", "read", "output"], "format", light.filter(pc.greater(light["input"], 0))),
-    ):
-        groups = wanted.group_by(keys).aggregate([(differing, "count_distinct")])
-        shared = groups.filter(pc.greater(groups[f"{differing}_count_distinct"], 1))
-        if shared.num_rows:
-            found.update(wanted.join(shared.select(keys), keys, join_type="inner")["log_id"].to_pylist())
-    return sorted(found)
 
 
 def _turn(row: Mapping[str, Any]) -> Turn:

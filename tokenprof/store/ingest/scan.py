@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
-from tokenprof.reading.files import LINES, NOT_LOGS, companions_of, holds_counts
+from tokenprof.reading.files import LINES, companions_of, holds_counts, plain_files_below
 from tokenprof.reading.formats import (
     TranscriptReader,
     UnknownFormatError,
@@ -24,7 +25,7 @@ from tokenprof.store.ingest.known_logs import KnownLog, KnownLogs
 Why = Literal["new", "grown", "cut_short", "rewritten", "replaced", "asked_for"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogToRead:
     """A log to read: its main file and the others, why, and the version of it that a store holds."""
 
@@ -65,7 +66,7 @@ def scan(paths: Sequence[Path], known: KnownLogs, *, again: bool = False) -> Sca
     found = Scan()
     by_source = known.by_source()
     readers = {reader.FORMAT: reader for reader in transcript_readers() if hasattr(reader, "companions")}
-    files = dict(_files(paths))
+    files = dict(_files(paths, found))
     waiting: list[tuple[Path, Path, TranscriptReader]] = []
     mains: list[tuple[Path, Path, TranscriptReader | None, KnownLog | None]] = []
     companions: dict[Path, tuple[Path, ...]] = {}
@@ -93,7 +94,7 @@ def scan(paths: Sequence[Path], known: KnownLogs, *, again: bool = False) -> Sca
     for file, root, reader, before in mains:
         if file not in claimed:
             _sort_in(found, file, root, reader, companions.get(file, ()), before, again=again)
-    seen = {str(file) for file in files}
+    seen = {str(file) for file in (*files, *found.unreadable)}
     roots = [str(_real(path)) for path in paths]
     found.gone = [
         log
@@ -147,23 +148,23 @@ def _recognised(
         found.unreadable[file] = str(error)
 
 
-def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
-    """Yield the files below paths that may be logs, each with the folder (or file) that the user named."""
+def _files(paths: Sequence[Path], found: Scan) -> Iterator[tuple[Path, Path]]:
+    """Yield the files below paths that may be logs, each with the folder (or file) that the user named.
+
+    What may not be looked into is noted in `found`.
+    """
     endings = tuple(suffixes())
     for path in paths:
         if path.is_dir():
-            for file in sorted(_below(path, endings)):
-                yield _real(file), path
+            refused: dict[Path, InputError] = {}
+            for file in plain_files_below(path, refused):
+                if file.name.endswith(endings):
+                    yield _real(file), path
+            found.unreadable |= {_real(each): str(error) for each, error in refused.items()}
         elif path.exists():
             yield _real(path), path
         else:
             raise InputError(f"{path} does not exist. Check the name.")
-
-
-def _below(folder: Path, endings: tuple[str, ...]) -> Iterable[Path]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name not in NOT_LOGS]
-        yield from (Path(parent) / name for name in names if name.endswith(endings))
 
 
 def _real(path: Path) -> Path:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Literal
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.near_names import did_you_mean
 from tokenprof.store.queries.engine import quoted
@@ -14,7 +14,7 @@ Level = Literal["turn", "class", "block"]
 TAG: Final = "tag:"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Dimension:
     """Something to sum by: its name, its expression in SQL, and what has it."""
 
@@ -77,5 +77,5 @@ def _dimension(name: str) -> Dimension:
     if name in _BLOCK:
         return Dimension(name, _BLOCK[name], "block")
     raise InputError(
-        f"StoreTotals cannot be by {name!r}.{did_you_mean(name, NAMES)} They can be by {', '.join(NAMES)}."
+        f"Totals cannot be by {name!r}.{did_you_mean(name, NAMES)} They can be by {', '.join(NAMES)}."
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tokenprof.facts.errors import InputError
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     import duckdb
 
 NEEDED: Final = ("pyarrow", "duckdb")
+BOUNDED_THREADS: Final = 2
 INSTALL: Final = "pip install 'agent-tokenprof[store]'"
 
 
@@ -43,15 +46,32 @@ def require_store_packages() -> None:
 
 
 class DuckDbEngine:
-    """A database in memory that sees some files and nothing else of the machine."""
+    """A database in memory that sees some files and nothing else of the machine.
 
-    def __init__(self) -> None:
+    With `most_memory_bytes`, what does not fit goes to a folder for temporary files that only this user can
+    read, until the engine is closed.
+    """
+
+    def __init__(self, most_memory_bytes: int | None = None) -> None:
         require_store_packages()
         import duckdb
 
         self._connection: duckdb.DuckDBPyConnection = duckdb.connect(":memory:")
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute("SET preserve_insertion_order = false")
+        self._spilled: TemporaryDirectory[str] | None = None
+        if most_memory_bytes is not None:
+            self._spilled = TemporaryDirectory(prefix="tokenprof-", ignore_cleanup_errors=True)
+            self.run(f"SET memory_limit = '{most_memory_bytes}B'")
+            self.run(f"SET temp_directory = {quoted(self._spilled.name)}")
+            # Each thread holds memory of its own.
+            self.run(f"SET threads = {BOUNDED_THREADS}")
+
+    def close(self) -> None:
+        """Let go of the database, and delete what it put on disk."""
+        self._connection.close()
+        if self._spilled is not None:
+            self._spilled.cleanup()
 
     def open(self, system: Any) -> None:
         """Let files be read from a file system of fsspec."""
@@ -94,6 +114,12 @@ class DuckDbEngine:
         self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM _handed_over")
         self._connection.unregister("_handed_over")
 
+    def append(self, name: str, table: Any) -> None:
+        """Add the rows of an Arrow table to a table that has the same columns."""
+        self._connection.register("_handed_over", table)
+        self._connection.execute(f"INSERT INTO {name} SELECT * FROM _handed_over")
+        self._connection.unregister("_handed_over")
+
     def view(self, name: str, sql: str) -> None:
         """Make a query a view of this name."""
         self._connection.execute(f"CREATE OR REPLACE TEMPORARY VIEW {name} AS {sql}")
@@ -123,11 +149,30 @@ class DuckDbEngine:
             raise InputError(sentence_of_sql_error(error)) from error
 
 
+@contextmanager
+def reading_files_of(store: object) -> Iterator[None]:
+    """Turn what an engine says about queries of ours into an InputError: a file cannot be read."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise InputError(
+            f"The files of {store} cannot be read ({_gist(error).rstrip('.')}). `tokenprof ingest` reads "
+            "again what is missing; if one is running, ask again."
+        ) from error
+
+
 def sentence_of_sql_error(error: Exception) -> str:
     """Return what an engine says about a query as one line."""
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     lines = [line.strip() for line in str(error).splitlines() if line.strip().startswith("Candidate")]
-    return f"The SQL cannot be run: {' '.join([first, *lines])}"
+    return f"The SQL cannot be run: {' '.join([_gist(error), *lines])}"
+
+
+def _gist(error: Exception) -> str:
+    """Return the line of an error that says what is wrong, and not where in a program."""
+    lines = (line for line in str(error).splitlines() if line and not line.startswith((" ", "Traceback")))
+    return next(lines, type(error).__name__)
 
 
 def quoted(text: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.store.queries.dimensions import parse_dimensions
 from tokenprof.store.queries.priced_store import PricedStore
 from tokenprof.store.queries.totals import StoreTotals
@@ -17,12 +17,16 @@ SECTIONS: Final = ("class", "month", "project", "model", "agent", "tool", "sessi
 """What a fleet report divides the whole by."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FleetReport:
-    """The whole and its sections, in the order of `SECTIONS`; days are those of the first and last turn."""
+    """The whole and its sections, in the order of `SECTIONS`, and the days that turns were made on.
+
+    `first_day` and `last_day` are those of the first and last turn.
+    """
 
     whole: StoreTotals
     sections: Sequence[StoreTotals]
+    days: StoreTotals
     logs: int
     first_day: str | None
     last_day: str | None
@@ -35,4 +39,5 @@ def fleet_report(store: PricedStore, serving: Serving | None = None) -> FleetRep
         "FROM priced_turns"
     )
     sections = [store.totals(parse_dimensions([name]), serving=serving) for name in SECTIONS]
-    return FleetReport(store.totals(serving=serving), sections, int(logs), first, last)
+    days = store.totals(parse_dimensions(["day"]))
+    return FleetReport(store.totals(serving=serving), sections, days, int(logs), first, last)

@@ -8,13 +8,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from tokenprof.facts.errors import InputError
-from tokenprof.store.queries.engine import DuckDbEngine, quoted, require_store_packages
+from tokenprof.store.queries.engine import (
+    DuckDbEngine,
+    quoted,
+    reading_files_of,
+    require_store_packages,
+)
 from tokenprof.store.schema.arrow_tables import empty_table
 from tokenprof.store.schema.columns import ALL_TABLES, SCHEMA_VERSION
-from tokenprof.store.writing.manifest import Manifest, read_manifest
-from tokenprof.store.writing.store_folder import AnyStore, RemoteFolder, is_remote, store_folder
+from tokenprof.store.writing.manifest import Manifest, committed_bytes, read_manifest
+from tokenprof.store.writing.remote_folder import RemoteFolder
+from tokenprof.store.writing.store_folder import AnyStore, StoreFolder, store_folder
 
-STORE_VARIABLE: Final = "TOKENPROF_STORE"
+MOST_CHECKED_BYTES: Final = 2**30
+"""A question to a larger store reads only the partitions that it needs."""
 
 FACTS: Final[Mapping[str, str]] = {
     "turns": "turn_facts",
@@ -24,14 +31,6 @@ FACTS: Final[Mapping[str, str]] = {
     "ledger": "ledger_facts",
 }
 """The views of the rows of each table."""
-
-
-def default_store() -> Path | str:
-    """Return where a store is if nobody says: TOKENPROF_STORE, else the user's folder for data."""
-    if given := os.environ.get(STORE_VARIABLE, "").strip():
-        return given if is_remote(given) else Path(given).expanduser()
-    data = os.environ.get("XDG_DATA_HOME", "").strip() or "~/.local/share"
-    return Path(data).expanduser() / "tokenprof" / "store"
 
 
 def committed(store: AnyStore) -> Manifest:
@@ -61,21 +60,39 @@ def open_store(store: AnyStore, paths: Sequence[Path] = ()) -> DuckDbEngine:
     """
     require_store_packages()
     folder = store_folder(store)
-    manifest = committed(folder)
     engine = DuckDbEngine()
-    if isinstance(folder, RemoteFolder):
-        engine.open(folder.system)
-    for table in ALL_TABLES:
-        files = [folder.address_of(each.path) for each in manifest.files_of(table.name)]
-        engine.files(f"all_{table.name}", files, empty_table(table.name))
-    engine.run("CREATE TABLE logs AS SELECT * FROM all_logs")
-    engine.run("CREATE TABLE repeats AS SELECT * FROM all_repeats")
+    with reading_files_of(f"the store {folder}"):
+        see_tables(engine, folder, committed(folder), "all_")
+        engine.run("CREATE TABLE logs AS SELECT * FROM all_logs")
+        engine.run("CREATE TABLE repeats AS SELECT * FROM all_repeats")
     chosen = " OR ".join(_is_below(os.path.realpath(path)) for path in paths) or "true"
     make_facts(engine, chosen)
     if paths and not engine.rows("SELECT 1 FROM live LIMIT 1"):
         named = ", ".join(map(str, paths))
         raise InputError(f"The store {store} holds no log of {named}; run `tokenprof ingest {named}` first.")
     return engine
+
+
+def see_tables(engine: DuckDbEngine, folder: StoreFolder, manifest: Manifest, prefix: str) -> None:
+    """Make the tables of a commit views of an engine, whose names begin with `prefix`.
+
+    Raises InputError if a file of a store on this machine is missing or damaged; the bytes of a store beyond
+    `MOST_CHECKED_BYTES` are not looked at.
+    """
+    if not isinstance(folder, RemoteFolder):
+        committed = [each for table in ALL_TABLES for each in manifest.files_of(table.name)]
+        if sum(each.bytes for each in committed) <= MOST_CHECKED_BYTES:
+            for each in committed:
+                committed_bytes(folder, each)
+    else:
+        # A store in a folder does without fsspec.
+        from tokenprof.store.queries.committed_files import CommittedFiles
+
+        sizes = {folder.address_of(each.path): each.bytes for own in manifest.files.values() for each in own}
+        engine.open(CommittedFiles(folder.system, sizes))
+    for table in ALL_TABLES:
+        files = [folder.address_of(each.path) for each in manifest.files_of(table.name)]
+        engine.files(f"{prefix}{table.name}", files, empty_table(table.name))
 
 
 def make_facts(engine: Any, chosen: str = "true") -> None:

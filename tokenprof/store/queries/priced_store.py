@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tokenprof.facts.errors import InputError
 from tokenprof.store.queries.dimensions import Dimension
-from tokenprof.store.queries.engine import DuckDbEngine, sentence_of_sql_error
+from tokenprof.store.queries.engine import DuckDbEngine, reading_files_of, sentence_of_sql_error
 from tokenprof.store.queries.open_store import open_store
 from tokenprof.store.queries.rates import apply_prices
-from tokenprof.store.queries.totals import StoreTotals, totals_by
+from tokenprof.store.queries.totals import FromStore, StoreTotals, totals_by
 from tokenprof.store.queries.views import make_plain_views, make_priced_views
 from tokenprof.store.writing.store_folder import AnyStore, store_folder
 
@@ -34,6 +34,7 @@ class PricedStore:
 
     engine: DuckDbEngine
     unpriced: dict[str, int] = field(default_factory=dict)
+    from_store: FromStore | None = None
     _compute: StoreCompute | None = None
 
     def totals(
@@ -55,12 +56,13 @@ class PricedStore:
                 self._compute.add_to(found, dimensions, where)
         except duckdb.Error as error:
             if where is None:
-                raise
+                with reading_files_of("the store"):
+                    raise
             raise InputError(
                 f"--where {where!r}: {sentence_of_sql_error(error)} Conditions are on the columns of turns "
                 "(docs/store.md), such as model = 'gpt-5' or tags['team'] = 'search'."
             ) from error
-        found.unpriced = self.unpriced
+        found.unpriced, found.from_store = self.unpriced, self.from_store
         return found
 
     def tag_keys(self) -> list[str]:
@@ -110,7 +112,8 @@ def priced_store(
     log.
     """
     engine = open_store(store, paths)
-    found = with_prices(engine, book, seller)
+    with reading_files_of(f"the store {store}"):
+        found = with_prices(engine, book, seller)
     engine.shut(store_folder(store).address_of(""))
     return found
 

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 from tokenprof.pricing.selectors import Selectors, UnknownTierError
 from tokenprof.pricing.usage import CLASSES, TokenClass, Usage, UsageError
-from tokenprof.store.ingest.ledger_runs import MEDIA, UNCLEAR
 from tokenprof.store.queries.engine import SqlEngine, quoted
+from tokenprof.store.schema.columns import MEDIA, UNCLEAR
 
 if TYPE_CHECKING:
     from tokenprof.pricing.book import Price, PriceBook, Unpriced
@@ -41,7 +42,7 @@ HAS_MEDIA: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BilledWay:
     """What a price depends on, except for the size of the prompt. `only` is a turn priced by itself."""
 

@@ -1,4 +1,4 @@
-"""StoreTotals of a store by any dimensions: tokens and exact money, and what they lack.
+"""Totals of a store by any dimensions: tokens and exact money, and what they lack.
 
 A turn whose price is not known as a whole has no bill, as in a report; its tokens count. By class or by block
 the parts that have a price are counted. Money is summed as DECIMAL, from counts that were grouped by their
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.hw_model.estimate import Estimate
 from tokenprof.store.queries.dimensions import Dimension, Level
 from tokenprof.store.queries.engine import SqlEngine
@@ -54,13 +55,22 @@ class GroupTotal:
         )
 
 
+@frozen
+class FromStore:
+    """Where figures come from: `logs` did not change since they were ingested, the others were read."""
+
+    store: str
+    logs: int
+    read: int
+
+
 @dataclass(slots=True)
 class StoreTotals:
     """The groups, the most expensive first, the whole, and what is not in any group.
 
     `missing_calls` were made but not recorded; `unreadable_logs` could not be read; `warnings` counts what
     the readers warned of. `unpriced` are the reasons why there is no price. `has_compute` says that the
-    cost to compute was asked for.
+    cost to compute was asked for. `from_store` says which part of totals of files a store has answered.
     """
 
     level: Level
@@ -73,6 +83,7 @@ class StoreTotals:
     repeated_responses: int = 0
     unpriced: dict[str, int] = field(default_factory=dict)
     has_compute: bool = False
+    from_store: FromStore | None = None
 
     @property
     def is_lower_bound(self) -> bool:
@@ -111,8 +122,8 @@ def _rows(engine: SqlEngine, by: Sequence[Dimension], level: Level, where: str) 
 def _turn_rows(engine: SqlEngine, by: Sequence[Dimension], where: str) -> Iterator[GroupTotal]:
     names = _names(by)
     counts = f"""
-SELECT {_select(by)} count(*) AS turns, coalesce(sum(input_tokens), 0), coalesce(sum(cache_read_tokens), 0),
-  coalesce(sum(output_tokens + reasoning_tokens), 0),
+SELECT {_select(by)} count(*) AS turns, sum(input_tokens), sum(cache_read_tokens),
+  sum(output_tokens + reasoning_tokens),
   sum(CASE WHEN is_measured THEN 0 ELSE 1 END), sum(CASE WHEN output_incomplete THEN 1 ELSE 0 END),
   sum(CASE WHEN u.turn IS NULL THEN 0 ELSE 1 END)
 FROM (SELECT * FROM priced_turns WHERE {where}) t
@@ -128,7 +139,8 @@ LEFT JOIN (SELECT log_id AS of_log, turn AS turn FROM unpriced_turns) u
     billed = {tuple(key): usd for *key, usd, _, _ in engine.rows(money)}
     for row in engine.rows(counts):
         key = key_of(row[: len(by)])
-        turns, input_, read, output, unmeasured, incomplete, unpriced = map(int, row[len(by) :])
+        # A sum over no turns is null.
+        turns, input_, read, output, unmeasured, incomplete, unpriced = (int(n or 0) for n in row[len(by) :])
         if turns:
             usd = billed.get(tuple(row[: len(by)])) or Decimal(0)
             yield GroupTotal(

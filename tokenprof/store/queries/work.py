@@ -14,12 +14,12 @@ Of a slice that is the same in several turns, n, c and the context are sums over
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from tokenprof.attribute.classes import PROMPT_ORDER
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.hw_model.equations.features import CHUNK_TOKENS, Feature
 from tokenprof.pricing.usage import OUTPUT_CLASSES
 from tokenprof.store.queries.dimensions import Dimension, Level
@@ -49,7 +49,7 @@ _STEP_SUMS: Final = "SELECT log_id, path, step, " + ", ".join(
 """Sums along each chain of prompts, so that a sum over any run of its steps is one difference."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WorkSum:
     """The work of a group on one model; `features` has a place for each `Feature`.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import pyarrow as pa
 
-from tokenprof.store.schema.columns import ALL_TABLES, SCHEMA_VERSION, StoredTable
+from tokenprof.store.schema.columns import ALL_TABLES, SCHEMA_VERSION, Columns, StoredTable
 
 _TYPES: Final[Mapping[str, Any]] = {
     "int64": pa.int64(),
@@ -34,8 +34,6 @@ _TYPES: Final[Mapping[str, Any]] = {
     ),
 }
 
-Columns = Mapping[str, Sequence[object]]
-
 
 def schema_of(table: StoredTable) -> pa.Schema:
     """Return the Arrow schema of a table, with the version of the store's schema in its metadata."""
@@ -49,7 +47,23 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {table.name: schema_of(table) for tabl
 def table_of(name: str, columns: Columns) -> pa.Table:
     """Return a table of the store from its columns, all of which must be there."""
     schema = SCHEMAS[name]
-    return pa.table([pa.array(columns[field.name], field.type) for field in schema], schema=schema)
+    return pa.table([_array(columns[field.name], field.type) for field in schema], schema=schema)
+
+
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError:
+        # The name of a file need not be UTF-8: a question mark stands for each byte that is not.
+        return pa.array(_encodable(values), kind)
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {key: _encodable(item) for key, item in value.items()}
+    return [_encodable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def empty_table(name: str) -> pa.Table:

@@ -6,9 +6,11 @@ another meaning without a new `SCHEMA_VERSION`; new columns may be added to the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final, Literal
+
+from tokenprof.data_classes.frozen import frozen
 
 SCHEMA_VERSION: Final = 1
 
@@ -18,15 +20,24 @@ ColumnType = Literal[
 """`timestamp` is UTC with microseconds, `tags` a map of texts, `files` a list of file identities."""
 
 
+Columns = Mapping[str, Sequence[object]]
+"""The values of the columns of a table, by their names."""
+
 Origin = Literal["log", "bill", "sizes", "ingest"]
 """Where a value comes from: what the log says, the usage that the provider reported, the sizes that
 attribution found, or the ingest's own bookkeeping."""
+
+MEDIA: Final = ("text", "audio", "image")
+"""What a class with several prices may hold, in the order of its portions."""
+
+UNCLEAR: Final = "unclear"
+"""The media of a class that holds audio or images if the counts do not say how much."""
 
 UNITS: Final = {"tokens": "tokens", "s": "s", "usd": "USD", "bytes": "bytes", "ns": "ns"}
 """Units by the word of a column's name that says it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredColumn:
     """A column: its name, its type, what it means, where it comes from, and whether it may be unknown."""
 
@@ -48,7 +59,7 @@ _sized = partial(StoredColumn, origin="sizes")
 _kept = partial(StoredColumn, origin="ingest")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredTable:
     """A table of a store. `day_of` says what the day of its partition is."""
 

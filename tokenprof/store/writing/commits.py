@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
+from zlib import crc32
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +15,15 @@ import pyarrow.parquet as pq
 
 from tokenprof.store.schema.arrow_tables import SCHEMAS, empty_table
 from tokenprof.store.schema.columns import DATA_TABLES, STATE_TABLES, StoredTable
-from tokenprof.store.writing.manifest import STATE, DataFile, Manifest, partition, write_manifest
+from tokenprof.store.writing.manifest import (
+    STATE,
+    DataFile,
+    Manifest,
+    committed_bytes,
+    damaged_file,
+    partition,
+    write_manifest,
+)
 from tokenprof.store.writing.store_folder import AnyStore, StoreFolder, store_folder
 
 COMPRESSION: Final = "zstd"
@@ -86,19 +95,24 @@ def _sorted(table: StoredTable, rows: pa.Table) -> pa.Table:
 def _write(store: StoreFolder, path: str, rows: pa.Table, generations: tuple[int, ...]) -> DataFile:
     page = io.BytesIO()
     pq.write_table(rows, page, compression=COMPRESSION)
-    store.write(path, page.getvalue())
-    return DataFile(path, len(page.getvalue()), rows.num_rows, generations)
+    data = page.getvalue()
+    store.write(path, data)
+    return DataFile(path, len(data), rows.num_rows, generations, crc32(data))
 
 
 def read_rows(store: AnyStore, manifest: Manifest, table: str) -> pa.Table:
-    """Return all rows of a table, those of replaced logs included. Raises OSError if a file is gone."""
+    """Return all rows of a table, those of replaced logs included.
+
+    Raises InputError if a file is missing or damaged.
+    """
     folder, schema = store_folder(store), SCHEMAS[table]
     found = [empty_table(table)]
     for each in manifest.files_of(table):
-        data = folder.read(each.path)
-        if data is None:
-            raise FileNotFoundError(folder.address_of(each.path))
-        found.append(_with_all_columns(pq.ParquetFile(pa.BufferReader(data)), schema))
+        data = committed_bytes(folder, each)
+        try:
+            found.append(_with_all_columns(pq.ParquetFile(pa.BufferReader(data)), schema))
+        except (pa.ArrowException, OSError):
+            raise damaged_file(folder.address_of(each.path)) from None
     return pa.concat_tables(found)
 
 

@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 from urllib.parse import quote
+from zlib import crc32
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 from tokenprof.store.schema.columns import DATA_TABLES, SCHEMA_VERSION
 from tokenprof.store.writing.durable_files import UNFINISHED
@@ -34,17 +36,21 @@ SAFE_CHARACTERS: Final = "-_. "
 LONGEST_NAME: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DataFile:
-    """A file of rows: where it is below the store, its size, and the commits that its rows are from."""
+    """A file of rows: where it is below the store, its size, and the commits that its rows are from.
+
+    `crc32` is that of its bytes, None in a manifest written before there were checksums.
+    """
 
     path: str
     bytes: int
     rows: int
     generations: tuple[int, ...]
+    crc32: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Manifest:
     """The files of a store by table, and the paths that were read into it. `generation` counts commits."""
 
@@ -93,13 +99,12 @@ def manifest_of_json(text: bytes, path: str) -> Manifest:
     """
     try:
         data = json.loads(text)
-    except ValueError as error:
-        raise _not_a_manifest(path, str(error)) from None
-    try:
         if data["format"] != FORMAT:
             raise _not_a_manifest(path, f"its format is {data['format']!r}")
         return _manifest(data)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise _not_a_manifest(path, str(error)) from None
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise _not_a_manifest(path, f"{type(error).__name__}: {error}") from None
 
 
@@ -119,10 +124,16 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
         int(data["generation"]),
         int(data["schema"]),
         bool(data["with_names"]),
-        tuple(data["roots"]),
+        tuple(map(str, data["roots"])),
         {
             table: tuple(
-                DataFile(each["path"], each["bytes"], each["rows"], tuple(each["generations"]))
+                DataFile(
+                    str(each["path"]),
+                    int(each["bytes"]),
+                    int(each["rows"]),
+                    tuple(map(int, each["generations"])),
+                    each.get("crc32"),
+                )
                 for each in files
             )
             for table, files in data["files"].items()
@@ -163,6 +174,7 @@ def manifest_to_json(manifest: Manifest) -> bytes:
                     "bytes": each.bytes,
                     "rows": each.rows,
                     "generations": list(each.generations),
+                    "crc32": each.crc32,
                 }
                 for each in files
             ]
@@ -182,29 +194,55 @@ def folder_name(text: str) -> str:
     return quote(text, safe=SAFE_CHARACTERS)[:LONGEST_NAME] or "__HIVE_DEFAULT_PARTITION__"
 
 
-def sweep(store: StoreFolder, manifest: Manifest) -> int:
-    """Remove the files that a commit does not name; return how many. Only the writer may do this."""
+def files_there(store: StoreFolder) -> dict[str, int]:
+    """Return the paths and sizes [bytes] of the files in the folders of a store, named by a commit or not."""
+    folders = (*(table.name for table in DATA_TABLES), STATE)
+    return {path: size for folder in folders for path, size in store.files(folder).items()}
+
+
+def sweep(store: StoreFolder, manifest: Manifest, there: Iterable[str]) -> None:
+    """Remove the files that are `there` and that a commit does not name. Only the writer may do this."""
     named = {each.path for files in manifest.files.values() for each in files}
-    removed = 0
-    for path in _all_files(store):
-        if path.endswith(UNFINISHED) or path not in named:
+    for path in (*there, f"{MANIFEST}{UNFINISHED}"):
+        if path not in named:
             store.remove(path)
-            removed += 1
-    return removed
 
 
-def _all_files(store: StoreFolder) -> Iterable[str]:
-    for folder in (*(table.name for table in DATA_TABLES), STATE):
-        yield from list(store.files(folder))
-    if store.size(f"{MANIFEST}{UNFINISHED}") is not None:
-        yield f"{MANIFEST}{UNFINISHED}"
+def committed_bytes(store: StoreFolder, file: DataFile) -> bytes:
+    """Return the bytes of a file of a commit. Raises InputError if they are not those that were written."""
+    address = store.address_of(file.path)
+    try:
+        data = store.read(file.path)
+    except OSError as error:
+        raise InputError.unreadable(address, error) from None
+    except ValueError:
+        # The path holds a NUL, so the manifest is not as it was written.
+        raise damaged_file(store.address_of(MANIFEST)) from None
+    if data is None:
+        raise InputError(
+            f"{address} is missing. `tokenprof ingest` reads again what it held; "
+            "if one is running, ask again."
+        )
+    if len(data) != file.bytes or (file.crc32 is not None and crc32(data) != file.crc32):
+        raise damaged_file(address)
+    return data
 
 
-def damaged(store: StoreFolder, manifest: Manifest) -> list[tuple[str, DataFile]]:
-    """Return the files of a commit that are missing or have another size, with their tables."""
+def damaged_file(address: str) -> InputError:
+    """Return the error of a file whose bytes are not those that a commit wrote."""
+    return InputError(
+        f"{address} is damaged. Remove it and run `tokenprof ingest`, which reads again what it held."
+    )
+
+
+def damaged(manifest: Manifest, there: Mapping[str, int]) -> list[tuple[str, DataFile]]:
+    """Return the files of a commit that are missing or have another size, with their tables.
+
+    `there` are the paths and sizes [bytes] of the files of the store.
+    """
     return [
         (table, each)
         for table, files in manifest.files.items()
         for each in files
-        if store.size(each.path) != each.bytes
+        if there.get(each.path) != each.bytes
     ]

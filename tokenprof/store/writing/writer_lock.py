@@ -1,15 +1,17 @@
 """The one writer of a store.
 
 On this machine the right to write is a lock of the operating system, which lets it go when the process ends,
-however it ends. At an address it is a file that only one writer can create; if its writer died, others take
-it over after `LEASE`, and a commit that somebody else made first is refused (`manifest.write_manifest`).
+however it ends. At an address it is a file that only one writer can create, and that says who it is. If that
+process is no more, or has not renewed the file for `LEASE`, another writer takes it over; a commit that
+somebody else made first is refused (`manifest.write_manifest`).
 """
 
 from __future__ import annotations
 
 import os
+import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,32 +28,50 @@ class StoreIsLockedError(InputError):
     """Another process is writing to the store."""
 
 
+Renew = Callable[[], None]
+"""Called now and then by a writer, so that others see that it goes on."""
+
+
 @contextmanager
-def writer_lock(store: AnyStore) -> Iterator[None]:
-    """Hold the right to write to a store.
+def writer_lock(store: AnyStore) -> Iterator[Renew]:
+    """Hold the right to write to a store, and yield what renews it.
 
     Raises StoreIsLockedError, which names the process, if somebody else has it, and InputError if the folder
     cannot be written.
     """
     folder = store_folder(store)
-    with _local_lock(folder.folder) if isinstance(folder, LocalFolder) else _lease(folder):
-        yield
+    with _local_lock(folder.folder) if isinstance(folder, LocalFolder) else _lease(folder) as renew:
+        yield renew
 
 
 @contextmanager
-def _lease(store: StoreFolder) -> Iterator[None]:
+def _lease(store: StoreFolder) -> Iterator[Renew]:
+    mine = _holder()
     try:
-        if not store.create(LOCK_FILE, _holder().encode()):
-            held = (store.read(LOCK_FILE) or b"").decode("utf-8", "replace")
-            if _age(held) < LEASE:
+        if not store.create(LOCK_FILE, mine.encode()):
+            held = _read(store)
+            if not _has_ended(held) and _age(held) < LEASE:
                 raise _locked(store, held)
-            store.write(LOCK_FILE, _holder().encode())
+            store.write(LOCK_FILE, mine.encode())
     except OSError as error:
         raise _not_writable(store, error) from error
+
+    def renew() -> None:
+        nonlocal mine
+        if _read(store) == mine:
+            mine = _holder()
+            store.write(LOCK_FILE, mine.encode())
+
     try:
-        yield
+        yield renew
     finally:
-        store.remove(LOCK_FILE)
+        # One that another writer has taken over is not ours to remove.
+        if _read(store) == mine:
+            store.remove(LOCK_FILE)
+
+
+def _read(store: StoreFolder) -> str:
+    return (store.read(LOCK_FILE) or b"").decode("utf-8", "replace")
 
 
 def _age(held: str) -> timedelta:
@@ -62,9 +82,25 @@ def _age(held: str) -> timedelta:
         return timedelta.max
 
 
+def _has_ended(held: str) -> bool:
+    """Return whether a holder was a process of this machine that is no more."""
+    found = _HOLDER.match(held)
+    if found is None or found["host"] != socket.gethostname() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(found["process"]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
 def _holder() -> str:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return f"process {os.getpid()} on {socket.gethostname()} since {now}"
+    return f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC).isoformat()}"
+
+
+_HOLDER: Final = re.compile(r"process (?P<process>\d+) on (?P<host>.+) since ")
 
 
 def _locked(store: object, holder: str) -> StoreIsLockedError:
@@ -80,7 +116,7 @@ def _not_writable(store: object, error: OSError) -> InputError:
 
 
 @contextmanager
-def _local_lock(store: Path) -> Iterator[None]:
+def _local_lock(store: Path) -> Iterator[Renew]:
     path = store / LOCK_FILE
     try:
         # Who called which model when is nobody else's business.
@@ -96,10 +132,14 @@ def _local_lock(store: Path) -> Iterator[None]:
         file.write(_holder())
         file.flush()
         try:
-            yield
+            yield _nothing_to_renew
         finally:
             file.truncate(0)
             _unlock(file)
+
+
+def _nothing_to_renew() -> None:
+    """The operating system sees for itself whether a process goes on."""
 
 
 def _lock(file: IO[str]) -> bool:

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 
+from tokenprof.data_classes.frozen import frozen, replaced
 from tokenprof.facts.types import Block
 
 INSERTED = -1
 """The origin of a block that a lever put in."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SizedBlock:
     """A block at its place in a prompt.
 
@@ -48,14 +48,14 @@ class SizedBlock:
 
     def resized(self, tokens: int) -> SizedBlock:
         """Return the block with another size, under a key of its own."""
-        return replace(self, key=f"{self.key}@{tokens}", tokens=tokens)
+        return replaced(self, key=f"{self.key}@{tokens}", tokens=tokens)
 
     def is_in(self, section: str) -> bool:
         """Whether the block stands in a section; tokens without a block count as messages."""
         return (self.block.section if self.block else "messages") == section
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(slots=False, eq=False)
 class SizedRow:
     """Blocks in prompt order. `origins` are their places on the recorded row of `recorded_length` blocks."""
 
@@ -115,7 +115,7 @@ class SizedRow:
         return next((at for at, each in enumerate(self.blocks) if not each.is_in(section)), len(self.blocks))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChangedRow:
     """A row with some of its blocks changed.
 

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tokenprof.attribute.classes import Piece
-from tokenprof.attribute.shares import ClassSpan, PieceRow, TurnShares
+from tokenprof.attribute.find_spans import PROMPT_CLASSES, find_spans
+from tokenprof.attribute.prompt_spans import NO_PLACE, Ints
+from tokenprof.attribute.shares import PieceRow, TurnShares
+from tokenprof.data_classes.frozen import frozen, replaced
 from tokenprof.facts.types import Turn, block_key
-from tokenprof.pricing.usage import INPUT_CLASSES, Usage
+from tokenprof.pricing.usage import CLASSES, Usage
 from tokenprof.whatif.geometry.block_rows import ChangedRow, SizedBlock, SizedRow, changed_row
 
 if TYPE_CHECKING:
     from tokenprof.costing.ledger import Ledger
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
+class PartOfBlock:
+    """Some tokens of a block; `place` is its index on the row, None for a block after it."""
+
+    block: str
+    tokens: int
+    place: int | None
+
+
+@dataclass(slots=True)
+class ClassSpan:
+    """What one class covers of a prompt: blocks `first` to `after` - 1 of the row, and `parts` of others."""
+
+    cls: str
+    first: int = 0
+    after: int = 0
+    parts: list[PartOfBlock] = field(default_factory=list)
+
+
+@frozen
 class PlannedCall:
     """One call as it was recorded, or as a lever changed it.
 
@@ -63,7 +87,7 @@ class PlannedCall:
             if reach >= 0 and marks.get(reach) != "1h":
                 marks[reach] = ttl
         length = changed.length(self.length)
-        return replace(self, row=changed.row, length=length, marks=tuple(sorted(marks.items())))
+        return replaced(self, row=changed.row, length=length, marks=tuple(sorted(marks.items())))
 
     def moved_by(self, row: SizedRow, at: int, count: int) -> PlannedCall:
         """Return the call on a row into which `count` blocks were put before place `at` of its own row.
@@ -73,10 +97,10 @@ class PlannedCall:
         if self.length < at:
             return self
         marks = tuple((mark + count if mark >= at else mark, ttl) for mark, ttl in self.marks)
-        return replace(self, row=row, length=self.length + count, marks=marks)
+        return replaced(self, row=row, length=self.length + count, marks=marks)
 
 
-@dataclass(frozen=True)
+@frozen(slots=False)
 class Geometry:
     """The calls of a run that have a bill, in time order."""
 
@@ -117,6 +141,7 @@ def geometry_of(ledger: Ledger, missed_tokens: Mapping[int, int] = MappingProxyT
     `missed_tokens` are, by turn, tokens that would have been read from the cache if nothing had changed.
     """
     maker = _RowMaker(ledger)
+    spans = _class_spans(ledger)
     calls = []
     for index, turn in enumerate(ledger.run.turns):
         shares = ledger.attribution.shares[index]
@@ -131,11 +156,39 @@ def geometry_of(ledger: Ledger, missed_tokens: Mapping[int, int] = MappingProxyT
                 tail=tuple(maker.sized(piece) for piece in shares.extra),
                 marks=tuple((reach - 1, ttl) for reach, ttl in shares.breakpoints if reach),
                 usage=turn.usage,
-                spans=tuple(span for span in shares.spans() if span.cls in INPUT_CLASSES),
+                spans=spans[index],
                 missed_tokens=missed_tokens.get(index, 0),
             )
         )
     return Geometry(tuple(calls))
+
+
+def _class_spans(ledger: Ledger) -> list[tuple[ClassSpan, ...]]:
+    """Return, by turn, what each class covers of its prompt, in the order of the prompt."""
+    found = find_spans(ledger.attribution, {})
+    offsets = np.zeros(found.turns, np.int64)
+    for row in found.rows:
+        offsets[row.turns] = row.offset
+    spans, singles = found.spans, found.singles
+    covered: list[dict[int, ClassSpan]] = [{} for _ in range(found.turns)]
+    for turn, cls, first, after in _tuples(
+        spans.turn, spans.cls, spans.first - offsets[spans.turn], spans.after - offsets[spans.turn]
+    ):
+        covered[turn][cls] = ClassSpan(CLASSES[cls], first, after)
+    sent = np.isin(singles.cls, PROMPT_CLASSES)
+    places = np.where(singles.place == NO_PLACE, NO_PLACE, singles.place - offsets[singles.turn])
+    columns = singles.turn, singles.cls, singles.block, singles.tokens, places
+    for turn, cls, block, tokens, place in _tuples(*(column[sent] for column in columns)):
+        of_turn = covered[turn].setdefault(cls, ClassSpan(CLASSES[cls]))
+        of_turn.parts.append(
+            PartOfBlock(found.block_ids[block], tokens, None if place == NO_PLACE else place)
+        )
+    order = PROMPT_CLASSES.tolist()
+    return [tuple(of_turn[cls] for cls in order if cls in of_turn) for of_turn in covered]
+
+
+def _tuples(*columns: Ints) -> Iterator[tuple[int, ...]]:
+    return zip(*(column.tolist() for column in columns), strict=True)
 
 
 class _RowMaker:

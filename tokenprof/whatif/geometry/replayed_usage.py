@@ -7,15 +7,15 @@ that its tokens were billed in: the source hides part of its prompt, or its prov
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any, cast
 
 from tokenprof.attribute.classes import PROMPT_ORDER
 from tokenprof.attribute.solve import largest_remainder
 from tokenprof.costing.cache_replay import response_began_s
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.pricing.cache.anthropic_cache import AnthropicCache, CacheSplit, Lookup
 from tokenprof.pricing.cache.cache_rules import SECTIONS, TTL_S, CacheRuleError
 from tokenprof.pricing.cache.prompt_prefixes import PrefixRow, PromptPrefixes, salts_of
@@ -32,7 +32,7 @@ Counts = tuple[int, ...]
 """The tokens of a prompt by class, in the order of `INPUT_CLASSES`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReplayedCall:
     """A call with the predicted counts of its prompt; `by_rules` says that the cache rules gave them."""
 
@@ -74,15 +74,15 @@ def explained_calls(recorded: Geometry) -> frozenset[int]:
 def replay(planned: Geometry, recorded: Geometry, explained: frozenset[int]) -> tuple[ReplayedCall, ...]:
     """Return the usage of each planned call. `explained` are the turns that follow the cache rules."""
     splits = _play(planned) if explained else [None] * len(planned.calls)
-    as_recorded = set(map(id, recorded.calls))
-    gaps = _gaps_s(planned)
+    was = {call.index: call for call in recorded.calls}
+    gaps = _gaps_s(planned) if any(call.ttl for call in planned.calls) else [None] * len(planned.calls)
     found = []
     cached: dict[str, int] = {}
     for place, (call, split) in enumerate(zip(planned.calls, splits, strict=True)):
         by_rules = split is not None and call.index in explained
         if split is not None and by_rules:
             counts = _counts_of_split(split)
-        elif id(call) in as_recorded:
+        elif _same_prompt(call, was[call.index]):
             counts = counts_of(call.usage)
         else:
             counts = _as_billed(call, gaps[place], cached.get(call.turn.context, 0))
@@ -148,6 +148,16 @@ def _counts_of_split(split: CacheSplit) -> Counts:
     return tuple(counts)
 
 
+def _same_prompt(call: PlannedCall, recorded: PlannedCall) -> bool:
+    """Whether a call sends the recorded prompt, cached for as long."""
+    return call is recorded or (
+        call.row is recorded.row
+        and call.length == recorded.length
+        and call.tail is recorded.tail
+        and call.ttl is None
+    )
+
+
 def _as_billed(call: PlannedCall, gap_s: float | None, cached_before: int) -> Counts:
     """Return the recorded usage with the tokens that a lever added or took away, in their own classes."""
     counts = _counts_by_place(call)
@@ -157,20 +167,22 @@ def _as_billed(call: PlannedCall, gap_s: float | None, cached_before: int) -> Co
 def _counts_by_place(call: PlannedCall) -> list[int]:
     """Return the tokens of a planned prompt by class: each block keeps the classes of its recorded place."""
     counts = [0] * len(INPUT_CLASSES)
-    kept, tail = call.row.kept_ends, {block.id: block.tokens for block in call.tail}
-    cut: dict[tuple[str, int | None], list[tuple[int, int]]] = defaultdict(list)
+    kept = call.row.kept_ends
+    cut: dict[tuple[str, int | None], list[tuple[int, int]]] = {}
     for span in call.spans:
         at = _PLACE[span.cls]
         counts[at] += kept[span.after] - kept[span.first]
         for part in span.parts:
-            cut[part.block, part.place].append((at, part.tokens))
+            cut.setdefault((part.block, part.place), []).append((at, part.tokens))
+    tail = {block.id: block.tokens for block in call.tail} if cut else {}
     for (block, place), parts in cut.items():
         planned = tail.get(block, 0) if place is None else kept[place + 1] - kept[place]
         for at, tokens in _scaled(parts, planned):
             counts[at] += tokens
-    for place in call.row.inserted[: count_below(call.row.inserted, call.length)]:
-        put_in = call.row.blocks[place]
-        counts[_PLACE[put_in.billed_as or TokenClass.UNCACHED_INPUT]] += put_in.tokens
+    if call.row.inserted:
+        for place in call.row.inserted[: count_below(call.row.inserted, call.length)]:
+            put_in = call.row.blocks[place]
+            counts[_PLACE[put_in.billed_as or TokenClass.UNCACHED_INPUT]] += put_in.tokens
     # A block that was billed nothing has no class of its own.
     counts[_FRESH] += call.tokens - sum(counts)
     return counts

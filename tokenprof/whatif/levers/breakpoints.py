@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from tokenprof.data_classes.frozen import replaced
 from tokenprof.whatif.geometry.block_rows import count_below
 from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall
 from tokenprof.whatif.levers.lever import End, Lever, one_of_values
@@ -17,7 +16,7 @@ def lever(value: str) -> Lever:
     one_of_values(NAME, value, ("automatic", "sections", "none"))
 
     def change(geometry: Geometry, end: End) -> Geometry:
-        return geometry.each(lambda call: replace(call, marks=_marks(call, value)))
+        return geometry.each(lambda call: replaced(call, marks=_marks(call, value)))
 
     return Lever(NAME, value, change, ("The calls, their times and their prompts stay as recorded.",))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tokenprof.facts.errors import InputError
+from tokenprof.facts.near_names import did_you_mean
 from tokenprof.whatif.geometry.block_rows import SizedBlock
 from tokenprof.whatif.geometry.planned_calls import Geometry
 from tokenprof.whatif.levers.lever import End, Lever, whole_tokens
@@ -19,11 +20,22 @@ def lever(value: str) -> Lever:
     limit = whole_tokens(NAME, value, number)
 
     def change(geometry: Geometry, end: End) -> Geometry:
+        tools = set()
+
         def cut(block: SizedBlock) -> SizedBlock:
-            is_capped = block.kind == "tool_result" and tool in ("*", block.name) and block.tokens > limit
+            if block.kind != "tool_result":
+                return block
+            tools.add(block.name or "no name")
+            is_capped = tool in ("*", block.name) and block.tokens > limit
             return block.resized(_planned(block, limit, end)) if is_capped else block
 
-        return geometry.each_block(cut)
+        changed = geometry.each_block(cut)
+        if tool != "*" and tool not in tools:
+            raise InputError(
+                f"{NAME}={value}: the run has no result of {tool!r}.{did_you_mean(tool, tools)} "
+                f"It has results of {', '.join(sorted(tools)) or 'no tool'}."
+            )
+        return changed
 
     return Lever(
         NAME,

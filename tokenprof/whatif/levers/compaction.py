@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from tokenprof.data_classes.frozen import replaced
 from tokenprof.whatif.geometry.block_rows import ChangedRow, SizedBlock, SizedRow, changed_row, cut_row
 from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall
 from tokenprof.whatif.levers.lever import End, Lever, whole_tokens
@@ -59,7 +60,7 @@ def _compacted(calls: list[PlannedCall], limit: int, share: float) -> list[tuple
             found.append((call.index, [planned]))
             continue
         usage = replace(planned.usage, output_tokens=size, reasoning_tokens=0, fees=())
-        asks = replace(planned, usage=usage)
+        asks = replaced(planned, usage=usage)
         gone |= {each.id for each in old}
         key = f"summary@{call.index}:{size}"
         written = SizedBlock(key, key, size, None, size, size, "cache_read")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from tokenprof.data_classes.frozen import replaced
 from tokenprof.whatif.geometry.planned_calls import Geometry
 from tokenprof.whatif.levers.lever import End, Lever, one_of_values
 
@@ -17,7 +16,7 @@ def lever(value: str) -> Lever:
 
     def change(geometry: Geometry, end: End) -> Geometry:
         return geometry.each(
-            lambda call: replace(call, kept_tokens=call.missed_tokens) if call.missed_tokens else call
+            lambda call: replaced(call, kept_tokens=call.missed_tokens) if call.missed_tokens else call
         )
 
     return Lever(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Turn
 from tokenprof.whatif.geometry.planned_calls import Geometry
@@ -31,7 +31,7 @@ class Payment(Protocol):
         """Return what is paid for calls that cost `list_usd` at list price; `first` dates the terms."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lever:
     """A change of a run, as `NAME=VALUE`.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from tokenprof.data_classes.frozen import replaced
 from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall
 from tokenprof.whatif.levers.lever import End, Lever, one_of_values
 
@@ -76,6 +77,8 @@ def _extends(before: PlannedCall, call: PlannedCall) -> bool:
 
 
 def _with_output(call: PlannedCall, others: Sequence[PlannedCall]) -> PlannedCall:
+    if not others:
+        return call
     usage = call.usage
     for other in others:
         usage = replace(
@@ -83,4 +86,4 @@ def _with_output(call: PlannedCall, others: Sequence[PlannedCall]) -> PlannedCal
             output_tokens=usage.output_tokens + other.usage.output_tokens,
             reasoning_tokens=usage.reasoning_tokens + other.usage.reasoning_tokens,
         )
-    return replace(call, usage=usage)
+    return replaced(call, usage=usage)

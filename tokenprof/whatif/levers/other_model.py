@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from tokenprof.attribute.priors import TokenizerPrior, prior_for
+from tokenprof.data_classes.frozen import replaced
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Turn
 from tokenprof.whatif.geometry.block_rows import ChangedRow, SizedBlock, SizedRow, changed_row
@@ -33,7 +34,7 @@ def lever(value: str) -> Lever:
         found = moved.get(id(turn))
         if found is None or found[0] is not turn:
             provider = host or provider_of(model, turn.provider)
-            found = moved[id(turn)] = turn, replace(turn, provider=provider, model=model)
+            found = moved[id(turn)] = turn, replaced(turn, provider=provider, model=model)
         return found[1]
 
     def change(geometry: Geometry, end: End) -> Geometry:
@@ -78,10 +79,10 @@ def _served_by(
         prior_for(turn.provider, turn.model), prior_for(moved.provider, moved.model), end
     )
     if factor == 1:
-        return replace(call, turn=moved)
+        return replaced(call, turn=moved)
 
     def scaled(block: SizedBlock) -> SizedBlock:
-        return replace(block, tokens=round(block.tokens * factor))
+        return replaced(block, tokens=round(block.tokens * factor))
 
     row = rows.get((call.row, factor))
     if row is None:
@@ -92,7 +93,7 @@ def _served_by(
         output_tokens=round(call.usage.output_tokens * factor),
         reasoning_tokens=round(call.usage.reasoning_tokens * factor),
     )
-    return replace(call.on(row), turn=moved, usage=usage, tail=tuple(map(scaled, call.tail)))
+    return replaced(call.on(row), turn=moved, usage=usage, tail=tuple(map(scaled, call.tail)))
 
 
 def tokenizer_factor(recorded: TokenizerPrior, planned: TokenizerPrior, end: End) -> float:

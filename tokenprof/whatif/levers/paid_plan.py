@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Turn
 from tokenprof.pricing.chain.figures import ChainData, ChainDataError, SubscriptionPlan
@@ -25,7 +25,7 @@ HELP = (
 _TEXT: Final = re.compile(r"^(?P<name>[^:]+):(?P<runs>\d[\d,_]*)(?:x(?P<seats>\d+))?$")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlanPayment:
     """Who pays for a run: a plan of that name, on so many seats, for so many such runs a month."""
 

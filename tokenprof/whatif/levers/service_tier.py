@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import cache
 
+from tokenprof.data_classes.frozen import replaced
 from tokenprof.pricing.selectors import Selectors
 from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall
 from tokenprof.whatif.levers.lever import End, Lever, one_of_values
@@ -16,13 +17,16 @@ def lever(value: str) -> Lever:
     """Return the lever. Raises `InputError` for another tier."""
     one_of_values(NAME, value, ("batch", "flex", "priority", "standard"))
 
-    def serve(call: PlannedCall) -> PlannedCall:
-        own = call.turn.selectors
-        tier = value if value in ("flex", "priority") else None
-        served = Selectors(
+    tier = value if value in ("flex", "priority") else None
+
+    @cache
+    def served(own: Selectors) -> Selectors:
+        return Selectors(
             service_tier=tier, speed=own.speed, inference_geo=own.inference_geo, batch=value == "batch"
         )
-        return replace(call, turn=replace(call.turn, selectors=served))
+
+    def serve(call: PlannedCall) -> PlannedCall:
+        return replaced(call, turn=replaced(call.turn, selectors=served(call.turn.selectors)))
 
     def change(geometry: Geometry, end: End) -> Geometry:
         return geometry.each(serve)

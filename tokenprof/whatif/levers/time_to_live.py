@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from tokenprof.data_classes.frozen import replaced
 from tokenprof.whatif.geometry.planned_calls import Geometry, PlannedCall
 from tokenprof.whatif.levers.lever import End, Lever, one_of_values
 
@@ -16,7 +15,7 @@ def lever(value: str) -> Lever:
     ttl = one_of_values(NAME, value, ("5m", "1h"))
 
     def change_call(call: PlannedCall) -> PlannedCall:
-        return replace(call, marks=tuple((at, ttl) for at, _ in call.marks), ttl=ttl)
+        return replaced(call, marks=tuple((at, ttl) for at, _ in call.marks), ttl=ttl)
 
     def change(geometry: Geometry, end: End) -> Geometry:
         return geometry.each(change_call)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from privileges import not_root
 from waiting import WATCHDOG_S
 
 from tokenprof.record.background import counting
@@ -123,3 +124,25 @@ def test_a_program_beside_gevent_has_one_descriptor_and_the_environment_that_is_
     assert "KEPT=yes" in rest
     assert "leaked" not in rest
     assert not any(line.startswith("HOME=") for line in rest)
+
+
+def test_it_is_a_program_that_answers_and_ends_in_silence_when_its_host_goes() -> None:
+    ours, theirs = socket.socketpair()
+    ours.settimeout(WATCHDOG_S)
+    command = [sys.executable, "-m", counting.__name__, str(os.getpid()), *sys.path]
+    with ours, subprocess.Popen(command, stdin=theirs, stderr=subprocess.PIPE) as program:
+        theirs.close()
+        ours.sendall(packed(["hello"]))
+        with ours.makefile("rb") as answer:
+            assert unpacked(answer.readline(), 1) == count_tokens(["hello"])
+        # The host ends before it has read the next answer.
+        ours.sendall(packed(["a"] * 50_000))
+        ours.close()
+        assert program.stderr is not None
+        assert (program.wait(WATCHDOG_S), program.stderr.read()) == (0, b"")
+
+
+def test_a_host_of_another_user_is_still_there() -> None:
+    with not_root():
+        assert counting._is_there(1)
+    assert not counting._is_there(ended_process())

@@ -18,12 +18,8 @@ LONG = "Look at the result, then go on. " * 20_000
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     taken: list[float] = []
-    monkeypatch.setattr(giving_way, "unpatched", lambda module, name: _stand_in(module, name, taken))
+    monkeypatch.setattr(giving_way, "_sleep", taken.append)
     return taken
-
-
-def _stand_in(module: object, name: str, taken: list[float]) -> object:
-    return taken.append if name == "sleep" else getattr(module, name)
 
 
 def on_a_thread_of_ours(text: str) -> None:
@@ -31,9 +27,7 @@ def on_a_thread_of_ours(text: str) -> None:
     done: queue.SimpleQueue[object] = queue.SimpleQueue()
     worker: Worker[str] = Worker(
         "tokenprof-recorder",
-        lambda each: done.put(
-            Shaper(b"k" * 32, later=lambda _digest, _text: None).block("user", "t", each, text=each)
-        ),
+        lambda each: done.put(Shaper(b"k" * 32, later=lambda _: None).block("user", "t", each, text=each)),
         lambda _item, error: done.put(error),
     )
     worker.put(text)

@@ -1,9 +1,7 @@
-"""Totals of many sessions by block, and the page about them, from a store made for one command."""
+"""Totals of files, and the page about many runs."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,21 +15,33 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def totals_of_many(
-    paths: Sequence[Path], assumptions: Assumptions, jobs: int | None
+def totals_of_files(
+    paths: Sequence[Path], assumptions: Assumptions, jobs: int | None, *, with_blocks: bool
 ) -> Iterator[PricedStore]:
-    """Read logs one at a time into a store in the folder for temporary files, and yield it with prices.
+    """Read files, or take the rows that the default store has, and yield their turns with prices.
 
-    Raises what `tokenprof.store.ingest.ingest` raises.
+    `with_blocks` also reads what the bills are for. Raises what `priced_files` raises.
     """
     from tokenprof.analysis.assumptions import price_book
-    from tokenprof.store.ingest.ingest import IngestOptions, ingest
-    from tokenprof.store.queries.priced_store import priced_store
+    from tokenprof.commands.console.progress_line import ProgressLine
+    from tokenprof.store.queries.priced_files import priced_files
+    from tokenprof.store.writing.ingested import ingested
 
-    with tempfile.TemporaryDirectory(prefix="tokenprof-") as folder:
-        store = Path(folder)
-        ingest(paths, store, IngestOptions(jobs=jobs or os.cpu_count() or 1))
-        yield priced_store(store, price_book(assumptions), seller=assumptions.seller, paths=paths)
+    book, line = price_book(assumptions), ProgressLine()
+    try:
+        with priced_files(
+            paths,
+            book,
+            with_blocks=with_blocks,
+            seller=assumptions.seller,
+            known=ingested(paths),
+            jobs=jobs,
+            watch=line,
+        ) as found:
+            line.end()
+            yield found
+    finally:
+        line.end()
 
 
 def put_fleet_page(output: Path | None, opened: PricedStore, where: str | None) -> None:

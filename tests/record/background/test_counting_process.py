@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from waiting import WATCHDOG_S, wait_until
 
+from tokenprof.record.background import counting_process
 from tokenprof.record.background.counting import count_tokens
 from tokenprof.record.background.counting_process import CountingProcess
 
@@ -104,3 +105,51 @@ def test_a_program_that_is_not_python_is_never_started_again(
 def test_where_nothing_can_be_started_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tokenprof.record.background.counting_process.START", "exit 1")
     assert CountingProcess().count(["a"]) == [{}]
+
+
+def test_a_descriptor_that_the_host_has_closed_is_replaced(counter: CountingProcess) -> None:
+    counter.count(["a"])
+    os.close(counter._descriptor)
+    assert counter.count(["hello world"]) == count_tokens(["hello world"])
+
+
+def test_many_texts_are_sent_in_parts(counter: CountingProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting_process, "MOST_BYTES_AT_ONCE", 10)
+    texts = ["hello", "world", "!", "x" * 30, "", "last"]
+    assert [list(part) for part in counting_process._parts(texts)] == [
+        ["hello", "world"],
+        ["!"],
+        ["x" * 30],
+        ["", "last"],
+    ]
+    assert counter.count(texts) == count_tokens(texts)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_counts_with_a_process_of_its_own(counter: CountingProcess, tmp_path: Path) -> None:
+    counter.count(["a"])
+    child = os.fork()
+    if not child:
+        counted = counter.count(["hello world"])
+        (tmp_path / "counted").write_text(f"{counted} {len(_serving(os.getpid()))} {counter.is_ready()}")
+        counter.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert (tmp_path / "counted").read_text() == f"{count_tokens(['hello world'])} 1 True"
+    assert counter.is_ready()
+
+
+def test_a_process_that_ends_without_an_answer_is_tried_once_more_and_given_up_in_the_end(
+    counter: CountingProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+
+    def ends_at_once() -> list[str]:
+        started.append("again")
+        return [sys.executable, "-c", "import sys; sys.stdin.buffer.read(8)"]
+
+    monkeypatch.setattr(counting_process, "_command", ends_at_once)
+    for _ in range(5):
+        assert counter.count(["a"]) == [{}]
+    # Each of three failures is tried twice; then nothing is started any more.
+    assert len(started) == 2 * counting_process.MOST_FAILURES

@@ -1,0 +1,1 @@
+"""What secrets look like, and texts and JSON with their secrets masked."""
