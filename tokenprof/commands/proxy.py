@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import threading
+import time
+from collections.abc import Collection
+from types import FrameType
 from typing import Any, Final
 
 from tokenprof.commands.closing_report import (
@@ -66,9 +68,10 @@ def run_proxy(options: argparse.Namespace) -> int:
     path = options.record or free_name()
     require_recordable(path)
     allow_many_connections()
-    stopped = threading.Event()
-    # A second signal is not to take what the first left to be written.
-    with handled_by(lambda *_: stopped.set(), _STOPPING):
+    told: dict[int, FrameType | None] = {}
+    # A second signal is not to take what the first left to be written. A method of C has no frame in which
+    # the next signal could be handled, and in that one's frame the next, until Python's stack is full.
+    with handled_by(told.setdefault, _STOPPING):
         try:
             with recording_proxy(
                 path,
@@ -81,7 +84,7 @@ def run_proxy(options: argparse.Namespace) -> int:
                 say(f"recording to {path}; stop with Ctrl-C")
                 for variable, url in addresses(proxy, options.upstream).items():
                     emit(f"export {variable}={url}\n")
-                _wait_for_a_signal(stopped)
+                wait_for_a_signal(told)
         finally:
             recorded = not remove_if_empty(path)
     report_recording(path, assumptions, recorded=recorded)
@@ -90,7 +93,11 @@ def run_proxy(options: argparse.Namespace) -> int:
     return OK
 
 
-def _wait_for_a_signal(stopped: threading.Event) -> None:
-    # The system may deliver a signal on another thread; its handler runs here once this thread wakes.
-    while not stopped.wait(WAKE_EVERY_S):
-        pass
+def wait_for_a_signal(told: Collection[int]) -> None:
+    """Wait until the handler of a signal has added its number to `told`.
+
+    The system may deliver a signal on another thread; its handler runs here once this thread wakes. It must
+    not take a lock, as that of a `threading.Event`: this thread may hold it when the signal comes.
+    """
+    while not told:
+        time.sleep(WAKE_EVERY_S)

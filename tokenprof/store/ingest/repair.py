@@ -74,7 +74,7 @@ _OWN_NAMES: Final = frozenset(
     (*(table.name for table in DATA_TABLES), STATE, COMMITS, SET_ASIDE, LOCK_FILE, f"{MANIFEST}{UNFINISHED}")
 )
 _OWN_FILE: Final = re.compile(
-    rf"(state/[a-z]+-|[a-z]+/day=[^/]+/project=[^/]+/)\d{{8,}}(-[0-9a-f]+)?\.parquet({re.escape(UNFINISHED)})?"
+    rf"\A(state/[a-z]+-|[a-z]+/day=[^/]+/project=[^/]+/)\d{{8,}}(-[0-9a-f]+)?\.parquet({re.escape(UNFINISHED)})?"
 )
 
 
