@@ -17,7 +17,6 @@ import pytest
 from canned import CannedServer, ask
 from waiting import WATCHDOG_S
 
-from tokenprof.proxy.child import handled_by
 from tokenprof.reading.files import read
 from tokenprof.record.wires import WIRES
 from tokenprof.testing import LoopbackProvider, Reply
@@ -96,16 +95,6 @@ def test_a_second_signal_does_not_take_what_the_first_left_to_be_written(tmp_pat
     assert [(turn.status, turn.usage) for turn in read([tmp_path / "run.jsonl"]).turns] == [("partial", None)]
 
 
-def test_a_signal_that_is_ignored_stays_so() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with handled_by(lambda *_: None, ["SIGHUP", "SIGUSR2"]):
-            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-            assert callable(signal.getsignal(signal.SIGUSR2))
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
 ON_ANOTHER_THREAD = """
 import signal, sys, threading, time
 from tokenprof.commands.main import main
@@ -118,7 +107,7 @@ def functions_of_main():
 
 def is_asleep():
     catches = signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
-    return catches and not {"wait_for_a_signal", "_wait"}.isdisjoint(functions_of_main())
+    return catches and not {"run_proxy", "run_child"}.isdisjoint(functions_of_main())
 
 def interrupt():
     while not is_asleep():
@@ -144,47 +133,6 @@ def test_a_signal_on_another_thread_stops_it_too(arguments: tuple[str, ...], tmp
         check=False,
     )
     assert done.returncode == {"proxy": 0, "run": 128 + signal.SIGTERM}[arguments[0]]
-
-
-AT_EACH_LINE = """
-import signal, sys
-from tokenprof.commands.proxy import wait_for_a_signal
-from tokenprof.proxy.child import handled_by
-
-class AtLine:
-    def __init__(self, line):
-        self.left = line
-
-    def __call__(self, frame, event, argument):
-        if event == "line":
-            if self.left == 0:
-                signal.raise_signal(signal.SIGTERM)
-                signal.raise_signal(signal.SIGINT)
-            self.left -= 1
-        return self
-
-signals_taken = []
-for line in range(6):
-    told = {}
-    with handled_by(told.setdefault, ["SIGTERM", "SIGINT"]):
-        sys.settrace(AtLine(line))
-        wait_for_a_signal(told)
-        sys.settrace(None)
-    signals_taken.append(len(told))
-print(signals_taken)
-"""
-
-
-def test_signals_at_any_line_of_the_wait_end_it() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", AT_EACH_LINE],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG_S,
-        check=False,
-    )
-    assert (done.stdout, done.stderr) == ("[2, 2, 2, 2, 2, 2]\n", "")
 
 
 def test_addresses_keep_the_path_that_an_api_starts_at(tmp_path: Path) -> None:

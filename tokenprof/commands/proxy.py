@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Collection
-from types import FrameType
 from typing import Any, Final
 
 from tokenprof.commands.closing_report import (
@@ -25,7 +23,7 @@ from tokenprof.facts.errors import InputError
 
 DEFAULT_PORT: Final = 8100
 HIGHEST_PORT: Final = 65_535
-WAKE_EVERY_S: Final = 0.2
+_LOOK_EVERY_S: Final = 0.2
 _STOPPING: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
@@ -55,8 +53,8 @@ def add_commands(commands: Any) -> None:
 
 def run_proxy(options: argparse.Namespace) -> int:
     """Serve until interrupted, then report."""
-    from tokenprof.proxy.child import handled_by
     from tokenprof.proxy.clients import allow_many_connections
+    from tokenprof.proxy.heard_signals import heard_signals
     from tokenprof.proxy.recording_proxy import addresses, recording_proxy
 
     if options.upstream is not None and not options.upstream.strip():
@@ -68,10 +66,8 @@ def run_proxy(options: argparse.Namespace) -> int:
     path = options.record or free_name()
     require_recordable(path)
     allow_many_connections()
-    told: dict[int, FrameType | None] = {}
-    # A second signal is not to take what the first left to be written. A method of C has no frame in which
-    # the next signal could be handled, and in that one's frame the next, until Python's stack is full.
-    with handled_by(told.setdefault, _STOPPING):
+    # A second signal is not to take what the first left to be written.
+    with heard_signals(_STOPPING) as heard:
         try:
             with recording_proxy(
                 path,
@@ -84,20 +80,12 @@ def run_proxy(options: argparse.Namespace) -> int:
                 say(f"recording to {path}; stop with Ctrl-C")
                 for variable, url in addresses(proxy, options.upstream).items():
                     emit(f"export {variable}={url}\n")
-                wait_for_a_signal(told)
+                # The system may deliver a signal on another thread; it is noted once this thread wakes.
+                while not heard.take():
+                    time.sleep(_LOOK_EVERY_S)
         finally:
             recorded = not remove_if_empty(path)
     report_recording(path, assumptions, recorded=recorded)
     if assumptions is None and recorded:
         say(f"recorded in {path}; read it with: tokenprof report {path}")
     return OK
-
-
-def wait_for_a_signal(told: Collection[int]) -> None:
-    """Wait until the handler of a signal has added its number to `told`.
-
-    The system may deliver a signal on another thread; its handler runs here once this thread wakes. It must
-    not take a lock, as that of a `threading.Event`: this thread may hold it when the signal comes.
-    """
-    while not told:
-        time.sleep(WAKE_EVERY_S)
