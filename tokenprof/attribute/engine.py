@@ -24,13 +24,14 @@ from tokenprof.attribute.sizes import solve_sizes
 from tokenprof.attribute.solve import largest_remainder
 from tokenprof.attribute.thinking import drops_earlier_thinking, earlier_thinking
 from tokenprof.attribute.tree import Tree
+from tokenprof.facts.shared_prefix import Trail
 from tokenprof.facts.types import Block, Run, Turn
 from tokenprof.pricing.usage import Usage
 
 UNPLACED_NAME = "in the bill, on no block of the request"
 END_NAME = "end-of-prompt tokens"
 
-Prompts = Sequence[Sequence[Block]]
+Prompts = Sequence[Trail[Block]]
 
 
 def attribute(run: Run, counts: Counts | None = None) -> Attribution:
@@ -69,16 +70,18 @@ def _lay_out_all(
 ) -> dict[int, Path]:
     forgets = drops_earlier_thinking(turns, prompts, indices)
     paths: dict[int, Path] = {}
+    newest: dict[str, int] = {}
     for index in indices:
-        base = turns[index].base
-        paths[index] = lay_out(
-            tree,
-            turns[index],
-            prompts[index],
-            index,
-            paths.get(base) if base is not None else None,
-            earlier_thinking(prompts[index]) if forgets else frozenset(),
-        )
+        turn = turns[index]
+        base, same = turn.base, turn.kept
+        if base is not None and base not in paths:
+            # Another model was asked last: this one counts otherwise, and extends what it was sent itself.
+            base = newest.get(turn.context)
+            same = 0 if base is None else prompts[index].shared_with(prompts[base])
+        newest[turn.context] = index
+        dropped = earlier_thinking(prompts[index]) if forgets else frozenset()
+        path = paths.get(base) if base is not None else None
+        paths[index] = lay_out(tree, turn, prompts[index], index, path, same, dropped)
     return paths
 
 

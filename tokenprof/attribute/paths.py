@@ -71,16 +71,19 @@ def lay_out(
     prompt: Sequence[Block],
     index: int,
     base: Path | None,
+    same: int = 0,
     dropped: frozenset[int] = frozenset(),
 ) -> Path:
     """Return the path of a prompt in the tree, after a node for any text that precedes it unseen.
+
+    `base` is the path of an earlier turn, whose first `same` blocks are also the first of this prompt.
 
     Deferred tools have no place until they are referenced, and neither have the blocks with indices in
     `dropped`, which the provider left out. A transcript may not show all that was sent with a message, so
     each of its prompts ends in a place for what is missing. Later prompts keep that place, and it stays
     empty unless the bill shows otherwise.
     """
-    kept = 0 if base is None else min(turn.kept, len(base.places))
+    kept = 0 if base is None else min(same, len(base.places))
     before = frozenset() if base is None else frozenset(i for i in base.absent if i < kept)
     deferred = {i for i in before if prompt[i].deferred}
     deferred.update(i for i, block in enumerate(prompt[kept:], kept) if block.deferred)
@@ -88,7 +91,7 @@ def lay_out(
     kept = min((i for i in absent ^ before if i < kept), default=kept)
     path = Path(index, Trail(), Trail(), absent)
     led = base is not None and bool(base.nodes) and tree.nodes[base.nodes[0]].role in LEADING_ROLES
-    steps = [] if led else _lead(turn, prompt if base is None else turn.added)
+    steps = [] if led else _lead(turn, prompt if base is None else prompt[same:])
     if base is not None and not steps:
         path.base = base.turn
         path.shared = len(base.nodes) if kept == len(base.places) else base.reach(kept - 1)
