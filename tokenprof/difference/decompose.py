@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from tokenprof.costing.billed_sums import NOTHING
+from tokenprof.data_classes.frozen import frozen
 from tokenprof.difference.cost_profile import Cell, CellKey, CostProfile, GroupBlocks, ServedModel
 from tokenprof.facts.own_decimals import EXACT_DIGITS, own_decimals
 from tokenprof.pricing.usage import TokenClass
@@ -55,34 +56,60 @@ def decompose(before: CostProfile, now: CostProfile) -> dict[CellKey, dict[Step,
     """
     keys = list(dict.fromkeys([*before.cells, *now.cells]))
     with own_decimals(EXACT_DIGITS):
-        rate_before = _rates_of(before)
-        return {key: _parts(key, before, now, rate_before) for key in keys}
+        first = _FirstRun.of(before)
+        return {key: _parts(key, first, now) for key in keys}
+
+
+@frozen
+class _FirstRun:
+    """What the first run says about all cells: the rate of a token, and the tokens of each agent's models.
+
+    `rate` gives what a token of a model and class was billed on average, else its rate. `models_of` are the
+    tokens by model of each agent, and under None those of the run, without fees.
+    """
+
+    profile: CostProfile
+    rate: RateOf
+    models_of: Mapping[str | None, Mapping[ServedModel, int]]
+
+    @classmethod
+    def of(cls, profile: CostProfile) -> _FirstRun:
+        """Return the sums of a run."""
+        models_of: dict[str | None, dict[ServedModel, int]] = {None: defaultdict(int)}
+        for key, cell in profile.cells.items():
+            of_agent = models_of.setdefault(key.agent, defaultdict(int))
+            for (served, token_class), billed in cell.items():
+                if token_class != TokenClass.FEE:
+                    of_agent[served] += billed.tokens
+                    models_of[None][served] += billed.tokens
+        return cls(profile, _rates_of(profile), models_of)
 
 
 def _rates_of(before: CostProfile) -> RateOf:
-    """Return a function that gives what a token of a model and class was billed on average, else its rate."""
     if before.in_tokens:
         return lambda served, cls: Decimal(1)
-    used: dict[tuple[ServedModel, str], list[tuple[int, Decimal]]] = defaultdict(list)
+    tokens: dict[tuple[ServedModel, str], int] = defaultdict(int)
+    usd: dict[tuple[ServedModel, str], Decimal] = defaultdict(lambda: NOTHING)
     for cell in before.cells.values():
         for pair, billed in cell.items():
-            used[pair].append((billed.tokens, billed.usd))
+            tokens[pair] += billed.tokens
+            usd[pair] += billed.usd
 
     def rate(served: ServedModel, cls: str) -> Decimal | None:
-        own = used.get((served, cls), [])
-        tokens = sum(count for count, _ in own)
-        if tokens and cls != TokenClass.FEE:
-            return sum((usd for _, usd in own), NOTHING) / tokens
+        pair = served, cls
+        if tokens.get(pair) and cls != TokenClass.FEE:
+            return usd[pair] / tokens[pair]
         return before.rates.get(served, {}).get(cls)
 
     return rate
 
 
-def _parts(key: CellKey, before: CostProfile, now: CostProfile, rate_before: RateOf) -> dict[Step, Decimal]:
+def _parts(key: CellKey, first: _FirstRun, now: CostProfile) -> dict[Step, Decimal]:
+    before = first.profile
     old, new = before.cells.get(key, {}), now.cells.get(key, {})
     start, end = _usd(old), _usd(new)
-    mixed = _at_new_mix(key, old, new, before, rate_before)
-    repriced = _at_old_rates(key, old, new, before, rate_before)
+    mixed = _at_new_mix(key, old, new, first)
+    repriced = _at_old_rates(old, new, first.rate)
     volume: dict[Step, Decimal]
     if not _tokens(old) or not _tokens(new):
         # Nothing to scale: all of it is there because something is new, or is gone.
@@ -157,29 +184,28 @@ def _ratio(now: float, before: float) -> Decimal | None:
     return Decimal(now) / Decimal(before) if now and before else None
 
 
-def _at_new_mix(key: CellKey, old: Cell, new: Cell, before: CostProfile, rate_before: RateOf) -> Decimal:
+def _at_new_mix(key: CellKey, old: Cell, new: Cell, first: _FirstRun) -> Decimal:
     """Return the second run's tokens by class, on the first run's models at the first run's prices."""
     tokens: dict[str, int] = defaultdict(int)
     for (_, cls), billed in new.items():
         tokens[cls] += billed.tokens
     total = NOTHING
     for cls, count in tokens.items():
-        weights = _model_weights(key, cls, old, before)
+        weights = _model_weights(key, cls, old, first)
         whole = sum(weights.values())
         if not whole:
-            total += _valued(
-                {pair: billed for pair, billed in new.items() if pair[1] == cls}, old, rate_before
-            )
+            of_class = {pair: billed for pair, billed in new.items() if pair[1] == cls}
+            total += _valued(of_class, old, first.rate)
             continue
         for served, weight in weights.items():
-            rate = _cell_rate(old, served, cls) or rate_before(served, cls)
+            rate = _cell_rate(old, served, cls) or first.rate(served, cls)
             if rate is None:
                 rate = _mean_rate(new, cls)
             total += rate * count * weight / whole
     return _state(total, _usd(old), _usd(new))
 
 
-def _model_weights(key: CellKey, cls: str, old: Cell, before: CostProfile) -> dict[ServedModel, int]:
+def _model_weights(key: CellKey, cls: str, old: Cell, first: _FirstRun) -> Mapping[ServedModel, int]:
     """Return the first run's models by their tokens: of the class, else of the group, the agent, the run."""
 
     def weigh(pairs: Mapping[tuple[ServedModel, str], int]) -> dict[ServedModel, int]:
@@ -193,18 +219,13 @@ def _model_weights(key: CellKey, cls: str, old: Cell, before: CostProfile) -> di
     if same or own:
         return weigh(same or own)
     for agent in (key.agent, None):
-        wide: dict[ServedModel, int] = defaultdict(int)
-        for other, cell in before.cells.items():
-            if agent is None or other.agent == agent:
-                for (served, other_cls), billed in cell.items():
-                    if other_cls != TokenClass.FEE:
-                        wide[served] += billed.tokens
+        wide = first.models_of.get(agent, {})
         if any(wide.values()):
             return wide
     return {}
 
 
-def _at_old_rates(key: CellKey, old: Cell, new: Cell, before: CostProfile, rate_before: RateOf) -> Decimal:
+def _at_old_rates(old: Cell, new: Cell, rate_before: RateOf) -> Decimal:
     """Return the second run's tokens by model and class, at the first run's prices."""
     total = _valued(new, old, rate_before)
     return _state(total, _usd(old), _usd(new))
