@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tokenprof.attribute.estimate import BlockFeatures, Observations, Vector, fit, unfitted
+from tokenprof.attribute.estimator.estimate import BlockFeatures, Observations, Vector, fit, unfitted
 from tokenprof.attribute.paths import OUTPUT_HINT_RELATIVE_SD, OUTPUT_HINT_SD_TOKENS
 from tokenprof.facts.types import Block, Run, Turn
 from tokenprof.reading.files import read

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tokenprof.attribute.counts import SCHEMA, counted_places, prefix_digests, read_counts, write_counts
-from tokenprof.attribute.estimate import local_tokens
+from tokenprof.attribute.estimator.estimate import local_tokens
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Block, Features
 

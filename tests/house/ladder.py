@@ -42,21 +42,24 @@ MAY_IMPORT = {
     "record.background": "facts facts.secrets",
     "record": "facts facts.secrets record.background pricing",
     "reading": "facts record record.background",
-    "attribute": "facts pricing",
+    "attribute.estimator": "facts",
+    "attribute": "facts attribute.estimator pricing",
     "costing": "facts attribute pricing pricing.cache pricing.chain hw_model hw_model.equations",
     "chain": "facts costing pricing pricing.cache pricing.chain hw_model hw_model.catalogue "
     "hw_model.equations",
     "chain.claims": "facts costing chain pricing pricing.chain hw_model hw_model.catalogue "
     "hw_model.equations",
     "whatif.geometry": "facts attribute costing pricing pricing.cache",
-    "whatif.levers": "facts attribute costing whatif.geometry pricing pricing.chain hw_model "
+    "whatif.levers": "facts attribute attribute.estimator costing whatif.geometry pricing pricing.chain "
+    "hw_model hw_model.equations",
+    "whatif": "facts attribute attribute.estimator costing whatif.geometry whatif.levers pricing "
+    "pricing.chain hw_model",
+    "analysis.rows": "facts attribute attribute.estimator costing pricing pricing.chain hw_model "
     "hw_model.equations",
-    "whatif": "facts attribute costing whatif.geometry whatif.levers pricing pricing.chain hw_model",
-    "analysis.rows": "facts attribute costing pricing pricing.chain hw_model hw_model.equations",
     "analysis.findings": "facts costing analysis.rows pricing hw_model",
     "analysis": "facts reading costing chain whatif whatif.levers analysis.rows analysis.findings pricing "
     "pricing.chain hw_model hw_model.equations",
-    "difference": "facts attribute costing analysis pricing hw_model",
+    "difference": "facts attribute attribute.estimator costing analysis pricing hw_model",
     "sessions": "facts reading attribute costing chain whatif analysis analysis.rows analysis.findings "
     "pricing hw_model hw_model.equations",
     "report": "facts costing chain chain.claims whatif analysis analysis.rows analysis.findings pricing "

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tokenprof.attribute.classes import Piece
+from tokenprof.attribute.cleared_results import follow_clearing, is_result, oldest_that_fit
 from tokenprof.attribute.counts import Counts, counted_places
 from tokenprof.attribute.listing import Listing
 from tokenprof.attribute.model import Attribution, Size
@@ -45,10 +46,11 @@ def attribute(run: Run, counts: Counts | None = None) -> Attribution:
         by_model[turn.provider, turn.model].append(index)
     layouts: dict[int, tuple[Tree, Path, Sequence[Size]]] = {}
     outputs: dict[int, Size] = {}
+    notes: list[str] = []
     segments = 0
     for (provider, model), indices in by_model.items():
         tree = Tree()
-        paths = _lay_out_all(tree, run.turns, prompts, indices)
+        paths = _lay_out_all(tree, run.turns, prompts, indices, notes)
         hints = _take_in_the_bill(tree, run.turns, paths)
         for i, path in paths.items() if counts else ():
             for block, tokens in counted_places(run.turns[i].model, prompts[i], counts or {}):
@@ -60,15 +62,16 @@ def attribute(run: Run, counts: Counts | None = None) -> Attribution:
         layouts |= {i: (tree, path, sizes) for i, path in paths.items()}
         outputs |= repeated_outputs(run.turns, paths, tree, sizes)
     listing = Listing()
-    rows = _Rows(listing, expected_outputs(run.turns))
+    rows = _Rows(listing, expected_outputs(run.turns), notes)
     shares = [rows.shares_of(turn, prompts[i], *layouts[i]) for i, turn in enumerate(run.turns)]
-    return Attribution(listing.blocks(), tuple(shares), tuple(rows.notes), outputs)
+    return Attribution(listing.blocks(), tuple(shares), tuple(notes), outputs)
 
 
 def _lay_out_all(
-    tree: Tree, turns: Sequence[Turn], prompts: Prompts, indices: Sequence[int]
+    tree: Tree, turns: Sequence[Turn], prompts: Prompts, indices: Sequence[int], notes: list[str]
 ) -> dict[int, Path]:
     forgets = drops_earlier_thinking(turns, prompts, indices)
+    cleared = follow_clearing(turns, prompts, indices)
     paths: dict[int, Path] = {}
     newest: dict[str, int] = {}
     for index in indices:
@@ -79,10 +82,22 @@ def _lay_out_all(
             base = newest.get(turn.context)
             same = 0 if base is None else prompts[index].shared_with(prompts[base])
         newest[turn.context] = index
-        dropped = earlier_thinking(prompts[index]) if forgets else frozenset()
-        path = paths.get(base) if base is not None else None
-        paths[index] = lay_out(tree, turn, prompts[index], index, path, same, dropped)
+        path = paths[base] if base is not None else None
+        left_out = earlier_thinking(prompts[index]) if forgets else frozenset()
+        if cleared is not None:
+            if newly := cleared.take(index, base, same, left_out - path.absent if path else ()):
+                notes.append(_cleared_note(index, newly))
+            left_out |= cleared.in_prompt(index)
+        paths[index] = lay_out(tree, turn, prompts[index], index, path, same, left_out)
     return paths
+
+
+def _cleared_note(turn: int, results: int) -> str:
+    oldest = "result of a tool counts" if results == 1 else f"{results:,} results of tools count"
+    return (
+        f"Turn {turn}: the provider billed less than the request holds. The oldest {oldest} as cleared from "
+        "here on; the bill does not say which."
+    )
 
 
 def _take_in_the_bill(tree: Tree, turns: Sequence[Turn], paths: Mapping[int, Path]) -> list[OutputHint]:
@@ -107,7 +122,7 @@ class _Rows:
 
     listing: Listing
     outputs: Mapping[int, Sequence[float]]
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
     _rows: dict[int, tuple[tuple[str, str], PieceRow, int]] = field(default_factory=dict)
 
     def shares_of(
@@ -179,7 +194,10 @@ class _Rows:
 
 
 def _shrunk(pieces: Sequence[Piece], blocks: Sequence[Block], total: int) -> list[Piece]:
-    """Take a deficit from thinking first, since providers drop it, then from all blocks alike."""
+    """Take a deficit from what providers and harnesses leave out, and the rest from all blocks alike.
+
+    First from thinking, then from whole results of tools, as `cleared` has it.
+    """
     tokens = [piece.tokens for piece in pieces]
     deficit = sum(tokens) - total
     for index, block in enumerate(blocks):
@@ -187,6 +205,10 @@ def _shrunk(pieces: Sequence[Piece], blocks: Sequence[Block], total: int) -> lis
             taken = min(deficit, tokens[index])
             tokens[index] -= taken
             deficit -= taken
-    if deficit > 0:
+    results = [index for index, block in enumerate(blocks) if is_result(block) and tokens[index]]
+    for index in results[: oldest_that_fit([tokens[at] for at in results], deficit)] if deficit > 0 else ():
+        deficit -= tokens[index]
+        tokens[index] = 0
+    if deficit:
         tokens = largest_remainder([float(t) for t in tokens], total)
     return [Piece(piece.block, left, False) for piece, left in zip(pieces, tokens, strict=True)]

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tokenprof.attribute.estimate import Estimator, Observations, fit, unfitted
+from tokenprof.attribute.estimator.estimate import Estimator, Observations, fit, unfitted
+from tokenprof.attribute.estimator.priors import COEFFICIENTS
 from tokenprof.attribute.paths import OutputHint
-from tokenprof.attribute.priors import COEFFICIENTS
 from tokenprof.attribute.tree import NodeColumns, Segment
 
 PER_MESSAGE = COEFFICIENTS.index("per_message")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from tokenprof.attribute.estimate import BlockFeatures, unfitted
+from tokenprof.attribute.estimator.estimate import BlockFeatures, unfitted
 from tokenprof.attribute.listing import Listing
 from tokenprof.attribute.model import Share, Size, nameless
 from tokenprof.attribute.solve import largest_remainder

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tokenprof.attribute.estimate import Estimator, Matrix, Vector
+from tokenprof.attribute.estimator.estimate import Estimator, Matrix, Vector
 from tokenprof.attribute.fitted import PER_MESSAGE, fitted, is_framed
 from tokenprof.attribute.model import Size
 from tokenprof.attribute.paths import OutputHint

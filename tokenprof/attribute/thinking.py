@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tokenprof.attribute.estimate import BlockFeatures, Estimator, unfitted
+from tokenprof.attribute.estimator.estimate import BlockFeatures, Estimator, unfitted
 from tokenprof.facts.types import Block, Turn
 
 Prompts = Sequence[Sequence[Block]]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tokenprof.attribute.estimate import BlockFeatures, local_tokens
+from tokenprof.attribute.estimator.estimate import BlockFeatures, local_tokens
 from tokenprof.attribute.model import nameless
 from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Block

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tokenprof.attribute.estimate import local_tokens
+from tokenprof.attribute.estimator.estimate import local_tokens
 from tokenprof.attribute.model import Placed
 from tokenprof.attribute.prompt_spans import Ints
 from tokenprof.costing.billed_sums import NOTHING

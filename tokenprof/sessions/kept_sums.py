@@ -29,7 +29,7 @@ from tokenprof.sessions.folder_sums import FolderSums
 from tokenprof.sessions.session_sums import Member, SessionSums
 from tokenprof.sessions.tried_changes import LargestSessions
 
-LAYOUT: Final = 3
+LAYOUT: Final = 4
 """Counts up with each change of what is kept; what has another number is not used."""
 
 FolderParts = tuple[FolderSums, tuple[str, ...], "LargestSessions | None", tuple[Member, ...]]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.attribute.priors import prior_for
+from tokenprof.attribute.estimator.priors import prior_for
 from tokenprof.costing.compute import turn_works
 from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.errors import InputError

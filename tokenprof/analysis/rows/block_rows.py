@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tokenprof.analysis.rows.row_types import BlockRow, ChildRow
-from tokenprof.attribute.estimate import local_tokens
+from tokenprof.attribute.estimator.estimate import local_tokens
 from tokenprof.attribute.model import Placed
 from tokenprof.attribute.solve import largest_remainder
 from tokenprof.costing.billed_sums import BilledSum

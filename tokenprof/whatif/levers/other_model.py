@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Final
 
-from tokenprof.attribute.priors import TokenizerPrior, prior_for
+from tokenprof.attribute.estimator.priors import TokenizerPrior, prior_for
 from tokenprof.data_classes.frozen import replaced
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Turn

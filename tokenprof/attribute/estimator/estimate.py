@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tokenprof.attribute.priors import COEFFICIENTS, TokenizerPrior, prior_for
+from tokenprof.attribute.estimator.priors import COEFFICIENTS, TokenizerPrior, prior_for
 from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import Block
 

@@ -1,6 +1,6 @@
 """Time to attribute a run against its number of turns: what is new per turn, or the context sent again?
 
-    python benchmarks/attribution_scale.py [--turns 125,250,500,1000] [--blocks 6]
+    python benchmarks/made_conversations/attribution_scale.py [--turns 125,250,500,1000] [--blocks 6]
 
 A context grows by a few blocks a turn, each prompt holds all of it. Twice the turns are twice the new
 blocks and four times the blocks sent. The last column repeats the work in the naive way, walking every
