@@ -3,10 +3,12 @@
     python benchmarks/made_conversations/attribution_cleared.py [--seeds 4]
 
 Made tool loops whose true sizes are known. Above a limit, the oldest results are cleared, all but the last
-three, as `clear_tool_uses` of the Messages API does; the requests do not show it. Printed are the share of
-billed prompt tokens that lie on another block than the one they belong to, over all turns, and the notes of
-all seeds: where nothing is cleared there must be none. Each size is a multiple of the local count that
-differs by up to `noise` between blocks.
+three, as `clear_tool_uses` of the Messages API does; the requests do not show it. If no least number of
+tokens is asked for (`all`), that happens at every call once the whole history is above the limit. Printed
+are the shares of billed prompt tokens that lie on another block than the one they belong to, over all turns,
+by seed: from the bills alone, then with the number of cleared results that the answers tell. Where nothing is
+cleared, there must be no notes. Each size is a multiple of the local count that differs by up to `noise`
+between blocks.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ CASES = (
     (400, 100_000, 40_000, 0.05),
     (400, 100_000, 20_000, 0.05),
     (400, 100_000, 20_000, 0.2),
+    (400, 100_000, NEVER, 0.05),
     (800, 60_000, 5_000, 0.05),
     (800, 60_000, 5_000, 0.2),
     (300, NEVER, 0, 0.2),
@@ -75,7 +78,9 @@ class ToolLoop:
                 gone += self.sizes[at]
 
 
-def made(turns: int, above: int, at_least: int, noise: float, seed: int) -> tuple[Run, list[dict[str, int]]]:
+def made(
+    turns: int, above: int, at_least: int, noise: float, seed: int, *, is_told: bool
+) -> tuple[Run, list[dict[str, int]]]:
     """Return a run and the true sizes of each prompt, by the names of its blocks."""
     loop = ToolLoop(random.Random(seed), noise)
     loop.add("system", "system", 3_000)
@@ -85,7 +90,7 @@ def made(turns: int, above: int, at_least: int, noise: float, seed: int) -> tupl
     kept = cached = 0
     for number in range(turns):
         before = len(loop.cleared)
-        if sum(loop.present()) > above:
+        if sum(loop.sizes if at_least == NEVER else loop.present()) > above:
             loop.clear(at_least)
         present = loop.present()
         whole = sum(present)
@@ -105,6 +110,7 @@ def made(turns: int, above: int, at_least: int, noise: float, seed: int) -> tupl
                 added=tuple(loop.prompt[kept:]),
                 base=number - 1 if number else None,
                 kept=kept,
+                cleared_tool_uses=len(loop.cleared) if is_told else None,
             )
         )
         truth.append({block.name: size for block, size in zip(loop.prompt, present, strict=True)})
@@ -133,18 +139,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=4)
     seeds = range(parser.parse_args().seeds)
-    print("turns  cleared above  at least  noise   misplaced tokens by seed          notes   CPU, s")
+    print("turns  cleared above  at least  noise   misplaced, from the bills          notes   CPU, s   told")
     for turns, above, at_least, noise in CASES:
         began = time.process_time()
-        results = [misplaced(*made(turns, above, at_least, noise, seed)) for seed in seeds]
+        results = [misplaced(*made(turns, above, at_least, noise, seed, is_told=False)) for seed in seeds]
         cpu_s = (time.process_time() - began) / len(results)
-        shares = "  ".join(f"{share:6.1%}" for share, _ in results)
+        told = [misplaced(*made(turns, above, at_least, noise, seed, is_told=True)) for seed in seeds]
         limit = "never" if above == NEVER else f"{above:,}"
+        least = "all" if at_least == NEVER else f"{at_least:,}"
+        case = f"{turns:5}  {limit:>13}  {least:>8}  {noise:5.0%}"
+        shares, of_told = ("  ".join(f"{share:6.1%}" for share, _ in found) for found in (results, told))
         notes = sum(notes for _, notes in results)
-        print(
-            f"{turns:5}  {limit:>13}  {at_least:8,}  {noise:5.0%}   {shares}   {notes:5}   {cpu_s:6.2f}",
-            flush=True,
-        )
+        print(f"{case}   {shares}   {notes:5}   {cpu_s:6.2f}   {of_told}", flush=True)
 
 
 if __name__ == "__main__":

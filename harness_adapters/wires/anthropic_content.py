@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from tokenprof.facts.types import BlockKind
 from tokenprof.record.block_facts import json_text
-from tokenprof.record.wire_values import Wire, content_items, is_object, text_of
+from tokenprof.record.wire_values import Wire, content_items, is_object, mapping, text_of
+
+MOST_TOOL_USES = 1_000_000
 
 
 def split_marker(block: Wire) -> tuple[Wire, Wire]:
@@ -85,3 +87,15 @@ def text_of_document(block: Wire) -> str | None:
     if isinstance(source, Mapping) and source.get("type") == "content":
         return text_of_result(source.get("content"))
     return json_text(block) if block.get("type") == "search_result" else None
+
+
+def cleared_tool_uses_of(management: object) -> int | None:
+    """Return how many uses of tools an answer says were cleared from its prompt; None if it says nothing."""
+    edits = mapping(management).get("applied_edits") if management is not None else None
+    told = [
+        edit.get("cleared_tool_uses")
+        for edit in (edits if isinstance(edits, list) else ())
+        if is_object(edit) and text_of(edit.get("type")).startswith("clear_tool_uses")
+    ]
+    counts = [count for count in told if type(count) is int and 0 <= count <= MOST_TOOL_USES]
+    return sum(counts) if counts and len(counts) == len(told) else None

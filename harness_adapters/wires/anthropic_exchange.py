@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from tokenprof.facts.types import TurnStatus
+from tokenprof.harness_adapters.wires.anthropic_content import cleared_tool_uses_of
 from tokenprof.harness_adapters.wires.anthropic_messages import (
     answer_as_prompt,
     cache_miss_of,
@@ -100,6 +101,7 @@ def call_of_message(
         continues=_continues(body),
         cache_miss_reason=miss,
         cache_missed_tokens=missed_tokens,
+        cleared_tool_uses=cleared_tool_uses_of(message.get("context_management")),
         content={"request": body, "response": message},
     )
 
@@ -157,6 +159,8 @@ def message_of_events(events: Iterable[Wire]) -> tuple[dict[str, Any] | None, Tu
         elif kind == "message_delta":
             deltas += [counted for holder in (delta, event) if (counted := mapping(holder.get("usage")))]
             ending.update({k: v for k, v in delta.items() if v is not None and k != "usage"})
+            if event.get("context_management") is not None:
+                ending["context_management"] = event["context_management"]
             if delta.get("stop_reason"):
                 status = "ok"
         elif kind == "error":

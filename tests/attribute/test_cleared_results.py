@@ -172,3 +172,37 @@ def test_new_thinking_that_is_dropped_at_once_adds_nothing() -> None:
     for index in range(6):
         followed.take(index, index - 1 if index else None, index, ())
     assert followed.take(6, 5, 6, frozenset({6})) == 0
+
+
+def test_the_answer_says_how_many_were_cleared() -> None:
+    run = made_run([RULES, *RESULTS, QUESTION], [17_060])
+    told = Run((*run.turns[:-1], replace(run.turns[-1], cleared_tool_uses=2)))
+    assert attribute(told).notes == ()
+    held = held_by_the_last_prompt(told)
+    assert not {"result 1", "result 2"} & held.keys()
+    assert held["result 3"] == pytest.approx(3_000, rel=0.01)
+    # By the bill alone it would be the first two as well; the answer is believed if it says otherwise.
+    first = Run((*run.turns[:-1], replace(run.turns[-1], cleared_tool_uses=1)))
+    assert "result 2" in held_by_the_last_prompt(first)
+
+
+def test_a_first_prompt_may_have_lost_results_already() -> None:
+    run = made_run([RULES], [])
+    whole = replace(
+        run.turns[0],
+        added=(RULES, *RESULTS, QUESTION),
+        usage=Usage(uncached_input_tokens=14_060, output_tokens=10),
+        cleared_tool_uses=3,
+    )
+    held = held_by_the_last_prompt(Run((whole,)))
+    assert {name for name in held if name.startswith("result")} == {"result 4", "result 5"}
+
+
+def test_small_clearings_add_up() -> None:
+    """At each turn a result of 700 tokens is cleared, as soon as it is not one of the last three."""
+    results = [result(number, 700) for number in range(1, 21)]
+    held = held_by_the_last_prompt(made_run([RULES, *results], [5_000 + 3 * 700] * 17))
+    assert held["rules"] == 5_000
+    gone = [f"result {number}" for number in range(1, 18)]
+    # Less than 1,000 tokens are not judged yet, so up to two are still there.
+    assert sum(held.get(name, 0) for name in gone) <= 2 * 700

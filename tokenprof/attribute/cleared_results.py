@@ -2,15 +2,16 @@
 
 `clear_tool_uses` has the provider leave out the oldest results of tools (platform.claude.com, context
 editing), and harnesses prune their requests in the same way without a word in their logs. The blocks look
-as before, but the bill grows by less than they do, or falls. Which results are gone follows from how much is
-missing: what a turn adds to the bill shows how large its blocks are.
+as before, but the bill grows by less than they do, or falls. How many results are gone, the answer may say
+(`context_management.applied_edits`); otherwise it follows from how much is missing, as what a turn adds to
+the bill shows how large its blocks are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, islice
 
 import numpy as np
 
@@ -26,8 +27,9 @@ from tokenprof.data_classes.frozen import frozen, replaced
 from tokenprof.facts.shared_prefix import Trail
 from tokenprof.facts.types import Block, Turn
 
-LEAST_TOKENS = 1_000
-"""If less than this is missing, it has other reasons: providers' own tokens, estimates."""
+LEAST_TOKENS, LEAST_TOKENS_OF_A_TURN = 1_000, 300
+"""If less than this is missing, in all or since the turn before, it has other reasons: thinking that was
+dropped, providers' own tokens, estimates."""
 
 LEAST_SHARE, LEAST_Z = 0.5, 4.0
 """If less is missing than this share of the new blocks, or than so many standard deviations of their sizes,
@@ -61,14 +63,16 @@ def oldest_that_fit(tokens: Sequence[float], missing: float) -> int:
 
 def _may_have_cleared(turns: Sequence[Turn], prompts: Prompts, indices: Sequence[int]) -> bool:
     """Whether any of a model's bills lacks enough to look at all of them."""
+    missing = 0.0
     for index in indices:
         turn = turns[index]
+        if turn.cleared_tool_uses:
+            return True
         if (grown := _growth(turn, turns)) is not None:
             added = () if turn.hidden_prefix else prompts[index][turn.kept :]
             least = LEAST_RATIO * sum(local_tokens(block) for block in added if not block.deferred)
-            if least - grown >= LEAST_TOKENS:
-                return True
-    return False
+            missing += max(least - grown, 0.0)
+    return missing >= LEAST_TOKENS
 
 
 def _growth(turn: Turn, turns: Sequence[Turn], base: int | None = None) -> int | None:
@@ -128,7 +132,9 @@ class ClearedResults:
         return self._sized[index].cleared
 
     def take(self, index: int, base: int | None, same: int, thinking: Collection[int]) -> int:
-        """Take in the bill of a turn, and return how many results were cleared since turn `base`.
+        """Take in the bill of a turn, and return how many results it shows to be cleared since turn `base`.
+
+        That is 0 if the answer says itself how many were.
 
         The first `same` blocks are those of `base`. `thinking` are blocks of this prompt that the provider
         left out, and did not leave out of that one.
@@ -141,9 +147,13 @@ class ClearedResults:
                 usual[at - same] = 0.0
         if base is None:
             billed = sum(usual) if turn.usage is None else turn.usage.input_tokens
-            self._sized[index] = _Sized(Trail(usual), billed)
+            first = _Sized(Trail(usual), billed)
+            self._sized[index] = _as_told(turn, prompt, first) or first
             return 0
         before = self._sized[base].begin(same, thinking)
+        if (told := _as_told(turn, prompt, before.then(usual))) is not None:
+            self._sized[index] = told
+            return 0
         # What the client has taken out itself, the bill does not tell from what was cleared.
         grown = _growth(turn, self.turns, base) if same == len(self.prompts[base]) else None
         if grown is None:
@@ -151,15 +161,15 @@ class ClearedResults:
             return 0
         grown += round(self._sized[base].tokens - before.tokens)
         missing = sum(usual) - grown
-        least = max(LEAST_TOKENS, LEAST_SHARE * sum(usual), LEAST_Z * variance**0.5)
+        least = max(LEAST_TOKENS_OF_A_TURN, LEAST_SHARE * sum(usual), LEAST_Z * variance**0.5)
         is_sure = not turn.hidden_prefix and all(map(_is_counted, prompt[same:]))
         if missing < least or not (is_sure or -grown >= LEAST_TOKENS):
             self._sized[index] = before.then(_as_billed(usual, grown))
             return 0
-        self._sized[index] = now = self._cleared(index, before, usual, missing, grown)
+        self._sized[index] = now = self._cleared(index, before, usual, grown)
         return len(now.cleared) - len(before.cleared)
 
-    def _cleared(self, index: int, before: _Sized, usual: list[float], missing: float, grown: int) -> _Sized:
+    def _cleared(self, index: int, before: _Sized, usual: list[float], grown: int) -> _Sized:
         """Take the oldest results for what is missing, as far as that accounts for it."""
         turn, prompt, sizes = self.turns[index], self.prompts[index], before.sizes
         now = before.then(usual)
@@ -171,12 +181,9 @@ class ClearedResults:
         tokens = sum(sizes[at] for at in cleared)
         left = in_all - tokens
         again = len(prompt) - min(cleared - before.cleared, default=0)
-        most = FIT_SHARE if grown < 0 else FIT_SHARE_OF_GROWTH
-        if (
-            cleared == before.cleared
-            or abs(left) > most * (in_all - before.cleared_tokens)
-            or again > self._to_lay_out
-        ):
+        missing = in_all - before.cleared_tokens
+        fits = abs(left) <= missing * (FIT_SHARE if grown < 0 else FIT_SHARE_OF_GROWTH)
+        if missing < LEAST_TOKENS or cleared == before.cleared or not fits or again > self._to_lay_out:
             return now
         self._to_lay_out -= again
         return replaced(now, tokens=now.tokens - left, cleared=cleared, cleared_tokens=tokens)
@@ -189,6 +196,17 @@ class ClearedResults:
         whole = features.rows.sum(axis=0)
         variance = self.estimator.variance(features, sizes).sum() + whole @ self.estimator.covariance @ whole
         return sizes.tolist(), float(variance)
+
+
+def _as_told(turn: Turn, prompt: Trail[Block], now: _Sized) -> _Sized | None:
+    """Return a prompt without as many results as its answer says were cleared; None if it says nothing."""
+    if turn.cleared_tool_uses is None:
+        return None
+    results = (at for at, block in enumerate(prompt) if is_result(block))
+    cleared = frozenset(islice(results, turn.cleared_tool_uses))
+    tokens = sum(now.sizes[at] for at in cleared)
+    whole = now.tokens if turn.usage is None else turn.usage.input_tokens + tokens
+    return replaced(now, tokens=whole, cleared=cleared, cleared_tokens=tokens)
 
 
 def _is_counted(block: Block) -> bool:

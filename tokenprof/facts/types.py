@@ -135,7 +135,8 @@ class AnswerFacts:
     `cache_miss_reason` and `cache_missed_tokens` are what the provider says about a missed cache. `notes`
     are sentences about this answer's bill: why it has no usage, what its counts leave out, which keys of the
     usage were not understood; `raw_usage` is then the usage object as it was, as JSON. `stated_usd` is what
-    the seller itself says that the call cost.
+    the seller itself says that the call cost. `cleared_tool_uses` is how many uses of tools the provider says
+    it left out of the prompt, the oldest ones.
     """
 
     # Without slots of its own, so that a slotted class can extend this part and `CallerFacts` together.
@@ -155,6 +156,7 @@ class AnswerFacts:
     notes: tuple[str, ...] = ()
     raw_usage: str | None = None
     stated_usd: Decimal | None = None
+    cleared_tool_uses: int | None = None
 
 
 @frozen(slots=False, kw_only=True)

@@ -71,6 +71,7 @@ NOTES = "tokenprof.usage.notes"
 RAW_USAGE = "tokenprof.usage.raw"
 """JSON of a usage object that was not understood as a whole."""
 STATED_USD = "tokenprof.stated_usd"
+CLEARED_TOOL_USES = "tokenprof.prompt.cleared_tool_uses"
 CONTENT_REQUEST = "tokenprof.content.request"
 CONTENT_RESPONSE = "tokenprof.content.response"
 

@@ -104,6 +104,7 @@ ROWS = (
     _row("notes", names.NOTES, list, tuple, unset=()),
     _row("raw_usage", names.RAW_USAGE),
     _row("stated_usd", names.STATED_USD, str, Decimal),
+    _row("cleared_tool_uses", names.CLEARED_TOOL_USES, None, int),
     AttributeRow(
         names.CACHE_MISS,
         ("cache_miss_reason", "cache_missed_tokens"),

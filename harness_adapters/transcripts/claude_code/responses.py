@@ -16,6 +16,7 @@ from tokenprof.harness_adapters.transcripts.claude_code.logged_prompts import (
 from tokenprof.harness_adapters.transcripts.claude_code.request_records import Request
 from tokenprof.harness_adapters.transcripts.claude_code.row_chain import Above, Entry
 from tokenprof.harness_adapters.transcripts.claude_code.written_texts import WrittenTexts
+from tokenprof.harness_adapters.wires.anthropic_content import cleared_tool_uses_of
 from tokenprof.harness_adapters.wires.anthropic_messages import cache_miss_of, selectors_of
 from tokenprof.harness_adapters.wires.implausible_usage import implausibility, raw_json
 from tokenprof.pricing.normalise import advisor_iterations, read_anthropic
@@ -76,6 +77,7 @@ class Response:
     other_usage: object = None
     has_stopped: bool = False
     diagnostics: object = None
+    management: object = None
     calls: list[str] = field(default_factory=list)
     items: list[Wire] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
@@ -128,6 +130,7 @@ class Response:
         elif usage is not None and _output_tokens(usage) >= _output_tokens(self.usage or {}):
             self.usage = usage
         self.diagnostics = message.get("diagnostics") or self.diagnostics
+        self.management = message.get("context_management") or self.management
         for number, item in enumerate(items):
             place = line.get("apiBlockIndex")
             digest = digest_of(item)
@@ -198,6 +201,7 @@ class Response:
             compacted=self.compacted,
             cache_miss_reason=miss,
             cache_missed_tokens=missed_tokens,
+            cleared_tool_uses=cleared_tool_uses_of(self.management),
         )
 
     def _normalised_usage(self) -> tuple[Usage | None, tuple[str, ...]]:
