@@ -25,6 +25,9 @@ CacheMissCause = Literal[
 
 CacheMissEvidence = Literal["diff", "provider", "clock"]
 
+CLEARED_FIELD = "cleared"
+"""The field of a block that was left out of a prompt, though the request shows it as before."""
+
 BREAKPOINT_FIELD = "cache_control"
 """The field that changed if a request set no breakpoint after what the call before it had cached."""
 

@@ -14,8 +14,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tokenprof.attribute.classes import PROMPT_ORDER
+from tokenprof.attribute.cleared_results import is_result
 from tokenprof.costing.cache_losses import (
     BREAKPOINT_FIELD,
+    CLEARED_FIELD,
     CacheLoss,
     CacheMissCause,
     CacheMissEvidence,
@@ -101,8 +103,8 @@ def explain_misses(ledger: Ledger, outcomes: Sequence[CacheOutcome] | None = Non
 
 
 def is_of_a_compaction(miss: CacheMiss, kind_of_first_block: str | None) -> bool:
-    """Whether a miss is the price of a compaction: a summary replaces what it sums up on purpose."""
-    return miss.block is not None and kind_of_first_block == "summary"
+    """Whether a miss is the price of a smaller context: a summary, or results of tools that were cleared."""
+    return miss.block is not None and (kind_of_first_block == "summary" or miss.field == CLEARED_FIELD)
 
 
 def changed_prefixes(ledger: Ledger, misses: Sequence[CacheMiss | None]) -> dict[int, int]:
@@ -192,6 +194,8 @@ class _Explainer:
         change = self._change_since(index, before)
         if change is not None:
             return CacheLoss(change.cause, tokens, "diff", self._id_of(index, change.block), change.field)
+        if (cleared := self._first_cleared(index, before)) is not None:
+            return CacheLoss("changed", tokens, "diff", cleared, CLEARED_FIELD)
         parameters = changed_parameters(turn, earlier)
         ending = [name for name in parameters if first_section_lost("anthropic", name)]
         if rules is None or rules.split is None:
@@ -250,6 +254,15 @@ class _Explainer:
             # A harness that takes up a conversation for a task that has ended sends another prefix.
             return CacheLoss("changed", tokens, "diff", self._id_of(index, notified))
         return CacheLoss("unknown", tokens)
+
+    def _first_cleared(self, index: int, before: int) -> str | None:
+        """Return the first result in an earlier prompt that has no tokens in this one, which repeats it."""
+        if not self._prompts[index].continues(self._prompts[before]):
+            return None
+        attribution = self._ledger.attribution
+        sent = {share.block for share in attribution.shares[index]}
+        gone = (share.block for share in attribution.shares[before] if share.block not in sent)
+        return next((each for each in gone if is_result(attribution.blocks[each].block)), None)
 
     def _first_use(self, index: int, usage: Usage) -> CacheLoss | None:
         written = cached_tokens(self._turns[index]) - usage.cache_read_tokens

@@ -33,7 +33,7 @@ _NOTES_REPEATED: Final = 3
 
 _SHORT_OUTPUT: Final = "the source lacks its final output count: the output is at least this"
 
-_FIELDS_IN_WORDS: Final = {"added": "which is new"}
+_FIELDS_IN_WORDS: Final = {"added": "which is new", "cleared": "which was cleared"}
 """Values of a miss's field that name no part of a block."""
 
 _TURN_COLUMNS: Final = (
