@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import tokenprof
+from tokenprof.facts.errors import InputError
 from tokenprof.report.report_json import report_json
 from tokenprof.report.terminal.text import to_text
 
@@ -57,3 +58,14 @@ def test_what_a_report_of_0_1_does_not_say_is_summed_from_its_entries(report: di
 
 def test_a_report_of_0_1_is_drawn() -> None:
     assert to_text(tokenprof.load_report(WRITTEN / "report.json")).startswith("3 turns billed $0.0648")
+
+
+@pytest.mark.parametrize("end", ["-1.5", "0", "nan"])
+def test_a_report_whose_estimate_is_out_of_order_is_damaged(
+    end: str, report: dict[str, Any], tmp_path: Path
+) -> None:
+    damaged = json.loads(json.dumps(report))
+    damaged["totals"]["price_to_cost"]["high"] = end
+    (tmp_path / "report.json").write_text(json.dumps(damaged))
+    with pytest.raises(InputError, match=r"the report is damaged .* low ≤ mid ≤ high"):
+        tokenprof.load_report(tmp_path / "report.json")

@@ -22,8 +22,13 @@ def usd_of(text: str | None) -> Decimal | None:
 
 
 def estimate_of(found: Json | None) -> Estimate | None:
-    """Return a range as it is written, or None if it is unknown."""
-    return None if found is None else Estimate(*(float(found[end]) for end in ("low", "mid", "high")))
+    """Return a range as it is written, or None if it is unknown. Raises ValueError if it is not in order."""
+    if found is None:
+        return None
+    low, mid, high = (float(found[end]) for end in ("low", "mid", "high"))
+    if not low <= mid <= high:
+        raise ValueError(f"an estimate is not low ≤ mid ≤ high: {low}, {mid}, {high}")
+    return Estimate(low, mid, high)
 
 
 def usage_of(found: Json | None) -> Usage | None:
