@@ -196,7 +196,7 @@ class _Rows:
 def _shrunk(pieces: Sequence[Piece], blocks: Sequence[Block], total: int) -> list[Piece]:
     """Take a deficit from what providers and harnesses leave out, and the rest from all blocks alike.
 
-    First from thinking, then from whole results of tools, as `cleared` has it.
+    First from thinking, then from whole results of tools, the oldest first.
     """
     tokens = [piece.tokens for piece in pieces]
     deficit = sum(tokens) - total
