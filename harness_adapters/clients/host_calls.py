@@ -8,11 +8,11 @@ inside it is noted in the recording as a call that is missing.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from tokenprof.data_classes.frozen import frozen
+from tokenprof.facts.imported import imported
 from tokenprof.facts.provider_errors import ProviderError, over_budget_error
 from tokenprof.harness_adapters.clients.calls_in_progress import (
     CallInProgress,
@@ -122,7 +122,7 @@ async def _pause() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        trio = sys.modules.get("trio")
+        trio = imported("trio")
         if trio is None:
             return False
         await trio.sleep(SETTLE_STEP_S)

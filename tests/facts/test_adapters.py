@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from waiting import WATCHDOG_S
 
 import tokenprof.harness_adapters.wires as wires
 from tokenprof.facts.adapters import AdapterError, load_adapter
@@ -42,3 +46,30 @@ def test_a_broken_adapter_is_named_with_its_fault(
 def test_a_name_without_a_module_is_an_error_of_the_same_kind() -> None:
     with pytest.raises(AdapterError, match=r"harness_adapters/wires/nothing\.py cannot be loaded"):
         load_adapter("wires.nothing")
+
+
+SLOW = """
+import hurdle
+hurdle.is_reached.set()
+assert hurdle.is_open.wait(hurdle.seconds)
+answer = 42
+"""
+
+
+def test_an_adapter_that_another_thread_is_importing_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    (tmp_path / "quick.py").write_text("")
+    monkeypatch.setattr(wires, "__path__", [*wires.__path__, str(tmp_path)])
+    hurdle = SimpleNamespace(is_reached=threading.Event(), is_open=threading.Event(), seconds=WATCHDOG_S)
+    monkeypatch.setitem(sys.modules, "hurdle", hurdle)
+    with ThreadPoolExecutor() as threads:
+        try:
+            first = threads.submit(load_adapter, "wires.slow")
+            assert hurdle.is_reached.wait(WATCHDOG_S)
+            load_adapter("wires.quick")
+            second = threads.submit(lambda: load_adapter("wires.slow").answer)
+        finally:
+            hurdle.is_open.set()
+        assert second.result(WATCHDOG_S) == first.result(WATCHDOG_S).answer == 42

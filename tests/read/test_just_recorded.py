@@ -1,14 +1,19 @@
-"""A recording that is read in the program that made it, as soon as its block is left."""
+"""Recordings and logs that are read while they are still written, by this program or by another one."""
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import anthropic
 import pytest
 from waiting import WATCHDOG_S
 
 import tokenprof
+from tokenprof.reading.json_lines import read_json_lines, read_strict_lines
+from tokenprof.reading.log_bytes import open_log, read_whole
 from tokenprof.record.background.end_waits import EndWaits
 from tokenprof.record.background.ended_blocks import add_ended_block, wait_for_recordings
 from tokenprof.testing import LoopbackProvider, Reply
@@ -74,3 +79,37 @@ def test_only_what_is_read_is_waited_for(tmp_path: Path) -> None:
     assert not elsewhere.is_waited_for
     wait_for_recordings([tmp_path / "other.jsonl"])
     assert elsewhere.is_waited_for
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_file_is_read_as_far_as_it_went_when_it_was_opened(
+    pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(pack(b'{"n": 1}\n{"n": 2}\n{"n"'))
+    with open_log(path) as file:
+        assert file.readline() == b'{"n": 1}\n'
+        with path.open("ab") as growing:
+            growing.write(pack(b': 3}\n{"n": 4}\n'))
+        assert file.read() == b'{"n": 2}\n{"n"'
+
+
+@pytest.mark.parametrize("read_lines", [read_strict_lines, read_json_lines])
+def test_a_line_that_is_being_written_does_not_end_in_its_middle(
+    read_lines: Callable[[Path, list[str]], Iterator[tuple[int, dict[str, Any]]]], tmp_path: Path
+) -> None:
+    path, warnings = tmp_path / "log.jsonl", []
+    path.write_bytes(b'{"n": 1}\n{"n"')
+    lines = read_lines(path, warnings)
+    assert next(lines) == (1, {"n": 1})
+    with path.open("ab") as growing:
+        growing.write(b': 2}\n{"n": 3}\n')
+    assert list(lines) == []
+    assert warnings == [f"{path}:2: this line is cut short and was left out."]
+
+
+def test_a_large_document_and_an_empty_one_are_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "large.json").write_bytes(b"x" * 1_000_000)
+    (tmp_path / "empty.json").touch()
+    assert len(read_whole(tmp_path / "large.json")) == 1_000_000
+    assert read_whole(tmp_path / "empty.json") == b""

@@ -10,13 +10,17 @@ from types import ModuleType
 from typing import Any, Final
 
 from tokenprof.facts.errors import TokenprofError
+from tokenprof.facts.imported import is_whole
 
 ADAPTERS = "tokenprof.harness_adapters"
 
 _PACKAGE: Final = "tokenprof."
 
 _at_work: Final[dict[str, ModuleType]] = {}
-"""Our modules by name, those with which this one works together."""
+"""Our modules by name, those with which this one works together, imported to their end.
+
+Several threads load adapters at once: what is looked through here is a copy, and nothing has to be there.
+"""
 
 
 class AdapterError(TokenprofError):
@@ -34,7 +38,7 @@ def load_adapter(name: str) -> Any:
     try:
         for modules in (sys.modules, _at_work):
             if (found := modules.get(module)) is not None and _is_outdated(found):
-                del modules[module]
+                modules.pop(module, None)
         with _modules_at_work():
             return importlib.import_module(module)
     except Exception as error:
@@ -48,7 +52,7 @@ def _is_outdated(adapter: ModuleType) -> bool:
     """Whether the library that an adapter has imported has been imported again since then."""
     return any(
         isinstance(value, ModuleType) and sys.modules.get(value.__name__, value) is not value
-        for value in vars(adapter).values()
+        for value in tuple(vars(adapter).values())
     )
 
 
@@ -60,16 +64,21 @@ def _modules_at_work() -> Iterator[None]:
     would not know what is recorded, and nobody would see the host's calls. The host finds `sys.modules`
     as it has left it.
     """
-    taken_out = {name: module for name, module in _at_work.items() if sys.modules.get(name) is not module}
+    taken_out = {
+        name: module for name, module in _at_work.copy().items() if sys.modules.get(name) is not module
+    }
     of_the_host = _ours() if taken_out else {}
     sys.modules.update(taken_out)
     try:
         yield
     finally:
+        # Another thread may be importing some of them; those are its own.
         for name, module in _ours().items():
+            if not is_whole(module):
+                continue
             _at_work.setdefault(name, module)
             if taken_out and name not in of_the_host:
-                del sys.modules[name]
+                sys.modules.pop(name, None)
         sys.modules.update(of_the_host)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+
 from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.types import BlockKind
 
@@ -17,12 +20,13 @@ class Label:
 
 
 _labels: dict[str, Label] = {}
-_changes: list[int] = [0]
+_numbers = itertools.count(1)
+_newest_change: list[int] = [0]
 
 
 def labels_given() -> int:
     """Return a number that is another one after every label that is given or forgotten."""
-    return _changes[0]
+    return _newest_change[0]
 
 
 def label(text: str, name: str, *, kind: BlockKind | None = None) -> str:
@@ -35,13 +39,15 @@ def label(text: str, name: str, *, kind: BlockKind | None = None) -> str:
     Raises ValueError for an empty text, which every block would contain.
     """
     wanted = text.strip()
-    _changes[0] += 1
     if not wanted:
         raise ValueError(f"tokenprof.label: the text to call {name!r} is empty.")
     _labels.pop(wanted, None)
     _labels[wanted] = Label(name, kind)
     while len(_labels) > MOST_LABELS:
-        del _labels[next(iter(_labels))]
+        # Another thread may be forgetting the same one.
+        with contextlib.suppress(KeyError, RuntimeError, StopIteration):
+            del _labels[next(iter(_labels))]
+    _newest_change[0] = next(_numbers)
     return text
 
 
@@ -66,4 +72,4 @@ def labelled_parts(text: str | None) -> list[tuple[str, str]]:
 def forget_labels() -> None:
     """Forget all names given so far."""
     _labels.clear()
-    _changes[0] += 1
+    _newest_change[0] = next(_numbers)

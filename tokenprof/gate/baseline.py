@@ -16,10 +16,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tokenprof.data_classes.checked_types import require_types
 from tokenprof.data_classes.frozen import frozen
 from tokenprof.difference.cost_profile import CostProfile
 from tokenprof.difference.profile_sums import added
-from tokenprof.facts.checked_types import require_types
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.inert_text import inert_json
 from tokenprof.gate.profile_json import Rates, leaves, named_group, profile_from_json, profile_lines

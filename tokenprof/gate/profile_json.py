@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, get_args
 
+from tokenprof.data_classes.checked_types import LARGEST_COUNT
 from tokenprof.difference.cost_profile import (
     BilledTokens,
     Cell,
@@ -31,7 +32,6 @@ from tokenprof.difference.cost_profile import (
     Passage,
     ServedModel,
 )
-from tokenprof.facts.checked_types import LARGEST_COUNT
 from tokenprof.gate.sample import group_key
 
 Rates = Mapping[str, Mapping[str, Decimal]]

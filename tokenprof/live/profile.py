@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Token
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tokenprof.data_classes.frozen import frozen
 from tokenprof.facts.adapters import load_adapter
+from tokenprof.facts.imported import imported
 from tokenprof.live.imports import watch_when_imported
 from tokenprof.live.listeners import guard_of, listener, span_cost
 from tokenprof.record import session
@@ -268,7 +268,7 @@ async def _until_ended(recorder: Recorder) -> None:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     except RuntimeError:
         # Not asyncio: trio, which is loaded, or a loop that nobody knows.
-        trio = sys.modules.get("trio")
+        trio = imported("trio")
         if trio is None:
             return
         sleep = trio.sleep
@@ -336,7 +336,7 @@ def record_as_parent_does(path: str, tags: Mapping[str, str], tally_address: str
         session.enter(recorder, behind_others=True)
         watch_all()
         at_end_of_process(recorder.close)
-        processes = sys.modules.get("multiprocessing.util")
+        processes = imported("multiprocessing.util")
         if processes is not None:
             # What is registered now is forgotten before the process begins to work.
             processes.register_after_fork(recorder, lambda opened: at_end_of_process(opened.close))

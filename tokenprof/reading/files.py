@@ -8,8 +8,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tokenprof.data_classes.checked_types import require_types
 from tokenprof.data_classes.frozen import frozen
-from tokenprof.facts.checked_types import require_types
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Run, Source, Turn
 from tokenprof.facts.whole_characters import with_whole_characters

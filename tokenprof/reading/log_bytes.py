@@ -12,6 +12,7 @@ import codecs
 import io
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,14 +121,15 @@ def require_plain_file(path: Path) -> None:
 
 @contextmanager
 def open_log(path: Path) -> Iterator[BinaryIO]:
-    """Open a log for reading, as UTF-8 bytes without a byte order mark.
+    """Open a log for reading, as UTF-8 bytes without a byte order mark; what is appended later is not read.
 
     Raises InputError if it is not a file, cannot be opened, or expands far beyond what a log does. Reading
     raises `DamagedFileError` at the place where a compressed file is damaged or ends early.
     """
     require_plain_file(path)
     try:
-        with path.open("rb", buffering=CHUNK_BYTES) as file:
+        with path.open("rb", buffering=0) as raw:
+            file = io.BufferedReader(cast(io.RawIOBase, _WhatIsThere(raw)), CHUNK_BYTES)
             yield _as_utf8(_decompressed(file, path))
     except OSError as error:
         raise InputError.unreadable(path, error) from None
@@ -191,6 +193,39 @@ def _decompressed(file: IO[bytes], path: Path) -> BinaryIO:
             limited = _Limited(opened(file), max(ALWAYS_ALLOWED_BYTES, LARGEST_RATIO * size), path)
             return io.BufferedReader(cast(io.RawIOBase, limited), CHUNK_BYTES)
     return cast(BinaryIO, file)
+
+
+class _WhatIsThere(io.RawIOBase):
+    """What a file held when it was opened.
+
+    A line that is being written would otherwise end in its middle, and its rest come as the next one; and a
+    file that grows as fast as it is read would never end.
+    """
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
+        found = os.fstat(file.fileno())
+        # Only for plain files is the size that of what can be read.
+        self._end = found.st_size if stat.S_ISREG(found.st_mode) and found.st_size else sys.maxsize
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        return self._file.readinto(memoryview(buffer)[: self._left()])
+
+    def readall(self) -> bytes:
+        # One call of the system reads no more than 2 GiB.
+        return b"".join(iter(lambda: self._file.read(min(self._left(), LARGEST_DOCUMENT_BYTES)), b""))
+
+    def _left(self) -> int:
+        return max(self._end - self._file.tell(), 0)
 
 
 class _Limited(io.RawIOBase):

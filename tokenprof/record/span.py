@@ -7,9 +7,9 @@ or cut their attributes.
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
+from tokenprof.facts.imported import imported
 from tokenprof.record import names
 from tokenprof.record.background.fresh_ids import TRACE_BYTES, fresh_id
 from tokenprof.record.background.host_interrupts import raise_if_the_hosts
@@ -41,7 +41,7 @@ def start_span(exchange: Exchange, model: str) -> None:
 
 def _start(exchange: Exchange, model: str) -> None:
     # If the API module is not loaded, nobody has set up a provider, and importing it would slow the host.
-    trace: Any = sys.modules.get("opentelemetry.trace")
+    trace: Any = imported("opentelemetry.trace")
     if trace is None:
         return
     current = trace.get_current_span()

@@ -28,7 +28,7 @@ from tokenprof.analysis.rows.row_types import (
     TurnRow,
 )
 from tokenprof.costing.billed_sums import BilledSum
-from tokenprof.facts.checked_types import require_types
+from tokenprof.data_classes.checked_types import require_types
 from tokenprof.facts.errors import InputError
 from tokenprof.facts.types import Source
 from tokenprof.pricing.chain.figures import PublishedMargin

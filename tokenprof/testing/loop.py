@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import copy
 import random
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
 
 from tokenprof.data_classes.frozen import frozen
+from tokenprof.facts.imported import imported
 from tokenprof.testing import texts
 from tokenprof.testing.replies import Reply
 
@@ -227,9 +227,7 @@ async def _unless_broken_async(stream: Any) -> Any:
 
 def _transport_errors() -> tuple[type[Exception], ...]:
     """Return the errors of a broken connection: `anthropic` before 1.0 uses `httpx`, later ones `httpx2`."""
-    return tuple(
-        sys.modules[library].TransportError for library in ("httpx", "httpx2") if library in sys.modules
-    )
+    return tuple(found.TransportError for found in map(imported, ("httpx", "httpx2")) if found is not None)
 
 
 def _read_events(events: list[Any], request: dict[str, Any]) -> Any:

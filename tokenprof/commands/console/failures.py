@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from tokenprof.facts.errors import InputError, TokenprofError
+from tokenprof.facts.imported import imported
 
 _WAYS_OUT: Final = {
     errno.ENOENT: "check the name",
@@ -53,7 +53,7 @@ def _of_system(error: OSError) -> str:
 
 def _of_provider(error: BaseException) -> str | None:
     """Return the sentence for a provider that could not be asked (`tokenprof count`), else None."""
-    sdk = sys.modules.get("anthropic")
+    sdk = imported("anthropic")
     if sdk is None or not isinstance(error, sdk.AnthropicError):
         return None
     problem = " ".join(str(error).split()).rstrip(".")

@@ -7,11 +7,11 @@ are written when they come. Whoever reads the recording in the same process, or 
 from __future__ import annotations
 
 import atexit
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, Protocol
 
+from tokenprof.facts.imported import imported
 from tokenprof.record.background.end_waits import EndWaits
 from tokenprof.record.background.system_threads import SYSTEM
 
@@ -68,7 +68,7 @@ def at_end_of_process(close: Callable[[], None]) -> None:
     """
     atexit.register(close)
     for library in _LIBRARIES_OF_WORKERS:
-        ends = sys.modules.get(library)
+        ends = imported(library)
         if ends is not None:
             ends.Finalize(None, close, exitpriority=100)
 

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from tokenprof.facts.imported import imported
+
 LATEST_NS: Final = 253_402_300_799 * 10**9
 """The last second of the year 9999, the latest that a datetime can hold."""
 
@@ -44,13 +46,13 @@ def now_ns() -> int:
 
 def is_gevent() -> bool:
     """Whether gevent has replaced the threads of this process."""
-    monkey = sys.modules.get("gevent.monkey")
+    monkey = imported("gevent.monkey")
     return monkey is not None and bool(monkey.is_module_patched("_thread"))
 
 
 def unpatched(module: Any, name: str) -> Any:
     """Return what a module of the standard library holds by a name, before gevent replaced it."""
-    monkey = sys.modules.get("gevent.monkey")
+    monkey = imported("gevent.monkey")
     return getattr(module, name) if monkey is None else monkey.get_original(module.__name__, name)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
-from tokenprof.facts.checked_types import require_types
+from tokenprof.data_classes.checked_types import require_types
 
 
 @dataclass(frozen=True)
