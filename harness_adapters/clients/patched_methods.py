@@ -27,9 +27,12 @@ class PatchedMethods:
 
         Return what undoes it; calling that twice is harmless.
         """
+        # Not under the lock: a library may import a part of itself here, and a thread that imports it may be
+        # waiting for the lock.
+        found = [(_definer(owner, name), name, replace) for owner, name, replace in self._replacements()]
         with self._lock:
-            for owner, name, replace in self._replacements():
-                self._replace(_definer(owner, name), name, replace)
+            for owner, name, replace in found:
+                self._replace(owner, name, replace)
             self._users += 1
         pending = [True]
 

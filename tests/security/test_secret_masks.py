@@ -24,6 +24,8 @@ SECRETS = [
     "1//0gCANARY-abcdefghijklmnopqrst",
     "AccountName=a;AccountKey=CANARY0123456789+/abc==;EndpointSuffix=core.windows.net",
     "https://x.blob.core.windows.net/c?sv=2026&sig=CANARY%2B",
+    "s3://bucket/folder?secret=CANARY&endpoint=x",
+    "sftp://host/folder?user=me&pass=CANARY",
     "api-key: CANARY0123456789abcdef",
     "ghp_CANARY0123456789abcdef",
     "github_pat_11CANARY0123456789",

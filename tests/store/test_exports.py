@@ -175,9 +175,9 @@ def test_arrays_do_not_load_pandas_and_data_frames_still_do() -> None:
 def test_other_threads_may_import_pandas_meanwhile() -> None:
     script = """
 import sys, threading
-from tokenprof.store.schema.without_pandas import _NoPandasHere
-finder = _NoPandasHere()
-sys.meta_path.insert(0, finder)
+from tokenprof.store.schema.without_pandas import _FINDER
+sys.meta_path.insert(0, _FINDER)
+_FINDER.threads.add(threading.get_ident())
 found = []
 thread = threading.Thread(target=lambda: found.append(__import__("pandas").__name__))
 thread.start()

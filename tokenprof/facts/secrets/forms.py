@@ -119,7 +119,7 @@ ADDRESSES: Final = (
     _place(("://", ":\\"), r":(?:\\{0,8}/){2}", r"[A-Za-z0-9_.~%+-]{20,200}@", replacement=rf"\1{MASK}@"),
     _place(
         ("=",),
-        rf"(?i:(?:[?&#;]|%26|%3F|\\u0026)(?:{_NAMED}|key|token|sig|signature|hmac|jwt|auth|pwd"
+        rf"(?i:(?:[?&#;]|%26|%3F|\\u0026)(?:{_NAMED}|key|token|secret|sig|signature|hmac|jwt|auth|pass|pwd"
         r"|x-(?:amz|goog)-(?:signature|credential|security-token))=)",
         r"[^&\s\"'<>#\\]+",
     ),

@@ -5,18 +5,26 @@ from __future__ import annotations
 import sys
 import threading
 from types import ModuleType
+from typing import Final
 
 
 class _NoPandasHere:
-    """A finder that lets one thread find no pandas; other threads import it as ever."""
+    """A finder that lets some threads find no pandas; other threads import it as ever.
+
+    It stays for good: another thread that is going through `sys.meta_path` would skip a finder if this one
+    was taken out meanwhile.
+    """
 
     def __init__(self) -> None:
-        self._thread = threading.get_ident()
+        self.threads: set[int] = set()
 
     def find_spec(self, name: str, path: object = None, target: ModuleType | None = None) -> None:
         """Raise ImportError for pandas; leave all else to the other finders."""
-        if name == "pandas" and threading.get_ident() == self._thread:
+        if name == "pandas" and threading.get_ident() in self.threads:
             raise ImportError("pandas is not needed here")
+
+
+_FINDER: Final = _NoPandasHere()
 
 
 def keep_pandas_out() -> None:
@@ -25,9 +33,10 @@ def keep_pandas_out() -> None:
         return
     import pyarrow as pa
 
-    finder = _NoPandasHere()
-    sys.meta_path.insert(0, finder)
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, _FINDER)
+    _FINDER.threads.add(threading.get_ident())
     try:
         pa.array([0])
     finally:
-        sys.meta_path.remove(finder)
+        _FINDER.threads.discard(threading.get_ident())
